@@ -1,0 +1,170 @@
+"""The catalogue of refusals: every way in which bearward says no, in one place.
+
+Rules of this file: a refusal has a stable code, says whose fault it is, and names the RFC 6750 error where there
+is one. It holds no HTTP or gRPC number (each adapter has one table for that) and no text that depends on the
+token: messages are constants, so nothing of a caller's token can reach a log or an answer through them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["AuthError", "ConfigurationError", "Fault", "KeysNeeded", "OAuthError", "Refusal"]
+
+
+class Fault(Enum):
+    """Whose fault a refusal is."""
+
+    CREDENTIALS = "credentials"
+    """The caller's credentials are missing or not good: who is it?"""
+    RIGHTS = "rights"
+    """The caller is known, and may not do this."""
+    SERVICE = "service"
+    """Ours: the caller may well be right, and may try again."""
+
+
+class OAuthError(Enum):
+    """The `error` values of a challenge (RFC 6750 section 3.1, RFC 9470 section 3)."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_TOKEN = "invalid_token"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
+
+
+_CREDENTIALS, _RIGHTS, _SERVICE = Fault.CREDENTIALS, Fault.RIGHTS, Fault.SERVICE
+_REQUEST, _TOKEN, _SCOPE = OAuthError.INVALID_REQUEST, OAuthError.INVALID_TOKEN, OAuthError.INSUFFICIENT_SCOPE
+_STEP_UP = OAuthError.INSUFFICIENT_USER_AUTHENTICATION
+
+
+class Refusal(Enum):
+    """One way to say no: (fault, RFC 6750 error or None, fixed text).
+
+    The code on the wire is the name in lower case and never changes its meaning:
+
+    >>> Refusal.TOKEN_EXPIRED.code
+    'token_expired'
+    >>> Refusal.TOKEN_EXPIRED.error.value
+    'invalid_token'
+    """
+
+    # Credentials: how the token was presented (RFC 6750 section 2)
+    CREDENTIALS_MISSING = (_CREDENTIALS, None, "no bearer token was presented")
+    CREDENTIALS_MALFORMED = (_CREDENTIALS, _REQUEST, "the credentials are malformed")
+    CREDENTIALS_REPEATED = (_CREDENTIALS, _REQUEST, "more than one credential was presented")
+
+    # Form of the token (RFC 7515, RFC 7519)
+    TOKEN_TOO_LARGE = (_CREDENTIALS, _TOKEN, "the token is too large")
+    TOKEN_MALFORMED = (_CREDENTIALS, _TOKEN, "the token is not a well-formed compact JWS")
+    TOKEN_ENCRYPTED = (_CREDENTIALS, _TOKEN, "encrypted tokens are not accepted")
+    TOKEN_JSON_SERIALIZED = (_CREDENTIALS, _TOKEN, "the JWS JSON serialization is not accepted")
+    TOKEN_COMPRESSED = (_CREDENTIALS, _TOKEN, "compressed tokens are not accepted")
+    TOKEN_NESTED = (_CREDENTIALS, _TOKEN, "nested tokens are not accepted")
+    TOKEN_TYPE_NOT_ALLOWED = (_CREDENTIALS, _TOKEN, "this type of token is not accepted")
+    HEADER_MALFORMED = (_CREDENTIALS, _TOKEN, "the token's header is malformed")
+    HEADER_CRITICAL = (_CREDENTIALS, _TOKEN, "the token demands an extension that is not understood")
+    PAYLOAD_UNENCODED = (_CREDENTIALS, _TOKEN, "tokens with an unencoded payload are not accepted")
+    PAYLOAD_MALFORMED = (_CREDENTIALS, _TOKEN, "the token's payload is not a claims set")
+
+    # Algorithm, key, signature
+    ALGORITHM_NOT_ALLOWED = (_CREDENTIALS, _TOKEN, "the token's algorithm is not allowed")
+    KEY_UNKNOWN = (_CREDENTIALS, _TOKEN, "the token names a key that the issuer does not publish")
+    KEY_UNSUITABLE = (_CREDENTIALS, _TOKEN, "the issuer has no key that fits the token's algorithm")
+    KEY_WITHDRAWN = (_CREDENTIALS, _TOKEN, "the key that signed the token was withdrawn")
+    SIGNATURE_INVALID = (_CREDENTIALS, _TOKEN, "the token's signature is not valid")
+
+    # Claims
+    ISSUER_UNTRUSTED = (_CREDENTIALS, _TOKEN, "the token's issuer is not trusted")
+    AUDIENCE_MISMATCH = (_CREDENTIALS, _TOKEN, "the token is meant for another audience")
+    TOKEN_EXPIRED = (_CREDENTIALS, _TOKEN, "the token has expired")
+    TOKEN_NOT_YET_VALID = (_CREDENTIALS, _TOKEN, "the token is not valid yet")
+    TOKEN_ISSUED_IN_FUTURE = (_CREDENTIALS, _TOKEN, "the token was issued in the future")
+    TOKEN_TOO_OLD = (_CREDENTIALS, _TOKEN, "the token was issued too long ago")
+    CLAIM_MISSING = (_CREDENTIALS, _TOKEN, "the token lacks a required claim")
+    CLAIM_MALFORMED = (_CREDENTIALS, _TOKEN, "a claim of the token is malformed")
+    CLAIM_MISMATCH = (_CREDENTIALS, _TOKEN, "a claim of the token has another value than is required")
+    TOKEN_REVOKED = (_CREDENTIALS, _TOKEN, "the token was revoked")
+    TOKEN_SENDER_CONSTRAINED = (_CREDENTIALS, _TOKEN, "the token is bound to a key that was not proven")
+
+    # Rights
+    SCOPE_INSUFFICIENT = (_RIGHTS, _SCOPE, "the token lacks a required scope")
+    CLAIM_INSUFFICIENT = (_RIGHTS, _SCOPE, "the token's claims do not grant this")
+    METHOD_NOT_ALLOWED = (_RIGHTS, None, "no rule allows this")
+    AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
+
+    # Ours
+    KEYS_UNAVAILABLE = (_SERVICE, None, "the issuer's keys are not available at the moment")
+    REVOCATION_UNAVAILABLE = (_SERVICE, None, "revocation cannot be checked at the moment")
+    INTERNAL_ERROR = (_SERVICE, None, "internal error")
+
+    def __init__(self, fault: Fault, error: OAuthError | None, message: str) -> None:
+        self.fault = fault
+        self.error = error
+        self.message = message
+        self.code = self.name.lower()
+
+
+class AuthError(Exception):
+    """A token, or what it was to be used for, was refused.
+
+    Attributes: `refusal` (the catalogue row), `claim` (the name of the claim concerned: a registered name or one
+    from the policy, never text of the token), `scopes` (what would be needed, for the challenge), `retry_after`
+    (seconds, only where the fault is ours), `acr_values` and `max_age` in seconds (RFC 9470).
+
+    >>> str(AuthError(Refusal.CLAIM_MISSING, claim="sub"))
+    'the token lacks a required claim: sub'
+    """
+
+    def __init__(
+        self,
+        refusal: Refusal,
+        *,
+        claim: str | None = None,
+        scopes: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        acr_values: tuple[str, ...] = (),
+        max_age: int | None = None,
+    ) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+        self.claim = claim
+        self.scopes = scopes
+        self.retry_after = retry_after
+        self.acr_values = acr_values
+        self.max_age = max_age
+
+    @property
+    def code(self) -> str:
+        """The stable code, the same over HTTP and gRPC: `token_expired`."""
+        return self.refusal.code
+
+    @property
+    def fault(self) -> Fault:
+        """Whose fault it is."""
+        return self.refusal.fault
+
+    def __str__(self) -> str:
+        return self.refusal.message if self.claim is None else f"{self.refusal.message}: {self.claim}"
+
+    def __repr__(self) -> str:
+        return f"AuthError({self.code!r})"
+
+
+class KeysNeeded(Exception):  # noqa: N818  (no error: it says that the answer needs a fetch)
+    """`Verifier.verify_now` cannot answer from the keys that it holds: await `Verifier.verify` instead."""
+
+    def __init__(self) -> None:
+        super().__init__("keys must be fetched before this token can be judged")
+
+
+class ConfigurationError(ValueError):
+    """A setting or a policy that cannot be meant: names the setting and says what it must be.
+
+    >>> str(ConfigurationError("audience", "must name at least one audience"))
+    'audience: must name at least one audience'
+    """
+
+    def __init__(self, setting: str, must: str) -> None:
+        super().__init__(f"{setting}: {must}")
+        self.setting = setting
+        self.must = must

@@ -1,0 +1,149 @@
+"""A compact JWS (RFC 7515 section 7.1), taken apart strictly; nothing in it is trusted yet.
+
+    token   = header "." payload "." signature      each canonical base64url, none of the first two empty
+
+Rule of this file: sizes are capped before any work; what is no plain signed token is refused as what it is (JWE, JSON
+serialization, compressed, nested, unencoded payload, an unknown `crit`); members that point at keys (`jku`, `x5u`,
+`jwk`, `x5c`) are never looked at; unregistered members are ignored (RFC 7515 section 4).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from bearward.errors import AuthError, Refusal
+from bearward.jose import base64url
+from bearward.jose.strict_json import HEADER_LIMITS, PAYLOAD_LIMITS, parse_object
+
+__all__ = ["MAX_TOKEN", "JOSEHeader", "UnverifiedToken", "split", "take_apart"]
+
+MAX_TOKEN = 16 * 1024
+MAX_HEADER = 4 * 1024
+_MAX_HEADER_SEGMENT = (MAX_HEADER * 4 + 2) // 3
+_HEADERS_KEPT = 512
+_MAX_KEPT_SEGMENT = 512
+
+
+class JOSEHeader(NamedTuple):
+    """What a verification needs of a JOSE header; unverified."""
+
+    alg: str
+    kid: str | None
+    typ: str | None
+    """Lower case, without a leading `application/` (RFC 7515 section 4.1.9)."""
+
+
+class UnverifiedToken(NamedTuple):
+    """A token taken apart. Its claims are what a stranger wrote until a signature was verified."""
+
+    header: JOSEHeader
+    claims: dict[str, Any]
+    signing_input: bytes
+    signature: bytes
+
+
+def take_apart(token: str) -> UnverifiedToken:
+    """Take a compact JWS apart whose payload is a claims set (RFC 7519 section 7.2); raise `AuthError`.
+
+    Refusals: TOKEN_TOO_LARGE, TOKEN_MALFORMED, TOKEN_ENCRYPTED, TOKEN_JSON_SERIALIZED, TOKEN_COMPRESSED,
+    TOKEN_NESTED, HEADER_MALFORMED, HEADER_CRITICAL, PAYLOAD_UNENCODED, PAYLOAD_MALFORMED.
+    """
+    header, payload, signing_input, signature = split(token)
+    try:
+        claims = parse_object(payload, PAYLOAD_LIMITS)
+    except ValueError:
+        raise AuthError(Refusal.PAYLOAD_MALFORMED) from None
+    return UnverifiedToken(header, claims, signing_input, signature)
+
+
+def split(token: str) -> tuple[JOSEHeader, bytes, bytes, bytes]:
+    """Header, payload octets, signing input and signature of a compact JWS with any payload; raise `AuthError`."""
+    if len(token) > MAX_TOKEN:
+        raise AuthError(Refusal.TOKEN_TOO_LARGE)
+    try:
+        octets = token.encode("ascii")
+    except UnicodeEncodeError:
+        raise AuthError(Refusal.TOKEN_MALFORMED) from None
+    segments = octets.split(b".", 5)
+    if len(segments) != 3:
+        raise AuthError(_what_else(octets, len(segments)))
+    first, second, third = segments
+    header = _KEPT.get(first) or _header(first)
+    try:
+        payload = base64url.decode(second)
+        signature = base64url.decode(third)
+    except ValueError:
+        raise AuthError(Refusal.TOKEN_MALFORMED) from None
+    return header, payload, octets[: len(first) + 1 + len(second)], signature
+
+
+def _what_else(octets: bytes, segments: int) -> Refusal:
+    if octets.lstrip()[:1] == b"{":
+        return Refusal.TOKEN_JSON_SERIALIZED
+    if segments == 5:
+        return Refusal.TOKEN_ENCRYPTED
+    return Refusal.TOKEN_MALFORMED
+
+
+# A header says the same for every token of one key, so it is read once. Bounded in number and in bytes: a stranger
+# who sends a new header each time can only make us start over.
+_KEPT: dict[bytes, JOSEHeader] = {}
+
+
+def _header(segment: bytes) -> JOSEHeader:
+    if len(segment) > _MAX_HEADER_SEGMENT:
+        raise AuthError(Refusal.TOKEN_TOO_LARGE)
+    if not segment:
+        raise AuthError(Refusal.TOKEN_MALFORMED)
+    try:
+        octets = base64url.decode(segment)
+    except ValueError:
+        raise AuthError(Refusal.TOKEN_MALFORMED) from None
+    header = _read_header(octets)
+    if len(segment) <= _MAX_KEPT_SEGMENT:
+        if len(_KEPT) >= _HEADERS_KEPT:
+            _KEPT.clear()
+        _KEPT[segment] = header
+    return header
+
+
+def _read_header(octets: bytes) -> JOSEHeader:
+    try:
+        members = parse_object(octets, HEADER_LIMITS)
+    except ValueError:
+        raise AuthError(Refusal.HEADER_MALFORMED) from None
+    _refuse_other_forms(members)
+    alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
+    if not isinstance(alg, str) or not isinstance(kid, str | None) or not isinstance(typ, str | None):
+        raise AuthError(Refusal.HEADER_MALFORMED)
+    if ("kid" in members and kid is None) or ("typ" in members and typ is None):
+        raise AuthError(Refusal.HEADER_MALFORMED)
+    return JOSEHeader(alg, kid, None if typ is None else media_type(typ))
+
+
+def _refuse_other_forms(members: dict[str, Any]) -> None:
+    if "enc" in members:
+        raise AuthError(Refusal.TOKEN_ENCRYPTED)
+    if members.get("b64", True) is not True:  # RFC 7797
+        raise AuthError(Refusal.PAYLOAD_UNENCODED)
+    if "crit" in members:  # RFC 7515 section 4.1.11: none of the extensions is understood here
+        raise AuthError(Refusal.HEADER_CRITICAL)
+    if "zip" in members:
+        raise AuthError(Refusal.TOKEN_COMPRESSED)
+    content_type = members.get("cty")
+    if content_type is None and "cty" not in members:
+        return
+    if not isinstance(content_type, str):
+        raise AuthError(Refusal.HEADER_MALFORMED)
+    if media_type(content_type) in ("jwt", "jws", "jwe", "jose", "jose+json"):
+        raise AuthError(Refusal.TOKEN_NESTED)
+
+
+def media_type(value: str) -> str:
+    """Lower case, without `application/` where no other slash stands (RFC 7515 section 4.1.9).
+
+    >>> media_type("application/AT+JWT")
+    'at+jwt'
+    """
+    lowered = value.lower()
+    return lowered.removeprefix("application/") if lowered.count("/") == 1 else lowered

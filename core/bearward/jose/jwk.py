@@ -1,0 +1,256 @@
+"""One JWK of an issuer's set: usable to verify signatures, or set aside with the reason (RFC 7517, RFC 7518 section 6).
+
+Rule of this file: a key is taken for exactly the algorithms that its type, its curve and its own `alg`, `use` and
+`key_ops` allow (RFC 8725 section 3.2). An odd key is set aside, never a reason to lose the others.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bearward.jose import base64url
+from bearward.jose.algorithms import ALGORITHMS, fitting
+from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
+
+__all__ = ["KeySetAside", "SetAside", "VerificationKey", "read_key"]
+
+_CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
+    "P-256": (ec.SECP256R1(), 32),
+    "P-384": (ec.SECP384R1(), 48),
+    "P-521": (ec.SECP521R1(), 66),
+    "secp256k1": (ec.SECP256K1(), 32),
+}
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+_MIN_RSA_BITS, _MAX_RSA_BITS, _MAX_RSA_EXPONENT_BITS = 2048, 8192, 256
+_MAX_KID = 1024
+_MAX_CERTIFICATE = 16 * 1024
+
+
+class SetAside(Enum):
+    """Why a key of a set is not used."""
+
+    NOT_A_KEY = "is no JSON object with a `kty`"
+    UNKNOWN_TYPE = "is of a type or curve that is not known here"
+    PRIVATE = "has private members, which a public set must not show"
+    SYMMETRIC = "is symmetric, and so no public key"
+    NOT_FOR_SIGNATURES = "is not meant for verifying signatures"
+    ALGORITHM_UNKNOWN = "is meant for an algorithm that is not known here"
+    ALGORITHM_UNFIT = "is meant for an algorithm that its type or curve cannot serve"
+    MALFORMED = "has members that are missing or malformed"
+    WEAK = "is too weak, or too costly to use"
+    CERTIFICATE_UNFIT = "comes with a certificate for another key"
+    DUPLICATE = "repeats the kid of an earlier key"
+    SURPLUS = "stands beyond the number of keys that are taken"
+
+
+class KeySetAside(ValueError):
+    """A JWK that is not used, with the reason."""
+
+    def __init__(self, reason: SetAside) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class VerificationKey:
+    """A public key that may verify signatures; immutable, `repr` shows only its type and thumbprint."""
+
+    kid: str | None
+    kty: str
+    crv: str | None
+    algorithms: frozenset[str]
+    thumbprint: str
+    """RFC 7638, SHA-256."""
+    signature_length: int
+    """In octets, exact."""
+    _public: PublicKey | bytes
+    _verifying: dict[str, VerifyingKey]
+
+    def verify(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's, made with `algorithm` (one of `algorithms`), over `signing_input`."""
+        if len(signature) != self.signature_length:
+            return False
+        key = self._verifying.get(algorithm)
+        if key is None:
+            key = self._verifying[algorithm] = verifying_key(algorithm, self._public)
+        return key.verify(signing_input, signature)
+
+    def __repr__(self) -> str:
+        return f"<VerificationKey {self.crv or self.kty} {self.thumbprint}>"
+
+
+def read_key(member: object) -> VerificationKey:
+    """Make a key of one member of a JWK Set's `keys`; raise `KeySetAside` for one that cannot be used."""
+    if not isinstance(member, Mapping) or not isinstance(member.get("kty"), str):
+        raise KeySetAside(SetAside.NOT_A_KEY)
+    kty, crv, kid = member["kty"], member.get("crv"), member.get("kid")
+    _check_secrecy(member, kty)
+    _check_use(member)
+    algorithms = _algorithms(member, kty, crv)
+    if kid is not None and (not isinstance(kid, str) or len(kid) > _MAX_KID):
+        raise KeySetAside(SetAside.MALFORMED)
+    public, members, length = _READERS[kty](member)
+    _check_certificate(member, public)
+    return VerificationKey(
+        kid=kid,
+        kty=kty,
+        crv=crv if kty != "RSA" else None,
+        algorithms=algorithms,
+        thumbprint=_thumbprint(members),
+        signature_length=length,
+        _public=public,
+        _verifying={},
+    )
+
+
+def _check_secrecy(member: Mapping[str, Any], kty: str) -> None:
+    if kty == "oct":
+        raise KeySetAside(SetAside.SYMMETRIC)
+    if kty not in _READERS:
+        raise KeySetAside(SetAside.UNKNOWN_TYPE)
+    if not _PRIVATE.isdisjoint(member):
+        raise KeySetAside(SetAside.PRIVATE)
+
+
+def _check_use(member: Mapping[str, Any]) -> None:
+    """RFC 7517 sections 4.2 and 4.3: `use`, and `key_ops` without repeats."""
+    use, operations = member.get("use"), member.get("key_ops")
+    if use is not None and use != "sig":
+        raise KeySetAside(SetAside.NOT_FOR_SIGNATURES)
+    if operations is None:
+        return
+    if not isinstance(operations, list | tuple) or any(not isinstance(name, str) for name in operations):
+        raise KeySetAside(SetAside.MALFORMED)
+    if len(set(operations)) != len(operations):
+        raise KeySetAside(SetAside.MALFORMED)
+    if "verify" not in operations:
+        raise KeySetAside(SetAside.NOT_FOR_SIGNATURES)
+
+
+def _algorithms(member: Mapping[str, Any], kty: str, crv: object) -> frozenset[str]:
+    algorithm = member.get("alg")
+    possible = fitting(kty, crv if isinstance(crv, str) else None)
+    if not possible:
+        raise KeySetAside(SetAside.UNKNOWN_TYPE)
+    if algorithm is None:
+        return possible
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise KeySetAside(SetAside.ALGORITHM_UNKNOWN)
+    if algorithm not in possible:
+        raise KeySetAside(SetAside.ALGORITHM_UNFIT)
+    if kty == "OKP":
+        return possible  # RFC 9864 section 2.2: `EdDSA` and the curve's own name are the same algorithm
+    return frozenset({algorithm})
+
+
+def _octets(member: Mapping[str, Any], name: str) -> bytes:
+    text = member.get(name)
+    if not isinstance(text, str) or not text:
+        raise KeySetAside(SetAside.MALFORMED)
+    try:
+        return base64url.decode(text.encode("ascii"))
+    except ValueError:
+        raise KeySetAside(SetAside.MALFORMED) from None
+
+
+def _read_rsa(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]:
+    n = int.from_bytes(_octets(member, "n"), "big")
+    e = int.from_bytes(_octets(member, "e"), "big")
+    bits = n.bit_length()
+    if not _MIN_RSA_BITS <= bits <= _MAX_RSA_BITS or e < 3 or e.bit_length() > _MAX_RSA_EXPONENT_BITS:
+        raise KeySetAside(SetAside.WEAK)
+    if not n & 1 or not e & 1:
+        raise KeySetAside(SetAside.WEAK)
+    try:
+        public = rsa.RSAPublicNumbers(e, n).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeySetAside(SetAside.MALFORMED) from None
+    return public, {"e": _uint(e), "kty": "RSA", "n": _uint(n)}, (bits + 7) // 8
+
+
+def _read_ec(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]:
+    crv: str = member["crv"]
+    curve, size = _CURVES[crv]
+    x, y = _octets(member, "x"), _octets(member, "y")
+    if len(x) != size or len(y) != size:  # RFC 7518 section 6.2.1.2: the full length of the field
+        raise KeySetAside(SetAside.MALFORMED)
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
+    try:
+        public = numbers.public_key()  # raises for a point that is not on the curve
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeySetAside(SetAside.MALFORMED) from None
+    return public, {"crv": crv, "kty": "EC", "x": member["x"], "y": member["y"]}, 2 * size
+
+
+def _read_okp(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]:
+    crv: str = member["crv"]
+    x = _octets(member, "x")
+    try:
+        if crv == "Ed25519":
+            _check_order(x)
+            public: PublicKey = Ed25519PublicKey.from_public_bytes(x)
+        else:
+            public = Ed448PublicKey.from_public_bytes(x)
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeySetAside(SetAside.MALFORMED) from None
+    return public, {"crv": crv, "kty": "OKP", "x": member["x"]}, 2 * len(x)
+
+
+_P25519 = 2**255 - 19
+# The y coordinates of the eight points of small order: under such a key a signature proves nothing (RFC 8032 leaves
+# the check to the verifier). 0 and +-1 are exact; the other two are the points of order eight.
+_Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER = frozenset({0, 1, _P25519 - 1, _Y8, _P25519 - _Y8})
+
+
+def _check_order(x: bytes) -> None:
+    y = (int.from_bytes(x, "little") & (2**255 - 1)) % _P25519
+    if y in _SMALL_ORDER:
+        raise KeySetAside(SetAside.WEAK)
+
+
+_READERS = {"RSA": _read_rsa, "EC": _read_ec, "OKP": _read_okp}
+
+
+def _uint(number: int) -> str:
+    return base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode("ascii")
+
+
+def _thumbprint(members: dict[str, str]) -> str:
+    """RFC 7638 section 3: the required members, sorted, without white space."""
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    return base64url.encode(sha256(canonical).digest()).decode("ascii")
+
+
+def _check_certificate(member: Mapping[str, Any], public: PublicKey) -> None:
+    """RFC 7517 section 4.7: the key in the first certificate of `x5c` must be the key of the JWK."""
+    chain = member.get("x5c")
+    if chain is None:
+        return
+    if not isinstance(chain, list | tuple) or not chain or not isinstance(chain[0], str):
+        raise KeySetAside(SetAside.MALFORMED)
+    if len(chain[0]) > _MAX_CERTIFICATE:
+        raise KeySetAside(SetAside.MALFORMED)
+    try:
+        certified = x509.load_der_x509_certificate(b64decode(chain[0], validate=True)).public_key()
+        same = certified.public_bytes(_DER, _SPKI) == public.public_bytes(_DER, _SPKI)
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeySetAside(SetAside.MALFORMED) from None
+    if not same:
+        raise KeySetAside(SetAside.CERTIFICATE_UNFIT)
+
+
+_DER, _SPKI = Encoding.DER, PublicFormat.SubjectPublicKeyInfo

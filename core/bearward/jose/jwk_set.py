@@ -1,0 +1,116 @@
+"""A JWK Set (RFC 7517 section 5): parsed once, immutable, and asked which keys could have signed a token.
+
+Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is set aside and counted with
+its reason; a document that is no set, or has no usable key at all, is refused, so that it never replaces a good one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
+
+from bearward.jose import base64url
+from bearward.jose.jwk import KeySetAside, SetAside, VerificationKey, read_key
+from bearward.jose.strict_json import JWKS_LIMITS, parse_object
+
+__all__ = ["JWKSet", "JWKSetError"]
+
+_MAX_KEYS = 256
+_MAX_CANDIDATES = 8
+
+
+class JWKSetError(ValueError):
+    """A document that is no usable JWK Set; the message is a constant."""
+
+
+class JWKSet:
+    """The usable keys of an issuer, immutable once made.
+
+    >>> JWKSet.parse(b'{"keys": []}')
+    Traceback (most recent call last):
+        ...
+    bearward.jose.jwk_set.JWKSetError: the JWK Set has no usable key
+    """
+
+    __slots__ = ("_by_kid", "_without_kid", "keys", "set_aside", "thumbprint", "thumbprints")
+
+    keys: tuple[VerificationKey, ...]
+    set_aside: tuple[SetAside, ...]
+    thumbprints: frozenset[str]
+    thumbprint: str
+    """Of the whole set: the same keys in another order have the same one."""
+
+    def __init__(self, keys: Iterable[VerificationKey], set_aside: Iterable[SetAside] = ()) -> None:
+        self.keys, repeated = _without_repeats(keys)
+        self.set_aside = (*set_aside, *repeated)
+        self.thumbprints = frozenset(key.thumbprint for key in self.keys)
+        self.thumbprint = _digest(f"{key.thumbprint} {key.kid} {sorted(key.algorithms)}" for key in self.keys)
+        self._by_kid: dict[str, tuple[VerificationKey, ...]] = {}
+        for key in self.keys:
+            if key.kid is not None:
+                self._by_kid[key.kid] = (*self._by_kid.get(key.kid, ()), key)
+        self._without_kid = tuple(key for key in self.keys if key.kid is None)
+
+    @classmethod
+    def parse(cls, document: bytes, *, max_keys: int = _MAX_KEYS) -> JWKSet:
+        """Parse a JWK Set document; raise `JWKSetError` unless at least one key of it can be used."""
+        try:
+            members = parse_object(document, JWKS_LIMITS).get("keys")
+        except ValueError:
+            raise JWKSetError("the document is no strict JSON object") from None
+        if not isinstance(members, list):
+            raise JWKSetError("the document is no JWK Set")
+        keys, set_aside = _read(members, max_keys)
+        if not keys:
+            raise JWKSetError("the JWK Set has no usable key")
+        return cls(keys, set_aside)
+
+    def holds(self, kid: str) -> bool:
+        """Whether a usable key of the set has this `kid`."""
+        return kid in self._by_kid
+
+    def candidates(self, algorithm: str, kid: str | None) -> tuple[VerificationKey, ...]:
+        """The keys that could have made a signature with `algorithm`, at most eight.
+
+        With a `kid`: the keys of that name, else those that the issuer gave no name. Without: any that fits.
+        """
+        named = self._by_kid.get(kid, self._without_kid) if kid is not None else self.keys
+        if len(named) == 1:
+            return named if algorithm in named[0].algorithms else ()
+        return tuple(key for key in named if algorithm in key.algorithms)[:_MAX_CANDIDATES]
+
+    def reasons(self) -> dict[str, int]:
+        """How many keys were set aside, by reason, for the health page."""
+        return {reason.name.lower(): count for reason, count in Counter(self.set_aside).items()}
+
+    def __repr__(self) -> str:
+        return f"<JWKSet of {len(self.keys)} keys, {len(self.set_aside)} set aside, {self.thumbprint[:8]}>"
+
+
+def _read(members: list[object], max_keys: int) -> tuple[list[VerificationKey], list[SetAside]]:
+    keys: list[VerificationKey] = []
+    set_aside: list[SetAside] = [SetAside.SURPLUS] * max(0, len(members) - max_keys)
+    for member in members[:max_keys]:
+        try:
+            keys.append(read_key(member))
+        except KeySetAside as odd:
+            set_aside.append(odd.reason)
+    return keys, set_aside
+
+
+def _without_repeats(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[SetAside]]:
+    """Of keys with the same `kid` the first stays, unless they differ in type (RFC 7517 section 4.5 allows that)."""
+    kept: dict[object, VerificationKey] = {}
+    repeated: list[SetAside] = []
+    for key in keys:
+        name = (key.kid, key.kty, key.crv, key.algorithms) if key.kid is not None else key.thumbprint
+        if name in kept:
+            repeated.append(SetAside.DUPLICATE)
+        else:
+            kept[name] = key
+    return tuple(kept.values()), repeated
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return base64url.encode(sha256("\n".join(sorted(lines)).encode()).digest()).decode("ascii")

@@ -1,0 +1,147 @@
+"""The principal: who a verified token speaks for.
+
+Trust is in the type: a `Principal` is only ever made from a token whose signature and claims were verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Never, final
+
+__all__ = ["Principal"]
+
+
+@final
+class Principal:
+    """The caller that a verified token speaks for; immutable, hashable, compared by value.
+
+    Everything but the key is derived from the claims (RFC 7519 section 4.1, RFC 9068 section 2.2), so that making
+    one costs next to nothing on the hot path. `repr` names claims and never shows their values.
+
+    >>> who = Principal({"iss": "https://login.example", "sub": "ada", "scope": "notes:read", "exp": 2e9}, key="k1")
+    >>> who.subject, sorted(who.scopes)
+    ('ada', ['notes:read'])
+    >>> who
+    <Principal of https://login.example: claims exp, iss, scope, sub>
+    """
+
+    __slots__ = ("_key", "_scopes", "claims")
+
+    claims: Final[Mapping[str, Any]]
+    """All claims, deeply immutable: objects are read-only mappings, arrays are tuples."""
+
+    def __init__(self, claims: Mapping[str, Any], *, key: str) -> None:
+        put = object.__setattr__
+        put(self, "claims", _frozen_claims(claims))
+        put(self, "_key", key)
+        put(self, "_scopes", None)
+
+    def __setattr__(self, name: str, value: object) -> Never:
+        raise AttributeError(f"a Principal is immutable: cannot set {name}")
+
+    def __delattr__(self, name: str) -> Never:
+        raise AttributeError(f"a Principal is immutable: cannot delete {name}")
+
+    @property
+    def issuer(self) -> str:
+        """`iss`: the trusted issuer that vouches for this caller."""
+        issuer: str = self.claims["iss"]
+        return issuer
+
+    @property
+    def subject(self) -> str | None:
+        """`sub`: unique within the issuer; None where the issuer sends none."""
+        return self.claims.get("sub")
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """`aud`, always a tuple; empty where the issuer sends none."""
+        audience = self.claims.get("aud", ())
+        return (audience,) if isinstance(audience, str) else tuple(audience)
+
+    @property
+    def client_id(self) -> str | None:
+        """The client that the token was issued to: `client_id` (RFC 8693), else `azp` (OpenID Connect)."""
+        client = self.claims.get("client_id", self.claims.get("azp"))
+        return client if isinstance(client, str) else None
+
+    @property
+    def token_id(self) -> str | None:
+        """`jti`, where it is a string."""
+        token_id = self.claims.get("jti")
+        return token_id if isinstance(token_id, str) else None
+
+    @property
+    def expires_at(self) -> float:
+        """`exp`, seconds since the epoch; infinity where a policy lets tokens live forever (`unsafe_…`)."""
+        return float(self.claims.get("exp", "inf"))
+
+    @property
+    def issued_at(self) -> float | None:
+        """`iat`, seconds since the epoch."""
+        return self.claims.get("iat")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Granted scopes: `scope` (RFC 8693 section 4.2, space separated) or, as some issuers send it, `scp`."""
+        scopes: frozenset[str] | None = self._scopes
+        if scopes is None:
+            scopes = _scopes(self.claims)
+            object.__setattr__(self, "_scopes", scopes)
+        return scopes
+
+    @property
+    def key(self) -> str:
+        """The RFC 7638 thumbprint of the key that signed the token."""
+        key: str = self._key
+        return key
+
+    def to_dict(self) -> dict[str, Any]:
+        """The claims as plain JSON values, for an answer such as `whoami`."""
+        return {name: _thawed(value) for name, value in self.claims.items()}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Principal):
+            return NotImplemented
+        return self._key == other._key and self.claims == other.claims
+
+    def __hash__(self) -> int:
+        return hash((self.claims.get("iss"), self.claims.get("sub"), self.claims.get("jti"), self.claims.get("exp")))
+
+    def __repr__(self) -> str:
+        return f"<Principal of {self.claims.get('iss')}: claims {', '.join(sorted(self.claims))}>"
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a Principal is not pickled: a pickle is no proof that a token was verified")
+
+
+def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    granted = claims.get("scope", claims.get("scp", ()))
+    if isinstance(granted, str):
+        return frozenset(scope for scope in granted.split(" ") if scope)
+    if isinstance(granted, tuple):
+        return frozenset(scope for scope in granted if isinstance(scope, str))
+    return frozenset()
+
+
+def _frozen_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(
+        {n: v if type(v) is str or type(v) is int else _frozen(v) for n, v in claims.items()}
+    )
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(item) for name, item in value.items()})
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    return value
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _thawed(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [_thawed(item) for item in value]
+    return value
