@@ -1,0 +1,59 @@
+# bearward: the one entry point. Every target sets up what it needs, from nothing.
+
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+CODE := $(wildcard core grpc_adapter sanic_adapter samples tests benchmarks tools)
+TYPED := bearward $(notdir $(wildcard grpc_adapter/bearward_grpc sanic_adapter/bearward_sanic))
+ARGS ?=
+
+.PHONY: help
+help: ## say what can be done here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: venv
+venv: ## set up .venv (every target does so by itself)
+	@$(PYTHON) tools/venv.py
+
+.PHONY: demo
+demo: venv ## watch real tokens be accepted and refused over gRPC and Sanic
+	@$(PY) -m samples.demo $(ARGS)
+
+.PHONY: run
+run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops them
+	@exec $(PY) -m samples.run $(ARGS)
+
+.PHONY: test
+test: venv ## run the tests (ARGS="-k expired" picks some)
+	$(PY) -m pytest $(ARGS)
+
+.PHONY: check
+check: lint types contracts test ## all of lint, types, contracts and test
+
+.PHONY: lint
+lint: venv ## style and format
+	$(PY) -m ruff check $(CODE)
+	$(PY) -m ruff format --check $(CODE)
+
+.PHONY: format
+format: venv ## put the code into the project's format
+	$(PY) -m ruff check --fix $(CODE)
+	$(PY) -m ruff format $(CODE)
+
+.PHONY: types
+types: venv ## mypy --strict, and pyright on what the packages make public
+	$(PY) -m mypy $(CODE)
+	$(foreach package,$(TYPED),$(PY) -m pyright --verifytypes $(package) --ignoreexternal &&) true
+
+.PHONY: contracts
+contracts: venv ## who may import what
+	.venv/bin/lint-imports --no-cache
+
+.PHONY: build
+build: venv ## wheel and sdist into dist/
+	rm -rf dist
+	$(PY) -m build --outdir dist
+
+.PHONY: clean
+clean: ## remove what make made
+	rm -rf .venv .venv.lock .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov
