@@ -24,8 +24,8 @@ OLDEST = (3, 11)
 def main() -> int:
     """Set up; the exit code is 0, or 1 with one line that says what to do."""
     if sys.version_info[:2] < OLDEST:
-        wanted = ".".join(map(str, OLDEST))
-        print(f"bearward needs Python {wanted} or newer: make PYTHON=python{wanted} …", file=sys.stderr)
+        oldest = ".".join(map(str, OLDEST))
+        print(f"bearward needs Python {oldest} or newer: make PYTHON=python{oldest} …", file=sys.stderr)
         return 1
     with (TOP / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once: the second waits, then finds it done
