@@ -47,7 +47,7 @@ types: venv ## mypy --strict, and pyright on what the packages make public
 
 .PHONY: contracts
 contracts: venv ## who may import what
-	.venv/bin/lint-imports --no-cache
+	.venv/bin/lint-imports --no-cache --no-logo
 
 .PHONY: build
 build: venv ## wheel and sdist into dist/

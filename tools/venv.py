@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parent.parent
 VENV = TOP / ".venv"
 READY = VENV / "ready"
 PYTHON = VENV / "bin" / "python"
-INPUTS = ("pyproject.toml", "constraints.txt", "tools/venv.py")
+INPUTS = ("constraints.txt", "tools/venv.py")  # and of pyproject.toml, what is not a tool's own configuration
 OLDEST = (3, 11)
 
 
@@ -43,7 +43,11 @@ def main() -> int:
 
 def fingerprint() -> list[str]:
     """What `.venv` depends on: where the tree is (scripts hold it) and which Python; then what is to be installed."""
-    digest = hashlib.sha256()
+    import tomllib  # here, so that an older Python gets as far as the line that says it is too old
+
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    tools = project.pop("tool")
+    digest = hashlib.sha256(repr((project, tools["hatch"])).encode())
     for name in INPUTS:
         digest.update((TOP / name).read_bytes())
     return [f"{TOP} {sys.base_prefix} {sys.hexversion:x}", digest.hexdigest()]
@@ -60,7 +64,7 @@ def set_up(*, anew: bool) -> None:
     READY.unlink(missing_ok=True)
     if anew:
         run(sys.executable, "-m", "venv", "--clear", VENV)
-    pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--constraint", "constraints.txt")
+    pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--constraint", "constraints.txt")
     run(*pip, "pip", "hatchling", "editables")  # a pip that knows dependency groups; the backend, pinned as the rest
     run(*pip, "--no-build-isolation", "--editable", ".[all]", "--group", "dev")
 

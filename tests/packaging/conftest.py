@@ -1,0 +1,51 @@
+"""The built wheel and sdist, and an environment that holds the wheel and what it requires, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that was built from that sdist: what a release would upload."""
+    out = tmp_path_factory.mktemp("dist")
+    _done(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(TOP))
+    return out
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
+    """The one wheel."""
+    (wheel,) = dist.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def sdist(dist: Path) -> Path:
+    """The one sdist."""
+    (sdist,) = dist.glob("*.tar.gz")
+    return sdist
+
+
+@pytest.fixture(scope="session")
+def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the wheel and what it requires, from the registry; no extra, and the source tree out of reach."""
+    place = tmp_path_factory.mktemp("bare")
+    _done(sys.executable, "-m", "venv", "--without-pip", str(place))
+    python = place / "bin" / "python"
+    constraints = str(TOP / "constraints.txt")
+    pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check")
+    _done(*pip, "install", "-qq", "--constraint", constraints, str(wheel))
+    return python
+
+
+def _done(*command: str) -> None:
+    """Run to the end; where it fails (a registry out of reach, too), the test fails with what the command said."""
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"

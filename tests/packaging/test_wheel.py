@@ -1,0 +1,84 @@
+"""What users get: the wheel, installed with the source tree gone, with none of the frameworks."""
+
+from __future__ import annotations
+
+import email
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {"bearward", "bearward_grpc", "bearward_sanic"}
+EXTRAS = {"all", "grpc", "grpc-status", "memcached", "redis", "samples", "sanic"}
+NEEDS = {
+    "bearward_grpc": "bearward_grpc needs grpcio: pip install 'bearward[grpc]'",
+    "bearward_sanic": "bearward_sanic needs sanic: pip install 'bearward[sanic]'",
+}
+VERIFY = """
+import asyncio, sys
+from bearward import AuthError, TrustedIssuer, Verifier
+from bearward.testing import LocalIssuer
+
+async def main():
+    with LocalIssuer() as issuer:
+        async with Verifier(TrustedIssuer(issuer.url, audience="https://api.example")) as verifier:
+            who = await verifier.verify(issuer.mint(sub="ada", aud="https://api.example"))
+            print(who.subject)
+            try:
+                await verifier.verify(issuer.mint(sub="ada", aud="https://other.example"))
+            except AuthError as error:
+                print(error.code)
+
+asyncio.run(main())
+print(sorted({"grpc", "sanic", "google"} & set(sys.modules)))
+"""
+
+
+def test_wheel_holds_three_typed_packages(wheel: Path) -> None:
+    """The wheel holds the three packages, each with `py.typed`, and neither tests nor samples."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
+    assert {name.partition("/")[0] for name in names if name.endswith("/py.typed")} == PACKAGES
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_wheel_metadata(wheel: Path) -> None:
+    """The metadata says what is needed, and offers the extras that the README names; nothing of development."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = email.message_from_bytes(archive.read(name))
+    required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert {line.split("=")[0].split(">")[0].split("<")[0].split("[")[0] for line in required} == {
+        "aiocache", "cryptography", "httpx2", "msgspec", "python-jose",
+    }  # fmt: skip
+    assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
+
+
+def test_sdist_can_be_developed(sdist: Path) -> None:
+    """The sdist holds the sources and all that `make check` reads; none of what `make` leaves behind."""
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"Makefile", "constraints.txt", "pyproject.toml", "tests/conftest.py", "tools/venv.py"} <= names
+    assert not [name for name in names if name.startswith((".venv", "dist/")) or "__pycache__" in name]
+
+
+def test_core_alone_verifies(bare_python: Path, tmp_path: Path) -> None:
+    """Without any framework installed the core fetches keys, verifies a token and refuses another."""
+    done = _python(bare_python, tmp_path, VERIFY)
+    assert done.stdout.splitlines() == ["ada", "audience_mismatch", "[]"], done.stderr
+
+
+@pytest.mark.parametrize("package", sorted(NEEDS))
+def test_adapter_says_what_it_needs(package: str, bare_python: Path, tmp_path: Path) -> None:
+    """An adapter without its framework says in one line what to install."""
+    done = _python(bare_python, tmp_path, f"import {package}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"ImportError: {NEEDS[package]}"
+
+
+def _python(python: Path, cwd: Path, code: str) -> subprocess.CompletedProcess[str]:
+    command = [str(python), "-I", "-W", "error", "-c", code]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
