@@ -1,0 +1,27 @@
+"""For tests, yours too: a real issuer on loopback, keys that sign, and tokens of every kind, honest and hostile.
+
+    from bearward.testing import LocalIssuer
+
+    with LocalIssuer(audience="https://api.example") as issuer:
+        token = issuer.mint(sub="ada", scope="notes:read")
+
+It imports no test framework and no web framework. It is no issuer for production: it gives tokens to whoever asks.
+"""
+
+from __future__ import annotations
+
+from bearward.testing.exchange import Answer, Request
+from bearward.testing.issuer import LocalIssuer
+from bearward.testing.keys import SigningKey
+from bearward.testing.minting import compact, json_octets, sign_segments, tamper
+
+__all__ = [
+    "Answer",
+    "LocalIssuer",
+    "Request",
+    "SigningKey",
+    "compact",
+    "json_octets",
+    "sign_segments",
+    "tamper",
+]

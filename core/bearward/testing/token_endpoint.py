@@ -1,0 +1,134 @@
+"""The token endpoint for the client credentials grant (RFC 6749 sections 3.2, 4.4 and 5, RFC 8707, RFC 9068).
+
+Rule of this file: pure. A request and what the issuer knows in, an answer out; the errors are those of RFC 6749
+section 5.2 and RFC 8707 section 2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
+
+from bearward.testing.exchange import Answer, Request, json_answer
+
+__all__ = ["TokenEndpoint"]
+
+_SINGLE = ("grant_type", "scope", "client_id", "client_secret", "audience")
+
+
+class _Refused(Exception):
+    def __init__(self, error: str, description: str, status: int = 400, **headers: str) -> None:
+        super().__init__(error)
+        body = {"error": error, "error_description": description}
+        self.answer = json_answer(body, status, Cache_Control="no-store", **headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenEndpoint:
+    """Grants tokens to clients.
+
+    `mint` makes the token from claims; `clients` maps a client's id to its secret, and None lets any client in (it
+    is an issuer for development); `scopes` are those that may be asked for, None for any.
+    """
+
+    mint: Callable[[Mapping[str, Any]], str]
+    audience: str
+    lifetime: float
+    clients: Mapping[str, str] | None = None
+    scopes: frozenset[str] | None = None
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request to the token endpoint."""
+        try:
+            return self._grant(request)
+        except _Refused as refused:
+            return refused.answer
+
+    def _grant(self, request: Request) -> Answer:
+        if request.method != "POST":
+            raise _Refused("invalid_request", "the token endpoint takes POST", 405, Allow="POST")
+        form = _form(request)
+        client = self._client(request, form)
+        if form.get("grant_type") is None:
+            raise _Refused("invalid_request", "grant_type is missing")
+        if form["grant_type"] != ["client_credentials"]:
+            raise _Refused("unsupported_grant_type", "only client_credentials is served here")
+        scope = self._scope(form)
+        claims = {"sub": client, "client_id": client, "aud": self._audience(form)}
+        token = self.mint(claims | ({"scope": scope} if scope else {}))
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": int(self.lifetime)}
+        # RFC 6749 section 5.1: an answer with a token is never cached.
+        return json_answer(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
+
+    def _client(self, request: Request, form: Mapping[str, list[str]]) -> str:
+        presented = request.headers.get("authorization")
+        if presented is not None:
+            if "client_secret" in form:
+                raise _Refused("invalid_request", "one way of client authentication, not two")
+            name, secret = _basic(presented)
+        else:
+            name, secret = form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
+        if self.clients is None:
+            return name or "anonymous"
+        expected = self.clients.get(name)
+        if expected is None or not hmac.compare_digest(expected.encode(), secret.encode()):
+            raise _unauthorized()
+        return name
+
+    def _scope(self, form: Mapping[str, list[str]]) -> str:
+        """RFC 6749 section 3.3: scope = scope-token *( SP scope-token ); without one, none is granted."""
+        asked = form.get("scope", [""])[0]
+        tokens = asked.split(" ") if asked else []
+        if any(not token or any(not "!" <= c <= "~" or c in '"\\' for c in token) for token in tokens):
+            raise _Refused("invalid_scope", "the scope is malformed")
+        if self.scopes is not None and not self.scopes.issuperset(tokens):
+            raise _Refused("invalid_scope", "a scope is asked for that is not granted here")
+        return " ".join(dict.fromkeys(tokens))
+
+    def _audience(self, form: Mapping[str, list[str]]) -> str | list[str]:
+        """`resource`, an absolute URI without fragment that may be repeated (RFC 8707), or the common `audience`."""
+        resources = form.get("resource", [])
+        for resource in resources:
+            parts = urlsplit(resource)
+            if not parts.scheme or "#" in resource:
+                raise _Refused("invalid_target", "resource must be an absolute URI without a fragment")
+        audiences = list(dict.fromkeys([*resources, *form.get("audience", [])])) or [self.audience]
+        return audiences[0] if len(audiences) == 1 else audiences
+
+
+def _form(request: Request) -> dict[str, list[str]]:
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise _Refused("invalid_request", "the body must be application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(request.body.decode("ascii"), keep_blank_values=False, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise _Refused("invalid_request", "the form is malformed") from None
+    form: dict[str, list[str]] = {}
+    for name, value in pairs:
+        form.setdefault(name, []).append(value)
+    if any(len(form.get(name, ())) > 1 for name in _SINGLE):
+        raise _Refused("invalid_request", "a parameter is repeated")
+    return form
+
+
+def _basic(presented: str) -> tuple[str, str]:
+    """RFC 6749 section 2.3.1: id and secret are form-encoded before they go into HTTP Basic."""
+    scheme, _, encoded = presented.partition(" ")
+    try:
+        name, separator, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise _unauthorized() from None
+    if scheme.lower() != "basic" or not separator:
+        raise _unauthorized()
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _unauthorized() -> _Refused:
+    challenge = {"WWW_Authenticate": 'Basic realm="token"'}
+    return _Refused("invalid_client", "client authentication failed", 401, **challenge)
