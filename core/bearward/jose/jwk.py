@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bearward.errors import ConfigurationError
 from bearward.jose import base64url
-from bearward.jose.algorithms import ALGORITHMS, fitting
+from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, fitting
 from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
 
-__all__ = ["KeySetAside", "SetAside", "VerificationKey", "read_key"]
+__all__ = ["KeySetAside", "SetAside", "SymmetricKey", "VerificationKey", "read_key"]
 
 _CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
     "P-256": (ec.SECP256R1(), 32),
@@ -64,6 +65,26 @@ class KeySetAside(ValueError):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class SymmetricKey:
+    """A secret that is shared with an issuer, for one of HS256, HS384, HS512; never shown, never from a JWK Set.
+
+    Raises `ConfigurationError` for a secret shorter than the hash (RFC 7518 section 3.2).
+    """
+
+    secret: bytes = field(repr=False)
+    algorithm: str = "HS256"
+    kid: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an algorithm that is not symmetric and a secret that is too short."""
+        if self.algorithm not in SYMMETRIC:
+            raise ConfigurationError("symmetric_keys.algorithm", f"must be among {', '.join(sorted(SYMMETRIC))}")
+        least = ALGORITHMS[self.algorithm].signature_length or 0
+        if not isinstance(self.secret, bytes) or len(self.secret) < least:
+            raise ConfigurationError("symmetric_keys.secret", f"must be at least {least} bytes for {self.algorithm}")
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class VerificationKey:
     """A public key that may verify signatures; immutable, `repr` shows only its type and thumbprint."""
@@ -78,6 +99,20 @@ class VerificationKey:
     """In octets, exact."""
     _public: PublicKey | bytes
     _verifying: dict[str, VerifyingKey]
+
+    @classmethod
+    def symmetric(cls, key: SymmetricKey) -> VerificationKey:
+        """The key of a configured secret."""
+        return cls(
+            kid=key.kid,
+            kty="oct",
+            crv=None,
+            algorithms=frozenset({key.algorithm}),
+            thumbprint=_thumbprint({"k": base64url.encode(key.secret).decode("ascii"), "kty": "oct"}),
+            signature_length=ALGORITHMS[key.algorithm].signature_length or 0,
+            _public=key.secret,
+            _verifying={},
+        )
 
     def verify(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
         """Whether `signature` is this key's, made with `algorithm` (one of `algorithms`), over `signing_input`."""

@@ -1,0 +1,104 @@
+"""The rules for the claims of a token (RFC 7519 section 4.1, RFC 8725 section 3), against one issuer's policy.
+
+Rule of this file: pure, one pass, one `now` per verification (seconds since the epoch). A check passes or raises;
+there is no way to ignore its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bearward.errors import AuthError, Refusal
+from bearward.policy import TrustedIssuer
+
+__all__ = ["issuer_of", "validate"]
+
+_NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
+_STRINGS = ("sub", "jti")
+
+
+def issuer_of(claims: Mapping[str, Any]) -> str:
+    """The `iss` claim, still unverified; raise `AuthError` where it is missing or no string."""
+    issuer = claims.get("iss")
+    if type(issuer) is not str:
+        refusal = Refusal.CLAIM_MALFORMED if "iss" in claims else Refusal.CLAIM_MISSING
+        raise AuthError(refusal, claim="iss")
+    return issuer
+
+
+def validate(claims: Mapping[str, Any], policy: TrustedIssuer, now: float, *, allow_bound: bool = False) -> None:
+    """Raise `AuthError` unless the claims satisfy `policy` at `now`; `iss` has chosen the policy already.
+
+    Refusals: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_ISSUED_IN_FUTURE, TOKEN_TOO_OLD, AUDIENCE_MISMATCH,
+    CLAIM_MISSING, CLAIM_MALFORMED, CLAIM_MISMATCH, TOKEN_SENDER_CONSTRAINED.
+    """
+    for name in policy.required_claims:
+        if name not in claims:
+            raise AuthError(Refusal.CLAIM_MISSING, claim=name)
+    _check_times(claims, policy, now)
+    _check_audience(claims, policy)
+    for name in _STRINGS:
+        if name in claims and type(claims[name]) is not str:
+            raise AuthError(Refusal.CLAIM_MALFORMED, claim=name)
+    if "cnf" in claims and not allow_bound:  # RFC 7800: whoever presents it must prove a key
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    if policy.client_ids:
+        _check_client(claims, policy)
+    if policy.expected_claims:
+        _check_expected(claims, policy)
+
+
+def _check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
+    leeway = policy.leeway
+    if "exp" in claims and now >= _date(claims, "exp") + leeway:
+        raise AuthError(Refusal.TOKEN_EXPIRED)
+    if "nbf" in claims and now < _date(claims, "nbf") - leeway:
+        raise AuthError(Refusal.TOKEN_NOT_YET_VALID)
+    if "iat" in claims:
+        issued = _date(claims, "iat")
+        if now < issued - leeway:
+            raise AuthError(Refusal.TOKEN_ISSUED_IN_FUTURE)
+        if policy.max_token_age is not None and now >= issued + policy.max_token_age + leeway:
+            raise AuthError(Refusal.TOKEN_TOO_OLD)
+
+
+def _date(claims: Mapping[str, Any], name: str) -> int | float:
+    date: int | float = claims[name]
+    if type(date) not in _NUMERIC:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim=name)
+    return date
+
+
+def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """RFC 7519 section 4.1.3: one of the token's audiences must be one of ours, where it names any."""
+    if "aud" not in claims:
+        if policy.audience:
+            raise AuthError(Refusal.CLAIM_MISSING, claim="aud")
+        return
+    audience = claims["aud"]
+    if type(audience) is str:
+        audience = (audience,)
+    elif type(audience) is not list or not audience or any(type(name) is not str for name in audience):
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
+    if policy.audience.isdisjoint(audience) and not policy.unsafe_any_audience:
+        raise AuthError(Refusal.AUDIENCE_MISMATCH)
+
+
+def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    client = claims.get("client_id", claims.get("azp"))
+    if client is None:
+        raise AuthError(Refusal.CLAIM_MISSING, claim="client_id")
+    if type(client) is not str:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="client_id")
+    if client not in policy.client_ids:
+        raise AuthError(Refusal.CLAIM_MISMATCH, claim="client_id")
+
+
+def _check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    for name, accepted in policy.expected_claims.items():
+        if name not in claims:
+            raise AuthError(Refusal.CLAIM_MISSING, claim=name)
+        held = claims[name]
+        if not any(held == value and type(held) is type(value) for value in accepted):
+            raise AuthError(Refusal.CLAIM_MISMATCH, claim=name)

@@ -1,0 +1,178 @@
+"""Settings of a service, from the environment or from a TOML file: read once, at start, and strictly.
+
+Rules of this file: an unknown name, a wrong type or a missing value is a ConfigurationError that names the setting
+and says what it must be; no value is ever shown. Files are opened in one function, `_toml`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from bearward.errors import ConfigurationError
+from bearward.policy import TrustedIssuer
+from bearward.settings_tables import refuse_unknown, text, trusted_issuers
+
+__all__ = ["Settings"]
+
+PREFIX = "BEARWARD_"
+_CONFIG = "BEARWARD_CONFIG"
+_MEMORY = "memory://"
+# An orchestrator announces a service called "bearward" in the environment of every process: no settings of ours.
+_ANNOUNCED = re.compile(
+    r"BEARWARD_(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Whom to trust, and where to keep what was fetched.
+
+    `extra` holds the settings that the program declared as its own, as the source gave them.
+
+    >>> settings = Settings.from_environment(
+    ...     {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "https://api.example"}
+    ... )
+    >>> settings.issuers[0].issuer, settings.cache
+    ('https://login.example/', 'memory://')
+    """
+
+    issuers: tuple[TrustedIssuer, ...]
+    cache: str = field(default=_MEMORY, repr=False)
+    """An aiocache URL: `memory://`, `redis://…`, `rediss://…`, `memcached://…`; it may hold a password."""
+    cache_secret: bytes | None = field(default=None, repr=False)
+    """Authenticates what is read from a shared cache."""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(
+        cls, environ: Mapping[str, str], *, config: str | PathLike[str] | None = None, also: Collection[str] = ()
+    ) -> Self:
+        """From the file `config`, or that of `BEARWARD_CONFIG`, else from the environment.
+
+        `also` names settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins). Raises
+        `ConfigurationError`, also where a file and the environment both claim to be the configuration.
+        """
+        given = _given(environ, also)
+        path = given.pop(_CONFIG, None) if config is None else config
+        if path is None:
+            return cls.from_environment(environ, also=also)
+        own = {name: given.pop(PREFIX + name.upper()) for name in also if PREFIX + name.upper() in given}
+        for name in sorted(given.keys() - {_CONFIG}):
+            raise ConfigurationError(name, "must not be set beside a configuration file: say it there")
+        settings = cls.from_toml(path, also=also)
+        extra = MappingProxyType({**settings.extra, **own})
+        return cls(issuers=settings.issuers, cache=settings.cache, cache_secret=settings.cache_secret, extra=extra)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, also: Collection[str] = ()) -> Self:
+        """One issuer, from the variables `BEARWARD_…`; an empty variable is as good as none.
+
+        Raises `ConfigurationError` naming the variable, also for an unknown `BEARWARD_…`.
+        """
+        given = _given(environ, also)
+        for name in ("BEARWARD_ISSUER", "BEARWARD_AUDIENCE"):
+            if name not in given:
+                raise ConfigurationError(name, f"must be set: {_FROM_ENVIRONMENT[name][1]}")
+        values: dict[str, Any] = {}
+        for name, (setting, must, read) in _FROM_ENVIRONMENT.items():
+            if name in given:
+                values[setting] = _converted(name, given[name], must, read)
+        extra = {name: given[PREFIX + name.upper()] for name in also if PREFIX + name.upper() in given}
+        return cls(
+            cache=values.pop("cache", _MEMORY),
+            cache_secret=values.pop("cache_secret", None),
+            issuers=(_issuer(values),),
+            extra=MappingProxyType(extra),
+        )
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str], *, also: Collection[str] = ()) -> Self:
+        """Any number of issuers, from the tables `[[issuers]]` of a TOML file; see `docs/samples.md`.
+
+        Raises `ConfigurationError` naming the setting by its place in the file.
+        """
+        document = _toml(path)
+        refuse_unknown(document, {"cache", "cache_secret", "issuers", *also})
+        secret = document.get("cache_secret")
+        return cls(
+            issuers=trusted_issuers(document.get("issuers", [])),
+            cache=text("cache", document.get("cache", _MEMORY)),
+            cache_secret=None if secret is None else text("cache_secret", secret).encode(),
+            extra=MappingProxyType({name: document[name] for name in also if name in document}),
+        )
+
+
+def _toml(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read the file: the only place where settings touch the disk."""
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(str(path), f"must be a readable file ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        # A TOMLDecodeError says where and what kind, and quotes at most a name or a character.
+        where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
+        raise ConfigurationError(str(path), f"must be TOML in UTF-8{where}") from None
+
+
+def _given(environ: Mapping[str, str], also: Collection[str]) -> dict[str, str]:
+    """Our variables that are set to something; raises ConfigurationError for one that nobody knows."""
+    known = {_CONFIG, *_FROM_ENVIRONMENT, *(PREFIX + name.upper() for name in also)}
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    refuse_unknown({name: None for name in ours if not _ANNOUNCED.fullmatch(name)}, known)
+    return {name: value for name, value in ours.items() if name in known and value.strip()}
+
+
+def _converted(name: str, value: str, must: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(value)
+    except ValueError:
+        raise ConfigurationError(name, f"must be {must}") from None
+
+
+def _issuer(values: dict[str, Any]) -> TrustedIssuer:
+    try:
+        return TrustedIssuer(values.pop("issuer"), **values)
+    except ConfigurationError as error:
+        raise ConfigurationError(PREFIX + error.setting.upper(), error.must) from None
+
+
+def _several(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names):
+        raise ValueError
+    return names
+
+
+def _number(value: str) -> float:
+    # float() would take "1_0", "nan" and "infinity" too.
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip()):
+        raise ValueError
+    return float(value)
+
+
+def _boolean(value: str) -> bool:
+    word = value.strip().lower()
+    if word not in ("true", "false"):
+        raise ValueError
+    return word == "true"
+
+
+_FROM_ENVIRONMENT: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "BEARWARD_ISSUER": ("issuer", "the exact `iss` of the tokens", str),
+    "BEARWARD_AUDIENCE": ("audience", "the accepted audience, or several separated by commas", _several),
+    "BEARWARD_JWKS_URI": ("jwks_uri", "the https URL of the issuer's keys", str),
+    "BEARWARD_ALGORITHMS": ("algorithms", "names of algorithms, separated by commas", _several),
+    "BEARWARD_LEEWAY": ("leeway", "a number of seconds between 0 and 300", _number),
+    "BEARWARD_CACHE": ("cache", "memory://, redis://…, rediss://… or memcached://…", str),
+    "BEARWARD_CACHE_SECRET": ("cache_secret", "a secret that the fleet shares", str.encode),
+    "BEARWARD_UNSAFE_ALLOW_HTTP": ("unsafe_allow_http", "true or false", _boolean),
+}
+"""Variable: (setting, what it must be, how it is read)."""

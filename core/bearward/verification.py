@@ -1,0 +1,57 @@
+"""The verification of a token against an issuer's policy and keys: a pure function of (token, keys, policy, now).
+
+Rule of this file: no I/O, no clock, no logging. A `Principal` comes out, or an `AuthError`.
+"""
+
+from __future__ import annotations
+
+from bearward.claims import validate
+from bearward.errors import AuthError, Refusal
+from bearward.jose.compact import UnverifiedToken
+from bearward.jose.jwk import VerificationKey
+from bearward.jose.jwk_set import JWKSet
+from bearward.policy import TrustedIssuer
+from bearward.principal import Principal
+
+__all__ = ["check_header", "newer_keys_could_help", "signing_key", "verify_token"]
+
+
+def verify_token(
+    token: UnverifiedToken, policy: TrustedIssuer, keys: JWKSet, now: float, *, allow_bound: bool = False
+) -> Principal:
+    """The principal that `token` speaks for; `policy` is the one of its `iss`, `now` in seconds since the epoch.
+
+    Raises `AuthError`. With `allow_bound` a token with `cnf` passes, and its caller must check the confirmation.
+    """
+    check_header(token, policy)
+    key = signing_key(token, keys)
+    validate(token.claims, policy, now, allow_bound=allow_bound)
+    return Principal(token.claims, key=key.thumbprint)
+
+
+def check_header(token: UnverifiedToken, policy: TrustedIssuer) -> None:
+    """Raise `AuthError` unless the policy allows the token's `alg` (compared exactly) and `typ`."""
+    if token.header.alg not in policy.algorithms:
+        raise AuthError(Refusal.ALGORITHM_NOT_ALLOWED)
+    if token.header.typ not in policy.token_types:
+        raise AuthError(Refusal.TOKEN_TYPE_NOT_ALLOWED)
+
+
+def signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
+    """The key of `keys` that signed `token`; raise `AuthError` (KEY_UNKNOWN, KEY_UNSUITABLE, SIGNATURE_INVALID)."""
+    algorithm, kid, _ = token.header
+    for key in (candidates := keys.candidates(algorithm, kid)):
+        if key.verify(algorithm, token.signing_input, token.signature):
+            return key
+    if kid is not None and not keys.holds(kid):
+        raise AuthError(Refusal.KEY_UNKNOWN)
+    raise AuthError(Refusal.SIGNATURE_INVALID if candidates else Refusal.KEY_UNSUITABLE)
+
+
+def newer_keys_could_help(token: UnverifiedToken, keys: JWKSet) -> bool:
+    """Whether the token may have been signed with a key that `keys` does not hold yet.
+
+    A `kid` that the set holds settles it; a token without a `kid` may always stem from a newer key.
+    """
+    kid = token.header.kid
+    return kid is None or not keys.holds(kid)

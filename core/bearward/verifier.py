@@ -1,0 +1,245 @@
+"""The verifier: the one object that a service holds. It joins what decides (pure) with what fetches (the JWKS store).
+
+Rule of this file: the warm path is synchronous and touches no lock, no event loop and no cache of aiocache. It awaits
+only where an answer needs keys that are not held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from types import TracebackType
+from typing import Any, Self
+
+from bearward.claims import issuer_of, validate
+from bearward.clock import Clock, SystemClock
+from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
+from bearward.health import Health
+from bearward.issuers import Issuers
+from bearward.jose.compact import UnverifiedToken, take_apart
+from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
+from bearward.lifetime import Watch, Watches
+from bearward.policy import TrustedIssuer
+from bearward.principal import Principal
+from bearward.revocation import Revocations
+from bearward.tenants import IssuerResolver, TenantIssuers
+from bearward.token_cache import CacheEntry, TokenCache, cost_of
+from bearward.verification import check_header, newer_keys_could_help, signing_key
+
+__all__ = ["Verifier"]
+
+_MEBIBYTE = 1024 * 1024
+_ATTEMPTS = 3
+"""Keys may rotate again while we fetch; more often than this within one request is no longer our caller's patience."""
+
+
+class Verifier:
+    """Verifies bearer tokens of trusted issuers.
+
+    `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, asked in this order. `cache`: an
+    aiocache URL (`memory://`, `redis://…`, `rediss://…`, `memcached://…`, `unix://…`) in which a fleet shares the key
+    sets; `cache_secret` authenticates what is read from there. `token_cache`: bytes to spend on tokens that were
+    verified before, 0 for none. Raises `ConfigurationError`.
+
+    Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
+    `verify`), and may be started again, on another loop, after `aclose`.
+
+    >>> Verifier()
+    Traceback (most recent call last):
+        ...
+    bearward.errors.ConfigurationError: issuers: must name at least one trusted issuer
+    """
+
+    def __init__(
+        self,
+        *issuers: TrustedIssuer | TenantIssuers | IssuerResolver,
+        cache: str = "memory://",
+        cache_secret: bytes | None = None,
+        token_cache: int = 16 * _MEBIBYTE,
+        revocations: Revocations | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self.now: Callable[[], float] = self._clock.time
+        """The verifier's clock, in seconds since the epoch."""
+        self._watches = Watches(self)
+        self._store = JWKSStore(
+            cache=cache, cache_secret=cache_secret, clock=self._clock, on_change=lambda _: self._watches.look()
+        )
+        self._issuers = Issuers(issuers, self._store, self._clock)
+        if isinstance(token_cache, bool) or not isinstance(token_cache, int) or token_cache < 0:
+            raise ConfigurationError("token_cache", "must be a number of bytes, 0 for no cache")
+        self._cache = TokenCache(max_bytes=token_cache) if token_cache else None
+        self.revocations = revocations or Revocations()
+        self._stop_listening = self.revocations.on_change(self._watches.look)
+        self._started: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Bind to the running event loop and fetch keys, best effort; an issuer that is down fails nothing here.
+
+        Raises `AuthError` (KEYS_UNAVAILABLE) only for an issuer whose options say that its keys are required.
+        """
+        self._started = asyncio.get_running_loop()
+        await self._store.start(self._issuers.explicit)
+
+    async def aclose(self) -> None:
+        """Stop fetching, close connections, forget cached tokens."""
+        self._started = None
+        if self._cache is not None:
+            self._cache.clear()
+        await self._store.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def verify_now(self, token: str, *, allow_bound: bool = False) -> Principal:
+        """The principal of `token`, from the keys that are held; any thread may call.
+
+        Raises `AuthError`, or `KeysNeeded` where the answer needs a fetch: await `verify` then. With `allow_bound` a
+        token that is bound to a certificate passes, and the caller must call `confirmation.check_certificate`.
+        """
+        if self._cache is None or len(token) > self._cache.max_token:
+            return self._verify(token, None, allow_bound)
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        entry = self._cache.get(digest)
+        if entry is not None:
+            now = self.now()
+            if (
+                entry.keys.current() is entry.held
+                and entry.not_before <= now < entry.not_after
+                and entry.revision == self.revocations.revision
+                and (allow_bound or not entry.bound)
+            ):
+                return entry.principal
+            self._cache.drop(digest)
+        return self._verify(token, digest, allow_bound)
+
+    async def verify(self, token: str, *, allow_bound: bool = False) -> Principal:
+        """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self.verify_now(token, allow_bound=allow_bound)
+            except KeysNeeded:
+                await self._fetch_for(token)
+        try:
+            return self.verify_now(token, allow_bound=allow_bound)
+        except KeysNeeded:
+            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0) from None
+
+    def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
+        """Raise `AuthError` if the principal's token has expired, was revoked, or its key was withdrawn since.
+
+        `leeway`, in seconds, is granted beyond the issuer's own.
+        """
+        if self.time_left(principal, leeway=leeway) <= 0:
+            raise AuthError(Refusal.TOKEN_EXPIRED)
+        self.revocations.check(principal)
+        held = self._issuers.known(principal.issuer)[1].current()
+        if held is not None and principal.key not in held.jwk_set.thumbprints:
+            raise AuthError(Refusal.KEY_WITHDRAWN)
+
+    def time_left(self, principal: Principal, *, leeway: float = 0.0) -> float:
+        """Seconds until the principal's token expires or grows too old; negative after that."""
+        policy, _ = self._issuers.known(principal.issuer)
+        return _not_after(principal, policy) + leeway - self.now()
+
+    def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
+        """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
+        return self._watches.add(principal, on_end, leeway)
+
+    @property
+    def ready(self) -> bool:
+        """Whether tokens of at least one issuer can be judged."""
+        return self.health().ready
+
+    def health(self) -> Health:
+        """How each issuer's keys stand."""
+        issuers = self._store.health()
+        return Health(
+            ready=not issuers or any(issuer.ready for issuer in issuers),
+            issuers=issuers,
+            cached_tokens=len(self._cache) if self._cache is not None else 0,
+            revocations=repr(self.revocations),
+        )
+
+    def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:
+        unverified = take_apart(token)
+        policy, keys = self._issuers.known(issuer_of(unverified.claims))
+        check_header(unverified, policy)
+        now = self.now()
+        held = keys.current()
+        if held is None:
+            validate(unverified.claims, policy, now, allow_bound=allow_bound)
+            raise KeysNeeded
+        try:
+            key = signing_key(unverified, held.jwk_set)
+        except AuthError:
+            if self._needs_newer_keys(unverified, policy, keys, held, now, allow_bound):
+                raise KeysNeeded from None
+            raise
+        validate(unverified.claims, policy, now, allow_bound=allow_bound)
+        principal = Principal(unverified.claims, key=key.thumbprint)
+        self.revocations.check(principal)
+        if digest is not None and self._cache is not None:
+            self._cache.put(digest, self._entry(principal, policy, keys, held, cost_of(token)))
+        return principal
+
+    @staticmethod
+    def _needs_newer_keys(
+        token: UnverifiedToken, policy: TrustedIssuer, keys: IssuerKeys, held: HeldKeys, now: float, allow_bound: bool
+    ) -> bool:
+        """Whether to fetch for a key that is not held: not for a token that no key could make good."""
+        if not newer_keys_could_help(token, held.jwk_set):
+            return False
+        if keys.miss(token.header.kid, held.generation) is Miss.UNKNOWN:
+            return False
+        validate(token.claims, policy, now, allow_bound=allow_bound)
+        return True
+
+    async def _fetch_for(self, token: str) -> None:
+        """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again."""
+        if self._started is None:
+            await self.start()
+        unverified = take_apart(token)
+        _, keys = await self._issuers.find(issuer_of(unverified.claims))
+        held = keys.current()
+        if held is None:
+            await keys.obtain()
+        elif keys.miss(unverified.header.kid, held.generation) is Miss.FETCH:
+            await keys.refresh_after_miss(unverified.header.kid, held.generation)
+
+    def _entry(
+        self, principal: Principal, policy: TrustedIssuer, keys: IssuerKeys, held: HeldKeys, cost: int
+    ) -> CacheEntry:
+        claims: Any = principal.claims
+        return CacheEntry(
+            principal=principal,
+            policy=policy,
+            keys=keys,
+            held=held,
+            revision=self.revocations.revision,
+            not_before=max(claims.get("nbf", 0), claims.get("iat", 0)) - policy.leeway,
+            not_after=_not_after(principal, policy),
+            bound="cnf" in claims,
+            cost=cost,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Verifier of {self._issuers!r}, {'started' if self._started else 'not started'}>"
+
+
+def _not_after(principal: Principal, policy: TrustedIssuer) -> float:
+    """When the token ends, seconds since the epoch: `exp`, or earlier by the policy's `max_token_age`."""
+    ends = principal.expires_at
+    if policy.max_token_age is not None and principal.issued_at is not None:
+        ends = min(ends, principal.issued_at + policy.max_token_age)
+    return ends + policy.leeway
+
+
