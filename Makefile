@@ -49,6 +49,14 @@ types: venv ## mypy --strict, and pyright on what the packages make public
 contracts: venv ## who may import what
 	.venv/bin/lint-imports --no-cache --no-logo
 
+.PHONY: floors
+floors: venv ## run the tests on the lowest versions that pyproject.toml allows
+	$(PY) tools/floors.py $(ARGS)
+
+.PHONY: constraints
+constraints: venv ## write constraints.txt anew, from a fresh resolve
+	$(PY) tools/constraints.py
+
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist

@@ -16,20 +16,23 @@ from importlinter import Contract, ContractCheck, fields, output
 class Pure(Contract):
     """`deciding does no I/O`: every module below `package`, but for `io_modules` and what is below them.
 
-    A pure module imports no `forbidden` top-level package, and no I/O module of ours.
+    A pure module imports no `forbidden` top-level package, and no I/O module of ours. `facades` are packages whose
+    `__init__` offers names of both kinds: they do I/O, what is below them need not.
     """
 
     type_name = "pure"
 
     package = fields.StringField()
     io_modules = fields.ListField(subfield=fields.StringField())
+    facades = fields.ListField(subfield=fields.StringField())
     forbidden = fields.ListField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: FBT001  (import-linter's signature)
         """Look at every direct import of every pure module."""
-        package, io_modules, forbidden = cast("str", self.package), _names(self.io_modules), _names(self.forbidden)
+        package, forbidden = cast("str", self.package), _names(self.forbidden)
+        io_modules, facades = _names(self.io_modules), _names(self.facades)
         ours = {package, *graph.find_descendants(package)}
-        does_io = {module for module in ours if any(_within(module, io) for io in io_modules)}
+        does_io = {module for module in ours if module in facades or any(_within(module, io) for io in io_modules)}
         broken = [
             f"{module} imports {imported} (line {line})"
             for module in sorted(ours - does_io)
@@ -38,7 +41,7 @@ class Pure(Contract):
             for line in _lines(graph, module, imported)
         ]
         output.verbose_print(verbose, f"pure: {', '.join(sorted(ours - does_io))}")
-        broken += [f"{module} is listed as doing I/O, and is not there" for module in sorted(set(io_modules) - ours)]
+        broken += [f"{module} is listed as doing I/O, and is not there" for module in sorted({*io_modules, *facades} - ours)]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
