@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ _YEAR = 366 * 86400.0
 _FORBIDDEN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
-class StartMode(str, Enum):
+class StartMode(StrEnum):
     """What `start` does about an issuer's keys."""
 
     REQUIRED = "required"
@@ -36,7 +36,7 @@ class StartMode(str, Enum):
     """Fetch when the first token asks."""
 
 
-class Metadata(str, Enum):
+class Metadata(StrEnum):
     """Where the issuer's metadata is looked for when no `jwks_uri` is configured."""
 
     OPENID = "openid"

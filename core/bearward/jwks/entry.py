@@ -1,0 +1,33 @@
+"""A key set together with what came with it: the document, when it was asked for, how long it is fresh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bearward.jose.jwk_set import JWKSet
+from bearward.jwks.sources import Validators
+
+__all__ = ["Entry", "HeldKeys"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKeys:
+    """What a verification looks its key up in."""
+
+    jwk_set: JWKSet
+    """The same object for as long as the keys are the same."""
+    generation: int
+    """Counts the answers of the issuer; a caller that misses says which one it looked in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer of an issuer."""
+
+    jwk_set: JWKSet
+    document: bytes = field(repr=False)
+    fetched_at: float
+    """Wall clock, seconds since the epoch, at the moment of the request: what a fleet and a disk can share."""
+    lifetime: float
+    """Seconds that it is fresh, counted from `fetched_at`; within the configured bounds."""
+    validators: Validators | None = None

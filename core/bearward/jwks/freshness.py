@@ -1,0 +1,168 @@
+"""The freshness of a key set, as a pure state machine: (what we remember, now, why we ask) in, an answer out.
+
+Rules of this file: no clock, no I/O, no randomness; times are seconds of the monotonic clock, and jitter is a number
+from 0 to 1 that is handed in. `Record` is what is remembered of one issuer; each event makes a new one.
+
+    state        when                                   a lookup                          a miss (kid unknown)
+    -----------  -------------------------------------  --------------------------------  --------------------
+    FRESH        before `refresh_at`                    USE                               REFRESH | REFUSE
+    AHEAD        from then to the end of the lifetime   USE_AND_REFRESH | USE             REFRESH | REFUSE
+    EXPIRED      past it, and no refresh was tried      REFRESH | REFUSE                  REFRESH | REFUSE
+    STALE        past it, the refresh that was due      USE_AND_REFRESH | USE             REFRESH | REFUSE
+                 failed, and less than `stale_if_error`
+                 went by
+    UNAVAILABLE  nothing held, or all of it went by     REFRESH | REFUSE                  REFRESH | REFUSE
+
+The second answer of a pair is given while the brake holds. The brake: each attempt takes a token from a bucket that
+holds `burst` of them and gains one per `cooldown`, whether the attempt then succeeds or not. While the issuer fails,
+exponential back-off with full jitter comes on top. A lookup at a healthy issuer needs no token (the lifetime of the
+set spaces those attempts), so no flood of unknown `kid`s can delay a scheduled refresh.
+
+A set that comes in late never replaces a newer one: what counts is when it was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from bearward.jwks.options import JWKSOptions
+
+__all__ = [
+    "Answer", "Freshness", "Record", "Why", "attempted", "decide", "failed", "freshness", "may_attempt", "next_attempt",
+    "succeeded", "tokens", "usable_until",
+]  # fmt: skip
+
+_NEVER = -math.inf
+_MAX_DOUBLINGS = 30
+
+
+class Freshness(Enum):
+    """The state of an issuer's keys; see the table above."""
+
+    FRESH = "fresh"
+    AHEAD = "refresh ahead"
+    EXPIRED = "expired"
+    STALE = "stale"
+    UNAVAILABLE = "unavailable"
+
+
+class Why(Enum):
+    """Why the keys are asked for."""
+
+    LOOKUP = "lookup"
+    MISS = "miss"
+
+
+class Answer(Enum):
+    """What to do."""
+
+    USE = "use"
+    USE_AND_REFRESH = "use what is held, refresh in the background"
+    REFRESH = "refresh, and wait for it"
+    REFUSE = "refuse at once"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is remembered of one issuer. Without `fetched_at` nothing is held."""
+
+    fetched_at: float | None = None
+    """When the held set was asked for."""
+    fresh_until: float = _NEVER
+    refresh_at: float = _NEVER
+    generation: int = 0
+    """How many sets were taken; a caller that missed in an older one reads again before it asks for a refresh."""
+    failures: int = 0
+    """Attempts that failed since the last one that succeeded."""
+    failed_at: float = _NEVER
+    not_before: float = _NEVER
+    """Back-off: no attempt before."""
+    level: float = math.inf
+    """Tokens in the bucket at `level_at`, at most `burst`."""
+    level_at: float = 0.0
+
+
+def usable_until(record: Record, options: JWKSOptions) -> float:
+    """Until when the held set may be used if nothing more happens."""
+    if record.fetched_at is None:
+        return _NEVER
+    return record.fresh_until + (options.stale_if_error if _refresh_failed(record) else 0.0)
+
+
+def freshness(record: Record, options: JWKSOptions, now: float) -> Freshness:
+    """The state at `now`."""
+    if record.fetched_at is None or now >= record.fresh_until + options.stale_if_error:
+        return Freshness.UNAVAILABLE
+    if now < record.fresh_until:
+        return Freshness.FRESH if now < record.refresh_at else Freshness.AHEAD
+    return Freshness.STALE if _refresh_failed(record) else Freshness.EXPIRED
+
+
+def _refresh_failed(record: Record) -> bool:
+    """Whether the set was due for a refresh when the last attempt failed: an old failure excuses no old set."""
+    return record.failures > 0 and record.failed_at >= record.refresh_at
+
+
+def tokens(record: Record, options: JWKSOptions, now: float) -> float:
+    """How many attempts the bucket allows at `now`."""
+    if options.cooldown == 0:
+        return float(options.burst)
+    return min(float(options.burst), record.level + max(0.0, now - record.level_at) / options.cooldown)
+
+
+def may_attempt(record: Record, options: JWKSOptions, now: float, why: Why) -> bool:
+    """Whether the brake lets an attempt through."""
+    if now < record.not_before:
+        return False
+    if why is Why.LOOKUP and not record.failures:
+        return True
+    return tokens(record, options, now) >= 1.0
+
+
+def decide(record: Record, options: JWKSOptions, now: float, why: Why) -> Answer:
+    """The answer of the table above."""
+    state, free = freshness(record, options, now), may_attempt(record, options, now, why)
+    if why is Why.MISS or state in (Freshness.EXPIRED, Freshness.UNAVAILABLE):
+        return Answer.REFRESH if free else Answer.REFUSE
+    if state is Freshness.FRESH:
+        return Answer.USE
+    return Answer.USE_AND_REFRESH if free else Answer.USE
+
+
+def next_attempt(record: Record, options: JWKSOptions) -> float:
+    """The earliest moment at which a lookup leads to an attempt."""
+    due = record.refresh_at
+    if not record.failures:
+        return due
+    missing = max(0.0, 1.0 - record.level) if options.cooldown else 0.0
+    return max(due, record.not_before, record.level_at + missing * options.cooldown)
+
+
+def attempted(record: Record, options: JWKSOptions, now: float) -> Record:
+    """An attempt begins: it takes a token."""
+    return replace(record, level=max(0.0, tokens(record, options, now) - 1.0), level_at=now)
+
+
+def failed(record: Record, options: JWKSOptions, now: float, jitter: float) -> Record:
+    """An attempt failed: what is held stays, and the next attempt waits."""
+    longest = min(options.max_backoff, options.cooldown * 2.0 ** min(record.failures, _MAX_DOUBLINGS))
+    return replace(record, failures=record.failures + 1, failed_at=now, not_before=now + jitter * longest)
+
+
+def succeeded(record: Record, options: JWKSOptions, fetched_at: float, lifetime: float, jitter: float) -> Record:
+    """A usable set, asked for at `fetched_at`, came in: it is taken unless a newer one is held."""
+    if record.fetched_at is not None and fetched_at < record.fetched_at:
+        return record
+    first = options.refresh_ahead
+    share = first + jitter * (1.0 - first) / 2.0
+    return replace(
+        record,
+        fetched_at=fetched_at,
+        fresh_until=fetched_at + lifetime,
+        refresh_at=fetched_at + share * lifetime,
+        generation=record.generation + 1,
+        failures=0,
+        not_before=_NEVER,
+    )

@@ -1,0 +1,72 @@
+"""The health of one issuer's keys: one object, one line.
+
+Rule of this file: numbers, states, thumbprints and classes of error; nothing that a token or a secret could be in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bearward.jwks.freshness import Freshness
+
+__all__ = ["IssuerHealth"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerHealth:
+    """How it stands with one issuer's keys. Ages and spans are seconds; moments are seconds since the epoch."""
+
+    issuer: str
+    state: Freshness
+    ready: bool
+    """Whether tokens of this issuer can be verified; also before the first attempt where the start is lazy."""
+    generation: int = 0
+    keys: int = 0
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """How many keys are not used, by reason."""
+    thumbprint: str | None = None
+    """Of the set: the same on every process that holds the same keys."""
+    age: float | None = None
+    last_success: float | None = None
+    last_error: str | None = None
+    """The class of the last failure, until an attempt succeeds."""
+    last_error_at: float | None = None
+    failures: int = 0
+    """Attempts in a row that failed."""
+    stale_left: float | None = None
+    """How long what is held can still be used if the issuer goes on failing."""
+    next_refresh: float | None = None
+    """In how many seconds; None where none is planned."""
+    attempts: int = 0
+    """Refreshes begun since the process started."""
+    cache: str | None = None
+    """The shared cache: `ok`, or what is wrong with it; None where there is none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a health page, as JSON."""
+        known = {name: getattr(self, name) for name in self.__slots__}
+        return {**known, "state": self.state.value, "set_aside": dict(self.set_aside)}
+
+    def line(self) -> str:
+        """For a log or a terminal."""
+        aside = sum(self.set_aside.values())
+        parts = [
+            f"{self.issuer}: {self.state.value}",
+            f"generation {self.generation}",
+            f"{self.keys} keys" + (f" ({aside} set aside)" if aside else ""),
+        ]
+        if self.age is not None:
+            parts.append(f"age {self.age:.0f} s")
+        if self.thumbprint is not None:
+            parts.append(f"set {self.thumbprint[:12]}")
+        if self.last_error is not None:
+            parts.append(f"{self.failures} failed: {self.last_error}")
+        if self.stale_left is not None:
+            parts.append(f"usable for {self.stale_left:.0f} s more")
+        if self.next_refresh is not None:
+            parts.append(f"next refresh in {self.next_refresh:.0f} s")
+        if self.cache not in (None, "ok"):
+            parts.append(f"shared cache: {self.cache}")
+        return ", ".join(parts)

@@ -1,0 +1,191 @@
+"""The HTTP boundary: GET one document, within bounds, and map every failure to a `FetchError`.
+
+Rules of this file: https except where `check_url` allows http, no redirects, no cookies, no environment proxies, a
+body cap that holds while reading and while unpacking, and no exception but `FetchError` (and cancellation) gets out.
+It speaks to httpcore, the transport below httpx, directly: what httpx adds (redirects, cookies, netrc, decoding
+without a bound) is what must not happen here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+
+import httpcore2
+
+from bearward.clock import Clock, SystemClock
+from bearward.jwks.cache_control import lifetime_of
+from bearward.jwks.connect import GuardedBackend
+from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.jwks.options import JWKSOptions
+from bearward.jwks.urls import check_url
+
+__all__ = ["HTTPAnswer", "HTTPClient"]
+
+_OK, _NOT_MODIFIED = 200, 304
+_ABSENT = frozenset({404, 405, 410})
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPAnswer:
+    """A 200 with its body, or a 304 (`body` is None)."""
+
+    body: bytes | None
+    lifetime: float | None
+    """How long the answer is fresh, in seconds, by its headers; None where they do not say."""
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class HTTPClient:
+    """Fetches documents for one issuer. Makes its connection pool at the first fetch, on the running loop."""
+
+    def __init__(self, options: JWKSOptions, *, unsafe_allow_http: bool = False, clock: Clock | None = None) -> None:
+        self._options = options
+        self.clock: Clock = clock or SystemClock()
+        self.unsafe_allow_http = unsafe_allow_http
+        self._pool: httpcore2.AsyncConnectionPool | None = None
+
+    async def get(self, url: str, conditions: Mapping[str, str] | None = None) -> HTTPAnswer:
+        """Fetch `url`; `conditions` are the headers of a conditional request (RFC 9110 section 13.1).
+
+        Raises:
+            FetchError: anything went wrong.
+        """
+        try:
+            check_url(url, unsafe_allow_http=self.unsafe_allow_http)
+        except ValueError as exc:
+            raise FetchError(FetchFailure.URL_REFUSED) from exc
+        with _mapped():
+            if self._pool is None:
+                self._pool = await asyncio.to_thread(_make_pool, self._options)
+            async with self._pool.stream(
+                "GET", url, headers=self._headers(conditions), extensions={"timeout": self._timeouts()}
+            ) as response:
+                return await self._read(response, conditional=bool(conditions))
+
+    async def aclose(self) -> None:
+        """Close the connections. The client may be used again."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.aclose()
+
+    async def _read(self, response: httpcore2.Response, *, conditional: bool) -> HTTPAnswer:
+        headers = _joined(response.headers)
+        body = None
+        if response.status != _NOT_MODIFIED or not conditional:
+            _check_status(response.status)
+            body = await _read_body(response.aiter_stream(), headers, self._options.max_body)
+        lifetime = lifetime_of(headers, self.clock.now())
+        return HTTPAnswer(body, lifetime, headers.get("etag"), headers.get("last-modified"))
+
+    def _headers(self, conditions: Mapping[str, str] | None) -> list[tuple[str, str]]:
+        ours = {"accept": "application/jwk-set+json, application/json", "user-agent": "bearward", **(conditions or {})}
+        ours.update({name.lower(): value for name, value in self._options.headers.items()})
+        return [*ours.items(), ("accept-encoding", "gzip")]
+
+    def _timeouts(self) -> dict[str, float]:
+        options = self._options
+        return {
+            "connect": options.connect_timeout,
+            "read": options.read_timeout,
+            "write": options.read_timeout,
+            "pool": options.total_timeout,
+        }
+
+
+def _make_pool(options: JWKSOptions) -> httpcore2.AsyncConnectionPool:
+    """Runs in a thread: reading certificates from disk blocks."""
+    return httpcore2.AsyncConnectionPool(
+        ssl_context=_ssl_context(options),
+        proxy=httpcore2.Proxy(options.proxy) if options.proxy is not None else None,
+        max_connections=4,
+        max_keepalive_connections=0,  # fetches are minutes apart
+        # the operator chose the proxy, wherever it is; behind it the proxy resolves the names
+        network_backend=GuardedBackend(unsafe_allow_private=options.unsafe_allow_private_addresses)
+        if options.proxy is None
+        else None,
+    )
+
+
+def _ssl_context(options: JWKSOptions) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=options.ca_file)
+    if options.client_cert is not None:
+        context.load_cert_chain(options.client_cert, options.client_key)
+    return context
+
+
+def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+def _check_status(status: int) -> None:
+    if status == _OK:
+        return
+    if 300 <= status < 400:
+        raise FetchError(FetchFailure.REDIRECT, status)
+    raise FetchError(FetchFailure.NOT_FOUND if status in _ABSENT else FetchFailure.STATUS, status)
+
+
+async def _read_body(stream: AsyncIterator[bytes], headers: Mapping[str, str], most: int) -> bytes:
+    encoding = headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip"):
+        raise FetchError(FetchFailure.ENCODING)
+    length = headers.get("content-length", "")
+    if length.isdigit() and (len(length) > 18 or int(length) > most):
+        raise FetchError(FetchFailure.TOO_LARGE)
+    packed = bytearray()
+    async for chunk in stream:
+        packed += chunk
+        if len(packed) > most:
+            raise FetchError(FetchFailure.TOO_LARGE)
+    return bytes(packed) if encoding in ("identity", "") else _unpack(bytes(packed), most)
+
+
+def _unpack(packed: bytes, most: int) -> bytes:
+    """RFC 1952, at most `most` bytes: a bomb costs no more memory than a large document."""
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        body = unpacker.decompress(packed, most + 1)
+    except zlib.error as exc:
+        raise FetchError(FetchFailure.ENCODING) from exc
+    if len(body) > most:
+        raise FetchError(FetchFailure.TOO_LARGE)
+    if not unpacker.eof or unpacker.unused_data:
+        raise FetchError(FetchFailure.ENCODING)
+    return body
+
+
+@contextlib.contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except FetchError:
+        raise
+    except httpcore2.TimeoutException as exc:
+        raise FetchError(FetchFailure.TIMEOUT) from exc
+    except httpcore2.ConnectError as exc:
+        raise FetchError(FetchFailure.TLS if _is_tls(exc) else FetchFailure.CONNECT) from exc
+    except ssl.SSLError as exc:
+        raise FetchError(FetchFailure.TLS) from exc
+    except OSError as exc:  # a certificate file that cannot be read
+        raise FetchError(FetchFailure.FILE) from exc
+    except Exception as exc:
+        raise FetchError(FetchFailure.PROTOCOL) from exc
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,128 @@
+"""One refresh: ask the fleet, else the issuer's source, within the total timeout, and answer a usable entry.
+
+Rule of this file: whatever comes in is parsed and judged here before anything else sees it, and what does not work
+out is a `FetchError`. The state of the issuer is not touched: the caller does that with the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bearward.clock import Clock
+from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jwks.cache_control import clamp
+from bearward.jwks.entry import Entry
+from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.jwks.freshness import Why
+from bearward.jwks.http import HTTPClient
+from bearward.jwks.options import JWKSOptions
+from bearward.jwks.sources import Source
+
+__all__ = ["Ask", "Fleet", "Refresher", "read_set"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Why there is a refresh: the entry that was looked in, and for a miss the `kid` that was not in it."""
+
+    why: Why
+    held: Entry | None
+    kid: str | None = None
+
+    def is_met_by(self, entry: Entry, now: float) -> bool:
+        """Whether an entry that another process fetched spares a request to the issuer.
+
+        It must be newer than the set that was tried, fresh, and for a miss hold the `kid`.
+        """
+        if self.held is not None and entry.fetched_at <= self.held.fetched_at:
+            return False
+        if now >= entry.fetched_at + entry.lifetime:
+            return False
+        return self.why is Why.LOOKUP or (self.kid is not None and entry.jwk_set.holds(self.kid))
+
+
+class Fleet(Protocol):
+    """What the processes that share a cache do for one another."""
+
+    async def refresh(self, ask: Ask, fetch: FetchOne) -> Entry:
+        """Answer what another process fetched, or fetch on behalf of all."""
+        ...
+
+    def state(self) -> str:
+        """`ok`, or what is wrong with the shared cache."""
+        ...
+
+
+class FetchOne(Protocol):
+    """Ask the issuer itself; raises `FetchError`."""
+
+    async def __call__(self, held: Entry | None) -> Entry:
+        """Fetch, conditionally where `held` allows it."""
+        ...
+
+
+class Refresher:
+    """Refreshes one issuer's keys."""
+
+    def __init__(
+        self, source: Source, client: HTTPClient, options: JWKSOptions, clock: Clock, fleet: Fleet | None = None
+    ) -> None:
+        self._source = source
+        self._client = client
+        self._options = options
+        self._clock = clock
+        self._fleet = fleet
+
+    async def refresh(self, ask: Ask) -> Entry:
+        """Answer an entry that is newer than the one that is held.
+
+        Raises:
+            FetchError: there is none to be had at the moment.
+        """
+        if self._fleet is None:
+            return await self.fetch(ask.held)
+        return await self._fleet.refresh(ask, self.fetch)
+
+    async def fetch(self, held: Entry | None) -> Entry:
+        """Ask the issuer itself."""
+        asked_at = self._clock.now()
+        if held is not None:  # a wall clock that was set back does not make a new answer an old one
+            asked_at = max(asked_at, held.fetched_at)
+        try:
+            async with asyncio.timeout(self._options.total_timeout):
+                loaded = await self._source.load(self._client, held.validators if held is not None else None)
+        except TimeoutError as exc:
+            raise FetchError(FetchFailure.TIMEOUT) from exc
+        lifetime = clamp(loaded.lifetime, self._options)
+        if loaded.document is None:
+            if held is None:
+                raise FetchError(FetchFailure.PROTOCOL)  # "not modified" without a condition
+            return replace(held, fetched_at=asked_at, lifetime=lifetime, validators=loaded.validators)
+        return Entry(read_set(loaded.document, held), loaded.document, asked_at, lifetime, loaded.validators)
+
+    def fleet_state(self) -> str | None:
+        """How it stands with the shared cache; None where there is none."""
+        return None if self._fleet is None else self._fleet.state()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def read_set(document: bytes, held: Entry | None) -> JWKSet:
+    """Parse; the same keys keep the same object, so that others can compare sets by identity."""
+    if held is not None and document == held.document:
+        return held.jwk_set
+    try:
+        jwk_set = JWKSet.parse(document)
+    except JWKSetError as exc:
+        raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc
+    if held is not None and _alike(jwk_set, held.jwk_set):
+        return held.jwk_set
+    return jwk_set
+
+
+def _alike(one: JWKSet, other: JWKSet) -> bool:
+    return one.thumbprint == other.thumbprint and one.set_aside == other.set_aside

@@ -1,0 +1,115 @@
+"""The JWKS store: the keys of many issuers, one `IssuerKeys` each, on one event loop.
+
+Rule of this file: explicit issuers stay for good and are tended in the background; those that a pattern or a resolver
+brought (tenants) are made when first asked for, refreshed when used, and the least recently used one goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from bearward.clock import Clock, SystemClock
+from bearward.errors import ConfigurationError
+from bearward.jwks.entry import Entry, HeldKeys
+from bearward.jwks.errors import StartError
+from bearward.jwks.health import IssuerHealth
+from bearward.jwks.http import HTTPClient
+from bearward.jwks.issuer_keys import IssuerKeys, Miss
+from bearward.jwks.options import StartMode
+from bearward.jwks.refresh import Refresher
+from bearward.jwks.runtime import Runtime
+from bearward.jwks.sources import source_of
+
+if TYPE_CHECKING:
+    from bearward.policy import TrustedIssuer
+
+__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "Miss"]
+
+
+class JWKSStore:
+    """The keys of all trusted issuers. `start` and `aclose` run on the loop; `keys_of` on any thread."""
+
+    def __init__(
+        self,
+        *,
+        cache: str | Any = "memory://",
+        cache_secret: bytes | None = None,
+        clock: Clock | None = None,
+        on_change: Callable[[IssuerKeys], None] | None = None,
+        max_tenants: int = 1000,
+    ) -> None:
+        if not isinstance(max_tenants, int) or max_tenants < 1:
+            raise ConfigurationError("max_tenants", "must be a whole number from 1")
+        self._runtime = Runtime(clock or SystemClock())
+        self._on_change = on_change
+        self._explicit: dict[str, IssuerKeys] = {}
+        self._tenants: OrderedDict[str, IssuerKeys] = OrderedDict()
+        self._max_tenants = max_tenants
+        self._lock = threading.Lock()
+
+    def keys_of(self, issuer: TrustedIssuer) -> IssuerKeys:
+        """The keys of `issuer`: those of an explicit one, or of a tenant, made at the first call."""
+        explicit = self._explicit.get(issuer.issuer)
+        if explicit is not None:
+            return explicit
+        with self._lock:
+            keys = self._tenants.get(issuer.issuer)
+            if keys is None:
+                keys = self._tenants[issuer.issuer] = self._make(issuer, tended=False)
+            self._tenants.move_to_end(issuer.issuer)
+            gone = self._tenants.popitem(last=False)[1] if len(self._tenants) > self._max_tenants else None
+        if gone is not None:
+            self._runtime.call(gone.retire)
+        return keys
+
+    async def start(self, issuers: Iterable[TrustedIssuer] = ()) -> None:
+        """Bind to the running loop and see to the keys of `issuers`, each as its `start` option says.
+
+        Raises:
+            StartError: the keys of an issuer with `start=StartMode.REQUIRED` cannot be had.
+        """
+        self._runtime.bind()
+        for issuer in issuers:
+            if issuer.issuer not in self._explicit:
+                self._explicit[issuer.issuer] = self._make(issuer, tended=True)
+        await asyncio.gather(*(self._warm(keys) for keys in self._explicit.values()))
+
+    async def aclose(self) -> None:
+        """End all tasks and close all connections. What is held stays; `start` may be called on another loop."""
+        await self._runtime.aclose()
+        for keys in self._all():
+            await keys.aclose()
+
+    def health(self) -> tuple[IssuerHealth, ...]:
+        """One per explicit issuer, then one per tenant."""
+        return tuple(keys.health() for keys in self._all())
+
+    def _all(self) -> list[IssuerKeys]:
+        with self._lock:
+            return [*self._explicit.values(), *self._tenants.values()]
+
+    def _make(self, issuer: TrustedIssuer, *, tended: bool) -> IssuerKeys:
+        client = HTTPClient(issuer.keys, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
+        refresher = Refresher(source_of(issuer), client, issuer.keys, self._runtime.clock)
+        keys = IssuerKeys(
+            issuer.issuer, issuer.keys, refresher, self._runtime, on_change=self._on_change, tended=tended
+        )
+        if issuer.static_keys is not None:
+            keys.adopt(Entry(issuer.static_keys, b"", self._runtime.clock.now(), float("inf")))
+        return keys
+
+    async def _warm(self, keys: IssuerKeys) -> None:
+        mode = keys.options.start
+        if mode is StartMode.LAZY or keys.current() is not None:
+            return
+        flight = keys.refresh()
+        wait = keys.options.start_wait if mode is StartMode.EAGER else None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait((flight,), timeout=wait)
+        if mode is StartMode.REQUIRED and keys.current() is None:
+            raise StartError(keys.issuer)
