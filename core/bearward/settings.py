@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from typing import Any, Self
 from bearward.errors import ConfigurationError
 from bearward.policy import TrustedIssuer
 from bearward.settings_tables import refuse_unknown, text, trusted_issuers
+from bearward.verifier import Verifier
 
 __all__ = ["Settings"]
 
@@ -48,7 +49,19 @@ class Settings:
     """An aiocache URL: `memory://`, `redis://…`, `rediss://…`, `memcached://…`; it may hold a password."""
     cache_secret: bytes | None = field(default=None, repr=False)
     """Authenticates what is read from a shared cache."""
+    token_cache: int | None = None
+    """Bytes to spend on tokens that were verified before; None for the verifier's own default."""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    prefix: str = ""
+    """What stands before a setting's name where it was read: `BEARWARD_` in the environment."""
+
+    def verifier(self, **more: Any) -> Verifier:
+        """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`."""
+        size = {} if self.token_cache is None else {"token_cache": self.token_cache}
+        try:
+            return Verifier(*self.issuers, cache=self.cache, cache_secret=self.cache_secret, **size, **more)
+        except ConfigurationError as error:
+            raise ConfigurationError(_named(self.prefix, error.setting), error.must) from None
 
     @classmethod
     def load(
@@ -67,8 +80,7 @@ class Settings:
         for name in sorted(given.keys() - {_CONFIG}):
             raise ConfigurationError(name, "must not be set beside a configuration file: say it there")
         settings = cls.from_toml(path, also=also)
-        extra = MappingProxyType({**settings.extra, **own})
-        return cls(issuers=settings.issuers, cache=settings.cache, cache_secret=settings.cache_secret, extra=extra)
+        return replace(settings, extra=MappingProxyType({**settings.extra, **own}))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, also: Collection[str] = ()) -> Self:
@@ -90,6 +102,7 @@ class Settings:
             cache_secret=values.pop("cache_secret", None),
             issuers=(_issuer(values),),
             extra=MappingProxyType(extra),
+            prefix=PREFIX,
         )
 
     @classmethod
@@ -99,12 +112,13 @@ class Settings:
         Raises `ConfigurationError` naming the setting by its place in the file.
         """
         document = _toml(path)
-        refuse_unknown(document, {"cache", "cache_secret", "issuers", *also})
+        refuse_unknown(document, {"cache", "cache_secret", "issuers", "token_cache", *also})
         secret = document.get("cache_secret")
         return cls(
             issuers=trusted_issuers(document.get("issuers", [])),
             cache=text("cache", document.get("cache", _MEMORY)),
             cache_secret=None if secret is None else text("cache_secret", secret).encode(),
+            token_cache=document.get("token_cache"),
             extra=MappingProxyType({name: document[name] for name in also if name in document}),
         )
 
@@ -141,7 +155,11 @@ def _issuer(values: dict[str, Any]) -> TrustedIssuer:
     try:
         return TrustedIssuer(values.pop("issuer"), **values)
     except ConfigurationError as error:
-        raise ConfigurationError(PREFIX + error.setting.upper(), error.must) from None
+        raise ConfigurationError(_named(PREFIX, error.setting), error.must) from None
+
+
+def _named(prefix: str, setting: str) -> str:
+    return prefix + setting.upper() if prefix else setting
 
 
 def _several(value: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ It imports no test framework and no web framework. It is no issuer for productio
 
 from __future__ import annotations
 
-from bearward.testing.exchange import Answer, Request
+from bearward.testing.exchange import Answer, Request, json_answer
 from bearward.testing.issuer import LocalIssuer
 from bearward.testing.keys import SigningKey
 from bearward.testing.minting import compact, json_octets, sign_segments, tamper
@@ -21,6 +21,7 @@ __all__ = [
     "Request",
     "SigningKey",
     "compact",
+    "json_answer",
     "json_octets",
     "sign_segments",
     "tamper",

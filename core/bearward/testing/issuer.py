@@ -258,7 +258,7 @@ class LocalIssuer(LoopbackServer):
 
     def _tokens(self) -> TokenEndpoint:
         return TokenEndpoint(
-            mint=lambda claims: self.mint(claims=claims),
+            mint=lambda claims, lifetime: self.mint(claims=claims, lifetime=lifetime),
             audience=self.audience,
             lifetime=self.lifetime,
             clients=self._clients,

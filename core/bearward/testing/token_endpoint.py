@@ -18,7 +18,7 @@ from bearward.testing.exchange import Answer, Request, json_answer
 
 __all__ = ["TokenEndpoint"]
 
-_SINGLE = ("grant_type", "scope", "client_id", "client_secret", "audience")
+_SINGLE = ("grant_type", "scope", "client_id", "client_secret", "lifetime")
 
 
 class _Refused(Exception):
@@ -32,11 +32,12 @@ class _Refused(Exception):
 class TokenEndpoint:
     """Grants tokens to clients.
 
-    `mint` makes the token from claims; `clients` maps a client's id to its secret, and None lets any client in (it
+    `mint` makes the token from claims and its lifetime in seconds, which a form parameter `lifetime` may shorten (for
+    trying out what happens when a token expires; no standard has it); `clients` maps a client's id to its secret, and None lets any client in (it
     is an issuer for development); `scopes` are those that may be asked for, None for any.
     """
 
-    mint: Callable[[Mapping[str, Any]], str]
+    mint: Callable[[Mapping[str, Any], float], str]
     audience: str
     lifetime: float
     clients: Mapping[str, str] | None = None
@@ -60,8 +61,9 @@ class TokenEndpoint:
             raise _Refused("unsupported_grant_type", "only client_credentials is served here")
         scope = self._scope(form)
         claims = {"sub": client, "client_id": client, "aud": self._audience(form)}
-        token = self.mint(claims | ({"scope": scope} if scope else {}))
-        body = {"access_token": token, "token_type": "Bearer", "expires_in": int(self.lifetime)}
+        lifetime = self._lifetime(form)
+        token = self.mint(claims | ({"scope": scope} if scope else {}), lifetime)
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime)}
         # RFC 6749 section 5.1: an answer with a token is never cached.
         return json_answer(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
 
@@ -89,6 +91,14 @@ class TokenEndpoint:
         if self.scopes is not None and not self.scopes.issuperset(tokens):
             raise _Refused("invalid_scope", "a scope is asked for that is not granted here")
         return " ".join(dict.fromkeys(tokens))
+
+    def _lifetime(self, form: Mapping[str, list[str]]) -> float:
+        asked = form.get("lifetime", [""])[0]
+        if not asked:
+            return self.lifetime
+        if not asked.isascii() or not asked.isdigit() or not 0 < int(asked[:10]) <= self.lifetime:
+            raise _Refused("invalid_request", f"lifetime must be from 1 to {int(self.lifetime)} seconds")
+        return int(asked)
 
     def _audience(self, form: Mapping[str, list[str]]) -> str | list[str]:
         """`resource`, an absolute URI without fragment that may be repeated (RFC 8707), or the common `audience`."""

@@ -1,0 +1,106 @@
+"""What the sample commands share: arguments, settings, the ready line, and how they end.
+
+Rules of this file: a wrong setting is one line on stderr, naming it and what it must be, and exit code 2. Ready is one
+line on stdout. SIGTERM and SIGINT end a command cleanly, silently, with exit code 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+from bearward import ConfigurationError
+from bearward.settings import Settings
+from samples.notes import MEMORY
+
+__all__ = ["Parser", "bound", "load", "main_of", "notes_path", "ready", "until_told_to_stop"]
+
+OWN = ("notes",)
+"""Settings of the samples beside those of bearward: where the notes are."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose refusal is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line, exit code 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+    def add_address(self, port: int) -> None:
+        """`--host` and `--port`."""
+        self.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        self.add_argument("--port", type=_port, default=port, help="0 for any free port (default: %(default)s)")
+
+    def add_config(self) -> None:
+        """`--config`."""
+        self.add_argument(
+            "--config", metavar="FILE", help="settings in TOML; without it BEARWARD_CONFIG, or BEARWARD_…"
+        )
+
+
+def main_of(name: str, run: Callable[[], None]) -> None:
+    """Run a command; a ConfigurationError becomes one line and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        run()
+    except ConfigurationError as error:
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def load(config: str | None) -> Settings:
+    """The settings of a sample server, from `config` or from the environment."""
+    settings = Settings.load(os.environ, config=config, also=OWN)
+    notes_path(settings)
+    return settings
+
+
+def notes_path(settings: Settings) -> str:
+    """Where the notes are: a file, or `:memory:`."""
+    path = settings.extra.get("notes", MEMORY)
+    if not isinstance(path, str) or not path:
+        raise ConfigurationError("notes", f"must be {MEMORY} or the path of a file")
+    return path
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket bound to this address, not listening yet; raises `ConfigurationError`."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except (OSError, UnicodeError) as error:
+        sock.close()
+        reason = getattr(error, "strerror", None) or "no such address"
+        raise ConfigurationError("--host, --port", f"must be an address that is free here ({reason})") from None
+    return sock
+
+
+def ready(scheme: str, host: str, port: int) -> None:
+    """Say that calls are answered from now on."""
+    print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+
+def until_told_to_stop() -> None:
+    """Block the main thread until SIGTERM or SIGINT."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    # A wait without a timeout may sleep through a signal that arrives in the wrong instant.
+    while not told.wait(0.5):
+        pass
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+    return int(text)

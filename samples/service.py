@@ -1,0 +1,143 @@
+"""The protected service itself, written once: what both transports serve.
+
+Rules of this file: it knows neither HTTP nor gRPC, and it does no authorization; whoever calls it was let in by an
+adapter. `ProtectedService` blocks; `OffLoop` is the same service for an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from bearward import Principal, scope
+from samples.notes import Note, NoteStore
+
+__all__ = ["READ", "WRITE", "InvalidNote", "OffLoop", "ProtectedService"]
+
+READ = scope("notes:read")
+WRITE = scope("notes:write")
+
+MAX_TEXT = 1 << 20
+"""Bytes of UTF-8 in one note."""
+MAX_IMPORT = 16 << 20
+"""Bytes of UTF-8 in one import; it is stored whole or not at all, so it is held until its end."""
+_LOOK_AGAIN = 0.25
+"""Seconds after which a watcher looks for notes that another process wrote."""
+
+T = TypeVar("T")
+
+
+class InvalidNote(ValueError):
+    """What was sent is no note; the text says what a note must be."""
+
+
+class ProtectedService:
+    """Access, whoami and notes."""
+
+    def __init__(self, store: NoteStore) -> None:
+        self.store = store
+
+    def access(self) -> str:
+        """What any caller with a valid token may hear."""
+        return "Access granted"
+
+    def whoami(self, principal: Principal) -> dict[str, Any]:
+        """Whom the token speaks for."""
+        return principal.to_dict()
+
+    def notes(self) -> list[Note]:
+        """All notes."""
+        return self.store.after(0)
+
+    def add_note(self, principal: Principal, text: str) -> Note:
+        """Store one note; an empty text is a valid one. Raises `InvalidNote`."""
+        (note,) = self.store.add(_author(principal), [checked(text)])
+        return note
+
+    def import_notes(self, principal: Principal, texts: Iterable[str]) -> int:
+        """Store all of these or none; answers how many. Raises `InvalidNote`."""
+        return len(self.store.add(_author(principal), [checked(text) for text in texts]))
+
+    def last(self) -> int:
+        """Where a watcher that starts now begins."""
+        return self.store.last()
+
+    def watch(self, last: int, going_on: Callable[[], bool]) -> Iterator[Note]:
+        """Each note after `last`, as it comes, while `going_on()` is true; blocks."""
+        news = threading.Event()
+        with self.store.listening(news.set):
+            while going_on():
+                news.clear()
+                for note in self.store.after(last):
+                    last = note.id
+                    yield note
+                news.wait(_LOOK_AGAIN)
+
+
+class OffLoop:
+    """The service for an event loop: the database is only ever touched in one thread of its own."""
+
+    def __init__(self, service: ProtectedService) -> None:
+        self.service = service
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="notes")
+
+    async def do(self, call: Callable[..., T], *values: Any) -> T:
+        """`call(*values)` in the thread: `await off_loop.do(service.add_note, principal, text)`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *values)
+
+    async def watch(self, last: int) -> AsyncIterator[Note]:
+        """Each note after `last`, as it comes, without end."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        patience = _LOOK_AGAIN if self.service.store.shared else None
+        with self.service.store.listening(lambda: loop.call_soon_threadsafe(news.set)):
+            while True:
+                news.clear()
+                for note in await self.do(self.service.store.after, last):
+                    last = note.id
+                    yield note
+                try:
+                    async with asyncio.timeout(patience):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+    def close(self) -> None:
+        """End the thread and close the notes."""
+        self._thread.shutdown()
+        self.service.store.close()
+
+
+class Importing:
+    """Collects the texts of one import, within bounds."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._size = 0
+
+    def add(self, text: str) -> None:
+        """One more text; raises `InvalidNote`."""
+        # An empty text takes room too, so that no number of them is free.
+        self._size += len(checked(text).encode()) + 64
+        if self._size > MAX_IMPORT:
+            raise InvalidNote(f"an import must not be larger than {MAX_IMPORT} bytes")
+        self.texts.append(text)
+
+
+def checked(text: object) -> str:
+    """The text of a note; raises `InvalidNote` for what cannot be one."""
+    if not isinstance(text, str):
+        raise InvalidNote("text must be a string")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidNote("text must be Unicode without lone surrogates") from None
+    if size > MAX_TEXT:
+        raise InvalidNote(f"text must not be longer than {MAX_TEXT} bytes")
+    return text
+
+
+def _author(principal: Principal) -> str:
+    return principal.subject or principal.client_id or principal.issuer
