@@ -18,6 +18,7 @@ from bearward.requirements import (
 )
 from bearward.revocation import Revocations
 from bearward.tenants import TenantIssuers
+from bearward.verifier import Verifier
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ __all__ = [
     "SymmetricKey",
     "TenantIssuers",
     "TrustedIssuer",
+    "Verifier",
     "any_scope",
     "authorize",
     "claim",

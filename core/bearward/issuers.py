@@ -74,7 +74,7 @@ class Issuers:
         if not self._resolvers or len(issuer) > _MAX_ISSUER:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         answer = self._resolved.get(issuer)
-        if answer is None or (answer[0] is None and self._clock.time() >= answer[1]):
+        if answer is None or (answer[0] is None and self._clock.now() >= answer[1]):
             raise KeysNeeded
         if answer[0] is None:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
@@ -103,7 +103,7 @@ class Issuers:
         if policy is not None and policy.issuer != issuer:
             _log.error("an issuer resolver answered with the policy of another issuer")
             policy = None
-        self._resolved[issuer] = (policy, self._clock.time() + _UNTRUSTED_FOR)
+        self._resolved[issuer] = (policy, self._clock.now() + _UNTRUSTED_FOR)
         if len(self._resolved) > _MAX_RESOLVED:
             self._resolved.popitem(last=False)
         return policy

@@ -61,7 +61,7 @@ class Verifier:
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self.now: Callable[[], float] = self._clock.time
+        self.now: Callable[[], float] = self._clock.now
         """The verifier's clock, in seconds since the epoch."""
         self._watches = Watches(self)
         self._store = JWKSStore(
