@@ -1,0 +1,37 @@
+"""bearward for gRPC: interceptors that let a call in by its bearer token, for grpc.aio and for grpc.server."""
+
+from __future__ import annotations
+
+try:
+    import grpc  # noqa: F401
+except ImportError as error:
+    raise ImportError("bearward_grpc needs grpcio: pip install 'bearward[grpc]'") from error
+
+from bearward_grpc.aio import AuthInterceptor
+from bearward_grpc.background import VerifierThread
+from bearward_grpc.call import current_principal
+from bearward_grpc.policy import Policy, Rule, public
+from bearward_grpc.policy_sources import policy_from_toml
+from bearward_grpc.reauthentication import extend, extend_blocking
+from bearward_grpc.redaction import RedactingFilter, redact_grpc_log
+from bearward_grpc.served import ServedMethods, check_policy, checked, served_by
+from bearward_grpc.sync import SyncAuthInterceptor
+
+__all__ = [
+    "AuthInterceptor",
+    "Policy",
+    "RedactingFilter",
+    "Rule",
+    "ServedMethods",
+    "SyncAuthInterceptor",
+    "VerifierThread",
+    "check_policy",
+    "checked",
+    "current_principal",
+    "extend",
+    "extend_blocking",
+    "policy_from_toml",
+    "public",
+    "redact_grpc_log",
+    "served_by",
+]

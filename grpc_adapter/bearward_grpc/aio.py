@@ -1,0 +1,127 @@
+"""`AuthInterceptor`: bearer tokens for grpc.aio servers.
+
+Rules of this file: who calls is settled before the handler is looked up and before any of the body is read; a refusal
+is a constant handler; no exception leaves `intercept_service`, for grpc would send its text to the caller. It runs in
+the call's own task, so a context variable that is set here is seen by the handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+
+from bearward.errors import AuthError, KeysNeeded, Refusal
+from bearward.verifier import Verifier
+from bearward_grpc import aio_denial, thread_denial
+from bearward_grpc.aio_wrapping import Wrapping
+from bearward_grpc.answers import Answers, PerRefusal
+from bearward_grpc.call import CALL
+from bearward_grpc.gate import Gate
+from bearward_grpc.policy import Policy, Public, Rule, public
+from bearward_grpc.report import LOGGER, report_bug
+from bearward_grpc.settings import StreamExpiry, policy_of, stream_terms
+
+__all__ = ["AuthInterceptor"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
+_INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
+
+
+class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
+    """Guards every method of a grpc.aio server by `policy`.
+
+    `verifier` must be started on the server's event loop. `policy` is a `Policy`, or a mapping from which one is
+    built: by default `grpc.health.v1.Health` is public (`health`), reflection is not served to anyone without a rule
+    (`reflection=True` makes it public, a requirement guards it). `realm` and `resource_metadata` go into the
+    challenge (RFC 6750 section 3, RFC 9728 section 5.1), `error_domain` into `google.rpc.ErrorInfo`.
+
+    Streams end with UNAUTHENTICATED when their token expires (`stream_leeway` seconds later), is revoked, or its key
+    is withdrawn; `stream_expiry="ignore"` lets them live. `certificate_bound=True` accepts tokens that are bound to
+    the peer's certificate (RFC 8705) and checks the binding; otherwise such tokens are refused.
+
+    Raises `ConfigurationError` for a policy that is empty or cannot be meant.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        policy: Policy | Mapping[str, Rule],
+        *,
+        realm: str | None = "api",
+        error_domain: str = "bearward",
+        resource_metadata: str | None = None,
+        health: Rule | None = public,
+        reflection: Rule | bool = False,
+        stream_expiry: StreamExpiry = "terminate",
+        stream_leeway: float = 0.0,
+        certificate_bound: bool = False,
+    ) -> None:
+        self.policy = policy_of(policy, health=health, reflection=reflection)
+        self._gate = Gate(
+            verifier,
+            self.policy,
+            streams=stream_terms(stream_expiry, stream_leeway),
+            certificate_bound=certificate_bound,
+        )
+        answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
+        self._denials = PerRefusal(lambda error: aio_denial.denial(answers.of(error)))
+        self._wrapping = Wrapping(self._gate, answers)
+        self._misplaced = thread_denial.denial(answers.of(_INTERNAL))
+
+    def intercept_service(  # type: ignore[override,unused-ignore]
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Awaitable[Handler[Req, Res] | None]:
+        """Called by grpc for each call, before its body is read."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            # In a grpc.server the coroutine would be taken for a handler and kill the serving thread.
+            LOGGER.critical("AuthInterceptor is for grpc.aio.server; give grpc.server a SyncAuthInterceptor")
+            return self._misplaced  # type: ignore[return-value]
+        return self._intercept(continuation, handler_call_details)
+
+    async def _intercept(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
+        details: grpc.HandlerCallDetails,
+    ) -> Handler[Req, Res] | None:
+        CALL.set(None)
+        try:
+            refused = await self._admit(details)
+            if refused is not None:
+                return self._denials.of(refused)
+            handler = await continuation(details)
+            return None if handler is None else self._wrapping.wrapped(details.method, handler)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the caller went away
+            report_bug("a stray cancellation while a call was authenticated", error)
+        except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
+            report_bug("a bug while a call was authenticated", error)
+        CALL.set(None)
+        return self._denials.of(_INTERNAL)
+
+    async def _admit(self, details: grpc.HandlerCallDetails) -> AuthError | None:
+        gate = self._gate
+        rule = gate.policy.find(details.method)
+        if isinstance(rule, Public):
+            return None
+        try:
+            token = gate.token(details.invocation_metadata)
+            try:
+                principal = gate.verify_now(token)
+            except KeysNeeded:
+                principal = await gate.verify(token)
+            CALL.set(gate.admit(rule, principal, token))
+        except AuthError as refused:
+            return refused
+        return None

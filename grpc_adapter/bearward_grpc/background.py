@@ -1,0 +1,87 @@
+"""`VerifierThread`: a verifier for a program without an event loop.
+
+Rules of this file: one daemon thread runs one loop, and everything of the verifier that fetches, refreshes or keeps
+time runs there. Other threads hand work over and wait with a way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from bearward.verifier import Verifier
+from bearward_grpc.report import report_bug
+
+__all__ = ["VerifierThread"]
+
+T = TypeVar("T")
+
+
+class VerifierThread:
+    """Runs `verifier` on an event loop in a thread of its own. Use as a context manager, or `start` and `stop`.
+
+    `start(wait=seconds)` returns when the verifier has fetched its keys, or after `wait` seconds at the latest: an
+    issuer that is down keeps no server from starting.
+    """
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="bearward-verifier", daemon=True)
+        self._started: Future[None] | None = None
+        self._lock = threading.Lock()
+
+    def start(self, wait: float = 0.0) -> None:
+        """Start the thread and the verifier; a second call only waits."""
+        with self._lock:
+            if self._started is None:
+                self._thread.start()
+                self._started = self.submit(self._warm_up())
+        if wait > 0:
+            with contextlib.suppress(TimeoutError):  # the keys are fetched when the first token asks for them
+                self._started.result(wait)
+
+    def stop(self) -> None:
+        """Close the verifier and end the thread. Calls under way that need keys are refused."""
+        with self._lock:
+            if self._started is None or self.loop.is_closed():
+                return
+            self.submit(self.verifier.aclose()).result(30)
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(30)
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run `work` on the loop; the result is waited for in the calling thread."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def __enter__(self) -> Self:
+        self.start(wait=2.0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def _warm_up(self) -> None:
+        try:
+            await self.verifier.start()
+        except Exception as error:  # noqa: BLE001  (a call that needs keys will say so to its caller)
+            report_bug("the verifier did not start", error)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()

@@ -1,0 +1,144 @@
+"""`SyncAuthInterceptor`: bearer tokens for grpc.server, the one with the thread pool.
+
+Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it judges
+from held keys or not at all: what needs a fetch goes to the pool (see `shell`). No exception leaves it. grpc runs it
+and the handler in one context, so a context variable that is set here is seen by the handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from typing import Any, TypeVar
+
+import grpc
+
+from bearward.confirmation import is_bound
+from bearward.errors import AuthError, KeysNeeded, Refusal
+from bearward.verifier import Verifier
+from bearward_grpc.answers import Answers, PerRefusal
+from bearward_grpc.background import VerifierThread
+from bearward_grpc.call import CALL, Call
+from bearward_grpc.gate import Gate
+from bearward_grpc.policy import Policy, Public, Rule, public
+from bearward_grpc.report import report_bug
+from bearward_grpc.settings import StreamExpiry, policy_of, stream_terms
+from bearward_grpc.shell import serve
+from bearward_grpc.thread_denial import abort, denial
+from bearward_grpc.thread_guard import ThreadGuard
+from bearward_grpc.thread_wrapping import ThreadWrapping
+
+__all__ = ["SyncAuthInterceptor"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
+_INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
+_GRACE_SECONDS = 0.5  # what a handler has to pass a check, before its stream is cancelled from outside
+
+
+class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-ignore]
+    """Guards every method of a grpc.server by `policy`; takes what `AuthInterceptor` takes.
+
+    `verifier` is a `VerifierThread`, or a `Verifier`, for which one is started here (`interceptor.background`).
+    A stream whose handler neither sends nor receives when its token ends is cancelled: its caller sees CANCELLED.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier | VerifierThread,
+        policy: Policy | Mapping[str, Rule],
+        *,
+        realm: str | None = "api",
+        error_domain: str = "bearward",
+        resource_metadata: str | None = None,
+        health: Rule | None = public,
+        reflection: Rule | bool = False,
+        stream_expiry: StreamExpiry = "terminate",
+        stream_leeway: float = 0.0,
+        certificate_bound: bool = False,
+    ) -> None:
+        self.policy = policy_of(policy, health=health, reflection=reflection)
+        streams = stream_terms(stream_expiry, stream_leeway)
+        self.background = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
+        self._gate = Gate(self.background.verifier, self.policy, streams=streams, certificate_bound=certificate_bound)
+        answers = Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata)
+        self._answers = PerRefusal(answers.of)
+        self._denials = PerRefusal(lambda error: denial(self._answers.of(error)))
+        self.background.start()
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler[Req, Res] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler[Req, Res] | None:
+        """Called by grpc for each call, before its body is read."""
+        CALL.set(None)
+        try:
+            return self._intercept(continuation, handler_call_details)
+        except AuthError as refused:
+            return self._denials.of(refused)
+        except BaseException as error:  # noqa: BLE001  (it would end the serving thread, and so the server)
+            report_bug("a bug while a call was authenticated", error)
+        CALL.set(None)
+        return self._denials.of(_INTERNAL)
+
+    def _intercept(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler[Req, Res] | None],
+        details: grpc.HandlerCallDetails,
+    ) -> Handler[Req, Res] | None:
+        gate = self._gate
+        rule = gate.policy.find(details.method)
+        if isinstance(rule, Public):
+            return continuation(details)
+        token = gate.token(details.invocation_metadata)
+        try:
+            principal = gate.verify_now(token)
+        except KeysNeeded:
+            return self._in_the_pool(lambda: continuation(details), rule, token)
+        call = gate.admit(rule, principal, token)
+        CALL.set(call)
+        handler: Handler[Req, Res] | None = self._wrapped(continuation(details), call)
+        return handler
+
+    def _in_the_pool(self, find: Callable[[], Any], rule: Rule | None, token: str) -> grpc.RpcMethodHandler[Any, Any]:
+        def shell(raw: Iterator[bytes], context: Any) -> Iterator[bytes]:
+            admitted = self._admit_later(rule, token, context)
+            if isinstance(admitted, AuthError):
+                abort(context, self._answers.of(admitted))
+            CALL.set(admitted)
+            yield from serve(self._wrapped(find(), admitted), raw, context)
+
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(shell)
+        return handler
+
+    def _admit_later(self, rule: Rule | None, token: str, context: Any) -> Call | AuthError:
+        verified = self.background.submit(self._gate.verify(token))
+        try:
+            if not context.add_callback(verified.cancel):
+                verified.cancel()  # the caller has gone
+            return self._gate.admit(rule, verified.result(), token)
+        except AuthError as refused:
+            return refused
+        except CancelledError:
+            return AuthError(Refusal.KEYS_UNAVAILABLE)
+        except Exception as error:  # noqa: BLE001
+            report_bug("a bug while a call was authenticated", error)
+            return _INTERNAL
+
+    def _wrapped(self, handler: Any, call: Call) -> Any:
+        streaming = handler is not None and (handler.request_streaming or handler.response_streaming)
+        call.loop = self.background.loop
+        guarded = streaming and self._gate.streams.terminate
+        if handler is None or not (guarded or is_bound(call.principal)):
+            return handler
+        guard = (lambda context: self._guard(call, context)) if guarded else None
+        return ThreadWrapping(call, self._answers, _run, guard).wrapped(handler)
+
+    def _guard(self, call: Call, context: Any) -> ThreadGuard:
+        return ThreadGuard(call, self.background.loop, context.cancel, _GRACE_SECONDS)
+
+
+def _run(work: Callable[..., Any], *args: Any) -> Any:
+    return work(*args)
