@@ -90,6 +90,7 @@ class Refusal(Enum):
     SCOPE_INSUFFICIENT = (_RIGHTS, _SCOPE, "the token lacks a required scope")
     CLAIM_INSUFFICIENT = (_RIGHTS, _SCOPE, "the token's claims do not grant this")
     METHOD_NOT_ALLOWED = (_RIGHTS, None, "no rule allows this")
+    REQUEST_FORGED = (_RIGHTS, None, "a cookie came without proof that the request is the application's own")
     AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
 
     # Ours
