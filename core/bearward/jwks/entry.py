@@ -12,12 +12,11 @@ __all__ = ["Entry", "HeldKeys"]
 
 @dataclass(frozen=True, slots=True)
 class HeldKeys:
-    """What a verification looks its key up in."""
+    """What a verification looks its key up in: the same object for as long as the keys are the same."""
 
     jwk_set: JWKSet
-    """The same object for as long as the keys are the same."""
     generation: int
-    """Counts the answers of the issuer; a caller that misses says which one it looked in."""
+    """Counts the sets that were held; a caller that misses says which one it looked in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from bearward.errors import AuthError, Refusal
+
 __all__ = ["FetchError", "FetchFailure", "StartError"]
 
 
@@ -39,9 +41,12 @@ class FetchError(Exception):
         self.status = status
 
 
-class StartError(RuntimeError):
-    """An issuer whose keys are required at start could not be reached in time."""
+class StartError(AuthError):
+    """KEYS_UNAVAILABLE at start, for an issuer whose keys are required then."""
 
     def __init__(self, issuer: str) -> None:
-        super().__init__(f"the keys of {issuer} are required at start and cannot be had")
+        super().__init__(Refusal.KEYS_UNAVAILABLE)
         self.issuer = issuer
+
+    def __str__(self) -> str:
+        return f"the keys of {self.issuer} are required at start and cannot be had"

@@ -73,7 +73,7 @@ class Record:
     fresh_until: float = _NEVER
     refresh_at: float = _NEVER
     generation: int = 0
-    """How many sets were taken; a caller that missed in an older one reads again before it asks for a refresh."""
+    """How many different sets were taken; a caller that missed in an older one reads again, and asks for nothing."""
     failures: int = 0
     """Attempts that failed since the last one that succeeded."""
     failed_at: float = _NEVER
@@ -151,7 +151,9 @@ def failed(record: Record, options: JWKSOptions, now: float, jitter: float) -> R
     return replace(record, failures=record.failures + 1, failed_at=now, not_before=now + jitter * longest)
 
 
-def succeeded(record: Record, options: JWKSOptions, fetched_at: float, lifetime: float, jitter: float) -> Record:
+def succeeded(
+    record: Record, options: JWKSOptions, *, fetched_at: float, lifetime: float, changed: bool, jitter: float
+) -> Record:
     """A usable set, asked for at `fetched_at`, came in: it is taken unless a newer one is held."""
     if record.fetched_at is not None and fetched_at < record.fetched_at:
         return record
@@ -162,7 +164,7 @@ def succeeded(record: Record, options: JWKSOptions, fetched_at: float, lifetime:
         fetched_at=fetched_at,
         fresh_until=fetched_at + lifetime,
         refresh_at=fetched_at + share * lifetime,
-        generation=record.generation + 1,
+        generation=record.generation + changed,
         failures=0,
         not_before=_NEVER,
     )

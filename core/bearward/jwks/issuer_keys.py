@@ -1,8 +1,8 @@
 """The keys of one issuer: answers at once from what is held, and sees to it that something is held.
 
 Rules of this file: `current` and `miss` are synchronous and safe on any thread; they read one immutable view and change
-nothing. All state changes on the event loop, in one place per event. There is one flight at a time, and it belongs to
-the store: whoever waits for it may be cancelled without ending it.
+nothing. All state changes on the event loop. There is one flight at a time, and it belongs to the store: whoever waits
+for it may be cancelled without ending it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Callable
 from enum import Enum
 
 from bearward.errors import AuthError, Refusal
-from bearward.jwks import freshness as machine
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.freshness import Answer, Freshness, Record, Why
+from bearward.jwks.freshness import Answer, Freshness, Why
 from bearward.jwks.health import IssuerHealth
-from bearward.jwks.options import JWKSOptions, StartMode
+from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Ask, Refresher
 from bearward.jwks.runtime import Runtime, logger
-from bearward.jwks.unknown_kids import UnknownKids
+from bearward.jwks.state import KeyState
 
 __all__ = ["IssuerKeys", "Miss"]
 
 _NEVER = -math.inf
-_MIN_RETRY_AFTER = 1.0
+_MIN_WAIT = 0.01
+_WORRYING = frozenset({Freshness.STALE, Freshness.UNAVAILABLE})
 
 
 class Miss(Enum):
@@ -58,23 +58,17 @@ class IssuerKeys:
         self._monotonic = runtime.clock.monotonic
         self._on_change = on_change
         self._tended = tended
-        self._record = Record()
-        self._entry: Entry | None = None
-        self._held: HeldKeys | None = None
+        self._state = KeyState(issuer, options, runtime.clock, runtime.jitter)
         # (held, when there is something to see to, until when held may be used): replaced as one, read without a lock
         self._view: tuple[HeldKeys | None, float, float] = (None, _NEVER, _NEVER)
-        self._unknown = UnknownKids(options.max_unknown_kids, options.unknown_kid_ttl)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flight: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked = False
         self._waiting = 0
-        self._attempts = 0
-        self._error: FetchError | None = None
-        self._error_at: float | None = None
-        self._state = Freshness.UNAVAILABLE
+        self._told = Freshness.UNAVAILABLE
 
-    # -- any thread --------------------------------------------------------------------------------------------------
+    # On any thread ------------------------------------------------------------------------------------------------
 
     def current(self) -> HeldKeys | None:
         """The keys to use now, or None where a caller has to `obtain` them. Never waits."""
@@ -92,48 +86,23 @@ class IssuerKeys:
 
     def miss(self, kid: str | None, generation: int) -> Miss:
         """What to do about a `kid` that is not in the set of `generation`. Decides, changes nothing."""
-        held, now = self._held, self._monotonic()
-        if held is not None and held.generation > generation:
+        state = self._state
+        if state.held is not None and state.held.generation > generation:
             return Miss.REREAD
-        if self._record.refresh_at == math.inf or self._unknown.holds(kid, now):
+        if state.never_changes or state.unknown.holds(kid, self._monotonic()):
             return Miss.UNKNOWN
         if self._flight is not None:
             return Miss.FETCH if self._waiting < self.options.max_waiting else Miss.UNKNOWN
-        answer = machine.decide(self._record, self.options, now, Why.MISS)
-        return Miss.FETCH if answer is Answer.REFRESH else Miss.UNKNOWN
+        return Miss.FETCH if state.decide(Why.MISS) is Answer.REFRESH else Miss.UNKNOWN
 
     def health(self) -> IssuerHealth:
         """How it stands."""
-        now, record, entry = self._monotonic(), self._record, self._entry
-        state = machine.freshness(record, self.options, now)
-        waiting_for_first_use = self.options.start is StartMode.LAZY and not record.failures
-        health = {
-            "issuer": self.issuer,
-            "state": state,
-            "ready": state is not Freshness.UNAVAILABLE or waiting_for_first_use,
-            "generation": record.generation,
-            "last_error": None if self._error is None else str(self._error),
-            "last_error_at": self._error_at,
-            "failures": record.failures,
-            "next_refresh": self._next_refresh(now),
-            "attempts": self._attempts,
-            "cache": self._refresher.fleet_state(),
-        }
-        if entry is not None:
-            health |= {
-                "keys": len(entry.jwk_set.keys),
-                "set_aside": entry.jwk_set.reasons(),
-                "thumbprint": entry.jwk_set.thumbprint,
-                "age": max(0.0, now - (record.fetched_at or now)),
-                "last_success": entry.fetched_at,
-                "stale_left": _finite(max(0.0, record.fresh_until + self.options.stale_if_error - now)),
-            }
-        return IssuerHealth(**health)  # type: ignore[arg-type]
+        return self._state.health(flying=self._flight is not None, cache=self._refresher.fleet_state())
 
     def __repr__(self) -> str:
         return f"<IssuerKeys {self.health().line()}>"
 
-    # -- on the loop -------------------------------------------------------------------------------------------------
+    # On the loop --------------------------------------------------------------------------------------------------
 
     async def obtain(self) -> HeldKeys:
         """The keys to use now, fetched if need be; all callers share one flight.
@@ -146,8 +115,8 @@ class IssuerKeys:
             return held
         if not self._attach():
             return await self._runtime.elsewhere(self.obtain())
-        if self._flight is None and self._decide(Why.LOOKUP) is Answer.REFRESH:
-            self._fly(Why.LOOKUP)
+        if self._flight is None and self._state.decide(Why.LOOKUP) is Answer.REFRESH:
+            self._fly(Ask(Why.LOOKUP, self._state.entry))
         await self._landed()
         return self._usable()
 
@@ -163,24 +132,24 @@ class IssuerKeys:
             return await self._runtime.elsewhere(self.refresh_after_miss(kid, generation))
         if self.miss(kid, generation) is Miss.FETCH:
             if self._flight is None:
-                self._fly(Why.MISS, kid)
-            await self._landed()
+                self._fly(Ask(Why.MISS, self._state.entry, kid))
+            if await self._landed():
+                self._state.miss(kid, self._monotonic() + self.options.cooldown)
         return self._usable()
 
     def refresh(self) -> asyncio.Task[None]:
-        """Refresh now, whatever the brake says: for start-up, and for sources that saw a change."""
+        """Refresh now, whatever the brake says: for start-up, and for a source that saw a change."""
         self._attach()
-        return self._flight or self._fly(Why.LOOKUP)
+        return self._flight or self._fly(Ask(Why.LOOKUP, self._state.entry))
 
     def adopt(self, entry: Entry) -> None:
         """Take an entry that another process, or an earlier life of this one, fetched."""
-        self._take(entry)
-        self._publish()
+        self._settle(entry)
 
     @property
     def entry(self) -> Entry | None:
         """What is held, for those that keep it elsewhere."""
-        return self._entry
+        return self._state.entry
 
     def retire(self) -> None:
         """No longer wanted: free what hangs on the loop."""
@@ -189,36 +158,33 @@ class IssuerKeys:
 
     async def aclose(self) -> None:
         """Stop the timer and close the connections; what is held stays."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._flight = None
-        self._asked = False
+        self._detach()
         await self._refresher.aclose()
 
     def _attach(self) -> bool:
         """Whether we run on the store's loop. What hung on a loop that is gone is forgotten."""
         here = self._runtime.bind()
         if here and self._loop is not self._runtime.loop:
+            self._detach()
             self._loop = self._runtime.loop
-            self._flight, self._timer, self._asked = None, None, False
         return here
+
+    def _detach(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop, self._timer, self._flight, self._asked = None, None, None, False
 
     def _tend(self) -> None:
         """Something was due: refresh if the machine says so."""
         self._asked = False
-        if self._flight is None and self._decide(Why.LOOKUP) in (Answer.USE_AND_REFRESH, Answer.REFRESH):
-            self._fly(Why.LOOKUP)
+        if self._flight is None and self._state.decide(Why.LOOKUP) in (Answer.USE_AND_REFRESH, Answer.REFRESH):
+            self._fly(Ask(Why.LOOKUP, self._state.entry))
         else:
             self._publish()
 
-    def _decide(self, why: Why) -> Answer:
-        return machine.decide(self._record, self.options, self._monotonic(), why)
-
-    def _fly(self, why: Why, kid: str | None = None) -> asyncio.Task[None]:
-        now = self._monotonic()
-        self._record = machine.attempted(self._record, self.options, now)
-        self._attempts += 1
-        self._flight = self._runtime.spawn(self._refresh(Ask(why, self._entry, kid), now))
+    def _fly(self, ask: Ask) -> asyncio.Task[None]:
+        began = self._state.attempt()
+        self._flight = self._runtime.spawn(self._refresh(ask, began))
         self._publish()
         return self._flight
 
@@ -233,52 +199,43 @@ class IssuerKeys:
             result = FetchError(FetchFailure.INTERNAL)
         finally:
             self._flight = None
-        if isinstance(result, FetchError):
-            self._fail(result)
-        else:
-            self._take(result)
-            if ask.why is Why.MISS and not (ask.kid is not None and result.jwk_set.holds(ask.kid)):
-                self._unknown.add(ask.kid, began)
-        self._publish()
+        self._settle(result)
+        if ask.why is Why.MISS and not isinstance(result, FetchError):
+            self._state.miss(ask.kid, began + self.options.unknown_kid_ttl)
 
-    async def _landed(self) -> None:
-        """Wait for the flight, if there is one, and the waiting room is not full."""
+    async def _landed(self) -> bool:
+        """Wait for the flight, if there is one and the waiting room is not full. Whether it was waited for."""
         flight = self._flight
         if flight is None or self._waiting >= self.options.max_waiting:
-            return
+            return False
         self._waiting += 1
         try:
             await asyncio.wait((flight,))  # a cancelled waiter leaves the flight alone
         finally:
             self._waiting -= 1
+        return True
 
     def _usable(self) -> HeldKeys:
-        now = self._monotonic()
-        if self._held is not None and now < machine.usable_until(self._record, self.options):
-            return self._held
-        wait = machine.next_attempt(self._record, self.options) - now
-        raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=max(_MIN_RETRY_AFTER, wait if wait > 0 else 0.0))
+        held = self._state.usable()
+        if held is None:
+            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=self._state.retry_after())
+        return held
 
-    def _take(self, entry: Entry) -> None:
-        """A usable entry came in: hold it, unless a newer one is held."""
-        clock, held = self._runtime.clock, self._entry
-        if held is not None and entry.fetched_at < held.fetched_at:
-            return
-        fetched = clock.monotonic() - max(0.0, clock.now() - entry.fetched_at)
-        if self._record.fetched_at is not None:  # a wall clock that was set back must not make a new answer an old one
-            fetched = max(fetched, self._record.fetched_at)
-        self._record = machine.succeeded(self._record, self.options, fetched, entry.lifetime, self._runtime.jitter())
-        self._entry, self._error = entry, None
-        self._held = HeldKeys(entry.jwk_set, self._record.generation)
-        if held is None or held.jwk_set.thumbprint != entry.jwk_set.thumbprint:
-            self._changed(held)
-
-    def _changed(self, before: Entry | None) -> None:
-        self._unknown.clear()
+    def _settle(self, result: Entry | FetchError) -> None:
+        """An answer came in, or failed to: change the state, make it visible, and tell."""
+        before = self._state.held
+        if isinstance(result, FetchError):
+            news, changed = self._state.fail(result), False
+        else:
+            news, changed = False, self._state.take(result)
         self._publish()
-        if before is None:
-            return
-        logger.info("the key set changed: %s", self.health().line())
+        if news:
+            logger.warning("keys cannot be refreshed: %s", self.health().line())
+        if changed and before is not None:
+            logger.info("the key set changed: %s", self.health().line())
+            self._tell()
+
+    def _tell(self) -> None:
         if self._on_change is None:
             return
         try:
@@ -286,47 +243,25 @@ class IssuerKeys:
         except Exception:  # noqa: BLE001  (not ours; it is logged)
             logger.exception("what listens for new keys of %s failed", self.issuer)
 
-    def _fail(self, error: FetchError) -> None:
-        now = self._monotonic()
-        self._record = machine.failed(self._record, self.options, now, self._runtime.jitter())
-        first = self._error is None or self._error.failure is not error.failure
-        self._error, self._error_at = error, self._runtime.clock.now()
-        if first:
-            logger.warning("keys cannot be refreshed: %s", self.health().line())
-
     def _publish(self) -> None:
         """Make the state visible to all threads, and set the timer for the next thing to see to."""
-        until = machine.usable_until(self._record, self.options)
-        due = until if self._flight is not None else min(until, machine.next_attempt(self._record, self.options))
-        self._view = (self._held, due, until)
-        state = machine.freshness(self._record, self.options, self._monotonic())
-        if state is Freshness.AHEAD:
-            state = Freshness.FRESH
-        if state is not self._state:
-            self._state = state
-            logger.log(logging.WARNING if state in _WORRYING else logging.INFO, "keys: %s", self.health().line())
+        state = self._state
+        until = state.usable_until()
+        due = until if self._flight is not None else min(until, state.next_attempt())
+        self._view = (state.held, due, until)
+        told, self._told = self._told, state.freshness()
+        if self._told is Freshness.AHEAD:  # the ordinary course of things
+            self._told = Freshness.FRESH
+        if self._told is not told:
+            level = logging.WARNING if self._told in _WORRYING else logging.INFO
+            logger.log(level, "keys are %s: %s", self._told.value, self.health().line())
         self._set_timer()
 
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._flight is None and self._tended and self._attempts:
-            wait = machine.next_attempt(self._record, self.options) - self._monotonic()
+        if self._flight is None and self._tended and self._state.attempts:
+            wait = self._state.next_attempt() - self._monotonic()
             if wait < math.inf:
                 self._timer = self._runtime.call_later(max(wait, _MIN_WAIT), self._tend)
-
-    def _next_refresh(self, now: float) -> float | None:
-        if self._flight is not None:
-            return 0.0
-        if self._record.fetched_at is None and not self._attempts:
-            return None
-        return _finite(max(0.0, machine.next_attempt(self._record, self.options) - now))
-
-
-_WORRYING = frozenset({Freshness.STALE, Freshness.UNAVAILABLE})
-_MIN_WAIT = 0.01
-
-
-def _finite(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) else None

@@ -7,7 +7,6 @@ brought (tenants) are made when first asked for, refreshed when used, and the le
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -67,6 +66,13 @@ class JWKSStore:
             self._runtime.call(gone.retire)
         return keys
 
+    def add(self, issuer: TrustedIssuer) -> IssuerKeys:
+        """The keys of an explicit issuer, which stay for good."""
+        keys = self._explicit.get(issuer.issuer)
+        if keys is None:
+            keys = self._explicit[issuer.issuer] = self._make(issuer, tended=True)
+        return keys
+
     async def start(self, issuers: Iterable[TrustedIssuer] = ()) -> None:
         """Bind to the running loop and see to the keys of `issuers`, each as its `start` option says.
 
@@ -75,8 +81,7 @@ class JWKSStore:
         """
         self._runtime.bind()
         for issuer in issuers:
-            if issuer.issuer not in self._explicit:
-                self._explicit[issuer.issuer] = self._make(issuer, tended=True)
+            self.add(issuer)
         await asyncio.gather(*(self._warm(keys) for keys in self._explicit.values()))
 
     async def aclose(self) -> None:
@@ -109,7 +114,6 @@ class JWKSStore:
             return
         flight = keys.refresh()
         wait = keys.options.start_wait if mode is StartMode.EAGER else None
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait((flight,), timeout=wait)
+        await asyncio.wait((flight,), timeout=wait)
         if mode is StartMode.REQUIRED and keys.current() is None:
             raise StartError(keys.issuer)

@@ -1,7 +1,7 @@
 """The `kid`s that a refresh did not find: bounded, short-lived, and forgotten when the key set changes.
 
-Rule of this file: only what a request to the issuer, sent after the `kid` was seen, did not bring is remembered.
-Kept are digests, so that a long `kid` costs no more memory than a short one. Read from any thread, written on the
+Rule of this file: a `kid` that a request to the issuer, sent after the `kid` was seen, did not bring is remembered for
+the full time; one that was seen while the request was under way for one cooldown. Kept are digests, so that a long `kid` costs no more memory than a short one. Read from any thread, written on the
 loop; each operation is one step of a dict.
 """
 
@@ -15,18 +15,17 @@ __all__ = ["UnknownKids"]
 class UnknownKids:
     """A bounded negative cache. `None` stands for tokens without a `kid`."""
 
-    __slots__ = ("_most", "_ttl", "_until")
+    __slots__ = ("_most", "_until")
 
-    def __init__(self, most: int, ttl: float) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._ttl = ttl
         self._until: dict[bytes, float] = {}
 
-    def add(self, kid: str | None, now: float) -> None:
-        """Remember that a refresh begun at `now` did not bring `kid`."""
+    def add(self, kid: str | None, until: float) -> None:
+        """Remember, until then, that a refresh did not bring `kid`."""
         digest = _digest(kid)
-        self._until.pop(digest, None)
-        self._until[digest] = now + self._ttl
+        until = max(until, self._until.pop(digest, until))
+        self._until[digest] = until
         if len(self._until) > self._most:
             del self._until[next(iter(self._until))]
 
