@@ -16,12 +16,14 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
-from bearward import ConfigurationError
+from bearward import AuthError, ConfigurationError
+from bearward.jwks.options import StartMode
 from bearward.settings import Settings
 from samples.notes import MEMORY
 
-__all__ = ["Parser", "bound", "load", "main_of", "notes_path", "ready", "until_told_to_stop"]
+__all__ = ["Parser", "bound", "load", "main_of", "notes_path", "patience", "ready", "until_told_to_stop"]
 
+_PATIENCE = 0.7
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
 
@@ -46,13 +48,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def main_of(name: str, run: Callable[[], None]) -> None:
-    """Run a command; a ConfigurationError becomes one line and exit code 2."""
+    """Run a command; a wrong setting becomes one line and exit code 2, keys that are demanded and missing exit code 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         run()
     except ConfigurationError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except AuthError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)
 
@@ -70,6 +75,12 @@ def notes_path(settings: Settings) -> str:
     if not isinstance(path, str) or not path:
         raise ConfigurationError("notes", f"must be {MEMORY} or the path of a file")
     return path
+
+
+def patience(settings: Settings) -> float | None:
+    """Seconds to wait for keys before listening without them; None where an issuer's settings demand them."""
+    demanded = any(issuer.keys.start is StartMode.REQUIRED for issuer in settings.issuers)
+    return None if demanded else _PATIENCE
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from bearward import Principal, scope
 from samples.notes import Note, NoteStore
 
-__all__ = ["READ", "WRITE", "InvalidNote", "OffLoop", "ProtectedService"]
+__all__ = ["READ", "WRITE", "Importing", "InvalidNote", "OffLoop", "ProtectedService", "checked"]
 
 READ = scope("notes:read")
 WRITE = scope("notes:write")
@@ -92,7 +92,11 @@ class OffLoop:
         """Each note after `last`, as it comes, without end."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         patience = _LOOK_AGAIN if self.service.store.shared else None
-        with self.service.store.listening(lambda: loop.call_soon_threadsafe(news.set)):
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(news.set)
+
+        with self.service.store.listening(wake):
             while True:
                 news.clear()
                 for note in await self.do(self.service.store.after, last):

@@ -57,7 +57,7 @@ class Settings:
 
     def verifier(self, **more: Any) -> Verifier:
         """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`."""
-        size = {} if self.token_cache is None else {"token_cache": self.token_cache}
+        size: dict[str, Any] = {} if self.token_cache is None else {"token_cache": self.token_cache}
         try:
             return Verifier(*self.issuers, cache=self.cache, cache_secret=self.cache_secret, **size, **more)
         except ConfigurationError as error:

@@ -1,0 +1,164 @@
+"""`python -m samples.grpc_server`: the protected service over grpc.aio, or with `--sync` over a thread pool.
+
+Rule of this file: it starts, serves and ends. It listens whether or not its issuer can be reached; the health service
+says which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from bearward import AuthError, ConfigurationError, Refusal
+from bearward.settings import Settings
+from bearward.verifier import Verifier
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, checked, redact_grpc_log
+from samples.command_line import Parser, bound, load, main_of, notes_path, patience, ready, until_told_to_stop
+from samples.grpc_methods import RULES, SERVICE, AioMethods, SyncMethods
+from samples.notes import NoteStore
+from samples.service import OffLoop, ProtectedService
+from samples.v1 import sample_pb2_grpc
+
+__all__ = ["main"]
+
+OPTIONS = (("grpc.so_reuseport", 0),)
+"""Without it two servers may share a port, and each gets a part of the calls."""
+GRACE = 2.0
+"""Seconds that calls have to end by themselves when the server stops."""
+THREADS = 32
+_LOOK_AGAIN = 0.1
+
+
+async def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve over grpc.aio until SIGTERM or SIGINT."""
+    verifier = settings.verifier()
+    off_loop = OffLoop(ProtectedService(NoteStore(notes_path(settings))))
+    methods = AioMethods(off_loop)
+    auth = AuthInterceptor(verifier, RULES, reflection=True)
+    server = checked(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
+    sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
+    healthy = health.aio.HealthServicer()
+    _add_common(server, healthy)
+    actual = _listen(server, host, port)
+    starting = asyncio.create_task(verifier.start())
+    await asyncio.wait((starting,), timeout=patience(settings))
+    if starting.done():
+        starting.result()
+    await server.start()
+    reporting = asyncio.create_task(_report_health(verifier, healthy))
+    ready("grpc", host, actual)
+    await _told_to_stop()
+    methods.stop()
+    reporting.cancel()
+    await server.stop(GRACE)
+    await asyncio.gather(starting, reporting, return_exceptions=True)
+    await verifier.aclose()
+    off_loop.close()
+
+
+def serve_in_threads(settings: Settings, host: str, port: int) -> None:
+    """Serve over grpc.server until SIGTERM or SIGINT."""
+    background = VerifierThread(settings.verifier())
+    store = NoteStore(notes_path(settings))
+    methods = SyncMethods(ProtectedService(store))
+    background.start(wait=patience(settings) or threading.TIMEOUT_MAX)
+    if patience(settings) is None and not background.verifier.ready:
+        raise AuthError(Refusal.KEYS_UNAVAILABLE)
+    auth = SyncAuthInterceptor(background, RULES, reflection=True)
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
+    server = checked(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)
+    sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
+    healthy = health.HealthServicer()
+    _add_common(server, healthy)
+    actual = _listen(server, host, port)
+    server.start()
+    stopping = threading.Event()
+    reporting = threading.Thread(target=_keep_reporting, args=(background.verifier, healthy.set, stopping))
+    reporting.start()
+    ready("grpc", host, actual)
+    until_told_to_stop()
+    stopping.set()
+    methods.stop()
+    server.stop(GRACE).wait()
+    reporting.join()
+    background.stop()
+    store.close()
+
+
+def _add_common(server: Any, healthy: Any) -> None:
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+
+def _listen(server: Any, host: str, port: int) -> int:
+    # gRPC reports a port that is taken in several lines of its own.
+    bound(host, port).close()
+    try:
+        actual = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except RuntimeError:
+        actual = 0
+    if not actual:
+        raise ConfigurationError("--host, --port", "must be an address that is free here")
+    return int(actual)
+
+
+def _status(*, serving: bool) -> Any:
+    states = health_pb2.HealthCheckResponse
+    return states.SERVING if serving else states.NOT_SERVING
+
+
+async def _report_health(verifier: Verifier, healthy: Any) -> None:
+    """Readiness under "" and the service's name, as `/readyz`; the process itself under "live", as `/healthz`."""
+    await healthy.set("live", _status(serving=True))
+    known = None
+    while True:
+        if verifier.ready is not known:
+            known = verifier.ready
+            for name in ("", SERVICE):
+                await healthy.set(name, _status(serving=known))
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+def _keep_reporting(verifier: Verifier, tell: Callable[[str, Any], None], stopping: threading.Event) -> None:
+    tell("live", _status(serving=True))
+    known = None
+    while not stopping.wait(0 if known is None else _LOOK_AGAIN):
+        if verifier.ready is not known:
+            known = verifier.ready
+            for name in ("", SERVICE):
+                tell(name, _status(serving=known))
+
+
+async def _told_to_stop() -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = Parser("python -m samples.grpc_server", description="The protected service over gRPC.")
+    parser.add_address(50051)
+    parser.add_config()
+    parser.add_argument("--sync", action="store_true", help="serve with grpc.server and a thread pool")
+    arguments = parser.parse_args()
+    settings = load(arguments.config)
+    redact_grpc_log()
+    if arguments.sync:
+        serve_in_threads(settings, arguments.host, arguments.port)
+    else:
+        asyncio.run(serve(settings, arguments.host, arguments.port))
+
+
+if __name__ == "__main__":
+    main_of("samples.grpc_server", main)
