@@ -8,8 +8,8 @@ from __future__ import annotations
 from bearward.claims import validate
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken
-from bearward.jose.jwk import VerificationKey
 from bearward.jose.jwk_set import JWKSet
+from bearward.jose.jws import signing_key
 from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
 
@@ -35,17 +35,6 @@ def check_header(token: UnverifiedToken, policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.ALGORITHM_NOT_ALLOWED)
     if token.header.typ not in policy.token_types:
         raise AuthError(Refusal.TOKEN_TYPE_NOT_ALLOWED)
-
-
-def signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
-    """The key of `keys` that signed `token`; raise `AuthError` (KEY_UNKNOWN, KEY_UNSUITABLE, SIGNATURE_INVALID)."""
-    algorithm, kid, _ = token.header
-    for key in (candidates := keys.candidates(algorithm, kid)):
-        if key.verify(algorithm, token.signing_input, token.signature):
-            return key
-    if kid is not None and not keys.holds(kid):
-        raise AuthError(Refusal.KEY_UNKNOWN)
-    raise AuthError(Refusal.SIGNATURE_INVALID if candidates else Refusal.KEY_UNSUITABLE)
 
 
 def newer_keys_could_help(token: UnverifiedToken, keys: JWKSet) -> bool:
