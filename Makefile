@@ -5,6 +5,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 CODE := $(wildcard core grpc_adapter sanic_adapter samples tests benchmarks tools)
 TYPED := bearward $(notdir $(wildcard grpc_adapter/bearward_grpc sanic_adapter/bearward_sanic))
+# pyright looks for the package in the first Python of PATH, whatever its settings say.
+VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PATH" pyright --ignoreexternal --verifytypes
 ARGS ?=
 
 .PHONY: help
@@ -43,7 +45,7 @@ format: venv ## put the code into the project's format
 .PHONY: types
 types: venv ## mypy --strict, and pyright on what the packages make public
 	$(PY) -m mypy $(CODE)
-	$(foreach package,$(TYPED),$(PY) -m pyright --verifytypes $(package) --ignoreexternal &&) true
+	$(foreach package,$(TYPED),$(VERIFY_TYPES) $(package) &&) true
 
 .PHONY: contracts
 contracts: venv ## who may import what
