@@ -47,10 +47,10 @@ def challenge(
 
 
 def quoted(value: str) -> str:
-    """A quoted-string (RFC 9110 section 5.6.4) of visible ASCII and spaces; anything else becomes `?`.
+    r"""A quoted-string (RFC 9110 section 5.6.4) of visible ASCII and spaces; anything else becomes `?`.
 
     >>> print(quoted('a "b"'))
-    "a \\\\"b\\\\""
+    "a \"b\""
     """
     visible = "".join(c if " " <= c <= "~" else "?" for c in value)
     return '"' + visible.replace("\\", "\\\\").replace('"', '\\"') + '"'

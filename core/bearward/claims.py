@@ -15,6 +15,7 @@ from bearward.policy import TrustedIssuer
 __all__ = ["issuer_of", "validate"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
+_FARTHEST = 1e15  # seconds, thirty million years: beyond it a date is a mistake, and sums could overflow
 _STRINGS = ("sub", "jti")
 
 
@@ -65,7 +66,7 @@ def _check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -
 
 def _date(claims: Mapping[str, Any], name: str) -> int | float:
     date: int | float = claims[name]
-    if type(date) not in _NUMERIC:
+    if type(date) not in _NUMERIC or not -_FARTHEST < date < _FARTHEST:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim=name)
     return date
 
@@ -81,7 +82,7 @@ def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         audience = (audience,)
     elif type(audience) is not list or not audience or any(type(name) is not str for name in audience):
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
-    if policy.audience.isdisjoint(audience) and not policy.unsafe_any_audience:
+    if not policy.unsafe_any_audience and not any(name in policy.audience for name in audience):
         raise AuthError(Refusal.AUDIENCE_MISMATCH)
 
 

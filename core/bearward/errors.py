@@ -151,7 +151,7 @@ class AuthError(Exception):
         return f"AuthError({self.code!r})"
 
 
-class KeysNeeded(Exception):  # noqa: N818  (no error: it says that the answer needs a fetch)
+class KeysNeeded(Exception):
     """`Verifier.verify_now` cannot answer from the keys that it holds: await `Verifier.verify` instead."""
 
     def __init__(self) -> None:

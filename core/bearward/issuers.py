@@ -45,7 +45,7 @@ class Issuers:
         self._resolvers = tuple(i for i in issuers if not isinstance(i, TrustedIssuer | TenantIssuers))
         if not all(callable(resolver) for resolver in self._resolvers):
             raise ConfigurationError("issuers", "must be TrustedIssuer, TenantIssuers or async resolvers")
-        self._known: dict[str, Trusted] = {i.issuer: (i, store.keys_of(i)) for i in self.explicit}
+        self._known: dict[str, Trusted] = {i.issuer: (i, store.add(i)) for i in self.explicit}
         if len(self._known) != len(self.explicit):
             raise ConfigurationError("issuers", "must not name the same issuer twice")
         self._resolved: OrderedDict[str, tuple[TrustedIssuer | None, float]] = OrderedDict()

@@ -77,12 +77,12 @@ class TrustedIssuer:
 
     def __post_init__(self) -> None:
         """Check and compile every field; the order of the checks is the order of the fields."""
-        _check_issuer(self.issuer, self.unsafe_allow_http)
+        _check_issuer(self.issuer, allow_http=self.unsafe_allow_http)
         self._put("audience", _names("audience", self.audience))
         self._put("client_ids", _names("client_ids", self.client_ids))
         if not self.audience and not self.client_ids and not self.unsafe_any_audience:
             raise ConfigurationError("audience", "must name at least one audience (or give client_ids)")
-        self._put("algorithms", _algorithms(self.algorithms, bool(self.symmetric_keys), self._default_algorithms()))
+        self._put("algorithms", self._compiled_algorithms())
         self._put("static_keys", self._static_keys())
         _check_seconds("leeway", self.leeway, _MAX_LEEWAY)
         if self.max_token_age is not None:
@@ -95,6 +95,9 @@ class TrustedIssuer:
 
     def _put(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    def _compiled_algorithms(self) -> frozenset[str]:
+        return _algorithms(self.algorithms, self._default_algorithms(), symmetric=bool(self.symmetric_keys))
 
     def _default_algorithms(self) -> frozenset[str]:
         if self.symmetric_keys:
@@ -110,9 +113,11 @@ class TrustedIssuer:
     def _static_keys(self) -> JWKSet | None:
         given = [self.jwks_uri is not None, self.jwks is not None, bool(self.symmetric_keys)]
         if sum(given) > 1:
-            raise ConfigurationError("jwks_uri", "must be the only source of keys: give one of jwks_uri, jwks and symmetric_keys")
+            raise ConfigurationError(
+                "jwks_uri", "must be the only source of keys: give one of jwks_uri, jwks and symmetric_keys"
+            )
         if self.jwks_uri is not None:
-            _check_url("jwks_uri", self.jwks_uri, self.unsafe_allow_http)
+            _check_url("jwks_uri", self.jwks_uri, allow_http=self.unsafe_allow_http)
         if self.symmetric_keys:
             return JWKSet(VerificationKey.symmetric(key) for key in self.symmetric_keys)
         if self.jwks is not None:
@@ -128,14 +133,14 @@ def _parsed(jwks: Mapping[str, Any]) -> JWKSet:
         raise ConfigurationError("jwks", f"must be a JWK Set with a usable key: {reason}") from None
 
 
-def _check_issuer(issuer: object, allow_http: bool) -> None:
+def _check_issuer(issuer: object, *, allow_http: bool) -> None:
     if not isinstance(issuer, str) or not issuer or issuer.strip() != issuer:
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
     if issuer.lower().startswith("http://"):
-        _check_url("issuer", issuer, allow_http)
+        _check_url("issuer", issuer, allow_http=allow_http)
 
 
-def _check_url(setting: str, url: object, allow_http: bool) -> None:
+def _check_url(setting: str, url: object, *, allow_http: bool) -> None:
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         host = parts.hostname if parts else None
@@ -170,7 +175,7 @@ def _names(setting: str, names: Collection[str]) -> frozenset[str]:
     return frozenset(several)
 
 
-def _algorithms(given: Collection[str], symmetric: bool, default: frozenset[str]) -> frozenset[str]:
+def _algorithms(given: Collection[str], default: frozenset[str], *, symmetric: bool) -> frozenset[str]:
     names = _names("algorithms", given) or default
     for name in sorted(names):
         if name not in ALGORITHMS:
@@ -208,5 +213,7 @@ def _token_types(types: Collection[str | None]) -> frozenset[str | None]:
         raise ConfigurationError("token_types", "must name at least one `typ`; None stands for an absent one")
     compiled = frozenset(None if name is None else media_type(name) for name in several)
     if compiled & _NEVER:
-        raise ConfigurationError("token_types", f"must not hold {', '.join(sorted(_NEVER))}: these are no access tokens")
+        raise ConfigurationError(
+            "token_types", f"must not hold {', '.join(sorted(_NEVER))}: these are no access tokens"
+        )
     return compiled

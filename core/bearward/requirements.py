@@ -71,7 +71,7 @@ def any_scope(*scopes: str) -> Requirement:
     return _AnyScope(_scope_names(scopes))
 
 
-def claim(name: str, *values: str | int | float | bool) -> Requirement:
+def claim(name: str, *values: str | float | bool) -> Requirement:
     """The claim `name` is, or (where it is an array) contains, one of `values`; a name with dots looks into objects.
 
     A claim whose own name has dots (`https://example.com/roles`) is looked up whole first.
@@ -155,7 +155,7 @@ class _AnyScope(Requirement):
 @dataclass(frozen=True, slots=True, repr=False)
 class _Claim(Requirement):
     name: str
-    values: tuple[str | int | float | bool, ...]
+    values: tuple[str | float | bool, ...]
 
     def unmet(self, principal: Principal, now: float) -> AuthError | None:
         held = _look_up(principal, self.name)
@@ -231,7 +231,7 @@ class _Any(Requirement):
         return " | ".join(repr(part) for part in self.parts)
 
 
-def _parts(requirement: Requirement, kind: type[_All] | type[_Any]) -> tuple[Requirement, ...]:
+def _parts(requirement: Requirement, kind: type[_All | _Any]) -> tuple[Requirement, ...]:
     if not isinstance(requirement, Requirement):
         raise ConfigurationError("requirement", "only requirements can be combined with & and |")
     return requirement.parts if isinstance(requirement, kind) else (requirement,)

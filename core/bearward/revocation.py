@@ -82,17 +82,17 @@ class Revocations:
         return cut is not None and (issued_at is None or issued_at < cut[0])
 
     def _add_until(self, entry: tuple[str, str, str], until: float) -> None:
-        self._check_room(entry in self._until)
+        self._check_room(known=entry in self._until)
         self._until[entry] = max(until, self._until.get(entry, until))
         self._changed()
 
     def _add_cut_off(self, entry: tuple[str, str, str], before: float, until: float) -> None:
-        self._check_room(entry in self._cut_off)
+        self._check_room(known=entry in self._cut_off)
         known = self._cut_off.get(entry, (before, until))
         self._cut_off[entry] = (max(before, known[0]), max(until, known[1]))
         self._changed()
 
-    def _check_room(self, known: bool) -> None:
+    def _check_room(self, *, known: bool) -> None:
         if not known and len(self._until) + len(self._cut_off) >= _MAX_ENTRIES:
             raise ConfigurationError("revocations", f"must stay below {_MAX_ENTRIES} entries: call forget(now)")
 

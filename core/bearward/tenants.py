@@ -67,7 +67,7 @@ class TenantIssuers:
         return policy
 
     def _policy(self, tenant: str) -> TrustedIssuer:
-        filled = {
+        filled: dict[str, Any] = {
             name: value.replace(_PLACE, tenant) if isinstance(value, str) else value
             for name, value in self._settings.items()
         }

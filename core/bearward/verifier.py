@@ -106,20 +106,17 @@ class Verifier:
         token that is bound to a certificate passes, and the caller must call `confirmation.check_certificate`.
         """
         if self._cache is None or len(token) > self._cache.max_token:
-            return self._verify(token, None, allow_bound)
+            return self._verify(token, None, allow_bound=allow_bound)
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         entry = self._cache.get(digest)
-        if entry is not None:
-            now = self.now()
-            if (
-                entry.keys.current() is entry.held
-                and entry.not_before <= now < entry.not_after
-                and entry.revision == self.revocations.revision
-                and (allow_bound or not entry.bound)
-            ):
-                return entry.principal
+        if entry is not None and (allow_bound or not entry.bound):
+            if entry.keys.current() is entry.held and entry.revision == self.revocations.revision:
+                if entry.not_before <= self.now() < entry.not_after:
+                    return entry.principal
+            elif self._same_keys(self._cache, digest, entry):
+                return self.verify_now(token, allow_bound=allow_bound)
             self._cache.drop(digest)
-        return self._verify(token, digest, allow_bound)
+        return self._verify(token, digest, allow_bound=allow_bound)
 
     async def verify(self, token: str, *, allow_bound: bool = False) -> Principal:
         """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
@@ -169,7 +166,7 @@ class Verifier:
             revocations=repr(self.revocations),
         )
 
-    def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:
+    def _verify(self, token: str, digest: bytes | None, *, allow_bound: bool) -> Principal:
         unverified = take_apart(token)
         policy, keys = self._issuers.known(issuer_of(unverified.claims))
         check_header(unverified, policy)
@@ -181,7 +178,9 @@ class Verifier:
         try:
             key = signing_key(unverified, held.jwk_set)
         except AuthError:
-            if self._needs_newer_keys(unverified, policy, keys, held, now, allow_bound):
+            if self._newer_keys_could_help(unverified, keys, held):
+                # Not for a token that no key could make good.
+                validate(unverified.claims, policy, now, allow_bound=allow_bound)
                 raise KeysNeeded from None
             raise
         validate(unverified.claims, policy, now, allow_bound=allow_bound)
@@ -192,16 +191,20 @@ class Verifier:
         return principal
 
     @staticmethod
-    def _needs_newer_keys(
-        token: UnverifiedToken, policy: TrustedIssuer, keys: IssuerKeys, held: HeldKeys, now: float, allow_bound: bool
-    ) -> bool:
-        """Whether to fetch for a key that is not held: not for a token that no key could make good."""
+    def _same_keys(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
+        """Whether a refresh brought the very set that the entry was verified with; the entry then goes on."""
+        held = entry.keys.current()
+        if held is None or held is entry.held or held.jwk_set.thumbprint != entry.held.jwk_set.thumbprint:
+            return False
+        cache.put(digest, entry._replace(held=held))
+        return True
+
+    @staticmethod
+    def _newer_keys_could_help(token: UnverifiedToken, keys: IssuerKeys, held: HeldKeys) -> bool:
+        """Whether the token may be of a newer key, and the store would look for one now."""
         if not newer_keys_could_help(token, held.jwk_set):
             return False
-        if keys.miss(token.header.kid, held.generation) is Miss.UNKNOWN:
-            return False
-        validate(token.claims, policy, now, allow_bound=allow_bound)
-        return True
+        return keys.miss(token.header.kid, held.generation) is not Miss.UNKNOWN
 
     async def _fetch_for(self, token: str) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again."""
@@ -219,17 +222,9 @@ class Verifier:
         self, principal: Principal, policy: TrustedIssuer, keys: IssuerKeys, held: HeldKeys, cost: int
     ) -> CacheEntry:
         claims: Any = principal.claims
-        return CacheEntry(
-            principal=principal,
-            policy=policy,
-            keys=keys,
-            held=held,
-            revision=self.revocations.revision,
-            not_before=max(claims.get("nbf", 0), claims.get("iat", 0)) - policy.leeway,
-            not_after=_not_after(principal, policy),
-            bound="cnf" in claims,
-            cost=cost,
-        )
+        begins = max(claims.get("nbf", 0), claims.get("iat", 0)) - policy.leeway
+        revision, ends = self.revocations.revision, _not_after(principal, policy)
+        return CacheEntry(principal, policy, keys, held, revision, begins, ends, "cnf" in claims, cost)
 
     def __repr__(self) -> str:
         return f"<Verifier of {self._issuers!r}, {'started' if self._started else 'not started'}>"
@@ -241,5 +236,3 @@ def _not_after(principal: Principal, policy: TrustedIssuer) -> float:
     if policy.max_token_age is not None and principal.issued_at is not None:
         ends = min(ends, principal.issued_at + policy.max_token_age)
     return ends + policy.leeway
-
-

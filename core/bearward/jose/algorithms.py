@@ -54,6 +54,4 @@ def fitting(kty: str, crv: str | None) -> frozenset[str]:
     >>> sorted(fitting("OKP", "Ed448"))
     ['Ed448', 'EdDSA']
     """
-    return frozenset(
-        row.name for row in _ROWS if row.kty == kty and (not row.crvs or crv in row.crvs)
-    )
+    return frozenset(row.name for row in _ROWS if row.kty == kty and (not row.crvs or crv in row.crvs))

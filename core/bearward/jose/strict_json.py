@@ -1,12 +1,12 @@
 """One JSON object, strictly (RFC 8259 as RFC 7515 section 4 and RFC 7519 section 4 narrow it).
 
 Rule of this file: what two parsers could read differently is refused. So: UTF-8 without a byte order mark, no lone
-surrogates, no duplicate members, no NaN or Infinity, no number beyond what a float or 64 digits hold, bounded depth
-and a bounded number of containers.
+surrogates, no duplicate members, no NaN or Infinity, no fraction beyond a double and no integer beyond the digits that
+the interpreter takes (4300 unless it was told otherwise), bounded depth and a bounded number of containers.
 
-msgspec parses most documents: it is as strict as this in everything but duplicate members, depth and digits. Those
-three are excluded by cheap counts over the bytes; a document that the counts cannot clear goes to the slower parser
-of the standard library, which looks at each member. Both answer alike (a property test holds them to it).
+msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. Those two are
+excluded by counting; a document with escapes, which counting cannot clear, goes to the slower parser of the standard
+library, which looks at each member. Both answer alike (a property test holds them to it).
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import msgspec
 
 __all__ = ["HEADER_LIMITS", "JWKS_LIMITS", "PAYLOAD_LIMITS", "JSONLimits", "parse_object", "parse_object_slowly"]
 
-_MAX_INTEGER = 10**64
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_MAX_DIGITS = 64
+_MAX_INTEGER = 10**_MAX_DIGITS
+# A string without an end reaches to the end: each octet is looked at once, whatever the text.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _decode = msgspec.json.Decoder().decode
 
@@ -49,13 +51,7 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    # No escapes and no white space behind a quote: then `":` stands behind every member name, and elsewhere only at
-    # the start of a string. Its count is at least the true number of members, which is at least the number that
-    # survives in the parsed value: equal counts prove that no member was there twice.
-    if b"\\" in raw or b'" ' in raw or b'"\n' in raw or b'"\t' in raw or b'"\r' in raw:
-        return parse_object_slowly(raw, limits)
-    openers = raw.count(b"{") + raw.count(b"[")
-    if openers > limits.depth:  # brackets inside strings count too: the slow path tells them apart
+    if b"\\" in raw:
         return parse_object_slowly(raw, limits)
     try:
         value = _decode(raw)
@@ -63,8 +59,16 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         raise ValueError("not one strict JSON object") from None
     if type(value) is not dict:
         raise ValueError("not one strict JSON object")
-    if raw.count(b'":') != _members(value):
-        return parse_object_slowly(raw, limits)
+    # Without escapes a quote only ever begins or ends a string, so half their number is the number of strings in the
+    # text. A member that is there twice leaves at least its name out of the parsed value.
+    kinds = [*map(type, value.values())]
+    strings = len(value) + kinds.count(str)
+    if list in kinds or dict in kinds:
+        if raw.count(b"{") + raw.count(b"[") > limits.depth:  # brackets inside strings count too: look closer
+            _check_nesting(raw, limits)
+        strings += sum(map(_strings, value.values())) - kinds.count(str)
+    if raw.count(b'"') != 2 * strings:
+        raise ValueError("not one strict JSON object")
     return value
 
 
@@ -82,24 +86,14 @@ def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
     return value
 
 
-def _members(value: dict[str, Any]) -> int:
-    """How many members the parsed value holds, in all its objects; raises where a number is too long."""
-    count = len(value)
-    for item in value.values():
-        kind = type(item)
-        if kind is str:
-            continue
-        if kind is dict:
-            count += _members(item)
-        elif kind is list:
-            count += _members_of_array(item)
-        elif kind is int and not -_MAX_INTEGER < item < _MAX_INTEGER:
-            raise ValueError("not one strict JSON object")
-    return count
-
-
-def _members_of_array(array: list[Any]) -> int:
-    return _members(dict(enumerate(array))) - len(array)  # type: ignore[arg-type]
+def _strings(value: Any) -> int:
+    """How many strings a value holds, names of members included, at any depth."""
+    kind = type(value)
+    if kind is str:
+        return 1
+    if kind is dict:
+        return len(value) + sum(map(_strings, value.values()))
+    return sum(map(_strings, value)) if kind is list else 0
 
 
 def _check_nesting(raw: bytes, limits: JSONLimits) -> None:
@@ -120,13 +114,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _integer(digits: str) -> int:
-    number = int(digits)
-    if not -_MAX_INTEGER < number < _MAX_INTEGER:
-        raise ValueError("too many digits")
-    return number
-
-
 def _fraction(digits: str) -> float:
     number = float(digits)
     if number - number != 0:  # infinity: the number is beyond a double
@@ -134,7 +121,7 @@ def _fraction(digits: str) -> float:
     return number
 
 
-def _constant(name: str) -> float:
+def _constant(_: str) -> float:
     raise ValueError("NaN and Infinity are no JSON")
 
 
@@ -151,6 +138,4 @@ def _refuse_surrogates(value: Any) -> None:
             _refuse_surrogates(item)
 
 
-_SLOW = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
-)
+_SLOW = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_fraction, parse_constant=_constant)
