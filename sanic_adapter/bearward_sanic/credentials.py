@@ -1,0 +1,108 @@
+"""Where the token is: exactly one credential, from the places that are allowed.
+
+Rules of this file: `Authorization` by default; every other place is opted into, and two credentials at once are
+refused, whichever they are (RFC 6750 section 2). Nothing here judges a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs
+
+from bearward import AuthError, Refusal
+from bearward.credentials import bearer_token
+from bearward_sanic.cookies import cookie_values
+from bearward_sanic.settings import AdapterSettings
+from sanic import Request
+
+__all__ = ["SUBPROTOCOL", "TokenReader", "offered_subprotocols"]
+
+SUBPROTOCOL: Final = "bearer"
+"""The subprotocol that announces a token as the next one: `Sec-WebSocket-Protocol: bearer, <token>`."""
+
+_PARAMETER: Final = "access_token"
+_FORM: Final = "application/x-www-form-urlencoded"
+FORM_AT_MOST: Final = 64 * 1024
+"""Octets of a form that are read to look for a token; a longer form has to bring it elsewhere."""
+
+
+class TokenReader:
+    """Finds the one token of a request."""
+
+    __slots__ = ("_header_only", "_max_length", "_settings")
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        self._settings = settings
+        self._max_length = settings.max_token_length
+        self._header_only = settings.cookie is None and not settings.query
+
+    def read(self, request: Request, *, websocket: bool = False) -> str:
+        """The token, without touching the body; raises `AuthError`."""
+        presented = request.headers.getall("authorization", ())
+        if self._header_only and not websocket:
+            return bearer_token(presented, max_length=self._max_length)
+        others = self._others(request, websocket=websocket)
+        if not others:
+            return bearer_token(presented, max_length=self._max_length)
+        if presented or len(others) > 1:
+            raise AuthError(Refusal.CREDENTIALS_REPEATED)
+        token, check = others[0]
+        check()
+        return bearer_token([f"Bearer {token}"], max_length=self._max_length)
+
+    def may_be_in_form(self, request: Request) -> bool:
+        """Whether the body may hold the token (RFC 6750 section 2.2: form-encoded, in a request that has a body)."""
+        if not self._settings.form or request.method in ("GET", "HEAD", "OPTIONS"):
+            return False
+        return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+
+    def read_form(self, request: Request) -> str:
+        """The token in the body that was received; raises `AuthError`."""
+        tokens = _parameters(request.body)
+        if len(tokens) != 1:
+            raise AuthError(Refusal.CREDENTIALS_REPEATED if tokens else Refusal.CREDENTIALS_MISSING)
+        return bearer_token([f"Bearer {tokens[0]}"], max_length=self._max_length)
+
+    def also_in_form(self, request: Request) -> bool:
+        """Whether the body that was received holds a token beside the one that was accepted."""
+        return self.may_be_in_form(request) and bool(_parameters(request.body))
+
+    def _others(self, request: Request, *, websocket: bool) -> list[tuple[str, Callable[[], None]]]:
+        found: list[tuple[str, Callable[[], None]]] = []
+        cookie = self._settings.cookie
+        if cookie is not None:
+            for value in cookie_values(request, cookie.name):
+                found.append((value, lambda: cookie.check(request, websocket=websocket)))
+        if self._settings.query:
+            found += [(value, _nothing) for value in _parameters(request.query_string.encode("utf-8", "replace"))]
+        if websocket and self._settings.websocket_subprotocol:
+            found += [(value, _nothing) for value in _subprotocol_tokens(request)]
+        return found
+
+
+def offered_subprotocols(request: Request) -> list[str]:
+    """The subprotocols that the client offers (RFC 6455 section 11.3.4), in its order."""
+    lines = request.headers.getall("sec-websocket-protocol", [])
+    return [item.strip() for line in lines for item in line.split(",") if item.strip()]
+
+
+def _subprotocol_tokens(request: Request) -> list[str]:
+    offered = offered_subprotocols(request)
+    announced = [place for place, name in enumerate(offered) if name == SUBPROTOCOL]
+    # `bearer` as the last one announces nothing: an empty token, which is malformed.
+    return [offered[place + 1] if place + 1 < len(offered) else "" for place in announced]
+
+
+def _parameters(encoded: bytes) -> list[str]:
+    if b"access_token" not in encoded and b"%" not in encoded:
+        return []
+    try:
+        fields = parse_qs(encoded.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise AuthError(Refusal.CREDENTIALS_MALFORMED) from None
+    return fields.get(_PARAMETER, [])
+
+
+def _nothing() -> None:
+    """A header or a parameter is not sent by a browser on its own: nothing more to prove."""

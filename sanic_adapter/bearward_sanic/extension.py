@@ -1,0 +1,192 @@
+"""The extension: `Bearward(app, verifier)`, `init_app`, and `install` for short.
+
+Rules of this file: nothing is bound to an event loop before `before_server_start`, everything is let go in
+`after_server_stop`, and any number of starts in one process leaves what one would. A wrong setting or mark stops the
+start with one clear line; an issuer that is down does not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any, Final
+
+from bearward import AuthError, ConfigurationError, Verifier
+from bearward_sanic import access_logs, injection, openapi, workers
+from bearward_sanic.front_door import Answer, FrontDoor
+from bearward_sanic.metadata import Metadata, metadata_of
+from bearward_sanic.policies import Door, resolve_doors
+from bearward_sanic.refusals import RefusalAnswers
+from bearward_sanic.report import LOGGER
+from bearward_sanic.saying_no import SayingNo
+from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
+from bearward_sanic.streams import LiveRequests
+from bearward_sanic.wrapping import unwrap_handlers, wrap_handlers
+from sanic import HTTPResponse, Request, Sanic
+from sanic.middleware import Middleware, MiddlewareLocation
+
+__all__ = ["Bearward", "install"]
+
+_FIRST: Final = 1_000_000
+"""Before everybody's listeners and middleware (Sanic: the highest number goes first)."""
+_LAST: Final = -1_000_000
+"""After everybody's listeners, when every route is there (sanic-ext adds its own at -1000)."""
+
+
+class Bearward:
+    """Guards every route of a Sanic application.
+
+    `verifier` says whose tokens are good; without one it is made of `app.config` (`BEARWARD_ISSUER`,
+    `BEARWARD_AUDIENCE`, ...). `settings` are those of `AdapterSettings`; what is not given is read from `app.config`
+    as `BEARWARD_<NAME>`, so set that before. The object is `app.ctx.bearward`. Raises `ConfigurationError`.
+    """
+
+    def __init__(self, app: Sanic | None = None, verifier: Verifier | None = None, **settings: Any) -> None:
+        self.verifier: Verifier
+        self.settings: AdapterSettings
+        self.metadata: Metadata | None = None
+        self._arguments = settings
+        self._given = verifier
+        self._door: FrontDoor | None = None
+        self._early_door: FrontDoor | None = None
+        self._injected: frozenset[int] = frozenset()
+        self._judged_early = False
+        self._live: LiveRequests | None = None
+        self._saying_no: SayingNo | None = None
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Sanic, verifier: Verifier | None = None, **settings: Any) -> None:
+        """Guard `app`, which may still get its routes; `settings` win over those of the constructor."""
+        if hasattr(app.ctx, "bearward"):
+            raise ConfigurationError("app", "must be guarded once")
+        self.settings = adapter_settings(app.config, {**self._arguments, **settings})
+        self.verifier = verifier or self._given or verifier_from(app.config)
+        self.metadata = metadata_of(self.settings)
+        answers = RefusalAnswers(
+            realm=self.settings.realm, resource_metadata=None if self.metadata is None else self.metadata.url
+        )
+        self._saying_no = SayingNo(app, self.settings, answers)
+        app.ctx.bearward = self
+        app.register_middleware(self._enter, "request", priority=_FIRST)
+        app.before_server_start(self._open, priority=_FIRST)  # type: ignore[call-overload]
+        app.before_server_start(self._ready, priority=_LAST)  # type: ignore[call-overload]
+        app.after_server_start(self._announce, priority=_LAST)  # type: ignore[call-overload]
+        app.after_server_stop(self._close, priority=_LAST)  # type: ignore[call-overload]
+        if self.metadata is not None:
+            self.metadata.add_route(app, self)
+        openapi.prepare(app, self.settings)
+        self._judged_early = injection.judge_before_injection(app, self._enter_early)
+
+    def refresh(self, app: Sanic) -> None:
+        """Look at the routes again, after `with app.amend():` added some; until then those are refused."""
+        if self._door is None:
+            raise RuntimeError("refresh is for a running application")
+        unwrap_handlers(app)
+        doors = self._doors(app)
+        self._injected = injection.routes_with_dependencies(app, doors)
+        for door in (self._door, self._early_door):
+            if door is not None:
+                door.doors = doors
+        wrap_handlers(app, doors.values(), self.verifier)
+
+    def policies(self) -> dict[tuple[str, str], str]:
+        """Who may pass, by (name of the route, method), for a look from outside; empty before the start."""
+        doors = {} if self._door is None else self._door.doors
+        return {(door.route.name, method): repr(door.mark) for (_, method), door in sorted(doors.items(), key=_by_name)}
+
+    def scopes(self) -> tuple[str, ...]:
+        """All scopes that some route asks for, sorted."""
+        doors = {} if self._door is None else self._door.doors
+        return tuple(sorted({name for door in doors.values() for name in door.mark.requirement.scopes}))
+
+    async def _open(self, app: Sanic) -> None:
+        """Start the verifier, and all that others' listeners may want to use."""
+        access_logs.hide_tokens()
+        unwrap_handlers(app)
+        injection.provide(app, judged=self._judged_early)
+        await self.verifier.start()
+
+    async def _ready(self, app: Sanic) -> None:
+        """Decide who may pass where, now that every route is there."""
+        assert self._saying_no is not None  # noqa: S101  (init_app made it)
+        try:
+            doors = self._doors(app)
+        except ConfigurationError as wrong:
+            LOGGER.critical("bearward: %s", wrong)
+            raise
+        self._live = LiveRequests(self.verifier, enabled=self.settings.streams_end)
+        self._injected = injection.routes_with_dependencies(app, doors)
+        self._door = FrontDoor(self.settings, self.verifier, doors, self._saying_no.answer, self._live)
+        self._early_door = FrontDoor(self.settings, self.verifier, doors, injection.say_nothing, self._live)
+        openapi.describe(app, self.settings, doors.values())
+        openapi.serve_redirect_page(app, self.settings)
+        wrap_handlers(app, doors.values(), self.verifier)
+        self._render_what_handlers_raise(app, self._saying_no)
+        self._live.start()
+
+    async def _announce(self, app: Sanic) -> None:
+        workers.publish(app, self.verifier)
+
+    async def _close(self, app: Sanic) -> None:
+        if self._live is not None:
+            self._live.stop()
+        workers.withdraw(app)
+        self._door = self._early_door = None
+        await self.verifier.aclose()
+        unwrap_handlers(app)
+
+    def _doors(self, app: Sanic) -> dict[tuple[int, str], Door]:
+        doors = resolve_doors(app, self.settings)
+        early = _put_first(app, self._enter)
+        return {key: _reading_late(door, early) for key, door in doors.items()}
+
+    def _enter(self, request: Request) -> Answer | Awaitable[HTTPResponse]:
+        """The request middleware; before the start there is nobody to ask, so nobody is let in."""
+        if self._door is None:
+            raise RuntimeError("the server was not started: bearward is not ready")
+        return self._door.enter(request)
+
+    def _enter_early(self, request: Request) -> Answer:
+        """The judgement before sanic-ext injects, for routes that it injects into."""
+        if self._early_door is None or request.route is None or id(request.route) not in self._injected:
+            return None
+        return self._early_door.enter(request)
+
+    @staticmethod
+    def _render_what_handlers_raise(app: Sanic, saying_no: SayingNo) -> None:
+        """Answer an `AuthError` of the application's own code like any other refusal, unless it does so itself."""
+        handlers = app.error_handler.cached_handlers
+        if handlers.get((AuthError, None)) is None:
+            handlers[AuthError, None] = saying_no.render
+
+
+def install(app: Sanic, verifier: Verifier | None = None, **settings: Any) -> Bearward:
+    """Guard every route of `app`: `Bearward(app, verifier, **settings)`."""
+    return Bearward(app, verifier, **settings)
+
+
+def _put_first(app: Sanic, enter: Any) -> bool:
+    """Make ours the first request middleware of every route and of the error path, whatever others' priorities are."""
+    chains: list[deque[Any]] = [route.extra.request_middleware for route in app.router.routes]
+    for chain in (*chains, app.request_middleware):
+        ours = next((item for item in chain if getattr(item, "func", item) == enter), None)
+        if ours is None:
+            ours = Middleware(enter, MiddlewareLocation.REQUEST, priority=_FIRST)
+        else:
+            chain.remove(ours)
+        chain.appendleft(ours)
+    return True
+
+
+def _reading_late(door: Door, early: bool) -> Door:
+    """Have the body read after the door and not before it, where Sanic would read one."""
+    extra = door.route.extra
+    if not early or door.websocket or (extra.ignore_body and not getattr(extra, "bearward_reads", False)):
+        return door
+    extra.ignore_body = extra.bearward_reads = True
+    return Door(door.mark, door.route, reads_body=True, websocket=door.websocket)
+
+
+def _by_name(item: tuple[tuple[int, str], Door]) -> tuple[str, str]:
+    return item[1].route.name, item[0][1]

@@ -1,0 +1,137 @@
+"""Streamed responses that outlive their token: ended cleanly, so that a client sees an end and not a broken line.
+
+Rules of this file: a request pays one entry in a dict and nothing else; a few times a second those that are still
+being answered are put under watch. A response that has not begun is left alone until it streams; one whose length was
+promised is finished, since it was granted as a whole and cannot end early without lying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from bearward import AuthError, Verifier
+from bearward.lifetime import Watch
+from bearward_sanic.context import principal_of
+from sanic import Request
+from sanic.http.constants import Stage
+
+__all__ = ["ENDED", "LiveRequests"]
+
+ENDED: Final = "_bearward_ended"
+"""Set on `request.ctx` once we have ended the response."""
+
+INTERVAL: Final = 0.2
+"""Seconds between two looks; an end comes at most this much after the token's."""
+
+_PATIENCE: Final = 1.0
+"""Seconds that a client which reads nothing may delay the end."""
+
+
+class _Live:
+    """A request that took longer than a look, and its watch."""
+
+    __slots__ = ("ended", "request", "watch")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.ended: AuthError | None = None
+        self.watch: Watch | None = None
+
+    def end(self, error: AuthError) -> None:
+        """Called by the watch."""
+        self.ended = error
+
+    def close(self) -> None:
+        if self.watch is not None:
+            self.watch.close()
+
+
+class LiveRequests:
+    """The guarded requests of one worker that are being answered."""
+
+    def __init__(self, verifier: Verifier, *, enabled: bool) -> None:
+        self._verifier = verifier
+        self._enabled = enabled
+        self._tasks: dict[Any, asyncio.Task[Any] | None] = {}
+        self._live: dict[Any, _Live] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to look, on the running event loop."""
+        if self._enabled:
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+
+    def stop(self) -> None:
+        """Stop looking and forget everything."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for live in self._live.values():
+            live.close()
+        self._tasks.clear()
+        self._live.clear()
+
+    def note(self, request: Request) -> None:
+        """A request was let in."""
+        self._tasks[request.stream] = asyncio.current_task()
+
+    def _look(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+        for stream, task in tuple(self._tasks.items()):
+            request = getattr(stream, "request", None)
+            live = self._live.get(stream)
+            if live is not None and live.request is not request:
+                self._forget(stream)
+                live = None
+            if task is None or task.done() or request is None or not _in_flight(request):
+                self._forget(stream)
+                self._tasks.pop(stream, None)
+                continue
+            if live is None:
+                live = self._live[stream] = _Live(request)
+                principal = principal_of(request)
+                if principal is not None:
+                    live.watch = self._verifier.watch(principal, live.end)
+            if live.ended is not None and _can_end(request):
+                self._end(request, task, live.ended)
+                self._forget(stream)
+                self._tasks.pop(stream, None)
+
+    def _forget(self, stream: Any) -> None:
+        live = self._live.pop(stream, None)
+        if live is not None:
+            live.close()
+
+    def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
+        ending = asyncio.get_running_loop().create_task(_end(request, task, error), name="bearward: end of a stream")
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+
+
+def _in_flight(request: Request) -> bool:
+    stream: Any = request.stream
+    return stream is not None and stream.stage in (Stage.HANDLER, Stage.RESPONSE)
+
+
+def _can_end(request: Request) -> bool:
+    """Whether a response of open length is under way."""
+    stream: Any = request.stream
+    response = stream.response
+    return stream.stage is Stage.RESPONSE and response is not None and "content-length" not in response.headers
+
+
+async def _end(request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
+    """Send what closes the stream, then stop the handler, which sees a cancellation and can clean up."""
+    response = request.stream.response  # type: ignore[union-attr]
+    farewell = b""
+    if (response.content_type or "").startswith("text/event-stream"):
+        farewell = f"\n\nevent: {error.code}\ndata: {error.refusal.message}\n\n".encode()
+    setattr(request.ctx, ENDED, True)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await response.send(farewell, end_stream=True)
+    except Exception:  # noqa: BLE001, S110  (a client that is gone, or reads nothing, is cut off all the same)
+        pass
+    finally:
+        task.cancel()

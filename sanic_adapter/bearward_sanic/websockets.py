@@ -1,0 +1,185 @@
+"""Websockets: refused before the 101, ended when the token ends, re-authenticated in band.
+
+Rules of this file: the same behaviour natively and under any ASGI server, which takes three translations: a refusal
+becomes an HTTP answer to the handshake (or a close, where the server cannot do that), a close becomes a message to the
+server (Sanic's own is a no-op there), and the subprotocol `bearer` is echoed where it was offered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from bearward import AuthError, Fault, Principal, Refusal, Requirement, Verifier, authorize
+from bearward.lifetime import Watch
+from bearward_sanic.context import principal_of
+from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
+from bearward_sanic.handlers import ORIGINAL, websocket_handler
+from bearward_sanic.policies import Door
+from sanic import HTTPResponse, Request
+
+__all__ = ["close_instead", "echo_subprotocol", "guarded_websocket", "reauthenticate", "refuse_handshake"]
+
+POLICY_VIOLATION: Final = 1008
+"""RFC 6455 section 7.4.1: what a socket is closed with when its token ends."""
+
+_CLOSE_CODES: Final = {Fault.CREDENTIALS: 4401, Fault.RIGHTS: 4403, Fault.SERVICE: 1013}
+"""For a refusal after the 101: private codes that echo HTTP's, and "try again later" where the fault is ours."""
+
+_SOCKET: Final = "_bearward_socket"
+
+
+def guarded_websocket(handler: Any, verifier: Verifier, door: Door) -> Any:
+    """`handler`, a route's `partial(app._websocket_handler, function, ...)`, with its function under watch."""
+    function = websocket_handler(handler)
+
+    async def watched(request: Request, ws: Any, *args: Any, **kwargs: Any) -> Any:
+        principal = principal_of(request)
+        if principal is None:
+            return await function(request, ws, *args, **kwargs)
+        socket = _Socket(request, ws, verifier, door.mark.requirement, principal)
+        setattr(request.ctx, _SOCKET, socket)
+        return await socket.run(partial(function, request, ws, *args, **kwargs))
+
+    wrapped = partial(handler.func, watched, *handler.args[1:], **handler.keywords)
+    vars(wrapped).update(vars(handler))
+    setattr(wrapped, ORIGINAL, handler)
+    return wrapped
+
+
+async def reauthenticate(request: Request, token: str) -> Principal:
+    """Go on with the websocket of `request` under a newer token, which the client sent over it.
+
+    The token must be good, be the same caller's (`iss` and `sub`), and meet what the route requires; then
+    `request.ctx.principal` is the new one and the socket lives until the new token ends. Raises `AuthError` and leaves
+    everything as it was; raises `RuntimeError` outside a guarded websocket.
+    """
+    socket: _Socket | None = getattr(request.ctx, _SOCKET, None)
+    if socket is None:
+        raise RuntimeError("reauthenticate is for the handler of a guarded websocket")
+    return await socket.reauthenticate(token)
+
+
+class _Socket:
+    """A websocket that was let in, and the end of it."""
+
+    def __init__(
+        self, request: Request, ws: Any, verifier: Verifier, requirement: Requirement, principal: Principal
+    ) -> None:
+        self._request = request
+        self._ws = ws
+        self._verifier = verifier
+        self._requirement = requirement
+        self._principal = principal
+        self._watch: Watch | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    async def run(self, handler: Callable[[], Any]) -> Any:
+        self._task = asyncio.current_task()
+        self._watch = self._verifier.watch(self._principal, self._end)
+        try:
+            return await handler()
+        except asyncio.CancelledError:
+            if self._closing is None or self._task is None:
+                raise
+            self._task.uncancel()  # it was we who cancelled the handler, and the socket is closed in order
+            return None
+        finally:
+            self._watch.close()
+            if self._closing is not None:
+                await self._closing
+
+    async def reauthenticate(self, token: str) -> Principal:
+        principal = await self._verifier.verify(token)
+        if (principal.issuer, principal.subject) != (self._principal.issuer, self._principal.subject):
+            raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
+        authorize(principal, self._requirement, self._verifier.now())
+        self._principal = self._request.ctx.principal = principal
+        if self._watch is not None:
+            self._watch.extend(principal)
+        return principal
+
+    def _end(self, error: AuthError) -> None:
+        closing = close(self._request, self._ws, POLICY_VIOLATION, error.code)
+        self._closing = asyncio.get_running_loop().create_task(closing, name="bearward: close of a websocket")
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def close(request: Request, ws: Any, code: int, reason: str) -> None:
+    """Close an accepted websocket with a code, under an ASGI server too."""
+    if _websocket_scope(request) is None:
+        await ws.close(code=code, reason=reason)
+        return
+    try:
+        await request.transport.send({"type": "websocket.close", "code": code, "reason": reason})
+    except Exception:  # noqa: BLE001, S110  (each server has its own exception for a client that is gone)
+        pass
+
+
+def echo_subprotocol(request: Request, handler: Any) -> None:
+    """Have the handshake answer `bearer` to a client that offers it, after what the route itself speaks.
+
+    A browser fails a socket whose subprotocol was not answered. Sanic takes the arguments of a websocket's handshake
+    from the match of its route, which is where the list is put.
+    """
+    if SUBPROTOCOL not in offered_subprotocols(request):
+        return
+    own = handler.keywords.get("subprotocols") if isinstance(handler, partial) else None
+    request.match_info["subprotocols"] = [*(name for name in own or () if name != SUBPROTOCOL), SUBPROTOCOL]
+
+
+def refuse_handshake(request: Request) -> None:
+    """Have the response to a websocket handshake go out as such under an ASGI server.
+
+    With the ASGI extension `websocket.http.response` the server sends it; without, the handshake is closed, which
+    servers turn into a 403.
+    """
+    scope = _websocket_scope(request)
+    if scope is None:
+        return
+    transport: Any = request.transport
+    send = transport._send  # noqa: SLF001  (Sanic has no public way to answer a handshake)
+    answers = "websocket.http.response" in (scope.get("extensions") or {})
+
+    async def translated(message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind.startswith("http.response.") and answers:
+            message = {**message, "type": f"websocket.{kind}"}
+        elif kind == "http.response.start":
+            message = {"type": "websocket.close", "code": POLICY_VIOLATION}
+        elif kind.startswith("http.response."):
+            return
+        await send(message)
+
+    transport._send = translated  # noqa: SLF001
+
+
+async def close_instead(request: Request, error: AuthError) -> HTTPResponse:
+    """Accept the handshake and close at once, so that a browser's script learns why."""
+    code = _CLOSE_CODES[error.fault]
+    subprotocols = [SUBPROTOCOL] if SUBPROTOCOL in offered_subprotocols(request) else None
+    transport: Any = request.transport
+    ws: Any
+    if _websocket_scope(request) is not None:
+        ws = transport.get_websocket_connection()
+        await ws.accept(subprotocols)
+    else:
+        ws = await transport.get_protocol().websocket_handshake(request, subprotocols)
+    await close(request, ws, code, error.code)
+    return _AlreadyAnswered()
+
+
+class _AlreadyAnswered(HTTPResponse):
+    """Stands where Sanic wants a response, and sends nothing: the socket was accepted and closed."""
+
+    async def send(self, *args: Any, **kwargs: Any) -> None:
+        """Send nothing."""
+
+
+def _websocket_scope(request: Request) -> dict[str, Any] | None:
+    scope = getattr(request.transport, "scope", None)
+    return scope if isinstance(scope, dict) and scope.get("type") == "websocket" else None
