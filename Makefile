@@ -29,6 +29,10 @@ run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops
 test: venv ## run the tests (ARGS="-k expired" picks some)
 	$(PY) -m pytest $(ARGS)
 
+.PHONY: vectors
+vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
+	$(PY) -m tests.vectors
+
 .PHONY: check
 check: lint types contracts test ## all of lint, types, contracts and test
 
@@ -62,7 +66,7 @@ constraints: venv ## write constraints.txt anew, from a fresh resolve
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist
-	$(PY) -m build --outdir dist
+	$(PY) -m build --no-isolation --outdir dist
 
 .PHONY: clean
 clean: ## remove what make made
