@@ -6,9 +6,10 @@ its request; the request that Sanic itself calls current is asked instead.
 
 from __future__ import annotations
 
-from bearward import Principal
 from sanic import Request
 from sanic.exceptions import ServerError
+
+from bearward import Principal
 
 __all__ = ["current_principal", "principal_of"]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final, Literal
 
-from bearward import AuthError, ConfigurationError, Refusal
 from sanic import Request
+
+from bearward import AuthError, ConfigurationError, Refusal
 
 __all__ = ["CookieCredentials", "cookie_values"]
 

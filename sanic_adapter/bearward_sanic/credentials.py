@@ -7,14 +7,16 @@ refused, whichever they are (RFC 6750 section 2). Nothing here judges a token.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
+
+from sanic import Request
 
 from bearward import AuthError, Refusal
 from bearward.credentials import bearer_token
 from bearward_sanic.cookies import cookie_values
 from bearward_sanic.settings import AdapterSettings
-from sanic import Request
 
 __all__ = ["SUBPROTOCOL", "TokenReader", "offered_subprotocols"]
 
@@ -72,8 +74,8 @@ class TokenReader:
         found: list[tuple[str, Callable[[], None]]] = []
         cookie = self._settings.cookie
         if cookie is not None:
-            for value in cookie_values(request, cookie.name):
-                found.append((value, lambda: cookie.check(request, websocket=websocket)))
+            check = partial(cookie.check, request, websocket=websocket)
+            found += [(value, check) for value in cookie_values(request, cookie.name)]
         if self._settings.query:
             found += [(value, _nothing) for value in _parameters(request.query_string.encode("utf-8", "replace"))]
         if websocket and self._settings.websocket_subprotocol:

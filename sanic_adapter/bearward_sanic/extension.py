@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Final
 
+from sanic import HTTPResponse, Request
+from sanic.middleware import Middleware, MiddlewareLocation
+
 from bearward import AuthError, ConfigurationError, Verifier
 from bearward_sanic import access_logs, injection, openapi, workers
 from bearward_sanic.front_door import Answer, FrontDoor
@@ -21,9 +24,8 @@ from bearward_sanic.report import LOGGER
 from bearward_sanic.saying_no import SayingNo
 from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
 from bearward_sanic.streams import LiveRequests
+from bearward_sanic.typed import App
 from bearward_sanic.wrapping import unwrap_handlers, wrap_handlers
-from sanic import HTTPResponse, Request, Sanic
-from sanic.middleware import Middleware, MiddlewareLocation
 
 __all__ = ["Bearward", "install"]
 
@@ -41,7 +43,7 @@ class Bearward:
     as `BEARWARD_<NAME>`, so set that before. The object is `app.ctx.bearward`. Raises `ConfigurationError`.
     """
 
-    def __init__(self, app: Sanic | None = None, verifier: Verifier | None = None, **settings: Any) -> None:
+    def __init__(self, app: App | None = None, verifier: Verifier | None = None, **settings: Any) -> None:
         self.verifier: Verifier
         self.settings: AdapterSettings
         self.metadata: Metadata | None = None
@@ -56,7 +58,7 @@ class Bearward:
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Sanic, verifier: Verifier | None = None, **settings: Any) -> None:
+    def init_app(self, app: App, verifier: Verifier | None = None, **settings: Any) -> None:
         """Guard `app`, which may still get its routes; `settings` win over those of the constructor."""
         if hasattr(app.ctx, "bearward"):
             raise ConfigurationError("app", "must be guarded once")
@@ -68,17 +70,18 @@ class Bearward:
         )
         self._saying_no = SayingNo(app, self.settings, answers)
         app.ctx.bearward = self
-        app.register_middleware(self._enter, "request", priority=_FIRST)
-        app.before_server_start(self._open, priority=_FIRST)  # type: ignore[call-overload]
-        app.before_server_start(self._ready, priority=_LAST)  # type: ignore[call-overload]
-        app.after_server_start(self._announce, priority=_LAST)  # type: ignore[call-overload]
-        app.after_server_stop(self._close, priority=_LAST)  # type: ignore[call-overload]
+        enter: Any = self._enter
+        app.register_middleware(enter, "request", priority=_FIRST)
+        app.before_server_start(self._open, priority=_FIRST)
+        app.before_server_start(self._ready, priority=_LAST)
+        app.after_server_start(self._announce, priority=_LAST)
+        app.after_server_stop(self._close, priority=_LAST)
         if self.metadata is not None:
             self.metadata.add_route(app, self)
         openapi.prepare(app, self.settings)
         self._judged_early = injection.judge_before_injection(app, self._enter_early)
 
-    def refresh(self, app: Sanic) -> None:
+    def refresh(self, app: App) -> None:
         """Look at the routes again, after `with app.amend():` added some; until then those are refused."""
         if self._door is None:
             raise RuntimeError("refresh is for a running application")
@@ -100,14 +103,14 @@ class Bearward:
         doors = {} if self._door is None else self._door.doors
         return tuple(sorted({name for door in doors.values() for name in door.mark.requirement.scopes}))
 
-    async def _open(self, app: Sanic) -> None:
+    async def _open(self, app: App) -> None:
         """Start the verifier, and all that others' listeners may want to use."""
         access_logs.hide_tokens()
         unwrap_handlers(app)
         injection.provide(app, judged=self._judged_early)
         await self.verifier.start()
 
-    async def _ready(self, app: Sanic) -> None:
+    async def _ready(self, app: App) -> None:
         """Decide who may pass where, now that every route is there."""
         assert self._saying_no is not None  # noqa: S101  (init_app made it)
         try:
@@ -125,10 +128,10 @@ class Bearward:
         self._render_what_handlers_raise(app, self._saying_no)
         self._live.start()
 
-    async def _announce(self, app: Sanic) -> None:
+    async def _announce(self, app: App) -> None:
         workers.publish(app, self.verifier)
 
-    async def _close(self, app: Sanic) -> None:
+    async def _close(self, app: App) -> None:
         if self._live is not None:
             self._live.stop()
         workers.withdraw(app)
@@ -136,10 +139,10 @@ class Bearward:
         await self.verifier.aclose()
         unwrap_handlers(app)
 
-    def _doors(self, app: Sanic) -> dict[tuple[int, str], Door]:
+    def _doors(self, app: App) -> dict[tuple[int, str], Door]:
         doors = resolve_doors(app, self.settings)
-        early = _put_first(app, self._enter)
-        return {key: _reading_late(door, early) for key, door in doors.items()}
+        _put_first(app, self._enter)
+        return {key: _reading_late(door) for key, door in doors.items()}
 
     def _enter(self, request: Request) -> Answer | Awaitable[HTTPResponse]:
         """The request middleware; before the start there is nobody to ask, so nobody is let in."""
@@ -154,19 +157,19 @@ class Bearward:
         return self._early_door.enter(request)
 
     @staticmethod
-    def _render_what_handlers_raise(app: Sanic, saying_no: SayingNo) -> None:
+    def _render_what_handlers_raise(app: App, saying_no: SayingNo) -> None:
         """Answer an `AuthError` of the application's own code like any other refusal, unless it does so itself."""
-        handlers = app.error_handler.cached_handlers
+        handlers: dict[Any, Any] = app.error_handler.cached_handlers
         if handlers.get((AuthError, None)) is None:
             handlers[AuthError, None] = saying_no.render
 
 
-def install(app: Sanic, verifier: Verifier | None = None, **settings: Any) -> Bearward:
+def install(app: App, verifier: Verifier | None = None, **settings: Any) -> Bearward:
     """Guard every route of `app`: `Bearward(app, verifier, **settings)`."""
     return Bearward(app, verifier, **settings)
 
 
-def _put_first(app: Sanic, enter: Any) -> bool:
+def _put_first(app: App, enter: Any) -> None:
     """Make ours the first request middleware of every route and of the error path, whatever others' priorities are."""
     chains: list[deque[Any]] = [route.extra.request_middleware for route in app.router.routes]
     for chain in (*chains, app.request_middleware):
@@ -176,13 +179,12 @@ def _put_first(app: Sanic, enter: Any) -> bool:
         else:
             chain.remove(ours)
         chain.appendleft(ours)
-    return True
 
 
-def _reading_late(door: Door, early: bool) -> Door:
+def _reading_late(door: Door) -> Door:
     """Have the body read after the door and not before it, where Sanic would read one."""
     extra = door.route.extra
-    if not early or door.websocket or (extra.ignore_body and not getattr(extra, "bearward_reads", False)):
+    if door.websocket or (extra.ignore_body and not getattr(extra, "bearward_reads", False)):
         return door
     extra.ignore_body = extra.bearward_reads = True
     return Door(door.mark, door.route, reads_body=True, websocket=door.websocket)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from sanic import HTTPResponse, Request
+
 from bearward import AUTHENTICATED, AuthError, KeysNeeded, Principal, Refusal, Verifier
 from bearward.confirmation import check_certificate
 from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
@@ -20,7 +22,6 @@ from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.uploads import receive_body
 from bearward_sanic.websockets import echo_subprotocol
-from sanic import HTTPResponse, Request
 
 __all__ = ["OUTCOME", "Answer", "FrontDoor"]
 
@@ -78,6 +79,7 @@ class FrontDoor:
         return self._authenticate(request, door)
 
     def _authenticate(self, request: Request, door: Door | None) -> Answer:
+        token = ""
         try:
             token = self._read(request, websocket=door is not None and door.websocket)
             principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
@@ -169,7 +171,7 @@ class FrontDoor:
         if door is None or not length.isdigit() or int(length) > FORM_AT_MOST or stream is None:
             missing = AuthError(Refusal.CREDENTIALS_MISSING)
             return await _settled(self._refuse(request, missing, door))
-        await request.receive_body()
+        await receive_body(request, None)
         try:
             token = self._reader.read_form(request)
             principal = await self._verifier.verify(token, allow_bound=self._bound)

@@ -13,12 +13,14 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, get_type_hints
 
+from sanic import HTTPResponse, Request
+from sanic.constants import HTTP_METHODS
+
 from bearward import AuthError, ConfigurationError, Principal, Refusal
 from bearward_sanic.context import principal_of
 from bearward_sanic.handlers import websocket_handler
 from bearward_sanic.policies import Door
-from sanic import HTTPResponse, Request, Sanic
-from sanic.constants import HTTP_METHODS
+from bearward_sanic.typed import App
 
 __all__ = ["judge_before_injection", "provide", "routes_with_dependencies", "say_nothing"]
 
@@ -31,7 +33,7 @@ def say_nothing(*_: Any) -> HTTPResponse:
     return HTTPResponse(status=401)
 
 
-def judge_before_injection(app: Sanic, enter: Callable[[Request], Any]) -> bool:
+def judge_before_injection(app: App, enter: Callable[[Request], Any]) -> bool:
     """Have `enter` called for routes with dependencies before sanic-ext injects; whether that was arranged."""
     automatic = getattr(app.config, "AUTO_EXTEND", True) and importlib.util.find_spec("sanic_ext") is not None
     signal = str(getattr(app.config, "INJECTION_SIGNAL", _SIGNAL))
@@ -47,7 +49,7 @@ def judge_before_injection(app: Sanic, enter: Callable[[Request], Any]) -> bool:
     return True
 
 
-def provide(app: Sanic, *, judged: bool) -> None:
+def provide(app: App, *, judged: bool) -> None:
     """Teach sanic-ext, where it is in use, to make a `Principal` and a `Principal | None`."""
     registry = _registry(app)
     if registry is None:
@@ -55,11 +57,12 @@ def provide(app: Sanic, *, judged: bool) -> None:
     signal = app.config.INJECTION_SIGNAL
     if not judged and getattr(signal, "value", signal) == _SIGNAL:
         raise ConfigurationError("Extend(app)", "must come before bearward_sanic.install(app)")
-    app.ext.add_dependency(Principal, _principal)
-    app.ext.add_dependency(Principal | None, _principal_or_none)
+    extend: Any = app.ext
+    extend.add_dependency(Principal, _principal)
+    extend.add_dependency(Principal | None, _principal_or_none)
 
 
-def routes_with_dependencies(app: Sanic, doors: dict[tuple[int, str], Door]) -> frozenset[int]:
+def routes_with_dependencies(app: App, doors: dict[tuple[int, str], Door]) -> frozenset[int]:
     """The ids of the routes into whose handlers sanic-ext injects something."""
     registry = _registry(app)
     if registry is None:
@@ -81,7 +84,7 @@ def _depends(handler: Any, registry: Any) -> bool:
     return any(hint in registry for hint in hints.values())
 
 
-def _registry(app: Sanic) -> Any | None:
+def _registry(app: App) -> Any | None:
     return getattr(getattr(app, "_ext", None), "_injection_registry", None)
 
 

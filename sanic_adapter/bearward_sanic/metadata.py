@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from sanic import HTTPResponse, Request
+from sanic.response import json
+
 from bearward_sanic.marks import public
 from bearward_sanic.settings import AdapterSettings
-from sanic import HTTPResponse, Request, Sanic
-from sanic.response import json
+from bearward_sanic.typed import App
 
 if TYPE_CHECKING:
     from bearward_sanic.extension import Bearward
@@ -31,7 +33,7 @@ class Metadata:
     url: str
     path: str
 
-    def add_route(self, app: Sanic, extension: Bearward) -> None:
+    def add_route(self, app: App, extension: Bearward) -> None:
         """Serve the document, to anyone."""
 
         @public

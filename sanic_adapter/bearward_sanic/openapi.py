@@ -7,16 +7,19 @@ each operation is described once, whatever the number of starts; what the applic
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
+
+from sanic import HTTPResponse, Request
+from sanic.response import file
 
 from bearward import ConfigurationError
 from bearward_sanic.handlers import automatic
 from bearward_sanic.marks import Kind, Mark, public
 from bearward_sanic.policies import Door
 from bearward_sanic.settings import AdapterSettings
-from sanic import HTTPResponse, Request, Sanic
-from sanic.response import file
+from bearward_sanic.typed import App
 
 __all__ = ["describe", "prepare", "serve_redirect_page"]
 
@@ -31,15 +34,11 @@ _ASSETS: Final = {
 }
 
 
-def prepare(app: Sanic, settings: AdapterSettings) -> None:
+def prepare(app: App, settings: AdapterSettings) -> None:
     """Have the docs page served from a package, where that was asked for; before sanic-ext is set up."""
     if not settings.offline_docs:
         return
-    try:
-        from swagger_ui_bundle import swagger_ui_path
-    except ModuleNotFoundError:
-        must = "needs the assets: pip install swagger-ui-bundle"
-        raise ConfigurationError("offline_docs", must) from None
+    assets = _assets()
     if hasattr(app, "_ext"):
         raise ConfigurationError("offline_docs", "must be asked for before Extend(app) is called")
     app.config.update(
@@ -47,25 +46,23 @@ def prepare(app: Sanic, settings: AdapterSettings) -> None:
     )
     prefix = str(getattr(app.config, "OAS_URL_PREFIX", "/docs")).rstrip("/")
     for name, content_type in _ASSETS.items():
-        handler = _asset(Path(str(swagger_ui_path)) / name, content_type)
+        handler = _asset(assets / name, content_type)
         # Scripts and a style sheet of a public package: as open as the page that needs them.
         mark = public if "openapi" in settings.public_blueprints else settings.default
         app.add_route(mark(handler), f"{prefix}/assets/{name}", name=f"bearward_docs_{name}".replace(".", "_"))
 
 
-def serve_redirect_page(app: Sanic, settings: AdapterSettings) -> None:
+def serve_redirect_page(app: App, settings: AdapterSettings) -> None:
     """Serve the OAuth redirect page from the package too: sanic-ext fetches it from a CDN, blocking the loop."""
     if not settings.offline_docs:
         return
-    from swagger_ui_bundle import swagger_ui_path
-
-    page = _asset(Path(str(swagger_ui_path)) / "oauth2-redirect.html", "text/html; charset=utf-8")
+    page = _asset(_assets() / "oauth2-redirect.html", "text/html; charset=utf-8")
     for route in app.router.routes:
         if route.name.endswith(".openapi.oauth2-redirect"):
             route.handler = page
 
 
-def describe(app: Sanic, settings: AdapterSettings, doors: Iterable[Door]) -> None:
+def describe(app: App, settings: AdapterSettings, doors: Iterable[Door]) -> None:
     """Say in the OpenAPI document who may pass."""
     if getattr(app, "_ext", None) is None or not getattr(app.config, "OAS", False):
         return
@@ -77,7 +74,7 @@ def describe(app: Sanic, settings: AdapterSettings, doors: Iterable[Door]) -> No
     if settings.cookie is not None:
         document.add_security_scheme(COOKIE, "apiKey", location="cookie", name=settings.cookie.name)
         schemes.append(COOKIE)
-    store = OperationStore()
+    store: Any = OperationStore()  # type: ignore[no-untyped-call]
     for door in doors:
         if door.mark.kind in (Kind.REQUIRED, Kind.OPTIONAL) and not automatic(door.route.handler):
             for method in door.route.methods or ():
@@ -117,6 +114,13 @@ def _respond(operation: Any, told: str) -> None:
 def _operation(handler: Any, method: str) -> Any:
     view = getattr(handler, "view_class", None)
     return handler if view is None else getattr(view, method.lower(), handler)
+
+
+def _assets() -> Path:
+    try:
+        return Path(str(import_module("swagger_ui_bundle").swagger_ui_path))
+    except ModuleNotFoundError:
+        raise ConfigurationError("offline_docs", "needs the assets: pip install swagger-ui-bundle") from None
 
 
 def _asset(path: Path, content_type: str) -> Any:

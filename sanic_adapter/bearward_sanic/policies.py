@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sanic import Blueprint
+from sanic_routing.route import Route
+
 from bearward import ConfigurationError
 from bearward_sanic.handlers import automatic, handler_mark, own_mark, swallowed_marks
 from bearward_sanic.marks import Kind, Mark, as_mark, nobody, preflight, public
 from bearward_sanic.settings import AdapterSettings
-from sanic import Blueprint, Sanic
-from sanic_routing.route import Route
+from bearward_sanic.typed import App
 
 __all__ = ["Door", "resolve_doors"]
 
@@ -31,13 +33,13 @@ class Door:
     websocket: bool = False
 
 
-def resolve_doors(app: Sanic, settings: AdapterSettings) -> dict[tuple[int, str], Door]:
+def resolve_doors(app: App, settings: AdapterSettings) -> dict[tuple[int, str], Door]:
     """A door for every route and method of `app`, by (id of the route, method); raises `ConfigurationError`."""
     return dict(_Resolver(app, settings).doors())
 
 
 class _Resolver:
-    def __init__(self, app: Sanic, settings: AdapterSettings) -> None:
+    def __init__(self, app: App, settings: AdapterSettings) -> None:
         self._routes: list[Route] = list(app.router.routes)
         self._groups = {id(route): group for group in app.router.groups.values() for route in group}
         self._prefix = f"{app.name}."

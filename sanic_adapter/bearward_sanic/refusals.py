@@ -12,9 +12,10 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from sanic import HTTPResponse
+
 from bearward import AuthError, Fault, OAuthError, Refusal
 from bearward.challenge import challenge
-from sanic import HTTPResponse
 
 __all__ = ["STATUS", "RefusalAnswers"]
 

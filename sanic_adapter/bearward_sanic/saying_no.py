@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
 from typing import Any, Final
 
+from sanic import HTTPResponse, Request
+
 from bearward import AuthError
 from bearward_sanic.refusals import RefusalAnswers
 from bearward_sanic.report import report_bug
 from bearward_sanic.settings import AdapterSettings
+from bearward_sanic.typed import App
 from bearward_sanic.uploads import refuse_body
 from bearward_sanic.websockets import close_instead, refuse_handshake
-from sanic import HTTPResponse, Request, Sanic
 
 __all__ = ["SayingNo"]
 
@@ -28,14 +30,18 @@ _OURS: Final = ("www-authenticate", "cache-control", "retry-after")
 class SayingNo:
     """Answers requests with refusals."""
 
-    def __init__(self, app: Sanic, settings: AdapterSettings, answers: RefusalAnswers) -> None:
+    def __init__(self, app: App, settings: AdapterSettings, answers: RefusalAnswers) -> None:
         self._app = app
         self._settings = settings
         self._answers = answers
         self._closes_websockets = settings.websocket_refusal == "close"
 
     def answer(
-        self, request: Request, error: AuthError, scopes: tuple[str, ...], websocket: bool
+        self,
+        request: Request,
+        error: AuthError,
+        scopes: tuple[str, ...],
+        websocket: bool,  # noqa: FBT001
     ) -> HTTPResponse | Awaitable[HTTPResponse]:
         """The response to `error`; to be awaited only where somebody's code has a say in it."""
         refuse_body(request)

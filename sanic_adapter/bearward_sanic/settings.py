@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from sanic import HTTPResponse, Request
+
 from bearward import AuthError, ConfigurationError, Verifier
 from bearward.settings import Settings
 from bearward_sanic.cookies import CookieCredentials
 from bearward_sanic.marks import Mark, as_mark, authenticated
-from sanic import HTTPResponse, Request
 
 __all__ = ["AdapterSettings", "Renderer", "adapter_settings", "verifier_from"]
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from sanic import Request
+from sanic.http.constants import Stage
+
 from bearward import AuthError, Verifier
 from bearward.lifetime import Watch
 from bearward_sanic.context import principal_of
-from sanic import Request
-from sanic.http.constants import Stage
 
 __all__ = ["ENDED", "LiveRequests"]
 
@@ -123,7 +124,8 @@ def _can_end(request: Request) -> bool:
 
 async def _end(request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
     """Send what closes the stream, then stop the handler, which sees a cancellation and can clean up."""
-    response = request.stream.response  # type: ignore[union-attr]
+    stream: Any = request.stream
+    response = stream.response
     farewell = b""
     if (response.content_type or "").startswith("text/event-stream"):
         farewell = f"\n\nevent: {error.code}\ndata: {error.refusal.message}\n\n".encode()

@@ -36,4 +36,4 @@ async def receive_body(request: Request, handler: object) -> None:
     if hasattr(handler, "is_stream"):
         stream.request_max_size = math.inf
     else:
-        await request.receive_body()
+        await request.receive_body()  # type: ignore[no-untyped-call]

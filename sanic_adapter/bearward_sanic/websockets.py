@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
+
+from sanic import HTTPResponse, Request
 
 from bearward import AuthError, Fault, Principal, Refusal, Requirement, Verifier, authorize
 from bearward.lifetime import Watch
 from bearward_sanic.context import principal_of
 from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
-from bearward_sanic.handlers import ORIGINAL, websocket_handler
+from bearward_sanic.handlers import ORIGINAL
 from bearward_sanic.policies import Door
-from sanic import HTTPResponse, Request
 
 __all__ = ["close_instead", "echo_subprotocol", "guarded_websocket", "reauthenticate", "refuse_handshake"]
 
@@ -33,7 +35,7 @@ _SOCKET: Final = "_bearward_socket"
 
 def guarded_websocket(handler: Any, verifier: Verifier, door: Door) -> Any:
     """`handler`, a route's `partial(app._websocket_handler, function, ...)`, with its function under watch."""
-    function = websocket_handler(handler)
+    function: Callable[..., Any] = handler.args[0]
 
     async def watched(request: Request, ws: Any, *args: Any, **kwargs: Any) -> Any:
         principal = principal_of(request)
@@ -114,10 +116,9 @@ async def close(request: Request, ws: Any, code: int, reason: str) -> None:
     if _websocket_scope(request) is None:
         await ws.close(code=code, reason=reason)
         return
-    try:
-        await request.transport.send({"type": "websocket.close", "code": code, "reason": reason})
-    except Exception:  # noqa: BLE001, S110  (each server has its own exception for a client that is gone)
-        pass
+    transport: Any = request.transport
+    with suppress(Exception):  # each server has its own exception for a client that is gone
+        await transport.send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def echo_subprotocol(request: Request, handler: Any) -> None:

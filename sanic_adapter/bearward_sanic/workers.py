@@ -10,7 +10,7 @@ import asyncio
 from typing import Any, Final
 
 from bearward import Verifier
-from sanic import Sanic
+from bearward_sanic.typed import App
 
 __all__ = ["publish", "withdraw"]
 
@@ -20,14 +20,14 @@ INTERVAL: Final = 2.0
 _TIMER: Final = "_bearward_state_timer"
 
 
-def publish(app: Sanic, verifier: Verifier) -> None:
+def publish(app: App, verifier: Verifier) -> None:
     """Publish this worker's state now and when it changes."""
     state = _state(app)
     if state is not None:
         _publish(app, verifier, state, None)
 
 
-def withdraw(app: Sanic) -> None:
+def withdraw(app: App) -> None:
     """Stop publishing."""
     timer: asyncio.TimerHandle | None = getattr(app.ctx, _TIMER, None)
     if timer is not None:
@@ -53,7 +53,7 @@ def summary(verifier: Verifier) -> dict[str, Any]:
     }
 
 
-def _publish(app: Sanic, verifier: Verifier, state: Any, said: dict[str, Any] | None) -> None:
+def _publish(app: App, verifier: Verifier, state: Any, said: dict[str, Any] | None) -> None:
     now = summary(verifier)
     if now != said:
         try:
@@ -64,7 +64,7 @@ def _publish(app: Sanic, verifier: Verifier, state: Any, said: dict[str, Any] | 
     setattr(app.ctx, _TIMER, timer)
 
 
-def _state(app: Sanic) -> Any | None:
+def _state(app: App) -> Any | None:
     try:
         return app.m.state
     except Exception:  # noqa: BLE001  (Sanic has a different way of having no manager in each version)

@@ -12,25 +12,27 @@ from functools import wraps
 from inspect import isawaitable
 from typing import Any
 
+from sanic import Request
+from sanic.response import ResponseStream
+
 from bearward import Verifier
 from bearward_sanic.handlers import ORIGINAL, websocket_handler
 from bearward_sanic.policies import Door
 from bearward_sanic.streams import ENDED
+from bearward_sanic.typed import App
 from bearward_sanic.websockets import guarded_websocket
-from sanic import Request, Sanic
-from sanic.response import ResponseStream
 
 __all__ = ["unwrap_handlers", "wrap_handlers"]
 
 
-def unwrap_handlers(app: Sanic) -> None:
+def unwrap_handlers(app: App) -> None:
     """Give every route its own handler back."""
     for route in app.router.routes:
         route.handler = getattr(route.handler, ORIGINAL, route.handler)
     app.router.get.cache_clear()  # it remembers handlers
 
 
-def wrap_handlers(app: Sanic, doors: Iterable[Door], verifier: Verifier) -> None:
+def wrap_handlers(app: App, doors: Iterable[Door], verifier: Verifier) -> None:
     """Put around every handler what it needs."""
     for door in doors:
         handler = door.route.handler
