@@ -25,6 +25,7 @@ from bearward.errors import ConfigurationError
 from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, fitting
 from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
+from bearward.jose.weak_rsa import has_roca_fingerprint
 
 __all__ = ["KeySetAside", "SetAside", "SymmetricKey", "VerificationKey", "read_key"]
 
@@ -207,7 +208,7 @@ def _read_rsa(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int
     bits = n.bit_length()
     if not _MIN_RSA_BITS <= bits <= _MAX_RSA_BITS or e < 3 or e.bit_length() > _MAX_RSA_EXPONENT_BITS:
         raise KeySetAside(SetAside.WEAK)
-    if not n & 1 or not e & 1:
+    if not n & 1 or not e & 1 or has_roca_fingerprint(n):
         raise KeySetAside(SetAside.WEAK)
     try:
         public = rsa.RSAPublicNumbers(e, n).public_key()
