@@ -71,7 +71,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         )
         answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
         self._denials = PerRefusal(lambda error: aio_denial.denial(answers.of(error)))
-        self._wrapping = Wrapping(self._gate, answers)
+        self._wrapping = Wrapping(answers, terminate=self._gate.streams.terminate)
         self._misplaced = thread_denial.denial(answers.of(_INTERNAL))
 
     def intercept_service(  # type: ignore[override,unused-ignore]

@@ -10,21 +10,15 @@ import ssl
 from typing import Any
 
 from bearward.confirmation import check_certificate, is_bound
-from bearward.errors import AuthError
 from bearward_grpc.call import Call
 
 __all__ = ["check_binding"]
 
 
-def check_binding(call: Call | None, context: Any) -> AuthError | None:
-    """The refusal if the call's token is bound to another certificate than the peer's; None if all is well."""
-    if call is None or not is_bound(call.principal):
-        return None
-    try:
+def check_binding(call: Call | None, context: Any) -> None:
+    """Raise `AuthError` if the call's token is bound to another certificate than the peer's."""
+    if call is not None and is_bound(call.principal):
         check_certificate(call.principal, _peer_certificate(context))
-    except AuthError as refused:
-        return refused
-    return None
 
 
 def _peer_certificate(context: Any) -> bytes | None:

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import grpc
 
-from bearward.confirmation import is_bound
 from bearward.errors import AuthError, KeysNeeded, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.answers import Answers, PerRefusal
@@ -128,12 +127,11 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             return _INTERNAL
 
     def _wrapped(self, handler: Any, call: Call) -> Any:
-        streaming = handler is not None and (handler.request_streaming or handler.response_streaming)
+        if handler is None:
+            return None
         call.loop = self.background.loop
-        guarded = streaming and self._gate.streams.terminate
-        if handler is None or not (guarded or is_bound(call.principal)):
-            return handler
-        guard = (lambda context: self._guard(call, context)) if guarded else None
+        streaming = handler.request_streaming or handler.response_streaming
+        guard = (lambda context: self._guard(call, context)) if streaming and self._gate.streams.terminate else None
         return ThreadWrapping(call, self._answers, _run, guard).wrapped(handler)
 
     def _guard(self, call: Call, context: Any) -> ThreadGuard:

@@ -46,8 +46,8 @@ class ThreadGuard:
         self._closed = True
         self._on_loop(self._stop)
 
-    def checked(self, items: Iterator[Any], end: Callable[[AuthError], Any]) -> Iterator[Any]:
-        """Request items, as long as the token lives; `end` aborts the call."""
+    def checked(self, items: Iterator[Any]) -> Iterator[Any]:
+        """Request items, as long as the token lives; then raises the `AuthError` that ended it, in the handler."""
         while self.ended is None:
             try:
                 item = next(items)
@@ -55,7 +55,7 @@ class ThreadGuard:
                 return
             if self.ended is None:
                 yield item
-        end(self.ended)
+        raise self.ended
 
     def _start(self) -> None:
         if not self._closed:

@@ -1,8 +1,9 @@
-"""Wrappers around handlers that run in a thread, made for one call.
+"""What stands around handlers that run in a thread; made for one call.
 
 Rules of this file: the form is kept (a function that answers stays one, streams of responses stay generators); the
 handler runs where the caller is known (`run` brings the context variables along on grpc.aio, whose executor drops
-them); binding and expiry are checked where the handler hands over.
+them); binding and expiry are checked where the handler hands over. An `AuthError` that leaves a handler is answered
+like any other refusal.
 """
 
 from __future__ import annotations
@@ -42,59 +43,64 @@ class ThreadWrapping:
             return with_behaviour(handler, self._pushing(behaviour))
         if handler.response_streaming:
             return with_behaviour(handler, self._streaming(behaviour, request_streaming=handler.request_streaming))
-        if handler.request_streaming and self._guard is not None:
-            return with_behaviour(handler, self._collecting(behaviour))
-        return with_behaviour(handler, self._plain(behaviour))
+        return with_behaviour(handler, self._answering(behaviour, request_streaming=handler.request_streaming))
 
-    def _plain(self, behaviour: Run) -> Run:
-        def plain(request: Any, context: Any) -> Any:
-            self._check(context)
-            return self._run(behaviour, request, context)
-
-        return plain
-
-    def _collecting(self, behaviour: Run) -> Run:
-        def collecting(requests: Any, context: Any) -> Any:
-            self._check(context)
-            guard = self._new_guard(context)
+    def _answering(self, behaviour: Run, *, request_streaming: bool) -> Run:
+        def answering(request: Any, context: Any) -> Any:
+            guard: ThreadGuard | None = None
             try:
-                answer = self._run(behaviour, guard.checked(requests, self._ender(context)), context)
+                check_binding(self._call, context)
+                if request_streaming and self._guard is not None:
+                    guard = self._guard(context)
+                    request = guard.checked(request)
+                answer = self._run(behaviour, request, context)
+                if guard is None or guard.ended is None:
+                    return answer
+                refused = guard.ended
+            except AuthError as error:
+                refused = error
             finally:
-                guard.close()
-            if guard.ended is not None:
-                self._end(context, guard.ended)
-            return answer
+                if guard is not None:
+                    guard.close()
+            return abort(context, self._answers.of(refused))
 
-        return collecting
+        return answering
 
     def _streaming(self, behaviour: Run, *, request_streaming: bool) -> Run:
         def streaming(request: Any, context: Any) -> Iterator[Any]:
-            self._check(context)
-            if self._guard is None:
-                yield from self._responses(behaviour, request, context)
-                return
-            guard = self._new_guard(context)
+            guard: ThreadGuard | None = None
             try:
-                requests = guard.checked(request, self._ender(context)) if request_streaming else request
-                for response in self._responses(behaviour, requests, context):
-                    if guard.ended is not None:
+                check_binding(self._call, context)
+                if self._guard is not None:
+                    guard = self._guard(context)
+                    request = guard.checked(request) if request_streaming else request
+                for response in self._responses(behaviour, request, context):
+                    if guard is not None and guard.ended is not None:
                         break
                     yield response
+                refused = guard.ended if guard is not None else None
+            except AuthError as error:
+                refused = error
             finally:
-                guard.close()
-            if guard.ended is not None:
-                self._end(context, guard.ended)
+                if guard is not None:
+                    guard.close()
+            if refused is not None:
+                abort(context, self._answers.of(refused))
 
         return streaming
 
     def _pushing(self, behaviour: Run) -> Run:
-        """The experimental form, of grpcio, which is handed a callback for responses (its health service uses it)."""
+        """The experimental form of grpcio, which is handed a callback for responses (its health service uses it)."""
 
         def pushing(request: Any, context: Any, *callback: Any) -> Any:
-            self._check(context)
-            if self._guard is not None:
-                context.add_callback(self._new_guard(context).close)
-            return self._run(behaviour, request, context, *callback)
+            try:
+                check_binding(self._call, context)
+                if self._guard is not None:
+                    context.add_callback(self._guard(context).close)
+                return self._run(behaviour, request, context, *callback)
+            except AuthError as error:
+                refused = error
+            return abort(context, self._answers.of(refused))
 
         return pushing
 
@@ -106,19 +112,3 @@ class ThreadWrapping:
             except StopIteration:
                 return
             yield response
-
-    def _new_guard(self, context: Any) -> ThreadGuard:
-        if self._guard is None:
-            raise RuntimeError("streams of this server are not guarded")
-        return self._guard(context)
-
-    def _check(self, context: Any) -> None:
-        refused = check_binding(self._call, context)
-        if refused is not None:
-            self._end(context, refused)
-
-    def _ender(self, context: Any) -> Callable[[AuthError], Any]:
-        return lambda error: self._end(context, error)
-
-    def _end(self, context: Any, error: AuthError) -> Any:
-        abort(context, self._answers.of(error))
