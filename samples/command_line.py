@@ -14,16 +14,17 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
-from bearward import AuthError, ConfigurationError
-from bearward.jwks.options import StartMode
+from bearward import AuthError, ConfigurationError, TrustedIssuer
 from bearward.settings import Settings
 from samples.notes import MEMORY
 
-__all__ = ["Parser", "bound", "load", "main_of", "notes_path", "patience", "ready", "until_told_to_stop"]
+__all__ = ["Parser", "bound", "load", "main_of", "notes_path", "ready", "until_told_to_stop"]
 
-_PATIENCE = 0.7
+_PATIENCE = 0.5
+"""Seconds to wait for keys before listening without them."""
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
 
@@ -66,7 +67,7 @@ def load(config: str | None) -> Settings:
     """The settings of a sample server, from `config` or from the environment."""
     settings = Settings.load(os.environ, config=config, also=OWN)
     notes_path(settings)
-    return settings
+    return replace(settings, issuers=tuple(map(_impatient, settings.issuers)))
 
 
 def notes_path(settings: Settings) -> str:
@@ -75,12 +76,6 @@ def notes_path(settings: Settings) -> str:
     if not isinstance(path, str) or not path:
         raise ConfigurationError("notes", f"must be {MEMORY} or the path of a file")
     return path
-
-
-def patience(settings: Settings) -> float | None:
-    """Seconds to wait for keys before listening without them; None where an issuer's settings demand them."""
-    demanded = any(issuer.keys.start is StartMode.REQUIRED for issuer in settings.issuers)
-    return None if demanded else _PATIENCE
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -109,6 +104,12 @@ def until_told_to_stop() -> None:
     # A wait without a timeout may sleep through a signal that arrives in the wrong instant.
     while not told.wait(0.5):
         pass
+
+
+def _impatient(issuer: TrustedIssuer) -> TrustedIssuer:
+    """The same, for a server that listens within two seconds even if its issuer does not answer."""
+    keys = replace(issuer.keys, start_wait=min(issuer.keys.start_wait, _PATIENCE))
+    return replace(issuer, keys=keys)
 
 
 def _port(text: str) -> int:

@@ -10,15 +10,14 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 
 from bearward import AUTHENTICATED, Principal, Requirement
 from bearward_grpc import current_principal
 from samples.notes import Note
-from samples.service import READ, WRITE, Importing, InvalidNote, OffLoop, ProtectedService, checked
+from samples.service import READ, WRITE, Importing, InvalidNote, OffLoop, ProtectedService, checked, until
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
 __all__ = ["RULES", "SERVICE", "AioMethods", "SyncMethods"]
@@ -34,7 +33,6 @@ RULES: dict[str, Requirement] = {
     f"/{SERVICE}/Chat": WRITE,
 }
 
-T = TypeVar("T")
 _STOPPING = (grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 
 
@@ -71,25 +69,28 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
         last = await self._off_loop.do(self._service.last)
         # The caller learns at once that it was let in; the first note may be long in coming.
         await context.send_initial_metadata(())
-        async for note in self._until_stopping(self._off_loop.watch(last), context):
+        async for note in until(self._stopping, self._off_loop.watch(last)):
             yield _message(note)
+        await self._refuse_if_stopping(context)
 
     async def ImportNotes(self, request_iterator: Any, context: Any) -> sample_pb2.ImportNotesResponse:
         """Scope notes:write."""
         importing = Importing()
         try:
-            async for request in self._until_stopping(aiter(request_iterator), context):
+            async for request in until(self._stopping, aiter(request_iterator)):
                 importing.add(request.text)
         except InvalidNote as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        await self._refuse_if_stopping(context)
         count = await self._off_loop.do(self._service.import_notes, _caller(), importing.texts)
         return sample_pb2.ImportNotesResponse(imported=count)
 
     async def Chat(self, request_iterator: Any, context: Any) -> AsyncIterator[sample_pb2.Note]:
         """Scope notes:write; the adapter ends the stream with its token."""
         await context.send_initial_metadata(())
-        async for request in self._until_stopping(aiter(request_iterator), context):
+        async for request in until(self._stopping, aiter(request_iterator)):
             yield await self._added(request.text, context)
+        await self._refuse_if_stopping(context)
 
     async def _added(self, text: str, context: Any) -> sample_pb2.Note:
         try:
@@ -98,22 +99,9 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return _message(await self._off_loop.do(self._service.add_note, _caller(), text))
 
-    async def _until_stopping(self, items: AsyncIterator[T], context: Any) -> AsyncIterator[T]:
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        following: asyncio.Future[T] | None = None
-        try:
-            while True:
-                following = asyncio.ensure_future(anext(items))
-                await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    await context.abort(*_STOPPING)
-                try:
-                    item = following.result()
-                except StopAsyncIteration:
-                    return
-                yield item
-        finally:
-            await _ended(stopping, following)
+    async def _refuse_if_stopping(self, context: Any) -> None:
+        if self._stopping.is_set():
+            await context.abort(*_STOPPING)
 
 
 class SyncMethods(sample_pb2_grpc.ProtectedServiceServicer):
@@ -192,11 +180,3 @@ def _message(note: Note) -> sample_pb2.Note:
 
 def _listed(notes: list[Note]) -> sample_pb2.ListNotesResponse:
     return sample_pb2.ListNotesResponse(notes=map(_message, notes))
-
-
-async def _ended(*futures: asyncio.Future[Any] | None) -> None:
-    for future in futures:
-        if future is not None and not future.done():
-            future.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await future

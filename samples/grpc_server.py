@@ -18,11 +18,11 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from bearward import AuthError, ConfigurationError, Refusal
+from bearward import ConfigurationError
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, checked, redact_grpc_log
-from samples.command_line import Parser, bound, load, main_of, notes_path, patience, ready, until_told_to_stop
+from samples.command_line import Parser, bound, load, main_of, notes_path, ready, until_told_to_stop
 from samples.grpc_methods import RULES, SERVICE, AioMethods, SyncMethods
 from samples.notes import NoteStore
 from samples.service import OffLoop, ProtectedService
@@ -34,6 +34,8 @@ OPTIONS = (("grpc.so_reuseport", 0),)
 """Without it two servers may share a port, and each gets a part of the calls."""
 GRACE = 2.0
 """Seconds that calls have to end by themselves when the server stops."""
+START_WAIT = 1.0
+"""Seconds that the verifier's thread has to come up; what it waits for keys is less."""
 THREADS = 32
 _LOOK_AGAIN = 0.1
 
@@ -49,10 +51,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     healthy = health.aio.HealthServicer()
     _add_common(server, healthy)
     actual = _listen(server, host, port)
-    starting = asyncio.create_task(verifier.start())
-    await asyncio.wait((starting,), timeout=patience(settings))
-    if starting.done():
-        starting.result()
+    await verifier.start()
     await server.start()
     reporting = asyncio.create_task(_report_health(verifier, healthy))
     ready("grpc", host, actual)
@@ -60,7 +59,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     methods.stop()
     reporting.cancel()
     await server.stop(GRACE)
-    await asyncio.gather(starting, reporting, return_exceptions=True)
+    await asyncio.gather(reporting, return_exceptions=True)
     await verifier.aclose()
     off_loop.close()
 
@@ -70,9 +69,7 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     background = VerifierThread(settings.verifier())
     store = NoteStore(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
-    background.start(wait=patience(settings) or threading.TIMEOUT_MAX)
-    if patience(settings) is None and not background.verifier.ready:
-        raise AuthError(Refusal.KEYS_UNAVAILABLE)
+    background.start(wait=START_WAIT)
     auth = SyncAuthInterceptor(background, RULES, reflection=True)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
     server = checked(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)

@@ -10,12 +10,13 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from bearward import Principal, scope
 from samples.notes import Note, NoteStore
 
-__all__ = ["READ", "WRITE", "Importing", "InvalidNote", "OffLoop", "ProtectedService", "checked"]
+__all__ = ["READ", "WRITE", "Importing", "InvalidNote", "OffLoop", "ProtectedService", "checked", "until"]
 
 READ = scope("notes:read")
 WRITE = scope("notes:write")
@@ -114,6 +115,25 @@ class OffLoop:
         self.service.store.close()
 
 
+async def until(stopping: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The items as they come, until there are no more or `stopping` is set: a server stops without cancelling."""
+    told = asyncio.ensure_future(stopping.wait())
+    following: asyncio.Future[T] | None = None
+    try:
+        while True:
+            following = asyncio.ensure_future(_next(items))
+            await asyncio.wait((following, told), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            try:
+                item = following.result()
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        await _ended(told, following)
+
+
 class Importing:
     """Collects the texts of one import, within bounds."""
 
@@ -141,6 +161,18 @@ def checked(text: object) -> str:
     if size > MAX_TEXT:
         raise InvalidNote(f"text must not be longer than {MAX_TEXT} bytes")
     return text
+
+
+async def _next(items: AsyncIterator[T]) -> T:
+    return await anext(items)
+
+
+async def _ended(*futures: asyncio.Future[Any] | None) -> None:
+    for future in futures:
+        if future is not None and not future.done():
+            future.cancel()
+            with suppress(asyncio.CancelledError):
+                await future
 
 
 def _author(principal: Principal) -> str:
