@@ -41,7 +41,9 @@ class Pure(Contract):
             for line in _lines(graph, module, imported)
         ]
         output.verbose_print(verbose, f"pure: {', '.join(sorted(ours - does_io))}")
-        broken += [f"{module} is listed as doing I/O, and is not there" for module in sorted({*io_modules, *facades} - ours)]
+        broken += [
+            f"{module} is listed as doing I/O, and is not there" for module in sorted({*io_modules, *facades} - ours)
+        ]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
