@@ -152,10 +152,14 @@ class AuthError(Exception):
 
 
 class KeysNeeded(Exception):
-    """`Verifier.verify_now` cannot answer from the keys that it holds: await `Verifier.verify` instead."""
+    """`Verifier.verify_now` cannot answer from the keys that it holds: await `Verifier.verify` instead.
 
-    def __init__(self) -> None:
+    `generation` is that of the key set that was looked in; None where none is held.
+    """
+
+    def __init__(self, generation: int | None = None) -> None:
         super().__init__("keys must be fetched before this token can be judged")
+        self.generation = generation
 
 
 class ConfigurationError(ValueError):

@@ -183,7 +183,8 @@ class _RecentAuthentication(Requirement):
             return True
         at = principal.claims.get("auth_time")
         # An `auth_time` in the future says nothing about how long ago the user logged in.
-        return isinstance(at, int | float) and not isinstance(at, bool) and 0 <= now - at <= self.max_age
+        # Compared, never subtracted from: a number of a thousand digits is no float.
+        return isinstance(at, int | float) and not isinstance(at, bool) and now - self.max_age <= at <= now
 
     def _strong(self, principal: Principal) -> bool:
         return not self.acr_values or principal.claims.get("acr") in self.acr_values

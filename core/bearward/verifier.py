@@ -123,8 +123,8 @@ class Verifier:
         for _ in range(_ATTEMPTS):
             try:
                 return self.verify_now(token, allow_bound=allow_bound)
-            except KeysNeeded:
-                await self._fetch_for(token)
+            except KeysNeeded as needed:
+                await self._fetch_for(token, needed.generation)
         try:
             return self.verify_now(token, allow_bound=allow_bound)
         except KeysNeeded:
@@ -181,7 +181,7 @@ class Verifier:
             if self._newer_keys_could_help(unverified, keys, held):
                 # Not for a token that no key could make good.
                 validate(unverified.claims, policy, now, allow_bound=allow_bound)
-                raise KeysNeeded from None
+                raise KeysNeeded(held.generation) from None
             raise
         validate(unverified.claims, policy, now, allow_bound=allow_bound)
         principal = Principal(unverified.claims, key=key.thumbprint)
@@ -206,17 +206,19 @@ class Verifier:
             return False
         return keys.miss(token.header.kid, held.generation) is not Miss.UNKNOWN
 
-    async def _fetch_for(self, token: str) -> None:
-        """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again."""
+    async def _fetch_for(self, token: str, generation: int | None) -> None:
+        """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
+
+        Who looked in a key set says in which: of many that missed in the same one, one fetches.
+        """
         if self._started is None:
             await self.start()
         unverified = take_apart(token)
         _, keys = await self._issuers.find(issuer_of(unverified.claims))
-        held = keys.current()
-        if held is None:
+        if generation is None:
             await keys.obtain()
-        elif keys.miss(unverified.header.kid, held.generation) is Miss.FETCH:
-            await keys.refresh_after_miss(unverified.header.kid, held.generation)
+        else:
+            await keys.refresh_after_miss(unverified.header.kid, generation)
 
     def _entry(
         self, principal: Principal, policy: TrustedIssuer, keys: IssuerKeys, held: HeldKeys, cost: int

@@ -7,7 +7,6 @@ cancellation never reaches it; `aclose` cancels and awaits every task. Any threa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine
@@ -74,10 +73,8 @@ class Runtime:
 
     async def aclose(self) -> None:
         """Cancel and await all tasks, and let go of the loop."""
-        tasks, self._tasks = self._tasks, set()
+        tasks, self._tasks = tuple(self._tasks), set()
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.loop = None

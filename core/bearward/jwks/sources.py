@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from bearward.errors import ConfigurationError
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.http import HTTPClient
@@ -159,8 +160,6 @@ class Chain:
     """
 
     def __init__(self, sources: Sequence[Source], *, only_absent: bool = False) -> None:
-        if not sources:
-            raise ValueError("a chain needs at least one source")
         self._sources = tuple(sources)
         self._only_absent = only_absent
 
@@ -181,17 +180,25 @@ class Chain:
 
 
 def source_of(issuer: TrustedIssuer) -> Source:
-    """What the settings of an issuer say about where its keys are."""
+    """What the settings of an issuer say about where its keys are; nowhere, if they are configured themselves."""
     options = issuer.keys
+    if issuer.static_keys is not None:
+        return Static(b"")  # parsed already; never asked
     if options.sources:
         return options.sources[0] if len(options.sources) == 1 else Chain(options.sources)
+    if options.jwks_file is not None:
+        from bearward.jwks.file_source import File
+
+        return File(options.jwks_file, max_body=options.max_body)
+    if issuer.static_keys is not None:
+        return Chain([])
     if issuer.jwks_uri is not None:
         return JWKSURI(issuer.jwks_uri)
-    found = {
-        Metadata.OPENID: [openid_metadata_url(issuer.issuer)],
-        Metadata.OAUTH: [oauth_metadata_url(issuer.issuer)],
-        Metadata.ANY: [openid_metadata_url(issuer.issuer), oauth_metadata_url(issuer.issuer)],
-    }[options.metadata]
+    try:
+        openid, oauth = openid_metadata_url(issuer.issuer), oauth_metadata_url(issuer.issuer)
+    except ValueError as wrong:
+        raise ConfigurationError("issuer", f"{wrong}, or give jwks_uri") from None
+    found = {Metadata.OPENID: [openid], Metadata.OAUTH: [oauth], Metadata.ANY: [openid, oauth]}[options.metadata]
     return Chain([_discovery(issuer.issuer, url, options) for url in found], only_absent=True)
 
 

@@ -1,0 +1,258 @@
+"""The verifier: what it answers at once, when it fetches, and what its cache of verified tokens is worth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from bearward import (
+    AuthError,
+    ConfigurationError,
+    JWKSOptions,
+    KeysNeeded,
+    Refusal,
+    Revocations,
+    SymmetricKey,
+    TrustedIssuer,
+    Verifier,
+)
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+
+AUDIENCE = "https://api.example"
+
+
+@pytest.fixture
+def issuer() -> Iterator[LocalIssuer]:
+    """An issuer that is up."""
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        yield issuer
+
+
+def trusting(issuer: LocalIssuer, **options: float) -> TrustedIssuer:
+    """A policy for `issuer`, with options of the JWKS store."""
+    return TrustedIssuer(issuer.url, audience=AUDIENCE, keys=JWKSOptions(**options))  # type: ignore[arg-type]
+
+
+def refusal_of(verifier: Verifier, token: str) -> Refusal:
+    """How `token` is refused at once."""
+    with pytest.raises(AuthError) as refused:
+        verifier.verify_now(token)
+    return refused.value.refusal
+
+
+def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, run: Run) -> None:
+    """`verify_now` needs no event loop once keys are held."""
+
+    async def started() -> Verifier:
+        verifier = Verifier(trusting(issuer))
+        await verifier.start()
+        return verifier
+
+    verifier = run(started())
+    assert verifier.verify_now(issuer.mint(sub="ada")).subject == "ada"
+
+
+def test_a_verifier_without_keys_says_that_they_are_needed(issuer: LocalIssuer, run: Run) -> None:
+    """Before the first fetch a token that could be good is answered by `KeysNeeded`, and `verify` fetches once."""
+
+    async def use() -> None:
+        verifier = Verifier(trusting(issuer))
+        with pytest.raises(KeysNeeded):
+            verifier.verify_now(issuer.mint())
+        tokens = [issuer.mint(sub=str(n)) for n in range(50)]
+        principals = await asyncio.gather(*map(verifier.verify, tokens))
+        assert [p.subject for p in principals] == [str(n) for n in range(50)]
+        await verifier.aclose()
+
+    run(use())
+    assert issuer.requests("/jwks") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"lifetime": -1.0}, Refusal.TOKEN_EXPIRED),
+        ({"aud": "https://other.example"}, Refusal.AUDIENCE_MISMATCH),
+        ({"without": ("exp",)}, Refusal.CLAIM_MISSING),
+        ({"iss": "https://stranger.example"}, Refusal.ISSUER_UNTRUSTED),
+        ({"headers": {"typ": "logout+jwt"}}, Refusal.TOKEN_TYPE_NOT_ALLOWED),
+        ({"alg": "none"}, Refusal.ALGORITHM_NOT_ALLOWED),
+    ],
+)
+def test_no_key_is_fetched_for_a_token_that_no_key_could_make_good(
+    issuer: LocalIssuer, change: dict[str, object], refusal: Refusal
+) -> None:
+    """A token that is refused whatever its key is causes no request."""
+    verifier = Verifier(trusting(issuer))
+    assert refusal_of(verifier, issuer.mint(**change)) is refusal  # type: ignore[arg-type]
+    assert issuer.requests() == 0
+
+
+def test_keys_that_cannot_be_had_are_our_fault(issuer: LocalIssuer, run: Run) -> None:
+    """With no keys held and the issuer down, a good token is answered by KEYS_UNAVAILABLE and when to try again."""
+
+    async def use() -> AuthError:
+        verifier = Verifier(trusting(issuer))
+        token = issuer.mint()
+        issuer.down()
+        with pytest.raises(AuthError) as refused:
+            await verifier.verify(token)
+        await verifier.aclose()
+        return refused.value
+
+    refused = run(use())
+    assert refused.refusal is Refusal.KEYS_UNAVAILABLE
+    assert refused.retry_after is not None
+    assert refused.retry_after > 0
+
+
+def test_a_key_that_was_rotated_in_is_found_and_one_that_was_withdrawn_is_not(issuer: LocalIssuer, run: Run) -> None:
+    """An unknown `kid` causes one refresh; a token of a withdrawn key is refused even if it was verified before."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=0.0)) as verifier:
+            before = issuer.mint()
+            old = issuer.key()
+            await verifier.verify(before)
+            issuer.rotate()
+            assert (await verifier.verify(issuer.mint(sub="new"))).subject == "new"
+            verifier.verify_now(before)
+            issuer.withdraw(old)
+            issuer.rotate()
+            await verifier.verify(issuer.mint())
+            with pytest.raises(AuthError) as refused:
+                await verifier.verify(before)
+            assert refused.value.refusal is Refusal.KEY_UNKNOWN
+
+    run(use())
+
+
+def test_an_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer, run: Run) -> None:
+    """However many unknown kids come within a cooldown, the issuer is asked within the burst."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=3600.0)) as verifier:
+            asked = issuer.requests("/jwks")
+            for n in range(100):
+                with pytest.raises(AuthError) as refused:
+                    await verifier.verify(issuer.mint(kid=f"unknown-{n}"))
+                assert refused.value.refusal is Refusal.KEY_UNKNOWN
+            assert issuer.requests("/jwks") - asked <= 2
+            verifier.verify_now(issuer.mint())
+
+    run(use())
+
+
+def test_a_cached_token_is_judged_by_the_clock_on_every_hit() -> None:
+    """A token that was verified before is refused from the second in which it expires."""
+    clock = FakeClock(1_000_000.0)
+    issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
+    verifier = Verifier(_static(issuer), clock=clock)
+    token = issuer.mint(lifetime=60)
+    verifier.verify_now(token) is verifier.verify_now(token)
+    clock.forward(59.0)
+    verifier.verify_now(token)
+    clock.forward(1.0)
+    assert refusal_of(verifier, token) is Refusal.TOKEN_EXPIRED
+
+
+def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
+    """Revocation reaches tokens that were verified before."""
+    issuer = LocalIssuer(algorithms=["ES256"])
+    revocations = Revocations()
+    verifier = Verifier(_static(issuer), revocations=revocations)
+    token, other = issuer.mint(), issuer.mint()
+    principal = verifier.verify_now(token)
+    verifier.verify_now(other)
+    assert principal.token_id is not None
+    revocations.revoke_token(principal.issuer, principal.token_id, until=principal.expires_at)
+    assert refusal_of(verifier, token) is Refusal.TOKEN_REVOKED
+    verifier.verify_now(other)
+
+
+def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:
+    """A refused token leaves nothing behind; `token_cache=0` keeps none at all."""
+    issuer = LocalIssuer(algorithms=["ES256"])
+    verifier = Verifier(_static(issuer))
+    refusal_of(verifier, issuer.mint(lifetime=-1))
+    assert verifier.health().cached_tokens == 0
+    verifier.verify_now(issuer.mint())
+    assert verifier.health().cached_tokens == 1
+    without = Verifier(_static(issuer), token_cache=0)
+    token = issuer.mint()
+    assert without.verify_now(token) is not without.verify_now(token)
+    assert without.health().cached_tokens == 0
+
+
+def test_a_refresh_that_changes_nothing_keeps_what_was_verified(issuer: LocalIssuer, run: Run) -> None:
+    """The same keys fetched again do not make every token a first one."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=0.0)) as verifier:
+            token = issuer.mint()
+            principal = await verifier.verify(token)
+            with pytest.raises(AuthError):
+                await verifier.verify(issuer.mint(kid="unknown"))
+            assert issuer.requests("/jwks") == 2
+            verifier.verify_now(token) is principal
+
+    run(use())
+
+
+def test_a_token_bound_to_a_key_is_no_bearer_token() -> None:
+    """A token with `cnf` passes only where the caller says that it checks the binding, cached or not."""
+    issuer = LocalIssuer(algorithms=["ES256"])
+    verifier = Verifier(_static(issuer))
+    token = issuer.mint(cnf={"x5t#S256": "A" * 43})
+    assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
+    assert verifier.verify_now(token, allow_bound=True)
+    assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
+
+
+def test_a_symmetric_issuer_needs_no_fetch() -> None:
+    """A configured secret verifies HS256, and the same secret as a public key's text does not."""
+    secret = b"0123456789abcdef0123456789abcdef"
+    issuer = LocalIssuer(algorithms=["ES256"], identifier="https://own.example")
+    verifier = Verifier(TrustedIssuer("https://own.example", audience=AUDIENCE, symmetric_keys=[SymmetricKey(secret)]))
+    assert verifier.verify_now(issuer.mint(key=secret, kid=None)).subject == "subject"
+    assert refusal_of(verifier, issuer.mint(key=b"x" * 32, kid=None)) is Refusal.SIGNATURE_INVALID
+    assert refusal_of(verifier, issuer.mint()) is Refusal.ALGORITHM_NOT_ALLOWED
+
+
+def test_a_verifier_may_be_closed_and_started_again_on_another_loop(issuer: LocalIssuer, run: Run) -> None:
+    """Nothing of a closed verifier hangs on the loop that it was started on."""
+    verifier = Verifier(trusting(issuer))
+
+    async def use() -> None:
+        async with verifier:
+            await verifier.verify(issuer.mint())
+
+    for _ in range(3):
+        run(use())
+
+
+@pytest.mark.parametrize("token_cache", [-1, 1.5, True, "16"])
+def test_a_wrong_size_of_the_cache_is_refused(token_cache: object) -> None:
+    """`token_cache` is a number of bytes."""
+    issuer = LocalIssuer(algorithms=["ES256"])
+    with pytest.raises(ConfigurationError, match="token_cache"):
+        Verifier(_static(issuer), token_cache=token_cache)  # type: ignore[arg-type]
+
+
+def test_no_text_about_a_verifier_shows_a_token_or_a_claim() -> None:
+    """`repr` helps an operator and gives nothing away."""
+    issuer = LocalIssuer(algorithms=["ES256"])
+    verifier = Verifier(_static(issuer))
+    token = issuer.mint(sub="ada", email="ada@example.com")
+    principal = verifier.verify_now(token)
+    shown = f"{verifier!r} {verifier.health()!r} {verifier.health()} {principal!r} {verifier.revocations!r}"
+    for secret in ("ada", token, token.split(".")[2]):
+        assert secret not in shown
+
+
+def _static(issuer: LocalIssuer) -> TrustedIssuer:
+    return TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
