@@ -1,8 +1,8 @@
 """One JSON object, strictly (RFC 8259 as RFC 7515 section 4 and RFC 7519 section 4 narrow it).
 
 Rule of this file: what two parsers could read differently is refused. So: UTF-8 without a byte order mark, no lone
-surrogates, no duplicate members, no NaN or Infinity, no fraction beyond a double and no integer beyond the digits that
-the interpreter takes (4300 unless it was told otherwise), bounded depth and a bounded number of containers.
+surrogates, no duplicate members, no NaN or Infinity, no fraction beyond a double and no integer of more than 4300
+characters (or fewer, where the interpreter was told so), bounded depth and a bounded number of containers.
 
 msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. Those two are
 excluded by counting; a document with escapes, which counting cannot clear, goes to the slower parser of the standard
@@ -20,8 +20,7 @@ import msgspec
 
 __all__ = ["HEADER_LIMITS", "JWKS_LIMITS", "PAYLOAD_LIMITS", "JSONLimits", "parse_object", "parse_object_slowly"]
 
-_MAX_DIGITS = 64
-_MAX_INTEGER = 10**_MAX_DIGITS
+_MAX_DIGITS = 4300  # sign included; msgspec's own bound, which no interpreter option moves
 # A string without an end reaches to the end: each octet is looked at once, whatever the text.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -114,6 +113,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
+
+
 def _fraction(digits: str) -> float:
     number = float(digits)
     if number - number != 0:  # infinity: the number is beyond a double
@@ -138,4 +143,6 @@ def _refuse_surrogates(value: Any) -> None:
             _refuse_surrogates(item)
 
 
-_SLOW = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_fraction, parse_constant=_constant)
+_SLOW = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+)
