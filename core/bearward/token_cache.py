@@ -10,11 +10,14 @@ step is unsafe under threads.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from bearward.jwks.store import HeldKeys, IssuerKeys
+from bearward.jwks.entry import HeldKeys
 from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
+
+if TYPE_CHECKING:
+    from bearward.jwks.store import IssuerKeys
 
 __all__ = ["CacheEntry", "TokenCache"]
 

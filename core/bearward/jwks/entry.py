@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bearward.jose.jwk_set import JWKSet
-from bearward.jwks.sources import Validators
+
+if TYPE_CHECKING:
+    from bearward.jwks.sources import Validators
 
 __all__ = ["Entry", "HeldKeys"]
 

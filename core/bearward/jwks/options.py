@@ -10,13 +10,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bearward.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bearward.jwks.sources import Source
 
 __all__ = ["JWKSOptions", "Metadata", "StartMode"]
