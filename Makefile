@@ -55,6 +55,13 @@ types: venv ## mypy --strict, and pyright on what the packages make public
 contracts: venv ## who may import what
 	.venv/bin/lint-imports --no-cache --no-logo
 
+.PHONY: coverage
+coverage: venv ## run the tests and say which branches they miss
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest $(ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
+
 .PHONY: floors
 floors: venv ## run the tests on the lowest versions that pyproject.toml allows
 	$(PY) tools/floors.py $(ARGS)
