@@ -6,13 +6,14 @@ there is no way to ignore its result.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from bearward.errors import AuthError, Refusal
 from bearward.policy import TrustedIssuer
 
-__all__ = ["issuer_of", "validate"]
+__all__ = ["issuer_of", "valid_between", "validate"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
 _FARTHEST = 1e15  # seconds, thirty million years: beyond it a date is a mistake, and sums could overflow
@@ -48,6 +49,15 @@ def validate(claims: Mapping[str, Any], policy: TrustedIssuer, now: float, *, al
         _check_client(claims, policy)
     if policy.expected_claims:
         _check_expected(claims, policy)
+
+
+def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
+    """From when and until when valid claims stay so, leeway included, in seconds since the epoch."""
+    leeway, issued = policy.leeway, claims.get("iat", 0)
+    ends = claims.get("exp", math.inf)
+    if policy.max_token_age is not None:
+        ends = min(ends, issued + policy.max_token_age)
+    return max(claims.get("nbf", 0), issued) - leeway, ends + leeway
 
 
 def _check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Never, final
+from typing import Any, Never, Self, final
 
 __all__ = ["Principal"]
 
@@ -26,16 +26,24 @@ class Principal:
     <Principal of https://login.example: claims exp, iss, scope, sub>
     """
 
-    __slots__ = ("_key", "_scopes", "claims")
+    __slots__ = ("_claims", "_frozen", "_key", "_scopes")
 
+    _claims: Mapping[str, Any]
+    _frozen: Mapping[str, Any]
     _key: str
     _scopes: frozenset[str]
-    claims: Mapping[str, Any]
-    """All claims, deeply immutable: objects are read-only mappings, arrays are tuples."""
 
     def __init__(self, claims: Mapping[str, Any], *, key: str) -> None:
         _put_claims(self, _frozen_claims(claims))
         _put_key(self, key)
+
+    @classmethod
+    def of_verified(cls, claims: dict[str, Any], key: str) -> Self:
+        """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it."""
+        principal = cls.__new__(cls)
+        _put_claims(principal, claims)
+        _put_key(principal, key)
+        return principal
 
     def __setattr__(self, name: str, value: object) -> Never:
         raise AttributeError(f"a Principal is immutable: cannot set {name}")
@@ -44,43 +52,53 @@ class Principal:
         raise AttributeError(f"a Principal is immutable: cannot delete {name}")
 
     @property
+    def claims(self) -> Mapping[str, Any]:
+        """All claims, deeply immutable: objects are read-only mappings, arrays are tuples."""
+        try:
+            return self._frozen
+        except AttributeError:
+            frozen = _frozen_claims(self._claims)
+            _put_frozen(self, frozen)
+            return frozen
+
+    @property
     def issuer(self) -> str:
         """`iss`: the trusted issuer that vouches for this caller."""
-        issuer: str = self.claims["iss"]
+        issuer: str = self._claims["iss"]
         return issuer
 
     @property
     def subject(self) -> str | None:
         """`sub`: unique within the issuer; None where the issuer sends none."""
-        return self.claims.get("sub")
+        return self._claims.get("sub")
 
     @property
     def audience(self) -> tuple[str, ...]:
         """`aud`, always a tuple; empty where the issuer sends none."""
-        audience = self.claims.get("aud", ())
+        audience = self._claims.get("aud", ())
         return (audience,) if isinstance(audience, str) else tuple(audience)
 
     @property
     def client_id(self) -> str | None:
         """The client that the token was issued to: `client_id` (RFC 8693), else `azp` (OpenID Connect)."""
-        client = self.claims.get("client_id", self.claims.get("azp"))
+        client = self._claims.get("client_id", self._claims.get("azp"))
         return client if isinstance(client, str) else None
 
     @property
     def token_id(self) -> str | None:
         """`jti`, where it is a string."""
-        token_id = self.claims.get("jti")
+        token_id = self._claims.get("jti")
         return token_id if isinstance(token_id, str) else None
 
     @property
     def expires_at(self) -> float:
         """`exp`, seconds since the epoch; infinity where a policy lets tokens live forever (`unsafe_…`)."""
-        return float(self.claims.get("exp", "inf"))
+        return float(self._claims.get("exp", "inf"))
 
     @property
     def issued_at(self) -> float | None:
         """`iat`, seconds since the epoch."""
-        return self.claims.get("iat")
+        return self._claims.get("iat")
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -88,7 +106,7 @@ class Principal:
         try:
             scopes = self._scopes
         except AttributeError:
-            scopes = _scopes(self.claims)
+            scopes = _scopes(self._claims)
             _put_scopes(self, scopes)
         return scopes
 
@@ -99,7 +117,7 @@ class Principal:
 
     def to_dict(self) -> dict[str, Any]:
         """The claims as plain JSON values, for an answer such as `whoami`."""
-        return {name: _thawed(value) for name, value in self.claims.items()}
+        return {name: _thawed(value) for name, value in self._claims.items()}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Principal):
@@ -107,17 +125,18 @@ class Principal:
         return self._key == other._key and self.claims == other.claims
 
     def __hash__(self) -> int:
-        return hash((self.claims.get("iss"), self.claims.get("sub"), self.claims.get("jti"), self.claims.get("exp")))
+        return hash(tuple(map(self._claims.get, ("iss", "sub", "jti", "exp"))))
 
     def __repr__(self) -> str:
-        return f"<Principal of {self.claims.get('iss')}: claims {', '.join(sorted(self.claims))}>"
+        return f"<Principal of {self._claims.get('iss')}: claims {', '.join(sorted(self._claims))}>"
 
     def __reduce__(self) -> Never:
         raise TypeError("a Principal is not pickled: a pickle is no proof that a token was verified")
 
 
 # The slots' own setters: past `__setattr__`, and at half the cost of `object.__setattr__`.
-_put_claims = Principal.__dict__["claims"].__set__
+_put_claims = Principal.__dict__["_claims"].__set__
+_put_frozen = Principal.__dict__["_frozen"].__set__
 _put_key = Principal.__dict__["_key"].__set__
 _put_scopes = Principal.__dict__["_scopes"].__set__
 
@@ -126,7 +145,7 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     granted = claims.get("scope", claims.get("scp", ()))
     if isinstance(granted, str):
         return frozenset(scope for scope in granted.split(" ") if scope)
-    if isinstance(granted, tuple):
+    if isinstance(granted, list | tuple):
         return frozenset(scope for scope in granted if isinstance(scope, str))
     return frozenset()
 
@@ -152,6 +171,6 @@ def _frozen(value: Any) -> Any:
 def _thawed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _thawed(item) for name, item in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return [_thawed(item) for item in value]
     return value

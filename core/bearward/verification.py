@@ -26,7 +26,7 @@ def verify_token(
     check_header(token, policy)
     key = signing_key(token, keys)
     validate(token.claims, policy, now, allow_bound=allow_bound)
-    return Principal(token.claims, key=key.thumbprint)
+    return Principal.of_verified(token.claims, key.thumbprint)
 
 
 def check_header(token: UnverifiedToken, policy: TrustedIssuer) -> None:

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from bearward.claims import issuer_of, validate
+from bearward.claims import issuer_of, valid_between, validate
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
 from bearward.health import Health
@@ -145,7 +145,7 @@ class Verifier:
     def time_left(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
         policy, _ = self._issuers.known(principal.issuer)
-        return _not_after(principal, policy) + leeway - self.now()
+        return valid_between(principal.claims, policy)[1] + leeway - self.now()
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
@@ -184,10 +184,14 @@ class Verifier:
                 raise KeysNeeded(held.generation) from None
             raise
         validate(unverified.claims, policy, now, allow_bound=allow_bound)
-        principal = Principal(unverified.claims, key=key.thumbprint)
+        principal = Principal.of_verified(unverified.claims, key.thumbprint)
+        revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None:
-            self._cache.put(digest, self._entry(principal, policy, keys, held, cost_of(token)))
+            begins, ends = valid_between(unverified.claims, policy)
+            bound = "cnf" in unverified.claims
+            entry = CacheEntry(principal, policy, keys, held, revision, begins, ends, bound, cost_of(token))
+            self._cache.put(digest, entry)
         return principal
 
     @staticmethod
@@ -220,21 +224,5 @@ class Verifier:
         else:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 
-    def _entry(
-        self, principal: Principal, policy: TrustedIssuer, keys: IssuerKeys, held: HeldKeys, cost: int
-    ) -> CacheEntry:
-        claims: Any = principal.claims
-        begins = max(claims.get("nbf", 0), claims.get("iat", 0)) - policy.leeway
-        revision, ends = self.revocations.revision, _not_after(principal, policy)
-        return CacheEntry(principal, policy, keys, held, revision, begins, ends, "cnf" in claims, cost)
-
     def __repr__(self) -> str:
         return f"<Verifier of {self._issuers!r}, {'started' if self._started else 'not started'}>"
-
-
-def _not_after(principal: Principal, policy: TrustedIssuer) -> float:
-    """When the token ends, seconds since the epoch: `exp`, or earlier by the policy's `max_token_age`."""
-    ends = principal.expires_at
-    if policy.max_token_age is not None and principal.issued_at is not None:
-        ends = min(ends, principal.issued_at + policy.max_token_age)
-    return ends + policy.leeway

@@ -143,6 +143,4 @@ def _refuse_surrogates(value: Any) -> None:
             _refuse_surrogates(item)
 
 
-_SLOW = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
-)
+_SLOW = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_fraction, parse_constant=_constant)
