@@ -1,0 +1,82 @@
+"""Our side of most rows: the two sample servers, configured by a TOML file, and a caller for each.
+
+Rule of this file: the samples are started as a newcomer starts them, and are reached over their sockets alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.interop.callers import GRPCCaller, HTTPCaller
+from tests.interop.manifest import TOP
+from tests.interop.processes import Process
+from tests.interop.sheet import ACCEPTED, Answer, Sheet
+from tests.interop.tokens import claims_of
+
+__all__ = ["AUDIENCE", "Pair", "environment", "toml"]
+
+AUDIENCE = "https://api.example"
+QUICK: dict[str, Any] = {"cooldown": 0.2, "max_backoff": 1.0, "unknown_kid_ttl": 0.5, "burst": 100}
+"""A row rotates keys within seconds: the brake on fetches must not be what is tested."""
+
+
+class Pair:
+    """Both samples, trusting these issuers; `sync` adds the gRPC sample on `grpc.server`."""
+
+    def __init__(self, sheet: Sheet, *issuers: Mapping[str, Any], sync: bool = False, name: str = "pair") -> None:
+        config = sheet.folder / f"{name}.toml"
+        config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
+        self.http_url = self._started(sheet, f"{name}-http", "samples.http_server", config)
+        self.grpc_target = self._started(sheet, f"{name}-grpc", "samples.grpc_server", config).removeprefix("grpc://")
+        self.http = HTTPCaller(self.http_url)
+        self.grpc = GRPCCaller(self.grpc_target)
+        self.callers: list[HTTPCaller | GRPCCaller] = [self.http, self.grpc]
+        if sync:
+            target = self._started(sheet, f"{name}-sync", "samples.grpc_server", config, "--sync")
+            self.callers.append(GRPCCaller(target.removeprefix("grpc://"), "gRPC on threads"))
+        for caller in self.callers:
+            sheet.stack.callback(caller.close)
+
+    @staticmethod
+    def _started(sheet: Sheet, name: str, module: str, config: Path, *more: str) -> str:
+        command = [sys.executable, "-m", module, "--port", "0", "--config", config, *more]
+        process = sheet.start(Process(name, command, sheet.folder, env=environment()))
+        return process.line("listening on ")
+
+    def ask(self, token: str | None) -> list[Answer]:
+        """What each transport answers to `whoami`; where both accept, they must tell the same, and it the token's."""
+        answers = [caller.whoami(token) for caller in self.callers]
+        return [_honest(answer, token) for answer in answers]
+
+
+def _honest(answer: Answer, token: str | None) -> Answer:
+    if answer.verdict == ACCEPTED and (token is None or answer.claims != claims_of(token)):
+        return Answer(answer.transport, "accepted, with other claims than the token's", answer.claims)
+    return answer
+
+
+def environment(**more: str) -> dict[str, str]:
+    """For a Python process of ours: the tree on its path, and none of the caller's own settings."""
+    ours = {name: value for name, value in os.environ.items() if not name.upper().startswith(("BEARWARD_", "SANIC_"))}
+    path = [str(TOP / part) for part in ("core", "grpc_adapter", "sanic_adapter", "")]
+    # Proxy settings of the machine are for the Internet; nothing here leaves loopback.
+    proxies = {name: "" for name in ours if name.lower() in ("http_proxy", "https_proxy", "all_proxy")}
+    return ours | proxies | {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", **more}
+
+
+def toml(issuers: Iterable[Mapping[str, Any]]) -> str:
+    """The configuration file for these issuers."""
+    return "\n".join("[[issuers]]\n" + "\n".join(f"{name} = {_toml(value)}" for name, value in table.items()) for table in issuers)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_toml(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)

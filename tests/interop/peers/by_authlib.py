@@ -1,0 +1,42 @@
+"""Keys and tokens by Authlib (`authlib.jose`)."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Any
+
+warnings.simplefilter("ignore")  # Authlib announces that this part moves to joserfc; it is what people run today
+_jose: Any = importlib.import_module("authlib.jose")
+
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "ES256K": "secp256k1"}
+_HMAC = {"HS256": 32, "HS384": 48, "HS512": 64}
+ALGORITHMS = (*_RSA, *_CURVES, "EdDSA", "EdDSA/Ed448", *_HMAC)
+"""`EdDSA/Ed448`: EdDSA by a key on the other curve."""
+
+_rsa = _jose.RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"}, is_private=True)
+KEYS: dict[str, Any] = dict.fromkeys(_RSA, _rsa)
+KEYS |= {name: _jose.ECKey.generate_key(crv, {"kid": name, "use": "sig"}, is_private=True) for name, crv in _CURVES.items()}
+KEYS["EdDSA"] = _jose.OKPKey.generate_key("Ed25519", {"kid": "EdDSA"}, is_private=True)
+KEYS["EdDSA/Ed448"] = _jose.OKPKey.generate_key("Ed448", {"kid": "EdDSA/Ed448"}, is_private=True)
+_SECRETS = {name: name.lower() * (size // 5 + 1) for name, size in _HMAC.items()}
+KEYS |= {name: _jose.OctKey.import_key(secret) for name, secret in _SECRETS.items()}
+_jwt = _jose.JsonWebToken([name for name in ALGORITHMS if "/" not in name])
+
+
+def public_keys() -> list[dict[str, Any]]:
+    """As `as_dict` exports them."""
+    return [_rsa.as_dict(), *(KEYS[name].as_dict() for name in (*_CURVES, "EdDSA", "EdDSA/Ed448"))]
+
+
+def secrets() -> dict[str, str]:
+    """Text of each secret."""
+    return _SECRETS
+
+
+def sign(algorithm: str, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """By `JsonWebToken.encode`."""
+    kid = {} if algorithm in _HMAC else {"kid": "rsa" if algorithm in _RSA else algorithm}
+    encoded: bytes = _jwt.encode({"alg": algorithm.partition("/")[0], **kid, **header}, claims, KEYS[algorithm], check=False)
+    return encoded.decode()

@@ -1,0 +1,10 @@
+"""The rows of the table, in the order of the table."""
+
+from __future__ import annotations
+
+from tests.interop.rows import makers
+from tests.interop.sheet import Row
+
+__all__ = ["ROWS"]
+
+ROWS: tuple[Row, ...] = (*makers.ROWS,)
