@@ -1,0 +1,88 @@
+"""Servers of every kind for the black-box tests, and an issuer for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bearward.testing import LocalIssuer
+from tests.adapters.sanic.servers import AUDIENCE, TOP, Kind, Server
+
+OLDEST = Path(__file__).with_name("oldest.txt")
+SERVERS = ("native", "uvicorn", "hypercorn")
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[LocalIssuer]:
+    """A real issuer."""
+    with LocalIssuer(audience=AUDIENCE) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def oldest_python() -> str:
+    """A Python with the oldest Sanic that is supported, kept in `.cache` as long as `oldest.txt` stays the same."""
+    digest = hashlib.sha256(OLDEST.read_bytes()).hexdigest()[:12]
+    place = TOP / ".cache" / f"sanic-oldest-{sys.version_info.major}.{sys.version_info.minor}-{digest}"
+    python = place / "bin" / "python"
+    done = place / "complete"
+    if not done.exists():
+        _run(sys.executable, "-m", "venv", "--clear", str(place))
+        _run(str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-r", str(OLDEST))
+        done.touch()
+    return str(python)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def running(issuer: LocalIssuer) -> Iterator[Callable[[Kind], Server]]:
+    """A server of a kind, started once in a session."""
+    with ExitStack() as stack:
+        started: dict[str, Server] = {}
+
+        def run(kind: Kind) -> Server:
+            if str(kind) not in started:
+                started[str(kind)] = stack.enter_context(Server(kind, issuer))
+            return started[str(kind)]
+
+        yield run
+
+
+def _ids(values: tuple[str, bool, bool]) -> str:
+    server, ext, oldest = values
+    return f"{server}-{'oldest' if oldest else 'newest'}{'-ext' if ext else ''}"
+
+
+EVERY_KIND = [(server, ext, oldest) for oldest in (False, True) for server in SERVERS for ext in (False, True)]
+
+
+@pytest.fixture(scope="session", params=EVERY_KIND, ids=_ids)
+def server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
+    """The application under test on every server, on the oldest and the newest Sanic, with and without sanic-ext."""
+    name, ext, oldest = request.param
+    python = request.getfixturevalue("oldest_python") if oldest else sys.executable
+    return running(Kind(name, ext, python))
+
+
+@pytest.fixture
+def serve(issuer: LocalIssuer) -> Iterator[Serve]:
+    """`serve("native", ext=True, settings={...})`: a server of one's own."""
+    with ExitStack() as stack:
+
+        def run(name: str = "native", *, ext: bool = False, **options: Any) -> Server:
+            return stack.enter_context(Server(Kind(name, ext), issuer, options))
+
+        yield run

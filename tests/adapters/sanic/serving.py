@@ -1,0 +1,67 @@
+"""Run as a program: the application under test, on the socket that the parent opened.
+
+    python -m tests.adapters.sanic.serving native '{"issuer": ..., "fd": 3}'
+
+It prints `ready` once it serves, and ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from typing import Any
+
+from sanic import Sanic
+from tests.adapters.sanic.app_under_test import make_app
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    server, options = sys.argv[1], json.loads(sys.argv[2])
+    listener = socket.socket(fileno=options["fd"])
+    app = make_app(options)
+
+    async def ready(_: Any) -> None:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    app.after_server_start(ready, priority=-2_000_000)  # type: ignore[call-overload,unused-ignore]
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    {"native": _native, "uvicorn": _uvicorn, "hypercorn": _hypercorn}[server](app, listener, options)
+
+
+def _native(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+    app.run(sock=listener, single_process=True, access_log=options.get("access_log", False), motd=False)
+
+
+def _uvicorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="info", access_log=options.get("access_log", False), lifespan="on")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _hypercorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.accesslog = "-" if options.get("access_log") else None
+    config.errorlog = "-"
+
+    async def run() -> None:
+        import signal
+
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

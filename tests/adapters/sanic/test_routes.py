@@ -1,0 +1,131 @@
+"""Every route and method, with and without a token: no answer without one except where the table says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.adapters.sanic.servers import Server
+
+PUBLIC = [
+    ("GET", "/public"),
+    ("GET", "/optional"),
+    ("GET", "/ctx-public"),
+    ("GET", "/admin/open"),
+    ("GET", "/opened/y"),
+    ("GET", "/view"),
+    ("GET", "/cleaned-up"),
+]
+
+GUARDED = [  # (method, path, scopes that let in)
+    ("GET", "/private", ""),
+    ("GET", "/whoami", ""),
+    ("GET", "/scoped", "notes:read"),
+    ("PUT", "/ctx", "notes:write"),
+    ("POST", "/upload", ""),
+    ("POST", "/upload-stream", ""),
+    ("GET", "/catch/a/b", ""),
+    ("GET", "/catch//a", ""),
+    ("GET", "/decorated", "notes:read"),
+    ("GET", "/admin/x", "admin"),
+    ("GET", "/copied/x", "admin"),
+    ("GET", "/opened/z", "notes:read"),
+    ("GET", "/v3/outer/inner/deep/v", ""),
+    ("POST", "/view", ""),
+    ("DELETE", "/view", "notes:write"),
+    ("GET", "/marked-view", "notes:write"),
+    ("GET", "/static/a.txt", ""),
+    ("GET", "/single", ""),
+    ("GET", "/options", ""),
+    ("OPTIONS", "/options", ""),
+]
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PATHS = sorted({path for _, path in PUBLIC} | {path for _, path, _ in GUARDED} | {"/nope", "/docs", "/docs/openapi.json", "/ws", "/events"})
+OPEN = {*PUBLIC, *(("HEAD", path) for method, path in PUBLIC if method == "GET")}
+
+
+@pytest.mark.parametrize(("method", "path"), PUBLIC)
+def test_a_public_route_answers_anyone(server: Server, method: str, path: str) -> None:
+    """What is marked public (or optional) answers without a token."""
+    assert server.call(method, path).status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_else_answers_without_a_token(server: Server, path: str) -> None:
+    """No method of no path gives a 2xx without a token, unless the table of public routes has it."""
+    for method in METHODS:
+        answer = server.call(method, path)
+        if (method, path) in OPEN or (method == "OPTIONS" and ("GET", path) in OPEN):
+            continue  # an automatic OPTIONS beside a public route tells nothing that the route does not
+        assert answer.status == 401, (method, path)
+        assert answer.challenge == 'Bearer realm="api"', (method, path)
+        assert b"SECRET" not in answer.body
+
+
+@pytest.mark.parametrize(("method", "path", "scopes"), GUARDED)
+def test_a_guarded_route_answers_a_good_token(server: Server, method: str, path: str, scopes: str) -> None:
+    """With what it asks for a guarded route answers, and a token without that gets 403."""
+    good = server.mint(scope=scopes, tier="gold")
+    assert server.call(method, path, token=good).status == 200
+    assert server.call(method, path).status == 401
+    if scopes:
+        answer = server.call(method, path, token=server.mint(scope="other", tier="gold"))
+        assert answer.status == 403
+        assert answer.problem["code"] == "scope_insufficient"
+        assert 'error="insufficient_scope"' in (answer.challenge or "")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "OPTIONS"])
+def test_an_anonymous_caller_cannot_tell_what_exists(server: Server, method: str) -> None:
+    """An existing route, a missing one and a method that is not allowed give an anonymous caller the same answer."""
+    answers = [server.call(method, path) for path in ("/private", "/nope", "/upload")]
+    seen = {(a.status, a.body, a.challenge, tuple(sorted(name.lower() for name in a.headers))) for a in answers}
+    assert len(seen) == 1
+    assert answers[0].status == 401
+
+
+def test_a_caller_with_a_token_gets_the_truth(server: Server) -> None:
+    """A verified caller sees 404 and 405."""
+    token = server.mint()
+    assert server.call("GET", "/nope", token=token).status == 404
+    assert server.call("PATCH", "/private", token=token).status == 405
+    assert server.call("GET", "/nope", token="nonsense").status == 401
+
+
+def test_an_automatic_head_asks_what_get_asks(server: Server) -> None:
+    """A HEAD that sanic-ext adds is as guarded as its GET; without sanic-ext there is none."""
+    assert server.call("HEAD", "/scoped").status == 401
+    token = server.mint(scope="other")
+    assert server.call("HEAD", "/scoped", token=token).status == (403 if server.kind.ext else 405)
+    good = server.mint(scope="notes:read", tier="gold")
+    assert server.call("HEAD", "/scoped", token=good).status == (200 if server.kind.ext else 405)
+    assert server.call("HEAD", "/admin/x", token=token).status == (403 if server.kind.ext else 405)
+
+
+def test_a_preflight_passes(server: Server) -> None:
+    """A CORS preflight, which carries no credentials, is answered where anything answers preflights."""
+    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+    assert server.call("OPTIONS", "/private", headers=headers).status == (204 if server.kind.ext else 405)
+    assert server.call("OPTIONS", "/options", headers=headers).status == 401  # written by the user: guarded
+
+
+def test_a_bad_token_is_refused_on_an_optional_route(server: Server) -> None:
+    """Optional means none or a good one; the principal is None or the caller."""
+    assert server.call("GET", "/optional").problem == {"subject": None}
+    assert server.call("GET", "/optional", token=server.mint("eve")).problem == {"subject": "eve"}
+    assert server.call("GET", "/optional", token="nonsense").status == 401
+
+
+def test_step_up_names_what_is_missing(server: Server) -> None:
+    """A token of an old or weak login gets 401 with what RFC 9470 says."""
+    answer = server.call("GET", "/step-up", token=server.mint(acr="pwd", auth_time=1))
+    assert answer.status == 401
+    for part in ('error="insufficient_user_authentication"', 'acr_values="mfa"', 'max_age="60"'):
+        assert part in (answer.challenge or "")
+
+
+def test_an_auth_error_of_a_handler_is_rendered(server: Server) -> None:
+    """An `AuthError` that a handler raises becomes the same kind of answer."""
+    answer = server.call("GET", "/raises", token=server.mint())
+    assert (answer.status, answer.problem["code"]) == (403, "scope_insufficient")
+    assert 'scope="notes:admin"' in (answer.challenge or "")

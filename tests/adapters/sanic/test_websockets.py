@@ -1,0 +1,123 @@
+"""Websockets on every server: refused before the 101, ended with the token, renewed in band."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.adapters.sanic.servers import Server
+
+
+def _connect(server: Server, path: str, token: str | None = None, **more: Any) -> ClientConnection:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return connect(f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, open_timeout=30, **more)
+
+
+def _refused(server: Server, path: str, token: str | None = None, **more: Any) -> InvalidStatus:
+    with pytest.raises(InvalidStatus) as refused:
+        _connect(server, path, token, **more)
+    return refused.value
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws-scoped", "/ws-chat", "/nope"])
+def test_no_token_is_an_http_401(server: Server, path: str) -> None:
+    """Without a token the handshake is answered by a whole HTTP 401, and there is no 101."""
+    response = _refused(server, path).response
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == 'Bearer realm="api"'
+    assert b"credentials_missing" in (response.body or b"")
+
+
+def test_too_little_is_an_http_403(server: Server) -> None:
+    """A token without the scope is told so before the 101."""
+    assert _refused(server, "/ws-scoped", server.mint(scope="other")).response.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws-scoped"])
+def test_a_good_token_talks(server: Server, path: str) -> None:
+    """With a token the handler knows who talks."""
+    with _connect(server, path, server.mint("ada", scope="notes:write")) as ws:
+        ws.send("hello")
+        assert ws.recv(30) == "ada: hello"
+        assert ws.subprotocol is None
+
+
+def test_a_public_socket_asks_nothing(server: Server) -> None:
+    """A public websocket opens for anyone."""
+    with _connect(server, "/ws-public") as ws:
+        ws.send("hello")
+        assert ws.recv(30) == "None: hello"
+
+
+@pytest.mark.parametrize(
+    ("path", "also", "answered"), [("/ws", [], "bearer"), ("/ws-chat", ["chat"], "chat"), ("/ws-chat", [], "bearer")]
+)
+def test_a_browser_brings_its_token_as_a_subprotocol(server: Server, path: str, also: list[Any], answered: str) -> None:
+    """`Sec-WebSocket-Protocol: bearer, <token>` is a credential, and one offered protocol is answered."""
+    with _connect(server, path, subprotocols=["bearer", server.mint("eve"), *also]) as ws:
+        ws.send("hello")
+        assert ws.recv(30) == "eve: hello"
+        assert ws.subprotocol == answered
+
+
+def test_one_credential_at_a_time(server: Server) -> None:
+    """A header and a subprotocol at once are 400; a bad or missing token as subprotocol is refused."""
+    token = server.mint()
+    assert _refused(server, "/ws", token, subprotocols=["bearer", token]).response.status_code == 400
+    assert _refused(server, "/ws", subprotocols=["bearer", "nonsense"]).response.status_code == 401
+    assert _refused(server, "/ws", subprotocols=["bearer"]).response.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws-silent"])
+def test_a_socket_ends_with_its_token(server: Server, path: str) -> None:
+    """A socket is closed with 1008 within a second of the token's end, and the handler can clean up."""
+    expires = time.time() + 2
+    with _connect(server, path, server.mint(exp=expires)) as ws:
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(30)
+        late = time.time() - expires
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "token_expired")
+        assert -0.1 < late < 1 + 4  # a second, and four for a busy machine
+    if path == "/ws-silent":
+        assert server.call("GET", "/cleaned-up").body == b"true"
+
+
+def test_a_socket_lives_on_with_a_newer_token(server: Server) -> None:
+    """The handler may take a newer token over the socket: of the same caller, and good."""
+    first = time.time() + 2
+    with _connect(server, "/ws-renewing", server.mint("ada", exp=first)) as ws:
+        for token, answer in [
+            ("nonsense", "token_malformed"),
+            (server.mint("eve"), "claim_mismatch"),
+            (server.mint("ada", jti="two", exp=first + 2), "now two"),
+        ]:
+            ws.send(token)
+            assert ws.recv(30) == answer
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(30)
+        assert time.time() > first + 1.9
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+
+
+@pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
+def test_accept_then_close_lets_a_browser_see_why(serve: Any, name: str) -> None:
+    """With `websocket_refusal="close"` the handshake succeeds and the close says what was wrong."""
+    running: Server = serve(name, settings={"websocket_refusal": "close"})
+    for token, path, code, reason in [
+        (None, "/ws", 4401, "credentials_missing"),
+        (running.mint(scope="other"), "/ws-scoped", 4403, "scope_insufficient"),
+    ]:
+        with _connect(running, path, token) as ws, pytest.raises(ConnectionClosed) as closed:
+            ws.recv(30)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, reason)
+    with _connect(running, "/ws", subprotocols=["bearer", "nonsense"]) as ws:
+        assert ws.subprotocol == "bearer"
+    running.stop()
+    assert "Traceback" not in running.log()
