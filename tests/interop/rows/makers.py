@@ -36,12 +36,23 @@ def _run(library: str, sheet: Sheet) -> None:
     secret = {"issuer": f"{issuer}/hs", "audience": AUDIENCE, "symmetric_keys": shared}
     pair = Pair(sheet, public, secret, sync=True)
     for algorithm in algorithms:
+        if algorithm.endswith("/short"):
+            _short(sheet, pair, _mint(issuer, algorithm, issuer))
+            continue
         sheet.algorithms[algorithm] = None
         symmetric = algorithm.startswith("HS")
         mint = partial(_mint, issuer, algorithm, f"{issuer}/hs" if symmetric else issuer)
         jwks = {"keys": []} if symmetric else documents["jwks"]
         for name, token, wanted in (*_claims(mint), *forgeries(mint(), jwks)):
             sheet.expect(f"{algorithm}: {name}", wanted, pair.ask(token))
+
+
+def _short(sheet: Sheet, pair: Pair, token: str) -> None:
+    sheet.expect("a key with a coordinate that lacks its leading zero", "key_unknown", pair.ask(token))
+    sheet.note(
+        "Authlib drops leading zeros of EC coordinates, about every second time for P-521; RFC 7518 section 6.2.1.2 asks "
+        "for the full length, so such a key is set aside."
+    )
 
 
 def _mint(url: str, algorithm: str, issuer: str, /, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
