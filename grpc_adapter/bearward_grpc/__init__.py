@@ -11,6 +11,7 @@ from bearward_grpc.aio import AuthInterceptor
 from bearward_grpc.background import VerifierThread
 from bearward_grpc.call import current_principal
 from bearward_grpc.policy import Policy, Rule, public
+from bearward_grpc.policy_protos import policy_from_protos, proto_path
 from bearward_grpc.policy_sources import policy_from_toml
 from bearward_grpc.reauthentication import extend, extend_blocking
 from bearward_grpc.redaction import RedactingFilter, redact_grpc_log
@@ -30,7 +31,9 @@ __all__ = [
     "current_principal",
     "extend",
     "extend_blocking",
+    "policy_from_protos",
     "policy_from_toml",
+    "proto_path",
     "public",
     "redact_grpc_log",
     "served_by",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 import h2.config
 import h2.connection
@@ -60,7 +61,7 @@ class RawCall:
         self.reply = Reply()
         self._flush()
 
-    def __enter__(self) -> RawCall:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,6 +75,11 @@ class RawCall:
     def send(self, message: bytes, *, end: bool = False) -> None:
         """One message of the request."""
         self._http.send_data(self._stream, b"\0" + len(message).to_bytes(4, "big") + message, end_stream=end)
+        self._flush()
+
+    def half_close(self) -> None:
+        """No message follows."""
+        self._http.end_stream(self._stream)
         self._flush()
 
     def until_headers(self) -> Reply:

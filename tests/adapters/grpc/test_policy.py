@@ -1,0 +1,236 @@
+"""The policy: which rule a method gets, wherever the rules come from, and what refuses to be built."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bearward import AUTHENTICATED, ConfigurationError, any_scope, claim, recent_authentication, scope
+from bearward_grpc import Policy, Rule, policy_from_protos, policy_from_toml, proto_path, public
+from bearward_grpc.policy import HEALTH, REFLECTION
+
+READ = scope("notes:read")
+BOOK: dict[str, Rule] = {"/a.v1.Notes/List": READ, "/a.v1.Notes/*": AUTHENTICATED, "a.v1.Info": public}
+
+FOUND: list[tuple[str, Rule | None]] = [
+    ("/a.v1.Notes/List", READ),
+    ("/a.v1.Notes/Add", AUTHENTICATED),
+    ("/a.v1.Info/Anything", public),
+    ("/a.v1.notes/List", None),
+    ("/a.v1.Notes", None),
+    ("/a.v1.Notes/", None),
+    ("/a.v1.Info/a/b", None),
+    ("//a.v1.Info/Anything", None),
+    ("a.v1.Info/Anything", None),
+    ("/b.v1.Other/List", None),
+    ("", None),
+    ("*", None),
+]
+
+
+@pytest.mark.parametrize(("method", "rule"), FOUND)
+def test_a_method_gets_its_own_rule_or_its_services_or_none(method: str, rule: Rule | None) -> None:
+    """Exact names go before services; a name that is no method's is nobody's."""
+    assert Policy(BOOK).find(method) == rule
+
+
+def test_health_is_public_and_reflection_is_not_unless_asked_for() -> None:
+    """`Check`, `List` and `Watch` by name; reflection in both its versions; channelz never."""
+    assert [Policy(BOOK).find(method) for method in HEALTH] == [public] * 3
+    assert [Policy(BOOK).find(method) for method in REFLECTION] == [None] * 2
+    assert [Policy(BOOK, reflection=True).find(method) for method in REFLECTION] == [public] * 2
+    assert [Policy(BOOK, reflection=READ).find(method) for method in REFLECTION] == [READ] * 2
+    assert [Policy(BOOK, health=None).find(method) for method in HEALTH] == [None] * 3
+    assert Policy(BOOK).find("/grpc.channelz.v1.Channelz/GetServers") is None
+
+
+def test_what_is_written_goes_before_what_is_built_in() -> None:
+    """A rule for the health service replaces the built-in one."""
+    book = Policy({"grpc.health.v1.Health": READ, "/grpc.health.v1.Health/Check": public})
+    assert [book.find(method) for method in HEALTH] == [public, READ, READ]
+
+
+MISTAKES: dict[str, Any] = {
+    "nothing": {},
+    "no mapping": [("a.v1.Notes", public)],
+    "a name with a star inside": {"/a.v1.*/List": public},
+    "a method without its slash": {"a.v1.Notes/List": public},
+    "a service with a slash": {"/a.v1.Notes": public},
+    "a name that is no text": {1: public},
+    "a service named twice": {"a.v1.Notes": public, "/a.v1.Notes/*": READ},
+    "a rule that is none": {"a.v1.Notes": "public"},
+    "nothing as a rule": {"a.v1.Notes": None},
+    "public channelz": {"grpc.channelz.v1.Channelz": public},
+    "a public method of channelz": {"/grpc.channelz.v1.Channelz/GetServers": public},
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_policy_that_cannot_be_meant_refuses_to_be_built(name: str) -> None:
+    """The error names the rule."""
+    with pytest.raises(ConfigurationError, match="^policy"):
+        Policy(MISTAKES[name])
+
+
+TOML = """
+"/a.v1.Notes/List" = {scopes = ["notes:read", "notes:list"]}
+"/a.v1.Notes/Any" = {any_scopes = ["x", "y"]}
+"/a.v1.Notes/Admin" = {scopes = ["z"], claims = {role = ["admin", "root"], level = 3}}
+"/a.v1.Notes/Recent" = {acr_values = ["gold"], max_age = 60}
+"a.v1.Notes" = "authenticated"
+"a.v1.Info" = "public"
+"""
+RULES: dict[str, Rule] = {
+    "/a.v1.Notes/List": scope("notes:read", "notes:list"),
+    "/a.v1.Notes/Any": any_scope("x", "y"),
+    "/a.v1.Notes/Admin": scope("z") & claim("role", "admin", "root") & claim("level", 3),
+    "/a.v1.Notes/Recent": recent_authentication(acr_values=("gold",), max_age=60),
+    "a.v1.Notes": AUTHENTICATED,
+    "a.v1.Info": public,
+}
+
+
+def test_a_policy_from_toml() -> None:
+    """Every kind of requirement can be written in TOML."""
+    assert policy_from_toml(tomllib.loads(TOML)) == RULES
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        '"open"',
+        "true",
+        "{}",
+        "{scope = ['x']}",
+        "{scopes = 'x'}",
+        "{scopes = []}",
+        "{scopes = ['a b']}",
+        "{claims = ['x']}",
+        "{claims = {role = []}}",
+        "{max_age = -1}",
+        "{acr_values = [1]}",
+    ],
+)
+def test_a_rule_in_toml_that_cannot_be_meant(rule: str) -> None:
+    """An unknown word, an empty requirement, a wrong type: the error names the rule."""
+    with pytest.raises(ConfigurationError):
+        policy_from_toml(tomllib.loads(f'"a.v1.Notes" = {rule}'))
+
+
+PROTO = """
+syntax = "proto3";
+package lab.policy.v1;
+import "bearward_grpc/v1/annotations.proto";
+message Empty {}
+service Guarded {
+  option (bearward_grpc.v1.default_rule) = { access: ACCESS_AUTHENTICATED };
+  rpc Default(Empty) returns (Empty);
+  rpc Read(Empty) returns (Empty) { option (bearward_grpc.v1.rule) = { scopes: ["a", "b"] }; }
+  rpc Open(Empty) returns (stream Empty) { option (bearward_grpc.v1.rule) = { access: ACCESS_PUBLIC }; }
+  rpc Admin(stream Empty) returns (Empty) {
+    option (bearward_grpc.v1.rule) = {
+      any_scopes: ["x", "y"] claims: { name: "role" values: ["admin", "root"] } acr_values: "gold" max_age: 0
+    };
+  }
+}
+service Forgotten { rpc Nothing(Empty) returns (Empty); }
+"""
+WRONG = {
+    "says nothing": "{}",
+    "public and more": '{ access: ACCESS_PUBLIC scopes: "x" }',
+    "a claim twice": '{ claims: { name: "a" values: "1" } claims: { name: "a" values: "2" } }',
+    "a claim without values": '{ claims: { name: "a" } }',
+    "no scope": '{ scopes: "" }',
+}
+
+
+def compiled(name: str, text: str, place: Path, *, root: str | None = None) -> Any:
+    """The file descriptor set of a proto, by the protoc that is installed."""
+    from google.protobuf import descriptor_pb2
+    from grpc_tools import protoc
+
+    (place / f"{name}.proto").write_text(text)
+    well_known = str(Path(protoc.__file__).parent / "_proto")
+    arguments = [f"-I{place}", f"-I{root or proto_path()}", f"-I{well_known}", f"--python_out={place}"]
+    assert protoc.main(["protoc", *arguments, f"--descriptor_set_out={place}/set", f"{name}.proto"]) == 0
+    return descriptor_pb2.FileDescriptorSet.FromString((place / "set").read_bytes())
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The generated module of `PROTO`."""
+    import importlib
+
+    compiled("lab_policy", PROTO, tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("lab_policy_pb2")
+    sys.modules.pop("lab_policy_pb2")
+
+
+def test_a_policy_from_a_proto(module: ModuleType) -> None:
+    """The service's default, the method's own rule in its place, and no rule where none is written."""
+    assert policy_from_protos(module) == {
+        "/lab.policy.v1.Guarded/Default": AUTHENTICATED,
+        "/lab.policy.v1.Guarded/Read": scope("a", "b"),
+        "/lab.policy.v1.Guarded/Open": public,
+        "/lab.policy.v1.Guarded/Admin": any_scope("x", "y")
+        & claim("role", "admin", "root")
+        & recent_authentication(max_age=0, acr_values=("gold",)),
+    }
+
+
+def test_descriptors_do_as_well_as_modules(module: ModuleType) -> None:
+    """A file's descriptor, and one service's."""
+    whole = policy_from_protos(module)
+    assert policy_from_protos(module.DESCRIPTOR) == whole
+    assert policy_from_protos(*module.DESCRIPTOR.services_by_name.values()) == whole
+    with pytest.raises(ConfigurationError):
+        policy_from_protos("lab_policy.proto")
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_option_that_cannot_be_meant(name: str, tmp_path: Path) -> None:
+    """The error names the method."""
+    text = PROTO.replace('{ scopes: ["a", "b"] }', WRONG[name]).replace("lab.policy.v1", "lab.wrong.v1")
+    with pytest.raises(ConfigurationError, match=r"lab\.wrong\.v1\.Guarded/Read"):
+        policy_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
+
+
+def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -> None:
+    """What is not understood may be a restriction."""
+    newer = tmp_path / "newer" / "bearward_grpc" / "v1"
+    newer.mkdir(parents=True)
+    known = Path(proto_path(), "bearward_grpc/v1/annotations.proto").read_text()
+    (newer / "annotations.proto").write_text(
+        known.replace("optional uint32 max_age = 6;", "optional uint32 max_age = 6; bool at_night_only = 7;")
+    )
+    text = PROTO.replace('{ scopes: ["a", "b"] }', '{ scopes: "a" at_night_only: true }')
+    described = compiled("lab_newer", text, tmp_path, root=str(tmp_path / "newer"))
+    with pytest.raises(ConfigurationError, match=r"Guarded/Read.*update"):
+        policy_from_protos(_described(described, "lab_newer.proto"))
+
+
+def test_the_proto_in_the_package_is_the_one_in_the_tree() -> None:
+    """`make proto` copies it; nobody edits the copy."""
+    source = Path(__file__).parents[3] / "protos/bearward/bearward_grpc/v1/annotations.proto"
+    assert Path(proto_path(), "bearward_grpc/v1/annotations.proto").read_bytes() == source.read_bytes()
+
+
+def _described(files: Any, name: str) -> Any:
+    """The file's descriptor in a pool of its own, where nothing else was imported."""
+    from google.protobuf import descriptor_pb2, descriptor_pool
+
+    from bearward_grpc.v1 import annotations_pb2
+
+    pool = descriptor_pool.DescriptorPool()
+    for dependency in (descriptor_pb2.DESCRIPTOR, annotations_pb2.DESCRIPTOR):
+        pool.AddSerializedFile(dependency.serialized_pb)
+    for file in files.file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool.FindFileByName(name)

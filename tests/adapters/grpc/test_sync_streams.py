@@ -1,0 +1,169 @@
+"""Streams on grpc.server, and plain functions on grpc.aio: the best that can be done for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from bearward import AUTHENTICATED
+from bearward.testing import LocalIssuer
+from tests.adapters.grpc.calls import TIMEOUT, bearer, channel_to, collect, path
+from tests.adapters.grpc.conftest import trust
+from tests.adapters.grpc.servers import SERVICE, Running, serving
+from tests.adapters.grpc.streaming import FIRST, SyncBackstage, revoke, until_unwatched
+from tests.adapters.grpc.test_streams import open_call, outcome_of
+
+THREADED = ("sync", "aio", "aio-uvloop")
+RULES = {SERVICE: AUTHENTICATED}
+ENDED = (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
+
+
+@pytest.fixture
+def backstage() -> Iterator[SyncBackstage]:
+    """The handlers' side; a handler that still sleeps is woken at the end."""
+    made = SyncBackstage()
+    yield made
+    made.release.set()
+
+
+@pytest.fixture
+def server(issuer: LocalIssuer, backstage: SyncBackstage) -> Iterator[Running]:
+    """grpc.server with streams behind a guard."""
+    with serving("sync", trust(issuer), RULES, behaviours=backstage.sync_handlers) as running:
+        yield running
+
+
+@pytest.mark.parametrize("kind", THREADED)
+def test_a_producing_handler_is_ended_in_time(kind: str, issuer: LocalIssuer, backstage: SyncBackstage) -> None:
+    """Before each response the token is looked at."""
+    with (
+        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        channel_to(server.target) as channel,
+    ):
+        call, _ = open_call(channel, "US_fast", issuer.mint(jti="fast"))
+        revoke(server, issuer, "fast")
+        outcome = collect(call)
+        assert (outcome.status, outcome.code) == ENDED
+        assert backstage.finished.wait(TIMEOUT)
+        until_unwatched(server)
+
+
+@pytest.mark.parametrize("kind", THREADED)
+@pytest.mark.parametrize("method", ["SS_echo", "SU_idle"])
+def test_a_handler_that_receives_is_ended_by_the_next_message(
+    method: str, kind: str, issuer: LocalIssuer, backstage: SyncBackstage
+) -> None:
+    """Around each request message the token is looked at."""
+    with (
+        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        channel_to(server.target) as channel,
+    ):
+        call, requests = open_call(channel, method, issuer.mint(jti="talk"))
+        revoke(server, issuer, "talk")
+        requests.send(b"more")
+        outcome = outcome_of(call, method)
+        requests.close()
+        assert (outcome.status, outcome.code) == ENDED
+        assert backstage.finished.wait(TIMEOUT)
+        until_unwatched(server)
+
+
+@pytest.mark.parametrize("method", ["SS_echo", "SU_idle"])
+def test_a_handler_that_waits_for_a_message_is_freed(
+    method: str, server: Running, issuer: LocalIssuer, backstage: SyncBackstage
+) -> None:
+    """The call is cancelled from outside: CANCELLED is all that grpc's public interface can say then."""
+    with channel_to(server.target) as channel:
+        call, requests = open_call(channel, method, issuer.mint(jti="idle"))
+        revoke(server, issuer, "idle")
+        outcome = outcome_of(call, method)
+        requests.close()
+    assert outcome.status is grpc.StatusCode.CANCELLED
+    assert backstage.finished.wait(TIMEOUT)
+    until_unwatched(server)
+
+
+def test_a_handler_that_sleeps_no_longer_holds_the_call(
+    server: Running, issuer: LocalIssuer, backstage: SyncBackstage
+) -> None:
+    """Nobody can wake a thread, but its caller is told, and nothing that it says later is sent."""
+    with channel_to(server.target) as channel:
+        call, _ = open_call(channel, "US_idle", issuer.mint(jti="asleep"))
+        revoke(server, issuer, "asleep")
+        outcome = collect(call)
+        assert (outcome.status, outcome.messages) == (grpc.StatusCode.CANCELLED, [])
+        assert not backstage.finished.is_set()
+    backstage.release.set()
+    assert backstage.finished.wait(TIMEOUT)
+    until_unwatched(server)
+
+
+@pytest.mark.parametrize("method", ["US_fast", "SS_echo", "SU_idle"])
+def test_a_client_that_goes_away_leaves_nothing_behind(
+    method: str, server: Running, issuer: LocalIssuer, backstage: SyncBackstage
+) -> None:
+    """Its token is watched no longer."""
+    with channel_to(server.target) as channel:
+        call, requests = open_call(channel, method, issuer.mint())
+        call.cancel()
+        requests.close()
+        assert backstage.finished.wait(TIMEOUT)
+    until_unwatched(server)
+
+
+@pytest.mark.parametrize("kind", THREADED)
+def test_a_stream_is_extended_in_band(kind: str, issuer: LocalIssuer, backstage: SyncBackstage) -> None:
+    """`extend_blocking` is `extend` for threads."""
+    with (
+        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        channel_to(server.target) as channel,
+    ):
+        call, requests = open_call(channel, "SS_extending", issuer.mint(jti="old"))
+        requests.send(issuer.mint(jti="newer").encode())
+        assert next(call) == b"newer"
+        revoke(server, issuer, "old")
+        requests.send(issuer.mint(jti="newest").encode())
+        assert next(call) == b"newest"
+        revoke(server, issuer, "newest")
+        requests.send(b"whatever")
+        assert collect(call).code == "token_revoked"
+        requests.close()
+
+
+def test_a_key_fetch_delays_nobody_else(server: Running, issuer: LocalIssuer) -> None:
+    """While one call waits for keys, another connection is served and a stream in flight goes on."""
+    with channel_to(server.target) as busy, channel_to(server.target) as other, ThreadPoolExecutor(1) as pool:
+        stream, _ = open_call(busy, "US_fast", issuer.mint())
+        issuer.rotate()  # the next token names a key that the server does not hold
+        fetches = issuer.requests("/jwks")
+        issuer.hold()
+        try:
+            metadata = bearer(issuer.mint(sub="cold"))
+            cold = pool.submit(lambda: collect(channel_call(busy, metadata)))
+            issuer.wait_for_requests("/jwks", fetches + 1)
+            for _ in range(100):
+                next(stream)
+            assert collect(channel_call(other, ())).code == "credentials_missing"
+            assert not cold.done()
+        finally:
+            issuer.release()
+        assert cold.result(TIMEOUT).messages == [FIRST]
+        stream.cancel()
+
+
+def channel_call(channel: grpc.Channel, metadata: object) -> object:
+    """A short call."""
+    return channel.unary_stream(path("US_short"))(b"", timeout=TIMEOUT, metadata=metadata)
+
+
+def test_expiry_reaches_threads(server: Running, issuer: LocalIssuer) -> None:
+    """A stream on grpc.server ends at `exp`, without anybody's asking."""
+    expires = time.time() + 1.5
+    with channel_to(server.target) as channel:
+        call, _ = open_call(channel, "US_fast", issuer.mint(exp=expires))
+        assert collect(call).code == "token_expired"
+    assert time.time() >= expires
