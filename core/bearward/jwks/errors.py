@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from bearward.errors import AuthError, Refusal
+
+if TYPE_CHECKING:
+    from bearward.jwks.entry import Entry
 
 __all__ = ["FetchError", "FetchFailure", "StartError"]
 
@@ -39,6 +43,8 @@ class FetchError(Exception):
         super().__init__(failure.value if status is None else f"{failure.value} ({status})")
         self.failure = failure
         self.status = status
+        self.stale: Entry | None = None
+        """An older entry that others keep, for a process that holds nothing."""
 
 
 class StartError(AuthError):

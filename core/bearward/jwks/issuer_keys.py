@@ -19,8 +19,9 @@ from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.freshness import Answer, Freshness, Why
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.refresh import Ask, Refresher
+from bearward.jwks.refresh import Ask, Fleet, Refresher
 from bearward.jwks.runtime import Runtime, logger
+from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.state import KeyState
 
 __all__ = ["IssuerKeys", "Miss"]
@@ -49,6 +50,7 @@ class IssuerKeys:
         runtime: Runtime,
         *,
         on_change: Callable[[IssuerKeys], None] | None = None,
+        snapshot: Snapshot | None = None,
         tended: bool = True,
     ) -> None:
         self.issuer = issuer
@@ -57,6 +59,7 @@ class IssuerKeys:
         self._runtime = runtime
         self._monotonic = runtime.clock.monotonic
         self._on_change = on_change
+        self._snapshot = snapshot
         self._tended = tended
         self._state = KeyState(issuer, options, runtime.clock, runtime.jitter)
         # (held, when there is something to see to, until when held may be used): replaced as one, read without a lock
@@ -116,7 +119,7 @@ class IssuerKeys:
         if not self._attach():
             return await self._runtime.elsewhere(self.obtain())
         if self._flight is None and self._state.decide(Why.LOOKUP) is Answer.REFRESH:
-            self._fly(Ask(Why.LOOKUP, self._state.entry))
+            self._fly(Why.LOOKUP)
         await self._landed()
         return self._usable()
 
@@ -132,7 +135,7 @@ class IssuerKeys:
             return await self._runtime.elsewhere(self.refresh_after_miss(kid, generation))
         if self.miss(kid, generation) is Miss.FETCH:
             if self._flight is None:
-                self._fly(Ask(Why.MISS, self._state.entry, kid))
+                self._fly(Why.MISS, kid)
             if await self._landed():
                 self._state.miss(kid, self._monotonic() + self.options.cooldown)
         return self._usable()
@@ -140,11 +143,27 @@ class IssuerKeys:
     def refresh(self) -> asyncio.Task[None]:
         """Refresh now, whatever the brake says: for start-up, and for a source that saw a change."""
         self._attach()
-        return self._flight or self._fly(Ask(Why.LOOKUP, self._state.entry))
+        return self._flight or self._fly(Why.LOOKUP)
 
     def adopt(self, entry: Entry) -> None:
         """Take an entry that another process, or an earlier life of this one, fetched."""
         self._settle(entry)
+
+    async def load_snapshot(self) -> None:
+        """Take what an earlier life of this process left on disk, if it is configured and worth it."""
+        entry = None if self._snapshot is None else await self._snapshot.load()
+        if entry is not None:
+            self.adopt(entry)
+
+    async def refresh_if_changed(self) -> None:
+        """Refresh if the source says that it has something new."""
+        if self._state.attempts and self._flight is None and await self._refresher.changed():
+            self.refresh()
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """What is shared with other processes."""
+        return self._refresher.fleet
 
     @property
     def entry(self) -> Entry | None:
@@ -178,11 +197,14 @@ class IssuerKeys:
         """Something was due: refresh if the machine says so."""
         self._asked = False
         if self._flight is None and self._state.decide(Why.LOOKUP) in (Answer.USE_AND_REFRESH, Answer.REFRESH):
-            self._fly(Ask(Why.LOOKUP, self._state.entry))
+            self._fly(Why.LOOKUP)
         else:
             self._publish()
 
-    def _fly(self, ask: Ask) -> asyncio.Task[None]:
+    def _fly(self, why: Why, kid: str | None = None) -> asyncio.Task[None]:
+        error = self._state.error
+        alone = error is not None and error.failure is FetchFailure.PEER_FAILED
+        ask = Ask(why, self._state.entry, kid, alone)
         began = self._state.attempt()
         self._flight = self._runtime.spawn(self._refresh(ask, began))
         self._publish()
@@ -200,6 +222,8 @@ class IssuerKeys:
         finally:
             self._flight = None
         self._settle(result)
+        if self._snapshot is not None and self._state.entry is result:
+            self._runtime.spawn(self._snapshot.save(self._state.entry))
         if ask.why is Why.MISS and not isinstance(result, FetchError):
             self._state.miss(ask.kid, began + self.options.unknown_kid_ttl)
 
@@ -223,11 +247,12 @@ class IssuerKeys:
 
     def _settle(self, result: Entry | FetchError) -> None:
         """An answer came in, or failed to: change the state, make it visible, and tell."""
-        before = self._state.held
+        before, news = self._state.held, False
         if isinstance(result, FetchError):
-            news, changed = self._state.fail(result), False
+            news = self._state.fail(result)
         else:
-            news, changed = False, self._state.take(result)
+            self._state.take(result)
+        changed = self._state.held is not before
         self._publish()
         if news:
             logger.warning("keys cannot be refreshed: %s", self.health().line())

@@ -15,6 +15,7 @@ from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.cache_control import clamp
 from bearward.jwks.entry import Entry
 from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.jwks.file_source import Watched
 from bearward.jwks.freshness import Why
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
@@ -30,17 +31,26 @@ class Ask:
     why: Why
     held: Entry | None
     kid: str | None = None
+    alone: bool = False
+    """Whether the last attempt was left to another process, which failed: then this one is our own."""
+
+    def is_older_than(self, entry: Entry) -> bool:
+        """Whether `entry` is newer than the set that was tried."""
+        return self.held is None or entry.fetched_at > self.held.fetched_at
 
     def is_met_by(self, entry: Entry, now: float) -> bool:
         """Whether an entry that another process fetched spares a request to the issuer.
 
         It must be newer than the set that was tried, fresh, and for a miss hold the `kid`.
         """
-        if self.held is not None and entry.fetched_at <= self.held.fetched_at:
+        if not self.is_older_than(entry):
             return False
         if now >= entry.fetched_at + entry.lifetime:
             return False
         return self.why is Why.LOOKUP or (self.kid is not None and entry.jwk_set.holds(self.kid))
+
+
+_TICK = 0.001
 
 
 class Fleet(Protocol):
@@ -53,6 +63,18 @@ class Fleet(Protocol):
     def state(self) -> str:
         """`ok`, or what is wrong with the shared cache."""
         ...
+
+    async def newer_than(self, held: Entry | None) -> Entry | None:
+        """The shared entry if it is newer than the one held."""
+        ...
+
+    @property
+    def stamp_name(self) -> str:
+        """Under which a short text changes whenever the shared entry does."""
+        ...
+
+    seen: str | None
+    """The last such text."""
 
 
 class FetchOne(Protocol):
@@ -73,7 +95,7 @@ class Refresher:
         self._client = client
         self._options = options
         self._clock = clock
-        self._fleet = fleet
+        self.fleet = fleet
 
     async def refresh(self, ask: Ask) -> Entry:
         """Answer an entry that is newer than the one that is held.
@@ -81,15 +103,15 @@ class Refresher:
         Raises:
             FetchError: there is none to be had at the moment.
         """
-        if self._fleet is None:
+        if self.fleet is None:
             return await self.fetch(ask.held)
-        return await self._fleet.refresh(ask, self.fetch)
+        return await self.fleet.refresh(ask, self.fetch)
 
     async def fetch(self, held: Entry | None) -> Entry:
         """Ask the issuer itself."""
         asked_at = self._clock.now()
         if held is not None:  # a wall clock that was set back does not make a new answer an old one
-            asked_at = max(asked_at, held.fetched_at)
+            asked_at = max(asked_at, held.fetched_at + _TICK)
         try:
             async with asyncio.timeout(self._options.total_timeout):
                 loaded = await self._source.load(self._client, held.validators if held is not None else None)
@@ -104,7 +126,11 @@ class Refresher:
 
     def fleet_state(self) -> str | None:
         """How it stands with the shared cache; None where there is none."""
-        return None if self._fleet is None else self._fleet.state()
+        return None if self.fleet is None else self.fleet.state()
+
+    async def changed(self) -> bool:
+        """Whether a source that can tell has something new."""
+        return isinstance(self._source, Watched) and await self._source.changed()
 
     async def aclose(self) -> None:
         """Close the connections."""

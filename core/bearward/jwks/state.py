@@ -78,6 +78,8 @@ class KeyState:
 
     def fail(self, error: FetchError) -> bool:
         """An attempt failed. Whether that is news."""
+        if error.stale is not None:
+            self.take(error.stale)
         self.record = machine.failed(self.record, self.options, self._clock.monotonic(), self._jitter())
         news = self.error is None or self.error.failure is not error.failure
         self.error, self._error_at = error, self._clock.now()

@@ -14,20 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 from bearward.clock import Clock, SystemClock
 from bearward.errors import ConfigurationError
+from bearward.jwks.cache_urls import backend_factory
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.errors import StartError
+from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.issuer_keys import IssuerKeys, Miss
 from bearward.jwks.options import StartMode
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.runtime import Runtime
+from bearward.jwks.shared_cache import SharedCache
+from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.sources import source_of
+from bearward.jwks.watch import watch
 
 if TYPE_CHECKING:
     from bearward.policy import TrustedIssuer
 
 __all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "Miss"]
+
+
+_CACHE_TIMEOUT = 0.5
+_POLL_INTERVAL = 0.5
+_LEAST_SECRET = 16
 
 
 class JWKSStore:
@@ -50,6 +60,9 @@ class JWKSStore:
         self._tenants: OrderedDict[str, IssuerKeys] = OrderedDict()
         self._max_tenants = max_tenants
         self._lock = threading.Lock()
+        self._secret = _checked(cache_secret)
+        self._cache = self._shared_cache(cache)
+        self._watch: asyncio.Task[None] | None = None
 
     def keys_of(self, issuer: TrustedIssuer) -> IssuerKeys:
         """The keys of `issuer`: those of an explicit one, or of a tenant, made at the first call."""
@@ -82,17 +95,32 @@ class JWKSStore:
         self._runtime.bind()
         for issuer in issuers:
             self.add(issuer)
+        if self._watch is None or self._watch.done():
+            intervals = [keys.options.poll_interval for keys in self._explicit.values()]
+            self._watch = self._runtime.spawn(watch(self._by_use, self._cache, min(intervals, default=_POLL_INTERVAL)))
         await asyncio.gather(*(self._warm(keys) for keys in self._explicit.values()))
 
     async def aclose(self) -> None:
         """End all tasks and close all connections. What is held stays; `start` may be called on another loop."""
         await self._runtime.aclose()
+        self._watch = None
         for keys in self._all():
             await keys.aclose()
+        if self._cache is not None:
+            await self._cache.aclose()
 
     def health(self) -> tuple[IssuerHealth, ...]:
         """One per explicit issuer, then one per tenant."""
         return tuple(keys.health() for keys in self._all())
+
+    def _by_use(self) -> Iterable[IssuerKeys]:
+        with self._lock:
+            return [*self._explicit.values(), *reversed(self._tenants.values())]
+
+    def _shared_cache(self, cache: str | Any) -> SharedCache | None:
+        # what is no URL is an aiocache backend of the caller's own
+        make = backend_factory(cache, timeout=_CACHE_TIMEOUT) if isinstance(cache, str) else lambda: cache
+        return None if make is None else SharedCache(make, self._runtime.clock, timeout=_CACHE_TIMEOUT)
 
     def _all(self) -> list[IssuerKeys]:
         with self._lock:
@@ -100,9 +128,21 @@ class JWKSStore:
 
     def _make(self, issuer: TrustedIssuer, *, tended: bool) -> IssuerKeys:
         client = HTTPClient(issuer.keys, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
-        refresher = Refresher(source_of(issuer), client, issuer.keys, self._runtime.clock)
+        source, options, clock = source_of(issuer), issuer.keys, self._runtime.clock
+        shared: dict[str, Any] = {"source": repr(source), "options": options, "clock": clock, "secret": self._secret}
+        fleet = snapshot = None
+        if self._cache is not None and issuer.static_keys is None:
+            fleet = IssuerFleet(self._cache, issuer.issuer, **shared)
+        if options.snapshot_dir is not None and issuer.static_keys is None:
+            snapshot = Snapshot(options.snapshot_dir, issuer.issuer, **shared)
         keys = IssuerKeys(
-            issuer.issuer, issuer.keys, refresher, self._runtime, on_change=self._on_change, tended=tended
+            issuer.issuer,
+            options,
+            Refresher(source, client, options, clock, fleet),
+            self._runtime,
+            on_change=self._on_change,
+            snapshot=snapshot,
+            tended=tended,
         )
         if issuer.static_keys is not None:
             keys.adopt(Entry(issuer.static_keys, b"", self._runtime.clock.now(), float("inf")))
@@ -110,6 +150,8 @@ class JWKSStore:
 
     async def _warm(self, keys: IssuerKeys) -> None:
         mode = keys.options.start
+        if keys.current() is None:
+            await keys.load_snapshot()
         if mode is StartMode.LAZY or keys.current() is not None:
             return
         flight = keys.refresh()
@@ -117,3 +159,9 @@ class JWKSStore:
         await asyncio.wait((flight,), timeout=wait)
         if mode is StartMode.REQUIRED and keys.current() is None:
             raise StartError(keys.issuer)
+
+
+def _checked(secret: bytes | None) -> bytes | None:
+    if secret is not None and (not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET):
+        raise ConfigurationError("cache_secret", f"must be at least {_LEAST_SECRET} bytes")
+    return secret

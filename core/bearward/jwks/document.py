@@ -1,0 +1,126 @@
+"""How an entry looks outside the process, in a shared cache or on disk: JSON, authenticated where a secret is shared.
+
+Rules of this file: pure; whatever is read back is judged anew, as strictly as an issuer's own answer. It must be for the
+same issuer and source, not from the future, and its keys are parsed again. With a secret, an HMAC over the text and the
+name under which it is stored must fit, so that whoever can write the cache can neither plant a key nor swap documents.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jose.strict_json import JSONLimits, parse_object
+from bearward.jwks.entry import Entry
+from bearward.jwks.sources import Validators
+
+__all__ = ["Stored", "StoredDocumentError", "pack", "unpack"]
+
+_FORMAT = 1
+_LIMITS = JSONLimits(depth=4, containers=16)
+_CONTEXT = b"bearward jwks document 1\x00"
+_MAX_SKEW = 30.0
+_MAX_TEXT = 262_144
+
+
+class StoredDocumentError(ValueError):
+    """What was stored is not what this process would have stored; the message is a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry, and how many attempts the fleet had left after it."""
+
+    entry: Entry
+    tokens: float
+
+
+def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str:
+    """The text to store under `name`."""
+    entry = stored.entry
+    validators = entry.validators
+    payload = json.dumps(
+        {
+            "format": _FORMAT,
+            "issuer": issuer,
+            "fetched_at": entry.fetched_at,
+            "lifetime": entry.lifetime,
+            "tokens": stored.tokens,
+            "url": validators.url if validators is not None else None,
+            "etag": validators.etag if validators is not None else None,
+            "last_modified": validators.last_modified if validators is not None else None,
+            "document": entry.document.decode("utf-8"),
+        }
+    )
+    envelope = {"payload": payload}
+    if secret is not None:
+        envelope["mac"] = _mac(secret, name, payload)
+    return json.dumps(envelope)
+
+
+def unpack(text: str, *, name: str, issuer: str, secret: bytes | None, now: float, max_age: float) -> Stored:
+    """Read back what `pack` made.
+
+    Raises:
+        StoredDocumentError: it is damaged, planted, for something else, or from the future.
+    """
+    if len(text) > _MAX_TEXT:
+        raise StoredDocumentError("too large")
+    payload = _authentic(_object(text), name, secret)
+    members = _object(payload)
+    if members.get("format") != _FORMAT or members.get("issuer") != issuer:
+        raise StoredDocumentError("for another issuer, or of another format")
+    fetched_at = _number(members, "fetched_at")
+    if fetched_at > now + _MAX_SKEW:
+        raise StoredDocumentError("from the future")
+    document = _text(members, "document").encode("utf-8")
+    try:
+        jwk_set = JWKSet.parse(document)
+    except JWKSetError as exc:
+        raise StoredDocumentError("no usable key set") from exc
+    lifetime = min(max(0.0, _number(members, "lifetime")), max_age)
+    entry = Entry(jwk_set, document, fetched_at, lifetime, _validators(members))
+    return Stored(entry, _number(members, "tokens"))
+
+
+def _authentic(envelope: dict[str, Any], name: str, secret: bytes | None) -> str:
+    payload = _text(envelope, "payload")
+    if secret is not None and not hmac.compare_digest(_text(envelope, "mac"), _mac(secret, name, payload)):
+        raise StoredDocumentError("not authentic")
+    return payload
+
+
+def _mac(secret: bytes, name: str, payload: str) -> str:
+    return hmac.new(secret, _CONTEXT + name.encode() + b"\x00" + payload.encode(), "sha256").hexdigest()
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return parse_object(text.encode("utf-8"), _LIMITS)
+    except ValueError as exc:  # UnicodeEncodeError too
+        raise StoredDocumentError("no JSON object") from exc
+
+
+def _text(members: dict[str, Any], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str) or (not value.isascii() and name == "mac"):
+        raise StoredDocumentError("a member is missing")
+    return value
+
+
+def _number(members: dict[str, Any], name: str) -> float:
+    value = members.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise StoredDocumentError("a member is missing")
+    return float(value)
+
+
+def _validators(members: dict[str, Any]) -> Validators | None:
+    found = {name: members.get(name) for name in ("url", "etag", "last_modified")}
+    if not isinstance(found["url"], str):
+        return None
+    safe = {name: value if isinstance(value, str) and value.isprintable() else None for name, value in found.items()}
+    return Validators(found["url"], safe["etag"], safe["last_modified"])

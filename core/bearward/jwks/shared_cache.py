@@ -1,0 +1,143 @@
+"""The aiocache boundary: a few operations on short texts, each within a time limit; every failure is a `CacheError`.
+
+Rules of this file: nothing that a cache does or fails to do gets past it but a value, None or a CacheError. After a
+failure the backend is made anew (a cancelled aiomcache call leaves an answer in its connection, which the next call
+would take for its own), and for a moment operations fail at once, so that a cache that hangs costs one time limit and
+not one for each operation. aiocache's own lock holds between coroutines only; a lease here is an `add` with a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from bearward.clock import Clock
+from bearward.jwks.cache_urls import BackendFactory
+from bearward.jwks.runtime import logger
+
+__all__ = ["CacheError", "SharedCache"]
+
+_MAX_TTL = 30 * 86_400  # memcached takes more for a date
+_RELEASE = "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
+
+
+class CacheError(Exception):
+    """The shared cache cannot be used at the moment."""
+
+
+class SharedCache:
+    """A cache that several processes share. `timeout` and `pause` are seconds."""
+
+    def __init__(self, make: BackendFactory, clock: Clock, *, timeout: float, pause: float = 1.0) -> None:
+        self._make = make
+        self._clock = clock
+        self._timeout = timeout
+        self._pause = pause
+        self._backend: Any = None
+        self._paused_until = -math.inf
+        self.state = "ok"
+        """`ok`, or the class of the last failure while it lasts."""
+
+    async def get(self, keys: Sequence[str]) -> list[str | None]:
+        """The texts under `keys`, None where there is none."""
+        values = await self._do(lambda backend: backend.multi_get(list(keys), timeout=0))
+        if not isinstance(values, list | tuple) or len(values) != len(keys):  # AIOCACHE_DISABLE=1 answers None
+            return [None] * len(keys)
+        return [_text(value) for value in values]
+
+    async def put(self, key: str, value: str, ttl: float) -> None:
+        """Store `value` for at least `ttl` seconds."""
+        await self._do(lambda backend: _set(backend, key, value, _whole(ttl)))
+
+    async def claim(self, key: str, owner: str, ttl: float) -> bool:
+        """Take the lease `key`, for `ttl` seconds at most, unless another holds it."""
+        return bool(await self._do(lambda backend: _add(backend, key, owner, _whole(ttl))))
+
+    async def release(self, key: str, owner: str) -> None:
+        """Give the lease back, if it is still `owner`'s."""
+        await self._do(lambda backend: _delete_if(backend, key, owner))
+
+    async def aclose(self) -> None:
+        """Close the connections; the next operation makes new ones."""
+        backend, self._backend = self._backend, None
+        self._paused_until = -math.inf
+        if backend is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(self._timeout):
+                    await _close(backend)
+
+    async def _do(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
+        if self._clock.monotonic() < self._paused_until:
+            raise CacheError(self.state)
+        try:
+            async with asyncio.timeout(self._timeout):
+                if self._backend is None:
+                    self._backend = await asyncio.to_thread(self._make)
+                result = await operation(self._backend)
+        except Exception as exc:
+            await self._failed(exc)
+            raise CacheError(self.state) from exc
+        if self.state != "ok":
+            self.state = "ok"
+            logger.info("the shared cache works again")
+        return result
+
+    async def _failed(self, error: Exception) -> None:
+        cause = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+        if self.state != cause:
+            logger.warning("the shared cache fails (%s): each process goes on by itself", cause)
+        self.state = cause
+        await self.aclose()
+        self._paused_until = self._clock.monotonic() + self._pause
+
+
+def _is_redis(backend: Any) -> bool:
+    return hasattr(backend, "RELEASE_SCRIPT")
+
+
+async def _set(backend: Any, key: str, value: str, ttl: int) -> None:
+    if _is_redis(backend):  # aiocache's own `set` calls a command that redis-py deprecates
+        await backend.raw("set", key, value, ex=ttl, timeout=0)
+    else:
+        await backend.set(key, value, ttl=ttl, timeout=0)
+
+
+async def _add(backend: Any, key: str, value: str, ttl: int) -> bool:
+    try:
+        return bool(await backend.add(key, value, ttl=ttl, timeout=0))
+    except ValueError:  # the key exists
+        return False
+
+
+async def _delete_if(backend: Any, key: str, value: str) -> None:
+    if _is_redis(backend):  # in one step
+        await backend.raw("eval", _RELEASE, 1, key, value, timeout=0)
+    elif _text(await backend.get(key, timeout=0)) == value:
+        await backend.delete(key, timeout=0)
+
+
+async def _close(backend: Any) -> None:
+    """Aiocache calls a method of the Redis client that is deprecated."""
+    close = getattr(getattr(backend, "client", None), "aclose", None)
+    if close is not None:
+        await close()
+    else:
+        await backend.close()
+
+
+def _text(value: object) -> str | None:
+    """What is no text is as good as nothing: somebody else put it there."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    return value if isinstance(value, str) else None
+
+
+def _whole(ttl: float) -> int:
+    """Memcached takes whole seconds."""
+    return min(_MAX_TTL, max(1, math.ceil(ttl)))

@@ -1,0 +1,90 @@
+"""The last good key set on disk, so that a restart does not need the issuer.
+
+Rules of this file: written whole or not at all (a temporary file, synced, then renamed); read as distrustfully as a
+shared cache; it ages from the fetch, not from the start. A disk that fails is a line in the log, never a failed refresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+from bearward.clock import Clock
+from bearward.jwks.document import Stored, StoredDocumentError, pack, unpack
+from bearward.jwks.entry import Entry
+from bearward.jwks.options import JWKSOptions
+from bearward.jwks.runtime import logger
+
+__all__ = ["Snapshot"]
+
+_MOST = 262_144
+
+
+class Snapshot:
+    """One issuer's file in `directory`. The methods run in a thread what blocks."""
+
+    def __init__(
+        self,
+        directory: str | Path,
+        issuer: str,
+        *,
+        source: str,
+        options: JWKSOptions,
+        clock: Clock,
+        secret: bytes | None,
+    ) -> None:
+        self._name = sha256(f"{issuer}\x00{source}".encode()).hexdigest()[:32]
+        self.path = Path(directory) / f"{self._name}.json"
+        self._issuer = issuer
+        self._options = options
+        self._clock = clock
+        self._secret = secret
+
+    async def load(self) -> Entry | None:
+        """The entry, if there is one that this process can believe."""
+        try:
+            text = await asyncio.to_thread(self._read)
+            return unpack(
+                text,
+                name=self._name,
+                issuer=self._issuer,
+                secret=self._secret,
+                now=self._clock.now(),
+                max_age=self._options.max_age,
+            ).entry
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as exc:  # StoredDocumentError and UnicodeDecodeError are ValueErrors
+            reason = str(exc) if isinstance(exc, StoredDocumentError) else type(exc).__name__
+            logger.warning("the snapshot of %s is not used: %s", self._issuer, reason)
+            return None
+
+    async def save(self, entry: Entry) -> None:
+        """Replace the file."""
+        text = pack(Stored(entry, 0.0), name=self._name, issuer=self._issuer, secret=self._secret)
+        try:
+            await asyncio.to_thread(self._write, text)
+        except OSError as exc:
+            logger.warning("the snapshot of %s cannot be written: %s", self._issuer, type(exc).__name__)
+
+    def _read(self) -> str:
+        with self.path.open("rb") as file:
+            return file.read(_MOST + 1).decode("utf-8")
+
+    def _write(self, text: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{self._name}.", dir=self.path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
