@@ -53,7 +53,7 @@ class Pure(Contract):
 
 
 class Boundary(Contract):
-    """`one boundary each`: of all modules, only `importers` (and what is below them) import `external`."""
+    """`one boundary each`: of all modules of ours, only `importers` (and what is below them) import `external`."""
 
     type_name = "boundary"
 
