@@ -15,7 +15,7 @@ from typing import Any
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.entry import Entry
-from bearward.jwks.sources import Validators
+from bearward.jwks.validators import Validators
 
 __all__ = ["Stored", "StoredDocumentError", "pack", "unpack"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bearward.jose.jwk_set import JWKSet
 
 if TYPE_CHECKING:
-    from bearward.jwks.sources import Validators
+    from bearward.jwks.validators import Validators
 
 __all__ = ["Entry", "HeldKeys"]
 

@@ -17,6 +17,7 @@ from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.options import JWKSOptions, Metadata
 from bearward.jwks.urls import check_url, oauth_metadata_url, openid_metadata_url, same_origin
+from bearward.jwks.validators import Validators
 
 if TYPE_CHECKING:
     from bearward.policy import TrustedIssuer
@@ -24,23 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["JWKSURI", "Chain", "Discovery", "Loaded", "Source", "Static", "Validators", "source_of"]
 
 _METADATA_LIMITS = JSONLimits(depth=16, containers=1024)
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """What lets the next request be a conditional one (RFC 9110 section 8.8), good for one URL."""
-
-    url: str
-    etag: str | None = None
-    last_modified: str | None = None
-
-    def conditions(self, url: str) -> dict[str, str]:
-        """The headers of a conditional request for `url`; none where these validators are not for it."""
-        if url != self.url:
-            return {}
-        if self.etag is not None:
-            return {"if-none-match": self.etag}
-        return {} if self.last_modified is None else {"if-modified-since": self.last_modified}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +174,6 @@ def source_of(issuer: TrustedIssuer) -> Source:
         from bearward.jwks.file_source import File
 
         return File(options.jwks_file, max_body=options.max_body)
-    if issuer.static_keys is not None:
-        return Chain([])
     if issuer.jwks_uri is not None:
         return JWKSURI(issuer.jwks_uri)
     try:
