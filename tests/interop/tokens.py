@@ -30,7 +30,7 @@ def unb64(text: str) -> bytes:
 
 def header_of(token: str) -> dict[str, Any]:
     """The header, unverified."""
-    header: dict[str, Any] = json.loads(unb64(token.split(".")[0]))
+    header: dict[str, Any] = json.loads(unb64(token.split(".", maxsplit=1)[0]))
     return header
 
 

@@ -220,15 +220,26 @@ def _read_rsa(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int
 def _read_ec(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]:
     crv: str = member["crv"]
     curve, size = _CURVES[crv]
-    x, y = _octets(member, "x"), _octets(member, "y")
-    if len(x) != size or len(y) != size:  # RFC 7518 section 6.2.1.2: the full length of the field
-        raise KeySetAside(SetAside.MALFORMED)
+    x, y = _coordinate(member, "x", size), _coordinate(member, "y", size)
     numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
     try:
         public = numbers.public_key()  # raises for a point that is not on the curve
     except (ValueError, UnsupportedAlgorithm):
         raise KeySetAside(SetAside.MALFORMED) from None
-    return public, {"crv": crv, "kty": "EC", "x": member["x"], "y": member["y"]}, 2 * size
+    x_text, y_text = (base64url.encode(octets).decode("ascii") for octets in (x, y))
+    return public, {"crv": crv, "kty": "EC", "x": x_text, "y": y_text}, 2 * size
+
+
+def _coordinate(member: Mapping[str, Any], name: str, size: int) -> bytes:
+    """In the full length of the field, as RFC 7518 section 6.2.1.2 asks.
+
+    Issuers send less where leading octets are zero (Authlib; Glewlwyd with GnuTLS), or one zero octet more, the sign
+    of ASN.1. It is the same number, so such a key is as good as any.
+    """
+    octets = _octets(member, name)
+    if len(octets) > size + 1 or len(octets.lstrip(b"\0")) > size:
+        raise KeySetAside(SetAside.MALFORMED)
+    return octets.lstrip(b"\0").rjust(size, b"\0")
 
 
 def _read_okp(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]:
