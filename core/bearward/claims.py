@@ -16,8 +16,7 @@ from bearward.policy import TrustedIssuer
 __all__ = ["issuer_of", "valid_between", "validate"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
-_FARTHEST = 1e15  # seconds, thirty million years: beyond it a date is a mistake, and sums could overflow
-_STRINGS = ("sub", "jti")
+_FARTHEST = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
 
 
 def issuer_of(claims: Mapping[str, Any]) -> str:
@@ -40,9 +39,10 @@ def validate(claims: Mapping[str, Any], policy: TrustedIssuer, now: float, *, al
             raise AuthError(Refusal.CLAIM_MISSING, claim=name)
     _check_times(claims, policy, now)
     _check_audience(claims, policy)
-    for name in _STRINGS:
-        if name in claims and type(claims[name]) is not str:
-            raise AuthError(Refusal.CLAIM_MALFORMED, claim=name)
+    if type(claims.get("sub", "")) is not str:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="sub")
+    if type(claims.get("jti", "")) is not str:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti")
     if "cnf" in claims and not allow_bound:  # RFC 7800: whoever presents it must prove a key
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     if policy.client_ids:
@@ -89,6 +89,8 @@ def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         return
     audience = claims["aud"]
     if type(audience) is str:
+        if audience in policy.audience:
+            return
         audience = (audience,)
     elif type(audience) is not list or not audience or any(type(name) is not str for name in audience):
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
