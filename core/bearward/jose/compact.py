@@ -64,17 +64,17 @@ def split(token: str) -> tuple[JOSEHeader, bytes, bytes, bytes]:
         octets = token.encode("ascii")
     except UnicodeEncodeError:
         raise AuthError(Refusal.TOKEN_MALFORMED) from None
-    segments = octets.split(b".", 5)
+    segments = base64url.to_ordinary(octets).split(b".", 5)
     if len(segments) != 3:
         raise AuthError(_what_else(octets, len(segments)))
     first, second, third = segments
     header = _KEPT.get(first) or _header(first)
     try:
-        payload = base64url.decode(second)
-        signature = base64url.decode(third)
+        payload = base64url.decode_ordinary(second)
+        signature = base64url.decode_ordinary(third)
     except ValueError:
         raise AuthError(Refusal.TOKEN_MALFORMED) from None
-    return header, payload, octets[: len(first) + 1 + len(second)], signature
+    return header, payload, octets[: -len(third) - 1], signature
 
 
 def _what_else(octets: bytes, segments: int) -> Refusal:
@@ -96,7 +96,7 @@ def _header(segment: bytes) -> JOSEHeader:
     if not segment:
         raise AuthError(Refusal.TOKEN_MALFORMED)
     try:
-        octets = base64url.decode(segment)
+        octets = base64url.decode_ordinary(segment)
     except ValueError:
         raise AuthError(Refusal.TOKEN_MALFORMED) from None
     header = _read_header(octets)

@@ -4,8 +4,9 @@ Rule of this file: what two parsers could read differently is refused. So: UTF-8
 surrogates, no duplicate members, no NaN or Infinity, no fraction beyond a double and no integer of more than 4300
 characters (or fewer, where the interpreter was told so), bounded depth and a bounded number of containers.
 
-msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. Those two are
-excluded by counting; a document with escapes, which counting cannot clear, goes to the slower parser of the standard
+msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. What was parsed is
+written again: if that gives the very same octets, no member can have been there twice. A document that is written in
+another way (with white space, with escapes, with a fraction like 1.0) goes to the slower parser of the standard
 library, which looks at each member. Both answer alike (a property test holds them to it).
 """
 
@@ -25,6 +26,7 @@ _MAX_DIGITS = 4300  # sign included; msgspec's own bound, which no interpreter o
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +52,21 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    if b"\\" in raw:
-        return parse_object_slowly(raw, limits)
     try:
         value = _decode(raw)
+        canonical = type(value) is dict and _encode(value) == raw
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ValueError("not one strict JSON object") from None
-    if type(value) is not dict:
-        raise ValueError("not one strict JSON object")
-    # Without escapes a quote only ever begins or ends a string, so half their number is the number of strings in the
-    # text. A member that is there twice leaves at least its name out of the parsed value.
-    kinds = [*map(type, value.values())]
-    strings = len(value) + kinds.count(str)
-    if list in kinds or dict in kinds:
-        if raw.count(b"{") + raw.count(b"[") > limits.depth:  # brackets inside strings count too: look closer
-            _check_nesting(raw, limits)
-        strings += sum(map(_strings, value.values())) - kinds.count(str)
-    if raw.count(b'"') != 2 * strings:
-        raise ValueError("not one strict JSON object")
-    return value
+    except OverflowError:  # an integer beyond 64 bits is read, but not written
+        canonical = False
+    if canonical and ((raw.count(b"{") == 1 and b"[" not in raw) or _is_flat_enough(raw, limits)):
+        return value
+    return parse_object_slowly(raw, limits)
+
+
+def _is_flat_enough(raw: bytes, limits: JSONLimits) -> bool:
+    """Whether the brackets, those within strings included, are too few to nest too deep."""
+    return raw.count(b"{") + raw.count(b"[") <= limits.depth
 
 
 def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
@@ -83,16 +81,6 @@ def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError("not one strict JSON object")
     return value
-
-
-def _strings(value: Any) -> int:
-    """How many strings a value holds, names of members included, at any depth."""
-    kind = type(value)
-    if kind is str:
-        return 1
-    if kind is dict:
-        return len(value) + sum(map(_strings, value.values()))
-    return sum(map(_strings, value)) if kind is list else 0
 
 
 def _check_nesting(raw: bytes, limits: JSONLimits) -> None:
