@@ -52,16 +52,21 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    try:
-        value = _decode(raw)
-        canonical = type(value) is dict and _encode(value) == raw
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise ValueError("not one strict JSON object") from None
-    except OverflowError:  # an integer beyond 64 bits is read, but not written
-        canonical = False
-    if canonical and ((raw.count(b"{") == 1 and b"[" not in raw) or _is_flat_enough(raw, limits)):
+    value = _parse_canonical(raw)
+    if value is not None and ((raw.count(b"{") == 1 and b"[" not in raw) or _is_flat_enough(raw, limits)):
         return value
     return parse_object_slowly(raw, limits)
+
+
+def _parse_canonical(raw: bytes) -> dict[str, Any] | None:
+    """The value of `raw` if it is written as msgspec would write it; None if the slow parser must look."""
+    try:
+        value = _decode(raw)
+        return value if type(value) is dict and _encode(value) == raw else None
+    except OverflowError:  # an integer beyond 64 bits is read, but not written
+        return None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise ValueError("not one strict JSON object") from None
 
 
 def _is_flat_enough(raw: bytes, limits: JSONLimits) -> bool:
