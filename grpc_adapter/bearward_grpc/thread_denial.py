@@ -7,20 +7,30 @@ read before the answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Never
+from typing import Any
 
 import grpc
 
 from bearward_grpc.answers import Answer
 
-__all__ = ["abort", "denial"]
+__all__ = ["abort", "conclude", "denial"]
 
 
-def abort(context: Any, answer: Answer) -> Never:
-    """End the call with `answer`; raises what `context.abort` raises."""
+def abort(context: Any, answer: Answer) -> None:
+    """End the call with `answer`: raises on grpc.server; in a thread of grpc.aio it may return, so return then."""
     context.set_trailing_metadata(answer.trailers)  # abort itself takes no trailers here
     context.abort(answer.code, answer.details)
-    raise RuntimeError("context.abort returned")  # it never does
+
+
+def conclude(context: Any, answer: Answer) -> None:
+    """Set `answer` as the end of a stream of responses; the handler must return then.
+
+    On grpc.aio a thread runs ahead of what is being written for it, and an abort that overtakes the first write leaves
+    the call without a status for ever.
+    """
+    context.set_trailing_metadata(answer.trailers)
+    context.set_code(answer.code)
+    context.set_details(answer.details)
 
 
 def denial(answer: Answer) -> grpc.RpcMethodHandler[Any, Any]:

@@ -18,7 +18,7 @@ from bearward_grpc.answers import Answer, PerRefusal
 from bearward_grpc.call import Call
 from bearward_grpc.certificates import check_binding
 from bearward_grpc.handlers import behaviour_of, with_behaviour
-from bearward_grpc.thread_denial import abort
+from bearward_grpc.thread_denial import abort, conclude
 from bearward_grpc.thread_guard import ThreadGuard
 
 __all__ = ["ThreadWrapping"]
@@ -62,7 +62,8 @@ class ThreadWrapping:
             finally:
                 if guard is not None:
                     guard.close()
-            return abort(context, self._answers.of(refused))
+            abort(context, self._answers.of(refused))
+            return None
 
         return answering
 
@@ -85,7 +86,7 @@ class ThreadWrapping:
                 if guard is not None:
                     guard.close()
             if refused is not None:
-                abort(context, self._answers.of(refused))
+                conclude(context, self._answers.of(refused))
 
         return streaming
 
@@ -100,7 +101,8 @@ class ThreadWrapping:
                 return self._run(behaviour, request, context, *callback)
             except AuthError as error:
                 refused = error
-            return abort(context, self._answers.of(refused))
+            abort(context, self._answers.of(refused))
+            return None
 
         return pushing
 

@@ -64,6 +64,7 @@ def test_a_handler_that_receives_is_ended_by_the_next_message(
     ):
         call, requests = open_call(channel, method, issuer.mint(jti="talk"))
         revoke(server, issuer, "talk")
+        until_unwatched(server)  # the end is known in the server before the message comes
         requests.send(b"more")
         outcome = outcome_of(call, method)
         requests.close()
@@ -76,13 +77,13 @@ def test_a_handler_that_receives_is_ended_by_the_next_message(
 def test_a_handler_that_waits_for_a_message_is_freed(
     method: str, server: Running, issuer: LocalIssuer, backstage: SyncBackstage
 ) -> None:
-    """The call is cancelled from outside: CANCELLED is all that grpc's public interface can say then."""
+    """The call is cancelled from outside; its caller sees CANCELLED, or our status where that was faster."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, method, issuer.mint(jti="idle"))
         revoke(server, issuer, "idle")
         outcome = outcome_of(call, method)
         requests.close()
-    assert outcome.status is grpc.StatusCode.CANCELLED
+    assert outcome.status in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAUTHENTICATED}
     assert backstage.finished.wait(TIMEOUT)
     until_unwatched(server)
 
@@ -129,6 +130,7 @@ def test_a_stream_is_extended_in_band(kind: str, issuer: LocalIssuer, backstage:
         requests.send(issuer.mint(jti="newest").encode())
         assert next(call) == b"newest"
         revoke(server, issuer, "newest")
+        until_unwatched(server)
         requests.send(b"whatever")
         assert collect(call).code == "token_revoked"
         requests.close()

@@ -1,0 +1,123 @@
+"""How a token may come, and what of it may be seen: one `authorization` entry, and nothing in any log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bearward import AUTHENTICATED
+from bearward.testing import LocalIssuer
+from bearward_grpc import RedactingFilter, public, redact_grpc_log
+from tests.adapters.grpc.calls import bearer, channel_to, collect, path
+from tests.adapters.grpc.conftest import trust
+from tests.adapters.grpc.raw import RawCall
+from tests.adapters.grpc.servers import KINDS, SERVICE, Running, serving
+
+Entries = list[tuple[str, str]]
+OK = "ok"
+ROWS: dict[str, tuple[Callable[[str], Entries], str]] = {
+    "as it should be": (lambda t: [("authorization", f"Bearer {t}")], OK),
+    "scheme in small letters": (lambda t: [("authorization", f"bearer {t}")], OK),
+    "scheme in capitals": (lambda t: [("authorization", f"BEARER {t}")], OK),
+    "spaces around": (lambda t: [("authorization", f" Bearer  {t} ")], OK),
+    "twice": (lambda t: [("authorization", f"Bearer {t}")] * 2, "credentials_repeated"),
+    "twice, one of them foreign": (
+        lambda t: [("authorization", "Basic dTpw"), ("authorization", f"Bearer {t}")],
+        "credentials_repeated",
+    ),
+    "joined by a comma": (lambda t: [("authorization", f"Bearer {t}, Bearer {t}")], "credentials_malformed"),
+    "another scheme": (lambda t: [("authorization", "Basic dTpw")], "credentials_missing"),
+    "no scheme": (lambda t: [("authorization", t)], "credentials_missing"),
+    "no token": (lambda t: [("authorization", "Bearer")], "credentials_malformed"),
+    "empty": (lambda t: [("authorization", "")], "credentials_missing"),
+    "a control character": (lambda t: [("authorization", f"Bearer {t}\x01")], "credentials_malformed"),
+    "not ASCII": (lambda t: [("authorization", f"Bearer {t}\u00e9")], "credentials_malformed"),
+    "binary metadata": (lambda t: [("authorization-bin", "QmVhcmVy")], "credentials_missing"),
+    "another name": (lambda t: [("x-authorization", f"Bearer {t}")], "credentials_missing"),
+    "the proxy's": (lambda t: [("proxy-authorization", f"Bearer {t}")], "credentials_missing"),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Running]:
+    """The echo service for any verified caller."""
+    with serving(request.param, trust(issuer), {SERVICE: AUTHENTICATED, f"/{SERVICE}/US": public}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_exactly_one_bearer_token_is_read(
+    name: str, server: Running, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever else comes is missing, malformed or repeated, and never logged by us."""
+    entries, expected = ROWS[name]
+    token = issuer.mint(sub="ada")
+    with caplog.at_level(logging.DEBUG), RawCall(server.port, path("UU"), entries(token)) as call:
+        call.send(b"hello", end=True)
+        reply = call.until_end()
+    told = reply.headers[-1].get("bearward-code", OK if reply.status == 0 else reply.status)
+    assert told == expected
+    assert not [r for r in caplog.records if r.name.startswith("bearward") and token in r.getMessage()]
+
+
+def test_a_header_in_capitals_lets_nobody_in(server: Running, issuer: LocalIssuer) -> None:
+    """HTTP/2 forbids it (RFC 9113 section 8.2.1); grpc or we refuse, and no handler runs."""
+    ran = len(server.seen.callers)
+    with RawCall(server.port, path("UU"), [("Authorization", f"Bearer {issuer.mint()}")]) as call:
+        call.send(b"hello", end=True)
+        reply = call.until_end()
+    assert not reply.headers or reply.status != 0
+    assert len(server.seen.callers) == ran
+
+
+def test_a_token_that_is_too_large_is_refused_before_any_work(server: Running) -> None:
+    """Whether grpc's own limit or ours strikes first, the call ends and no handler runs."""
+    ran = len(server.seen.callers)
+    with RawCall(server.port, path("UU"), [("authorization", "Bearer " + "a" * 17_000)]) as call:
+        reply = call.until_end()
+    assert not reply.headers or reply.status in {8, 16}
+    assert len(server.seen.callers) == ran
+
+
+def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: LocalIssuer) -> None:
+    """Good, bad or none: nobody is known there."""
+    with channel_to(server.target) as channel:
+        for metadata in ((), bearer("rubbish"), bearer(issuer.mint(sub="ada"))):
+            call = channel.unary_stream(path("US"))(b"hello", metadata=metadata)
+            assert collect(call).messages == [b"nobody", b"hello"]
+
+
+def test_grpcs_own_line_is_redacted(
+    server: Running, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    """grpcio logs metadata that is not UTF-8 with its value; the filter keeps the line and takes the value."""
+    redacting = redact_grpc_log()
+    request.addfinalizer(
+        lambda: [logging.getLogger(name).removeFilter(redacting) for name in ("grpc", "grpc._cython.cygrpc")]
+    )
+    token = issuer.mint()
+    with RawCall(server.port, path("UU"), [("authorization", f"Bearer {token}\xe9".encode("latin-1"))]) as call:
+        call.until_end()
+    lines = [record.getMessage() for record in caplog.records if record.name == "grpc._cython.cygrpc"]
+    assert lines == ["Invalid encoding on [redacted]"] * len(lines)
+    assert lines
+    assert token not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments", "clean"),
+    [
+        ("Invalid encoding on %s", (b"Bearer a.b.c\xe9",), "Invalid encoding on [redacted]"),
+        ("metadata authorization: Bearer abc.def-ghi/+=", (), "metadata authorization: Bearer [redacted]"),
+        ("got eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln in x", (), "got [redacted] in x"),
+        ("module grpc._cython.cygrpc loaded", (), "module grpc._cython.cygrpc loaded"),
+        ("%d of %d", ("wrong",), "%d of %d"),
+    ],
+)
+def test_the_filter_cleans_what_it_is_given(line: str, arguments: tuple[object, ...], clean: str) -> None:
+    """Values after a scheme and whole JWTs go; the rest of the line stays."""
+    record = logging.LogRecord("grpc", logging.ERROR, "", 0, line, arguments, None)
+    assert RedactingFilter().filter(record)
+    assert record.getMessage() == clean
