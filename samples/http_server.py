@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import socket
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sanic import Sanic
-from sanic.worker.loader import AppLoader
 
 from bearward import ConfigurationError
 from bearward_sanic import install
@@ -23,40 +22,27 @@ from samples.command_line import Parser, bound, load, main_of, notes_path, ready
 from samples.http_routes import App, add_routes
 from samples.notes import MEMORY, NoteStore
 from samples.service import OffLoop, ProtectedService
+from samples.workers import run_workers
 
 __all__ = ["create_app", "main"]
 
+BACKLOG = 128
 GRACE = 2.0
 """Seconds that requests have to end by themselves when the server stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What every worker is told."""
-
-    config: str | None
-    notes: str
-    host: str
-    port: int
-    workers: int
-
-
-def create_app(plan: Plan, started: Any) -> App:
-    """The application of one worker; `started` counts them, and the last one says for all that they are ready."""
-    verifier = load(plan.config).verifier()
+def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) -> App:
+    """The application of one process."""
+    verifier = load(config).verifier()
     app = Sanic("bearward-sample", configure_logging=False)
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
     install(app, verifier)
-    off_loop = OffLoop(ProtectedService(NoteStore(plan.notes)))
+    off_loop = OffLoop(ProtectedService(NoteStore(notes)))
     stopping = asyncio.Event()
     add_routes(app, off_loop, verifier, stopping)
 
-    async def say_ready(_: App) -> None:
-        with started.get_lock():
-            started.value += 1
-            last = started.value == plan.workers
-        if last:
-            ready("http", plan.host, plan.port)
+    async def started(_: App) -> None:
+        say_ready()
 
     async def end_streams(_: App) -> None:
         stopping.set()
@@ -64,23 +50,33 @@ def create_app(plan: Plan, started: Any) -> App:
     async def close_notes(_: App) -> None:
         off_loop.close()
 
-    app.after_server_start(say_ready)
+    app.after_server_start(started)
     app.before_server_stop(end_streams)
     app.after_server_stop(close_notes)
     return app
 
 
-def serve(config: str | None, notes: str, host: str, port: int, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    sock = bound(host, port)
-    started = multiprocessing.get_context("spawn").Value("i", 0)
-    plan = Plan(config, notes, host, sock.getsockname()[1], workers)
-    app = create_app(plan, started)
-    app.prepare(sock=sock, workers=workers, single_process=workers == 1, access_log=False, motd=False)
-    if workers == 1:
-        Sanic.serve_single(app)
-    else:
-        Sanic.serve(app, app_loader=AppLoader(factory=partial(create_app, plan, started)))
+def serve(sock: socket.socket, make: Callable[[], App]) -> None:
+    """Serve in this process until SIGTERM or SIGINT."""
+    app = make()
+    app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
+    Sanic.serve_single(app)
+
+
+class LastOf:
+    """Calls `act` when it was called itself `count` times, by whichever processes."""
+
+    def __init__(self, count: int, act: Callable[[], None]) -> None:
+        self._count = count
+        self._act = act
+        self._called = multiprocessing.get_context("fork").Value("i", 0)
+
+    def __call__(self) -> None:
+        with self._called.get_lock():
+            self._called.value += 1
+            last = self._called.value == self._count
+        if last:
+            self._act()
 
 
 def main() -> None:
@@ -93,11 +89,20 @@ def main() -> None:
     if not 1 <= arguments.workers <= 256:
         raise ConfigurationError("--workers", "must be a number from 1 to 256")
     notes = notes_path(load(arguments.config))
+    sock = bound(arguments.host, arguments.port)
+    # Who calls from now on waits for the first answer, and is not turned away.
+    sock.listen(BACKLOG)
+    say_ready = LastOf(arguments.workers, partial(ready, "http", arguments.host, sock.getsockname()[1]))
     with tempfile.TemporaryDirectory(prefix="notes-") as folder:
         if arguments.workers > 1 and notes == MEMORY:
             # What one worker writes another must read, and the memory of a process is its own.
             notes = str(Path(folder, "notes.sqlite"))
-        serve(arguments.config, notes, arguments.host, arguments.port, arguments.workers)
+        NoteStore(notes).close()
+        work = partial(serve, sock, partial(create_app, arguments.config, notes, say_ready))
+        if arguments.workers == 1:
+            work()
+        else:
+            run_workers(arguments.workers, work)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -89,14 +90,21 @@ class Process:
         if self._process.poll() is None:
             self._process.send_signal(number)
         try:
-            return self.wait(timeout)
+            self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return self.wait(timeout)
         finally:
-            for stream in (self._process.stdout, self._process.stderr):
-                if stream is not None:
-                    stream.close()
+            self._end_what_it_left()
+        code = self.wait(timeout)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        return code
+
+    def _end_what_it_left(self) -> None:
+        # Its session's process group has its own id as its number, and nobody else's processes are in it.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def __enter__(self) -> Self:
         return self
