@@ -29,6 +29,10 @@ run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops
 test: venv ## run the tests (ARGS="-k expired" picks some)
 	$(PY) -m pytest $(ARGS)
 
+.PHONY: attack
+attack: venv ## hostile and good tokens against the core and both samples; exits with 1 on a wrong verdict
+	$(PY) -m tests.attack $(ARGS)
+
 .PHONY: vectors
 vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
 	$(PY) -m tests.vectors
