@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Process", "clean_environment"]
+__all__ = ["Process", "clean_environment", "end_with_children"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _READY = "listening on "
@@ -27,10 +27,14 @@ class Process:
     """`python -m module *arguments`, running while its context is open; times are seconds.
 
     It has a session of its own, so that a Ctrl-C in the terminal reaches its parent alone, which ends it in order.
+    With `echo`, what it writes to stderr is written to ours too.
     """
 
-    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None, echo: bool = False
+    ) -> None:
         self.name = module
+        self._echo = echo
         self.lines: list[str] = []
         """What it wrote to stdout so far."""
         self._fresh: queue.Queue[str | None] = queue.Queue()
@@ -125,8 +129,16 @@ class Process:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self._errors.append(line)
+            if self._echo:
+                sys.stderr.write(line)
 
 
 def clean_environment() -> dict[str, str]:
     """Our environment without the settings that somebody exported for another server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("BEARWARD_")}
+
+
+def end_with_children() -> None:
+    """Let SIGTERM and SIGHUP end this process by an exception, so that what it started is ended too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda code, _: sys.exit(128 + code))
