@@ -23,7 +23,7 @@ from bearward_sanic.websockets import close_instead, refuse_handshake
 
 __all__ = ["SayingNo"]
 
-_OURS: Final = ("www-authenticate", "cache-control", "retry-after")
+_OURS: Final = ("www-authenticate", "cache-control", "retry-after", "connection")
 """Headers of a refusal that nobody's code may take away."""
 
 
@@ -44,11 +44,13 @@ class SayingNo:
         websocket: bool,  # noqa: FBT001
     ) -> HTTPResponse | Awaitable[HTTPResponse]:
         """The response to `error`; to be awaited only where somebody's code has a say in it."""
-        refuse_body(request)
+        closes = refuse_body(request)
         if websocket and self._closes_websockets:
             return close_instead(request, error)
         refuse_handshake(request)
         response = self._answers.answer(error, scopes)
+        if closes:
+            response.headers["connection"] = "close"
         rendered = self._renderer(request)
         middleware = self._response_middleware(request)
         if rendered is None and not middleware:

@@ -106,10 +106,7 @@ def add_routes(app: Sanic[Any, Any]) -> None:
 
     @app.post("/upload-stream", stream=True)
     async def upload_stream(request: Request) -> HTTPResponse:
-        length = 0
-        while (chunk := await request.stream.read()) is not None:  # type: ignore[union-attr]
-            length += len(chunk)
-        return json({"length": length})
+        return json({"length": sum([len(chunk) async for chunk in request.stream])})  # type: ignore[union-attr]
 
     @app.get("/raises")
     async def raises(request: Request) -> HTTPResponse:

@@ -39,10 +39,12 @@ def test_a_refusal_comes_before_the_body(server: Server, head: str, path: str) -
     with server.raw() as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{HEADS[head]}\r\n".encode())
         received = connection.recv(65536)
+        if server.kind.server == "hypercorn" and received.startswith(b"HTTP/1.1 100 "):
+            # Hypercorn says that itself, before it calls the application: see docs/sanic.md.
+            received = received.partition(b"\r\n\r\n")[2] or connection.recv(65536)
         assert received.startswith(b"HTTP/1.1 401 ")
         assert received.count(b"HTTP/1.1 ") == 1
-        if server.kind.server == "native":
-            assert b"connection: close" in _head(received).lower()
+        assert b"connection: close" in _head(received).lower()
 
 
 @pytest.mark.parametrize("head", ["declared", "chunked"])
