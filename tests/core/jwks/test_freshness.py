@@ -1,0 +1,223 @@
+"""The freshness machine: its table line by line, and a naive model that it must agree with after any history."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from bearward.jwks import freshness as machine
+from bearward.jwks.freshness import Answer, Freshness, Record, Why
+from bearward.jwks.options import JWKSOptions
+
+OPTIONS = JWKSOptions(max_age=600, stale_if_error=3600, cooldown=5, burst=2, max_backoff=30)
+HELD = machine.succeeded(Record(), OPTIONS, fetched_at=1000, lifetime=600, changed=True, jitter=0.0)  # AHEAD from 1300
+FAILED_AHEAD = machine.failed(HELD, OPTIONS, 1400, 0.0)
+FAILED_EARLY = machine.failed(HELD, OPTIONS, 1100, 0.0)
+EMPTY_BUCKET = {"level": 0.0}
+
+TABLE = [
+    ("nothing was ever held", Record(), 0, Freshness.UNAVAILABLE, Answer.REFRESH, Answer.REFRESH),
+    ("fresh", HELD, 1299.9, Freshness.FRESH, Answer.USE, Answer.REFRESH),
+    ("refresh ahead is due", HELD, 1300, Freshness.AHEAD, Answer.USE_AND_REFRESH, Answer.REFRESH),
+    ("to the last moment of the lifetime", HELD, 1599.9, Freshness.AHEAD, Answer.USE_AND_REFRESH, Answer.REFRESH),
+    ("past it, and nobody asked the issuer", HELD, 1600, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
+    ("an early failure excuses no old set", FAILED_EARLY, 1600, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
+    ("the refresh that was due failed", FAILED_AHEAD, 1600, Freshness.STALE, Answer.USE_AND_REFRESH, Answer.REFRESH),
+    ("stale to the last moment", FAILED_AHEAD, 5199.9, Freshness.STALE, Answer.USE_AND_REFRESH, Answer.REFRESH),
+    ("stale too long", FAILED_AHEAD, 5200, Freshness.UNAVAILABLE, Answer.REFRESH, Answer.REFRESH),
+]
+
+
+@pytest.mark.parametrize(("why", "record", "now", "state", "lookup", "miss"), TABLE, ids=[case[0] for case in TABLE])
+def test_the_table(why: str, record: Record, now: float, state: Freshness, lookup: Answer, miss: Answer) -> None:
+    """Each line of the table in the module's docstring, with the brake off."""
+    assert machine.freshness(record, OPTIONS, now) is state
+    assert machine.decide(record, OPTIONS, now, Why.LOOKUP) is lookup
+    assert machine.decide(record, OPTIONS, now, Why.MISS) is miss
+
+
+BRAKED = [
+    ("fresh", HELD, 1100, Answer.USE, Answer.REFUSE),
+    ("a healthy issuer's refresh needs no token", HELD, 1300, Answer.USE_AND_REFRESH, Answer.REFUSE),
+    ("ahead, failing", FAILED_AHEAD, 1400, Answer.USE, Answer.REFUSE),
+    ("stale", FAILED_AHEAD, 2000, Answer.USE, Answer.REFUSE),
+    ("unavailable", machine.failed(Record(), OPTIONS, 0, 0.0), 1, Answer.REFUSE, Answer.REFUSE),
+]
+
+
+@pytest.mark.parametrize(("why", "record", "now", "lookup", "miss"), BRAKED, ids=[case[0] for case in BRAKED])
+def test_the_brake(why: str, record: Record, now: float, lookup: Answer, miss: Answer) -> None:
+    """With an empty bucket nothing waits: what may be used is used, the rest is refused at once."""
+    empty = replace(record, level=0.0, level_at=now)
+    assert machine.decide(empty, OPTIONS, now, Why.LOOKUP) is lookup
+    assert machine.decide(empty, OPTIONS, now, Why.MISS) is miss
+
+
+def test_a_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None:
+    """Thirty seconds of misses cost at most eight attempts, counted from the attempts and not from the successes."""
+    for succeeds in (True, False):
+        record, attempts = HELD, []
+        for step in range(30 * 1000 + 1):
+            now = 1001 + step / 1000
+            if machine.decide(record, OPTIONS, now, Why.MISS) is Answer.REFRESH:
+                attempts.append(now)
+                record = machine.attempted(record, OPTIONS, now)
+                record = (
+                    machine.succeeded(record, OPTIONS, fetched_at=now, lifetime=600, changed=False, jitter=0.5)
+                    if succeeds
+                    else machine.failed(record, OPTIONS, now, 0.0)
+                )
+        assert len(attempts) == 8
+        assert attempts[1] - attempts[0] < 0.01  # the burst
+        assert all(later - earlier >= 4.99 for earlier, later in itertools.pairwise(attempts[1:]))
+
+
+def test_back_off_doubles_up_to_its_bound() -> None:
+    """With the whole jitter, each failure doubles the wait, up to `max_backoff`; no number of failures overflows."""
+    record, waits = Record(), []
+    for _ in range(2000):
+        record = machine.failed(record, OPTIONS, 0.0, 1.0)
+        waits.append(record.not_before)
+    assert waits[:5] == [5, 10, 20, 30, 30]
+    assert waits[-1] == 30
+
+
+def test_jitter_spreads_the_refresh_between_half_and_three_quarters_of_the_lifetime() -> None:
+    """A fleet that fetched together does not come back together, and always well before the end."""
+    moments = [
+        machine.succeeded(Record(), OPTIONS, fetched_at=0, lifetime=600, changed=True, jitter=share).refresh_at
+        for share in (0.0, 0.5, 1.0)
+    ]
+    assert moments == [300, 375, 450]
+
+
+def test_a_static_set_is_never_due() -> None:
+    """An infinite lifetime means: use, for ever."""
+    record = machine.succeeded(Record(), OPTIONS, fetched_at=0, lifetime=math.inf, changed=True, jitter=0.3)
+    assert machine.decide(record, OPTIONS, 1e12, Why.LOOKUP) is Answer.USE
+    assert machine.next_attempt(record, OPTIONS) == math.inf
+
+
+@dataclass
+class Naive:
+    """The rules written down plainly: keep the whole history, and work everything out from it each time."""
+
+    attempts: list[float] = field(default_factory=list)
+    history: list[tuple[str, float, float, float]] = field(default_factory=list)  # what, when, fetched_at, jitter
+
+    def bucket(self, now: float) -> float:
+        level, at = float(OPTIONS.burst), 0.0
+        for moment in self.attempts:
+            level = max(0.0, min(float(OPTIONS.burst), level + (moment - at) / OPTIONS.cooldown) - 1)
+            at = moment
+        return min(float(OPTIONS.burst), level + (now - at) / OPTIONS.cooldown)
+
+    def held(self) -> tuple[float, float] | None:
+        """When the newest set was asked for, and its jitter."""
+        best: tuple[float, float] | None = None
+        for what, _, fetched_at, jitter in self.history:
+            if what == "success" and (best is None or fetched_at >= best[0]):
+                best = (fetched_at, jitter)
+        return best
+
+    def failures(self) -> list[tuple[float, float]]:
+        """The failures since the last set that was taken: when, and the jitter."""
+        since: list[tuple[float, float]] = []
+        newest = -math.inf
+        for what, when, fetched_at, jitter in self.history:
+            if what == "failure":
+                since.append((when, jitter))
+            elif fetched_at >= newest:
+                newest, since = fetched_at, []
+        return since
+
+    def state(self, now: float) -> Freshness:
+        held, failures = self.held(), self.failures()
+        if held is None or now - held[0] >= OPTIONS.max_age + OPTIONS.stale_if_error:
+            return Freshness.UNAVAILABLE
+        due = held[0] + OPTIONS.max_age * (0.5 + held[1] / 4)
+        if now - held[0] < OPTIONS.max_age:
+            return Freshness.FRESH if now < due else Freshness.AHEAD
+        return Freshness.STALE if failures and failures[-1][0] >= due else Freshness.EXPIRED
+
+    def answer(self, now: float, why: Why) -> Answer:
+        failures, state = self.failures(), self.state(now)
+        backed_off = bool(failures) and now < failures[-1][0] + failures[-1][1] * min(30, 5 * 2 ** (len(failures) - 1))
+        free = not backed_off and ((why is Why.LOOKUP and not failures) or self.bucket(now) >= 1)
+        if why is Why.MISS or state in (Freshness.EXPIRED, Freshness.UNAVAILABLE):
+            return Answer.REFRESH if free else Answer.REFUSE
+        if state is Freshness.FRESH:
+            return Answer.USE
+        return Answer.USE_AND_REFRESH if free else Answer.USE
+
+
+QUARTERS = st.integers(0, 8000).map(lambda quarters: quarters / 4)  # exact in binary: no rounding to argue about
+JITTER = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+
+
+class AgreesWithTheNaiveModel(RuleBasedStateMachine):
+    """Any history of attempts, successes, late answers and failures leaves machine and model in agreement."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.now, self.record, self.naive = 100.0, Record(), Naive()
+        self.generations = 0
+
+    @rule(seconds=st.one_of(QUARTERS, st.sampled_from([0.0, 0.25, 5.0])))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(why=st.sampled_from(Why))
+    def an_attempt_begins_if_it_may(self, why: Why) -> None:
+        if machine.decide(self.record, OPTIONS, self.now, why) in (Answer.REFRESH, Answer.USE_AND_REFRESH):
+            self.record = machine.attempted(self.record, OPTIONS, self.now)
+            self.naive.attempts.append(self.now)
+
+    @rule(age=st.sampled_from([0.0, 1.0, 400.0, 5000.0]), jitter=JITTER, changed=st.booleans())
+    def a_set_comes_in(self, age: float, jitter: float, changed: bool) -> None:
+        before, fetched_at = self.record, self.now - age
+        self.record = machine.succeeded(
+            self.record, OPTIONS, fetched_at=fetched_at, lifetime=OPTIONS.max_age, changed=changed, jitter=jitter
+        )
+        self.naive.history.append(("success", self.now, fetched_at, jitter))
+        if before.fetched_at is not None and fetched_at < before.fetched_at:
+            assert self.record is before, "an older answer never overwrites a newer one"
+
+    @rule(jitter=JITTER)
+    def an_attempt_fails(self, jitter: float) -> None:
+        held = (self.record.fetched_at, self.record.generation)
+        self.record = machine.failed(self.record, OPTIONS, self.now, jitter)
+        self.naive.history.append(("failure", self.now, 0.0, jitter))
+        assert held == (self.record.fetched_at, self.record.generation), "a failure takes nothing away"
+
+    @invariant()
+    def they_agree(self) -> None:
+        assert machine.freshness(self.record, OPTIONS, self.now) is self.naive.state(self.now)
+        for why in Why:
+            assert machine.decide(self.record, OPTIONS, self.now, why) is self.naive.answer(self.now, why)
+
+    @invariant()
+    def what_is_usable_is_what_the_state_says(self) -> None:
+        usable = self.now < machine.usable_until(self.record, OPTIONS)
+        state = machine.freshness(self.record, OPTIONS, self.now)
+        assert usable is (state in (Freshness.FRESH, Freshness.AHEAD, Freshness.STALE))
+
+    @invariant()
+    def an_attempt_is_planned_exactly_where_one_will_be_made(self) -> None:
+        moment = machine.next_attempt(self.record, OPTIONS)
+        if moment > self.now:
+            answer = machine.decide(self.record, OPTIONS, moment, Why.LOOKUP)
+            assert answer in (Answer.USE_AND_REFRESH, Answer.REFRESH)
+
+    @invariant()
+    def generations_only_grow(self) -> None:
+        assert self.record.generation >= self.generations
+        self.generations = self.record.generation
+
+
+TestAgreesWithTheNaiveModel = AgreesWithTheNaiveModel.TestCase

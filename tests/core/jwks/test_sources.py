@@ -1,0 +1,253 @@
+"""Sources against a real issuer: a jwks_uri, metadata of both kinds, files, own sources, several in order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bearward import TrustedIssuer
+from bearward.errors import AuthError
+from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.jwks.freshness import Freshness
+from bearward.jwks.http import HTTPClient
+from bearward.jwks.options import JWKSOptions
+from bearward.jwks.sources import JWKSURI, Loaded, Static, Validators
+from bearward.testing import Answer, LocalIssuer, Request
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+from tests.core.jwks.support import eventually, policy, started
+
+OPENID, OAUTH = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
+
+
+@pytest.fixture
+def issuer() -> Iterator[LocalIssuer]:
+    """An issuer with a path, as tenants have."""
+    with LocalIssuer(algorithms=["ES256"], path="/tenant") as one:
+        yield one
+
+
+async def outcome(trusted: TrustedIssuer) -> str | None:
+    """What becomes of a first fetch: None, or the failure's text."""
+    async with started(trusted) as (_, keys):
+        with contextlib.suppress(AuthError):
+            await keys.obtain()
+        return keys.health().last_error
+
+
+@pytest.mark.parametrize("metadata", ["openid", "oauth", "any"])
+def test_metadata_names_the_keys(metadata: str, run: Run, issuer: LocalIssuer) -> None:
+    """OpenID discovery and RFC 8414, of an issuer with a path; by default whichever there is."""
+    assert run(outcome(policy(issuer, discover=True, metadata=metadata))) is None
+    asked = {"openid": f"/tenant{OPENID}", "oauth": f"{OAUTH}/tenant", "any": f"/tenant{OPENID}"}[metadata]
+    assert issuer.requests(asked) == 1
+
+
+def test_rfc_8414_where_there_is_no_openid_document(run: Run, issuer: LocalIssuer) -> None:
+    """A 404 means: look elsewhere."""
+    issuer.serve(f"/tenant{OPENID}", Answer(b"", 404))
+    assert run(outcome(policy(issuer, discover=True))) is None
+    assert issuer.requests(f"{OAUTH}/tenant") == 1
+
+
+def test_an_issuer_that_fails_is_not_asked_twice(run: Run, issuer: LocalIssuer) -> None:
+    """A 500 means that it is out of order, not that the document lies elsewhere."""
+    issuer.serve(f"/tenant{OPENID}", Answer(b"", 500))
+    assert run(outcome(policy(issuer, discover=True))) == "answered with an error status (500)"
+    assert issuer.requests() == 1
+
+
+BAD_METADATA: list[tuple[str, Any, FetchFailure]] = [
+    ("for another issuer", {"issuer": "https://evil.example"}, FetchFailure.ISSUER_MISMATCH),
+    ("for no issuer", {"issuer": None}, FetchFailure.ISSUER_MISMATCH),
+    ("with no jwks_uri", {"jwks_uri": None}, FetchFailure.NOT_METADATA),
+    ("with a list of them", {"jwks_uri": ["https://a.example"]}, FetchFailure.NOT_METADATA),
+    ("over plain http", {"jwks_uri": "http://login.example/jwks"}, FetchFailure.URL_REFUSED),
+    ("from a file", {"jwks_uri": "file:///etc/passwd"}, FetchFailure.URL_REFUSED),
+    ("from the metadata service", {"jwks_uri": "https://169.254.169.254/latest"}, FetchFailure.ADDRESS_REFUSED),
+    ("from a private address", {"jwks_uri": "https://10.0.0.1/jwks"}, FetchFailure.ADDRESS_REFUSED),
+]
+
+
+@pytest.mark.parametrize(("what", "members", "failure"), BAD_METADATA, ids=[case[0] for case in BAD_METADATA])
+def test_metadata_is_not_believed_blindly(
+    what: str, members: dict[str, Any], failure: FetchFailure, run: Run, issuer: LocalIssuer
+) -> None:
+    """It must be this issuer's own, and lead where keys may come from."""
+    issuer.serve_discovery({**issuer.discovery(), **members})
+    assert run(outcome(policy(issuer, discover=True))) == failure.value
+
+
+@pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b'{"issuer": 1, "issuer": 2}', b"\xff"])
+def test_metadata_that_is_none(document: bytes, run: Run, issuer: LocalIssuer) -> None:
+    """Whatever comes instead of it."""
+    issuer.serve_discovery(document)
+    assert run(outcome(policy(issuer, discover=True))) == FetchFailure.NOT_METADATA.value
+
+
+def test_a_trailing_slash_makes_another_issuer(run: Run) -> None:
+    """RFC 8414 section 3.3: compared code point by code point."""
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        trusted = TrustedIssuer(issuer.url + "/", audience="a", keys=JWKSOptions(start="lazy"))  # type: ignore[arg-type]
+        assert run(outcome(trusted)) == FetchFailure.ISSUER_MISMATCH.value
+
+
+@pytest.mark.parametrize(("same_origin", "expected"), [(True, FetchFailure.URL_REFUSED.value), (False, None)])
+def test_the_keys_may_be_held_to_the_issuers_origin(
+    same_origin: bool, expected: str | None, run: Run, issuer: LocalIssuer
+) -> None:
+    """An optional rule: many providers keep keys on another host."""
+    with LocalIssuer(algorithms=["ES256"]) as other:
+        issuer.serve_discovery({**issuer.discovery(), "jwks_uri": other.jwks_uri})
+        assert run(outcome(policy(issuer, discover=True, same_origin=same_origin))) == expected
+
+
+def test_a_moved_jwks_uri_is_found_again(run: Run, issuer: LocalIssuer) -> None:
+    """The discovered URL is used until it fails or grows old; the next attempt discovers anew."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, discover=True), clock) as (_, keys):
+            held = await keys.obtain()
+            for number in range(3):
+                clock.forward(60)
+                await keys.refresh_after_miss(f"kid {number}", held.generation)
+            assert issuer.requests(f"/tenant{OPENID}") == 1
+            issuer.serve("/elsewhere", Answer(json.dumps(issuer.keys.jwks()).encode()))
+            issuer.serve_discovery({**issuer.discovery(), "jwks_uri": f"{issuer.origin}/elsewhere"})
+            issuer.serve_jwks(b"gone", status=410)
+            for number in range(2):
+                clock.forward(60)
+                await keys.refresh_after_miss(f"other kid {number}", held.generation)
+            assert issuer.requests("/elsewhere") == 1
+            assert keys.health().last_error is None
+
+    run(scenario())
+
+
+def test_validators_go_with_the_next_request(run: Run, issuer: LocalIssuer) -> None:
+    """An ETag, else a Last-Modified; an unchanged set costs no body."""
+    seen: list[dict[str, str]] = []
+    document = json.dumps(issuer.keys.jwks()).encode()
+
+    def answer(request: Request) -> Answer:
+        seen.append(dict(request.headers))
+        if "if-modified-since" in request.headers:
+            return Answer(b"", 304)
+        return Answer(document, 200, {"Last-Modified": "Fri, 15 Jan 2027 08:00:00 GMT"})
+
+    issuer.serve("/tenant/jwks", answer)
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer), clock) as (_, keys):
+            held = await keys.obtain()
+            for number in range(2):
+                clock.forward(60)
+                assert await keys.refresh_after_miss(f"kid {number}", held.generation) is held
+            assert keys.health().age == pytest.approx(0, abs=1)
+
+    run(scenario())
+    assert ["if-modified-since" in headers for headers in seen] == [False, True, True]
+
+
+def test_validators_are_for_their_own_url() -> None:
+    """A tag of one server means nothing to another."""
+    validators = Validators("https://a.example/jwks", '"tag"', "yesterday")
+    assert validators.conditions("https://a.example/jwks") == {"if-none-match": '"tag"'}
+    assert validators.conditions("https://b.example/jwks") == {}
+    assert Validators("https://a.example/jwks").conditions("https://a.example/jwks") == {}
+
+
+def test_a_file_is_watched(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+    """A set that is renamed into place is noticed without a request and without the clock; a bad one changes nothing."""
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps(issuer.keys.jwks()))
+    trusted = TrustedIssuer("https://login.example", audience="a", keys=JWKSOptions(jwks_file=path, poll_interval=0.05))
+
+    async def scenario() -> None:
+        async with started(trusted) as (_, keys):
+            await eventually(lambda: keys.current() is not None)
+            kid = issuer.rotate().kid
+            (tmp_path / "new").write_text(json.dumps(issuer.keys.jwks()))
+            (tmp_path / "new").rename(path)
+            await eventually(lambda: (held := keys.current()) is not None and held.jwk_set.holds(kid))
+            path.write_text("{ half a doc")
+            await eventually(lambda: keys.health().last_error is not None)
+            assert keys.current() is not None
+            path.write_text(json.dumps(issuer.keys.jwks()))
+            await eventually(lambda: keys.health().last_error is None)
+            path.unlink()
+            assert keys.current() is not None
+
+    run(scenario())
+
+
+FILES = [(None, "file cannot be read"), (b" " * 70_000, "document too large"), (b"{}", "document is no usable JWK Set")]
+
+
+@pytest.mark.parametrize(("content", "error"), FILES)
+def test_a_file_that_is_no_use(content: bytes | None, error: str, run: Run, tmp_path: Path) -> None:
+    """Missing, huge, or no key set: keys are unavailable, and health says why."""
+    path = tmp_path / "jwks.json"
+    if content is not None:
+        path.write_bytes(content)
+    options = JWKSOptions(jwks_file=str(path), start="lazy")  # type: ignore[arg-type]
+    assert run(outcome(TrustedIssuer("https://login.example", audience="a", keys=options))) == error
+
+
+class Broken:
+    """A source with a bug."""
+
+    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
+        raise ZeroDivisionError
+
+
+class Silent:
+    """A source that answers "not modified" to somebody who holds nothing."""
+
+    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
+        return Loaded(None)
+
+
+def test_sources_are_tried_in_order(run: Run, issuer: LocalIssuer) -> None:
+    """The first that answers counts; if none does, the first one's trouble is told."""
+    document = json.dumps(issuer.keys.jwks()).encode()
+    absent = JWKSURI(f"{issuer.origin}/nothing-here")
+    assert run(outcome(policy(issuer, sources=(absent, Static(document))))) is None
+    assert run(outcome(policy(issuer, sources=(absent, JWKSURI("https://10.0.0.1/jwks"))))) == (
+        "answered that there is no such document (404)"
+    )
+
+
+@pytest.mark.parametrize(("source", "error"), [(Broken(), FetchFailure.INTERNAL), (Silent(), FetchFailure.PROTOCOL)])
+def test_a_source_with_a_bug_is_a_failed_attempt(
+    source: Any, error: FetchFailure, run: Run, issuer: LocalIssuer
+) -> None:
+    """Somebody else's exception is logged and becomes KEYS_UNAVAILABLE, never a traceback to a caller."""
+    assert run(outcome(policy(issuer, sources=(source,)))) == error.value
+
+
+def test_configured_keys_are_there_before_any_loop() -> None:
+    """A static set answers at once, on any thread, and no miss leads to a fetch."""
+    from bearward.jwks.store import JWKSStore, Miss
+
+    issuer = LocalIssuer(algorithms=["ES256"])
+    trusted = TrustedIssuer("https://login.example", audience="a", jwks=issuer.keys.jwks())
+    keys = JWKSStore(clock=FakeClock()).keys_of(trusted)
+    held = keys.current()
+    assert held is not None
+    assert keys.miss("another", held.generation) is Miss.UNKNOWN
+    assert keys.health().state is Freshness.FRESH
+    assert keys.health().next_refresh is None
+
+
+def test_failures_have_texts_without_secrets() -> None:
+    """What is logged is a class of error, at most with a status."""
+    assert str(FetchError(FetchFailure.STATUS, 503)) == "answered with an error status (503)"
+    assert str(FetchError(FetchFailure.TLS)) == "TLS handshake failed"
