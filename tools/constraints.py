@@ -24,8 +24,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bearward-constraints-") as place:
         python = Path(place) / "bin" / "python"
         run(sys.executable, "-m", "venv", place)
-        run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip")
-        run(python, "-m", "pip", "install", "--quiet", "--editable", ".[all]", "--group", "dev", "editables")
+        run(python, "-m", "pip", "install", "-qq", "--upgrade", "pip")
+        run(python, "-m", "pip", "install", "-qq", "--editable", ".[all]", "--group", "dev", "editables")
         listed = run(python, "-m", "pip", "list", "--format", "json", "--exclude", "bearward")
     pins = sorted(f"{dist['name'].lower()}=={dist['version']}" for dist in json.loads(listed))
     (TOP / "constraints.txt").write_text(HEAD + "\n".join(pins) + "\n")
