@@ -1,0 +1,117 @@
+"""The one table of cases, put to the core alone and to real servers: grpc.aio, grpc.server and Sanic.
+
+Rule of this file: no case stands here. Every transport gives the code that the core gives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+
+from bearward import AuthError, Fault, OAuthError, Refusal, TrustedIssuer, authorize, scope
+from bearward.credentials import bearer_token
+from bearward.testing import LocalIssuer
+from bearward.verifier import Verifier
+from samples.processes import Process
+from samples.v1 import sample_pb2 as messages
+from samples.v1.sample_pb2_grpc import ProtectedServiceStub
+from tests.cases import ALGORITHMS, AUDIENCE, CASES, SCOPE, Case, World
+from tests.conftest import Run
+
+pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Two issuers over real HTTP."""
+    with LocalIssuer(algorithms=ALGORITHMS, audience=AUDIENCE) as issuer, LocalIssuer(audience=AUDIENCE) as stranger:
+        yield World(issuer, stranger)
+
+
+@pytest.fixture(scope="module")
+def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file by which the servers trust one of them."""
+    path: Path = tmp_path_factory.mktemp("one_table") / "settings.toml"
+    path.write_text(f"[[issuers]]\nissuer = '{world.issuer.url}'\naudience = '{AUDIENCE}'\n")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def http(settings: str) -> Iterator[str]:
+    """A Sanic server."""
+    with Process("samples.http_server", "--port", "0", "--config", settings) as server:
+        yield server.url()
+
+
+@pytest.fixture(scope="module", params=["grpc.aio", "grpc.server"])
+def stub(settings: str, request: pytest.FixtureRequest) -> Iterator[ProtectedServiceStub]:
+    """A gRPC server, on an event loop and in threads."""
+    threads = ["--sync"] if request.param == "grpc.server" else []
+    with (
+        Process("samples.grpc_server", "--port", "0", "--config", settings, *threads) as server,
+        grpc.insecure_channel(server.address()) as channel,
+    ):
+        yield ProtectedServiceStub(channel)
+
+
+def test_the_core_alone(world: World, case: Case, run: Run) -> None:
+    """From any credentials the core makes the principal or the refusal that the table names."""
+
+    async def ask() -> str:
+        async with Verifier(TrustedIssuer(world.issuer.url, audience=AUDIENCE)) as verifier:
+            try:
+                principal = await verifier.verify(bearer_token(case.present(world)))
+                if case.needs_scope:
+                    authorize(principal, scope(SCOPE), verifier.now())
+            except AuthError as refused:
+                assert not case.granted
+                return refused.code
+        assert case.granted
+        return str(principal.subject)
+
+    assert run(ask()) == case.expected
+
+
+def test_over_http(world: World, case: Case, http: str) -> None:
+    """Sanic answers with the core's code in the body, the status of its fault, and a challenge where RFC 6750 asks."""
+    headers = [("authorization", value) for value in case.present(world)]
+    answer = httpx2.get(f"{http}/notes" if case.needs_scope else f"{http}/whoami", headers=headers, timeout=30)
+    if case.granted:
+        assert answer.status_code == 200
+        assert case.needs_scope or answer.json()["sub"] == case.expected
+        return
+    refusal = Refusal[case.expected.upper()]
+    assert (answer.status_code, answer.json()["code"]) == (_status(refusal), case.expected)
+    challenge = answer.headers["www-authenticate"]
+    assert challenge.startswith("Bearer ")
+    assert (f'error="{refusal.error.value}"' in challenge) if refusal.error else ("error=" not in challenge)
+
+
+def test_over_grpc(world: World, case: Case, stub: ProtectedServiceStub) -> None:
+    """Both gRPC servers answer with the core's code in a trailer, and with the status of its fault."""
+    metadata: Any = tuple(("authorization", value) for value in case.present(world))
+    if case.granted:
+        if case.needs_scope:
+            stub.ListNotes(messages.ListNotesRequest(), metadata=metadata, timeout=30)
+        else:
+            principal = stub.WhoAmI(messages.WhoAmIRequest(), metadata=metadata, timeout=30).principal
+            assert json.loads(principal)["sub"] == case.expected
+        return
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ListNotes(messages.ListNotesRequest(), metadata=metadata, timeout=30)
+    call: Any = caught.value
+    refusal = Refusal[case.expected.upper()]
+    expected = grpc.StatusCode.PERMISSION_DENIED if refusal.fault is Fault.RIGHTS else grpc.StatusCode.UNAUTHENTICATED
+    assert (call.code(), dict(call.trailing_metadata())["bearward-code"]) == (expected, case.expected)
+
+
+def _status(refusal: Refusal) -> int:
+    if refusal.fault is Fault.RIGHTS:
+        return 403
+    return 400 if refusal.error is OAuthError.INVALID_REQUEST else 401

@@ -1,0 +1,269 @@
+"""Settings: what is read, and that every wrong one is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bearward import ConfigurationError
+from bearward.jwks.options import StartMode
+from bearward.settings import Settings
+
+GOOD = {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "https://api.example"}
+SECRET = "a value that must not be shown: hunter2 hunter2"
+
+WRONG_VARIABLES = [
+    ("BEARWARD_ISSUER", None, "must be set"),
+    ("BEARWARD_ISSUER", "  ", "must be set"),
+    ("BEARWARD_ISSUER", "http://login.example/", "https"),
+    ("BEARWARD_ISSUER", " https://login.example/", "exact `iss`"),
+    ("BEARWARD_AUDIENCE", None, "must be set"),
+    ("BEARWARD_AUDIENCE", "a,,b", "separated by commas"),
+    ("BEARWARD_JWKS_URI", "http://login.example/jwks", "https"),
+    ("BEARWARD_JWKS_URI", "file:///etc/passwd", "https"),
+    ("BEARWARD_JWKS_URI", "https://me@login.example/jwks", "without user name"),
+    ("BEARWARD_ALGORITHMS", "RS256,none", "must be among"),
+    ("BEARWARD_ALGORITHMS", "HS256", "without symmetric_keys"),
+    ("BEARWARD_ALGORITHMS", ",", "separated by commas"),
+    ("BEARWARD_LEEWAY", "soon", "number of seconds between 0 and 300"),
+    ("BEARWARD_LEEWAY", "-1", "number of seconds between 0 and 300"),
+    ("BEARWARD_LEEWAY", "301", "between 0 and 300"),
+    ("BEARWARD_LEEWAY", "nan", "number of seconds"),
+    ("BEARWARD_LEEWAY", "1_0", "number of seconds"),
+    ("BEARWARD_UNSAFE_ALLOW_HTTP", "1", "true or false"),
+    ("BEARWARD_AUDIENCES", "a", "no setting"),
+    ("BEARWARD_ALGORITHM", "RS256", "no setting"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "must"), WRONG_VARIABLES)
+def test_a_wrong_variable_is_refused_by_name(name: str, value: str | None, must: str) -> None:
+    """What is missing, unknown or cannot be meant is a ConfigurationError that names the variable and the remedy."""
+    environ = {**GOOD, name: value} if value is not None else {n: v for n, v in GOOD.items() if n != name}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({n: v for n, v in environ.items() if v is not None})
+    assert caught.value.setting == name
+    assert must in caught.value.must
+    assert "\n" not in str(caught.value)
+
+
+def test_the_environment_says_all_that_one_issuer_needs() -> None:
+    """Each variable of the contract reaches the policy; names separated by commas may have blanks around them."""
+    settings = Settings.from_environment(
+        {
+            **GOOD,
+            "BEARWARD_AUDIENCE": "one, two",
+            "BEARWARD_JWKS_URI": "https://login.example/jwks",
+            "BEARWARD_ALGORITHMS": "ES256,RS256",
+            "BEARWARD_CACHE": "redis://cache:6379/0",
+            "BEARWARD_LEEWAY": "1.5",
+        }
+    )
+    (issuer,) = settings.issuers
+    assert issuer.issuer == "https://login.example/"
+    assert issuer.audience == {"one", "two"}
+    assert issuer.jwks_uri == "https://login.example/jwks"
+    assert issuer.algorithms == {"ES256", "RS256"}
+    assert (settings.cache, issuer.leeway) == ("redis://cache:6379/0", 1.5)
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    """Who passes `BEARWARD_JWKS_URI=` through a compose file means discovery."""
+    settings = Settings.from_environment({**GOOD, "BEARWARD_JWKS_URI": "", "BEARWARD_LEEWAY": "", "BEARWARD_CACHE": ""})
+    assert settings.issuers[0].jwks_uri is None
+    assert settings.cache == "memory://"
+
+
+def test_what_an_orchestrator_announces_is_no_setting() -> None:
+    """Kubernetes puts BEARWARD_PORT and its like into each pod's environment once a service is called bearward."""
+    announced = {
+        "BEARWARD_SERVICE_HOST": "10.0.0.1",
+        "BEARWARD_SERVICE_PORT": "80",
+        "BEARWARD_SERVICE_PORT_HTTP": "80",
+        "BEARWARD_PORT": "tcp://10.0.0.1:80",
+        "BEARWARD_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "BEARWARD_PORT_80_TCP_PROTO": "tcp",
+        "BEARWARD_HTTP_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    assert Settings.from_environment({**GOOD, **announced}).issuers == Settings.from_environment(GOOD).issuers
+
+
+def test_http_is_for_loopback_unless_it_is_allowed_by_an_unsafe_name() -> None:
+    """Keys fetched over plain http can be replaced by anybody on the way."""
+    loopback = {**GOOD, "BEARWARD_ISSUER": "http://127.0.0.1:9000"}
+    assert Settings.from_environment(loopback).issuers[0].issuer == "http://127.0.0.1:9000"
+    elsewhere = {**GOOD, "BEARWARD_ISSUER": "http://login.example"}
+    with pytest.raises(ConfigurationError):
+        Settings.from_environment(elsewhere)
+    assert Settings.from_environment({**elsewhere, "BEARWARD_UNSAFE_ALLOW_HTTP": "true"}).issuers
+
+
+def test_a_program_may_have_settings_of_its_own() -> None:
+    """`also` names them; everything else that starts with BEARWARD_ stays unknown."""
+    settings = Settings.from_environment({**GOOD, "BEARWARD_NOTES": "notes.sqlite"}, also=["notes"])
+    assert settings.extra == {"notes": "notes.sqlite"}
+
+
+FULL = """
+cache = "redis://cache:6379/0"
+cache_secret = "0123456789abcdef0123456789abcdef"
+token_cache = 0
+notes = "notes.sqlite"
+
+[[issuers]]
+issuer = "https://login.example/"
+audience = ["one", "two"]
+jwks_uri = "https://login.example/jwks"
+algorithms = ["ES256"]
+leeway = 5
+max_token_age = 3600
+required_claims = ["sub"]
+expected_claims = { token_use = "access", tier = ["gold", "silver"] }
+token_types = ["at+jwt", ""]
+
+[issuers.keys]
+max_age = 300
+start = "lazy"
+headers = { "X-Api-Key" = "k" }
+
+[[issuers]]
+issuer = "https://other.example"
+client_ids = ["app"]
+[[issuers.symmetric_keys]]
+secret = "0123456789abcdef0123456789abcdef"
+kid = "one"
+[[issuers.symmetric_keys]]
+secret_base64url = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+algorithm = "HS256"
+"""
+
+
+def test_a_file_says_everything_that_a_policy_has(tmp_path: Path) -> None:
+    """All fields of TrustedIssuer, JWKSOptions and SymmetricKey are reachable by their own names."""
+    settings = Settings.from_toml(_file(tmp_path, FULL), also=["notes"])
+    first, second = settings.issuers
+    assert (settings.token_cache, settings.extra) == (0, {"notes": "notes.sqlite"})
+    assert first.max_token_age == 3600
+    assert first.expected_claims == {"token_use": ("access",), "tier": ("gold", "silver")}
+    assert first.token_types == {None, "at+jwt"}
+    assert (first.keys.max_age, first.keys.start) == (300, StartMode.LAZY)
+    assert [key.secret for key in second.symmetric_keys] == [b"0123456789abcdef0123456789abcdef"] * 2
+    assert second.algorithms == {"HS256"}
+
+
+ISSUER = '[[issuers]]\nissuer = "https://login.example/"\naudience = "a"\n'
+WRONG_FILES = [
+    ("", "issuers", "at least one issuer"),
+    ("issuers = 1", "issuers", "array of tables"),
+    ("issuers = [1]", "issuers[0]", "must be a table"),
+    ("[[issuers]]\naudience = 'a'", "issuers[0].issuer", "exact `iss`"),
+    ("[[issuers]]\nissuer = 'https://login.example/'", "issuers[0].audience", "at least one audience"),
+    ("[[issuers]]\nissuer = 5\naudience = 'a'", "issuers[0].issuer", "non-empty string"),
+    ("cash = 'memory://'\n" + ISSUER, "cash", "no setting"),
+    ("cache = 1\n" + ISSUER, "cache", "must be a string"),
+    ("cache_secret = 1\n" + ISSUER, "cache_secret", "must be a string"),
+    ("notes = 1\n" + ISSUER, "notes", "no setting"),
+    (ISSUER + "audiences = 'a'", "issuers[0].audiences", "no setting"),
+    (ISSUER + "leeway = '5'", "issuers[0].leeway", "number of seconds"),
+    (ISSUER + "leeway = true", "issuers[0].leeway", "number of seconds"),
+    (ISSUER + "leeway = nan", "issuers[0].leeway", "number of seconds"),
+    (ISSUER + "algorithms = ['none']", "issuers[0].algorithms", "must be among"),
+    (ISSUER + "algorithms = 1", "issuers[0].algorithms", "non-empty string"),
+    (ISSUER + "jwks = 1", "issuers[0].jwks", "must be a table"),
+    (ISSUER + "jwks = { keys = [] }", "issuers[0].jwks", "usable key"),
+    (ISSUER + "jwks_uri = 1", "issuers[0].jwks_uri", "https URL"),
+    (ISSUER + "token_types = 1", "issuers[0].token_types", "must be a string"),
+    (ISSUER + "token_types = []", "issuers[0].token_types", "at least one"),
+    (ISSUER + "required_claims = [1]", "issuers[0].required_claims", "non-empty string"),
+    (ISSUER + "expected_claims = { a = 2020-01-01 }", "issuers[0].expected_claims", "strings, numbers"),
+    (ISSUER + "expected_claims = 1", "issuers[0].expected_claims", "must map"),
+    (ISSUER + "unsafe_allow_http = 'yes'", "issuers[0].unsafe_allow_http", "true or false"),
+    (ISSUER + "unsafe_any_audience = 1", "issuers[0].unsafe_any_audience", "true or false"),
+    (ISSUER + "keys = 1", "issuers[0].keys", "must be a table"),
+    (ISSUER + "keys = { maxage = 1 }", "issuers[0].keys.maxage", "no setting"),
+    (ISSUER + "keys = { max_age = 'long' }", "issuers[0].keys.max_age", "number"),
+    (ISSUER + "keys = { start = 'now' }", "issuers[0].keys.start", "one of"),
+    (ISSUER + "keys = { ca_file = 1 }", "issuers[0].keys.ca_file", "must be a string"),
+    (ISSUER + "keys = { sources = [] }", "issuers[0].keys.sources", "no setting"),
+    (ISSUER + "symmetric_keys = ['s']", "issuers[0].symmetric_keys[0]", "must be a table"),
+    (ISSUER + "symmetric_keys = [{}]", "issuers[0].symmetric_keys[0].secret", "given once"),
+    (ISSUER + "symmetric_keys = [{ secret = 'short' }]", "issuers[0].symmetric_keys[0].secret", "at least 32 bytes"),
+    (
+        ISSUER + f"symmetric_keys = [{{ secret_base64url = '{SECRET}' }}]",
+        "issuers[0].symmetric_keys[0].secret_base64url",
+        "base64url",
+    ),
+    (
+        ISSUER + f"symmetric_keys = [{{ secret = '{SECRET}', algorithm = 'RS256' }}]",
+        "issuers[0].symmetric_keys[0].algorithm",
+        "must be among",
+    ),
+    (
+        ISSUER + f"symmetric_keys = [{{ secret = '{SECRET}', key = 1 }}]",
+        "issuers[0].symmetric_keys[0].key",
+        "no setting",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "setting", "must"), WRONG_FILES)
+def test_a_wrong_file_is_refused_by_the_place_of_the_fault(
+    tmp_path: Path, content: str, setting: str, must: str
+) -> None:
+    """A ConfigurationError names the place and the remedy in one line, and shows no value."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_toml(_file(tmp_path, content))
+    assert caught.value.setting == setting
+    assert must in caught.value.must
+    assert "\n" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"a = ", b"\xff", b"= 1", b"a = 1\na = 2", b"a = " + b"[" * 5000])
+def test_what_is_no_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Whatever the bytes of the file, the answer is a ConfigurationError that names the file."""
+    path = tmp_path / "settings.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="must be TOML") as caught:
+        Settings.from_toml(path)
+    assert caught.value.setting == str(path)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Neither a missing file nor a folder is a configuration."""
+    for path in (tmp_path / "missing.toml", tmp_path):
+        with pytest.raises(ConfigurationError, match="readable file"):
+            Settings.from_toml(path)
+
+
+def test_a_file_and_the_environment_do_not_both_configure(tmp_path: Path) -> None:
+    """With a file, a variable that would be ignored is refused; settings of the program's own win over the file's."""
+    path = _file(tmp_path, 'notes = "a"\n' + ISSUER)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load({"BEARWARD_CONFIG": path, "BEARWARD_AUDIENCE": "b"}, also=["notes"])
+    assert caught.value.setting == "BEARWARD_AUDIENCE"
+    loaded = Settings.load({"BEARWARD_CONFIG": "ignored", "BEARWARD_NOTES": "b"}, config=path, also=["notes"])
+    assert loaded.extra == {"notes": "b"}
+    assert Settings.load({"BEARWARD_CONFIG": path}, also=["notes"]).extra == {"notes": "a"}
+
+
+def test_a_verifier_is_built_and_its_faults_are_named_as_they_were_set() -> None:
+    """A cache that cannot be meant is named by its variable."""
+    assert Settings.from_environment(GOOD).verifier()
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({**GOOD, "BEARWARD_CACHE": "gopher://cache"}).verifier()
+    assert caught.value.setting == "BEARWARD_CACHE"
+
+
+def test_settings_show_no_secret(tmp_path: Path) -> None:
+    """Neither the cache's URL, which may hold a password, nor a secret stands in a repr."""
+    shown = repr(Settings.from_toml(_file(tmp_path, FULL), also=["notes"]))
+    assert "0123456789abcdef" not in shown
+    assert "redis" not in shown
+
+
+def _file(folder: Path, content: str) -> str:
+    path = folder / "settings.toml"
+    path.write_text(content)
+    return str(path)
