@@ -3,6 +3,8 @@
 A token: a Principal or an AuthError. A header value: a token or an AuthError. A document: a JWKSet or a JWKSetError.
 """
 
+# ruff: noqa: PT017  (both answers are right: what is asserted is that there is no third)
+
 from __future__ import annotations
 
 import contextlib

@@ -4,6 +4,8 @@ The fast one is trusted by nobody: every property here compares it with the slow
 are written down anew.
 """
 
+# ruff: noqa: PT017  (both answers are right: what is asserted is that there is no third)
+
 from __future__ import annotations
 
 import json
@@ -79,7 +81,7 @@ def _lawful(value: Any, depth: int) -> bool:
         return not any(0xD800 <= ord(character) <= 0xDFFF for character in value)
     if isinstance(value, float):
         return math.isfinite(value)
-    return True  # an integer of too many digits was refused by `int` already
+    return value is None or len(str(value)) <= 4300
 
 
 def lawful(raw: bytes, depth: int) -> bool:

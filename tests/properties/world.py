@@ -26,12 +26,14 @@ class FakeClock:
 
     def __init__(self, now: float = NOW) -> None:
         self.time = now
+        self.set_back = 0.0
+        """How far the wall clock was set back, which the monotonic clock does not know."""
 
     def now(self) -> float:
         return self.time
 
     def monotonic(self) -> float:
-        return self.time - NOW + 1000.0
+        return self.time + self.set_back - NOW + 1000.0
 
 
 @cache
