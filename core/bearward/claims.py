@@ -13,7 +13,7 @@ from typing import Any
 from bearward.errors import AuthError, Refusal
 from bearward.policy import TrustedIssuer
 
-__all__ = ["issuer_of", "valid_between", "validate"]
+__all__ = ["could_be_valid", "issuer_of", "valid_between", "validate"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
 _FARTHEST = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
@@ -58,6 +58,15 @@ def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[flo
     if policy.max_token_age is not None:
         ends = min(ends, issued + policy.max_token_age)
     return max(claims.get("nbf", 0), issued) - leeway, ends + leeway
+
+
+def could_be_valid(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> bool:
+    """Whether the claims would pass if only their signature were good."""
+    try:
+        validate(claims, policy, now, allow_bound=True)
+    except AuthError:
+        return False
+    return True
 
 
 def _check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:

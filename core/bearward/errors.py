@@ -116,6 +116,12 @@ class AuthError(Exception):
     'the token lacks a required claim: sub'
     """
 
+    claim: str | None = None
+    scopes: tuple[str, ...] = ()
+    retry_after: float | None = None
+    acr_values: tuple[str, ...] = ()
+    max_age: int | None = None
+
     def __init__(
         self,
         refusal: Refusal,
@@ -126,13 +132,18 @@ class AuthError(Exception):
         acr_values: tuple[str, ...] = (),
         max_age: int | None = None,
     ) -> None:
-        super().__init__(refusal)
         self.refusal = refusal
-        self.claim = claim
-        self.scopes = scopes
-        self.retry_after = retry_after
-        self.acr_values = acr_values
-        self.max_age = max_age
+        # Only what differs from the class is written: most refusals have no details, and floods of them come cheaper.
+        if claim is not None:
+            self.claim = claim
+        if scopes:
+            self.scopes = scopes
+        if retry_after is not None:
+            self.retry_after = retry_after
+        if acr_values:
+            self.acr_values = acr_values
+        if max_age is not None:
+            self.max_age = max_age
 
     @property
     def code(self) -> str:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
-from bearward.claims import issuer_of, valid_between, validate
+from bearward.claims import could_be_valid, issuer_of, valid_between, validate
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
 from bearward.health import Health
@@ -105,30 +105,39 @@ class Verifier:
         Raises `AuthError`, or `KeysNeeded` where the answer needs a fetch: await `verify` then. With `allow_bound` a
         token that is bound to a certificate passes, and the caller must call `confirmation.check_certificate`.
         """
-        if self._cache is None or len(token) > self._cache.max_token:
+        cache = self._cache
+        # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
+        if cache is None or token[:1] != "e" or len(token) > cache.max_token:
             return self._verify(token, None, allow_bound=allow_bound)
-        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
-        entry = self._cache.get(digest)
+        try:
+            digest = sha256(token.encode()).digest()
+        except UnicodeEncodeError:
+            raise AuthError(Refusal.TOKEN_MALFORMED) from None
+        entry = cache.get(digest)
         if entry is not None and (allow_bound or not entry.bound):
-            if entry.keys.current() is entry.held and entry.revision == self.revocations.revision:
+            if entry.current() is entry.held and entry.revision == self.revocations.revision:
                 if entry.not_before <= self.now() < entry.not_after:
                     return entry.principal
-            elif self._same_keys(self._cache, digest, entry):
+            elif self._same_keys(cache, digest, entry):
                 return self.verify_now(token, allow_bound=allow_bound)
-            self._cache.drop(digest)
+            cache.drop(digest)
         return self._verify(token, digest, allow_bound=allow_bound)
 
     async def verify(self, token: str, *, allow_bound: bool = False) -> Principal:
         """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return self.verify_now(token, allow_bound=allow_bound)
-            except KeysNeeded as needed:
-                await self._fetch_for(token, needed.generation)
         try:
             return self.verify_now(token, allow_bound=allow_bound)
-        except KeysNeeded:
-            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0) from None
+        except KeysNeeded as needed:
+            return await self._verify_by_fetching(token, needed, allow_bound=allow_bound)
+
+    async def _verify_by_fetching(self, token: str, needed: KeysNeeded, *, allow_bound: bool) -> Principal:
+        for _ in range(_ATTEMPTS):
+            await self._fetch_for(token, needed.generation)
+            try:
+                return self.verify_now(token, allow_bound=allow_bound)
+            except KeysNeeded as again:
+                needed = again
+        raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
     def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
         """Raise `AuthError` if the principal's token has expired, was revoked, or its key was withdrawn since.
@@ -178,9 +187,8 @@ class Verifier:
         try:
             key = signing_key(unverified, held.jwk_set)
         except AuthError:
-            if self._newer_keys_could_help(unverified, keys, held):
-                # Not for a token that no key could make good.
-                validate(unverified.claims, policy, now, allow_bound=allow_bound)
+            # A token that no key could make good is not worth a fetch.
+            if self._newer_keys_could_help(unverified, keys, held) and could_be_valid(unverified.claims, policy, now):
                 raise KeysNeeded(held.generation) from None
             raise
         validate(unverified.claims, policy, now, allow_bound=allow_bound)
@@ -190,17 +198,19 @@ class Verifier:
         if digest is not None and self._cache is not None:
             begins, ends = valid_between(unverified.claims, policy)
             bound = "cnf" in unverified.claims
-            entry = CacheEntry(principal, policy, keys, held, revision, begins, ends, bound, cost_of(token))
+            entry = CacheEntry(
+                principal, keys.current, held, revision, begins, ends, bound=bound, cost=cost_of(unverified.payload)
+            )
             self._cache.put(digest, entry)
         return principal
 
     @staticmethod
     def _same_keys(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
         """Whether a refresh brought the very set that the entry was verified with; the entry then goes on."""
-        held = entry.keys.current()
+        held = entry.current()
         if held is None or held is entry.held or held.jwk_set.thumbprint != entry.held.jwk_set.thumbprint:
             return False
-        cache.put(digest, entry._replace(held=held))
+        cache.put(digest, entry.under(held))
         return True
 
     @staticmethod

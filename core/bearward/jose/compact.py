@@ -38,6 +38,8 @@ class UnverifiedToken(NamedTuple):
 
     header: JOSEHeader
     claims: dict[str, Any]
+    payload: bytes
+    """The text that the claims were read from."""
     signing_input: bytes
     signature: bytes
 
@@ -53,17 +55,12 @@ def take_apart(token: str) -> UnverifiedToken:
         claims = parse_object(payload, PAYLOAD_LIMITS)
     except ValueError:
         raise AuthError(Refusal.PAYLOAD_MALFORMED) from None
-    return UnverifiedToken(header, claims, signing_input, signature)
+    return UnverifiedToken(header, claims, payload, signing_input, signature)
 
 
 def split(token: str) -> tuple[JOSEHeader, bytes, bytes, bytes]:
     """Header, payload octets, signing input and signature of a compact JWS with any payload; raise `AuthError`."""
-    if len(token) > MAX_TOKEN:
-        raise AuthError(Refusal.TOKEN_TOO_LARGE)
-    try:
-        octets = token.encode("ascii")
-    except UnicodeEncodeError:
-        raise AuthError(Refusal.TOKEN_MALFORMED) from None
+    octets = octets_of(token)
     segments = base64url.to_ordinary(octets).split(b".", 5)
     if len(segments) != 3:
         raise AuthError(_what_else(octets, len(segments)))
@@ -75,6 +72,16 @@ def split(token: str) -> tuple[JOSEHeader, bytes, bytes, bytes]:
     except ValueError:
         raise AuthError(Refusal.TOKEN_MALFORMED) from None
     return header, payload, octets[: -len(third) - 1], signature
+
+
+def octets_of(token: str) -> bytes:
+    """The octets of a token of bearable length; raise `AuthError` (TOKEN_TOO_LARGE, TOKEN_MALFORMED)."""
+    if len(token) > MAX_TOKEN:
+        raise AuthError(Refusal.TOKEN_TOO_LARGE)
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise AuthError(Refusal.TOKEN_MALFORMED) from None
 
 
 def _what_else(octets: bytes, segments: int) -> Refusal:

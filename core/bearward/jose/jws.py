@@ -33,7 +33,7 @@ def verify_jws(token: str, keys: JWKSet, algorithms: Collection[str]) -> bytes:
     header, payload, signing_input, signature = split(token)
     if header.alg not in algorithms:
         raise AuthError(Refusal.ALGORITHM_NOT_ALLOWED)
-    signing_key(UnverifiedToken(header, {}, signing_input, signature), keys)
+    signing_key(UnverifiedToken(header, {}, payload, signing_input, signature), keys)
     return payload
 
 
