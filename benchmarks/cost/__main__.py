@@ -1,0 +1,27 @@
+"""`python -m benchmarks.cost`: what each worst shape costs, the dearest first; the exit code is 1 beyond the bound."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.cost.measure import cpu_seconds, judge, peak_octets
+from benchmarks.cost.shapes import shapes
+
+CPU = 0.001
+MEMORY = 1 << 20
+
+
+def main() -> int:
+    """Measure and print."""
+    rows = [(cpu_seconds(value, times=25), peak_octets(value), name, judge(value)) for name, value in shapes().items()]
+    rows.sort(reverse=True)
+    print("| CPU, ms | memory, KiB | shape | refused as |\n| ---: | ---: | --- | --- |")
+    for seconds, octets, name, code in rows:
+        print(f"| {seconds * 1000:.3f} | {octets / 1024:.0f} | {name} | {code} |")
+    most = max(octets for _, octets, _, _ in rows)
+    print(f"\nmost: {rows[0][0] * 1000:.3f} ms of CPU, {most / 1024:.0f} KiB of memory, of {len(rows)} shapes")
+    return 1 if rows[0][0] > CPU or most > MEMORY else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
