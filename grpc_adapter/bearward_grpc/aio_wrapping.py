@@ -89,6 +89,7 @@ class Wrapping:
         async def generator(request: Any, context: Any) -> AsyncIterator[Any]:
             guard = Guard()
             responses: Any = None
+            refused: AuthError | None
             try:
                 _begin(guard, context, watch=guarded)
                 responses = behaviour(request, GuardedContext(context, guard) if guarded else context)

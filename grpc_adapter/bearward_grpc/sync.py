@@ -103,28 +103,32 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
 
     def _in_the_pool(self, find: Callable[[], Any], rule: Rule | None, token: str) -> grpc.RpcMethodHandler[Any, Any]:
         def shell(raw: Iterator[bytes], context: Any) -> Iterator[bytes]:
-            admitted = self._admit_later(rule, token, context)
-            if isinstance(admitted, AuthError):
-                abort(context, self._answers.of(admitted))
-            CALL.set(admitted)
-            yield from serve(self._wrapped(find(), admitted), raw, context)
+            try:
+                call = self._admit_later(rule, token, context)
+            except AuthError as error:
+                refused = error
+            else:
+                CALL.set(call)
+                yield from serve(self._wrapped(find(), call), raw, context)
+                return
+            abort(context, self._answers.of(refused))
 
         handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(shell)
         return handler
 
-    def _admit_later(self, rule: Rule | None, token: str, context: Any) -> Call | AuthError:
+    def _admit_later(self, rule: Rule | None, token: str, context: Any) -> Call:
         verified = self.background.submit(self._gate.verify(token))
         try:
             if not context.add_callback(verified.cancel):
                 verified.cancel()  # the caller has gone
             return self._gate.admit(rule, verified.result(), token)
-        except AuthError as refused:
-            return refused
+        except AuthError:
+            raise
         except CancelledError:
-            return AuthError(Refusal.KEYS_UNAVAILABLE)
-        except Exception as error:  # noqa: BLE001
+            raise AuthError(Refusal.KEYS_UNAVAILABLE) from None
+        except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
             report_bug("a bug while a call was authenticated", error)
-            return _INTERNAL
+        raise _INTERNAL
 
     def _wrapped(self, handler: Any, call: Call) -> Any:
         if handler is None:

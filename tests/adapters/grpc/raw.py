@@ -36,7 +36,9 @@ class Reply:
 class RawCall:
     """One HTTP/2 connection with one stream."""
 
-    def __init__(self, port: int, method: str, metadata: Iterable[tuple[str, str | bytes]] = (), *, window: int | None = None):
+    def __init__(
+        self, port: int, method: str, metadata: Iterable[tuple[str, str | bytes]] = (), *, window: int | None = None
+    ):
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT)
         settings = h2.config.H2Configuration(
             header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False

@@ -90,7 +90,12 @@ def test_a_cold_call_fails_as_a_warm_one_does(name: str, issuer: LocalIssuer) ->
         issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start="lazy")
     )
     handlers: Methods = {"UUnlucky": BROKEN[name]}
-    with serving("sync", Verifier(trusted), {"lab.v1.Broken": scope("echo")}, add=lambda s: register(s, handlers, "lab.v1.Broken")) as server:
+    with serving(
+        "sync",
+        Verifier(trusted),
+        {"lab.v1.Broken": scope("echo")},
+        add=lambda s: register(s, handlers, "lab.v1.Broken"),
+    ) as server:
         cold, warm = (_attempt(server, issuer, send=name != "no message came") for _ in range(2))
     assert cold == warm
     assert cold not in {0, 16}

@@ -92,7 +92,7 @@ def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: Loc
 def test_grpcs_own_line_is_redacted(
     server: Running, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
-    """grpcio logs metadata that is not UTF-8 with its value; the filter keeps the line and takes the value."""
+    """Metadata that is not UTF-8 is logged by grpcio with its value; the filter keeps the line and takes the value."""
     redacting = redact_grpc_log()
     request.addfinalizer(
         lambda: [logging.getLogger(name).removeFilter(redacting) for name in ("grpc", "grpc._cython.cygrpc")]

@@ -120,7 +120,10 @@ else:
     print(answer.code, dict(answer.trailers))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
-    assert told.strip() == {
-        "grpc": "bearward_grpc needs grpcio: pip install 'bearward[grpc]'",
-        "google": "StatusCode.UNAVAILABLE {'bearward-code': 'keys_unavailable', 'grpc-retry-pushback-ms': '1000'}",
-    }[missing]
+    assert (
+        told.strip()
+        == {
+            "grpc": "bearward_grpc needs grpcio: pip install 'bearward[grpc]'",
+            "google": "StatusCode.UNAVAILABLE {'bearward-code': 'keys_unavailable', 'grpc-retry-pushback-ms': '1000'}",
+        }[missing]
+    )

@@ -74,7 +74,7 @@ MISTAKES: dict[str, Any] = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_policy_that_cannot_be_meant_refuses_to_be_built(name: str) -> None:
     """The error names the rule."""
-    with pytest.raises(ConfigurationError, match="^policy"):
+    with pytest.raises(ConfigurationError, match=r"^policy"):
         Policy(MISTAKES[name])
 
 

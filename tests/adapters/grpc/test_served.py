@@ -103,5 +103,5 @@ def test_a_checked_server_serves_like_any_other(run: Any) -> None:
             await server.stop(0)
 
     assert run(start(RIGHT)) == b"nobody:hello"
-    with pytest.raises(ConfigurationError, match="lab.v1.Ecko"):
+    with pytest.raises(ConfigurationError, match=r"lab\.v1\.Ecko"):
         run(start({**RIGHT, "lab.v1.Ecko": public}))

@@ -30,7 +30,9 @@ def backstage() -> Backstage:
 @pytest.fixture(params=AIO)
 def server(request: pytest.FixtureRequest, issuer: LocalIssuer, backstage: Backstage) -> Iterator[Running]:
     """Streams behind a guard."""
-    with serving(request.param, trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers) as running:
+    with serving(
+        request.param, trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers
+    ) as running:
         yield running
 
 
@@ -59,9 +61,7 @@ FORMS = ("US_idle", "US_fast", "US_writer", "US_fast_writer", "US_writing_tasks"
 
 
 @pytest.mark.parametrize("method", FORMS)
-def test_a_stream_ends_with_its_token(
-    method: str, server: Running, issuer: LocalIssuer, backstage: Backstage
-) -> None:
+def test_a_stream_ends_with_its_token(method: str, server: Running, issuer: LocalIssuer, backstage: Backstage) -> None:
     """The caller is told UNAUTHENTICATED, the handler's `finally` runs, nothing is left behind."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, method, issuer.mint(jti=method))
@@ -187,7 +187,8 @@ class _RevokesMeanwhile(grpc.aio.ServerInterceptor):
         self.issuer: LocalIssuer | None = None
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        assert self.server is not None and self.issuer is not None
+        assert self.server is not None
+        assert self.issuer is not None
         revoke(self.server, self.issuer, "meanwhile")
         return await continuation(handler_call_details)
 
@@ -197,13 +198,16 @@ def test_a_token_that_ends_before_the_handler_starts(method: str, issuer: LocalI
     """The handler never runs, and the answer does not hang."""
     meddler = _RevokesMeanwhile()
     rules = {SERVICE: AUTHENTICATED}
-    with serving(
-        "aio", trust(issuer), rules, behaviours=backstage.async_handlers, inside=(meddler,)
-    ) as server, channel_to(server.target) as channel:
+    with (
+        serving("aio", trust(issuer), rules, behaviours=backstage.async_handlers, inside=(meddler,)) as server,
+        channel_to(server.target) as channel,
+    ):
         meddler.server, meddler.issuer = server, issuer
         requests = Requests()
         requests.close()
-        stub = {"US": channel.unary_stream, "SS": channel.stream_stream, "SU": channel.stream_unary}[method[:2]](path(method))
+        stub = {"US": channel.unary_stream, "SS": channel.stream_stream, "SU": channel.stream_unary}[method[:2]](
+            path(method)
+        )
         metadata = bearer(issuer.mint(jti="meanwhile"))
         if method.startswith("SU"):
             call = stub.future(requests, timeout=TIMEOUT, metadata=metadata)
@@ -216,9 +220,12 @@ def test_a_token_that_ends_before_the_handler_starts(method: str, issuer: LocalI
 
 def test_streams_may_be_told_to_live(issuer: LocalIssuer, backstage: Backstage) -> None:
     """`stream_expiry="ignore"`: the token counts at the start only."""
-    with serving(
-        "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_expiry="ignore"
-    ) as server, channel_to(server.target) as channel:
+    with (
+        serving(
+            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_expiry="ignore"
+        ) as server,
+        channel_to(server.target) as channel,
+    ):
         call, requests = open_call(channel, "SS_echo", issuer.mint(jti="ignored"))
         revoke(server, issuer, "ignored")
         requests.send(b"still here")
@@ -229,9 +236,12 @@ def test_streams_may_be_told_to_live(issuer: LocalIssuer, backstage: Backstage) 
 
 def test_a_leeway_is_granted(issuer: LocalIssuer, backstage: Backstage) -> None:
     """`stream_leeway` seconds after `exp` the stream still lives."""
-    with serving(
-        "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_leeway=1.5
-    ) as server, channel_to(server.target) as channel:
+    with (
+        serving(
+            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_leeway=1.5
+        ) as server,
+        channel_to(server.target) as channel,
+    ):
         expires = time.time() + 1
         call, _ = open_call(channel, "US_idle", issuer.mint(exp=expires))
         assert collect(call).code == "token_expired"
@@ -261,13 +271,12 @@ def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> N
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_a_stream_is_not_extended_by_just_any_token(
-    code: str, issuer: LocalIssuer, backstage: Backstage
-) -> None:
+def test_a_stream_is_not_extended_by_just_any_token(code: str, issuer: LocalIssuer, backstage: Backstage) -> None:
     """The newer token must be good, of the same caller, and satisfy the method's rule; the refusal reaches the caller."""
-    with serving(
-        "aio", trust(issuer), {SERVICE: scope("echo")}, behaviours=backstage.async_handlers
-    ) as server, channel_to(server.target) as channel:
+    with (
+        serving("aio", trust(issuer), {SERVICE: scope("echo")}, behaviours=backstage.async_handlers) as server,
+        channel_to(server.target) as channel,
+    ):
         call, requests = open_call(channel, "SS_extending", issuer.mint(scope="echo"))
         requests.send(issuer.mint(claims={"scope": "echo", **REFUSED[code]}).encode())
         outcome = collect(call)

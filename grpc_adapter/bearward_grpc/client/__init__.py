@@ -1,0 +1,22 @@
+"""The client's side: tokens for outgoing calls, got by client credentials or handed on from the caller."""
+
+from __future__ import annotations
+
+from bearward_grpc.client.aio import aio_interceptors
+from bearward_grpc.client.channels import aio_channel, channel
+from bearward_grpc.client.credentials import call_credentials
+from bearward_grpc.client.grant import TokenUnavailableError
+from bearward_grpc.client.sources import CallerToken, ClientCredentials, TokenSource
+from bearward_grpc.client.sync import ClientAuthInterceptor
+
+__all__ = [
+    "CallerToken",
+    "ClientAuthInterceptor",
+    "ClientCredentials",
+    "TokenSource",
+    "TokenUnavailableError",
+    "aio_channel",
+    "aio_interceptors",
+    "call_credentials",
+    "channel",
+]

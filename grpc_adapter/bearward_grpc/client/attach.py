@@ -1,0 +1,41 @@
+"""How a token gets onto an outgoing call.
+
+Rules of this file: over TLS as call credentials, which grpc itself refuses to send over plaintext; as plain metadata
+only where the channel was declared safe for it (loopback) or `unsafe_`. What a caller set by hand is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import grpc
+
+__all__ = ["CallDetails", "attached", "has_own"]
+
+
+class _Details(NamedTuple):
+    method: Any
+    timeout: float | None
+    metadata: Any
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: Any
+
+
+class CallDetails(_Details, grpc.ClientCallDetails):  # type: ignore[misc,unused-ignore]
+    """The details of a call, for grpc's sync interceptors."""
+
+
+def has_own(metadata: Any) -> bool:
+    """Whether the call already carries an `authorization`."""
+    return any(key == "authorization" for key, _ in metadata or ())
+
+
+def attached(details: Any, token: str, *, plaintext: bool) -> tuple[Any, grpc.CallCredentials | None]:
+    """The metadata and the call credentials of `details` with `token` added to one of them."""
+    credentials: grpc.CallCredentials | None = details.credentials
+    if plaintext:
+        return (*(details.metadata or ()), ("authorization", f"Bearer {token}")), credentials
+    ours = grpc.access_token_call_credentials(token)
+    both = ours if credentials is None else grpc.composite_call_credentials(credentials, ours)
+    return details.metadata, both

@@ -1,0 +1,86 @@
+"""Channels whose calls carry tokens.
+
+Rules of this file: over TLS, or to this very machine; anything else must say `unsafe_`. A token that crosses a network
+in plaintext belongs to whoever listens (RFC 6750 section 5.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from bearward.errors import ConfigurationError
+from bearward.jwks.urls import is_loopback_host
+from bearward_grpc.client.aio import aio_interceptors
+from bearward_grpc.client.sources import TokenSource
+from bearward_grpc.client.sync import ClientAuthInterceptor
+
+__all__ = ["aio_channel", "channel", "is_local"]
+
+Options = Sequence[tuple[str, Any]]
+
+
+def channel(
+    target: str,
+    source: TokenSource,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    unsafe_plaintext: bool = False,
+    options: Options = (),
+) -> grpc.Channel:
+    """A sync channel to `target` whose calls carry tokens of `source`.
+
+    With `credentials` (`grpc.ssl_channel_credentials()`) over TLS, without only to loopback or with
+    `unsafe_plaintext`; `ConfigurationError` otherwise.
+    """
+    if credentials is not None:
+        made = grpc.secure_channel(target, credentials, options)
+    else:
+        _check_plaintext(target, allowed=unsafe_plaintext)
+        made = grpc.insecure_channel(target, options)
+    return grpc.intercept_channel(made, ClientAuthInterceptor(source, unsafe_plaintext=credentials is None))
+
+
+def aio_channel(
+    target: str,
+    source: TokenSource,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    unsafe_plaintext: bool = False,
+    options: Options = (),
+    interceptors: Sequence[Any] = (),
+) -> grpc.aio.Channel:
+    """`channel` for grpc.aio; `interceptors` are further ones, outside of ours."""
+    ours = [*interceptors, *aio_interceptors(source, unsafe_plaintext=credentials is None)]
+    if credentials is not None:
+        return grpc.aio.secure_channel(target, credentials, options, interceptors=ours)
+    _check_plaintext(target, allowed=unsafe_plaintext)
+    return grpc.aio.insecure_channel(target, options, interceptors=ours)
+
+
+def is_local(target: str) -> bool:
+    """Whether a gRPC target is on this machine by its very text.
+
+    >>> [is_local(t) for t in ("localhost:1", "127.0.0.1:1", "[::1]:1", "ipv6:[::1]:1", "unix:/run/x", "dns:///localhost:1")]
+    [True, True, True, True, True, True]
+    >>> [is_local(t) for t in ("api.example:1", "localhost.example:1", "dns://8.8.8.8/localhost:1", "ipv4:127.0.0.1:1,10.0.0.1:1")]
+    [False, False, False, False]
+    """
+    scheme, colon, rest = target.partition(":")
+    if colon and scheme in ("unix", "unix-abstract"):
+        return True
+    if colon and scheme in ("dns", "ipv4", "ipv6"):
+        target = rest.removeprefix("///")
+    if "/" in target or "," in target:  # another resolver, a name server, or several addresses
+        return False
+    host = target[1 : target.find("]")] if target.startswith("[") else target.partition(":")[0]
+    return is_loopback_host(host)
+
+
+def _check_plaintext(target: str, *, allowed: bool) -> None:
+    if not allowed and not is_local(target):
+        must = "must be given for a target that is not on loopback, or say unsafe_plaintext=True"
+        raise ConfigurationError("credentials", must)

@@ -1,0 +1,101 @@
+"""The client credentials grant (RFC 6749 section 4.4): the request, and what its answer says.
+
+Rules of this file: pure. Nothing of an answer's body gets into an error but the `error` code of RFC 6749 section 5.2,
+and that only where it is one: a body may hold secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "granted"]
+
+_DEFAULT_LIFETIME = 60.0  # RFC 6749 section 5.1 only recommends `expires_in`
+_ERROR_CODE = re.compile(r"[a-z_]{1,64}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token, RFC 6750 section 2.1
+
+
+class TokenUnavailableError(Exception):
+    """No token could be got for an outgoing call. The text is fixed, but for an error code of RFC 6749.
+
+    >>> str(TokenUnavailableError("invalid_client"))
+    'no token for the outgoing call: invalid_client'
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no token for the outgoing call: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token and how many seconds it lives. `repr` shows no token."""
+
+    token: str
+    lifetime: float
+
+    def __repr__(self) -> str:
+        return f"<Grant for {self.lifetime:g} s>"
+
+
+def form(scopes: Sequence[str], audience: str | None, resource: str | None, more: Mapping[str, str]) -> bytes:
+    """The body of the request."""
+    fields = {"grant_type": "client_credentials", **more}
+    if scopes:
+        fields["scope"] = " ".join(scopes)
+    if audience is not None:
+        fields["audience"] = audience
+    if resource is not None:
+        fields["resource"] = resource  # RFC 8707
+    return urlencode(fields).encode("ascii")
+
+
+def basic(client_id: str, client_secret: str) -> str:
+    """The `Authorization` value of a client (RFC 6749 section 2.3.1: both parts are form-encoded first).
+
+    >>> basic("me", "a:b")
+    'Basic bWU6YSUzQWI='
+    """
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
+
+
+def granted(status: int, body: bytes) -> Grant:
+    """What the answer grants; raises `TokenUnavailableError`.
+
+    >>> granted(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
+    <Grant for 300 s>
+    """
+    answer = _object(body)
+    if status != 200:
+        error = answer.get("error")
+        known = isinstance(error, str) and _ERROR_CODE.fullmatch(error)
+        raise TokenUnavailableError(str(error) if known else f"the token endpoint answered {status}")
+    token, kind = answer.get("access_token"), answer.get("token_type")
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise TokenUnavailableError("the token endpoint's answer holds none")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise TokenUnavailableError("the token endpoint's answer holds no bearer token")
+    return Grant(token, _lifetime(answer.get("expires_in")))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _lifetime(value: Any) -> float:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:12])  # some issuers send it as a string
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return _DEFAULT_LIFETIME
+    return float(value)

@@ -1,0 +1,161 @@
+"""Where the tokens of outgoing calls come from.
+
+Rules of this file: a token is kept until shortly before it expires; one fetch at a time serves all who wait, in
+threads and on event loops alike; who stops waiting takes nobody along. No `repr` shows a token or a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from bearward.errors import ConfigurationError
+from bearward.jwks.urls import check_url
+from bearward_grpc.call import CALL
+from bearward_grpc.client.grant import Grant, TokenUnavailableError, basic, form, granted
+from bearward_grpc.client.token_http import post
+
+__all__ = ["CallerToken", "ClientCredentials", "TokenSource"]
+
+
+class TokenSource(Protocol):
+    """Gives tokens for outgoing calls; used from threads and from event loops."""
+
+    def token(self) -> str:
+        """A token; may block. Raises `TokenUnavailableError`."""
+        ...
+
+    async def token_async(self) -> str:
+        """A token; raises `TokenUnavailableError`."""
+        ...
+
+    def refused(self, token: str) -> bool:
+        """A server refused `token` as UNAUTHENTICATED: forget it. Returns whether another may be had."""
+        ...
+
+
+class CallerToken:
+    """Forwards the token of the call that is being served: the callee sees the original caller.
+
+    Only for a callee that is meant by the same audience, and only with a guarded call around it: `LookupError`
+    otherwise. In a handler's own thread or task, and in what those start with their context.
+    """
+
+    def token(self) -> str:
+        """The caller's token."""
+        call = CALL.get()
+        if call is None:
+            raise LookupError("there is no verified caller whose token could be forwarded")
+        return call.token
+
+    async def token_async(self) -> str:
+        """The caller's token."""
+        return self.token()
+
+    def refused(self, token: str) -> bool:
+        """Only the caller can get another."""
+        return False
+
+
+class ClientCredentials:
+    """Gets tokens by the client credentials grant (RFC 6749 section 4.4) and keeps each until shortly before its end.
+
+    `token_endpoint` must be https (http on loopback). `client_secret` is sent by HTTP Basic, or with
+    `secret_in_body` in the form. `scopes`, `audience` and `resource` (RFC 8707) say what the token is for. A token is
+    replaced `early` seconds before it expires, `timeout` seconds bound each step of a fetch.
+
+    Raises `ConfigurationError`; the methods raise `TokenUnavailableError`.
+    """
+
+    def __init__(
+        self,
+        token_endpoint: str,
+        *,
+        client_id: str,
+        client_secret: str,
+        scopes: Sequence[str] = (),
+        audience: str | None = None,
+        resource: str | None = None,
+        secret_in_body: bool = False,
+        early: float = 30.0,
+        timeout: float = 10.0,
+        ssl_context: ssl.SSLContext | None = None,
+        unsafe_allow_http: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if isinstance(scopes, str):
+            raise ConfigurationError("scopes", "must be a sequence of scopes, not one string")
+        if not client_id or not client_secret:
+            raise ConfigurationError("client_id", "must not be empty, and neither must client_secret")
+        try:
+            self._url = check_url(token_endpoint, unsafe_allow_http=unsafe_allow_http)
+        except ValueError as error:
+            raise ConfigurationError("token_endpoint", str(error)) from None
+        inline: Mapping[str, str] = {"client_id": client_id, "client_secret": client_secret} if secret_in_body else {}
+        self._authorization = None if secret_in_body else basic(client_id, client_secret)
+        self._form = form(scopes, audience, resource, inline)
+        self._early, self._timeout, self._context = early, timeout, ssl_context
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._held: tuple[str, float] | None = None
+        self._flight: Future[str] | None = None
+
+    def token(self) -> str:
+        """A token; blocks while one is fetched."""
+        held = self._current()
+        return held if held is not None else self._fetching().result()
+
+    async def token_async(self) -> str:
+        """A token; awaits while one is fetched."""
+        held = self._current()
+        return held if held is not None else await asyncio.shield(asyncio.wrap_future(self._fetching()))
+
+    def refused(self, token: str) -> bool:
+        """Forget `token`, unless it was replaced already."""
+        with self._lock:
+            if self._held is not None and self._held[0] == token:
+                self._held = None
+        return True
+
+    def __repr__(self) -> str:
+        return f"<ClientCredentials at {self._url}>"
+
+    def _current(self) -> str | None:
+        held = self._held
+        return held[0] if held is not None and self._monotonic() < held[1] else None
+
+    def _fetching(self) -> Future[str]:
+        """The fetch that is under way, or a new one in a thread of its own, which nobody's leaving can stop."""
+        with self._lock:
+            if self._flight is None:
+                self._flight = Future()
+                threading.Thread(target=self._fetch, args=(self._flight,), name="bearward-token", daemon=True).start()
+            return self._flight
+
+    def _fetch(self, flight: Future[Any]) -> None:
+        try:
+            asked = self._monotonic()
+            grant = granted(
+                *post(self._url, self._authorization, self._form, timeout=self._timeout, context=self._context)
+            )
+            self._land(self._kept(grant, asked))
+            flight.set_result(grant.token)
+        except TokenUnavailableError as error:
+            self._land(None)
+            flight.set_exception(error)
+        except BaseException as error:  # noqa: BLE001  (whoever waits must not wait for ever)
+            self._land(None)
+            flight.set_exception(TokenUnavailableError(type(error).__name__))
+
+    def _land(self, held: tuple[str, float] | None) -> None:
+        with self._lock:
+            self._held, self._flight = held, None
+
+    def _kept(self, grant: Grant, asked: float) -> tuple[str, float]:
+        # A token that lives shorter than `early` is still used for half of its life.
+        return grant.token, asked + max(grant.lifetime - self._early, grant.lifetime / 2)

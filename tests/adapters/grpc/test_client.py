@@ -1,0 +1,314 @@
+"""The client's side: a token on each call, kept while it lives, replaced once when it was refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from bearward import AUTHENTICATED, ConfigurationError
+from bearward.testing import LocalIssuer
+from bearward_grpc import client
+from bearward_grpc.call import CALL
+from tests.adapters.grpc.calls import TIMEOUT, bearer, path
+from tests.adapters.grpc.certificates import Authority
+from tests.adapters.grpc.conftest import trust
+from tests.adapters.grpc.servers import SERVICE, Running, serving
+from tests.adapters.grpc.streaming import revoke
+
+RULES = {SERVICE: AUTHENTICATED}
+KINDS = ("UU", "US", "SU", "SS")
+
+
+@pytest.fixture(scope="module")
+def login() -> Iterator[LocalIssuer]:
+    """An issuer that knows one client."""
+    with LocalIssuer(algorithms=["ES256"], clients={"me": "s3cret"}) as local:
+        yield local
+
+
+@pytest.fixture
+def server(login: LocalIssuer) -> Iterator[Running]:
+    """The echo service."""
+    with serving("aio", trust(login), RULES) as running:
+        yield running
+
+
+def credentials_of(login: LocalIssuer, **settings: Any) -> client.ClientCredentials:
+    """The right ones."""
+    given = {"client_id": "me", "client_secret": "s3cret", **settings}
+    return client.ClientCredentials(login.token_endpoint, **given)
+
+
+def call_sync(channel: Any, kind: str) -> list[bytes]:
+    """One call of each kind."""
+    if kind[0] == "U":
+        stub, request = (channel.unary_unary, b"hi") if kind == "UU" else (channel.unary_stream, b"hi")
+    else:
+        stub, request = (
+            (channel.stream_unary, iter([b"hi"])) if kind == "SU" else (channel.stream_stream, iter([b"hi"]))
+        )
+    answer = stub(path(kind))(request, timeout=TIMEOUT)
+    return [answer] if kind[1] == "U" else list(answer)
+
+
+async def call_aio(channel: Any, kind: str) -> list[bytes]:
+    """The same; a bidirectional client reads before it has written all, for grpc's own sake."""
+    request: Any = b"hi" if kind[0] == "U" else iter([b"hi"])
+    stub = {
+        "UU": channel.unary_unary,
+        "US": channel.unary_stream,
+        "SU": channel.stream_unary,
+        "SS": channel.stream_stream,
+    }
+    call = stub[kind](path(kind))(request, timeout=TIMEOUT)
+    return [await call] if kind[1] == "U" else [message async for message in call]
+
+
+Caller = Callable[..., list[bytes]]
+
+
+@pytest.fixture(params=["sync", "aio"])
+def caller(request: pytest.FixtureRequest, run: Any) -> Caller:
+    """Makes calls of these kinds, one after the other, over one channel with tokens of a source."""
+
+    def sync(
+        target: str, source: Any, *kinds: str, before: Callable[[], object] = lambda: None, **how: Any
+    ) -> list[bytes]:
+        with client.channel(target, source, **how) as channel:
+            firsts = []
+            for kind in kinds:
+                firsts.append(call_sync(channel, kind)[0])
+                before()
+            return firsts
+
+    def aio(
+        target: str, source: Any, *kinds: str, before: Callable[[], object] = lambda: None, **how: Any
+    ) -> list[bytes]:
+        async def calls() -> list[bytes]:
+            async with client.aio_channel(target, source, **how) as channel:
+                firsts = []
+                for kind in kinds:
+                    firsts.append((await call_aio(channel, kind))[0])
+                    before()
+                return firsts
+
+        answers: list[bytes] = run(calls())
+        return answers
+
+    return sync if request.param == "sync" else aio
+
+
+def test_one_token_serves_many_calls(caller: Caller, server: Running, login: LocalIssuer) -> None:
+    """It is fetched once, and the server knows the client."""
+    fetched = login.requests("/token")
+    firsts = caller(server.target, credentials_of(login), *KINDS, *KINDS)
+    assert [first.partition(b":")[0] for first in firsts] == [b"me"] * 8
+    assert login.requests("/token") == fetched + 1
+
+
+def test_over_tls_the_token_travels_as_call_credentials(caller: Caller, login: LocalIssuer) -> None:
+    """grpc itself refuses to send those in plaintext."""
+    authority = Authority()
+    with serving("aio", trust(login), RULES, credentials=authority.server()) as server:
+        firsts = caller(server.target, credentials_of(login), *KINDS, credentials=authority.client())
+    assert [first.partition(b":")[0] for first in firsts] == [b"me"] * 4
+
+
+@pytest.mark.parametrize("kind", ["UU", "US"])
+def test_a_refused_token_is_replaced_once(kind: str, caller: Caller, server: Running, login: LocalIssuer) -> None:
+    """The server says UNAUTHENTICATED, the client gets a newer token and tries again, once."""
+    source = credentials_of(login)
+    revoke(server, login, _token_id(source.token()))
+    fetched = login.requests("/token")
+    assert caller(server.target, source, kind)[0].startswith(b"me")
+    assert login.requests("/token") == fetched + 1
+
+
+@pytest.mark.parametrize("kind", ["SU", "SS"])
+def test_a_stream_of_requests_is_not_repeated(kind: str, caller: Caller, server: Running, login: LocalIssuer) -> None:
+    """The call fails; but the refused token is forgotten, and the next call has a newer one."""
+    source = credentials_of(login)
+    old = source.token()
+    revoke(server, login, _token_id(old))
+    with pytest.raises(grpc.RpcError):
+        caller(server.target, source, kind)
+    assert source.token() != old
+    assert caller(server.target, source, "UU")[0].startswith(b"me")
+
+
+@pytest.mark.parametrize("kind", ["UU", "US"])
+def test_a_caller_who_is_refused_for_good_is_told_so(kind: str, caller: Caller, login: LocalIssuer) -> None:
+    """A newer token does not help either: two calls, no more."""
+    with serving("sync", trust(login), RULES) as server:
+        source = credentials_of(login, audience="https://other.example")
+        fetched = login.requests("/token")
+        with pytest.raises(grpc.RpcError) as caught:
+            caller(server.target, source, kind)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert login.requests("/token") == fetched + 2
+
+
+def test_a_call_that_brings_its_own_token_is_left_alone(server: Running, login: LocalIssuer) -> None:
+    """What was set by hand is meant."""
+    with client.channel(server.target, credentials_of(login)) as channel:
+        metadata = bearer(login.mint(sub="ada"))
+        assert channel.unary_unary(path("UU"))(b"hi", metadata=metadata, timeout=TIMEOUT) == b"ada:hi"
+
+
+def test_a_future_is_not_waited_for(server: Running, login: LocalIssuer) -> None:
+    """It carries a token, and a refusal is noticed when it comes."""
+    source = credentials_of(login)
+    revoke(server, login, _token_id(source.token()))
+    with client.channel(server.target, source) as channel:
+        refused = channel.unary_unary(path("UU")).future(b"hi", timeout=TIMEOUT)
+        assert refused.exception().code() is grpc.StatusCode.UNAUTHENTICATED
+        assert channel.unary_unary(path("UU")).future(b"hi", timeout=TIMEOUT).result() == b"me:hi"
+
+
+def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, login: LocalIssuer) -> None:
+    """A handler calls on in its caller's name: the next server sees the original caller."""
+    token = login.mint(sub="ada")
+    source = client.CallerToken()
+    with pytest.raises(LookupError):
+        source.token()
+
+    def relayed(_: Any) -> dict[str, Any]:
+        def relay(request: bytes, _: Any) -> bytes:
+            return caller(server.target, source, "UU")[0]
+
+        return {"UU": relay}
+
+    with (
+        serving("sync", trust(login), RULES, behaviours=relayed) as front,
+        grpc.insecure_channel(front.target) as channel,
+    ):
+        answer = channel.unary_unary(path("UU"))(b"hi", metadata=bearer(token), timeout=TIMEOUT)
+    assert answer == b"ada:hi"
+    assert CALL.get() is None
+
+
+def test_grpcs_own_call_credentials(server: Running, login: LocalIssuer) -> None:
+    """For channels put together by hand."""
+    authority = Authority()
+    with serving("sync", trust(login), RULES, credentials=authority.server()) as secure:
+        both = grpc.composite_channel_credentials(authority.client(), client.call_credentials(credentials_of(login)))
+        with grpc.secure_channel(secure.target, both) as channel:
+            assert channel.unary_unary(path("UU"))(b"hi", timeout=TIMEOUT) == b"me:hi"
+        wrong = client.call_credentials(credentials_of(login, client_secret="wrong"))
+        both = grpc.composite_channel_credentials(authority.client(), wrong)
+        with grpc.secure_channel(secure.target, both) as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(path("UU"))(b"hi", timeout=TIMEOUT)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert "wrong" not in error.details()
+
+
+@pytest.mark.parametrize("make", [client.channel, client.aio_channel])
+def test_plaintext_is_for_loopback(make: Any, run: Any, login: LocalIssuer) -> None:
+    """Elsewhere it takes TLS, or an `unsafe_`."""
+
+    async def build() -> None:
+        with pytest.raises(ConfigurationError, match="unsafe_plaintext"):
+            make("api.example:443", credentials_of(login))
+        made = make("api.example:443", credentials_of(login), unsafe_plaintext=True)
+        done = made.close()
+        if asyncio.iscoroutine(done):
+            await done
+
+    run(build())
+
+
+def test_call_credentials_never_cross_plaintext(server: Running, login: LocalIssuer) -> None:
+    """The interceptor by itself, on a channel without TLS: grpc refuses, nothing is sent."""
+    calls = len(server.seen.callers)
+    with grpc.insecure_channel(server.target) as plain:
+        channel = grpc.intercept_channel(plain, client.ClientAuthInterceptor(credentials_of(login)))
+        with pytest.raises(grpc.RpcError, match="security level"):
+            channel.unary_unary(path("UU"))(b"hi", timeout=TIMEOUT)
+    assert len(server.seen.callers) == calls
+
+
+def test_a_token_is_replaced_before_it_expires(login: LocalIssuer) -> None:
+    """`early` seconds before its end; one that lives shorter than that, at half of its life."""
+    now = [0.0]
+    for early, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
+        source = credentials_of(login, early=early, monotonic=lambda: now[0])
+        now[0] = 0.0
+        first = source.token()
+        now[0] = good
+        assert source.token() == first
+        now[0] = gone
+        assert source.token() != first
+
+
+def test_one_fetch_serves_all_who_wait(login: LocalIssuer, run: Any) -> None:
+    """Threads and tasks alike; a task that is cancelled takes nobody along."""
+    source = credentials_of(login)
+    fetched = login.requests("/token")
+    login.hold()
+
+    async def wait_together() -> list[str]:
+        loop = asyncio.get_running_loop()
+        leaving = asyncio.ensure_future(source.token_async())
+        staying = [asyncio.ensure_future(source.token_async()) for _ in range(5)]
+        await loop.run_in_executor(None, login.wait_for_requests, "/token", fetched + 1)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        login.release()
+        return await asyncio.gather(*staying)
+
+    with ThreadPoolExecutor(2) as pool:
+        threads = [pool.submit(source.token) for _ in range(2)]
+        tokens = [*run(wait_together()), *(done.result(TIMEOUT) for done in threads)]
+    assert len(set(tokens)) == 1
+    assert login.requests("/token") == fetched + 1
+
+
+def test_a_client_that_is_not_known_gets_no_token(login: LocalIssuer) -> None:
+    """The error names the endpoint's code and nothing secret; the next attempt is a new one."""
+    for settings in ({"client_secret": "wr0ng"}, {"client_secret": "wr0ng", "secret_in_body": True}):
+        source = credentials_of(login, **settings)
+        for _ in range(2):
+            with pytest.raises(client.TokenUnavailableError, match="invalid_client") as caught:
+                source.token()
+            assert "wr0ng" not in str(caught.value) + repr(source)
+    assert credentials_of(login, secret_in_body=True).token()
+
+
+def test_an_endpoint_that_is_away(login: LocalIssuer) -> None:
+    """No token, no traceback of the transport, and no secret."""
+    with LocalIssuer(algorithms=["ES256"]) as other:
+        endpoint = other.token_endpoint
+    source = client.ClientCredentials(endpoint, client_id="me", client_secret="s3cret", timeout=2)
+    with pytest.raises(client.TokenUnavailableError, match="cannot be reached") as caught:
+        source.token()
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"client_id": ""}, {"client_secret": ""}, {"scopes": "a b"}, {"token_endpoint": "http://login.example/token"}],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_meant(wrong: dict[str, Any]) -> None:
+    """Named, when the source is made."""
+    right = {"token_endpoint": "https://login.example/token", "client_id": "me", "client_secret": "s3cret"}
+    with pytest.raises(ConfigurationError):
+        client.ClientCredentials(**{**right, **wrong})
+
+
+def _token_id(token: str) -> str:
+    import base64
+    import json
+
+    payload = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"])
