@@ -36,9 +36,11 @@ class Pair:
         self.http = HTTPCaller(self.http_url)
         self.grpc = GRPCCaller(self.grpc_target)
         self.callers: list[HTTPCaller | GRPCCaller] = [self.http, self.grpc]
+        self.sync_target = ""
         if sync:
-            target = self._started(sheet, f"{name}-sync", "samples.grpc_server", config, "--sync")
-            self.callers.append(GRPCCaller(target.removeprefix("grpc://"), "gRPC on threads"))
+            started = self._started(sheet, f"{name}-sync", "samples.grpc_server", config, "--sync")
+            self.sync_target = started.removeprefix("grpc://")
+            self.callers.append(GRPCCaller(self.sync_target, "gRPC on threads"))
         for caller in self.callers:
             sheet.stack.callback(caller.close)
 

