@@ -1,0 +1,54 @@
+"""The whole measurement of the core: which subjects, how many rounds, and what must be reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.library.alternate import Figure, measure
+from benchmarks.library.processes import import_cost, memory
+from benchmarks.library.subjects import ALGORITHMS, World, cold_subjects, seen_subjects, world, zipf_subjects
+
+__all__ = ["TARGETS", "run"]
+
+_REFERENCE = "raw cryptography"
+_BOUND = 16 * 1024 * 1024
+
+TARGETS: dict[str, float] = {
+    "RS256 cold / bearward": 1.20,
+    "ES256 cold / bearward": 1.10,
+    "EdDSA cold / bearward": 1.10,
+    "RS256 warm / seen, verify_now": 0.06,
+    "RS256 warm / seen, await verify": 0.08,
+    "RS256 warm / unknown kid": 0.20,
+    "RS256 warm / garbage": 0.10,
+    "import": 1.5,
+    "memory": 1.3,
+}
+"""At most these ratios; those of verifications are to `cryptography` verifying the signature alone."""
+
+
+def run(*, quick: bool) -> dict[str, Any]:
+    """All figures by name; `quick` leaves out what takes long."""
+    rounds = 7 if quick else 31
+    figures: dict[str, Any] = {}
+    for algorithm in ("RS256", "ES256") if quick else ALGORITHMS:
+        with world(algorithm) as w:
+            _add(figures, f"{algorithm} cold", measure(cold_subjects(w), reference=_REFERENCE, rounds=rounds))
+            if algorithm == "RS256":
+                _add_warm(figures, w, rounds, quick=quick)
+    if not quick:
+        figures["memory"] = memory(100_000, _BOUND)
+    figures["import"] = import_cost(3 if quick else 11)
+    return figures
+
+
+def _add_warm(figures: dict[str, Any], w: World, rounds: int, *, quick: bool) -> None:
+    _add(figures, "RS256 warm", measure(seen_subjects(w), reference=_REFERENCE, rounds=rounds))
+    callers, requests = (1_000, 5_000) if quick else (10_000, 50_000)
+    subjects = zipf_subjects(w, callers=callers, requests=requests)
+    _add(figures, "RS256 traffic", measure(subjects, reference=_REFERENCE, rounds=rounds))
+
+
+def _add(figures: dict[str, Any], group: str, measured: list[Figure]) -> None:
+    for figure in measured:
+        figures[f"{group} / {figure.name}"] = figure.summary()

@@ -1,0 +1,9 @@
+"""What must be reached, by suite and path: the ratio is at most this."""
+
+from __future__ import annotations
+
+from benchmarks.library.run import TARGETS as LIBRARY
+
+__all__ = ["TARGETS"]
+
+TARGETS: dict[str, dict[str, float]] = {"library": LIBRARY}
