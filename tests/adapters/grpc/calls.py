@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from tests.adapters.grpc.servers import SERVICE
 
 TIMEOUT = 30.0
 Metadata = tuple[tuple[str, str], ...]
+Channel = Any  # the stubs cannot say which messages a method has
 
 
 class Outcome(NamedTuple):
@@ -49,27 +51,27 @@ def bearer(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
 
 
-def _unary_unary(channel: grpc.Channel, metadata: Metadata, method: str = "UU") -> Outcome:
+def _unary_unary(channel: Channel, metadata: Metadata, method: str = "UU") -> Outcome:
     return _single(channel.unary_unary(path(method)), b"hello", metadata)
 
 
-def _unary_stream(channel: grpc.Channel, metadata: Metadata) -> Outcome:
+def _unary_stream(channel: Channel, metadata: Metadata) -> Outcome:
     return collect(channel.unary_stream(path("US"))(b"hello", timeout=TIMEOUT, metadata=metadata))
 
 
-def _stream_unary(channel: grpc.Channel, metadata: Metadata) -> Outcome:
+def _stream_unary(channel: Channel, metadata: Metadata) -> Outcome:
     return _single(channel.stream_unary(path("SU")), iter([b"a", b"b"]), metadata)
 
 
-def _stream_stream(channel: grpc.Channel, metadata: Metadata) -> Outcome:
+def _stream_stream(channel: Channel, metadata: Metadata) -> Outcome:
     return collect(channel.stream_stream(path("SS"))(iter([b"a", b"b"]), timeout=TIMEOUT, metadata=metadata))
 
 
-def _empty_stream(channel: grpc.Channel, metadata: Metadata) -> Outcome:
+def _empty_stream(channel: Channel, metadata: Metadata) -> Outcome:
     return _single(channel.stream_unary(path("SU")), iter(()), metadata)
 
 
-def _read_first(channel: grpc.Channel, metadata: Metadata) -> Outcome:
+def _read_first(channel: Channel, metadata: Metadata) -> Outcome:
     requests = Requests()
     call = channel.stream_stream(path("SS"))(requests, timeout=TIMEOUT, metadata=metadata)
     with contextlib.closing(requests):
@@ -81,11 +83,11 @@ def _read_first(channel: grpc.Channel, metadata: Metadata) -> Outcome:
     return outcome._replace(messages=[first, *outcome.messages])
 
 
-def _unknown(channel: grpc.Channel, metadata: Metadata) -> Outcome:
+def _unknown(channel: Channel, metadata: Metadata) -> Outcome:
     return _unary_unary(channel, metadata, "Nothing")
 
 
-SHAPES: dict[str, Callable[[grpc.Channel, Metadata], Outcome]] = {
+SHAPES: dict[str, Callable[[Channel, Metadata], Outcome]] = {
     "unary-unary": _unary_unary,
     "unary-stream": _unary_stream,
     "stream-unary": _stream_unary,
@@ -109,8 +111,6 @@ class Requests:
     """Request messages that a test sends one by one."""
 
     def __init__(self) -> None:
-        import queue
-
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def send(self, message: bytes) -> None:
@@ -137,7 +137,7 @@ def path(method: str) -> str:
 
 
 @contextlib.contextmanager
-def channel_to(target: str) -> Iterator[grpc.Channel]:
+def channel_to(target: str) -> Iterator[Channel]:
     """A channel of its own connection: grpc shares connections between channels with the same arguments."""
     with grpc.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
         yield channel

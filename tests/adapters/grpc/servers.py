@@ -25,6 +25,7 @@ from bearward_grpc import AuthInterceptor, Policy, Rule, SyncAuthInterceptor, cu
 SERVICE = "lab.v1.Echo"
 KINDS = ("aio", "aio-uvloop", "sync")
 Rules = Policy | Mapping[str, Rule]
+_Others = tuple[Sequence[Any], Sequence[Any]]
 
 
 @dataclass
@@ -119,7 +120,7 @@ def sync_echo(seen: Seen) -> dict[str, Callable[..., Any]]:
 
 def register(server: Any, handlers: Methods, service: str = SERVICE) -> None:
     """Register as generated code does."""
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, dict(handlers)),))
     add = getattr(server, "add_registered_method_handlers", None)
     if add is not None:
         add(service, handlers)
@@ -163,7 +164,7 @@ def _serving_sync(
     background, seen = interceptor.background, Seen()
     background.start(wait=30)
     with ThreadPoolExecutor(workers) as pool:
-        server = grpc.server(pool, interceptors=(*others[0], interceptor, *others[1]))
+        server = grpc.server(pool, interceptors=[*others[0], interceptor, *others[1]])
         target = prepare(server, seen)
         server.start()
         try:

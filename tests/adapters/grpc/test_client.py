@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -47,6 +48,8 @@ def credentials_of(login: LocalIssuer, **settings: Any) -> client.ClientCredenti
 
 def call_sync(channel: Any, kind: str) -> list[bytes]:
     """One call of each kind."""
+    stub: Any
+    request: Any
     if kind[0] == "U":
         stub, request = (channel.unary_unary, b"hi") if kind == "UU" else (channel.unary_stream, b"hi")
     else:
@@ -113,7 +116,7 @@ def test_one_token_serves_many_calls(caller: Caller, server: Running, login: Loc
 
 
 def test_over_tls_the_token_travels_as_call_credentials(caller: Caller, login: LocalIssuer) -> None:
-    """grpc itself refuses to send those in plaintext."""
+    """Those are never sent in plaintext."""
     authority = Authority()
     with serving("aio", trust(login), RULES, credentials=authority.server()) as server:
         firsts = caller(server.target, credentials_of(login), *KINDS, credentials=authority.client())
@@ -157,6 +160,7 @@ def test_a_caller_who_is_refused_for_good_is_told_so(kind: str, caller: Caller, 
 
 def test_a_call_that_brings_its_own_token_is_left_alone(server: Running, login: LocalIssuer) -> None:
     """What was set by hand is meant."""
+    channel: Any
     with client.channel(server.target, credentials_of(login)) as channel:
         metadata = bearer(login.mint(sub="ada"))
         assert channel.unary_unary(path("UU"))(b"hi", metadata=metadata, timeout=TIMEOUT) == b"ada:hi"
@@ -166,6 +170,8 @@ def test_a_future_is_not_waited_for(server: Running, login: LocalIssuer) -> None
     """It carries a token, and a refusal is noticed when it comes."""
     source = credentials_of(login)
     revoke(server, login, _token_id(source.token()))
+    channel: Any
+    refused: Any
     with client.channel(server.target, source) as channel:
         refused = channel.unary_unary(path("UU")).future(b"hi", timeout=TIMEOUT)
         assert refused.exception().code() is grpc.StatusCode.UNAUTHENTICATED
@@ -176,6 +182,7 @@ def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, log
     """A handler calls on in its caller's name: the next server sees the original caller."""
     token = login.mint(sub="ada")
     source = client.CallerToken()
+    channel: Any
     with pytest.raises(LookupError):
         source.token()
 
@@ -197,6 +204,7 @@ def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, log
 def test_grpcs_own_call_credentials(server: Running, login: LocalIssuer) -> None:
     """For channels put together by hand."""
     authority = Authority()
+    channel: Any
     with serving("sync", trust(login), RULES, credentials=authority.server()) as secure:
         both = grpc.composite_channel_credentials(authority.client(), client.call_credentials(credentials_of(login)))
         with grpc.secure_channel(secure.target, both) as channel:
@@ -229,86 +237,12 @@ def test_call_credentials_never_cross_plaintext(server: Running, login: LocalIss
     """The interceptor by itself, on a channel without TLS: grpc refuses, nothing is sent."""
     calls = len(server.seen.callers)
     with grpc.insecure_channel(server.target) as plain:
-        channel = grpc.intercept_channel(plain, client.ClientAuthInterceptor(credentials_of(login)))
+        channel: Any = grpc.intercept_channel(plain, client.ClientAuthInterceptor(credentials_of(login)))
         with pytest.raises(grpc.RpcError, match="security level"):
             channel.unary_unary(path("UU"))(b"hi", timeout=TIMEOUT)
     assert len(server.seen.callers) == calls
 
 
-def test_a_token_is_replaced_before_it_expires(login: LocalIssuer) -> None:
-    """`early` seconds before its end; one that lives shorter than that, at half of its life."""
-    now = [0.0]
-    for early, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
-        source = credentials_of(login, early=early, monotonic=lambda: now[0])
-        now[0] = 0.0
-        first = source.token()
-        now[0] = good
-        assert source.token() == first
-        now[0] = gone
-        assert source.token() != first
-
-
-def test_one_fetch_serves_all_who_wait(login: LocalIssuer, run: Any) -> None:
-    """Threads and tasks alike; a task that is cancelled takes nobody along."""
-    source = credentials_of(login)
-    fetched = login.requests("/token")
-    login.hold()
-
-    async def wait_together() -> list[str]:
-        loop = asyncio.get_running_loop()
-        leaving = asyncio.ensure_future(source.token_async())
-        staying = [asyncio.ensure_future(source.token_async()) for _ in range(5)]
-        await loop.run_in_executor(None, login.wait_for_requests, "/token", fetched + 1)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        login.release()
-        return await asyncio.gather(*staying)
-
-    with ThreadPoolExecutor(2) as pool:
-        threads = [pool.submit(source.token) for _ in range(2)]
-        tokens = [*run(wait_together()), *(done.result(TIMEOUT) for done in threads)]
-    assert len(set(tokens)) == 1
-    assert login.requests("/token") == fetched + 1
-
-
-def test_a_client_that_is_not_known_gets_no_token(login: LocalIssuer) -> None:
-    """The error names the endpoint's code and nothing secret; the next attempt is a new one."""
-    for settings in ({"client_secret": "wr0ng"}, {"client_secret": "wr0ng", "secret_in_body": True}):
-        source = credentials_of(login, **settings)
-        for _ in range(2):
-            with pytest.raises(client.TokenUnavailableError, match="invalid_client") as caught:
-                source.token()
-            assert "wr0ng" not in str(caught.value) + repr(source)
-    assert credentials_of(login, secret_in_body=True).token()
-
-
-def test_an_endpoint_that_is_away(login: LocalIssuer) -> None:
-    """No token, no traceback of the transport, and no secret."""
-    with LocalIssuer(algorithms=["ES256"]) as other:
-        endpoint = other.token_endpoint
-    source = client.ClientCredentials(endpoint, client_id="me", client_secret="s3cret", timeout=2)
-    with pytest.raises(client.TokenUnavailableError, match="cannot be reached") as caught:
-        source.token()
-    assert "s3cret" not in str(caught.value)
-    assert caught.value.__cause__ is None
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"client_id": ""}, {"client_secret": ""}, {"scopes": "a b"}, {"token_endpoint": "http://login.example/token"}],
-    ids=str,
-)
-def test_a_setting_that_cannot_be_meant(wrong: dict[str, Any]) -> None:
-    """Named, when the source is made."""
-    right = {"token_endpoint": "https://login.example/token", "client_id": "me", "client_secret": "s3cret"}
-    with pytest.raises(ConfigurationError):
-        client.ClientCredentials(**{**right, **wrong})
-
-
 def _token_id(token: str) -> str:
-    import base64
-    import json
-
     payload = token.split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"])

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from bearward import JWKSOptions, TrustedIssuer, Verifier, scope
+from bearward.jwks.options import StartMode
 from bearward.testing import LocalIssuer
 from tests.adapters.grpc.calls import METHOD_OF, SHAPES, TIMEOUT, bearer, channel_to, path
 from tests.adapters.grpc.raw import RawCall
@@ -19,7 +20,7 @@ from tests.adapters.grpc.servers import KINDS, SERVICE, Methods, Running, regist
 def server(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Running]:
     """A server whose verifier fetches keys when the first token asks for them."""
     trusted = TrustedIssuer(
-        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start="lazy")
+        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY)
     )
     with serving(request.param, Verifier(trusted), {SERVICE: scope("echo")}) as running:
         yield running
@@ -48,7 +49,8 @@ def test_a_cold_refusal_waits_for_nothing_of_the_request(shape: str, server: Run
         reply = call.until_end()
     assert reply.trailers_only
     assert (reply.status, reply.headers[0]["bearward-code"]) == (7, "scope_insufficient")
-    assert server.seen.bodies == server.seen.callers == []
+    assert not server.seen.bodies
+    assert not server.seen.callers
 
 
 def test_one_caller_who_leaves_takes_nobody_along(server: Running, issuer: LocalIssuer) -> None:
@@ -87,7 +89,7 @@ BROKEN = {
 def test_a_cold_call_fails_as_a_warm_one_does(name: str, issuer: LocalIssuer) -> None:
     """On grpc.server a cold call is served through a shell; what goes wrong in it has grpc's own status."""
     trusted = TrustedIssuer(
-        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start="lazy")
+        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY)
     )
     handlers: Methods = {"UUnlucky": BROKEN[name]}
     with serving(

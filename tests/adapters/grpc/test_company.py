@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from bearward import AUTHENTICATED, scope
 from bearward.testing import LocalIssuer
-from tests.adapters.grpc.calls import METHOD_OF, SHAPES, TIMEOUT, bearer, channel_to, collect
+from tests.adapters.grpc.calls import METHOD_OF, SHAPES, TIMEOUT, Channel, bearer, channel_to, collect
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, serving
 from tests.adapters.grpc.streaming import Backstage, SyncBackstage, revoke, until_unwatched
@@ -38,7 +38,7 @@ def add_health(kind: str) -> Any:
 def test_health_is_public(kind: str, issuer: LocalIssuer) -> None:
     """`Check` and `Watch` answer anybody, `Watch` in the form that writes by itself too."""
     with serving(kind, trust(issuer), RULES, add=add_health(kind)) as server, channel_to(server.target) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         assert stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT).status == SERVING
         watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
         assert next(watch).status == SERVING
@@ -52,7 +52,7 @@ def test_health_behind_a_rule_is_watched_like_any_stream(kind: str, issuer: Loca
         serving(kind, trust(issuer), RULES, health=AUTHENTICATED, add=add_health(kind)) as server,
         channel_to(server.target) as channel,
     ):
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         refused = stub.Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
         assert collect(refused).code == "credentials_missing"
         metadata = bearer(issuer.mint(jti=f"watch-{kind}"))
@@ -64,9 +64,9 @@ def test_health_behind_a_rule_is_watched_like_any_stream(kind: str, issuer: Loca
         assert collect(watch).status is ended
 
 
-def _reflect(channel: grpc.Channel, metadata: Any) -> Any:
+def _reflect(channel: Channel, metadata: Any) -> Any:
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     return stub.ServerReflectionInfo(iter([request]), timeout=TIMEOUT, metadata=metadata)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterator
 
@@ -94,9 +95,8 @@ def test_grpcs_own_line_is_redacted(
 ) -> None:
     """Metadata that is not UTF-8 is logged by grpcio with its value; the filter keeps the line and takes the value."""
     redacting = redact_grpc_log()
-    request.addfinalizer(
-        lambda: [logging.getLogger(name).removeFilter(redacting) for name in ("grpc", "grpc._cython.cygrpc")]
-    )
+    for name in ("grpc", "grpc._cython.cygrpc"):
+        request.addfinalizer(functools.partial(logging.getLogger(name).removeFilter, redacting))
     token = issuer.mint()
     with RawCall(server.port, path("UU"), [("authorization", f"Bearer {token}\xe9".encode("latin-1"))]) as call:
         call.until_end()

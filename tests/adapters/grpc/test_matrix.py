@@ -10,7 +10,7 @@ import pytest
 
 from bearward import AuthError, Principal, Requirement, scope
 from bearward.testing import LocalIssuer, SigningKey, tamper
-from tests.adapters.grpc.calls import METHOD_OF, SHAPES, Metadata, bearer, channel_to, path
+from tests.adapters.grpc.calls import METHOD_OF, SHAPES, Channel, Metadata, bearer, channel_to, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import KINDS, SERVICE, Running, serving
@@ -70,7 +70,7 @@ def server(request: pytest.FixtureRequest, issuer: LocalIssuer, absent: LocalIss
 
 
 @pytest.fixture(scope="module")
-def channel(server: Running) -> Iterator[grpc.Channel]:
+def channel(server: Running) -> Iterator[Channel]:
     """One channel for the module."""
     with channel_to(server.target) as made:
         yield made
@@ -82,7 +82,7 @@ def test_a_refused_call_gets_one_answer_whatever_its_shape(
     name: str,
     shape: str,
     server: Running,
-    channel: grpc.Channel,
+    channel: Channel,
     issuer: LocalIssuer,
     absent: LocalIssuer,
     caplog: pytest.LogCaptureFixture,
@@ -96,7 +96,8 @@ def test_a_refused_call_gets_one_answer_whatever_its_shape(
     assert ("www-authenticate" in outcome.trailers) == (case.status in (_16, _7))
     assert ("grpc-retry-pushback-ms" in outcome.trailers) == (case.status is _14)
     assert (outcome.retry is not None) == (case.status is _14)
-    assert server.seen.bodies == server.seen.callers == []
+    assert not server.seen.bodies
+    assert not server.seen.callers
     told = caplog.text + outcome.details + repr(outcome.trailers)
     assert _SECRET not in told
     assert not metadata or metadata[0][1].removeprefix("Bearer ") not in told
@@ -127,7 +128,7 @@ def test_a_verified_caller_is_served_and_known(shape: str, server: Running, issu
 
 
 def test_a_verified_caller_learns_that_a_method_does_not_exist(
-    server: Running, channel: grpc.Channel, issuer: LocalIssuer
+    server: Running, channel: Channel, issuer: LocalIssuer
 ) -> None:
     """UNIMPLEMENTED is for those who may know."""
     outcome = SHAPES["unknown method"](channel, bearer(issuer.mint(scope="echo")))

@@ -39,7 +39,8 @@ def test_the_aio_class_in_a_sync_server_refuses_every_call(
                     assert shape(channel, bearer(issuer.mint())).status is grpc.StatusCode.INTERNAL
         finally:
             server.stop(0).wait(30)
-    assert seen.callers == seen.bodies == []
+    assert not seen.callers
+    assert not seen.bodies
     assert "SyncAuthInterceptor" in caplog.text
     assert caplog.records[0].levelname == "CRITICAL"
 

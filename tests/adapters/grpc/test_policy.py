@@ -153,7 +153,7 @@ WRONG = {
 def compiled(name: str, text: str, place: Path, *, root: str | None = None) -> Any:
     """The file descriptor set of a proto, by the protoc that is installed."""
     from google.protobuf import descriptor_pb2
-    from grpc_tools import protoc
+    from grpc_tools import protoc  # type: ignore[import-untyped]
 
     (place / f"{name}.proto").write_text(text)
     well_known = str(Path(protoc.__file__).parent / "_proto")

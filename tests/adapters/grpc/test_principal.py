@@ -14,7 +14,7 @@ from bearward_grpc import current_principal, public
 from bearward_grpc.call import CALL, Call
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
-from tests.adapters.grpc.servers import KINDS, SERVICE, async_echo, serving, sync_echo
+from tests.adapters.grpc.servers import KINDS, SERVICE, Rules, async_echo, serving, sync_echo
 
 FORMS = [(kind, handlers) for kind in KINDS for handlers in ("async", "plain") if (kind, handlers) != ("sync", "async")]
 SERVED = [shape for shape in SHAPES if shape != "unknown method"]
@@ -24,7 +24,7 @@ SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """Coroutines, generators and plain functions; and each call knows its own caller, or nobody."""
     echo = async_echo if handlers == "async" else sync_echo
-    rules = {SERVICE: AUTHENTICATED, f"/{SERVICE}/SU": public}
+    rules: Rules = {SERVICE: AUTHENTICATED, f"/{SERVICE}/SU": public}
     with (
         serving(kind, trust(issuer), rules, behaviours=echo, workers=1) as server,
         channel_to(server.target) as channel,

@@ -90,14 +90,15 @@ def test_a_checked_server_serves_like_any_other(run: Any) -> None:
     """The aio one, with health beside; right, it starts; wrong, it does not."""
 
     async def start(rules: dict[str, Rule]) -> bytes:
-        server = checked(grpc.aio.server(), Policy(rules))
+        server: Any = checked(grpc.aio.server(), Policy(rules))
         echo(server)
         health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
         port = server.add_insecure_port("127.0.0.1:0")
         try:
             await server.start()
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                answer: bytes = await channel.unary_unary(f"/{SERVICE}/UU")(b"hello")
+                call: Any = channel.unary_unary(f"/{SERVICE}/UU")
+                answer: bytes = await call(b"hello")
                 return answer
         finally:
             await server.stop(0)

@@ -12,7 +12,7 @@ import pytest
 
 from bearward import AUTHENTICATED, scope
 from bearward.testing import LocalIssuer
-from tests.adapters.grpc.calls import TIMEOUT, Outcome, Requests, bearer, channel_to, collect, path
+from tests.adapters.grpc.calls import TIMEOUT, Channel, Outcome, Requests, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import SERVICE, Running, serving
@@ -36,10 +36,10 @@ def server(request: pytest.FixtureRequest, issuer: LocalIssuer, backstage: Backs
         yield running
 
 
-def open_call(channel: grpc.Channel, method: str, token: str) -> tuple[Any, Requests]:
+def open_call(channel: Channel, method: str, token: str) -> tuple[Any, Requests]:
     """Start a call and wait until its handler has sent something."""
     requests = Requests()
-    stub = {"US": channel.unary_stream, "SS": channel.stream_stream, "SU": channel.stream_unary}[method[:2]]
+    stub: Any = {"US": channel.unary_stream, "SS": channel.stream_stream, "SU": channel.stream_unary}[method[:2]]
     how = stub(path(method)).future if method.startswith("SU") else stub(path(method))
     call = how(b"go" if method.startswith("US") else requests, timeout=TIMEOUT, metadata=bearer(token))
     if method.startswith("SU"):
@@ -112,7 +112,8 @@ def test_a_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalI
         other, more = open_call(channel, "US_short", issuer.mint())
         assert collect(other).status is grpc.StatusCode.OK
         outcome = collect(call)
-        requests.close(), more.close()
+        requests.close()
+        more.close()
     assert (outcome.status, outcome.code) == (grpc.StatusCode.UNAUTHENTICATED, "key_withdrawn")
 
 
@@ -205,7 +206,7 @@ def test_a_token_that_ends_before_the_handler_starts(method: str, issuer: LocalI
         meddler.server, meddler.issuer = server, issuer
         requests = Requests()
         requests.close()
-        stub = {"US": channel.unary_stream, "SS": channel.stream_stream, "SU": channel.stream_unary}[method[:2]](
+        stub: Any = {"US": channel.unary_stream, "SS": channel.stream_stream, "SU": channel.stream_unary}[method[:2]](
             path(method)
         )
         metadata = bearer(issuer.mint(jti="meanwhile"))
@@ -248,7 +249,7 @@ def test_a_leeway_is_granted(issuer: LocalIssuer, backstage: Backstage) -> None:
         assert time.time() >= expires + 1.5
 
 
-REFUSED = {
+REFUSED: dict[str, dict[str, Any]] = {
     "claim_mismatch": {"sub": "mallory"},
     "scope_insufficient": {"scope": "other"},
     "token_expired": {"exp": 1_000_000_000},

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
 
 from bearward import AUTHENTICATED
 from bearward.testing import LocalIssuer
-from tests.adapters.grpc.calls import TIMEOUT, bearer, channel_to, collect, path
+from tests.adapters.grpc.calls import TIMEOUT, Channel, Metadata, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, serving
 from tests.adapters.grpc.streaming import FIRST, SyncBackstage, revoke, until_unwatched
@@ -157,7 +158,7 @@ def test_a_key_fetch_delays_nobody_else(server: Running, issuer: LocalIssuer) ->
         stream.cancel()
 
 
-def channel_call(channel: grpc.Channel, metadata: object) -> object:
+def channel_call(channel: Channel, metadata: Metadata) -> Any:
     """A short call."""
     return channel.unary_stream(path("US_short"))(b"", timeout=TIMEOUT, metadata=metadata)
 
