@@ -89,11 +89,19 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
 
     def make() -> Any:
         # aiocache hands its own idea of the connection to the pool's class: ours is the better one
-        return RedisCache(
-            serializer=_as_text(), connection_pool_class=lambda **_: redis.asyncio.ConnectionPool(**settings)
-        )
+        pool = redis.asyncio.ConnectionPool(**settings, **_driver_info())
+        return RedisCache(serializer=_as_text(), connection_pool_class=lambda **_: pool)
 
     return make
+
+
+def _driver_info() -> dict[str, Any]:
+    """Newer redis-py looks its own version up on disk for each connection, unless it is told; this runs in a thread."""
+    try:
+        from redis.driver_info import DriverInfo
+    except ImportError:
+        return {}
+    return {"driver_info": DriverInfo()}
 
 
 def _redis_tls(options: dict[str, str]) -> dict[str, str]:
