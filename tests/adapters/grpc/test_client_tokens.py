@@ -129,7 +129,9 @@ def test_an_answer_that_is_no_token(document: Any, status: int, told: str, login
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "seconds"), [(300, 300), ("300", 300), (None, 60), (-1, 60), (True, 60), ("soon", 60), ([], 60)]
+    ("lifetime", "seconds"),
+    [(300, 300), ("300", 300), (None, 60), (-1, 60), (True, 60), ("soon", 60), ([], 60)],
+    ids=repr,
 )
 def test_a_lifetime_that_says_nothing_is_taken_as_a_minute(lifetime: Any, seconds: float) -> None:
     """RFC 6749 only recommends `expires_in`, and some issuers send it as a string."""
