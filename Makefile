@@ -74,6 +74,10 @@ floors: venv ## run the tests on the lowest versions that pyproject.toml allows
 constraints: venv ## write constraints.txt anew, from a fresh resolve
 	$(PY) tools/constraints.py
 
+.PHONY: proto
+proto: ## generate the code of the shipped .proto, with the oldest tools supported (ARGS=--check compares)
+	@$(PYTHON) -m tools.proto $(ARGS)
+
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist
