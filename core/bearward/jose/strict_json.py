@@ -26,6 +26,7 @@ _MAX_DIGITS = 4300  # sign included; msgspec's own bound, which no interpreter o
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _LONG_INTEGER = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MAX_DIGITS)
 _MAX_NUMBERS = 64  # msgspec takes 8 us for one like 1e300, forty times what the slower parser takes
+_SMALL = 6 * _MAX_NUMBERS + 64  # octets: too few for many such numbers, and counting is not free
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -54,7 +55,7 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    value = _parse_canonical(raw) if _has_few_numbers(raw) else None
+    value = _parse_canonical(raw) if len(raw) < _SMALL or _has_few_numbers(raw) else None
     if value is not None and ((raw.count(b"{") == 1 and b"[" not in raw) or _is_flat_enough(raw, limits)):
         return value
     return parse_object_slowly(raw, limits)
