@@ -52,12 +52,14 @@ def _node_fetch(sheet: Sheet) -> None:
 def _grpc_js(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
     pair = Pair(sheet, issuer.trust, sync=True)
-    ends = dict.fromkeys(("server streaming until the token ends", "bidirectional until the token ends"), "token_expired")
+    streams = ("server streaming until the token ends", "bidirectional until the token ends")
     for caller in pair.callers[1:]:
         target = pair.grpc_target if caller is pair.grpc else pair.sync_target
         arguments = (target, str(PROTO), json.dumps(issuer.callers()), issuer.brief(BRIEF))
         found = node_report(sheet, "node/grpc_calls.mjs", *arguments, name=f"grpc-js-{caller.transport.replace(' ', '-')}")
-        judge_report(sheet, caller.transport, found, ends)
+        ended = "token_expired" if caller is pair.grpc else "1 CANCELLED"
+        judge_report(sheet, caller.transport, found, dict.fromkeys(streams, ended))
+    sheet.note("On threads grpc's public interface lets a stream that waits be cancelled, no more: its caller sees CANCELLED.")
 
 
 def _python_grpc(sheet: Sheet) -> None:
