@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request
+from sanic.response import BaseHTTPResponse
 from sanic.middleware import Middleware, MiddlewareLocation
 
 from bearward import AuthError, ConfigurationError, Verifier
@@ -76,6 +77,8 @@ class Bearward:
         app.before_server_start(self._ready, priority=_LAST)
         app.after_server_start(self._announce, priority=_LAST)
         app.after_server_stop(self._close, priority=_LAST)
+        if self.settings.query:
+            app.register_middleware(_keep_private, "response", priority=_LAST)
         if self.metadata is not None:
             self.metadata.add_route(app, self)
         openapi.prepare(app, self.settings)
@@ -122,7 +125,7 @@ class Bearward:
         self._injected = injection.routes_with_dependencies(app, doors)
         self._door = FrontDoor(self.settings, self.verifier, doors, self._saying_no.answer, self._live)
         self._early_door = FrontDoor(self.settings, self.verifier, doors, injection.say_nothing, self._live)
-        openapi.describe(app, self.settings, doors.values())
+        openapi.describe(app, self.settings, doors)
         openapi.serve_redirect_page(app, self.settings)
         wrap_handlers(app, doors.values(), self.verifier)
         self._render_what_handlers_raise(app, self._saying_no)
@@ -167,6 +170,12 @@ class Bearward:
 def install(app: App, verifier: Verifier | None = None, **settings: Any) -> Bearward:
     """Guard every route of `app`: `Bearward(app, verifier, **settings)`."""
     return Bearward(app, verifier, **settings)
+
+
+async def _keep_private(request: Request, response: BaseHTTPResponse) -> None:
+    """RFC 6750 section 2.3: an answer to a token in the URL is nobody else's."""
+    if getattr(request.ctx, "principal", None) is not None and "access_token" in request.args:
+        response.headers.setdefault("cache-control", "private")
 
 
 def _put_first(app: App, enter: Any) -> None:

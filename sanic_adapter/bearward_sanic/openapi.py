@@ -6,7 +6,7 @@ each operation is described once, whatever the number of starts; what the applic
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +62,7 @@ def serve_redirect_page(app: App, settings: AdapterSettings) -> None:
             route.handler = page
 
 
-def describe(app: App, settings: AdapterSettings, doors: Iterable[Door]) -> None:
+def describe(app: App, settings: AdapterSettings, doors: Mapping[tuple[int, str], Door]) -> None:
     """Say in the OpenAPI document who may pass."""
     if getattr(app, "_ext", None) is None or not getattr(app.config, "OAS", False):
         return
@@ -75,10 +75,9 @@ def describe(app: App, settings: AdapterSettings, doors: Iterable[Door]) -> None
         document.add_security_scheme(COOKIE, "apiKey", location="cookie", name=settings.cookie.name)
         schemes.append(COOKIE)
     store: Any = OperationStore()  # type: ignore[no-untyped-call]
-    for door in doors:
+    for (_, method), door in doors.items():
         if door.mark.kind in (Kind.REQUIRED, Kind.OPTIONAL) and not automatic(door.route.handler):
-            for method in door.route.methods or ():
-                _describe(store[_operation(door.route.handler, method)], door.mark, schemes)
+            _describe(store[_operation(door.route.handler, method)], door.mark, schemes)
 
 
 def _describe(operation: Any, mark: Mark, schemes: list[str]) -> None:

@@ -264,7 +264,7 @@ def add_streams(app: Sanic[Any, Any]) -> None:
         response = await request.respond(headers={"content-length": "30"}, content_type="text/plain")
         for _ in range(30):
             await response.send("x")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
 
 def add_middleware(app: Sanic[Any, Any]) -> None:

@@ -77,6 +77,13 @@ def server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) ->
     return running(Kind(name, ext, python))
 
 
+@pytest.fixture(scope="session", params=[kind for kind in EVERY_KIND if not kind[1]], ids=_ids)
+def plain_server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
+    """The same without sanic-ext, for what takes its time and does not depend on it."""
+    name, _, oldest = request.param
+    return running(Kind(name, ext=False, python=request.getfixturevalue("oldest_python") if oldest else sys.executable))
+
+
 @pytest.fixture
 def serve(issuer: LocalIssuer) -> Iterator[Serve]:
     """`serve("native", ext=True, settings={...})`: a server of one's own."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import sys
 from typing import Any
@@ -27,6 +28,7 @@ def main() -> None:
     async def ready(_: Any) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
+        os.dup2(2, 1)  # access logs go to stdout: let the parent find them where the others are
 
     app.after_server_start(ready, priority=-2_000_000)  # type: ignore[call-overload,unused-ignore]
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)

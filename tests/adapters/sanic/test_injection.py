@@ -1,0 +1,62 @@
+"""`principal: Principal` as a parameter, whenever sanic-ext injects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.adapters.sanic.servers import Kind, Server
+
+SIGNALS = ["http.routing.after", "http.handler.before"]
+
+
+@pytest.fixture(scope="module", params=[(signal, oldest) for oldest in (False, True) for signal in SIGNALS])
+def injecting(request: pytest.FixtureRequest, issuer: Any) -> Any:
+    """A server whose handlers ask for their caller."""
+    signal, oldest = request.param
+    python = request.getfixturevalue("oldest_python") if oldest else None
+    kind = Kind("native", True, python) if python else Kind("native", True)
+    with Server(kind, issuer, {"injection": True, "config": {"INJECTION_SIGNAL": signal}}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/injected", "/injected-view"])
+def test_a_handler_is_given_its_caller(injecting: Server, path: str) -> None:
+    """A `Principal` parameter is the verified caller, in functions and views."""
+    assert injecting.call("GET", path, token=injecting.mint("eve")).problem == {"subject": "eve"}
+
+
+def test_a_caller_or_none(injecting: Server) -> None:
+    """`Principal | None` is None for a stranger on an optional route, and a bad token is refused."""
+    assert injecting.call("GET", "/injected-optional").problem == {"subject": None}
+    assert injecting.call("GET", "/injected-optional", token=injecting.mint("eve")).problem == {"subject": "eve"}
+    assert injecting.call("GET", "/injected-optional", token="nonsense").status == 401
+
+
+def test_nobody_is_no_principal(injecting: Server) -> None:
+    """A public handler that insists on a caller refuses a stranger by 401, and does not fail."""
+    assert injecting.call("GET", "/injected-public").status == 401
+
+
+def test_no_dependency_is_made_for_a_stranger(injecting: Server) -> None:
+    """What a route depends on is not made for a caller who is refused."""
+    before = injecting.call("GET", "/made").body
+    for token in (None, "nonsense"):
+        answer = injecting.call("GET", "/injected", token=token)
+        assert answer.status == 401
+        assert answer.challenge is not None
+    assert injecting.call("GET", "/made").body == before
+    assert injecting.call("HEAD", "/injected").status == 401
+
+
+def test_a_websocket_is_given_its_caller(injecting: Server) -> None:
+    """A websocket's handler too, and a stranger is refused before the 101."""
+    url = f"ws://127.0.0.1:{injecting.port}/injected-ws"
+    with connect(url, additional_headers={"Authorization": f"Bearer {injecting.mint('eve')}"}) as ws:
+        assert ws.recv(30) == "eve"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url)
+    assert refused.value.response.status_code == 401

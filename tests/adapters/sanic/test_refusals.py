@@ -1,0 +1,60 @@
+"""The table of refusals is total, and every challenge parses."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bearward import AuthError, Fault, OAuthError, Refusal
+from bearward_sanic.refusals import STATUS, RefusalAnswers
+
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
+CHALLENGE = re.compile(rf"{TOKEN}(?: {TOKEN}={QUOTED}(?:, {TOKEN}={QUOTED})*)?")  # RFC 9110 section 11.6.1
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_the_table_is_total(refusal: Refusal) -> None:
+    """Every refusal has the status of its fault, and a response that says its code."""
+    status = STATUS[refusal]
+    allowed = {Fault.CREDENTIALS: {400, 401}, Fault.RIGHTS: {403}, Fault.SERVICE: {500, 503}}
+    assert status in allowed[refusal.fault]
+    assert (status == 400) == (refusal.error is OAuthError.INVALID_REQUEST)
+    response = RefusalAnswers(realm="api", resource_metadata=None).answer(AuthError(refusal))
+    assert response.body is not None
+    document = json.loads(response.body)
+    assert (document["code"], document["status"]) == (refusal.code, response.status)
+    assert response.content_type == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    assert ("retry-after" in response.headers) == (status == 503)
+    assert ("www-authenticate" in response.headers) == (refusal.fault is not Fault.SERVICE)
+    if refusal.fault is Fault.CREDENTIALS and refusal is not Refusal.CREDENTIALS_MISSING:
+        assert 'error="' in response.headers["www-authenticate"]
+
+
+@given(
+    st.sampled_from([r for r in Refusal if r.fault is not Fault.SERVICE]),
+    st.none() | st.text(),
+    st.none() | st.text(),
+    st.none() | st.text(),
+    st.lists(st.text(), max_size=3).map(tuple),
+    st.none() | st.integers(0, 10**9),
+)
+def test_every_challenge_parses(
+    refusal: Refusal,
+    realm: str | None,
+    metadata: str | None,
+    claim: str | None,
+    words: tuple[str, ...],
+    max_age: int | None,
+) -> None:
+    """Quotes, backslashes, control characters and non-ASCII in anything leave a header that follows the grammar."""
+    error = AuthError(refusal, claim=claim, scopes=words, acr_values=words, max_age=max_age)
+    answer = RefusalAnswers(realm=realm, resource_metadata=metadata).answer(error, words)
+    header = answer.headers["www-authenticate"]
+    assert CHALLENGE.fullmatch(header), header
+    assert header.encode("ascii")

@@ -1,0 +1,138 @@
+"""Twenty starts leave what one leaves, through every way in which tests start an application."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bearward.testing import LocalIssuer
+from tests.adapters.sanic.servers import AUDIENCE
+
+STARTS = 20
+
+PROGRAM = """
+import asyncio, gc, json, logging, socket, sys, warnings
+warnings.simplefilter("default")
+from bearward import TrustedIssuer, Verifier
+from bearward_sanic import install, public
+from sanic import Sanic
+from sanic.response import text
+from sanic_ext.extensions.openapi.builders import OperationStore
+from sanic_testing.reusable import ReusableClient
+
+how, issuer, token = sys.argv[1:]
+logging.disable(logging.INFO)
+app = Sanic("restarts")
+app.config.ACCESS_LOG = False
+
+@app.get("/private")
+async def private(request):
+    return text(request.ctx.principal.subject)
+
+@app.get("/open")
+@public
+async def opened(request):
+    return text("open")
+
+@app.websocket("/ws")
+async def ws(request, ws):
+    await ws.send(request.ctx.principal.subject)
+
+install(app, Verifier(TrustedIssuer(issuer, audience="https://api.example")), public_blueprints=["openapi"])
+good = {"authorization": f"Bearer {token}"}
+
+def check(get):
+    assert get("/private", {}).status == 401
+    assert get("/private", good).text == "ada"
+    assert get("/open", {}).text == "open"
+    return json.loads(get("/docs/openapi.json", {}).text)["paths"]["/private"]["get"]
+
+def by_test_client():
+    return check(lambda path, headers: app.test_client.get(path, headers=headers)[1])
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+def by_reusable_client():
+    with ReusableClient(app, port=free_port()) as client:
+        return check(lambda path, headers: client.get(path, headers=headers)[1])
+
+def by_asgi_client():
+    async def ask(path, headers):
+        return (await app.asgi_client.get(path, headers=headers))[1]
+    return check(lambda path, headers: asyncio.run(ask(path, headers)))
+
+def shape(operation):
+    route = next(r for r in app.router.routes if r.name == "restarts.private")
+    middleware = sum(getattr(m, "func", m) == app.ctx.bearward._enter for m in route.extra.request_middleware)
+    wrapped, depth = route.handler, 0
+    while hasattr(wrapped, "__bearward_original__"):
+        wrapped, depth = wrapped.__bearward_original__, depth + 1
+    tasks = [o for o in gc.get_objects() if isinstance(o, asyncio.Task) and not o.done()]
+    return [middleware, depth, operation["security"], sorted(operation["responses"]), len(tasks), len(app.router.routes)]
+
+start = {"test": by_test_client, "reusable": by_reusable_client, "asgi": by_asgi_client}[how]
+shapes = []
+for _ in range(STARTS):
+    operation = start()
+    gc.collect()
+    shapes.append(shape(operation))
+print(json.dumps([shapes[0], shapes[-1]]))
+"""
+
+
+@pytest.mark.parametrize("how", ["test", "reusable", "asgi"])
+def test_twenty_starts_leave_what_one_leaves(issuer: LocalIssuer, how: str) -> None:
+    """No middleware, wrapper, route, task or OpenAPI entry piles up, and no loop is mixed with another."""
+    program = PROGRAM.replace("STARTS", str(STARTS))
+    done = subprocess.run(
+        [sys.executable, "-c", program, how, issuer.url, issuer.mint(sub="ada")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    first, last = json.loads(done.stdout.splitlines()[-1])
+    assert first == last
+    assert "Traceback" not in done.stderr
+    assert "never awaited" not in done.stderr
+    assert "was destroyed" not in done.stderr
+
+
+def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
+    """Nothing that was made on one event loop is used on the next."""
+    from bearward import TrustedIssuer, Verifier
+    from bearward_sanic import install
+    from sanic import Sanic
+    from sanic.response import text
+
+    app: Sanic[Any, Any] = Sanic("moving")
+    Sanic._app_registry.pop("moving")
+    app.config.update(AUTO_EXTEND=False, TOUCHUP=False)
+
+    @app.get("/x")
+    async def handler(request: Any) -> Any:
+        return text("x")
+
+    bearward = install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)))
+
+    async def once() -> str | None:
+        loop = asyncio.get_running_loop()
+        if not app.router.finalized:
+            await app._startup()
+        await app._server_event("init", "before", loop=loop)
+        subject = (await bearward.verifier.verify(issuer.mint(sub="ada"))).subject
+        await app._server_event("shutdown", "after", loop=loop)
+        assert [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()] == []
+        return subject
+
+    assert [asyncio.run(once()) for _ in range(3)] == ["ada"] * 3
+    gc.collect()

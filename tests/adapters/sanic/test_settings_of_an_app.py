@@ -1,0 +1,75 @@
+"""What an application may choose: rendering, hiding, metadata, realm."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.adapters.sanic.servers import Server
+
+
+def test_a_renderer_chooses_how_a_refusal_looks(serve: Any) -> None:
+    """The body and status are the renderer's, a 2xx is not, and the challenge stays."""
+    running: Server = serve(render=True)
+    answer = running.call("GET", "/whoami")
+    assert (answer.status, answer.problem) == (418, {"mine": "credentials_missing"})
+    assert answer.challenge == 'Bearer realm="api"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert running.call("GET", "/private").status == 401
+    assert running.call("GET", "/raises", token=running.mint()).status == 418
+
+
+def test_the_truth_for_everybody(serve: Any) -> None:
+    """Without `hide_unknown` a stranger sees 404 and 405, and what a route needs."""
+    running: Server = serve(settings={"hide_unknown": False, "realm": 'a "b" \\c'})
+    assert running.call("GET", "/nope").status == 404
+    assert running.call("POST", "/private").status == 405
+    assert running.call("GET", "/scoped").challenge == 'Bearer realm="a \\"b\\" \\\\c", scope="notes:read"'
+
+
+def test_metadata_say_whose_tokens_are_taken(serve: Any) -> None:
+    """RFC 9728: the document is public, at the path of the resource, and every challenge names it."""
+    running: Server = serve(settings={"resource": "https://api.example/v1", "resource_name": "Notes"})
+    answer = running.call("GET", "/.well-known/oauth-protected-resource/v1")
+    document = json.loads(answer.body)
+    assert document == {
+        "resource": "https://api.example/v1",
+        "resource_name": "Notes",
+        "authorization_servers": [running.issuer.url],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": ["admin", "notes:read", "notes:write"],
+    }
+    url = "https://api.example/.well-known/oauth-protected-resource/v1"
+    assert running.call("GET", "/private").challenge == f'Bearer realm="api", resource_metadata="{url}"'
+
+
+def test_settings_come_from_the_configuration(serve: Any) -> None:
+    """`BEARWARD_*` in `app.config` are settings, as the environment would give them."""
+    running: Server = serve(
+        ext=True,
+        config={"BEARWARD_REALM": "other", "BEARWARD_PUBLIC_ROUTES": "single, files", "BEARWARD_HIDE_UNKNOWN": False},
+        settings={"public_blueprints": ["openapi"]},
+    )
+    assert running.call("GET", "/private").challenge == 'Bearer realm="other"'
+    assert running.call("GET", "/single").status == 200
+    assert running.call("HEAD", "/single").status == 200
+    assert running.call("GET", "/static/a.txt").status == 200
+    assert running.call("GET", "/assets/a.txt").status == 401
+    assert running.call("GET", "/docs/openapi.json").status == 200
+
+
+def test_an_issuer_that_is_down_is_a_503(serve: Any, issuer: Any) -> None:
+    """Keys that cannot be had are our fault: 503, `Retry-After`, no challenge; and the server runs."""
+    from bearward.testing import LocalIssuer
+    from tests.adapters.sanic.servers import AUDIENCE, Kind
+    from tests.adapters.sanic.servers import Server as OwnServer
+
+    with LocalIssuer(audience=AUDIENCE) as down:
+        token = down.mint(sub="ada")
+        down.down()
+        with OwnServer(Kind(), down) as running:
+            answer = running.call("GET", "/private", token=token)
+            assert (answer.status, answer.problem["code"]) == (503, "keys_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.challenge is None
+            assert running.call("GET", "/public").status == 200

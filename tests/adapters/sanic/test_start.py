@@ -1,0 +1,226 @@
+"""A start that cannot be meant is stopped by one clear line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from bearward import ConfigurationError, TrustedIssuer, Verifier, scope
+from bearward_sanic import Bearward, CookieCredentials, install, optional, public, requires
+from sanic import Blueprint, Request, Sanic
+from sanic.response import text
+
+App = Sanic[Any, Any]
+
+
+@pytest.fixture
+def app() -> App:
+    """An application of its own, without sanic-ext."""
+    made: App = Sanic("start")
+    Sanic._app_registry.pop("start")
+    made.config.update(AUTO_EXTEND=False, TOUCHUP=False)
+    return made
+
+
+@pytest.fixture
+def verifier() -> Verifier:
+    """A verifier that is never asked."""
+    return Verifier(TrustedIssuer("https://login.example", audience="api", jwks_uri="https://login.example/jwks"))
+
+
+async def handler(request: Request) -> Any:
+    """Nothing in particular."""
+    return text("x")
+
+
+def _copy() -> Any:
+    async def again(request: Request) -> Any:
+        return text("x")
+
+    return again
+
+
+def _swallowing(function: Any) -> Any:
+    async def around(request: Request) -> Any:
+        return await function(request)
+
+    return around
+
+
+class _Guard:
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.__name__ = "guard"
+
+    def __call__(self, request: Request) -> Any:
+        return self.function(request)
+
+
+def _unknown_word(app: App) -> None:
+    app.add_route(_copy(), "/x", name="x", ctx_auth="admin")
+
+
+def _unknown_kind(app: App) -> None:
+    app.add_route(_copy(), "/x", name="x", ctx_auth=("a", "b"))
+
+
+def _false(app: App) -> None:
+    app.add_route(_copy(), "/x", name="x", ctx_auth=False)
+
+
+def _two_marks(app: App) -> None:
+    app.add_route(public(_copy()), "/x", name="x", ctx_auth=scope("a"))
+
+
+def _swallowed(app: App) -> None:
+    app.add_route(_swallowing(requires(scope("a"))(_copy())), "/x", name="x")
+
+
+def _swallowed_by_an_object(app: App) -> None:
+    app.add_route(_Guard(requires(scope("a"))(_copy())), "/x", name="x")
+
+
+def _swallowed_by_a_partial(app: App) -> None:
+    made = partial(_swallowing(requires(scope("a"))(_copy())))
+    app.add_route(made, "/x", name="x")
+
+
+def _blueprint(app: App) -> None:
+    blueprint = Blueprint("bp")
+    blueprint.ctx.auth = "nobody"
+    blueprint.add_route(_copy(), "/x", name="x")
+    app.blueprint(blueprint)
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (_unknown_word, "ctx_auth of route start.x: must be a requirement, public, optional"),
+        (_unknown_kind, "ctx_auth of route start.x: must be"),
+        (_false, "ctx_auth of route start.x: must be"),
+        (_two_marks, "route start.x: must have one mark, not public by the handler, requires(scope('a')) by ctx_auth"),
+        (_swallowed, "decorator of route start.x: must carry the mark of what it wraps"),
+        (_swallowed_by_an_object, "decorator of route start.x: must carry the mark"),
+        (_swallowed_by_a_partial, "decorator of route start.x: must carry the mark"),
+        (_blueprint, "ctx.auth of blueprint bp: must be a requirement"),
+    ],
+)
+def test_a_mark_that_cannot_work_stops_the_start(
+    app: App, verifier: Verifier, build: Callable[[App], None], says: str
+) -> None:
+    """What nobody can mean is said in one line, which names the route."""
+    build(app)
+    install(app, verifier)
+    with pytest.raises(ConfigurationError) as wrong:
+        _start(app)
+    assert str(wrong.value).startswith(says)
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"public_routes": ["nope"]}, "public_routes: must name routes"),
+        ({"public_blueprints": ["nope"]}, "public_blueprints: must name blueprints"),
+    ],
+)
+def test_a_name_that_matches_nothing_stops_the_start(
+    app: App, verifier: Verifier, settings: dict[str, Any], says: str
+) -> None:
+    """A public name is one that exists."""
+    app.add_route(_copy(), "/x", name="x")
+    install(app, verifier, **settings)
+    with pytest.raises(ConfigurationError, match=says):
+        _start(app)
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"hide_unknwon": True}, "hide_unknwon"),
+        ({"hide_unknown": "no"}, "hide_unknown"),
+        ({"default": "public"}, "default"),
+        ({"default": "everybody"}, "default"),
+        ({"resource": "http://api.example"}, "resource"),
+        ({"resource": "https://api.example/#x"}, "resource"),
+        ({"websocket_refusal": "silence"}, "websocket_refusal"),
+        ({"max_token_length": 0}, "max_token_length"),
+        ({"cookie": "token"}, "cookie"),
+        ({"render": 1}, "render"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_once(app: App, verifier: Verifier, settings: dict[str, Any], setting: str) -> None:
+    """A setting is checked where it is given, and named."""
+    with pytest.raises(ConfigurationError) as wrong:
+        install(app, verifier, **settings)
+    assert wrong.value.setting == setting
+
+
+@pytest.mark.parametrize("settings", [{"csrf": "none"}, {"origins": ()}, {"origins": "https://a"}, {"name": "a b"}])
+def test_a_cookie_without_protection_is_refused(settings: dict[str, Any]) -> None:
+    """A cookie comes with a proof against forgery, or not at all."""
+    with pytest.raises(ConfigurationError):
+        CookieCredentials(**{"origins": ("https://app.example",), **settings})
+
+
+def test_an_unknown_setting_in_the_configuration_is_refused(app: App, verifier: Verifier) -> None:
+    """A misspelt `BEARWARD_` is no default."""
+    app.config.BEARWARD_REALMS = "x"
+    with pytest.raises(ConfigurationError, match="BEARWARD_REALMS"):
+        install(app, verifier)
+
+
+def test_no_issuer_is_no_verifier(app: App) -> None:
+    """Without a verifier and without an issuer in the configuration there is nothing to guard with."""
+    with pytest.raises(ConfigurationError, match="BEARWARD_ISSUER"):
+        Bearward(app)
+
+
+def test_a_verifier_is_made_of_the_configuration(app: App) -> None:
+    """`BEARWARD_ISSUER` and its companions make the verifier where none is given."""
+    app.config.update(BEARWARD_ISSUER="https://login.example", BEARWARD_AUDIENCE="api", BEARWARD_LEEWAY=5)
+    assert Bearward(app).verifier.health().issuers[0].issuer == "https://login.example"
+
+
+def test_an_application_is_guarded_once(app: App, verifier: Verifier) -> None:
+    """Two guards would each think the other's refusals theirs."""
+    install(app, verifier)
+    with pytest.raises(ConfigurationError, match="guarded once"):
+        install(app, verifier)
+
+
+def test_a_function_has_one_mark() -> None:
+    """Stacked marks are refused where they are written."""
+    with pytest.raises(ConfigurationError, match="one mark"):
+        public(requires(scope("a"))(_copy()))
+    with pytest.raises(ConfigurationError):
+        requires("a")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError):
+        optional(3)
+
+
+def test_policies_can_be_looked_at(app: App, verifier: Verifier) -> None:
+    """What was decided is there to be seen, by route and method."""
+    app.add_route(handler, "/x", name="x", ctx_auth=scope("a"))
+    app.add_route(public(_copy()), "/y", name="y")
+    bearward = install(app, verifier)
+    seen = _start(app, bearward.policies)
+    assert seen == {("start.x", "GET"): "requires(scope('a'))", ("start.y", "GET"): "public"}
+
+
+def _start(app: App, look: Callable[[], Any] = lambda: None) -> Any:
+    """Start and stop as a server would, without one."""
+
+    async def start() -> Any:
+        await app._startup()
+        await app._server_event("init", "before", loop=asyncio.get_running_loop())
+        try:
+            return look()
+        finally:
+            await app._server_event("shutdown", "after", loop=asyncio.get_running_loop())
+
+    return asyncio.run(start())

@@ -1,0 +1,101 @@
+"""Several workers: each with keys of its own, told to operators, and a quiet end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bearward.testing import LocalIssuer
+from tests.adapters.sanic.servers import AUDIENCE, PACKAGES, TOP
+
+WORKERS = 4
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _workers(issuer: LocalIssuer, **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], int, Any]]:
+    port = _free_port()
+    given = {"issuer": issuer.url, "audience": AUDIENCE, "cache": "memory://", "port": port, "workers": WORKERS, **options}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES), "BEARWARD_TEST_OPTIONS": json.dumps(given)}
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.adapters.sanic.workers_program"],
+            cwd=TOP,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        watchdog = threading.Timer(100, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
+        try:
+            yield process, port, errors
+        finally:
+            watchdog.cancel()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def _get(port: int, path: str, token: str | None = None) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+    body = json.loads(connection.getresponse().read())
+    connection.close()
+    return body
+
+
+def test_each_worker_holds_keys_and_says_so(issuer: LocalIssuer) -> None:
+    """Four cold workers fetch at most four times, show their keys in their state, and end without a warning."""
+    with LocalIssuer(audience=AUDIENCE) as own, _workers(own) as (process, port, errors):
+        assert process.stdout is not None
+        for _ in range(WORKERS):
+            assert b"ready" in _line(process.stdout)
+        token = own.mint(sub="ada")
+        assert {_get(port, "/who", token)["subject"] for _ in range(60)} == {"ada"}
+        assert own.requests("/jwks") <= WORKERS
+        states: list[dict[str, Any]] = []
+        while len(states) < WORKERS:  # each says so right after it is ready; the test's own time limit bounds this
+            states = [state for state in _get(port, "/state").values() if state is not None]
+        for state in states:
+            assert state["ready"] is True
+            assert state["issuers"][own.url]["keys"] == 1
+        assert len({state["issuers"][own.url]["thumbprint"] for state in states}) == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        errors.seek(0)
+        log = errors.read().decode()
+        for word in ("WARNING", "ERROR", "Traceback", "cancelled", "never awaited"):
+            assert word not in log, log
+
+
+def test_a_wrong_mark_stops_the_server_with_a_clear_line(issuer: LocalIssuer) -> None:
+    """A server whose marks cannot be meant does not serve, and its log names the route."""
+    with _workers(issuer, wrong=True) as (process, port, errors):
+        assert process.wait(60) != 0
+        errors.seek(0)
+        log = errors.read().decode()
+        assert "bearward: ctx_auth of route workers.wrong: must be a requirement" in log
+
+
+def _line(stream: Any) -> bytes:
+    while b"ready" not in (line := stream.readline()):
+        assert line, "the server ended"
+    return bytes(line)

@@ -1,0 +1,50 @@
+"""A server with several workers, run as a program: `python -m tests.adapters.sanic.workers_program <json>`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from bearward import TrustedIssuer, Verifier
+from bearward_sanic import install, public
+from sanic import HTTPResponse, Request, Sanic
+from sanic import response as answer
+
+OPTIONS: dict[str, Any] = json.loads(os.environ["BEARWARD_TEST_OPTIONS"])
+
+
+def make_app() -> Sanic[Any, Any]:
+    """The application, made anew in every process."""
+    app: Sanic[Any, Any] = Sanic("workers")
+    app.config.AUTO_EXTEND = False
+    issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"])
+    install(app, Verifier(issuer, cache=OPTIONS["cache"]))
+
+    @app.get("/who")
+    async def who(request: Request) -> HTTPResponse:
+        return answer.json({"worker": app.m.name, "subject": request.ctx.principal.subject})
+
+    @app.get("/state")
+    @public
+    async def state(request: Request) -> HTTPResponse:
+        return answer.json({name: dict(one).get("bearward") for name, one in app.m.workers.items()})
+
+    @app.after_server_start
+    async def ready(app: Sanic[Any, Any]) -> None:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    if OPTIONS.get("wrong"):
+        app.add_route(who, "/wrong", name="wrong", ctx_auth="wrong")
+    return app
+
+
+if __name__ == "__main__":
+    from sanic.worker.loader import AppLoader
+
+    loader = AppLoader(factory=make_app)
+    served = loader.load()
+    served.prepare(host="127.0.0.1", port=OPTIONS["port"], workers=OPTIONS["workers"], motd=False, access_log=False)
+    Sanic.serve(primary=served, app_loader=loader)
