@@ -25,6 +25,7 @@ from bearward.errors import ConfigurationError
 from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, fitting
 from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
+from bearward.jose.small_order import has_small_order
 from bearward.jose.weak_rsa import has_roca_fingerprint
 
 __all__ = ["KeySetAside", "SetAside", "SymmetricKey", "VerificationKey", "read_key"]
@@ -35,6 +36,7 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
     "P-521": (ec.SECP521R1(), 66),
     "secp256k1": (ec.SECP256K1(), 32),
 }
+_EDWARDS: dict[str, type[Ed25519PublicKey | Ed448PublicKey]] = {"Ed25519": Ed25519PublicKey, "Ed448": Ed448PublicKey}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _MIN_RSA_BITS, _MAX_RSA_BITS, _MAX_RSA_EXPONENT_BITS = 2048, 8192, 256
 _MAX_KID = 1024
@@ -84,6 +86,8 @@ class SymmetricKey:
         least = ALGORITHMS[self.algorithm].signature_length or 0
         if not isinstance(self.secret, bytes) or len(self.secret) < least:
             raise ConfigurationError("symmetric_keys.secret", f"must be at least {least} bytes for {self.algorithm}")
+        if b"-----BEGIN " in self.secret or b"ssh-rsa" in self.secret:
+            raise ConfigurationError("symmetric_keys.secret", "must be a secret, and no key or certificate in PEM")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -246,27 +250,12 @@ def _read_okp(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int
     crv: str = member["crv"]
     x = _octets(member, "x")
     try:
-        if crv == "Ed25519":
-            _check_order(x)
-            public: PublicKey = Ed25519PublicKey.from_public_bytes(x)
-        else:
-            public = Ed448PublicKey.from_public_bytes(x)
+        public: PublicKey = _EDWARDS[crv].from_public_bytes(x)
     except (ValueError, UnsupportedAlgorithm):
         raise KeySetAside(SetAside.MALFORMED) from None
-    return public, {"crv": crv, "kty": "OKP", "x": member["x"]}, 2 * len(x)
-
-
-_P25519 = 2**255 - 19
-# The y coordinates of the eight points of small order: under such a key a signature proves nothing (RFC 8032 leaves
-# the check to the verifier). 0 and +-1 are exact; the other two are the points of order eight.
-_Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
-_SMALL_ORDER = frozenset({0, 1, _P25519 - 1, _Y8, _P25519 - _Y8})
-
-
-def _check_order(x: bytes) -> None:
-    y = (int.from_bytes(x, "little") & (2**255 - 1)) % _P25519
-    if y in _SMALL_ORDER:
+    if has_small_order(crv, x):
         raise KeySetAside(SetAside.WEAK)
+    return public, {"crv": crv, "kty": "OKP", "x": member["x"]}, 2 * len(x)
 
 
 _READERS = {"RSA": _read_rsa, "EC": _read_ec, "OKP": _read_okp}

@@ -1,0 +1,190 @@
+"""One JWK: for which algorithms it serves, or why it is set aside (RFC 7517, RFC 7518 section 6)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from bearward.errors import ConfigurationError
+from bearward.jose.base64url import encode
+from bearward.jose.jwk import KeySetAside, SetAside, SymmetricKey, VerificationKey, read_key
+from bearward.testing import SigningKey
+
+RSA_FAMILY = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+KEYS = {
+    alg: SigningKey.generate(alg, kid=alg) for alg in ("RS256", "ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed448")
+}
+RSA, EC, ED = (KEYS[alg].public_jwk() for alg in ("RS256", "ES256", "EdDSA"))
+
+
+def _b64(octets: bytes) -> str:
+    return encode(octets).decode()
+
+
+def _certificate(key: SigningKey) -> str:
+    private = key._private
+    assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "key")])
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    builder = x509.CertificateBuilder(name, name, private.public_key(), 1, now - day, now + day)
+    return b64encode(builder.sign(private, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
+
+
+SERVES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "RSA with alg": (RSA, {"RS256"}),
+    "RSA without alg": (RSA | {"alg": None}, RSA_FAMILY),
+    "RSA for PS384": (RSA | {"alg": "PS384"}, {"PS384"}),
+    "RSA with a crv that means nothing": (RSA | {"crv": "P-256", "alg": None}, RSA_FAMILY),
+    "P-256": (EC, {"ES256"}),
+    "P-384": (KEYS["ES384"].public_jwk(alg=None), {"ES384"}),
+    "P-521": (KEYS["ES512"].public_jwk(alg=None), {"ES512"}),
+    "secp256k1": (KEYS["ES256K"].public_jwk(alg=None), {"ES256K"}),
+    "Ed25519 as EdDSA": (ED, {"EdDSA", "Ed25519"}),
+    "Ed25519 by its own name": (ED | {"alg": "Ed25519"}, {"EdDSA", "Ed25519"}),
+    "Ed25519 without alg": (ED | {"alg": None}, {"EdDSA", "Ed25519"}),
+    "Ed448": (KEYS["Ed448"].public_jwk(), {"EdDSA", "Ed448"}),
+    "without use": (EC | {"use": None}, {"ES256"}),
+    "key_ops verify": (EC | {"key_ops": ["verify"]}, {"ES256"}),
+    "key_ops with more": (EC | {"key_ops": ["sign", "verify", "new"]}, {"ES256"}),
+    "without kid": (EC | {"kid": None}, {"ES256"}),
+    "empty kid": (EC | {"kid": ""}, {"ES256"}),
+    "unknown members": (EC | {"x": EC["x"], "ext": True, "nbf": 1}, {"ES256"}),
+    "its own certificate": (EC | {"x5c": [_certificate(KEYS["ES256"])]}, {"ES256"}),
+    "its own certificate, and a chain": (EC | {"x5c": [_certificate(KEYS["ES256"]), "AAAA"]}, {"ES256"}),
+    "RSA: its own certificate": (RSA | {"x5c": [_certificate(KEYS["RS256"])]}, {"RS256"}),
+}
+
+
+@pytest.mark.parametrize("name", SERVES)
+def test_keys_that_serve(name: str) -> None:
+    """A key serves what its type, its curve and its own `alg` allow, and nothing else."""
+    member, algorithms = SERVES[name]
+    key = read_key(member)
+    assert key.algorithms == algorithms
+    assert key.kid == member["kid"]
+
+
+WEAK = SigningKey.generate("RS256", bits=1024).public_jwk()
+SMALL = [0, 1, 2**255 - 20, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7]
+ASIDE: dict[SetAside, dict[str, Any]] = {
+    SetAside.NOT_A_KEY: {"null": None, "list": [], "empty": {}, "kty null": {"kty": None}, "kty number": {"kty": 1}},
+    SetAside.UNKNOWN_TYPE: {
+        "AKP": {"kty": "AKP"}, "lower case": RSA | {"kty": "rsa"}, "X25519": ED | {"crv": "X25519"},
+        "P-192": EC | {"crv": "P-192"}, "no crv": EC | {"crv": None}, "crv list": EC | {"crv": ["P-256"]},
+        "another type's curve": EC | {"crv": "Ed25519"},
+    },
+    SetAside.PRIVATE: {
+        "d": RSA | {"d": "AQAB"}, "p": RSA | {"p": "AQAB"}, "oth": RSA | {"oth": []}, "EC d": EC | {"d": "AA"},
+        "OKP d": ED | {"d": None}, "k": RSA | {"k": "AA"},
+    },
+    SetAside.SYMMETRIC: {"oct": {"kty": "oct", "k": "AAAA"}, "oct alone": {"kty": "oct"}},
+    SetAside.NOT_FOR_SIGNATURES: {
+        "enc": RSA | {"use": "enc"}, "new use": RSA | {"use": "new"}, "SIG": RSA | {"use": "SIG"}, "empty": RSA | {"use": ""},
+        "use list": RSA | {"use": ["sig"]}, "sign": RSA | {"key_ops": ["sign"]}, "no operation": RSA | {"key_ops": []},
+        "use says no, key_ops yes": RSA | {"use": "enc", "key_ops": ["verify"]},
+    },
+    SetAside.ALGORITHM_UNKNOWN: {
+        "none": RSA | {"alg": "none"}, "RSA-OAEP": RSA | {"alg": "RSA-OAEP"}, "number": RSA | {"alg": 1},
+        "ES521": EC | {"alg": "ES521"}, "empty": EC | {"alg": ""},
+    },
+    SetAside.ALGORITHM_UNFIT: {
+        "HS256": RSA | {"alg": "HS256"}, "ES256 by RSA": RSA | {"alg": "ES256"}, "ES384 by P-256": EC | {"alg": "ES384"},
+        "Ed448 by Ed25519": ED | {"alg": "Ed448"}, "RS256 by EC": EC | {"alg": "RS256"},
+    },
+    SetAside.MALFORMED: {
+        "no n": RSA | {"n": None}, "no e": RSA | {"e": None}, "n number": RSA | {"n": 1}, "n empty": RSA | {"n": ""},
+        "n padded": RSA | {"n": RSA["n"] + "=="}, "n ordinary": RSA | {"n": "+" + RSA["n"][1:]}, "n not ASCII": RSA | {"n": "é"},
+        "no x": EC | {"x": None}, "x short": EC | {"x": EC["x"][:-4]}, "x long": EC | {"x": "AAAA" + EC["x"]},
+        "off the curve": EC | {"y": EC["x"]}, "the origin": EC | {"x": _b64(bytes(32)), "y": _b64(bytes(32))},
+        "beyond the field": EC | {"x": _b64(b"\xff" * 32)}, "OKP x short": ED | {"x": _b64(bytes(31))},
+        "OKP x long": ED | {"x": _b64(bytes(33))}, "OKP no x": ED | {"x": None}, "kid number": EC | {"kid": 1},
+        "kid long": EC | {"kid": "k" * 1025}, "key_ops text": EC | {"key_ops": "verify"}, "key_ops number": EC | {"key_ops": [1]},
+        "key_ops twice": EC | {"key_ops": ["verify", "verify"]}, "x5c text": EC | {"x5c": "AAAA"}, "x5c empty": EC | {"x5c": []},
+        "x5c no certificate": EC | {"x5c": ["AAAA"]}, "x5c number": EC | {"x5c": [1]}, "x5c huge": EC | {"x5c": ["A" * 20_000]},
+        "x5c not base64": EC | {"x5c": ["*"]},
+    },
+    SetAside.WEAK: {
+        "1024 bits": WEAK, "2047 bits": RSA | {"n": _b64((2**2046 + 1).to_bytes(256, "big"))},
+        "8193 bits": RSA | {"n": _b64((2**8192 + 1).to_bytes(1025, "big"))}, "e = 0": RSA | {"e": "AA"}, "e = 1": RSA | {"e": "AQ"},
+        "e = 2": RSA | {"e": "Ag"}, "e even": RSA | {"e": "AQAA"}, "e huge": RSA | {"e": _b64(b"\x01" * 33)},
+        "n even": RSA | {"n": _b64((2**2047 + 2).to_bytes(256, "big"))},
+        **{f"small order {n}": ED | {"x": _b64(y.to_bytes(32, "little"))} for n, y in enumerate(SMALL)},
+        "small order, sign set": ED | {"x": _b64((1 | 2**255).to_bytes(32, "little"))},
+        "Ed448 small order": KEYS["Ed448"].public_jwk(x=_b64(bytes([1]) + bytes(56))),
+        "small order, not reduced": ED | {"x": _b64((2**255 - 19).to_bytes(32, "little"))},
+    },
+    SetAside.CERTIFICATE_UNFIT: {
+        "of another key": EC | {"x5c": [_certificate(SigningKey.generate("ES256"))]},
+        "of another type": EC | {"x5c": [_certificate(KEYS["RS256"])]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "name"), [(reason, name) for reason, rows in ASIDE.items() for name in rows])
+def test_keys_that_are_set_aside(reason: SetAside, name: str) -> None:
+    """An odd key is named by its reason, and raises nothing else."""
+    with pytest.raises(KeySetAside) as odd:
+        read_key(ASIDE[reason][name])
+    assert odd.value.reason is reason
+    assert str(odd.value) == reason.value
+
+
+def test_every_reason_is_tried() -> None:
+    """All but the two that only a whole set can have."""
+    assert set(ASIDE) == set(SetAside) - {SetAside.DUPLICATE, SetAside.SURPLUS}
+
+
+def test_a_thumbprint_is_of_the_key_alone() -> None:
+    """RFC 7638 section 3.2: optional members do not count, nor does a zero before the modulus."""
+    key = read_key(RSA)
+    assert key.thumbprint == KEYS["RS256"].thumbprint
+    assert read_key(RSA | {"kid": "other", "alg": None, "use": None}).thumbprint == key.thumbprint
+    modulus = KEYS["RS256"]._public().public_numbers().n  # type: ignore[union-attr]
+    padded = _b64(b"\x00" + modulus.to_bytes(256, "big"))
+    assert read_key(RSA | {"n": padded}).thumbprint == key.thumbprint
+    for alg, signer in KEYS.items():
+        assert read_key(signer.public_jwk()).thumbprint == signer.thumbprint, alg
+
+
+def test_a_key_shows_only_its_thumbprint() -> None:
+    """Neither `repr` shows a secret."""
+    assert repr(read_key(EC)) == f"<VerificationKey P-256 {KEYS['ES256'].thumbprint}>"
+    secret = SymmetricKey(b"a secret of thirty-two octets ok")
+    assert "secret of" not in repr(secret) + repr(VerificationKey.symmetric(secret))
+
+
+PEM = KEYS["RS256"].public_pem()
+SECRETS: dict[str, tuple[Any, ...]] = {
+    "too short for HS256": (b"x" * 31, "HS256"),
+    "too short for HS384": (b"x" * 47, "HS384"),
+    "too short for HS512": (b"x" * 63, "HS512"),
+    "no octets": ("x" * 64, "HS256"),
+    "an algorithm that is not symmetric": (b"x" * 64, "RS256"),
+    "none": (b"x" * 64, "none"),
+    "a public key in PEM": (PEM, "HS256"),
+    "a certificate": (b"-----BEGIN CERTIFICATE-----\n" + b"A" * 64, "HS256"),
+    "an ssh key": (b"ssh-rsa AAAAB3NzaC1yc2E" + b"A" * 64, "HS256"),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secrets_that_are_refused(name: str) -> None:
+    """RFC 7518 section 3.2: as long as the hash; and never what everybody can know."""
+    with pytest.raises(ConfigurationError, match="symmetric_keys"):
+        SymmetricKey(*SECRETS[name])
+
+
+@pytest.mark.parametrize(("alg", "size"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_secrets_that_serve(alg: str, size: int) -> None:
+    """A secret serves the one algorithm that it was configured for."""
+    key = VerificationKey.symmetric(SymmetricKey(b"x" * size, alg, "k"))
+    assert (key.kid, key.kty, key.algorithms) == ("k", "oct", frozenset({alg}))
+    assert key.verify(alg, b"m", SigningKey.symmetric(b"x" * size, alg).sign(b"m"))

@@ -1,0 +1,115 @@
+"""A JWK Set: odd keys are set aside and counted; a document that is no usable set is refused (RFC 7517 section 5)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.testing import SigningKey
+
+RSA, EC, ED = (SigningKey.generate(alg, kid=alg) for alg in ("RS256", "ES256", "EdDSA"))
+OTHER = SigningKey.generate("RS256", kid="RS256")
+
+
+def _document(*members: Any, **more: Any) -> bytes:
+    return json.dumps({"keys": members, **more}).encode()
+
+
+def _set(*members: Any) -> JWKSet:
+    return JWKSet.parse(_document(*members))
+
+
+REFUSED = {
+    "no keys": (_document(), "no usable key"),
+    "only odd keys": (_document(None, {"kty": "oct", "k": "AA"}, RSA.public_jwk(use="enc")), "no usable key"),
+    "no member keys": (b'{"key":[]}', "no JWK Set"),
+    "keys null": (b'{"keys":null}', "no JWK Set"),
+    "keys an object": (b'{"keys":{}}', "no JWK Set"),
+    "a list": (b"[]", "no strict JSON object"),
+    "empty": (b"", "no strict JSON object"),
+    "keys twice": (b'{"keys":[],"keys":[]}', "no strict JSON object"),
+    "byte order mark": (b"\xef\xbb\xbf" + _document(RSA.public_jwk()), "no strict JSON object"),
+    "cut short": (_document(RSA.public_jwk())[:-1], "no strict JSON object"),
+    "deep": (b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "no strict JSON object"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_documents_that_are_refused(name: str) -> None:
+    """Such a document never replaces a good one."""
+    document, reason = REFUSED[name]
+    with pytest.raises(JWKSetError, match=reason):
+        JWKSet.parse(document)
+
+
+def test_odd_keys_are_counted() -> None:
+    """They take nothing from the others."""
+    keys = _set(None, {"kty": "AKP"}, {"kty": "AKP"}, RSA.public_jwk(use="enc"), EC.public_jwk(), EC.public_jwk(d="AA"))
+    assert [key.kid for key in keys.keys] == ["ES256"]
+    assert keys.reasons() == {"not_a_key": 1, "unknown_type": 2, "not_for_signatures": 1, "private": 1}
+    assert repr(keys) == f"<JWKSet of 1 keys, 5 set aside, {keys.thumbprint[:8]}>"
+
+
+def test_keys_of_the_same_kid() -> None:
+    """Of the same type the first stays (RFC 7517 section 4.5); of another type both do; the very same is one."""
+    repeated = _set(RSA.public_jwk(), OTHER.public_jwk())
+    assert [key.thumbprint for key in repeated.keys] == [RSA.thumbprint]
+    assert repeated.reasons() == {"duplicate": 1}
+    assert len(_set(RSA.public_jwk(), EC.public_jwk(kid="RS256")).keys) == 2
+    assert len(_set(RSA.public_jwk(alg="RS256"), RSA.public_jwk(alg="PS256")).keys) == 2
+    assert len(_set(RSA.public_jwk(kid=None), RSA.public_jwk(kid=None)).keys) == 1
+    assert len(_set(RSA.public_jwk(kid=None), OTHER.public_jwk(kid=None)).keys) == 2
+    assert len(_set(RSA.public_jwk(use="enc"), RSA.public_jwk()).keys) == 1
+
+
+def test_the_number_of_keys_is_bounded() -> None:
+    """What stands beyond is counted, not read."""
+    members = [RSA.public_jwk(kid=str(number)) for number in range(300)]
+    keys = _set(*members)
+    assert len(keys.keys) == 256
+    assert keys.reasons() == {"surplus": 44}
+    assert len(JWKSet.parse(_document(*members), max_keys=3).keys) == 3
+
+
+def test_the_thumbprint_is_of_the_keys_in_any_order() -> None:
+    """Two documents that say the same have the same thumbprint; another kid or algorithm is another set."""
+    one = _set(RSA.public_jwk(), EC.public_jwk())
+    assert one.thumbprint == _set(EC.public_jwk(), None, RSA.public_jwk(x="y")).thumbprint
+    assert one.thumbprint != _set(RSA.public_jwk(), EC.public_jwk(kid="other")).thumbprint
+    assert one.thumbprint != _set(RSA.public_jwk(alg="PS256"), EC.public_jwk()).thumbprint
+    assert one.thumbprints == {RSA.thumbprint, EC.thumbprint}
+
+
+CANDIDATES: dict[tuple[str, str | None], list[SigningKey]] = {
+    ("RS256", "RS256"): [RSA],
+    ("RS256", None): [RSA],
+    ("RS256", "ES256"): [],
+    ("RS256", "new"): [],
+    ("ES256", "ES256"): [EC],
+    ("EdDSA", None): [ED],
+    ("Ed25519", None): [ED],
+    ("EdDSA", "new"): [ED],
+    ("HS256", None): [],
+    ("none", None): [],
+    ("none", "RS256"): [],
+}
+
+
+@pytest.mark.parametrize(("alg", "kid"), CANDIDATES)
+def test_candidates(alg: str, kid: str | None) -> None:
+    """By `kid` the keys of that name, else those without one; without `kid` all; only those that fit `alg`."""
+    keys = _set(RSA.public_jwk(), EC.public_jwk(), ED.public_jwk(kid=None))
+    expected = [key.thumbprint for key in CANDIDATES[alg, kid]]
+    assert [key.thumbprint for key in keys.candidates(alg, kid)] == expected
+    assert keys.holds("RS256")
+    assert not keys.holds("new")
+    assert not keys.holds("EdDSA")
+
+
+def test_no_more_than_eight_candidates() -> None:
+    """A set with a hundred unnamed keys costs eight signatures at most."""
+    keys = _set(*(SigningKey.generate("EdDSA").public_jwk(kid=None) for _ in range(20)))
+    assert len(keys.candidates("EdDSA", None)) == len(keys.candidates("EdDSA", "any")) == 8

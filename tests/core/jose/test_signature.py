@@ -1,0 +1,87 @@
+"""Every algorithm verifies what `cryptography` signs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
+from bearward.jose.jwk import SymmetricKey, VerificationKey, read_key
+from bearward.testing import SigningKey
+
+MESSAGE = b"header.payload"
+SECRET = bytes(range(64))
+
+
+def _pair(alg: str) -> tuple[SigningKey, VerificationKey]:
+    if alg in SYMMETRIC:
+        return SigningKey.symmetric(SECRET, alg), VerificationKey.symmetric(SymmetricKey(SECRET, alg))
+    signer = SigningKey.generate(alg)
+    return signer, read_key(signer.public_jwk())
+
+
+PAIRS = {alg: _pair(alg) for alg in ALGORITHMS}
+
+
+@pytest.mark.parametrize("alg", PAIRS)
+def test_a_good_signature(alg: str) -> None:
+    """RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2."""
+    signer, key = PAIRS[alg]
+    assert alg in key.algorithms
+    for _ in range(3):
+        assert key.verify(alg, MESSAGE, signer.sign(MESSAGE))
+
+
+def _changed(signature: bytes) -> Iterator[bytes]:
+    for where in (0, 1, len(signature) // 2, len(signature) - 1):
+        yield signature[:where] + bytes([signature[where] ^ 1]) + signature[where + 1 :]
+    yield from (b"", b"\x00", signature[:-1], signature + b"\x00", b"\x00" + signature, signature * 2)
+    yield from (bytes(len(signature)), b"\xff" * len(signature), signature[::-1], signature[len(signature) // 2 :] * 2)
+
+
+@pytest.mark.parametrize("alg", PAIRS)
+def test_a_bad_signature(alg: str) -> None:
+    """A changed, shortened, lengthened or made-up signature is none, and raises nothing."""
+    signer, key = PAIRS[alg]
+    for bad in _changed(signer.sign(MESSAGE)):
+        assert key.verify(alg, MESSAGE, bad) is False
+    assert key.verify(alg, MESSAGE + b"x", signer.sign(MESSAGE)) is False
+    assert key.verify(alg, b"", signer.sign(MESSAGE)) is False
+
+
+@pytest.mark.parametrize("alg", sorted(set(PAIRS) - SYMMETRIC))
+def test_a_strange_key(alg: str) -> None:
+    """Another key of the same kind does not verify."""
+    assert PAIRS[alg][1].verify(alg, MESSAGE, SigningKey.generate(alg).sign(MESSAGE)) is False
+
+
+@pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
+def test_an_rsa_key_without_alg_serves_all_six(alg: str) -> None:
+    """And tells them apart: a signature by one is none by another."""
+    signer = PAIRS["RS256"][0]
+    key = read_key(signer.public_jwk(alg=None))
+    for other in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"):
+        assert key.verify(alg, MESSAGE, signer.sign(MESSAGE, other)) is (alg == other)
+
+
+@pytest.mark.parametrize("size", [2048, 2056, 3072, 4096])
+def test_rsa_signatures_are_as_long_as_the_modulus(size: int) -> None:
+    """Whatever the modulus, and not an octet more or less (RFC 8017 section 8.1.2)."""
+    signer = SigningKey.generate("RS256", bits=size)
+    key, signature = read_key(signer.public_jwk()), signer.sign(MESSAGE)
+    assert key.signature_length == len(signature) == size // 8
+    assert key.verify("RS256", MESSAGE, signature)
+    assert not key.verify("RS256", MESSAGE, signature + b"\x00")
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512", "ES256K"])
+def test_a_signature_with_a_zero_in_front(alg: str) -> None:
+    """R and S keep their leading zeros (RFC 7518 section 3.4); one in 256 signatures has one."""
+    signer, key = PAIRS[alg]
+    half = key.signature_length // 2
+    # 521 bits fill 66 octets so that the first is nearly always 0 or 1: look at the second there.
+    at = 1 if alg == "ES512" else 0
+    for where in (at, half + at):
+        signature = next(s for s in iter(lambda: signer.sign(MESSAGE), b"") if s[where] == 0)
+        assert key.verify(alg, MESSAGE, signature)
