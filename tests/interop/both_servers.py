@@ -1,0 +1,41 @@
+"""Our side of the rows that need both adapters in one process: `peers/both.py`, with certificates of a small authority.
+
+Rule of this file: what `Pair` is for the samples.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from tests.interop.certificates import Authority
+from tests.interop.pair import QUICK, environment, toml
+from tests.interop.processes import Process
+from tests.interop.sheet import Sheet
+
+__all__ = ["Both"]
+
+
+class Both:
+    """One process: Sanic on `http_url`, grpc.aio with mutual TLS on `grpc_target`."""
+
+    def __init__(self, sheet: Sheet, *issuers: Mapping[str, Any]) -> None:
+        self.authority = Authority(sheet.folder)
+        certificate, key = self.authority.issue("server")
+        self.server_files = (certificate, key)
+        config = sheet.folder / "both.toml"
+        config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
+        command = [sys.executable, "-m", "tests.interop.peers.both", config, certificate, key, self.authority.file]
+        process = sheet.start(Process("both", command, sheet.folder, env=environment()))
+        self.grpc_target = process.line("listening on grpc://")
+        self.http_url = process.line("listening on http://")
+        self.http_url = f"http://{self.http_url}"
+
+    def channel_credentials(self, files: tuple[Path, Path] | None) -> grpc.ChannelCredentials:
+        """For a client with this certificate and key, or with none."""
+        certificate, key = (file.read_bytes() for file in files) if files else (None, None)
+        return grpc.ssl_channel_credentials(self.authority.file.read_bytes(), key, certificate)
