@@ -222,7 +222,7 @@ class IssuerKeys:
         finally:
             self._flight = None
         self._settle(result)
-        if self._snapshot is not None and self._state.entry is result:
+        if self._snapshot is not None and self._state.entry is not None and self._state.entry is not ask.held:
             self._runtime.spawn(self._snapshot.save(self._state.entry))
         if ask.why is Why.MISS and not isinstance(result, FetchError):
             self._state.miss(ask.kid, began + self.options.unknown_kid_ttl)

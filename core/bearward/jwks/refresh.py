@@ -21,7 +21,7 @@ from bearward.jwks.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.sources import Source
 
-__all__ = ["Ask", "Fleet", "Refresher", "read_set"]
+__all__ = ["Ask", "Fleet", "Refresher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Refresher:
             if held is None:
                 raise FetchError(FetchFailure.PROTOCOL)  # "not modified" without a condition
             return replace(held, fetched_at=asked_at, lifetime=lifetime, validators=loaded.validators)
-        return Entry(read_set(loaded.document, held), loaded.document, asked_at, lifetime, loaded.validators)
+        return Entry(_read_set(loaded.document, held), loaded.document, asked_at, lifetime, loaded.validators)
 
     def fleet_state(self) -> str | None:
         """How it stands with the shared cache; None where there is none."""
@@ -137,18 +137,10 @@ class Refresher:
         await self._client.aclose()
 
 
-def read_set(document: bytes, held: Entry | None) -> JWKSet:
-    """Parse; the same keys keep the same object, so that others can compare sets by identity."""
+def _read_set(document: bytes, held: Entry | None) -> JWKSet:
     if held is not None and document == held.document:
         return held.jwk_set
     try:
-        jwk_set = JWKSet.parse(document)
+        return JWKSet.parse(document)
     except JWKSetError as exc:
         raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc
-    if held is not None and _alike(jwk_set, held.jwk_set):
-        return held.jwk_set
-    return jwk_set
-
-
-def _alike(one: JWKSet, other: JWKSet) -> bool:
-    return one.thumbprint == other.thumbprint and one.set_aside == other.set_aside

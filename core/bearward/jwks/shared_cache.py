@@ -36,7 +36,7 @@ class SharedCache:
         self._clock = clock
         self._timeout = timeout
         self._pause = pause
-        self._backend: Any = None
+        self._client: _Client | None = None
         self._paused_until = -math.inf
         self.state = "ok"
         """`ok`, or the class of the last failure while it lasts."""
@@ -62,36 +62,65 @@ class SharedCache:
 
     async def aclose(self) -> None:
         """Close the connections; the next operation makes new ones."""
-        backend, self._backend = self._backend, None
         self._paused_until = -math.inf
-        if backend is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(self._timeout):
-                    await _close(backend)
+        await self._discard(self._client)
 
     async def _do(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
         if self._clock.monotonic() < self._paused_until:
             raise CacheError(self.state)
+        client = self._client
+        if client is None:
+            client = self._client = _Client()
+        client.users += 1
         try:
             async with asyncio.timeout(self._timeout):
-                if self._backend is None:
-                    self._backend = await asyncio.to_thread(self._make)
-                result = await operation(self._backend)
+                if client.backend is None:
+                    client.backend = await asyncio.to_thread(self._make)
+                result = await operation(client.backend)
         except Exception as exc:
-            await self._failed(exc)
+            self._failed(exc)
+            client.discarded = True
             raise CacheError(self.state) from exc
+        finally:
+            client.users -= 1
+            if client.discarded:
+                await self._discard(client)
         if self.state != "ok":
             self.state = "ok"
             logger.info("the shared cache works again")
         return result
 
-    async def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception) -> None:
         cause = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
         if self.state != cause:
             logger.warning("the shared cache fails (%s): each process goes on by itself", cause)
         self.state = cause
-        await self.aclose()
         self._paused_until = self._clock.monotonic() + self._pause
+
+    async def _discard(self, client: _Client | None) -> None:
+        """Let go of a client; the last one who uses it closes it, so that no connection is opened behind our back."""
+        if client is None:
+            return
+        if client is self._client:
+            self._client = None
+        client.discarded = True
+        backend = client.backend
+        if client.users == 0 and backend is not None:
+            client.backend = None
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(self._timeout):
+                    await _close(backend)
+
+
+class _Client:
+    """A backend, and who uses it at the moment."""
+
+    __slots__ = ("backend", "discarded", "users")
+
+    def __init__(self) -> None:
+        self.backend: Any = None
+        self.users = 0
+        self.discarded = False
 
 
 def _is_redis(backend: Any) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from bearward.clock import Clock
+from bearward.jose.jwk_set import JWKSet
 from bearward.jwks import freshness as machine
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.errors import FetchError
@@ -90,6 +92,8 @@ class KeyState:
         before = self.entry
         if before is not None and entry.fetched_at < before.fetched_at:
             return False
+        if before is not None and _alike(before.jwk_set, entry.jwk_set):  # the same keys keep the same object
+            entry = replace(entry, jwk_set=before.jwk_set)
         changed = before is None or before.jwk_set is not entry.jwk_set
         fetched_at = self._clock.monotonic() - max(0.0, self._clock.now() - entry.fetched_at)
         if self.record.fetched_at is not None:  # a wall clock that was set makes no new answer an old one
@@ -136,6 +140,10 @@ class KeyState:
             attempts=self.attempts,
             cache=cache,
         )
+
+
+def _alike(one: JWKSet, other: JWKSet) -> bool:
+    return one.thumbprint == other.thumbprint and one.set_aside == other.set_aside
 
 
 def _finite(seconds: float) -> float | None:

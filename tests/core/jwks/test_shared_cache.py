@@ -219,7 +219,8 @@ def test_foreign_values_are_as_good_as_none(run: Run, server: CacheServer) -> No
     async def scenario() -> None:
         async with cache_at(server.url) as cache:
             await cache.put("a", "text", 60)
-            backend = cache._backend
+            assert cache._client is not None
+            backend = cache._client.backend
             if server.scheme == "valkey":
                 await backend.client.set("b", b"\xff\xfe")
                 await backend.client.hset("c", "field", "value")
