@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from benchmarks.http.run import TARGETS as HTTP
 from benchmarks.library.run import TARGETS as LIBRARY
 
 __all__ = ["TARGETS"]
 
-TARGETS: dict[str, dict[str, float]] = {"library": LIBRARY}
+TARGETS: dict[str, dict[str, float]] = {"library": LIBRARY, "http": HTTP}
