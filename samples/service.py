@@ -10,7 +10,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from bearward import Principal, scope
@@ -118,20 +117,19 @@ class OffLoop:
 async def until(stopping: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
     """The items as they come, until there are no more or `stopping` is set: a server stops without cancelling."""
     told = asyncio.ensure_future(stopping.wait())
-    following: asyncio.Future[T] | None = None
+    following: asyncio.Future[T | None] | None = None
     try:
         while True:
             following = asyncio.ensure_future(_next(items))
             await asyncio.wait((following, told), return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                return
-            try:
-                item = following.result()
-            except StopAsyncIteration:
+            if not following.done() or (item := following.result()) is None:
                 return
             yield item
     finally:
-        await _ended(told, following)
+        waiting = [future for future in (told, following) if future is not None]
+        for future in waiting:
+            future.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 class Importing:
@@ -163,16 +161,9 @@ def checked(text: object) -> str:
     return text
 
 
-async def _next(items: AsyncIterator[T]) -> T:
-    return await anext(items)
-
-
-async def _ended(*futures: asyncio.Future[Any] | None) -> None:
-    for future in futures:
-        if future is not None and not future.done():
-            future.cancel()
-            with suppress(asyncio.CancelledError):
-                await future
+async def _next(items: AsyncIterator[T]) -> T | None:
+    # None for the end: a task that raises StopAsyncIteration is one more exception to look after.
+    return await anext(items, None)
 
 
 def _author(principal: Principal) -> str:

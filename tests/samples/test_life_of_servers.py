@@ -1,0 +1,196 @@
+"""How the sample servers start, wait for their issuer, share notes, and end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from websockets.sync.client import connect
+
+from bearward.testing import LocalIssuer
+from samples.processes import Process
+from samples.v1 import sample_pb2 as messages
+from samples.v1.sample_pb2_grpc import ProtectedServiceStub
+from tests.samples.conftest import SCOPES, bearer, environment, metadata
+
+TIMEOUT = 30
+QUICK = "[[issuers]]\nissuer = '{issuer}'\naudience = '{audience}'\nkeys = {{ cooldown = 0.1, max_backoff = 0.1 }}\n"
+SERVERS = [["samples.http_server"], ["samples.http_server", "--workers", "2"]]
+SERVERS += [["samples.grpc_server"], ["samples.grpc_server", "--sync"]]
+ONE_OF_EACH = (SERVERS[0], SERVERS[2])
+NAMES = [" ".join(command) for command in SERVERS]
+
+
+def _config(folder: Path, issuer: LocalIssuer, more: str = "") -> str:
+    path = folder / "settings.toml"
+    path.write_text(more + QUICK.format(issuer=issuer.url, audience=issuer.audience))
+    return str(path)
+
+
+def _ready(url: str) -> bool:
+    if url.startswith("http"):
+        answer = httpx2.get(f"{url}/readyz", timeout=TIMEOUT)
+        assert answer.status_code == (200 if answer.json()["ready"] else 503)
+        return answer.status_code == 200
+    with grpc.insecure_channel(url.partition("://")[2]) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        status = health.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT, wait_for_ready=True).status
+        return bool(status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _access(url: str, token: str) -> str:
+    """What a caller hears: the message, or the code of the refusal."""
+    if url.startswith("http"):
+        answer = httpx2.get(f"{url}/protected", headers=bearer(token), timeout=TIMEOUT).json()
+        return str(answer.get("message") or answer["code"])
+    with grpc.insecure_channel(url.partition("://")[2]) as channel:
+        try:
+            request = messages.AccessRequest()
+            stub = ProtectedServiceStub(channel)
+            return stub.Access(request, metadata=metadata(token), timeout=TIMEOUT).message
+        except grpc.RpcError as error:
+            call: Any = error
+            return str(dict(call.trailing_metadata())["bearward-code"])
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _until_heard(url: str, token: str, answer: str) -> None:
+    _until(lambda: _access(url, token) == answer)
+
+
+@pytest.mark.parametrize("command", SERVERS, ids=NAMES)
+def test_a_server_starts_without_its_issuer_and_serves_once_it_can(command: list[str], tmp_path: Path) -> None:
+    """Down: it listens, is not ready, and refuses as unavailable; up: it is ready without being asked, and grants."""
+    with LocalIssuer() as issuer, ExitStack() as stack:
+        issuer.down()
+        server = stack.enter_context(Process(*command, "--port", "0", "--config", _config(tmp_path, issuer)))
+        url = server.url()
+        assert not _ready(url)
+        assert _access(url, issuer.mint()) == "keys_unavailable"
+        issuer.up()
+        _until(lambda: all(_ready(url) for _ in range(5)))
+        assert _access(url, issuer.mint()) == "Access granted"
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("command", SERVERS, ids=NAMES)
+def test_a_server_does_not_wait_for_an_issuer_that_is_silent(command: list[str], tmp_path: Path) -> None:
+    """It listens while the issuer still owes an answer, and serves when that has come."""
+    with LocalIssuer() as issuer, ExitStack() as stack:
+        issuer.hold()
+        server = stack.enter_context(Process(*command, "--port", "0", "--config", _config(tmp_path, issuer)))
+        url = server.url()
+        assert not _ready(url)
+        issuer.release()
+        _until(lambda: _access(url, issuer.mint()) == "Access granted")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", SERVERS, ids=NAMES)
+def test_a_server_ends_cleanly_and_silently(command: list[str], number: signal.Signals, issuer: LocalIssuer) -> None:
+    """With streams open and silent: exit code 0, not a word on stderr, nothing but the ready line on stdout."""
+    with Process(*command, "--port", "0", environment=environment(issuer)) as server, ExitStack() as stack:
+        url = server.url()
+        live = _http_streams if url.startswith("http") else _grpc_streams
+        live(stack, url, issuer.mint(scope=SCOPES))
+        assert server.stop(number) == 0
+        assert (server.errors(), server.lines) == ("", [f"listening on {url}"])
+
+
+def _http_streams(stack: ExitStack, url: str, token: str) -> None:
+    for _ in range(3):
+        stack.enter_context(httpx2.stream("GET", f"{url}/notes/stream", headers=bearer(token), timeout=TIMEOUT))
+        address = f"ws{url.removeprefix('http')}/notes/ws"
+        stack.enter_context(connect(address, additional_headers=bearer(token)))
+
+
+def _grpc_streams(stack: ExitStack, url: str, token: str) -> None:
+    channel = stack.enter_context(grpc.insecure_channel(url.partition("://")[2]))
+    stub, who, over = ProtectedServiceStub(channel), metadata(token), threading.Event()
+    stack.callback(over.set)
+
+    def silent() -> Iterator[messages.ChatRequest]:
+        over.wait(TIMEOUT)
+        yield from ()
+
+    for _ in range(3):
+        watching = stub.WatchNotes(messages.WatchNotesRequest(), metadata=who, timeout=TIMEOUT)
+        talking = stub.Chat(silent(), metadata=who, timeout=TIMEOUT)
+        for call in (watching, talking):
+            call.initial_metadata()
+            stack.callback(call.cancel)
+
+
+def test_servers_that_share_a_file_share_their_notes(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """What one transport writes another reads, and its watchers hear of it, across processes."""
+    settings = {**environment(issuer), "BEARWARD_NOTES": str(tmp_path / "notes.sqlite")}
+    token = issuer.mint(scope=SCOPES, sub="ada")
+    with ExitStack() as stack:
+        start = [stack.enter_context(Process(*command, "--port", "0", environment=settings)) for command in SERVERS]
+        url = start[0].url()
+        stubs = []
+        for server in start[2:]:
+            channel = stack.enter_context(grpc.insecure_channel(server.address()))
+            stubs.append(ProtectedServiceStub(channel))
+        watching = stubs[0].WatchNotes(messages.WatchNotesRequest(), metadata=metadata(token), timeout=TIMEOUT)
+        watching.initial_metadata()
+        note = httpx2.post(f"{url}/notes", json={"text": "shared"}, headers=bearer(token), timeout=TIMEOUT).json()
+        assert next(watching).id == note["id"]
+        for stub in stubs:
+            listed = stub.ListNotes(messages.ListNotesRequest(), metadata=metadata(token), timeout=TIMEOUT).notes
+            assert [(n.id, n.text, n.author) for n in listed] == [(note["id"], "shared", "ada")]
+        assert httpx2.get(f"{start[1].url()}/notes", headers=bearer(token), timeout=TIMEOUT).json() == [note]
+        watching.cancel()
+
+
+def test_workers_share_their_notes(issuer: LocalIssuer) -> None:
+    """Whichever worker is asked, even where nobody named a file."""
+    headers = bearer(issuer.mint(scope=SCOPES))
+    with Process("samples.http_server", "--port", "0", "--workers", "3", environment=environment(issuer)) as server:
+        url = server.url()
+        for count in range(1, 21):  # each call on a connection of its own, to any of the workers
+            httpx2.post(f"{url}/notes", json={"text": "x"}, headers=headers, timeout=TIMEOUT).raise_for_status()
+            assert len(httpx2.get(f"{url}/notes", headers=headers, timeout=TIMEOUT).json()) == count
+
+
+def test_a_file_names_several_issuers(tmp_path: Path) -> None:
+    """Each with its own audience and terms; a stranger stays a stranger."""
+    with LocalIssuer(audience="one") as first, LocalIssuer(audience="two", path="/t") as second:
+        more = f"[[issuers]]\nissuer = '{second.url}'\naudience = 'two'\nalgorithms = ['RS256']\n"
+        path = _config(tmp_path, first, more)
+        for command in ONE_OF_EACH:
+            with Process(*command, "--port", "0", environment={"BEARWARD_CONFIG": path}) as server:
+                url = server.url()
+                assert _access(url, first.mint()) == _access(url, second.mint()) == "Access granted"
+                assert _access(url, first.mint(aud="two")) == "audience_mismatch"
+                assert _access(url, first.mint(iss="http://127.0.0.1:1")) == "issuer_untrusted"
+
+
+def test_a_key_that_is_rotated_in_is_found(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """A token by a new key is granted while the server runs; one by a withdrawn key is not any more."""
+    with LocalIssuer() as own:
+        path = _config(tmp_path, own)
+        for command in ONE_OF_EACH:
+            with Process(*command, "--port", "0", "--config", path) as server:
+                url, first = server.url(), own.mint()
+                assert _access(url, first) == "Access granted"
+                old = own.key()
+                own.rotate()
+                own.withdraw(old)
+                _until_heard(url, own.mint(), "Access granted")
+                _until_heard(url, first, "key_unknown")

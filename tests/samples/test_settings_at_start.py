@@ -1,0 +1,94 @@
+"""A wrong setting is one line on stderr that names it and says what it must be, and exit code 2; no server starts."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from samples.processes import Process
+
+GOOD = {"BEARWARD_ISSUER": "http://127.0.0.1:1", "BEARWARD_AUDIENCE": "a"}
+SERVERS = ("samples.http_server", "samples.grpc_server")
+
+WRONG = [
+    ({"BEARWARD_ISSUER": ""}, [], "BEARWARD_ISSUER", "must be set"),
+    ({"BEARWARD_AUDIENCE": ""}, [], "BEARWARD_AUDIENCE", "must be set"),
+    ({"BEARWARD_ISSUER": "http://login.example"}, [], "BEARWARD_ISSUER", "https"),
+    ({"BEARWARD_ALGORITHMS": "none"}, [], "BEARWARD_ALGORITHMS", "must be among"),
+    ({"BEARWARD_LEEWAY": "soon"}, [], "BEARWARD_LEEWAY", "number of seconds"),
+    ({"BEARWARD_CACHE": "gopher://cache"}, [], "BEARWARD_CACHE", "redis://"),
+    ({"BEARWARD_ISUER": "x"}, [], "BEARWARD_ISUER", "no setting"),
+    ({"BEARWARD_NOTES": "/nowhere/at/all.sqlite"}, [], "notes", "file that SQLite can open"),
+    ({}, ["--config", "/nowhere/at/all.toml"], "BEARWARD_AUDIENCE", "beside a configuration file"),
+    ({"BEARWARD_ISSUER": "", "BEARWARD_AUDIENCE": ""}, ["--config", "/nowhere.toml"], "/nowhere.toml", "readable file"),
+    ({}, ["--port", "http"], "--port", "0 to 65535"),
+    ({}, ["--port", "65536"], "--port", "0 to 65535"),
+    ({}, ["--host", "256.0.0.1"], "--host", "address"),
+    ({}, ["--prot", "1"], "--prot", "unrecognized"),
+]
+
+
+# Both servers read their settings by the same function, so every other row is put to each.
+@pytest.mark.parametrize(
+    ("module", "variables", "arguments", "name", "must"),
+    [(SERVERS[number % 2], *row) for number, row in enumerate(WRONG)],
+    ids=[f"{row[2]} {number}" for number, row in enumerate(WRONG)],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    module: str, variables: dict[str, str], arguments: list[str], name: str, must: str
+) -> None:
+    """Never a traceback, never a server that is half configured."""
+    with Process(module, "--port", "0", *arguments, environment={**GOOD, **variables}) as server:
+        assert server.wait() == 2
+        assert server.lines == []
+        (line,) = server.errors().splitlines()
+        assert name in line
+        assert must in line
+
+
+def test_wrong_numbers_of_workers_are_refused() -> None:
+    """At least one, and not by the thousand."""
+    for number in ("0", "-1", "1000", "many"):
+        with Process("samples.http_server", "--port", "0", "--workers", number, environment=GOOD) as server:
+            assert server.wait() == 2
+            assert "--workers" in server.errors()
+
+
+@pytest.mark.parametrize("module", [*SERVERS, "samples.issuer"])
+def test_a_port_that_is_taken_is_one_line_and_exit_code_2(module: str) -> None:
+    """Two servers never share a port unawares."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with Process(module, "--port", port, environment={} if module == "samples.issuer" else GOOD) as server:
+            assert server.wait() == 2
+            (line,) = server.errors().splitlines()
+            assert "--port" in line
+
+
+def test_a_wrong_file_is_named_by_the_place_of_the_fault(tmp_path: Path) -> None:
+    """`issuers[0].keys.max_age` is where to look."""
+    path = tmp_path / "settings.toml"
+    path.write_text("[[issuers]]\nissuer = 'https://a.example'\naudience = 'a'\nkeys = { max_age = 'long' }\n")
+    for module in SERVERS:
+        with Process(module, "--port", "0", environment={"BEARWARD_CONFIG": str(path)}) as server:
+            assert server.wait() == 2
+            (line,) = server.errors().splitlines()
+            assert "issuers[0].keys.max_age" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["--algorithm", "none"], "--algorithm"),
+        (["--rotate-every", "0"], "--rotate-every"),
+        (["--port", "x"], "--port"),
+    ],
+)
+def test_the_issuer_refuses_wrong_arguments(arguments: list[str], name: str) -> None:
+    """In one line too."""
+    with Process("samples.issuer", "--port", "0", *arguments) as server:
+        assert server.wait() == 2
+        (line,) = server.errors().splitlines()
+        assert name in line
