@@ -1,0 +1,87 @@
+"""The challenge always parses, and says what RFC 6750, RFC 9470 and RFC 9728 want said."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bearward.challenge import challenge, quoted
+from bearward.errors import AuthError, Fault, Refusal
+
+# RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string )
+PARAMETER = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)="((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"(?:, |$)')
+
+
+def _parsed(value: str, scheme: str = "Bearer") -> dict[str, str]:
+    assert value.startswith(scheme)
+    rest, held = value[len(scheme) + 1 :], {}
+    while rest:
+        match = PARAMETER.match(rest)
+        assert match is not None, rest
+        assert match[1] not in held
+        held[match[1]] = re.sub(r"\\(.)", r"\1", match[2])
+        rest = rest[match.end() :]
+    return held
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal(refusal: Refusal) -> None:
+    """Ours has no challenge; a caller's has one that parses, with `error` where credentials were presented."""
+    value = challenge(AuthError(refusal))
+    if refusal.fault is Fault.SERVICE:
+        assert value is None
+        return
+    assert value is not None
+    held = _parsed(value)
+    assert held.get("error") == (refusal.error.value if refusal.error else None)
+    assert held.get("error_description") == (refusal.message if refusal.error else None)
+    assert held["realm"] == "api"
+
+
+def test_everything_at_once() -> None:
+    """Scopes, step-up and the resource's metadata stand beside the error."""
+    error = AuthError(Refusal.AUTHENTICATION_INSUFFICIENT, acr_values=("urn:mfa", "gold"), max_age=0, scopes=("a", "b"))
+    held = _parsed(challenge(error, realm="notes", resource_metadata="https://api.example/.well-known/x") or "")
+    assert held == {
+        "realm": "notes",
+        "error": "insufficient_user_authentication",
+        "error_description": "a stronger or more recent authentication is required",
+        "scope": "a b",
+        "acr_values": "urn:mfa gold",
+        "max_age": "0",
+        "resource_metadata": "https://api.example/.well-known/x",
+    }
+
+
+def test_no_error_without_credentials() -> None:
+    """RFC 6750 section 3.1: who brought nothing is told nothing about an error, but what is needed."""
+    missing = AuthError(Refusal.CREDENTIALS_MISSING)
+    assert challenge(missing) == 'Bearer realm="api"'
+    assert challenge(missing, realm=None) == "Bearer"
+    assert challenge(missing, scheme="DPoP") == 'DPoP realm="api"'
+    assert challenge(missing, scopes=("notes:read",)) == 'Bearer realm="api", scope="notes:read"'
+
+
+def test_the_error_names_its_own_scopes() -> None:
+    """What a refusal lacks goes before what the resource needs."""
+    error = AuthError(Refusal.SCOPE_INSUFFICIENT, scopes=("notes:write",))
+    assert _parsed(challenge(error, scopes=("notes:read",)) or "")["scope"] == "notes:write"
+
+
+@pytest.mark.parametrize("text", ['a"b', "a\\", '\\"', "a\r\nSet-Cookie: x=1", "é\x00\x7f\u2028", "", "a, b=c"])
+def test_no_text_breaks_out(text: str) -> None:
+    """Quotes and backslashes are escaped, octets that no quoted-string may hold become question marks."""
+    value = challenge(AuthError(Refusal.CLAIM_MISSING, claim=text), realm=text)
+    assert value is not None
+    assert value.isascii()
+    assert value.isprintable()
+    held = _parsed(value)
+    assert held["realm"] == "".join(c if " " <= c <= "~" else "?" for c in text)
+    assert set(held) == {"realm", "error", "error_description"}
+
+
+@pytest.mark.parametrize(("text", "value"), [("", '""'), ("a", '"a"'), ('"', '"\\""'), ("\\", '"\\\\"'), ("\n", '"?"')])
+def test_quoted(text: str, value: str) -> None:
+    """RFC 9110 section 5.6.4."""
+    assert quoted(text) == value

@@ -1,0 +1,108 @@
+"""The catalogue of refusals: stable, whole, and silent about tokens."""
+
+from __future__ import annotations
+
+import pytest
+
+from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeeded, OAuthError, Refusal
+
+# Codes are on the wire: one that is missing here is new, one that is here and missing there was taken from callers.
+CODES = [
+    "credentials_missing",
+    "credentials_malformed",
+    "credentials_repeated",
+    "token_too_large",
+    "token_malformed",
+    "token_encrypted",
+    "token_json_serialized",
+    "token_compressed",
+    "token_nested",
+    "token_type_not_allowed",
+    "header_malformed",
+    "header_critical",
+    "payload_unencoded",
+    "payload_malformed",
+    "algorithm_not_allowed",
+    "key_unknown",
+    "key_unsuitable",
+    "key_withdrawn",
+    "signature_invalid",
+    "issuer_untrusted",
+    "audience_mismatch",
+    "token_expired",
+    "token_not_yet_valid",
+    "token_issued_in_future",
+    "token_too_old",
+    "claim_missing",
+    "claim_malformed",
+    "claim_mismatch",
+    "token_revoked",
+    "token_sender_constrained",
+    "scope_insufficient",
+    "claim_insufficient",
+    "method_not_allowed",
+    "authentication_insufficient",
+    "keys_unavailable",
+    "revocation_unavailable",
+    "internal_error",
+]
+
+
+def test_codes_never_change() -> None:
+    """A code that callers may have seen keeps its name; a new one is written down here."""
+    assert {refusal.code for refusal in Refusal} == set(CODES)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_each_refusal(refusal: Refusal) -> None:
+    """It says whose fault it is, in a text of its own that fits a quoted-string (RFC 6750 section 3)."""
+    assert isinstance(refusal.fault, Fault)
+    assert refusal.message.isascii()
+    assert not set('"\\') & set(refusal.message)
+    assert sum(other.message == refusal.message for other in Refusal) == 1
+    assert (refusal.fault is Fault.SERVICE) <= (refusal.error is None)
+
+
+FAULTS = {
+    Fault.SERVICE: {"keys_unavailable", "revocation_unavailable", "internal_error"},
+    Fault.RIGHTS: {"scope_insufficient", "claim_insufficient", "method_not_allowed", "request_forged"},
+}
+REQUEST = {"credentials_malformed", "credentials_repeated"}
+
+
+def test_whose_fault() -> None:
+    """What is not about rights and not ours is about credentials."""
+    for fault, codes in FAULTS.items():
+        assert {refusal.code for refusal in Refusal if refusal.fault is fault} == codes
+
+
+def test_errors_of_rfc_6750() -> None:
+    """How a token is presented is invalid_request, a token that is no good invalid_token, nothing brought nothing."""
+    errors = {refusal.code: refusal.error for refusal in Refusal}
+    assert {code for code, error in errors.items() if error is OAuthError.INVALID_REQUEST} == REQUEST
+    assert errors["credentials_missing"] is None
+    assert errors["authentication_insufficient"] is OAuthError.INSUFFICIENT_USER_AUTHENTICATION
+    rights = {"scope_insufficient", "claim_insufficient"}
+    assert {code for code, error in errors.items() if error is OAuthError.INSUFFICIENT_SCOPE} == rights
+    tokens = {code for code, error in errors.items() if error is OAuthError.INVALID_TOKEN}
+    assert tokens == set(CODES[CODES.index("token_too_large") : CODES.index("token_sender_constrained") + 1])
+
+
+def test_what_an_error_shows() -> None:
+    """Its code in the repr; its text with the claim's name; the rest as attributes."""
+    error = AuthError(Refusal.CLAIM_MISSING, claim="sub")
+    assert repr(error) == "AuthError('claim_missing')"
+    assert str(error) == "the token lacks a required claim: sub"
+    assert str(AuthError(Refusal.TOKEN_EXPIRED)) == "the token has expired"
+    bare = AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.5)
+    assert (bare.code, bare.fault, bare.retry_after, bare.scopes) == ("keys_unavailable", Fault.SERVICE, 1.5, ())
+    assert (bare.claim, bare.acr_values, bare.max_age) == (None, (), None)
+
+
+def test_the_other_exceptions() -> None:
+    """A setting's error names it and says what it must be; keys that are needed are no error of a caller."""
+    wrong = ConfigurationError("audience", "must be a string")
+    assert (wrong.setting, wrong.must, str(wrong)) == ("audience", "must be a string", "audience: must be a string")
+    assert isinstance(wrong, ValueError)
+    assert not isinstance(KeysNeeded(), AuthError | ValueError)
+    assert "keys" in str(KeysNeeded())
