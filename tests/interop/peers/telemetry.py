@@ -1,0 +1,133 @@
+"""`python -m tests.interop.peers.telemetry PLACE CONFIG`: a sample under OpenTelemetry's own instrumentation.
+
+PLACE is `aio-outside`, `aio-inside`, `threads-outside`, `threads-inside` (their gRPC interceptor before or after ours),
+`asgi` (their middleware around Sanic under uvicorn) or `sanic` (a third party's instrumentation of Sanic itself). Each
+finished span is one line: `span {"name": …, "status": …, "attributes": {…}}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from typing import Any
+
+import grpc
+import grpc.aio
+from sanic import Sanic
+
+from bearward.settings import Settings
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread
+from samples.command_line import bound, ready, until_told_to_stop
+from samples.grpc_methods import RULES, AioMethods, SyncMethods
+from samples.http_server import create_app
+from samples.notes import MEMORY, NoteStore
+from samples.service import OffLoop, ProtectedService
+from samples.v1 import sample_pb2_grpc
+
+
+def provider() -> Any:
+    """Spans go to stdout as they end."""
+    trace, export = import_module("opentelemetry.sdk.trace"), import_module("opentelemetry.sdk.trace.export")
+
+    def line(span: Any) -> str:
+        told = {"name": span.name, "status": span.status.status_code.name, "attributes": dict(span.attributes or {})}
+        return f"span {json.dumps(told, default=str)}\n"
+
+    made = trace.TracerProvider()
+    made.add_span_processor(export.SimpleSpanProcessor(export.ConsoleSpanExporter(formatter=line)))
+    return made
+
+
+async def aio(config: str, outside: bool) -> None:
+    """On grpc.aio."""
+    theirs = import_module("opentelemetry.instrumentation.grpc").aio_server_interceptor(tracer_provider=provider())
+    verifier = Settings.from_toml(config).verifier()
+    ours = AuthInterceptor(verifier, RULES)
+    server = grpc.aio.server(interceptors=[theirs, ours] if outside else [ours, theirs])
+    methods = AioMethods(OffLoop(ProtectedService(NoteStore(MEMORY))))
+    sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    async with verifier:
+        await server.start()
+        ready("grpc", "127.0.0.1", port)
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        await told.wait()
+        methods.stop()
+        await server.stop(1)
+
+
+def threads(config: str, outside: bool) -> None:
+    """On grpc.server."""
+    theirs = import_module("opentelemetry.instrumentation.grpc").server_interceptor(tracer_provider=provider())
+    background = VerifierThread(Settings.from_toml(config).verifier())
+    background.start()
+    ours = SyncAuthInterceptor(background, RULES)
+    server = grpc.server(ThreadPoolExecutor(16), interceptors=[theirs, ours] if outside else [ours, theirs])
+    methods = SyncMethods(ProtectedService(NoteStore(MEMORY)))
+    sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    ready("grpc", "127.0.0.1", port)
+    until_told_to_stop()
+    methods.stop()
+    server.stop(1).wait()
+    background.stop()
+
+
+def listed(app: Any) -> Any:
+    """`app` with the headers of its answers as lists.
+
+    Sanic hands an iterator on, their middleware reads it, and the server finds it empty: without this every answer of
+    a Sanic application loses its headers, guarded or not.
+    """
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        async def sent(message: dict[str, Any]) -> None:
+            await send({**message, "headers": list(message["headers"])} if "headers" in message else message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
+
+
+def asgi(config: str) -> None:
+    """Under uvicorn, inside their middleware."""
+    uvicorn, theirs = import_module("uvicorn"), import_module("opentelemetry.instrumentation.asgi")
+    sock = bound("127.0.0.1", 0)
+    app = create_app(config, MEMORY, lambda: None)
+    whole = theirs.OpenTelemetryMiddleware(listed(app), tracer_provider=provider())
+    sock.listen(128)
+    ready("http", "127.0.0.1", sock.getsockname()[1])
+    uvicorn.Server(uvicorn.Config(whole, log_level="warning", timeout_graceful_shutdown=2)).run(sockets=[sock])
+
+
+def sanic(config: str) -> None:
+    """On Sanic's own server."""
+    import_module("opentelemetry.instrumentation.sanic").SanicInstrumentor().instrument(tracer_provider=provider())
+    sock = bound("127.0.0.1", 0)
+    app: Any = create_app(config, MEMORY, lambda: ready("http", "127.0.0.1", sock.getsockname()[1]))
+    app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
+    Sanic.serve_single(app)
+
+
+def main(place: str, config: str) -> None:
+    """Serve until told to end."""
+    places: dict[str, Callable[[], Any]] = {
+        "aio-outside": lambda: asyncio.run(aio(config, True)),
+        "aio-inside": lambda: asyncio.run(aio(config, False)),
+        "threads-outside": lambda: threads(config, True),
+        "threads-inside": lambda: threads(config, False),
+        "asgi": lambda: asgi(config),
+        "sanic": lambda: sanic(config),
+    }
+    places[place]()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

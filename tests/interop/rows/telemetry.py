@@ -1,0 +1,125 @@
+"""OpenTelemetry's own interceptors and instrumentation around ours, in every order.
+
+Rule of this file: they change no verdict, and no token gets into a span.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tests.interop.callers import GRPCCaller, HTTPCaller
+from tests.interop.issuing import Issuer, wanted
+from tests.interop.pair import environment, toml
+from tests.interop.processes import Process
+from tests.interop.rows.clients import KINDS, verdict_of
+from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
+
+__all__ = ["ROWS"]
+
+_GRPC = ("aio-outside", "aio-inside", "threads-outside", "threads-inside")
+_HTTP = ("asgi", "sanic")
+
+
+def _run(sheet: Sheet) -> None:
+    issuer = Issuer(sheet)
+    config = sheet.folder / "telemetry.toml"
+    config.write_text(toml([issuer.trust]), encoding="utf-8")
+    for place in (*_GRPC, *_HTTP):
+        command = [sys.executable, "-m", "tests.interop.peers.telemetry", place, config]
+        process = sheet.start(Process(place, command, sheet.folder, env=environment()))
+        scheme, _, target = process.line("listening on ").partition("://")
+        callers = issuer.callers()
+        called = _call_grpc(sheet, place, target, callers) if scheme == "grpc" else _call_http(sheet, place, target, callers)
+        _spans(sheet, place, process, called, callers)
+    sheet.note(
+        "Sanic's answers carry their headers as an iterator, which the ASGI instrumentation reads and so empties, for any "
+        "Sanic application: between the two stands a wrapper that makes a list of it."
+    )
+    sheet.note("Outside ours it sees refused calls too; inside it sees the calls that were let in.")
+
+
+def _call_grpc(sheet: Sheet, place: str, target: str, callers: dict[str, str | None]) -> int:
+    """How many spans there must be."""
+    seen = 0
+    with GRPCCaller(target) as caller:
+        for name, token in callers.items():
+            right = wanted(name, None)
+            answer = caller.whoami(token)
+            sheet.expect(f"{place}: whoami: {name}", right, [Answer("gRPC", answer.verdict)])
+            seen += right == ACCEPTED or place.endswith("outside")
+            for kind, need, call in KINDS:
+                right = wanted(name, need)
+                said = verdict_of(_with_token(call, token), caller.stub)
+                sheet.expect(f"{place}: {kind}, {need}: {name}", right, [Answer("gRPC", said)])
+                seen += right == ACCEPTED or place.endswith("outside")
+    return seen
+
+
+def _with_token(call: Any, token: str | None) -> Any:
+    """The call, with the token as metadata."""
+    metadata = [] if token is None else [("authorization", f"Bearer {token}")]
+    return lambda stub: call(_Carrying(stub, metadata))
+
+
+class _Carrying:
+    """A stub whose every call carries this metadata."""
+
+    def __init__(self, stub: Any, metadata: list[tuple[str, str]]) -> None:
+        self._stub = stub
+        self._metadata = metadata
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._stub, name)
+        return lambda request, **options: method(request, metadata=self._metadata, **options)
+
+
+def _call_http(sheet: Sheet, place: str, target: str, callers: dict[str, str | None]) -> int:
+    caller = HTTPCaller(f"http://{target}")
+    for name, token in callers.items():
+        sheet.expect(f"{place}: whoami: {name}", wanted(name, None), [caller.whoami(token)])
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        response = caller.get("/notes", **headers)
+        verdict = ACCEPTED if response.status_code == 200 else response.json()["code"]
+        sheet.expect(f"{place}: notes: {name}", wanted(name, "notes:read"), [Answer("HTTP", verdict)])
+    caller.close()
+    # a middleware of Sanic's comes after ours: what is refused does not reach it
+    return 2 * len(callers) if place == "asgi" else sum(wanted(name, None) == ACCEPTED for name in callers) * 2
+
+
+def _spans(sheet: Sheet, place: str, process: Process, called: int, callers: dict[str, str | None]) -> None:
+    """Server spans, one each at least; a span may end a moment after its call."""
+    transport = "gRPC" if place in _GRPC else "HTTP"
+
+    def enough() -> list[dict[str, Any]] | None:
+        *lines, _ = process.output().split("\n")
+        spans = [json.loads(line.removeprefix("span ")) for line in lines if line.startswith("span ")]
+        return spans if len(spans) >= called else None
+
+    try:
+        spans = process.until(enough, f"fewer than {called} spans", timeout=20)
+    except RuntimeError as error:
+        sheet.check(f"{place}: a span for each call", transport, False, str(error)[:200])
+        return
+    sheet.check(f"{place}: a span for each call", transport, bool(spans))
+    secrets = [token.rpartition(".")[2] for token in callers.values() if token]
+    shown = json.dumps(spans)
+    sheet.check(f"{place}: no token in a span", transport, not any(secret in shown for secret in secrets))
+
+
+ROWS = (
+    Row(
+        "opentelemetry",
+        "OpenTelemetry's interceptors and instrumentation around ours",
+        (
+            "pypi:opentelemetry-sdk",
+            "pypi:opentelemetry-instrumentation-grpc",
+            "pypi:opentelemetry-instrumentation-asgi",
+            "pypi:opentelemetry-instrumentation-sanic",
+            "pypi:uvicorn",
+            "pypi:joserfc",
+        ),
+        _run,
+    ),
+)
