@@ -66,6 +66,21 @@ coverage: venv ## run the tests and say which branches they miss
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
+.venv/bench: constraints.txt pyproject.toml | venv
+	@$(PY) -m pip --disable-pip-version-check -qq install --constraint constraints.txt --group bench
+	@touch $@
+
+.PHONY: bench
+bench: venv .venv/bench ## measure beside the other libraries and beside Hono: ten minutes, writes benchmarks/results
+	$(PY) -m benchmarks.library
+	$(PY) -m benchmarks.http
+	$(PY) -m benchmarks.plots
+
+.PHONY: bench-quick
+bench-quick: venv .venv/bench ## the same within a minute; prints, and compares with the results that are kept
+	$(PY) -m benchmarks.library --quick
+	$(PY) -m benchmarks.http --quick
+
 .PHONY: floors
 floors: venv ## run the tests on the lowest versions that pyproject.toml allows
 	$(PY) tools/floors.py $(ARGS)

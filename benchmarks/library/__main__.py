@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
+from pathlib import Path
 
-from benchmarks.library.run import run
-from benchmarks.results import write
+from benchmarks.library.run import run, write_pyperf
+from benchmarks.results import RESULTS, write
 
 
 def main() -> None:
@@ -17,7 +19,10 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # peers that announce what they will drop
     results = run(quick=arguments.quick)
-    write("library", results, keep=arguments.no_write or arguments.quick)
+    keep = arguments.no_write or arguments.quick
+    RESULTS.mkdir(exist_ok=True)
+    write_pyperf(results, Path(os.devnull) if keep else RESULTS / "library.pyperf.json")
+    write("library", results, keep=keep)
 
 
 if __name__ == "__main__":

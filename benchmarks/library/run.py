@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pyperf
 
 from benchmarks.library.alternate import Figure, measure
 from benchmarks.library.processes import import_cost, memory
 from benchmarks.library.subjects import ALGORITHMS, World, cold_subjects, seen_subjects, world, zipf_subjects
 
-__all__ = ["TARGETS", "run"]
+__all__ = ["TARGETS", "run", "write_pyperf"]
 
 _REFERENCE = "raw cryptography"
 _BOUND = 16 * 1024 * 1024
@@ -42,6 +45,22 @@ def run(*, quick: bool) -> dict[str, Any]:
     return figures
 
 
+def write_pyperf(figures: dict[str, Any], path: Path) -> None:
+    """The same as a pyperf suite, so that `python -m pyperf compare_to` reads it; nothing of the machine's names."""
+    benchmarks = [
+        pyperf.Benchmark(
+            [
+                pyperf.Run([value], metadata={"name": name, "unit": "second"}, collect_metadata=False)
+                for value in seconds
+            ]
+        )
+        for name, figure in figures.items()
+        if (seconds := figure.pop("seconds", None))
+    ]
+    if benchmarks:
+        pyperf.BenchmarkSuite(benchmarks).dump(str(path), replace=True)
+
+
 def _add_warm(figures: dict[str, Any], w: World, rounds: int, *, quick: bool) -> None:
     _add(figures, "RS256 warm", measure(seen_subjects(w), reference=_REFERENCE, rounds=rounds))
     callers, requests = (1_000, 5_000) if quick else (10_000, 50_000)
@@ -51,4 +70,5 @@ def _add_warm(figures: dict[str, Any], w: World, rounds: int, *, quick: bool) ->
 
 def _add(figures: dict[str, Any], group: str, measured: list[Figure]) -> None:
     for figure in measured:
-        figures[f"{group} / {figure.name}"] = figure.summary()
+        seconds = [value / 1e6 for value in figure.microseconds]
+        figures[f"{group} / {figure.name}"] = {**figure.summary(), "seconds": seconds}

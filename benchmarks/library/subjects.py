@@ -10,11 +10,11 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-from authlib.jose import JsonWebKey, JsonWebToken  # type: ignore[import-untyped]
+from authlib.jose import JsonWebKey, JsonWebToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -51,11 +51,13 @@ class World:
     token: str
     jwk: dict[str, Any]
     loop: asyncio.AbstractEventLoop
+    started: list[Verifier] = field(default_factory=list)
 
     def verifier(self, **settings: Any) -> Verifier:
         """A started verifier that holds the issuer's keys."""
         verifier = Verifier(TrustedIssuer(self.issuer.url, audience=AUDIENCE), **settings)
         self.loop.run_until_complete(verifier.start())
+        self.started.append(verifier)
         return verifier
 
 
@@ -65,7 +67,10 @@ def world(algorithm: str) -> Iterator[World]:
     loop = asyncio.new_event_loop()
     with LocalIssuer(algorithms=[algorithm], audience=AUDIENCE, lifetime=86_400) as issuer:
         token = issuer.mint(claims=CLAIMS)
-        yield World(issuer, algorithm, token, issuer.keys.jwks()["keys"][0], loop)
+        w = World(issuer, algorithm, token, issuer.keys.jwks()["keys"][0], loop)
+        yield w
+        for verifier in w.started:
+            loop.run_until_complete(verifier.aclose())
     loop.close()
 
 
