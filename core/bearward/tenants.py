@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from bearward.errors import ConfigurationError
@@ -57,6 +58,8 @@ class TenantIssuers:
         """The policy for an `iss`, or None where it is none of the tenants."""
         known = self._kept.get(issuer)
         if known is not None:
+            with suppress(KeyError):  # another thread may have dropped it just now
+                self._kept.move_to_end(issuer)
             return known
         match = self._pattern.fullmatch(issuer) if len(issuer) <= 1024 else None
         if match is None or (self._tenants is not None and match[1] not in self._tenants):

@@ -41,6 +41,7 @@ CODES = [
     "scope_insufficient",
     "claim_insufficient",
     "method_not_allowed",
+    "request_forged",
     "authentication_insufficient",
     "keys_unavailable",
     "revocation_unavailable",
