@@ -29,7 +29,7 @@ def make_app() -> Sanic[Any, Any]:
     @app.get("/state")
     @public
     async def state(request: Request) -> HTTPResponse:
-        return answer.json({name: dict(one).get("bearward") for name, one in app.m.workers.items()})
+        return answer.json([one["bearward"] for one in app.m.workers.values() if "bearward" in one and one["state"] == "ACKED"])
 
     @app.after_server_start
     async def ready(app: Sanic[Any, Any]) -> None:
