@@ -1,0 +1,199 @@
+"""The protected service and its notes, apart from any transport."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from bearward import ConfigurationError, Principal
+from samples.notes import MEMORY, Note, NoteStore
+from samples.service import MAX_IMPORT, MAX_TEXT, Importing, InvalidNote, OffLoop, ProtectedService, checked, until
+
+ADA = Principal({"iss": "https://login.example", "sub": "ada"}, key="k")
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NoteStore]:
+    """Notes in memory, and in a file."""
+    path = MEMORY if request.param == "memory" else str(tmp_path / "notes.sqlite")
+    with closing(NoteStore(path)) as opened:
+        yield opened
+
+
+def test_notes_are_kept_as_they_are(store: NoteStore) -> None:
+    """Numbered from one in the order of writing; odd characters, NUL and nothing at all survive."""
+    texts = ["milk", "", "ä🐻", "a\x00b\n"]
+    assert store.add("ada", texts) == [Note(n, text, "ada") for n, text in enumerate(texts, 1)]
+    assert [note.text for note in store.after(0)] == texts
+    assert (store.after(3), store.last()) == ([Note(4, "a\x00b\n", "ada")], 4)
+
+
+def test_all_are_stored_or_none(store: NoteStore) -> None:
+    """A text that SQLite cannot store leaves nothing of those before it."""
+    with pytest.raises(UnicodeEncodeError):
+        store.add("ada", ["fine", "\ud800"])
+    assert store.after(0) == []
+    assert [note.text for note in store.add("ada", ["fine"])] == ["fine"]
+
+
+def test_many_threads_may_write(store: NoteStore) -> None:
+    """Each note gets a number of its own."""
+    threads = [threading.Thread(target=store.add, args=("ada", ["x"] * 10)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [note.id for note in store.after(0)] == list(range(1, 81))
+
+
+def _write(path: str) -> None:
+    with closing(NoteStore(path)) as other:
+        other.add("bob", ["from elsewhere"] * 20)
+
+
+def test_processes_share_a_file(tmp_path: Path) -> None:
+    """What one writes another reads, and none is turned away because another one writes."""
+    path = str(tmp_path / "notes.sqlite")
+    context = multiprocessing.get_context("spawn")
+    with closing(NoteStore(path)) as store:
+        writers = [context.Process(target=_write, args=(path,)) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        store.add("ada", ["from here"] * 20)
+        for writer in writers:
+            writer.join(60)
+        assert [writer.exitcode for writer in writers] == [0, 0]
+        assert sorted(note.text for note in store.after(0)) == ["from elsewhere"] * 40 + ["from here"] * 20
+
+
+def test_a_file_that_cannot_be_used_is_a_wrong_setting(tmp_path: Path) -> None:
+    """A folder, a file that is no database."""
+    (tmp_path / "text").write_text("this is no database, and long enough to be seen as none" * 20)
+    for path in (tmp_path, tmp_path / "text", tmp_path / "no" / "folder"):
+        with pytest.raises(ConfigurationError, match="notes: must be"):
+            NoteStore(str(path))
+
+
+def test_what_a_note_must_be() -> None:
+    """A string of Unicode scalar values of at most a mebibyte; the empty one is fine."""
+    for good in ("", "x" * MAX_TEXT, "ä" * (MAX_TEXT // 2)):
+        assert checked(good) == good
+    wrong: list[Any] = [None, 1, b"x", "\ud800", "x" * (MAX_TEXT + 1), "ä" * (MAX_TEXT // 2 + 1)]
+    for bad in wrong:
+        with pytest.raises(InvalidNote):
+            checked(bad)
+
+
+def test_an_import_is_bounded() -> None:
+    """By its size, and empty texts count too."""
+    importing = Importing()
+    for _ in range(MAX_IMPORT // (MAX_TEXT + 64)):
+        importing.add("x" * MAX_TEXT)
+    with pytest.raises(InvalidNote):
+        importing.add("x" * MAX_TEXT)
+    empty = Importing()
+    for _ in range(MAX_IMPORT // 64):
+        empty.add("")
+    with pytest.raises(InvalidNote):
+        empty.add("")
+
+
+def test_the_author_is_whom_the_token_speaks_for(store: NoteStore) -> None:
+    """The subject; where the issuer sends none, the client; else the issuer."""
+    service = ProtectedService(store)
+    claims = {"iss": "https://login.example"}
+    for principal, author in (
+        (ADA, "ada"),
+        (Principal({**claims, "client_id": "app"}, key="k"), "app"),
+        (Principal(claims, key="k"), "https://login.example"),
+    ):
+        assert service.add_note(principal, "x").author == author
+
+
+def test_a_thread_watches_until_it_is_told_to_stop(store: NoteStore) -> None:
+    """Notes of other threads arrive in order."""
+    service, going_on = ProtectedService(store), threading.Event()
+    going_on.set()
+    seen: list[str] = []
+    threading.Thread(target=service.import_notes, args=(ADA, ["a", "b", "c"])).start()
+    for note in service.watch(0, going_on.is_set):
+        seen.append(note.text)
+        if len(seen) == 3:
+            going_on.clear()
+    assert seen == ["a", "b", "c"]
+
+
+def test_the_loop_is_never_blocked(store: NoteStore) -> None:
+    """Every call of SQLite happens in the thread of the notes: blockbuster finds none in the loop."""
+    off_loop = OffLoop(ProtectedService(store))
+
+    async def work() -> list[str]:
+        last = await off_loop.do(off_loop.service.last)
+        async with aclosing(off_loop.watch(last)) as watching:
+            await off_loop.do(off_loop.service.add_note, ADA, "a")
+            await off_loop.do(off_loop.service.import_notes, ADA, ["b", ""])
+            seen = [(await anext(watching)).text for _ in range(3)]
+        listed = await off_loop.do(off_loop.service.notes)
+        assert [note.text for note in listed] == seen
+        return seen
+
+    with blockbuster_ctx("samples"):
+        assert asyncio.run(work()) == ["a", "b", ""]
+    off_loop.close()
+
+
+def test_a_watcher_hears_of_other_processes(tmp_path: Path) -> None:
+    """A second connection to the same file stands for another process."""
+    path = str(tmp_path / "notes.sqlite")
+    off_loop = OffLoop(ProtectedService(NoteStore(path)))
+
+    async def work() -> str:
+        async with aclosing(off_loop.watch(0)) as watching, asyncio.timeout(30):
+            first = asyncio.ensure_future(_following(watching))
+            await asyncio.to_thread(_write, path)
+            return (await first).text
+
+    assert asyncio.run(work()) == "from elsewhere"
+    off_loop.close()
+
+
+def test_until_ends_with_its_items_or_when_told() -> None:
+    """Whichever comes first; what was waited for is ended with it, and an error passes through."""
+    ended: list[str] = []
+
+    async def numbers(*, forever: bool) -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+            if forever:
+                await asyncio.Event().wait()
+        finally:
+            ended.append("numbers")
+
+    async def failing() -> AsyncIterator[int]:
+        yield 1
+        raise InvalidNote("x")
+
+    async def work() -> None:
+        stopping = asyncio.Event()
+        assert [n async for n in until(stopping, numbers(forever=False))] == [1, 2]
+        asyncio.get_running_loop().call_later(0.01, stopping.set)
+        assert [n async for n in until(stopping, numbers(forever=True))] == [1, 2]
+        with pytest.raises(InvalidNote):
+            assert [n async for n in until(asyncio.Event(), failing())] == [1]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(work())
+    assert ended == ["numbers", "numbers"]
+
+
+async def _following(notes: AsyncIterator[Note]) -> Note:
+    return await anext(notes)
