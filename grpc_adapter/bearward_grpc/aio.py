@@ -21,7 +21,7 @@ from bearward_grpc.aio_wrapping import Wrapping
 from bearward_grpc.answers import Answers, PerRefusal
 from bearward_grpc.call import CALL
 from bearward_grpc.gate import Gate
-from bearward_grpc.policy import Policy, Public, Rule, public
+from bearward_grpc.policy import Policy, Rule, public
 from bearward_grpc.report import LOGGER, report_bug
 from bearward_grpc.settings import StreamExpiry, policy_of, stream_terms
 
@@ -71,7 +71,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         )
         answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
         self._denials = PerRefusal(lambda error: aio_denial.denial(answers.of(error)))
-        self._wrapping = Wrapping(answers, terminate=self._gate.streams.terminate)
+        self._wrapping = Wrapping(answers, self._gate)
         self._misplaced = thread_denial.denial(answers.of(_INTERNAL))
 
     def intercept_service(  # type: ignore[override,unused-ignore]
@@ -93,13 +93,17 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
         details: grpc.HandlerCallDetails,
     ) -> Handler[Req, Res] | None:
-        CALL.set(None)
         try:
-            refused = await self._admit(details)
-            if refused is not None:
-                return self._denials.of(refused)
+            try:
+                call = self._gate.admit_now(details.method, details.invocation_metadata)
+            except KeysNeeded:
+                CALL.set(None)
+                call = await self._gate.admit_later(details.method, details.invocation_metadata)
+            CALL.set(call)  # also None: nobody is inherited from whoever started the server
             handler = await continuation(details)
             return None if handler is None else self._wrapping.wrapped(details.method, handler)
+        except AuthError as refused:
+            return self._denials.of(refused)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -109,19 +113,3 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug("a bug while a call was authenticated", error)
         CALL.set(None)
         return self._denials.of(_INTERNAL)
-
-    async def _admit(self, details: grpc.HandlerCallDetails) -> AuthError | None:
-        gate = self._gate
-        rule = gate.policy.find(details.method)
-        if isinstance(rule, Public):
-            return None
-        try:
-            token = gate.token(details.invocation_metadata)
-            try:
-                principal = gate.verify_now(token)
-            except KeysNeeded:
-                principal = await gate.verify(token)
-            CALL.set(gate.admit(rule, principal, token))
-        except AuthError as refused:
-            return refused
-        return None

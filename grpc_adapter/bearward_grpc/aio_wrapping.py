@@ -19,6 +19,7 @@ from bearward_grpc.aio_threads import threaded
 from bearward_grpc.answers import Answer, PerRefusal
 from bearward_grpc.call import CALL
 from bearward_grpc.certificates import check_binding
+from bearward_grpc.gate import Gate
 from bearward_grpc.handlers import behaviour_of, with_behaviour
 from bearward_grpc.report import report_bug
 
@@ -30,10 +31,11 @@ Behaviour = Callable[..., Any]
 
 
 class Wrapping:
-    """Wraps handlers for one interceptor; `terminate` says whether streams end with their token."""
+    """Wraps handlers for one interceptor."""
 
-    def __init__(self, answers: PerRefusal[Answer], *, terminate: bool) -> None:
-        self._terminate = terminate
+    def __init__(self, answers: PerRefusal[Answer], gate: Gate) -> None:
+        self._terminate = gate.streams.terminate
+        self._bound = gate.certificate_bound  # else no bound token comes as far as here
         self._answers = answers
         self._kept: dict[str, tuple[Any, Handler[Any, Any]]] = {}
 
@@ -58,9 +60,12 @@ class Wrapping:
         return made
 
     def _plain(self, behaviour: Behaviour) -> Behaviour:
+        bound = self._bound
+
         async def plain(request: Any, context: Any) -> Any:
             try:
-                check_binding(CALL.get(), context)
+                if bound:
+                    check_binding(CALL.get(), context)
                 return await behaviour(request, context)
             except AuthError as error:
                 refused = error

@@ -10,14 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bearward.credentials import bearer_token
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError, KeysNeeded, Refusal
 from bearward.principal import Principal
 from bearward.requirements import authorize
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
-from bearward_grpc.policy import Policy, Public, Rule
+from bearward_grpc.policy import Policy, Public, Rule, public
 
 __all__ = ["Gate", "StreamTerms"]
+
+Metadata = Iterable[tuple[str, str | bytes]]
+_MAX_TOKEN = 16 * 1024
+_SCHEME = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +35,46 @@ class StreamTerms:
 class Gate:
     """A verifier, a policy, and what an adapter was told about tokens that are bound to a certificate."""
 
-    __slots__ = ("certificate_bound", "policy", "streams", "verifier")
+    __slots__ = ("_find", "certificate_bound", "policy", "streams", "verifier")
 
     def __init__(self, verifier: Verifier, policy: Policy, *, streams: StreamTerms, certificate_bound: bool) -> None:
         self.verifier = verifier
         self.policy = policy
         self.streams = streams
         self.certificate_bound = certificate_bound
+        self._find = policy.find
 
-    def token(self, metadata: Iterable[tuple[str, str | bytes]]) -> str:
-        """The one bearer token of a call's metadata.
+    def admit_now(self, method: str, metadata: Metadata) -> Call | None:
+        """The call, let in from the keys that are held; None for a public method.
 
-        gRPC hands on repeated entries one by one, and only the lower-case key can be valid HTTP/2 (RFC 9113, 8.2.1).
+        Raises `AuthError`, or `KeysNeeded` where `admit_later` must be awaited.
         """
-        return bearer_token([value for key, value in metadata if key == "authorization"])
+        rule = self._find(method)
+        if rule is public:
+            return None
+        # gRPC hands on repeated entries one by one, and only the lower-case key is valid HTTP/2 (RFC 9113, 8.2.1).
+        values = [value for key, value in metadata if key == "authorization"]
+        token, principal = self._judged(values)
+        if rule is None:
+            raise AuthError(Refusal.METHOD_NOT_ALLOWED)
+        refused = rule.unmet(principal, self.verifier.now())  # type: ignore[union-attr]  # public was returned above
+        if refused is not None:
+            raise refused
+        return Call(self, rule, principal, token)
 
-    def verify_now(self, token: str) -> Principal:
-        """Judge `token` from held keys; raises `AuthError` or `KeysNeeded`."""
-        if self.certificate_bound:
-            return self.verifier.verify_now(token, allow_bound=True)
-        return self.verifier.verify_now(token)
+    async def admit_later(self, method: str, metadata: Metadata) -> Call:
+        """The call, let in once its keys were fetched; raises `AuthError`."""
+        token = bearer_token([value for key, value in metadata if key == "authorization"])
+        principal = await self.verify(token)
+        rule = self._find(method)
+        if rule is None:
+            raise AuthError(Refusal.METHOD_NOT_ALLOWED)
+        self._authorize(rule, principal)
+        return Call(self, rule, principal, token)
 
     async def verify(self, token: str) -> Principal:
         """Judge `token`, fetching keys if need be; raises `AuthError`."""
-        if self.certificate_bound:
-            return await self.verifier.verify(token, allow_bound=True)
-        return await self.verifier.verify(token)
-
-    def admit(self, rule: Rule | None, principal: Principal, token: str) -> Call:
-        """Let `principal` in by `rule`, or raise `AuthError`."""
-        if rule is None:
-            raise AuthError(Refusal.METHOD_NOT_ALLOWED)
-        if not isinstance(rule, Public):
-            authorize(principal, rule, self.verifier.now())
-        return Call(self, rule, principal, token)
+        return await self.verifier.verify(token, allow_bound=self.certificate_bound)
 
     def readmit(self, call: Call, principal: Principal) -> None:
         """Check a token that is to prolong `call`: the same caller, and still allowed; raises `AuthError`."""
@@ -72,5 +82,26 @@ class Gate:
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="iss")
         if principal.subject != call.principal.subject:
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
-        if not isinstance(call.rule, Public):
-            authorize(principal, call.rule, self.verifier.now())
+        self._authorize(call.rule, principal)
+
+    def _judged(self, values: list[str | bytes]) -> tuple[str, Principal]:
+        """The token and its principal, from held keys.
+
+        What verifies as a token is of a token's grammar, so on the usual path the grammar is not looked at first.
+        """
+        value = values[0] if len(values) == 1 else b""
+        if not isinstance(value, str) or not value.startswith(_SCHEME) or len(value) > _MAX_TOKEN:
+            token = bearer_token(values, max_length=_MAX_TOKEN)
+            return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
+        token = value[len(_SCHEME) :]
+        try:
+            return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
+        except (AuthError, KeysNeeded):
+            exact = bearer_token(values, max_length=_MAX_TOKEN)  # raises what is wrong with the credentials, if that is
+            if exact == token:
+                raise
+        return exact, self.verifier.verify_now(exact, allow_bound=self.certificate_bound)
+
+    def _authorize(self, rule: Rule, principal: Principal) -> None:
+        if not isinstance(rule, Public):
+            authorize(principal, rule, self.verifier.now())

@@ -19,7 +19,7 @@ from bearward_grpc.answers import Answers, PerRefusal
 from bearward_grpc.background import VerifierThread
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.gate import Gate
-from bearward_grpc.policy import Policy, Public, Rule, public
+from bearward_grpc.policy import Policy, Rule, public
 from bearward_grpc.report import report_bug
 from bearward_grpc.settings import StreamExpiry, policy_of, stream_terms
 from bearward_grpc.shell import serve
@@ -87,24 +87,22 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         continuation: Callable[[grpc.HandlerCallDetails], Handler[Req, Res] | None],
         details: grpc.HandlerCallDetails,
     ) -> Handler[Req, Res] | None:
-        gate = self._gate
-        rule = gate.policy.find(details.method)
-        if isinstance(rule, Public):
-            return continuation(details)
-        token = gate.token(details.invocation_metadata)
         try:
-            principal = gate.verify_now(token)
+            call = self._gate.admit_now(details.method, details.invocation_metadata)
         except KeysNeeded:
-            return self._in_the_pool(lambda: continuation(details), rule, token)
-        call = gate.admit(rule, principal, token)
+            return self._in_the_pool(lambda: continuation(details), details)
+        if call is None:
+            return continuation(details)
         CALL.set(call)
         handler: Handler[Req, Res] | None = self._wrapped(continuation(details), call)
         return handler
 
-    def _in_the_pool(self, find: Callable[[], Any], rule: Rule | None, token: str) -> grpc.RpcMethodHandler[Any, Any]:
+    def _in_the_pool(
+        self, find: Callable[[], Any], details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any]:
         def shell(raw: Iterator[bytes], context: Any) -> Iterator[bytes]:
             try:
-                call = self._admit_later(rule, token, context)
+                call = self._admit_later(details, context)
             except AuthError as error:
                 refused = error
             else:
@@ -116,12 +114,12 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(shell)
         return handler
 
-    def _admit_later(self, rule: Rule | None, token: str, context: Any) -> Call:
-        verified = self.background.submit(self._gate.verify(token))
+    def _admit_later(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
+        admitted = self.background.submit(self._gate.admit_later(details.method, details.invocation_metadata))
         try:
-            if not context.add_callback(verified.cancel):
-                verified.cancel()  # the caller has gone
-            return self._gate.admit(rule, verified.result(), token)
+            if not context.add_callback(admitted.cancel):
+                admitted.cancel()  # the caller has gone
+            return admitted.result()
         except AuthError:
             raise
         except CancelledError:
