@@ -1,0 +1,148 @@
+"""The principal: derived from verified claims, immutable to the bottom, silent about values."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from bearward.principal import Principal
+
+CLAIMS: dict[str, Any] = {
+    "iss": "https://login.example",
+    "sub": "ada",
+    "aud": ["a", "b"],
+    "exp": 1_800_000_000,
+    "iat": 1_700_000_000.5,
+    "jti": "7",
+    "scope": "read write",
+    "act": {"sub": "b", "chain": [{"sub": "c"}]},
+}
+
+
+def _made(how: str, claims: dict[str, Any]) -> Principal:
+    own = copy.deepcopy(claims)
+    return Principal(own, key="k1") if how == "public" else Principal.of_verified(own, "k1")
+
+
+MAKERS = pytest.mark.parametrize("how", ["public", "verified"])
+
+
+@MAKERS
+def test_what_it_tells(how: str) -> None:
+    """RFC 7519 section 4.1 and RFC 9068 section 2.2, by name."""
+    who = _made(how, CLAIMS)
+    assert (who.issuer, who.subject, who.audience, who.token_id) == ("https://login.example", "ada", ("a", "b"), "7")
+    assert (who.expires_at, who.issued_at, who.key) == (1_800_000_000.0, 1_700_000_000.5, "k1")
+    assert who.scopes == {"read", "write"}
+    assert who.scopes is who.scopes
+    assert who.claims["act"]["chain"][0]["sub"] == "c"
+
+
+@MAKERS
+def test_what_is_absent(how: str) -> None:
+    """Nothing but `iss` is sure to be there."""
+    who = _made(how, {"iss": "https://login.example"})
+    assert (who.subject, who.audience, who.client_id, who.token_id) == (None, (), None, None)
+    assert (who.expires_at, who.issued_at, who.scopes) == (float("inf"), None, frozenset())
+
+
+SCOPES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "by spaces": ({"scope": "a  b "}, {"a", "b"}),
+    "a list": ({"scope": ["a", "b c", 1, None]}, {"a", "b c"}),
+    "scp a list": ({"scp": ["a"]}, {"a"}),
+    "scp a text": ({"scp": "a b"}, {"a", "b"}),
+    "scope goes before scp": ({"scope": "a", "scp": ["b"]}, {"a"}),
+    "empty": ({"scope": ""}, set()),
+    "a number": ({"scope": 1}, set()),
+    "an object": ({"scope": {"a": 1}}, set()),
+    "null": ({"scope": None}, set()),
+}
+
+
+@MAKERS
+@pytest.mark.parametrize("name", SCOPES)
+def test_scopes(name: str, how: str) -> None:
+    """RFC 8693 section 4.2, and what some issuers send instead; what is none grants none."""
+    claims, scopes = SCOPES[name]
+    assert _made(how, {"iss": "i", **claims}).scopes == scopes
+
+
+CLIENTS: dict[str, tuple[dict[str, Any], str | None]] = {
+    "client_id": ({"client_id": "c", "azp": "a"}, "c"),
+    "azp": ({"azp": "a"}, "a"),
+    "a number": ({"client_id": 1}, None),
+    "null": ({"client_id": None, "azp": "a"}, None),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_clients(name: str) -> None:
+    """`client_id` (RFC 8693), else `azp`; what is no text is none."""
+    claims, client = CLIENTS[name]
+    assert Principal({"iss": "i", **claims}, key="k").client_id == client
+
+
+def test_a_single_audience_is_a_tuple_too() -> None:
+    """RFC 7519 section 4.1.3: one text or several."""
+    assert Principal({"iss": "i", "aud": "a"}, key="k").audience == ("a",)
+
+
+@MAKERS
+def test_nothing_of_it_can_be_changed(how: str) -> None:
+    """Not its attributes, not its claims, not what is deep inside them; and not through what it was made from."""
+    who = _made(how, CLAIMS)
+    for change in ("issuer", "claims", "_key", "_claims", "new"):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(who, change, 1)
+        with pytest.raises(AttributeError, match="immutable"):
+            delattr(who, change)
+    with pytest.raises(TypeError):
+        who.claims["sub"] = "eve"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        who.claims["act"]["sub"] = "eve"
+    assert isinstance(who.claims["aud"], tuple)
+    assert isinstance(who.claims["act"]["chain"], tuple)
+    thawed = who.to_dict()
+    assert thawed == CLAIMS
+    thawed["act"]["chain"].append("eve")
+    thawed["aud"].append("eve")
+    assert who.to_dict() == CLAIMS
+
+
+def test_it_keeps_no_hold_of_what_it_was_made_from() -> None:
+    """The public constructor takes a copy."""
+    claims = copy.deepcopy(CLAIMS)
+    who = Principal(claims, key="k1")
+    claims["sub"] = "eve"
+    claims["act"]["sub"] = "eve"
+    claims["aud"].append("eve")
+    assert who.to_dict() == CLAIMS
+
+
+def test_equality() -> None:
+    """By value: claims and key; the two ways of making one give equal ones."""
+    one = Principal(CLAIMS, key="k1")
+    assert one == Principal.of_verified(copy.deepcopy(CLAIMS), "k1")
+    assert hash(one) == hash(Principal.of_verified(copy.deepcopy(CLAIMS), "k1"))
+    assert one != Principal(CLAIMS, key="k2")
+    assert one != Principal({**CLAIMS, "sub": "eve"}, key="k1")
+    assert one != CLAIMS
+    assert len({one, Principal(CLAIMS, key="k1")}) == 1
+
+
+@MAKERS
+def test_it_shows_names_only(how: str) -> None:
+    """A claim's value is nobody's business in a log."""
+    text = repr(_made(how, CLAIMS))
+    assert text == "<Principal of https://login.example: claims act, aud, exp, iat, iss, jti, scope, sub>"
+
+
+@MAKERS
+def test_it_is_not_pickled(how: str) -> None:
+    """A pickle is no proof that anything was verified."""
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled"):
+            copied(_made(how, CLAIMS))
