@@ -1,0 +1,71 @@
+"""What docs/samples.md shows is true, and the generated messages are those of the .proto."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bearward import settings
+from bearward.settings import Settings
+from samples.grpc_methods import RULES
+from samples.v1 import sample_pb2
+from tests.conftest import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "samples.md").read_text()
+PROTO = (ROOT / "protos" / "bearward" / "sample" / "v1" / "sample.proto").read_text()
+
+
+def _block(language: str) -> str:
+    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return str(block)
+
+
+def test_the_file_of_settings_is_accepted(tmp_path: Path) -> None:
+    """Every name in it is a setting, and it means what the page says."""
+    path = tmp_path / "settings.toml"
+    path.write_text(_block("toml"))
+    loaded = Settings.from_toml(path, also=["notes"])
+    assert [issuer.audience or issuer.client_ids for issuer in loaded.issuers] == [
+        {"https://api.example"},
+        {"3n4b5urk1ft4fl3mg5e62d9ado"},
+    ]
+    assert None in loaded.issuers[0].token_types
+    loaded.verifier()
+
+
+def test_the_table_of_variables_is_whole() -> None:
+    """Each variable that is read stands in the table, and no other."""
+    listed = set(re.findall(r"^\| `(BEARWARD_\w+)`", PAGE, re.MULTILINE))
+    assert listed == {*settings._FROM_ENVIRONMENT, "BEARWARD_NOTES", "BEARWARD_CONFIG"}
+
+
+def test_the_example_for_tests_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints what its comments say."""
+    names: dict[str, Any] = {}
+    exec(compile(_block("python"), "docs/samples.md", "exec"), names)
+    assert run(names["refused_after_expiry"]()) == "subject"
+    assert capsys.readouterr().out.split() == ["token_expired", "signature_invalid", "algorithm_not_allowed"]
+
+
+def test_the_generated_code_is_that_of_the_proto() -> None:
+    """Methods with their streaming, messages with their fields and numbers; and every method has its rule."""
+    service = sample_pb2.DESCRIPTOR.services_by_name["ProtectedService"]
+    generated = [
+        (m.name, m.client_streaming, m.input_type.name, m.server_streaming, m.output_type.name) for m in service.methods
+    ]
+    rpc = re.compile(r"rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\)")
+    written = [(n, bool(cs), i, bool(ss), o) for n, cs, i, ss, o in rpc.findall(PROTO)]
+    assert generated == written
+    assert set(RULES) == {f"/{service.full_name}/{method.name}" for method in service.methods}
+    messages = {
+        name: {field.name: field.number for field in message.fields}
+        for name, message in sample_pb2.DESCRIPTOR.message_types_by_name.items()
+    }
+    assert messages == {
+        name: {field: int(number) for field, number in re.findall(r"(\w+) = (\d+);", body)}
+        for name, body in re.findall(r"message (\w+) \{(.*?)\}", PROTO, re.DOTALL)
+    }
