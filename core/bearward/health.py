@@ -29,4 +29,4 @@ class Health:
         }
 
     def __str__(self) -> str:
-        return "\n".join(["ready" if self.ready else "not ready", *map(str, self.issuers)])
+        return "\n".join(["ready" if self.ready else "not ready", *(issuer.line() for issuer in self.issuers)])

@@ -256,3 +256,12 @@ def test_no_text_about_a_verifier_shows_a_token_or_a_claim() -> None:
 
 def _static(issuer: LocalIssuer) -> TrustedIssuer:
     return TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
+
+
+def test_the_health_has_a_line_for_each_issuer() -> None:
+    """Printed, it is what an operator reads; as a dict, it is what a readiness page answers."""
+    issuer = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
+    health = Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())).health()
+    assert str(health).splitlines()[0] == "ready"
+    assert str(health).splitlines()[1].startswith("https://one.example: fresh, generation 1, 1 keys")
+    assert health.to_dict()["issuers"][0]["thumbprint"] == health.issuers[0].thumbprint
