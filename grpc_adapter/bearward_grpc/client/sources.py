@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from bearward.jwks.urls import check_url
 from bearward_grpc.call import CALL
@@ -86,7 +86,7 @@ class ClientCredentials:
         timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
         unsafe_allow_http: bool = False,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = SystemClock.monotonic,
     ) -> None:
         if isinstance(scopes, str):
             raise ConfigurationError("scopes", "must be a sequence of scopes, not one string")
