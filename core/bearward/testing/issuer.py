@@ -6,31 +6,25 @@ something else; everything hostile is asked for by name.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import ssl
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bearward.testing.exchange import Answer, Request, json_answer
+from bearward.testing.exchange import Answer, Request
 from bearward.testing.key_ring import KeyRing
 from bearward.testing.keys import SigningKey
-from bearward.testing.loopback import LoopbackServer
 from bearward.testing.minting import json_octets, sign_segments
-from bearward.testing.tls import ThrowAwayAuthority
+from bearward.testing.publisher import Publisher
 from bearward.testing.token_endpoint import TokenEndpoint
 
 __all__ = ["LocalIssuer"]
 
 _KEYS_OWN: Final = "the key's own kid"
-_DISCOVERY = "/.well-known/openid-configuration"
-_METADATA = "/.well-known/oauth-authorization-server"
 
 
-class LocalIssuer(LoopbackServer):
+class LocalIssuer(Publisher):
     """An issuer that runs in its own threads while its context is open.
 
     `algorithms` name the keys it makes (the first is the default), `audience` and `lifetime` (seconds) go into its
@@ -61,22 +55,12 @@ class LocalIssuer(LoopbackServer):
         tls: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._authority = ThrowAwayAuthority() if tls else None
-        context = None if self._authority is None else self._authority.server_context()
-        super().__init__(self._route, host=host, port=port, tls=context)
-        self.keys = KeyRing(algorithms)
+        super().__init__(KeyRing(algorithms), host=host, port=port, path=path, identifier=identifier, tls=tls)
         self.audience = audience
         self.lifetime = lifetime
-        self.jwks_headers: dict[str, str] = {}
-        """Headers of the JWK Set's answer, `{"Cache-Control": "max-age=60"}`; read at each request."""
-        self.conditional = True
-        """Whether the JWK Set carries an `ETag` and is answered with 304 where it did not change (RFC 9110)."""
-        self._path = path.rstrip("/")
-        self._identifier = identifier
         self._clients = clients
         self._scopes = None if scopes is None else frozenset(scopes)
         self._clock = clock
-        self._served: dict[str, Answer | Callable[[Request], Answer]] = {}
 
     def __enter__(self) -> Self:
         self.up()
@@ -89,47 +73,6 @@ class LocalIssuer(LoopbackServer):
 
     def __repr__(self) -> str:
         return f"<LocalIssuer {self.url}: {', '.join(map(repr, self.keys.published))}>"
-
-    @property
-    def origin(self) -> str:
-        """`http://127.0.0.1:1234`: where it listens; the port is known once it is up."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'http' if self._authority is None else 'https'}://{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The issuer identifier: the `iss` of its tokens and the `issuer` of its discovery document."""
-        return self.origin + self._path if self._identifier is None else self._identifier
-
-    @property
-    def discovery_uri(self) -> str:
-        """Where the discovery document is (OpenID Connect Discovery 1.0 section 4)."""
-        return self.origin + self._path + _DISCOVERY
-
-    @property
-    def jwks_uri(self) -> str:
-        """Where the JWK Set is."""
-        return f"{self.origin}{self._path}/jwks"
-
-    @property
-    def token_endpoint(self) -> str:
-        """Where tokens are granted."""
-        return f"{self.origin}{self._path}/token"
-
-    def client_context(self) -> ssl.SSLContext:
-        """Trusts this issuer's throw-away authority; raises `ValueError` where it serves plain http."""
-        if self._authority is None:
-            raise ValueError("this issuer serves plain http")
-        return self._authority.client_context()
-
-    @property
-    def ca_pem(self) -> bytes:
-        """The certificate of the throw-away authority; raises `ValueError` where it serves plain http."""
-        if self._authority is None:
-            raise ValueError("this issuer serves plain http")
-        return self._authority.ca_pem
-
-    # Keys -------------------------------------------------------------------------------------------------------
 
     def key(self, alg: str | None = None) -> SigningKey:
         """The key that signs for `alg` (or by default); raises `LookupError` where there is none."""
@@ -146,8 +89,6 @@ class LocalIssuer(LoopbackServer):
     def withdraw(self, key: SigningKey | str) -> None:
         """Take a key, or the key of this `kid`, out of the JWK Set; whoever holds it can still sign with it."""
         self.keys.withdraw(key)
-
-    # Tokens -----------------------------------------------------------------------------------------------------
 
     def mint(
         self,
@@ -205,65 +146,15 @@ class LocalIssuer(LoopbackServer):
             "jti": uuid.uuid4().hex,
         }
 
-    # HTTP -------------------------------------------------------------------------------------------------------
-
-    def serve(self, path: str, answer: Answer | Callable[[Request], Answer] | None) -> None:
-        """Answer `path` with this instead of the truth; None returns to the truth."""
-        if answer is None:
-            self._served.pop(path, None)
-        else:
-            self._served[path] = answer
-
-    def serve_jwks(self, document: Any, *, status: int = 200, **headers: str) -> None:
-        """Serve this as the JWK Set: `bytes` as they are, None for the truth again, anything else as JSON."""
-        self.serve(f"{self._path}/jwks", _as_answer(document, status, headers))
-
-    def serve_discovery(self, document: Any, *, status: int = 200, **headers: str) -> None:
-        """Serve this as the discovery document; see `serve_jwks`."""
-        self.serve(self._path + _DISCOVERY, _as_answer(document, status, headers))
-
-    def discovery(self) -> dict[str, Any]:
-        """The discovery document (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2)."""
-        return {
-            "issuer": self.url,
-            "jwks_uri": self.jwks_uri,
-            "token_endpoint": self.token_endpoint,
-            "grant_types_supported": ["client_credentials"],
-            "response_types_supported": [],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": sorted({key.alg for key in self.keys.published}),
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        }
-
-    def _route(self, request: Request) -> Answer:
-        served = self._served.get(request.path)
-        if served is not None:
-            return served(request) if callable(served) else served
-        if request.path in (self._path + _DISCOVERY, _METADATA + self._path):
-            return json_answer(self.discovery())
-        if request.path == f"{self._path}/jwks":
-            return self._jwks_answer(request)
-        if request.path == f"{self._path}/token":
-            return self._tokens().answer(request)
-        return json_answer({"error": "not_found"}, 404)
-
-    def _jwks_answer(self, request: Request) -> Answer:
-        body = json.dumps(self.keys.jwks()).encode()
-        headers = {"Content-Type": "application/jwk-set+json", **self.jwks_headers}
-        if self.conditional:
-            headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-            if request.headers.get("if-none-match") == headers["ETag"]:
-                return Answer(b"", 304, headers)
-        return Answer(body, 200, headers)
-
-    def _tokens(self) -> TokenEndpoint:
-        return TokenEndpoint(
+    def _token_answer(self, request: Request) -> Answer:
+        endpoint = TokenEndpoint(
             mint=lambda claims, lifetime: self.mint(claims=claims, lifetime=lifetime),
             audience=self.audience,
             lifetime=self.lifetime,
             clients=self._clients,
             scopes=self._scopes,
         )
+        return endpoint.answer(request)
 
 
 def _numeric_date(seconds: float) -> float:
@@ -274,11 +165,3 @@ def _numeric_date(seconds: float) -> float:
 def _edited(members: dict[str, Any], more: Mapping[str, Any] | None, without: Collection[str]) -> dict[str, Any]:
     merged = {**members, **(more or {})}
     return {name: value for name, value in merged.items() if name not in without}
-
-
-def _as_answer(document: Any, status: int, headers: Mapping[str, str]) -> Answer | None:
-    if document is None:
-        return None
-    named = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Answer(body, status, named)
