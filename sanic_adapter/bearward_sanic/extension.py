@@ -12,8 +12,8 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request
-from sanic.response import BaseHTTPResponse
 from sanic.middleware import Middleware, MiddlewareLocation
+from sanic.response import BaseHTTPResponse
 
 from bearward import AuthError, ConfigurationError, Verifier
 from bearward_sanic import access_logs, injection, openapi, workers

@@ -72,7 +72,7 @@ class Server:
             "fd": listener.fileno(),
             **self.options,
         }
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [self.kind.python, "-m", "tests.adapters.sanic.serving", self.kind.server, json.dumps(options)],
             cwd=TOP,
@@ -108,7 +108,13 @@ class Server:
         return self._errors.read().decode("utf-8", "replace")
 
     def call(
-        self, method: str, path: str, *, token: str | None = None, headers: dict[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        body: Any = None,
     ) -> Answer:
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

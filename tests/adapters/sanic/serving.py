@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 from sanic import Sanic
+
 from tests.adapters.sanic.app_under_test import make_app
 
 
@@ -30,7 +31,7 @@ def main() -> None:
         sys.stdout.flush()
         os.dup2(2, 1)  # access logs go to stdout: let the parent find them where the others are
 
-    app.after_server_start(ready, priority=-2_000_000)  # type: ignore[call-overload,unused-ignore]
+    app.after_server_start(ready, priority=-2_000_000)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     {"native": _native, "uvicorn": _uvicorn, "hypercorn": _hypercorn}[server](app, listener, options)
 
@@ -60,7 +61,7 @@ def _hypercorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str,
 
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        await serve(app, config, shutdown_trigger=stop.wait)
 
     asyncio.run(run())
 

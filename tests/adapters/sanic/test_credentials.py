@@ -34,7 +34,11 @@ def test_the_header_is_read_by_the_grammar(server: Server, value: str, expected:
     """The `Authorization` value is a bearer credential by RFC 6750, or it is refused."""
     answer = server.call("GET", "/private", headers={"Authorization": value.format(server.mint())})
     if expected is None:  # Sanic refuses a head of more than 16 KiB itself
-        assert _code(answer) == (401, "token_too_large") if answer.headers["cache-control"] else answer.status in (413, 431)
+        assert (
+            _code(answer) == (401, "token_too_large")
+            if answer.headers["cache-control"]
+            else answer.status in (413, 431)
+        )
     else:
         assert _code(answer) == expected
 
@@ -124,15 +128,16 @@ def test_a_websocket_with_a_cookie_needs_an_origin(serve: Any) -> None:
     """A page of somebody else's cannot open a websocket with our user's cookie."""
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
+    from websockets.typing import Origin
 
     running: Server = serve(cookie="origin")
     cookie = {"Cookie": f"token={running.mint()}"}
     url = f"ws://127.0.0.1:{running.port}/ws"
-    with connect(url, additional_headers=cookie, origin="https://app.example") as ws:  # type: ignore[arg-type]
+    with connect(url, additional_headers=cookie, origin=Origin("https://app.example")) as ws:
         ws.send("x")
         assert ws.recv(30) == "ada: x"
     with pytest.raises(InvalidStatus) as refused:
-        connect(url, additional_headers=cookie, origin="https://evil.example")  # type: ignore[arg-type]
+        connect(url, additional_headers=cookie, origin=Origin("https://evil.example"))
     assert refused.value.response.status_code == 403
 
 

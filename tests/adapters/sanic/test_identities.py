@@ -16,7 +16,7 @@ def test_every_answer_names_its_own_caller(server: Server) -> None:
 
     def ask(batch: list[str]) -> list[tuple[str, dict[str, str]]]:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        seen = []
+        seen: list[tuple[str, dict[str, str]]] = []
         for caller in batch:
             headers = {"Authorization": f"Bearer {tokens[caller]}"}
             connection.request("GET", f"/whoami?wait={0.01 * (len(seen) % 3)}", headers=headers)

@@ -109,10 +109,11 @@ def test_twenty_starts_leave_what_one_leaves(issuer: LocalIssuer, how: str) -> N
 
 def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
     """Nothing that was made on one event loop is used on the next."""
-    from bearward import TrustedIssuer, Verifier
-    from bearward_sanic import install
     from sanic import Sanic
     from sanic.response import text
+
+    from bearward import TrustedIssuer, Verifier
+    from bearward_sanic import install
 
     app: Sanic[Any, Any] = Sanic("moving")
     Sanic._app_registry.pop("moving")
@@ -127,7 +128,7 @@ def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
     async def once() -> str | None:
         loop = asyncio.get_running_loop()
         if not app.router.finalized:
-            await app._startup()
+            await app._startup()  # type: ignore[no-untyped-call]
         await app._server_event("init", "before", loop=loop)
         subject = (await bearward.verifier.verify(issuer.mint(sub="ada"))).subject
         await app._server_event("shutdown", "after", loop=loop)

@@ -40,7 +40,11 @@ GUARDED = [  # (method, path, scopes that let in)
 ]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-PATHS = sorted({path for _, path in PUBLIC} | {path for _, path, _ in GUARDED} | {"/nope", "/docs", "/docs/openapi.json", "/ws", "/events"})
+PATHS = sorted(
+    {path for _, path in PUBLIC}
+    | {path for _, path, _ in GUARDED}
+    | {"/nope", "/docs", "/docs/openapi.json", "/ws", "/events"}
+)
 OPEN = {*PUBLIC, *(("HEAD", path) for method, path in PUBLIC if method == "GET")}
 
 

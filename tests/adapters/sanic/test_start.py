@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sanic import Blueprint, Request, Sanic
+from sanic.response import text
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier, scope
 from bearward_sanic import Bearward, CookieCredentials, install, optional, public, requires
-from sanic import Blueprint, Request, Sanic
-from sanic.response import text
 
 App = Sanic[Any, Any]
 
@@ -153,7 +153,9 @@ def test_a_name_that_matches_nothing_stops_the_start(
         ({"render": 1}, "render"),
     ],
 )
-def test_a_wrong_setting_is_refused_at_once(app: App, verifier: Verifier, settings: dict[str, Any], setting: str) -> None:
+def test_a_wrong_setting_is_refused_at_once(
+    app: App, verifier: Verifier, settings: dict[str, Any], setting: str
+) -> None:
     """A setting is checked where it is given, and named."""
     with pytest.raises(ConfigurationError) as wrong:
         install(app, verifier, **settings)
@@ -216,7 +218,7 @@ def _start(app: App, look: Callable[[], Any] = lambda: None) -> Any:
     """Start and stop as a server would, without one."""
 
     async def start() -> Any:
-        await app._startup()
+        await app._startup()  # type: ignore[no-untyped-call]
         await app._server_event("init", "before", loop=asyncio.get_running_loop())
         try:
             return look()

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from tests.adapters.sanic.servers import Server
 
 
-def _connect(server: Server, path: str, token: str | None = None, **more: Any) -> ClientConnection:
+def _connect(server: Server, path: str, token: str | None = None, **more: Any) -> Any:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     return connect(f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, open_timeout=30, **more)
 

@@ -31,7 +31,14 @@ def _free_port() -> int:
 @contextmanager
 def _workers(issuer: LocalIssuer, **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], int, Any]]:
     port = _free_port()
-    given = {"issuer": issuer.url, "audience": AUDIENCE, "cache": "memory://", "port": port, "workers": WORKERS, **options}
+    given = {
+        "issuer": issuer.url,
+        "audience": AUDIENCE,
+        "cache": "memory://",
+        "port": port,
+        "workers": WORKERS,
+        **options,
+    }
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES), "BEARWARD_TEST_OPTIONS": json.dumps(given)}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -90,7 +97,7 @@ def test_each_worker_holds_keys_and_says_so(issuer: LocalIssuer) -> None:
 
 def test_a_wrong_mark_stops_the_server_with_a_clear_line(issuer: LocalIssuer) -> None:
     """A server whose marks cannot be meant does not serve, and its log names the route."""
-    with _workers(issuer, wrong=True) as (process, port, errors):
+    with _workers(issuer, wrong=True) as (process, _, errors):
         assert process.wait(60) != 0
         errors.seek(0)
         log = errors.read().decode()

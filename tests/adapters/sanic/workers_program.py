@@ -1,5 +1,8 @@
 """A server with several workers, run as a program: `python -m tests.adapters.sanic.workers_program <json>`."""
 
+# mypy: disable-error-code="untyped-decorator,no-untyped-call"
+# Some of Sanic's decorators have no types.
+
 from __future__ import annotations
 
 import json
@@ -7,17 +10,18 @@ import os
 import sys
 from typing import Any
 
-from bearward import TrustedIssuer, Verifier
-from bearward_sanic import install, public
 from sanic import HTTPResponse, Request, Sanic
 from sanic import response as answer
+
+from bearward import TrustedIssuer, Verifier
+from bearward_sanic import install, public
 
 OPTIONS: dict[str, Any] = json.loads(os.environ["BEARWARD_TEST_OPTIONS"])
 
 
-def make_app() -> Sanic[Any, Any]:
+def make_app() -> Any:
     """The application, made anew in every process."""
-    app: Sanic[Any, Any] = Sanic("workers")
+    app: Any = Sanic("workers")
     app.config.AUTO_EXTEND = False
     issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"])
     install(app, Verifier(issuer, cache=OPTIONS["cache"]))
@@ -29,10 +33,12 @@ def make_app() -> Sanic[Any, Any]:
     @app.get("/state")
     @public
     async def state(request: Request) -> HTTPResponse:
-        return answer.json([one["bearward"] for one in app.m.workers.values() if "bearward" in one and one["state"] == "ACKED"])
+        return answer.json(
+            [one["bearward"] for one in app.m.workers.values() if "bearward" in one and one["state"] == "ACKED"]
+        )
 
     @app.after_server_start
-    async def ready(app: Sanic[Any, Any]) -> None:
+    async def ready(app: Any) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
 

@@ -1,0 +1,1 @@
+"""A guarded Sanic route beside the same route unguarded."""
