@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bearward.testing import json_octets
 from tests.attack.case import Case, bearer
 from tests.attack.certificates import self_signed
 from tests.attack.forge import OUT, Forge, b64, segments
@@ -159,6 +160,10 @@ def json_serialization(forge: Forge) -> Iterator[Case]:
         token = json.dumps(text, separators=(",", ":")).encode()
         yield bearer("JSON serialization", name, token, "credentials_malformed")
         yield bearer("JSON serialization", f"{name}, encoded", b64(token), "token_malformed")
+    eve = b64(json_octets(forge.claims(sub="eve"))).decode()
+    polyglot = {f"  {first}.{eve}.": "", "protected": first, "payload": second, "signature": third}
+    both = json.dumps(polyglot, separators=(",", ":")).encode()
+    yield bearer("JSON serialization", "a polyglot of both serializations", both, "credentials_malformed")
     in_list = json.dumps([first, second, third]).encode()
     yield bearer("JSON serialization", "a list of segments", in_list, "credentials_malformed")
     dotted = segments(b64(json.dumps(texts["flattened"]).encode()), second.encode(), third.encode())
