@@ -18,7 +18,7 @@ from tests.attack.world import World
 
 __all__ = ["SLOW", "Score", "fault_of", "run"]
 
-SLOW = 5.0
+SLOW = 10.0
 """Seconds, wall clock, on a machine that may be busy: an answer that takes longer is slow."""
 _COOLDOWN, _BURST = 5.0, 2
 """The brake of the key store by default: attempts to fetch again for a `kid` that is not held."""
