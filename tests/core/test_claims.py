@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bearward.claims import issuer_of, valid_between, validate
+from bearward.claims import could_be_valid, issuer_of, valid_between, validate
 from bearward.errors import AuthError
 from bearward.policy import TrustedIssuer
 
@@ -142,6 +142,14 @@ ROWS = [(f"{group}: {name}", *row) for group, rows in
 def test_rules(changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[str, str | None]) -> None:
     """Each claim by its rule; the error names the claim and never its value."""
     assert _verdict(_claims(**changes), policy) == verdict
+
+
+@pytest.mark.parametrize(("changes", "policy", "verdict"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
+def test_what_a_signature_could_make_good(
+    changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[str, str | None]
+) -> None:
+    """Keys are worth fetching for claims that pass; a binding may still be proven."""
+    assert could_be_valid(_claims(**changes), policy, NOW) is (verdict[0] in ("valid", "token_sender_constrained"))
 
 
 def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
