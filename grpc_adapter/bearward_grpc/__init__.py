@@ -10,9 +10,9 @@ except ImportError as error:
 from bearward_grpc.aio import AuthInterceptor
 from bearward_grpc.background import VerifierThread
 from bearward_grpc.call import current_principal
-from bearward_grpc.policy import Policy, Rule, public
+from bearward_grpc.policy import Policy, Rule, authenticated, optional, public, requires
 from bearward_grpc.policy_protos import policy_from_protos, proto_path
-from bearward_grpc.policy_sources import policy_from_toml
+from bearward_grpc.policy_sources import policy_from_servicers, policy_from_toml
 from bearward_grpc.reauthentication import extend, extend_blocking
 from bearward_grpc.redaction import RedactingFilter, redact_grpc_log
 from bearward_grpc.served import ServedMethods, check_policy, checked, served_by
@@ -26,15 +26,19 @@ __all__ = [
     "ServedMethods",
     "SyncAuthInterceptor",
     "VerifierThread",
+    "authenticated",
     "check_policy",
     "checked",
     "current_principal",
     "extend",
     "extend_blocking",
+    "optional",
     "policy_from_protos",
+    "policy_from_servicers",
     "policy_from_toml",
     "proto_path",
     "public",
     "redact_grpc_log",
+    "requires",
     "served_by",
 ]

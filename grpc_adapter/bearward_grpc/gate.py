@@ -15,7 +15,7 @@ from bearward.principal import Principal
 from bearward.requirements import authorize
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
-from bearward_grpc.policy import Policy, Public, Rule, public
+from bearward_grpc.policy import Open, Policy, Rule, optional, public
 
 __all__ = ["Gate", "StreamTerms"]
 
@@ -45,7 +45,7 @@ class Gate:
         self._find = policy.find
 
     def admit_now(self, method: str, metadata: Metadata) -> Call | None:
-        """The call, let in from the keys that are held; None for a public method.
+        """The call, let in from the keys that are held; None for a caller who need not be known.
 
         Raises `AuthError`, or `KeysNeeded` where `admit_later` must be awaited.
         """
@@ -54,12 +54,15 @@ class Gate:
             return None
         # gRPC hands on repeated entries one by one, and only the lower-case key is valid HTTP/2 (RFC 9113, 8.2.1).
         values = [value for key, value in metadata if key == "authorization"]
+        if not values and rule is optional:
+            return None
         token, principal = self._judged(values)
         if rule is None:
             raise AuthError(Refusal.METHOD_NOT_ALLOWED)
-        refused = rule.unmet(principal, self.verifier.now())  # type: ignore[union-attr]  # public was returned above
-        if refused is not None:
-            raise refused
+        if not isinstance(rule, Open):
+            refused = rule.unmet(principal, self.verifier.now())
+            if refused is not None:
+                raise refused
         return Call(self, rule, principal, token)
 
     async def admit_later(self, method: str, metadata: Metadata) -> Call:
@@ -103,5 +106,5 @@ class Gate:
         return exact, self.verifier.verify_now(exact, allow_bound=self.certificate_bound)
 
     def _authorize(self, rule: Rule, principal: Principal) -> None:
-        if not isinstance(rule, Public):
+        if not isinstance(rule, Open):
             authorize(principal, rule, self.verifier.now())

@@ -8,30 +8,81 @@ not written for it. A policy that says nothing, or says it in a way that matches
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import final
+from typing import TypeVar, final
 
 from bearward.errors import ConfigurationError
-from bearward.requirements import Requirement
+from bearward.requirements import AUTHENTICATED, Requirement
 
-__all__ = ["HEALTH", "REFLECTION", "Policy", "Public", "Rule", "public"]
+__all__ = [
+    "HEALTH",
+    "MARK",
+    "REFLECTION",
+    "Open",
+    "Policy",
+    "Rule",
+    "authenticated",
+    "optional",
+    "public",
+    "requires",
+]
+
+
+F = TypeVar("F", bound=Callable[..., object])
+MARK = "__bearward_rule__"
+"""Where a marked method of a servicer keeps its rule."""
 
 
 @final
-class Public:
-    """The rule of a method that anyone may call; its one instance is `public`."""
+class Open:
+    """The rule of a method that may be called without a token: `public` or `optional`; also marks servicer methods."""
 
-    __slots__ = ()
+    __slots__ = ("_word",)
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def __call__(self, method: F) -> F:
+        """Mark a method of a servicer, for `policy_from_servicers`."""
+        return mark(method, self)
 
     def __repr__(self) -> str:
-        return "public"
+        return self._word
 
 
-public = Public()
+public = Open("public")
 """Anyone may call this method, with or without a token. The token, if any, is not looked at."""
 
-Rule = Requirement | Public
+optional = Open("optional")
+"""Anyone may call this method without a token, as nobody; one who brings a token must bring a good one."""
+
+authenticated: Requirement = AUTHENTICATED
+"""Any verified token will do."""
+
+Rule = Requirement | Open
+
+
+def requires(requirement: Requirement) -> Callable[[F], F]:
+    """Mark a method of a servicer, for `policy_from_servicers`: its caller must meet `requirement`.
+
+    Raises `ConfigurationError` for anything but a requirement.
+    """
+    if not isinstance(requirement, Requirement):
+        raise ConfigurationError("requires", "must be given a requirement, such as scope('notes:read')")
+    return lambda method: mark(method, requirement)
+
+
+def mark(method: F, rule: Rule) -> F:
+    """Have `method` carry `rule`; raises `ConfigurationError` for a second, other one."""
+    held = getattr(method, MARK, None)
+    if not callable(method) or isinstance(method, Requirement | Open):
+        raise ConfigurationError(repr(rule), "must stand above a method of a servicer")
+    if held is not None and held != rule:
+        raise ConfigurationError(getattr(method, "__qualname__", "a method"), "must have one mark, not two")
+    setattr(method, MARK, rule)
+    return method
+
 
 HEALTH = tuple(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
 # Tools ask for v1 first and fall back to v1alpha only when they are told UNIMPLEMENTED, so both go together.
@@ -127,7 +178,7 @@ def _service_of(name: str) -> str:
 
 
 def _check_rule(name: str, rule: object) -> None:
-    if not isinstance(rule, Requirement | Public):
-        raise ConfigurationError(f"policy[{name!r}]", "must be public, AUTHENTICATED or another requirement")
-    if rule is public and name.lstrip("/").startswith(CHANNELZ):
-        raise ConfigurationError(f"policy[{name!r}]", "must not be public: channelz shows peers and metadata")
+    if not isinstance(rule, Requirement | Open):
+        raise ConfigurationError(f"policy[{name!r}]", "must be public, optional, authenticated or another requirement")
+    if isinstance(rule, Open) and name.lstrip("/").startswith(CHANNELZ):
+        raise ConfigurationError(f"policy[{name!r}]", "must not be open: channelz shows peers and metadata")

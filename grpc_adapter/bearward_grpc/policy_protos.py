@@ -14,10 +14,13 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.requirements import AUTHENTICATED
-from bearward_grpc.policy import Rule, public
+from bearward_grpc.policy import Rule, optional, public
 from bearward_grpc.policy_sources import rule_from_parts
 
 __all__ = ["policy_from_protos", "proto_path"]
+
+
+_OPEN = {"ACCESS_PUBLIC": public, "ACCESS_OPTIONAL": optional}
 
 
 def proto_path() -> str:
@@ -77,10 +80,10 @@ def _rule(setting: str, written: Any) -> Rule:
     access = type(written).DESCRIPTOR.fields_by_name["access"].enum_type.values_by_number.get(written.access)
     if access is None:
         raise ConfigurationError(f"{setting}.access", "must be one that this version knows")
-    if access.name == "ACCESS_PUBLIC":
+    if access.name in _OPEN:
         if parts:
-            raise ConfigurationError(setting, "must not be public and require something")
-        return public
+            raise ConfigurationError(setting, "must not be open and require something")
+        return _OPEN[access.name]
     if not parts and access.name == "ACCESS_AUTHENTICATED":
         return AUTHENTICATED
     return rule_from_parts(setting, parts)

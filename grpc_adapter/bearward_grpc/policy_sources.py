@@ -1,4 +1,4 @@
-"""Policies from elsewhere: a section of a TOML file.
+"""Policies from elsewhere: a section of a TOML file, and marks on servicers.
 
 Rules of this file: every source gives the plain mapping that `Policy` takes, so sources can be merged; an unknown word
 is an error, for it may be a restriction that was meant.
@@ -11,18 +11,18 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.requirements import AUTHENTICATED, Requirement, any_scope, claim, recent_authentication, scope
-from bearward_grpc.policy import Rule, public
+from bearward_grpc.policy import MARK, Rule, optional, public
 
-__all__ = ["policy_from_toml", "rule_from_parts"]
+__all__ = ["policy_from_servicers", "policy_from_toml", "rule_from_parts"]
 
-_WORDS: dict[str, Rule] = {"public": public, "authenticated": AUTHENTICATED}
+_WORDS: dict[str, Rule] = {"public": public, "optional": optional, "authenticated": AUTHENTICATED}
 _PARTS = ("scopes", "any_scopes", "claims", "acr_values", "max_age")
 
 
 def policy_from_toml(section: Mapping[str, Any]) -> dict[str, Rule]:
     """Rules from a parsed TOML table, keyed like the mapping of `Policy`.
 
-    A rule is `"public"`, `"authenticated"`, or a table of what is required, all of it: `scopes` (all), `any_scopes`
+    A rule is `"public"`, `"optional"`, `"authenticated"`, or a table of what is required, all of it: `scopes` (all), `any_scopes`
     (one of them), `claims` (name to value or values), `acr_values` and `max_age` in seconds (RFC 9470).
 
     >>> import tomllib
@@ -40,12 +40,33 @@ def policy_from_toml(section: Mapping[str, Any]) -> dict[str, Rule]:
     return {name: _rule(name, value) for name, value in section.items()}
 
 
+def policy_from_servicers(servicers: Mapping[str, object]) -> dict[str, Rule]:
+    """Rules from the marks (`@requires(…)`, `@public`, `@optional`) on servicers, by full service name.
+
+    >>> from bearward_grpc import requires
+    >>> class Notes:
+    ...     @requires(scope("notes:read"))
+    ...     async def List(self, request, context): ...
+    ...     async def Add(self, request, context): ...
+    >>> policy_from_servicers({"notes.v1.Notes": Notes()})
+    {'/notes.v1.Notes/List': scope('notes:read')}
+
+    A method without a mark has no rule, and is refused to everybody.
+    """
+    return {
+        f"/{service}/{name}": getattr(getattr(servicer, name), MARK)
+        for service, servicer in servicers.items()
+        for name in dir(servicer)
+        if not name.startswith("_") and hasattr(getattr(servicer, name), MARK)
+    }
+
+
 def _rule(name: str, value: Any) -> Rule:
     setting = f"policy[{name!r}]"
     if isinstance(value, str) and value in _WORDS:
         return _WORDS[value]
     if not isinstance(value, Mapping):
-        raise ConfigurationError(setting, "must be 'public', 'authenticated' or a table of requirements")
+        raise ConfigurationError(setting, "must be 'public', 'optional', 'authenticated' or a table of requirements")
     unknown = sorted(set(value) - set(_PARTS))
     if unknown:
         raise ConfigurationError(setting, f"has no {', '.join(map(repr, unknown))}; it may have {', '.join(_PARTS)}")

@@ -2,7 +2,7 @@
 
 Rules of this file: a call that is refused as UNAUTHENTICATED is tried once more with a newer token, if nothing came
 yet and its request can be sent again; a stream of requests cannot, so there the token is only forgotten. A call that
-was started with `.future()` is not waited for, and so not repeated.
+was started with `.future()` is not waited for, and so not repeated once it was handed out.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ class Access(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACCESS_UNSPECIFIED: _ClassVar[Access]
     ACCESS_PUBLIC: _ClassVar[Access]
     ACCESS_AUTHENTICATED: _ClassVar[Access]
+    ACCESS_OPTIONAL: _ClassVar[Access]
 ACCESS_UNSPECIFIED: Access
 ACCESS_PUBLIC: Access
 ACCESS_AUTHENTICATED: Access
+ACCESS_OPTIONAL: Access
 DEFAULT_RULE_FIELD_NUMBER: _ClassVar[int]
 default_rule: _descriptor.FieldDescriptor
 RULE_FIELD_NUMBER: _ClassVar[int]

@@ -10,8 +10,8 @@ import pytest
 
 from bearward import AUTHENTICATED
 from bearward.testing import LocalIssuer
-from bearward_grpc import RedactingFilter, public, redact_grpc_log
-from tests.adapters.grpc.calls import bearer, channel_to, collect, path
+from bearward_grpc import RedactingFilter, optional, public, redact_grpc_log
+from tests.adapters.grpc.calls import SHAPES, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import KINDS, SERVICE, Running, serving
@@ -44,7 +44,9 @@ ROWS: dict[str, tuple[Callable[[str], Entries], str]] = {
 @pytest.fixture(scope="module", params=KINDS)
 def server(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Running]:
     """The echo service for any verified caller."""
-    with serving(request.param, trust(issuer), {SERVICE: AUTHENTICATED, f"/{SERVICE}/US": public}) as running:
+    with serving(
+        request.param, trust(issuer), {SERVICE: AUTHENTICATED, f"/{SERVICE}/US": public, f"/{SERVICE}/SU": optional}
+    ) as running:
         yield running
 
 
@@ -88,6 +90,16 @@ def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: Loc
         for metadata in ((), bearer("rubbish"), bearer(issuer.mint(sub="ada"))):
             call = channel.unary_stream(path("US"))(b"hello", metadata=metadata)
             assert collect(call).messages == [b"nobody", b"hello"]
+
+
+def test_an_optional_caller_is_nobody_or_a_good_one(server: Running, issuer: LocalIssuer) -> None:
+    """Without a token nobody is known; a bad one is refused like anywhere."""
+    with channel_to(server.target) as channel:
+        shape = SHAPES["stream-unary"]
+        assert shape(channel, ()).messages == [b"nobody:a,b"]
+        assert shape(channel, bearer(issuer.mint(sub="ada"))).messages == [b"ada:a,b"]
+        assert shape(channel, bearer("rubbish")).code == "token_malformed"
+        assert shape(channel, (("authorization", ""),)).code == "credentials_missing"
 
 
 def test_grpcs_own_line_is_redacted(

@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from bearward import AUTHENTICATED, ConfigurationError, any_scope, claim, recent_authentication, scope
-from bearward_grpc import Policy, Rule, policy_from_protos, policy_from_toml, proto_path, public
+from bearward_grpc import (
+    Policy,
+    Rule,
+    optional,
+    policy_from_protos,
+    policy_from_servicers,
+    policy_from_toml,
+    proto_path,
+    public,
+    requires,
+)
 from bearward_grpc.policy import HEALTH, REFLECTION
 
 READ = scope("notes:read")
@@ -85,6 +95,7 @@ TOML = """
 "/a.v1.Notes/Recent" = {acr_values = ["gold"], max_age = 60}
 "a.v1.Notes" = "authenticated"
 "a.v1.Info" = "public"
+"a.v1.Maybe" = "optional"
 """
 RULES: dict[str, Rule] = {
     "/a.v1.Notes/List": scope("notes:read", "notes:list"),
@@ -93,6 +104,7 @@ RULES: dict[str, Rule] = {
     "/a.v1.Notes/Recent": recent_authentication(acr_values=("gold",), max_age=60),
     "a.v1.Notes": AUTHENTICATED,
     "a.v1.Info": public,
+    "a.v1.Maybe": optional,
 }
 
 
@@ -123,6 +135,41 @@ def test_a_rule_in_toml_that_cannot_be_meant(rule: str) -> None:
         policy_from_toml(tomllib.loads(f'"a.v1.Notes" = {rule}'))
 
 
+class _Notes:
+    @requires(READ)
+    async def List(self, request: object, context: object) -> None: ...  # noqa: N802
+
+    @public
+    def Info(self, request: object, context: object) -> None: ...  # noqa: N802
+
+    @optional
+    @optional
+    def Greet(self, request: object, context: object) -> None: ...  # noqa: N802
+
+    def Add(self, request: object, context: object) -> None: ...  # noqa: N802
+
+
+def test_a_policy_from_marks() -> None:
+    """Written above the methods of a servicer; a method without a mark has no rule."""
+    assert policy_from_servicers({"a.v1.Notes": _Notes(), "a.v1.Other": object()}) == {
+        "/a.v1.Notes/List": READ,
+        "/a.v1.Notes/Info": public,
+        "/a.v1.Notes/Greet": optional,
+    }
+
+
+def test_a_mark_that_cannot_be_meant() -> None:
+    """Two different marks, a mark on a rule, and a requirement that is none."""
+    wrong: Any = "notes:read"
+    for build in (
+        lambda: public(requires(READ)(lambda: None)),
+        lambda: public(optional),
+        lambda: requires(wrong),
+    ):
+        with pytest.raises(ConfigurationError):
+            build()
+
+
 PROTO = """
 syntax = "proto3";
 package lab.policy.v1;
@@ -138,6 +185,10 @@ service Guarded {
       any_scopes: ["x", "y"] claims: { name: "role" values: ["admin", "root"] } acr_values: "gold" max_age: 0
     };
   }
+}
+service Maybe {
+  option (bearward_grpc.v1.default_rule) = { access: ACCESS_OPTIONAL };
+  rpc Default(Empty) returns (Empty);
 }
 service Forgotten { rpc Nothing(Empty) returns (Empty); }
 """
@@ -182,6 +233,7 @@ def test_a_policy_from_a_proto(module: ModuleType) -> None:
         "/lab.policy.v1.Guarded/Admin": any_scope("x", "y")
         & claim("role", "admin", "root")
         & recent_authentication(max_age=0, acr_values=("gold",)),
+        "/lab.policy.v1.Maybe/Default": optional,
     }
 
 
