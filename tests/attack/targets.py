@@ -25,7 +25,7 @@ from tests.attack.case import ACCEPTED, Answer
 from tests.attack.grpc_wire import GRPCWire
 from tests.attack.http_wire import HTTPWire
 
-__all__ = ["TARGETS", "Target", "core", "grpc", "http"]
+__all__ = ["TARGETS", "Target", "core", "grpc", "grpc_sync", "http"]
 
 
 class Target(Protocol):
@@ -116,13 +116,26 @@ def http(config: Path) -> Iterator[Target]:
 @contextmanager
 def grpc(config: Path) -> Iterator[Target]:
     """The gRPC sample, over HTTP/2 frames of our own."""
-    with Process("samples.grpc_server", "--port", "0", "--config", str(config)) as process:
+    with _grpc("grpc", config) as target:
+        yield target
+
+
+@contextmanager
+def grpc_sync(config: Path) -> Iterator[Target]:
+    """The same over a pool of threads."""
+    with _grpc("grpc-sync", config, "--sync") as target:
+        yield target
+
+
+@contextmanager
+def _grpc(name: str, config: Path, *arguments: str) -> Iterator[Target]:
+    with Process("samples.grpc_server", "--port", "0", "--config", str(config), *arguments) as process:
         host, _, port = process.address().rpartition(":")
         wire = GRPCWire(host, int(port))
         try:
-            yield _Sample("grpc", process, wire)
+            yield _Sample(name, process, wire)
         finally:
             wire.close()
 
 
-TARGETS = {"core": core, "http": http, "grpc": grpc}
+TARGETS = {"core": core, "http": http, "grpc": grpc, "grpc-sync": grpc_sync}
