@@ -67,7 +67,7 @@ def _trusted_issuer(table: Mapping[str, Any]) -> TrustedIssuer:
     if "issuer" not in table:
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
     read = _readers() | {name: _boolean for name in _ISSUER if name.startswith("unsafe_")}
-    values = {name: read.get(name, _as_it_is)(name, value) for name, value in table.items()}
+    values: dict[str, Any] = {name: read.get(name, _as_it_is)(name, value) for name, value in table.items()}
     return TrustedIssuer(values.pop("issuer"), **values)
 
 
