@@ -1,0 +1,1 @@
+"""What a guard costs a gRPC server; see README.md."""

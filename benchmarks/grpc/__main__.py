@@ -88,8 +88,7 @@ def main() -> None:
     if shutil.which("h2load") is None:
         sys.exit("h2load is needed: apt-get install nghttp2-client")
     results = {loop: measured(loop, given.repetitions, given.calls) for loop in given.loop or ("asyncio", "uvloop")}
-    for loop, rows in results.items():
-        report(loop, rows)
+    print(table(results))
     if given.write:
         about = {
             "python": platform.python_version(),
@@ -99,12 +98,17 @@ def main() -> None:
             "unit": "microseconds of server CPU per call (streaming: per message)",
         }
         (HERE / "results.json").write_text(json.dumps({"about": about, "loops": results}, indent=1) + "\n")
+        (HERE / "results.md").write_text(table(results) + "\n")
 
 
 def measured(loop: str, repetitions: int, calls: int) -> dict[str, dict[str, float]]:
     """CPU per call of each row: minimum and median over the repetitions, and both as ratios to the row's base."""
     samples: dict[str, list[float]] = {row.name: [] for row in ROWS}
-    with LocalIssuer(audience=AUDIENCE) as issuer, contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as place:
+    with (
+        LocalIssuer(audience=AUDIENCE) as issuer,
+        contextlib.ExitStack() as stack,
+        tempfile.TemporaryDirectory() as place,
+    ):
         body = Path(place, "body")
         body.write_bytes(b"\0" + struct.pack(">I", len(BODY)) + BODY)
         token = issuer.mint(scope="echo", lifetime=3600)
@@ -138,7 +142,18 @@ def serving(variant: str, issuer: str, loop: str) -> Iterator[Server]:
     """One server in a process of its own, on the server's core."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.grpc.server", variant, "--issuer", issuer, "--port", str(port), "--loop", loop]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.grpc.server",
+        variant,
+        "--issuer",
+        issuer,
+        "--port",
+        str(port),
+        "--loop",
+        loop,
+    ]
     process = subprocess.Popen(
         ["taskset", "-c", SERVER_CORE, *command],
         stdin=subprocess.PIPE,
@@ -181,7 +196,9 @@ def load(row: Row, server: Server, token: str, body: Path, calls: int) -> float:
     address = f"http://127.0.0.1:{server.port}/{SERVICE}/{row.method}"
     command = ["h2load", "-t1", "-c1", "-m16", f"-n{count}", "-d", str(body), *headers, address]
     before = server.cpu()
-    done = subprocess.run(["taskset", "-c", CLIENT_CORE, *command], capture_output=True, text=True, check=True, timeout=300)
+    done = subprocess.run(
+        ["taskset", "-c", CLIENT_CORE, *command], capture_output=True, text=True, check=True, timeout=300
+    )
     spent = server.cpu() - before
     succeeded = re.search(r"(\d+) succeeded", done.stdout)
     if succeeded is None or int(succeeded[1]) != count:
@@ -189,13 +206,18 @@ def load(row: Row, server: Server, token: str, body: Path, calls: int) -> float:
     return spent / (count if row.method == "Unary" else count * MESSAGES)
 
 
-def report(loop: str, rows: dict[str, dict[str, float]]) -> None:
-    """A table."""
-    print(f"\n{loop:<28} {'min':>9} {'median':>9} {'of minima':>10} {'of medians':>10} {'paired':>8} {'target':>7}")
-    for name, told in rows.items():
-        ratios = [told.get(key, "") for key in ("ratio of minima", "ratio of medians", "median of ratios")]
-        target = TARGETS[name][1] if name in TARGETS else ""
-        print(f"{name:<28} {told['min']:>9} {told['median']:>9} {ratios[0]:>10} {ratios[1]:>10} {ratios[2]:>8} {target:>7}")
+def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
+    """The results in Markdown."""
+    lines = [
+        "| loop | row | µs, least | µs, median | ratio, paired | ratio of least | at most |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for loop, rows in results.items():
+        for name, told in rows.items():
+            paired, least = told.get("median of ratios", ""), told.get("ratio of minima", "")
+            target = TARGETS[name][1] if name in TARGETS else ""
+            lines.append(f"| {loop} | {name} | {told['min']} | {told['median']} | {paired} | {least} | {target} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Forgetful(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
     """Makes each token a fresh one: h2load can send one header only, so what was verified is forgotten instead."""
 
     def __init__(self, verifier: Verifier) -> None:
-        self._cache = verifier._cache
+        self._cache = verifier._cache  # noqa: SLF001  (what a fresh token costs cannot be asked for otherwise)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Pass on."""
@@ -62,7 +62,7 @@ class Forgetful(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
 async def serve(variant: str, issuer: str, port: int) -> None:
     """Serve until standard input ends."""
     verifier = Verifier(TrustedIssuer(issuer, audience=AUDIENCE, jwks_uri=f"{issuer}/jwks"))
-    handlers = {
+    handlers: dict[str, Any] = {
         "Unary": grpc.unary_unary_rpc_method_handler(echo),
         "Stream": grpc.unary_stream_rpc_method_handler(many),
     }
