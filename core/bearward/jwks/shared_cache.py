@@ -37,6 +37,7 @@ class SharedCache:
         self._timeout = timeout
         self._pause = pause
         self._client: _Client | None = None
+        self._running: set[asyncio.Task[Any]] = set()
         self._paused_until = -math.inf
         self.state = "ok"
         """`ok`, or the class of the last failure while it lasts."""
@@ -63,19 +64,34 @@ class SharedCache:
     async def aclose(self) -> None:
         """Close the connections; the next operation makes new ones."""
         self._paused_until = -math.inf
+        if self._running:  # each ends within its time limit
+            await asyncio.wait(self._running)
         await self._discard(self._client)
 
     async def _do(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Run one operation to its end, whatever becomes of the caller: half a call leaves half a connection."""
         if self._clock.monotonic() < self._paused_until:
             raise CacheError(self.state)
+        task = asyncio.get_running_loop().create_task(self._run(operation))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, if the caller is gone
+
+    async def _run(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
         client = self._client
         if client is None:
             client = self._client = _Client()
         client.users += 1
         try:
             async with asyncio.timeout(self._timeout):
-                if client.backend is None:
-                    client.backend = await asyncio.to_thread(self._make)
+                async with client.lock:
+                    if client.backend is None:
+                        client.backend = await asyncio.to_thread(self._make)
                 result = await operation(client.backend)
         except Exception as exc:
             self._failed(exc)
@@ -115,10 +131,11 @@ class SharedCache:
 class _Client:
     """A backend, and who uses it at the moment."""
 
-    __slots__ = ("backend", "discarded", "users")
+    __slots__ = ("backend", "discarded", "lock", "users")
 
     def __init__(self) -> None:
         self.backend: Any = None
+        self.lock = asyncio.Lock()  # made once, however many come first together
         self.users = 0
         self.discarded = False
 

@@ -65,6 +65,25 @@ def test_operations(run: Run, server: CacheServer) -> None:
     run(scenario())
 
 
+def test_the_backend_is_made_once(run: Run, server: CacheServer) -> None:
+    """However many operations come first together: a second backend would be lost with its connections."""
+    make = backend_factory(server.url, timeout=10)
+    assert make is not None
+    made = []
+
+    def counted() -> object:
+        made.append(make())
+        return made[-1]
+
+    async def scenario() -> None:
+        cache = SharedCache(counted, SystemClock(), timeout=10)
+        await asyncio.gather(*(cache.get(["a"]) for _ in range(20)))
+        await cache.aclose()
+
+    run(scenario())
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_unix_sockets(kind: Callable[..., CacheServer], run: Run, tmp_path: Path) -> None:
     """Aiocache's URLs do not know them; ours do."""
