@@ -37,6 +37,13 @@ attack: venv ## hostile and good tokens against the core and both samples; exits
 vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
 	$(PY) -m tests.vectors
 
+INTEROP := $(or $(INTEROP_HOME),.cache/interop)
+
+.PHONY: interop
+interop: ## other people's issuers, clients and proxies against both samples; writes docs/interop.md (ARGS="envoy" picks)
+	$(PYTHON) tests/interop/install.py
+	$(INTEROP)/venv/bin/python -m tests.interop $(ARGS)
+
 .PHONY: check
 check: lint types contracts test ## all of lint, types, contracts and test
 

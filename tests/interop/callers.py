@@ -51,7 +51,9 @@ class HTTPCaller:
 class GRPCCaller:
     """Asks the gRPC sample over one channel."""
 
-    def __init__(self, target: str, transport: str = "gRPC", *, credentials: grpc.ChannelCredentials | None = None) -> None:
+    def __init__(
+        self, target: str, transport: str = "gRPC", *, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
         self.transport = transport
         options = [("grpc.enable_http_proxy", 0)]
         if credentials is None:
@@ -62,9 +64,11 @@ class GRPCCaller:
 
     def whoami(self, token: str | None) -> Answer:
         """`WhoAmI` with this token, or with none."""
-        metadata = [] if token is None else [("authorization", f"Bearer {token}")]
+        metadata = () if token is None else (("authorization", f"Bearer {token}"),)
         try:
-            answer = self.stub.WhoAmI(sample_pb2.WhoAmIRequest(), metadata=metadata, timeout=TIMEOUT, wait_for_ready=True)
+            answer = self.stub.WhoAmI(
+                sample_pb2.WhoAmIRequest(), metadata=metadata, timeout=TIMEOUT, wait_for_ready=True
+            )
         except grpc.RpcError as error:
             return Answer(self.transport, grpc_verdict(error))
         return Answer(self.transport, ACCEPTED, json.loads(answer.principal))
@@ -76,7 +80,9 @@ class GRPCCaller:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -20,9 +20,12 @@ def configuration(
     ports: dict[str, int], upstreams: dict[str, str], server: tuple[Path, Path], client_ca: Path
 ) -> dict[str, Any]:
     """Listeners on `ports` (edge, mutual, passthrough) before `upstreams` (http, grpc, bound, tls: host:port)."""
-    by_kind = [
+    by_kind: list[dict[str, Any]] = [
         {
-            "match": {"prefix": "/", "headers": [{"name": "content-type", "string_match": {"prefix": "application/grpc"}}]},
+            "match": {
+                "prefix": "/",
+                "headers": [{"name": "content-type", "string_match": {"prefix": "application/grpc"}}],
+            },
             "route": {"cluster": "grpc", "timeout": "0s"},
         },
         {"match": {"prefix": "/"}, "route": {"cluster": "http", "timeout": "0s"}},
@@ -55,7 +58,10 @@ def _address(host: str, port: int) -> dict[str, Any]:
 
 
 def _http(name: str, routes: list[dict[str, Any]], more: dict[str, Any]) -> dict[str, Any]:
-    router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPE}extensions.filters.http.router.v3.Router"}}
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{_TYPE}extensions.filters.http.router.v3.Router"},
+    }
     manager = {
         "@type": _TYPE + _MANAGER,
         "stat_prefix": name,
@@ -69,7 +75,11 @@ def _http(name: str, routes: list[dict[str, Any]], more: dict[str, Any]) -> dict
 
 
 def _tcp(cluster: str) -> dict[str, Any]:
-    proxy = {"@type": f"{_TYPE}extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp", "cluster": cluster}
+    proxy = {
+        "@type": f"{_TYPE}extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "tcp",
+        "cluster": cluster,
+    }
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}
 
 
@@ -77,7 +87,9 @@ def _tls(server: tuple[Path, Path], client: dict[str, Any] | None) -> dict[str, 
     certificate, key = server
     common: dict[str, Any] = {
         "alpn_protocols": ["h2", "http/1.1"],
-        "tls_certificates": [{"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}],
+        "tls_certificates": [
+            {"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}
+        ],
     }
     if client is not None:
         common["validation_context"] = client
@@ -102,5 +114,7 @@ def _cluster(name: str, address: str, *, http2: bool) -> dict[str, Any]:
             "@type": f"{_TYPE}extensions.upstreams.http.v3.HttpProtocolOptions",
             "explicit_http_config": {"http2_protocol_options": {}},
         }
-        cluster["typed_extension_protocol_options"] = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}
+        cluster["typed_extension_protocol_options"] = {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
+        }
     return cluster

@@ -88,7 +88,7 @@ def _public_secrets(jwks: dict[str, Any], kid: object) -> Iterator[tuple[str, by
     for member in jwks["keys"]:
         if member.get("kid") == kid and member["kty"] in ("RSA", "EC", "OKP"):
             public = {name: member[name] for name in ("kty", "crv", "n", "e", "x", "y", "kid") if name in member}
-            (key,) = KeySet.import_key_set({"keys": [public]}).keys
+            key: Any = KeySet.import_key_set({"keys": [public]}).keys[0]
             yield "the public key in PEM", key.as_pem(private=False)
             yield "the public key in DER", key.as_der(private=False)
             return

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -29,16 +30,22 @@ def main() -> int:
     manifest.HOME.mkdir(parents=True, exist_ok=True)
     with (manifest.HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ready, wanted = manifest.HOME / "ready", _fingerprint()
-        _debian()
-        if not ready.is_file() or ready.read_text(encoding="utf-8") != wanted:
-            ready.unlink(missing_ok=True)
-            if not _ourselves():
-                return 1
-            complete = _pypi()
-            # Only a child of the new environment sees its Node.
-            if _run(str(manifest.PYTHON), __file__, "--npm") and complete:
-                ready.write_text(wanted, encoding="utf-8")
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(_debian)  # waits for the network, as pip does
+            return _environment()
+
+
+def _environment() -> int:
+    ready, wanted = manifest.HOME / "ready", _fingerprint()
+    if ready.is_file() and ready.read_text(encoding="utf-8") == wanted:
+        return 0
+    ready.unlink(missing_ok=True)
+    if not _ourselves():
+        return 1
+    complete = _pypi()
+    # Only a child of the new environment sees its Node.
+    if _run(str(manifest.PYTHON), __file__, "--npm") and complete:
+        ready.write_text(wanted, encoding="utf-8")
     return 0
 
 
@@ -99,7 +106,9 @@ def _installed(name: str) -> bool:
 
 def _run(*command: str, cwd: Path = TOP, env: dict[str, str] | None = None) -> bool:
     """Run to the end; on failure say what failed, and go on."""
-    done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode:
         sys.stderr.write(f"could not: {' '.join(command[:6])} …\n{done.stderr[-600:]}\n")
     return done.returncode == 0

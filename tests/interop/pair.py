@@ -73,7 +73,9 @@ def environment(**more: str) -> dict[str, str]:
 
 def toml(issuers: Iterable[Mapping[str, Any]]) -> str:
     """The configuration file for these issuers."""
-    return "\n".join("[[issuers]]\n" + "\n".join(f"{name} = {_toml(value)}" for name, value in table.items()) for table in issuers)
+    return "\n".join(
+        "[[issuers]]\n" + "\n".join(f"{name} = {_toml(value)}" for name, value in table.items()) for table in issuers
+    )
 
 
 def _toml(value: object) -> str:

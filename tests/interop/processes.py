@@ -22,6 +22,7 @@ PATIENCE = 60.0
 """Seconds until a process must be ready; long, since machines are slow and noisy."""
 _STEP = 0.02
 _GRACE = 10.0
+"""Seconds that a process has to end when it is told to."""
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class Process:
     """One process and its children."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], folder: Path, *, env: Mapping[str, str] | None = None
+        self, name: str, command: Sequence[object], folder: Path, *, env: Mapping[str, str] | None = None
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"

@@ -130,12 +130,20 @@ def _forms(maker: _Maker) -> Iterator[Sent]:
     yield Sent("payload is no JSON", "payload_malformed", (f"Bearer {maker.sign(maker.header, 'hello')}",))
     twice = json.dumps(maker.claims)[:-1] + ', "aud": "https://api.example"}'
     yield Sent("a member twice in the payload", "payload_malformed", (f"Bearer {maker.sign(maker.header, twice)}",))
-    yield Sent("a signature of another token", "signature_invalid", (f"Bearer {head}.{body}.{maker.token(sub='eve').split('.')[2]}",))
+    yield Sent(
+        "a signature of another token",
+        "signature_invalid",
+        (f"Bearer {head}.{body}.{maker.token(sub='eve').split('.')[2]}",),
+    )
     yield Sent("padding in the payload", "credentials_malformed", (f"Bearer {head}.{body}=.{tail}",))
     yield Sent("unencoded payload", "payload_unencoded|header_critical", (f"Bearer {_b64_false(maker)}",))
     other = stranger("RS256" if maker.header["alg"] == "EdDSA" else "EdDSA")
     crossed = other({**maker.header, "alg": "RS256" if maker.header["alg"] == "EdDSA" else "EdDSA"}, maker.claims)
-    yield Sent("signed by another kind of key", "algorithm_not_allowed|signature_invalid|key_unsuitable", (f"Bearer {crossed}",))
+    yield Sent(
+        "signed by another kind of key",
+        "algorithm_not_allowed|signature_invalid|key_unsuitable",
+        (f"Bearer {crossed}",),
+    )
 
 
 def _b64_false(maker: _Maker) -> str:

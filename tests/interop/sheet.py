@@ -30,7 +30,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its name, what it is, the peers that it cannot do without, and how it is run."""
+    """One row: its name, what it is, the peers that it is about, and how it is run.
+
+    Beside those it needs joserfc, by which tokens are forged.
+    """
 
     name: str
     title: str
@@ -65,7 +68,9 @@ class Sheet:
     def expect(self, case: str, wanted: str, answers: Iterable[Answer]) -> None:
         """Judge the answers of all transports to one case."""
         for answer in answers:
-            self.check(case, answer.transport, answer.verdict in wanted.split("|"), f"wanted {wanted}, got {answer.verdict}")
+            self.check(
+                case, answer.transport, answer.verdict in wanted.split("|"), f"wanted {wanted}, got {answer.verdict}"
+            )
 
     def check(self, case: str, transport: str, right: bool, otherwise: str = "not so") -> None:
         """Write one verdict down."""

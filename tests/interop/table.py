@@ -40,7 +40,10 @@ class Outcome:
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """The page."""
-    lines = ["| row | version | transports | algorithms | cases | verdicts | notes |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| row | version | transports | algorithms | cases | verdicts | notes |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     lines += ["| " + " | ".join(_cells(one)) + " |" for one in outcomes]
     ran = [one for one in outcomes if not one.why_not]
     wrong = sum(len(one.wrong) for one in ran)
@@ -59,7 +62,10 @@ def _cells(outcome: Outcome) -> list[str]:
     algorithms = ", ".join(sheet.algorithms)
     transports = ", ".join(sheet.transports)
     notes = " ".join(sheet.notes)
-    return [_cell(part) for part in (outcome.row.title, version, transports, algorithms, str(len(sheet.cases)), verdicts, notes)]
+    return [
+        _cell(part)
+        for part in (outcome.row.title, version, transports, algorithms, str(len(sheet.cases)), verdicts, notes)
+    ]
 
 
 def _cell(text: str) -> str:

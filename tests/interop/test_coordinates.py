@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -24,15 +26,19 @@ def _jwk(x: bytes, y: bytes) -> dict[str, str]:
     return {"kty": "EC", "crv": "P-521", "x": b64(x), "y": b64(y)}
 
 
-@pytest.mark.parametrize("form", [lambda octets: octets.lstrip(b"\0"), lambda octets: b"\0" + octets], ids=["less", "more"])
-def test_the_same_number_is_the_same_key(form):
+@pytest.mark.parametrize(
+    "form", [lambda octets: octets.lstrip(b"\0"), lambda octets: b"\0" + octets], ids=["less", "more"]
+)
+def test_the_same_number_is_the_same_key(form: Callable[[bytes], bytes]) -> None:
     """Leading zeros that lack, and one too many, change neither the key nor its thumbprint."""
     x, y = _numbers()
     assert read_key(_jwk(form(x), form(y))).thumbprint == read_key(_jwk(x, y)).thumbprint
 
 
-@pytest.mark.parametrize("x", [b"", b"\0\0" + bytes(_SIZE), b"\1" + bytes(_SIZE), b"\xff" * _SIZE], ids=["none", "many", "long", "large"])
-def test_what_is_no_coordinate_is_set_aside(x):
+@pytest.mark.parametrize(
+    "x", [b"", b"\0\0" + bytes(_SIZE), b"\1" + bytes(_SIZE), b"\xff" * _SIZE], ids=["none", "many", "long", "large"]
+)
+def test_what_is_no_coordinate_is_set_aside(x: bytes) -> None:
     """Nothing, too many octets, a number beyond the field: no key."""
     with pytest.raises(KeySetAside):
         read_key(_jwk(x, _numbers()[1]))

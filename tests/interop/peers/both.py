@@ -12,7 +12,7 @@ import re
 import ssl
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import grpc
@@ -25,6 +25,7 @@ from bearward.settings import Settings
 from bearward_grpc import AuthInterceptor, current_principal
 from bearward_sanic import install
 from samples.command_line import bound, ready
+from samples.http_routes import App
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
 SERVICE = "/bearward.sample.v1.ProtectedService"
@@ -54,7 +55,7 @@ class Methods(sample_pb2_grpc.ProtectedServiceServicer):
 def main(config: str, certificate: str, key: str, authority: str) -> None:
     """Serve until told to end."""
     verifier = Settings.from_toml(config).verifier()
-    app: Any = Sanic("both", configure_logging=False)
+    app: App = Sanic("both", configure_logging=False)
     install(app, verifier, client_certificate=forwarded_certificate)
     auth = AuthInterceptor(verifier, {f"{SERVICE}/WhoAmI": AUTHENTICATED}, certificate_bound=True)
     pairs = [(Path(key).read_bytes(), Path(certificate).read_bytes())]
@@ -70,20 +71,20 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
         here, there = request.ctx.principal, SEEN.get(request.ctx.principal.token_id)
         return json_response({"equal": here == there, "hash": hash(here) == hash(there), "key": here.key})
 
-    @app.after_server_start
-    async def start(app: Any) -> None:
+    async def start(app: App) -> None:
         server = grpc.aio.server(interceptors=[auth])
-        sample_pb2_grpc.add_ProtectedServiceServicer_to_server(Methods(), server)
+        sample_pb2_grpc.add_ProtectedServiceServicer_to_server(cast("Any", Methods)(), server)
         port = server.add_secure_port("127.0.0.1:0", credentials)
         await server.start()
         app.ctx.grpc = server
         ready("grpc", "127.0.0.1", port)
         ready("http", "127.0.0.1", sock.getsockname()[1])
 
-    @app.before_server_stop
-    async def stop(app: Any) -> None:
+    async def stop(app: App) -> None:
         await app.ctx.grpc.stop(1)
 
+    app.after_server_start(start)
+    app.before_server_stop(stop)
     app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
     Sanic.serve_single(app)
 

@@ -53,5 +53,7 @@ def secrets() -> dict[str, str]:
 def sign(algorithm: str, header: dict[str, Any], claims: dict[str, Any]) -> str:
     """By `JsonWebToken.encode`."""
     kid = {} if algorithm in _HMAC else {"kid": "rsa" if algorithm in _RSA else algorithm}
-    encoded: bytes = _jwt.encode({"alg": algorithm.partition("/")[0], **kid, **header}, claims, KEYS[algorithm], check=False)
+    encoded: bytes = _jwt.encode(
+        {"alg": algorithm.partition("/")[0], **kid, **header}, claims, KEYS[algorithm], check=False
+    )
     return encoded.decode()

@@ -14,7 +14,7 @@ warnings.simplefilter("ignore", SecurityWarning)  # it calls ES256K and EdDSA ou
 
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "ES256K": "secp256k1"}
-_OKP = {"EdDSA": "Ed25519", "Ed25519": "Ed25519", "Ed448": "Ed448"}
+_OKP: dict[str, Any] = {"EdDSA": "Ed25519", "Ed25519": "Ed25519", "Ed448": "Ed448"}
 _HMAC = {"HS256": 32, "HS384": 48, "HS512": 64}
 ALGORITHMS = (*_RSA, *_CURVES, *_OKP, *_HMAC)
 _REGISTRY = jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+_jwt: Any = import_module("jwt")
+_forms: Any = import_module("jwt.algorithms")
 
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES: dict[str, Any] = {
@@ -31,10 +33,12 @@ KEYS |= _SECRETS
 
 def public_keys() -> list[dict[str, Any]]:
     """As `to_jwk` exports them; the kid is ours, PyJWT gives none."""
-    exported = [{**RSAAlgorithm.to_jwk(_rsa.public_key(), as_dict=True), "kid": "rsa"}]
-    exported += [{**ECAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True), "kid": name} for name in _CURVES]
+    exported = [{**_forms.RSAAlgorithm.to_jwk(_rsa.public_key(), as_dict=True), "kid": "rsa"}]
+    exported += [{**_forms.ECAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True), "kid": name} for name in _CURVES]
     okp = ("EdDSA", "EdDSA/Ed448")
-    return exported + [{**OKPAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True), "kid": name} for name in okp]
+    return exported + [
+        {**_forms.OKPAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True), "kid": name} for name in okp
+    ]
 
 
 def secrets() -> dict[str, str]:
@@ -45,4 +49,5 @@ def secrets() -> dict[str, str]:
 def sign(algorithm: str, header: dict[str, Any], claims: dict[str, Any]) -> str:
     """By `jwt.encode`."""
     kid = {} if algorithm in _HMAC else {"kid": "rsa" if algorithm in _RSA else algorithm}
-    return jwt.encode(claims, KEYS[algorithm], algorithm.partition("/")[0], headers={**kid, **header})
+    encoded: str = _jwt.encode(claims, KEYS[algorithm], algorithm.partition("/")[0], headers={**kid, **header})
+    return encoded

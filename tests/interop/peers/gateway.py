@@ -51,7 +51,14 @@ class Issuer:
         """What a backend gets."""
         now = int(time.time())
         header = {"alg": self.algorithm, "kid": "gateway-1", "typ": "JWT"}
-        claims = {"iss": self.url, "aud": AUDIENCE, "sub": consumer, "iat": now, "exp": now + LIFETIME, "jti": uuid.uuid4().hex}
+        claims = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": consumer,
+            "iat": now,
+            "exp": now + LIFETIME,
+            "jti": uuid.uuid4().hex,
+        }
         return self.sign(header, json.dumps(claims))
 
 
@@ -85,7 +92,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(404, b'{"error": "no such backend"}', {})
         else:
             backend = http.client.HTTPConnection(urlsplit(self.backends[name]).netloc, timeout=30)
-            backend.request("GET", f"/{path}", headers={"authorization": f"Bearer {self.issuer.token_for(CONSUMERS[key])}"})
+            backend.request(
+                "GET", f"/{path}", headers={"authorization": f"Bearer {self.issuer.token_for(CONSUMERS[key])}"}
+            )
             response = backend.getresponse()
             self._answer(response.status, response.read(), {"x-refused-by": "backend"} if response.status > 399 else {})
             backend.close()
@@ -106,7 +115,7 @@ def main(algorithm: str, port: str, *backends: str) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
     base = f"http://127.0.0.1:{port}"
     Handler.issuer = Issuer(algorithm, base)
-    Handler.backends = dict(pair.split("=", 1) for pair in backends)  # type: ignore[misc]
+    Handler.backends = dict(pair.split("=", 1) for pair in backends)
     sys.stdout.write(f"listening on {base}\n")
     sys.stdout.flush()
     server.serve_forever()

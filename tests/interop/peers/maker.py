@@ -41,7 +41,7 @@ def main(name: str) -> None:
         if (method, path) == ("POST", "/mint"):
             order = json.loads(body)
             return {"token": library.sign(order["algorithm"], order["header"], order["claims"])}
-        documents = {
+        documents: dict[str, dict[str, Any]] = {
             "/.well-known/openid-configuration": {"issuer": issuer[0], "jwks_uri": f"{issuer[0]}/jwks"},
             "/jwks": {"keys": library.public_keys()},
             "/secrets": library.secrets(),

@@ -18,7 +18,11 @@ Answer = tuple[int, str, bytes]
 """Status, content type, body."""
 
 
-def serve(answer: Callable[[str, str, bytes], Answer | dict[str, Any] | None], *, url_known: Callable[[str], None] | None = None) -> None:
+def serve(
+    answer: Callable[[str, str, bytes], Answer | dict[str, Any] | None],
+    *,
+    url_known: Callable[[str], None] | None = None,
+) -> None:
     """Answer `answer(method, path, body)` until the process is told to end; a dict is sent as JSON, None is a 404.
 
     `url_known` is told the base URL before the first request can come.

@@ -7,7 +7,6 @@ page read its answers. Nothing of it has to do with tokens, so the sample itself
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import empty
@@ -27,7 +26,7 @@ HEADERS = {
 def main(config: str, origin: str) -> None:
     """Serve until told to end."""
     sock = bound("127.0.0.1", 0)
-    app: Any = create_app(config, ":memory:", lambda: ready("http", "127.0.0.1", sock.getsockname()[1]))
+    app = create_app(config, ":memory:", lambda: ready("http", "127.0.0.1", sock.getsockname()[1]))
 
     @public
     async def preflight(_: Request) -> HTTPResponse:
@@ -36,9 +35,10 @@ def main(config: str, origin: str) -> None:
     for path in sorted({route.path for route in app.router.routes}):
         app.add_route(preflight, f"/{path}", methods=["OPTIONS"], name=f"preflight-{path.replace('/', '-')}")
 
-    @app.on_response
     async def share(request: Request, response: HTTPResponse) -> None:
         response.headers.update({**HEADERS, "access-control-allow-origin": origin})
+
+    app.on_response(share)
 
     app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
     Sanic.serve_single(app)

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
-from tests.interop.rows import browser, clients, cognito, envoy, glewlwyd, how_to, load, makers, mock_server, nginx, oidc_provider, shapes, telemetry, together
+from tests.interop.rows import (
+    browser,
+    clients,
+    cognito,
+    envoy,
+    glewlwyd,
+    how_to,
+    load,
+    makers,
+    mock_server,
+    nginx,
+    oidc_provider,
+    shapes,
+    telemetry,
+    together,
+)
 from tests.interop.sheet import Row
 
 __all__ = ["ROWS"]
 
-ROWS: tuple[Row, ...] = (*makers.ROWS, *oidc_provider.ROWS, *glewlwyd.ROWS, *mock_server.ROWS, *cognito.ROWS, *shapes.ROWS, *how_to.ROWS, *clients.ROWS, *browser.ROWS, *load.ROWS, *envoy.ROWS, *nginx.ROWS, *telemetry.ROWS, *together.ROWS)
+ROWS: tuple[Row, ...] = (
+    *makers.ROWS,
+    *oidc_provider.ROWS,
+    *glewlwyd.ROWS,
+    *mock_server.ROWS,
+    *cognito.ROWS,
+    *shapes.ROWS,
+    *how_to.ROWS,
+    *clients.ROWS,
+    *browser.ROWS,
+    *load.ROWS,
+    *envoy.ROWS,
+    *nginx.ROWS,
+    *telemetry.ROWS,
+    *together.ROWS,
+)

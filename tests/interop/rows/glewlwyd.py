@@ -49,7 +49,9 @@ def _run(sheet: Sheet) -> None:
     short = _token(f"{url}/api/short")
     sheet.expect("ES512: a key with a coordinate that lacks its leading zero", ACCEPTED, pair.ask(short))
     crossed = _token(f"{url}/api/ES256")
-    sheet.check("ES256: one issuer's keys are not another's", "HTTP", header_of(crossed)["kid"] != header_of(short)["kid"])
+    sheet.check(
+        "ES256: one issuer's keys are not another's", "HTTP", header_of(crossed)["kid"] != header_of(short)["kid"]
+    )
     misnamed = _token(f"{url}/api/ES384")
     sheet.check("ES384 asked for: it signs as ES512", "HTTP", header_of(misnamed)["alg"] == "ES512")
     sheet.expect("ES512 by a key on P-384, the issuer's only one", "keys_unavailable", pair.ask(misnamed))
@@ -60,14 +62,18 @@ def _run(sheet: Sheet) -> None:
 def _judge(sheet: Sheet, pair: Pair, issuer: str, algorithm: str) -> str:
     sheet.algorithms[algorithm] = None
     metadata = httpx2.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
-    sheet.check(f"{algorithm}: double slash in jwks_uri", "HTTP", "//api/" in metadata["jwks_uri"], metadata["jwks_uri"])
+    sheet.check(
+        f"{algorithm}: double slash in jwks_uri", "HTTP", "//api/" in metadata["jwks_uri"], metadata["jwks_uri"]
+    )
     jwks = httpx2.get(metadata["jwks_uri"], timeout=30).json()
     good = _token(issuer)
     sheet.check(f"{algorithm}: signed so", "HTTP", header_of(good)["alg"] == algorithm, header_of(good)["alg"])
     sheet.expect(f"{algorithm}: good", ACCEPTED, pair.ask(good))
     for name, forged, wanted in forgeries(good, jwks):
         sheet.expect(f"{algorithm}: {name}", wanted, pair.ask(forged))
-    sheet.expect(f"{algorithm}: another resource", "audience_mismatch", pair.ask(_token(issuer, "https://other.example")))
+    sheet.expect(
+        f"{algorithm}: another resource", "audience_mismatch", pair.ask(_token(issuer, "https://other.example"))
+    )
     return good
 
 
@@ -130,7 +136,16 @@ def _add_issuer(admin: httpx2.Client, name: str, issuer: str, key: Any, *, kind:
         "resource-scope-and-client-property": False,
         "subject-type": "public",
     }
-    _post(admin, "/api/mod/plugin/", module="oidc", name=name, display_name=name, parameters=parameters, order_rank=0, readonly=False)
+    _post(
+        admin,
+        "/api/mod/plugin/",
+        module="oidc",
+        name=name,
+        display_name=name,
+        parameters=parameters,
+        order_rank=0,
+        readonly=False,
+    )
 
 
 def _post(admin: httpx2.Client, path: str, **body: Any) -> None:
@@ -177,4 +192,4 @@ hash_algorithm="SHA512"
 database={{ type="sqlite3"; path="{database}"; }};
 """
 
-ROWS = (Row("glewlwyd", "Glewlwyd, an OpenID server in C over GnuTLS", ("debian:glewlwyd", "pypi:joserfc"), _run),)
+ROWS = (Row("glewlwyd", "Glewlwyd, an OpenID server in C over GnuTLS", ("debian:glewlwyd",), _run),)

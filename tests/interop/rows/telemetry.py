@@ -31,7 +31,9 @@ def _run(sheet: Sheet) -> None:
         process = sheet.start(Process(place, command, sheet.folder, env=environment()))
         scheme, _, target = process.line("listening on ").partition("://")
         callers = issuer.callers()
-        called = _call_grpc(sheet, place, target, callers) if scheme == "grpc" else _call_http(sheet, place, target, callers)
+        called = (
+            _call_grpc(sheet, place, target, callers) if scheme == "grpc" else _call_http(sheet, place, target, callers)
+        )
         _spans(sheet, place, process, called, callers)
     sheet.note(
         "Sanic's answers carry their headers as an iterator, which the ASGI instrumentation reads and so empties, for any "
@@ -118,7 +120,6 @@ ROWS = (
             "pypi:opentelemetry-instrumentation-asgi",
             "pypi:opentelemetry-instrumentation-sanic",
             "pypi:uvicorn",
-            "pypi:joserfc",
         ),
         _run,
     ),

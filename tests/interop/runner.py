@@ -1,0 +1,77 @@
+"""Runs rows one after the other, and says whether the whole is good.
+
+Rules of this file: a row that breaks has a wrong verdict; a row that judged nothing has one too; a row that ran before
+and does not run now is a failure. What a row started is stopped before the next one begins.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.interop import manifest
+from tests.interop.sheet import Row, Sheet
+from tests.interop.table import Outcome
+
+__all__ = ["faults", "run", "say"]
+
+_FORGER = "pypi:joserfc"
+"""What every row forges tokens by."""
+
+
+def run(row: Row) -> Outcome:
+    """Run a row, or say why it cannot run."""
+    with tempfile.TemporaryDirectory(prefix="interop-", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
+        sheet = Sheet(folder=Path(folder), stack=stack)
+        peers = [manifest.find(name) for name in dict.fromkeys((*row.needs, _FORGER))]
+        outcome = Outcome(row, sheet)
+        outcome.why_not = "; ".join(peer.why_not for peer in peers if not peer.usable)
+        outcome.versions = ", ".join(peer.shown for peer in peers if peer.name in row.needs)
+        began = time.monotonic()
+        if not outcome.why_not:
+            _judge(row, sheet)
+        _report(outcome, time.monotonic() - began)
+    return outcome
+
+
+def _judge(row: Row, sheet: Sheet) -> None:
+    try:
+        row.run(sheet)
+    except Exception:  # noqa: BLE001  (whatever breaks a row is a fault of the run)
+        sheet.wrong.append(f"the row broke: {traceback.format_exc(limit=-4)}")
+    sheet.stack.close()
+    sheet.wrong += [f"{name} had to be killed" for name in sheet.left]
+    if not sheet.right and not sheet.wrong:
+        sheet.wrong.append("the row judged nothing")
+
+
+def faults(outcomes: Sequence[Outcome], before: Collection[str]) -> list[str]:
+    """Why the run is a failure; nothing where it is none. `before`: names of rows that ran once."""
+    found = [f"{one.row.name}: {len(one.wrong)} wrong verdicts" for one in outcomes if one.wrong]
+    missed = [one for one in outcomes if one.why_not and one.row.name in before]
+    return found + [f"{one.row.name} ran before and did not run: {one.why_not}" for one in missed]
+
+
+def _report(outcome: Outcome, seconds: float) -> None:
+    sheet = outcome.sheet
+    if outcome.why_not:
+        say([f"{outcome.row.name}: not run: {outcome.why_not}"])
+        return
+    say(
+        [
+            f"{outcome.row.name}: {sheet.right} right, {len(sheet.wrong)} wrong, {len(sheet.cases)} cases, {seconds:.1f} s"
+        ]
+    )
+    say(f"  WRONG {fault}" for fault in sheet.wrong)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print, at once."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,127 @@
+"""The runner itself: what it calls a failure. Rows here are made up; processes are real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from tests.interop import manifest, processes
+from tests.interop.processes import Process
+from tests.interop.runner import faults, run
+from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
+from tests.interop.table import Outcome, table
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers count as installed, but `pypi:absent`."""
+
+    def find(name: str) -> manifest.Peer:
+        return manifest.Peer(name, "1.*", None if name == "pypi:absent" else "1.2")
+
+    monkeypatch.setattr(manifest, "find", find)
+
+
+def _good(sheet: Sheet) -> None:
+    sheet.expect("a case", ACCEPTED, [Answer("HTTP", ACCEPTED), Answer("gRPC", ACCEPTED)])
+
+
+def _wrong(sheet: Sheet) -> None:
+    sheet.expect("a case", "token_expired", [Answer("HTTP", "token_expired"), Answer("gRPC", ACCEPTED)])
+
+
+def _breaks(sheet: Sheet) -> None:
+    _good(sheet)
+    raise RuntimeError("the peer went away")
+
+
+def _nothing(sheet: Sheet) -> None:
+    """Judge nothing."""
+
+
+CASES = {
+    "all right": (_good, 2, 0),
+    "one of two transports is wrong": (_wrong, 1, 1),
+    "it breaks after a right verdict": (_breaks, 2, 1),
+    "it judges nothing": (_nothing, 0, 1),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_row_is_good_only_if_all_of_it_is(case: str) -> None:
+    """A wrong verdict, a broken row and a row without verdicts each make the run a failure."""
+    judge, right, wrong = CASES[case]
+    outcome = run(Row("row", "a row", (), judge))
+    assert (outcome.sheet.right, len(outcome.wrong)) == (right, wrong)
+    assert bool(faults([outcome], ())) is bool(wrong)
+
+
+def test_what_cannot_be_installed_is_not_run_and_never_passed() -> None:
+    """A missing peer is the reason in the table, with no verdicts; a failure only if the row ran before."""
+    outcome = run(Row("row", "a row", ("pypi:absent",), _good))
+    assert outcome.why_not == "absent 1.* is not installed"
+    assert (outcome.sheet.right, outcome.wrong, faults([outcome], ())) == (0, [], [])
+    assert faults([outcome], {"row"}) == ["row ran before and did not run: absent 1.* is not installed"]
+    assert "**not run**" in table([outcome])
+
+
+def test_processes_end_with_their_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a row started is gone when the row is over, and a process that must be killed is told of."""
+    monkeypatch.setattr(processes, "_GRACE", 1.0)
+    started: list[Process] = []
+
+    def stubborn(sheet: Sheet) -> None:
+        program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+        for name, text in (
+            ("willing", "print('ready', flush=True); import time; time.sleep(600)"),
+            ("stubborn", program),
+        ):
+            process = sheet.start(Process(name, [sys.executable, "-c", text], sheet.folder))
+            process.line("ready")
+            started.append(process)
+        _good(sheet)
+
+    outcome = run(Row("row", "a row", (), stubborn))
+    assert outcome.wrong == ["stubborn had to be killed"]
+    for process in started:
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGCONT)
+
+
+def test_the_table_tells_versions_and_faults() -> None:
+    """A row's cells are what it wrote down; a pipe in a note does not end its cell."""
+
+    def noting(sheet: Sheet) -> None:
+        sheet.algorithms["ES256"] = None
+        sheet.note("one | two")
+        _wrong(sheet)
+
+    text = table([run(Row("row", "a row", ("pypi:present",), noting))])
+    assert "| a row | present 1.2 | HTTP, gRPC | ES256 | 1 | 1 right, **1 wrong** | one \\| two |" in text
+
+
+def test_the_manifest_pins_names_and_versions_without_addresses() -> None:
+    """Every peer has a version or a pattern; no line of a manifest holds an address."""
+    pins = manifest.pinned()
+    assert {"pypi:joserfc", "npm:oidc-provider", "debian:nginx"} <= pins.keys()
+    assert all(pins.values())
+    for name in ("requirements.txt", "debian.txt", "package.json"):
+        assert "://" not in (manifest.HERE / name).read_text(encoding="utf-8")
+
+
+def test_only_an_allowed_version_will_do() -> None:
+    """Another version than the manifest's is as good as none."""
+    assert manifest.Peer("pypi:x", "1.2", "1.2").usable
+    assert not manifest.Peer("pypi:x", "1.2", "1.3").usable
+    assert manifest.Peer("debian:x", "2.7.5-*", "2.7.5-3+deb12u1").usable
+    assert manifest.Peer("pypi:x", "1.2", "1.3").why_not == "x is 1.3, not 1.2"
+
+
+def test_an_outcome_that_did_not_run_has_no_verdicts() -> None:
+    """The sums of the table count what ran."""
+    row = Row("row", "a row", ("pypi:absent",), _good)
+    outcomes: list[Outcome] = [run(row), run(Row("other", "another", (), _good))]
+    assert "1 rows ran, 1 did not: 1 cases, 2 verdicts right, 0 wrong." in table(outcomes)
