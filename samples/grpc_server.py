@@ -30,8 +30,13 @@ from samples.v1 import sample_pb2_grpc
 
 __all__ = ["main"]
 
-OPTIONS = (("grpc.so_reuseport", 0),)
-"""Without it two servers may share a port, and each gets a part of the calls."""
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_metadata_size", 32 * 1024),
+    ("grpc.absolute_max_metadata_size", 64 * 1024),
+)
+"""Without the first two servers may share a port, and each gets a part of the calls. Without the others gRPC refuses
+calls with more than 8 KiB of metadata at random, and a token may have 16."""
 GRACE = 2.0
 """Seconds that calls have to end by themselves when the server stops."""
 START_WAIT = 1.0

@@ -36,6 +36,7 @@ def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) ->
     verifier = load(config).verifier()
     app = Sanic("bearward-sample", configure_logging=False)
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
+    app.config.REQUEST_MAX_HEADER_SIZE = 16 * 1024  # all that Sanic allows; its default is less than a token may have
     install(app, verifier)
     off_loop = OffLoop(ProtectedService(NoteStore(notes)))
     stopping = asyncio.Event()

@@ -128,7 +128,7 @@ class Principal:
         return hash(tuple(map(self._claims.get, ("iss", "sub", "jti", "exp"))))
 
     def __repr__(self) -> str:
-        return f"<Principal of {self._claims.get('iss')}: claims {', '.join(sorted(self._claims))}>"
+        return f"<Principal of {self._claims.get('iss')}: claims {', '.join(map(_plain, sorted(self._claims)))}>"
 
     def __reduce__(self) -> Never:
         raise TypeError("a Principal is not pickled: a pickle is no proof that a token was verified")
@@ -139,6 +139,11 @@ _put_claims = Principal.__dict__["_claims"].__set__
 _put_frozen = Principal.__dict__["_frozen"].__set__
 _put_key = Principal.__dict__["_key"].__set__
 _put_scopes = Principal.__dict__["_scopes"].__set__
+
+
+def _plain(name: str) -> str:
+    """The name of a claim, fit for one line of a log: whoever names claims chooses no line feeds there."""
+    return name if name.isidentifier() else repr(name)
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:

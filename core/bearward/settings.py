@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -25,10 +26,6 @@ __all__ = ["Settings"]
 PREFIX = "BEARWARD_"
 _CONFIG = "BEARWARD_CONFIG"
 _MEMORY = "memory://"
-# An orchestrator announces a service called "bearward" in the environment of every process: no settings of ours.
-_ANNOUNCED = re.compile(
-    r"BEARWARD_(.+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)", re.ASCII
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,7 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str], *, also: Collection[str] = ()) -> Self:
         """One issuer, from the variables `BEARWARD_…`; an empty variable is as good as none.
 
-        Raises `ConfigurationError` naming the variable, also for an unknown `BEARWARD_…`.
+        Raises `ConfigurationError` naming the variable, also for one that looks like a misspelt `BEARWARD_…`.
         """
         given = _given(environ, also)
         for name in ("BEARWARD_ISSUER", "BEARWARD_AUDIENCE"):
@@ -137,10 +134,15 @@ def _toml(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _given(environ: Mapping[str, str], also: Collection[str]) -> dict[str, str]:
-    """Our variables that are set to something; raises ConfigurationError for one that nobody knows."""
+    """Our variables that are set to something; raises ConfigurationError for a misspelt one.
+
+    The environment is shared (an orchestrator puts BEARWARD_PORT there for a service of that name), so a variable that
+    resembles none of ours is taken for somebody else's.
+    """
     known = {_CONFIG, *_FROM_ENVIRONMENT, *(PREFIX + name.upper() for name in also)}
     ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
-    refuse_unknown({name: None for name in ours if not _ANNOUNCED.fullmatch(name)}, known)
+    misspelt = [name for name in ours if name not in known and get_close_matches(name, known, cutoff=0.88)]
+    refuse_unknown(dict.fromkeys(misspelt), known)
     return {name: value for name, value in ours.items() if name in known and value.strip()}
 
 

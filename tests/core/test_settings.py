@@ -100,9 +100,17 @@ def test_http_is_for_loopback_unless_it_is_allowed_by_an_unsafe_name() -> None:
 
 
 def test_a_program_may_have_settings_of_its_own() -> None:
-    """`also` names them; everything else that starts with BEARWARD_ stays unknown."""
+    """`also` names them; a misspelt one is refused like a misspelt one of ours."""
     settings = Settings.from_environment({**GOOD, "BEARWARD_NOTES": "notes.sqlite"}, also=["notes"])
     assert settings.extra == {"notes": "notes.sqlite"}
+    with pytest.raises(ConfigurationError, match="BEARWARD_NOTE: "):
+        Settings.from_environment({**GOOD, "BEARWARD_NOTE": "notes.sqlite"}, also=["notes"])
+
+
+def test_a_variable_that_resembles_none_of_ours_is_somebody_elses() -> None:
+    """The environment is shared: a name like BEARWARD_VECTORS is no reason not to start."""
+    environ = {**GOOD, "BEARWARD_VECTORS": "/vectors", "BEARWARD_BUILD": "7"}
+    assert Settings.from_environment(environ).issuers == Settings.from_environment(GOOD).issuers
 
 
 FULL = """
