@@ -17,6 +17,7 @@ from bearward.requirements import (
     scope,
 )
 from bearward.revocation import Revocations
+from bearward.revocation_shared import RevocationsNotShared, SharedRevocations
 from bearward.tenants import TenantIssuers
 from bearward.verifier import Verifier
 
@@ -34,6 +35,8 @@ __all__ = [
     "Refusal",
     "Requirement",
     "Revocations",
+    "RevocationsNotShared",
+    "SharedRevocations",
     "SymmetricKey",
     "TenantIssuers",
     "TrustedIssuer",

@@ -71,7 +71,7 @@ class Verifier:
         if isinstance(token_cache, bool) or not isinstance(token_cache, int) or token_cache < 0:
             raise ConfigurationError("token_cache", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache) if token_cache else None
-        self.revocations = revocations or Revocations()
+        self.revocations = revocations or Revocations(clock=self._clock)
         self._stop_listening = self.revocations.on_change(self._watches.look)
         self._started: asyncio.AbstractEventLoop | None = None
 
@@ -80,15 +80,20 @@ class Verifier:
 
         Raises `AuthError` (KEYS_UNAVAILABLE) only for an issuer whose options say that its keys are required.
         """
-        self._started = asyncio.get_running_loop()
-        await self._store.start(self._issuers.explicit)
+        bound, self._started = self._started, asyncio.get_running_loop()
+        starting = [self._store.start(self._issuers.explicit)]
+        if bound is None or bound.is_closed():
+            starting.append(self.revocations.start())
+        await asyncio.gather(*starting)
 
     async def aclose(self) -> None:
         """Stop fetching, close connections, forget cached tokens."""
-        self._started = None
+        started, self._started = self._started is not None, None
         if self._cache is not None:
             self._cache.clear()
         await self._store.aclose()
+        if started:
+            await self.revocations.aclose()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -169,10 +174,10 @@ class Verifier:
         """How each issuer's keys stand."""
         issuers = self._store.health()
         return Health(
-            ready=not issuers or any(issuer.ready for issuer in issuers),
+            ready=self.revocations.available and (not issuers or any(issuer.ready for issuer in issuers)),
             issuers=issuers,
             cached_tokens=len(self._cache) if self._cache is not None else 0,
-            revocations=repr(self.revocations),
+            revocations=self.revocations.health(),
         )
 
     def _verify(self, token: str, digest: bytes | None, *, allow_bound: bool) -> Principal:

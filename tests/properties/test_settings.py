@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ _leaves: st.SearchStrategy[Any] = st.one_of(
     st.booleans(),
     st.integers(-2, 400),
     st.sampled_from([10**400, -(10**30), 0.5, -1.0, float("nan"), float("inf"), float("-inf")]),
-    st.sampled_from([date(2020, 1, 1), time(1, 2), datetime(2020, 1, 1, tzinfo=timezone.utc)]),
+    st.sampled_from([date(2020, 1, 1), time(1, 2), datetime(2020, 1, 1, tzinfo=UTC)]),
 )
 _values: st.SearchStrategy[Any] = st.recursive(
     _leaves,
