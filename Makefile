@@ -100,6 +100,10 @@ constraints: venv ## write constraints.txt anew, from a fresh resolve
 proto: ## generate the code of the shipped .proto, with the oldest tools supported (ARGS=--check compares)
 	@$(PYTHON) -m tools.proto $(ARGS)
 
+.PHONY: fuzz
+fuzz: venv ## fuzz the core for FUZZ_SECONDS (60); what crashes becomes a test
+	$(PY) -m tests.fuzz $(ARGS)
+
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist
