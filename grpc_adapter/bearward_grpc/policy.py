@@ -88,6 +88,7 @@ HEALTH = tuple(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "W
 # Tools ask for v1 first and fall back to v1alpha only when they are told UNIMPLEMENTED, so both go together.
 REFLECTION = tuple(f"/grpc.reflection.{v}.ServerReflection/ServerReflectionInfo" for v in ("v1", "v1alpha"))
 CHANNELZ = "grpc.channelz."
+_MAX_MATCHED = 1024  # callers may make names up
 
 _METHOD = re.compile(r"/[^/*\s]+/[^/*\s]+")  # "/" service "/" method, as in the HTTP/2 :path of gRPC
 _SERVICE = re.compile(r"/?([^/*\s]+)(/\*)?")  # "pkg.Service" or "/pkg.Service/*"
@@ -105,7 +106,7 @@ class Policy:
     none, and a public channelz (it shows peers and metadata).
     """
 
-    __slots__ = ("_methods", "_services", "written")
+    __slots__ = ("_matched", "_methods", "_services", "written")
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class Policy:
             raise ConfigurationError("policy", "must map at least one method or service to a rule")
         self._methods: dict[str, Rule] = {}
         self._services: dict[str, Rule] = {}
+        self._matched: dict[str, Rule] = {}  # names that a service's rule was found for, for they come again
         for name, rule in rules.items():
             self._add(name, rule)
         self.written = MappingProxyType(dict(rules))
@@ -128,10 +130,12 @@ class Policy:
     def find(self, method: str) -> Rule | None:
         """The rule for a full method name (`/package.Service/Method`), or None where there is none."""
         rule = self._methods.get(method)
-        if rule is None and self._services:
+        if rule is None and self._services and (rule := self._matched.get(method)) is None:
             parts = method.split("/")
             if len(parts) == 3 and not parts[0] and parts[2]:
                 rule = self._services.get(parts[1])
+                if rule is not None and len(self._matched) < _MAX_MATCHED:
+                    self._matched[method] = rule
         return rule
 
     def covers(self, name: str, methods: frozenset[str]) -> bool:
