@@ -104,6 +104,10 @@ proto: ## generate the code of the shipped .proto, with the oldest tools support
 fuzz: venv ## fuzz the core for FUZZ_SECONDS (60); what crashes becomes a test
 	$(PY) -m tests.fuzz $(ARGS)
 
+.PHONY: differential
+differential: venv ## write docs/differential.md anew: what joserfc and PyJWT say about the same tokens
+	$(PY) -m tests.differential
+
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist
