@@ -21,7 +21,7 @@ sys.path.insert(0, str(TOP))
 
 from tests.interop import manifest  # noqa: E402  (the path stands above)
 
-INPUTS = ("requirements.txt", "package.json", "install.py")
+INPUTS = ("requirements.txt", "constraints.txt", "package.json", "package-lock.json", "install.py")
 PIP = (str(manifest.PYTHON), "-m", "pip", "--disable-pip-version-check", "-q", "install")
 
 
@@ -66,25 +66,27 @@ def _ourselves() -> bool:
 
 def _pypi() -> bool:
     """All at once; if that fails, one by one, so that one peer's trouble is not another's."""
-    if _run(*PIP, "-r", str(manifest.HERE / "requirements.txt")):
+    pip = (*PIP, "-c", str(manifest.HERE / "constraints.txt"))
+    if _run(*pip, "-r", str(manifest.HERE / "requirements.txt")):
         return True
     lines = (manifest.HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
     for line in lines:
         if line and not line.startswith("#"):
-            _run(*PIP, line)
+            _run(*pip, line)
     return False
 
 
 def _npm() -> bool:
-    """Exact versions, no lock file, no scripts of packages."""
+    """What the lock file says, by version and checksum; no scripts of packages."""
     folder = manifest.HOME / "node"
     folder.mkdir(exist_ok=True)
-    shutil.copy(manifest.HERE / "package.json", folder)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(manifest.HERE / name, folder)
     if not manifest.NODE.is_file():
         return False
     environment = os.environ | {"PATH": f"{manifest.NODE.parent}:{os.environ['PATH']}"}
-    flags = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error")
-    return _run(str(manifest.NODE), str(manifest.NPM), "install", *flags, cwd=folder, env=environment)
+    flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error")
+    return _run(str(manifest.NODE), str(manifest.NPM), "ci", *flags, cwd=folder, env=environment)
 
 
 def _debian() -> None:

@@ -108,7 +108,7 @@ def test_the_manifest_pins_names_and_versions_without_addresses() -> None:
     pins = manifest.pinned()
     assert {"pypi:joserfc", "npm:oidc-provider", "debian:nginx"} <= pins.keys()
     assert all(pins.values())
-    for name in ("requirements.txt", "debian.txt", "package.json"):
+    for name in ("requirements.txt", "constraints.txt", "debian.txt", "package.json", "package-lock.json"):
         assert "://" not in (manifest.HERE / name).read_text(encoding="utf-8")
 
 
