@@ -7,11 +7,13 @@ from 0 to 1 that is handed in. `Record` is what is remembered of one issuer; eac
     -----------  -------------------------------------  --------------------------------  --------------------
     FRESH        before `refresh_at`                    USE                               REFRESH | REFUSE
     AHEAD        from then to the end of the lifetime   USE_AND_REFRESH | USE             REFRESH | REFUSE
-    EXPIRED      past it, and no refresh was tried      REFRESH | REFUSE                  REFRESH | REFUSE
-    STALE        past it, the refresh that was due      USE_AND_REFRESH | USE             REFRESH | REFUSE
-                 failed, and less than `stale_if_error`
-                 went by
+    EXPIRED      past it, and the issuer was not tried  REFRESH                           REFRESH | REFUSE
+    STALE        past it, and the issuer fails, for     USE_AND_REFRESH | USE             REFRESH | REFUSE
+                 less than `stale_if_error`
     UNAVAILABLE  nothing held, or all of it went by     REFRESH | REFUSE                  REFRESH | REFUSE
+
+"The issuer fails": the refresh that was due failed, or an earlier attempt did and the brake still holds because of it.
+An old failure excuses no old set: once the brake is off, the issuer is tried first.
 
 The second answer of a pair is given while the brake holds. The brake: each attempt takes a token from a bucket that
 holds `burst` of them and gains one per `cooldown`, whether the attempt then succeeds or not. While the issuer fails,
@@ -88,7 +90,12 @@ def usable_until(record: Record, options: JWKSOptions) -> float:
     """Until when the held set may be used if nothing more happens."""
     if record.fetched_at is None:
         return _NEVER
-    return record.fresh_until + (options.stale_if_error if _refresh_failed(record) else 0.0)
+    if not record.failures:
+        return record.fresh_until
+    last = record.fresh_until + options.stale_if_error
+    if record.failed_at >= record.refresh_at:
+        return last
+    return min(last, max(record.fresh_until, _brake_until(record, options)))
 
 
 def freshness(record: Record, options: JWKSOptions, now: float) -> Freshness:
@@ -97,12 +104,13 @@ def freshness(record: Record, options: JWKSOptions, now: float) -> Freshness:
         return Freshness.UNAVAILABLE
     if now < record.fresh_until:
         return Freshness.FRESH if now < record.refresh_at else Freshness.AHEAD
-    return Freshness.STALE if _refresh_failed(record) else Freshness.EXPIRED
+    return Freshness.STALE if now < usable_until(record, options) else Freshness.EXPIRED
 
 
-def _refresh_failed(record: Record) -> bool:
-    """Whether the set was due for a refresh when the last attempt failed: an old failure excuses no old set."""
-    return record.failures > 0 and record.failed_at >= record.refresh_at
+def _brake_until(record: Record, options: JWKSOptions) -> float:
+    """When the brake lets an attempt through at an issuer that fails."""
+    missing = max(0.0, 1.0 - record.level) if options.cooldown else 0.0
+    return max(record.not_before, record.level_at + missing * options.cooldown)
 
 
 def tokens(record: Record, options: JWKSOptions, now: float) -> float:
@@ -124,8 +132,10 @@ def may_attempt(record: Record, options: JWKSOptions, now: float, why: Why) -> b
 def decide(record: Record, options: JWKSOptions, now: float, why: Why) -> Answer:
     """The answer of the table above."""
     state, free = freshness(record, options, now), may_attempt(record, options, now, why)
-    if why is Why.MISS or state in (Freshness.EXPIRED, Freshness.UNAVAILABLE):
+    if why is Why.MISS or state is Freshness.UNAVAILABLE:
         return Answer.REFRESH if free else Answer.REFUSE
+    if state is Freshness.EXPIRED:  # no brake holds: it would make the set STALE
+        return Answer.REFRESH
     if state is Freshness.FRESH:
         return Answer.USE
     return Answer.USE_AND_REFRESH if free else Answer.USE
@@ -133,11 +143,7 @@ def decide(record: Record, options: JWKSOptions, now: float, why: Why) -> Answer
 
 def next_attempt(record: Record, options: JWKSOptions) -> float:
     """The earliest moment at which a lookup leads to an attempt."""
-    due = record.refresh_at
-    if not record.failures:
-        return due
-    missing = max(0.0, 1.0 - record.level) if options.cooldown else 0.0
-    return max(due, record.not_before, record.level_at + missing * options.cooldown)
+    return max(record.refresh_at, _brake_until(record, options)) if record.failures else record.refresh_at
 
 
 def attempted(record: Record, options: JWKSOptions, now: float) -> Record:

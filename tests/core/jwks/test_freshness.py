@@ -18,7 +18,7 @@ OPTIONS = JWKSOptions(max_age=600, stale_if_error=3600, cooldown=5, burst=2, max
 HELD = machine.succeeded(Record(), OPTIONS, fetched_at=1000, lifetime=600, changed=True, jitter=0.0)  # AHEAD from 1300
 FAILED_AHEAD = machine.failed(HELD, OPTIONS, 1400, 0.0)
 FAILED_EARLY = machine.failed(HELD, OPTIONS, 1100, 0.0)
-EMPTY_BUCKET = {"level": 0.0}
+BRAKED_EARLY = replace(FAILED_EARLY, not_before=1650)
 
 TABLE = [
     ("nothing was ever held", Record(), 0, Freshness.UNAVAILABLE, Answer.REFRESH, Answer.REFRESH),
@@ -27,6 +27,8 @@ TABLE = [
     ("to the last moment of the lifetime", HELD, 1599.9, Freshness.AHEAD, Answer.USE_AND_REFRESH, Answer.REFRESH),
     ("past it, and nobody asked the issuer", HELD, 1600, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
     ("an early failure excuses no old set", FAILED_EARLY, 1600, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
+    ("an early failure, and the brake holds", BRAKED_EARLY, 1600, Freshness.STALE, Answer.USE, Answer.REFUSE),
+    ("an early failure, and it is off", BRAKED_EARLY, 1700, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
     ("the refresh that was due failed", FAILED_AHEAD, 1600, Freshness.STALE, Answer.USE_AND_REFRESH, Answer.REFRESH),
     ("stale to the last moment", FAILED_AHEAD, 5199.9, Freshness.STALE, Answer.USE_AND_REFRESH, Answer.REFRESH),
     ("stale too long", FAILED_AHEAD, 5200, Freshness.UNAVAILABLE, Answer.REFRESH, Answer.REFRESH),
@@ -35,7 +37,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("why", "record", "now", "state", "lookup", "miss"), TABLE, ids=[case[0] for case in TABLE])
 def test_the_table(why: str, record: Record, now: float, state: Freshness, lookup: Answer, miss: Answer) -> None:
-    """Each line of the table in the module's docstring, with the brake off."""
+    """Each line of the table in the module's docstring, with the brake off unless it says otherwise."""
     assert machine.freshness(record, OPTIONS, now) is state
     assert machine.decide(record, OPTIONS, now, Why.LOOKUP) is lookup
     assert machine.decide(record, OPTIONS, now, Why.MISS) is miss
@@ -143,14 +145,21 @@ class Naive:
         due = held[0] + OPTIONS.max_age * (0.5 + held[1] / 4)
         if now - held[0] < OPTIONS.max_age:
             return Freshness.FRESH if now < due else Freshness.AHEAD
-        return Freshness.STALE if failures and failures[-1][0] >= due else Freshness.EXPIRED
+        fails = failures and (failures[-1][0] >= due or not self.free(now, Why.LOOKUP))
+        return Freshness.STALE if fails else Freshness.EXPIRED
+
+    def free(self, now: float, why: Why) -> bool:
+        failures = self.failures()
+        if failures and now < failures[-1][0] + failures[-1][1] * min(30, 5 * 2 ** (len(failures) - 1)):
+            return False
+        return (why is Why.LOOKUP and not failures) or self.bucket(now) >= 1
 
     def answer(self, now: float, why: Why) -> Answer:
-        failures, state = self.failures(), self.state(now)
-        backed_off = bool(failures) and now < failures[-1][0] + failures[-1][1] * min(30, 5 * 2 ** (len(failures) - 1))
-        free = not backed_off and ((why is Why.LOOKUP and not failures) or self.bucket(now) >= 1)
-        if why is Why.MISS or state in (Freshness.EXPIRED, Freshness.UNAVAILABLE):
+        state, free = self.state(now), self.free(now, why)
+        if why is Why.MISS or state is Freshness.UNAVAILABLE:
             return Answer.REFRESH if free else Answer.REFUSE
+        if state is Freshness.EXPIRED:
+            return Answer.REFRESH
         if state is Freshness.FRESH:
             return Answer.USE
         return Answer.USE_AND_REFRESH if free else Answer.USE

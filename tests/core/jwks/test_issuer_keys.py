@@ -235,6 +235,25 @@ def test_an_unknown_kid_with_usable_keys_is_never_our_fault(run: Run, issuer: Lo
     run(scenario())
 
 
+def test_a_flood_in_an_outage_never_costs_a_good_caller_its_answer(run: Run, issuer: LocalIssuer) -> None:
+    """Whatever forged tokens do to the brake, at any moment: what is held is used to the end of the stale window."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        trusted = policy(issuer, max_age=20, min_age=0, stale_if_error=60, cooldown=5)
+        async with started(trusted, clock) as (_, keys):
+            held = await keys.obtain()
+            issuer.down()
+            for step in range(79 * 4):
+                assert (keys.current() or await keys.obtain()) is held, f"after {step / 4} s"
+                kid = f"forged {step}"
+                if keys.miss(kid, held.generation) is Miss.FETCH:
+                    await keys.refresh_after_miss(kid, held.generation)
+                clock.forward(0.25)
+
+    run(scenario())
+
+
 def test_a_bad_set_never_replaces_a_good_one(run: Run, issuer: LocalIssuer) -> None:
     """Empty, unusable, no JSON: the old keys stay, and health says what is wrong."""
     clock = FakeClock()

@@ -1,0 +1,1 @@
+"""Faults against a live pair of sample servers under load: `make chaos`."""

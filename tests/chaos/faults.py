@@ -1,0 +1,203 @@
+"""The faults: what is done to the issuer, the cache or the servers, and how it is undone.
+
+Rule of this file: a fault is an async context manager over the stage; while it is open the fault is there. Faults are
+data: their name, and the function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from bearward.testing import Answer, LocalIssuer, Request
+from tests.chaos.poison import poisoned
+from tests.chaos.scene import MAX_AGE, Scene
+from tests.chaos.traffic import Traffic
+
+__all__ = ["FAULTS", "Fault", "Stage"]
+
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a fault may touch, and how long it lasts, in seconds."""
+
+    scene: Scene
+    traffic: Traffic
+    seconds: float
+
+
+Fault = Callable[[Stage], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def _none(stage: Stage) -> AsyncIterator[None]:
+    yield
+
+
+@asynccontextmanager
+async def _down(stage: Stage) -> AsyncIterator[None]:
+    stage.scene.issuer.down()
+    yield
+    stage.scene.issuer.up()
+
+
+@asynccontextmanager
+async def _slow(stage: Stage) -> AsyncIterator[None]:
+    stage.scene.issuer.slow(1.5)
+    yield
+    stage.scene.issuer.slow(0)
+
+
+@asynccontextmanager
+async def _silent(stage: Stage) -> AsyncIterator[None]:
+    stage.scene.issuer.hold()
+    yield
+    stage.scene.issuer.release()
+
+
+def _answering(answer: Callable[[LocalIssuer], Answer]) -> Fault:
+    """The issuer answers requests for its keys with this instead."""
+
+    @asynccontextmanager
+    async def fault(stage: Stage) -> AsyncIterator[None]:
+        issuer = stage.scene.issuer
+
+        def respond(_: Request) -> Answer:
+            return answer(issuer)
+
+        issuer.serve("/jwks", respond)
+        yield
+        issuer.serve("/jwks", None)
+
+    return fault
+
+
+def _trickle() -> Iterable[bytes]:
+    while True:
+        yield b" "
+        time.sleep(0.1)
+
+
+def _truth(issuer: LocalIssuer) -> bytes:
+    return json.dumps(issuer.keys.jwks()).encode()
+
+
+_turn = itertools.count()
+
+
+def _half_published(issuer: LocalIssuer) -> Answer:
+    """A file that is being written while it is served: now half of it, now empty, now without its keys."""
+    whole = _truth(issuer)
+    return Answer([whole[: len(whole) // 2], b"", b'{"keys": []}', b"{}"][next(_turn) % 4], 200, _JSON)
+
+
+@asynccontextmanager
+async def _changing(stage: Stage) -> AsyncIterator[None]:
+    """Rotation after rotation, each key published for longer than `max_age` before it signs."""
+    issuer, traffic = stage.scene.issuer, stage.traffic
+
+    async def rotate() -> None:
+        while True:
+            issuer.publish_next()
+            await asyncio.sleep(MAX_AGE + 1.5)
+            traffic.signing_key = issuer.rotate()
+
+    task = asyncio.create_task(rotate())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def _flood(stage: Stage) -> AsyncIterator[None]:
+    """Forged tokens with random kids, as fast as they go."""
+
+    async def flood() -> None:
+        calls = list(stage.traffic.transports.calls.values())
+        while True:
+            await asyncio.gather(*(stage.traffic.bad_call(call, stage.traffic.forged_kid()) for call in calls * 5))
+
+    tasks = [asyncio.create_task(flood()) for _ in range(2)]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@asynccontextmanager
+async def _cache_killed(stage: Stage) -> AsyncIterator[None]:
+    stage.scene.cache.stop()
+    yield
+    stage.scene.cache.start()
+
+
+@asynccontextmanager
+async def _cache_silent(stage: Stage) -> AsyncIterator[None]:
+    stage.scene.cache.hang()
+    yield
+    stage.scene.cache.go_on()
+
+
+@asynccontextmanager
+async def _cache_restarting(stage: Stage) -> AsyncIterator[None]:
+    async def restart() -> None:
+        while True:
+            await asyncio.to_thread(stage.scene.cache.stop)
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(stage.scene.cache.start)
+            await asyncio.sleep(0.5)
+
+    task = asyncio.create_task(restart())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(1)  # a thread may still be at it
+    await asyncio.to_thread(stage.scene.cache.stop)
+    await asyncio.to_thread(stage.scene.cache.start)
+
+
+@asynccontextmanager
+async def _all_down(stage: Stage) -> AsyncIterator[None]:
+    async with _down(stage), _cache_killed(stage):
+        yield
+
+
+@asynccontextmanager
+async def _flood_in_an_outage(stage: Stage) -> AsyncIterator[None]:
+    async with _down(stage), _flood(stage):
+        yield
+
+
+FAULTS: dict[str, Fault] = {
+    "none": _none,
+    "issuer down": _down,
+    "issuer slow (1.5 s)": _slow,
+    "issuer silent": _silent,
+    "trickling": _answering(lambda _: Answer(_trickle(), 200, _JSON)),
+    "error 500": _answering(lambda _: Answer(b"oops", 500)),
+    "garbage": _answering(lambda _: Answer(bytes(range(256)) * 20, 200, _JSON)),
+    "huge": _answering(lambda _: Answer(itertools.repeat(b" " * 4096), 200, _JSON)),
+    "redirecting": _answering(lambda _: Answer(b"", 302, {"Location": "https://login.example/jwks"})),
+    "an HTML page": _answering(lambda _: Answer(b"<html>sign in</html>", 200, {"Content-Type": "text/html"})),
+    "wrong content type": _answering(lambda issuer: Answer(_truth(issuer), 200, {"Content-Type": "text/html"})),
+    "gzip bomb": _answering(
+        lambda _: Answer(gzip.compress(b" " * 20_000_000), 200, {**_JSON, "Content-Encoding": "gzip"})
+    ),
+    "half published": _answering(_half_published),
+    "rotations, published ahead": _changing,
+    "flood of random kids": _flood,
+    "flood while the issuer is down": _flood_in_an_outage,
+    "cache killed": _cache_killed,
+    "cache silent": _cache_silent,
+    "cache restarting": _cache_restarting,
+    "cache poisoned": lambda stage: poisoned(stage.scene, stage.traffic),
+    "issuer and cache down": _all_down,
+}
