@@ -43,6 +43,9 @@ def generate(into: Path) -> None:
     outputs = (f"--python_out={into}", f"--pyi_out={into}")
     subprocess.run([tools(), "-m", "grpc_tools.protoc", f"-I{ROOT}", *outputs, str(PROTO)], cwd=TOP, check=True)
     shutil.copyfile(ROOT / PROTO, into / PROTO)
+    stub = (into / PROTO).with_name("annotations_pb2.pyi")
+    # The old generator leaves Mapping bare, which strict type checkers of our users would call unknown.
+    stub.write_text(stub.read_text().replace(", _Mapping]", ", _Mapping[str, object]]"))
 
 
 def differs(made: Path, there: Path) -> bool:

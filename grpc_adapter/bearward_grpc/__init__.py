@@ -4,8 +4,8 @@ from __future__ import annotations
 
 try:
     import grpc  # noqa: F401
-except ImportError as error:
-    raise ImportError("bearward_grpc needs grpcio: pip install 'bearward[grpc]'") from error
+except ImportError as _missing:
+    raise ImportError("bearward_grpc needs grpcio: pip install 'bearward[grpc]'") from _missing
 
 from bearward_grpc.aio import AuthInterceptor
 from bearward_grpc.background import VerifierThread

@@ -62,7 +62,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
     ) -> None:
-        self.policy = policy_of(policy, health=health, reflection=reflection)
+        self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
         self._gate = Gate(
             verifier,
             self.policy,

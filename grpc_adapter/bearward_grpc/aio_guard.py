@@ -32,7 +32,7 @@ class StreamEndedError(Exception):
 class Guard:
     """One stream, tied to its token. Made in the task that serves the call."""
 
-    __slots__ = ("_before", "_idle", "_interrupted", "_loop", "_task", "_waiting", "_writes", "ended", "watch")
+    __slots__ = ("_before", "_idle", "_interrupted", "_loop", "_task", "_writes", "ended", "waiting", "watch")
 
     def __init__(self) -> None:
         task = asyncio.current_task()
@@ -41,7 +41,7 @@ class Guard:
         self._task = task
         self._loop = task.get_loop()
         self._before = task.cancelling()
-        self._waiting = False
+        self.waiting: bool = False  # for the handler; only then may it be interrupted
         self._interrupted = False
         self._writes = 0
         self._idle: asyncio.Future[None] | None = None
@@ -60,22 +60,28 @@ class Guard:
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for the handler; raises `StreamEndedError` when the token ends first."""
-        self._waiting = True
+        self.waiting = True
         try:
             result = await awaitable
         except BaseException as error:
-            self._waiting = False
-            if (
-                self.ended is None
-                or isinstance(error, grpc.aio.AbortError | GeneratorExit)
-                or self._cancelled_by_others()
-            ):
-                raise
-            raise StreamEndedError from error
-        self._waiting = False
+            self.judge(error)
+            raise
+        self.waiting = False
+        self.look()
+        return result
+
+    def look(self) -> None:
+        """After the handler handed over: raise `StreamEndedError` if the token has ended."""
         if self.ended is not None and not self._cancelled_by_others():
             raise StreamEndedError
-        return result
+
+    def judge(self, error: BaseException) -> None:
+        """What the handler raised: return if that is its own or the caller's doing, else raise `StreamEndedError`."""
+        self.waiting = False
+        if self.ended is None or isinstance(error, grpc.aio.AbortError | GeneratorExit | StreamEndedError):
+            return
+        if not self._cancelled_by_others():
+            raise StreamEndedError from error
 
     async def write(self, awaitable: Awaitable[T]) -> T:
         """Await a write that the handler makes itself; nothing interrupts it, and none begins once the token ended."""
@@ -102,7 +108,7 @@ class Guard:
             watch.close()
 
     def _interrupt(self) -> None:
-        if self._waiting and not self._writes and not self._interrupted:
+        if self.waiting and not self._writes and not self._interrupted:
             self._interrupted = True
             self._task.cancel()
 

@@ -98,10 +98,21 @@ class Wrapping:
             try:
                 _begin(guard, context, watch=guarded)
                 responses = behaviour(request, GuardedContext(context, guard) if guarded else context)
-                while guard.ended is None:
-                    yield await guard.wait(anext(responses))
-                refused = guard.ended
-            except StopAsyncIteration:
+                guard.waiting = True
+                try:
+                    async for response in responses:
+                        guard.waiting = False
+                        if guard.ended is not None:
+                            guard.look()
+                        yield response
+                        if guard.ended is not None:
+                            guard.look()
+                        guard.waiting = True
+                except BaseException as error:
+                    guard.judge(error)
+                    raise
+                guard.waiting = False
+                guard.look()
                 return
             except StreamEndedError:
                 refused = guard.ended

@@ -30,8 +30,8 @@ class VerifierThread:
     """
 
     def __init__(self, verifier: Verifier) -> None:
-        self.verifier = verifier
-        self.loop = asyncio.new_event_loop()
+        self.verifier: Verifier = verifier
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="bearward-verifier", daemon=True)
         self._started: Future[None] | None = None
         self._lock = threading.Lock()

@@ -36,10 +36,10 @@ class Call:
     __slots__ = ("gate", "guard", "loop", "principal", "rule", "token")
 
     def __init__(self, gate: Gate, rule: Rule, principal: Principal, token: str) -> None:
-        self.gate = gate
-        self.rule = rule
-        self.principal = principal
-        self.token = token
+        self.gate: Gate = gate
+        self.rule: Rule = rule
+        self.principal: Principal = principal
+        self.token: str = token
         self.guard: StreamGuard | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # of the verifier, where the handler runs in a thread
 

@@ -38,10 +38,10 @@ class Gate:
     __slots__ = ("_find", "certificate_bound", "policy", "streams", "verifier")
 
     def __init__(self, verifier: Verifier, policy: Policy, *, streams: StreamTerms, certificate_bound: bool) -> None:
-        self.verifier = verifier
-        self.policy = policy
-        self.streams = streams
-        self.certificate_bound = certificate_bound
+        self.verifier: Verifier = verifier
+        self.policy: Policy = policy
+        self.streams: StreamTerms = streams
+        self.certificate_bound: bool = certificate_bound
         self._find = policy.find
 
     def admit_now(self, method: str, metadata: Metadata) -> Call | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TypeVar, final
+from typing import Final, TypeAlias, TypeVar, final
 
 from bearward.errors import ConfigurationError
 from bearward.requirements import AUTHENTICATED, Requirement
@@ -30,7 +30,7 @@ __all__ = [
 
 
 F = TypeVar("F", bound=Callable[..., object])
-MARK = "__bearward_rule__"
+MARK: Final = "__bearward_rule__"
 """Where a marked method of a servicer keeps its rule."""
 
 
@@ -51,16 +51,16 @@ class Open:
         return self._word
 
 
-public = Open("public")
+public: Final[Open] = Open("public")
 """Anyone may call this method, with or without a token. The token, if any, is not looked at."""
 
-optional = Open("optional")
+optional: Final[Open] = Open("optional")
 """Anyone may call this method without a token, as nobody; one who brings a token must bring a good one."""
 
-authenticated: Requirement = AUTHENTICATED
+authenticated: Final[Requirement] = AUTHENTICATED
 """Any verified token will do."""
 
-Rule = Requirement | Open
+Rule: TypeAlias = Requirement | Open
 
 
 def requires(requirement: Requirement) -> Callable[[F], F]:
@@ -84,9 +84,11 @@ def mark(method: F, rule: Rule) -> F:
     return method
 
 
-HEALTH = tuple(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
+HEALTH: Final[tuple[str, ...]] = tuple(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
 # Tools ask for v1 first and fall back to v1alpha only when they are told UNIMPLEMENTED, so both go together.
-REFLECTION = tuple(f"/grpc.reflection.{v}.ServerReflection/ServerReflectionInfo" for v in ("v1", "v1alpha"))
+REFLECTION: Final[tuple[str, ...]] = tuple(
+    f"/grpc.reflection.{v}.ServerReflection/ServerReflectionInfo" for v in ("v1", "v1alpha")
+)
 CHANNELZ = "grpc.channelz."
 _MAX_MATCHED = 1024  # callers may make names up
 
@@ -122,7 +124,7 @@ class Policy:
         self._matched: dict[str, Rule] = {}  # names that a service's rule was found for, for they come again
         for name, rule in rules.items():
             self._add(name, rule)
-        self.written = MappingProxyType(dict(rules))
+        self.written: Mapping[str, Rule] = MappingProxyType(dict(rules))
         self._add_own(HEALTH, health, "health")
         if reflection is not False:
             self._add_own(REFLECTION, public if reflection is True else reflection, "reflection")

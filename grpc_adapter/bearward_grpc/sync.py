@@ -57,9 +57,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
     ) -> None:
-        self.policy = policy_of(policy, health=health, reflection=reflection)
+        self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
         streams = stream_terms(stream_expiry, stream_leeway)
-        self.background = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
+        self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
         self._gate = Gate(self.background.verifier, self.policy, streams=streams, certificate_bound=certificate_bound)
         answers = Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata)
         self._answers = PerRefusal(answers.of)

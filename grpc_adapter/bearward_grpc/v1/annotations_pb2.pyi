@@ -36,7 +36,7 @@ class Rule(_message.Message):
     claims: _containers.RepeatedCompositeFieldContainer[Claim]
     acr_values: _containers.RepeatedScalarFieldContainer[str]
     max_age: int
-    def __init__(self, access: _Optional[_Union[Access, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., any_scopes: _Optional[_Iterable[str]] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping]]] = ..., acr_values: _Optional[_Iterable[str]] = ..., max_age: _Optional[int] = ...) -> None: ...
+    def __init__(self, access: _Optional[_Union[Access, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., any_scopes: _Optional[_Iterable[str]] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping[str, object]]]] = ..., acr_values: _Optional[_Iterable[str]] = ..., max_age: _Optional[int] = ...) -> None: ...
 
 class Claim(_message.Message):
     __slots__ = ("name", "values")
