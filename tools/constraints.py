@@ -25,7 +25,20 @@ def main() -> None:
         python = Path(place) / "bin" / "python"
         run(sys.executable, "-m", "venv", place)
         run(python, "-m", "pip", "install", "-qq", "--upgrade", "pip")
-        run(python, "-m", "pip", "install", "-qq", "--editable", ".[all]", "--group", "dev", "--group", "bench", "editables")
+        run(
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-qq",
+            "--editable",
+            ".[all]",
+            "--group",
+            "dev",
+            "--group",
+            "bench",
+            "editables",
+        )
         listed = run(python, "-m", "pip", "list", "--format", "json", "--exclude", "bearward")
     pins = sorted(f"{dist['name'].lower()}=={dist['version']}" for dist in json.loads(listed))
     (TOP / "constraints.txt").write_text(HEAD + "\n".join(pins) + "\n")

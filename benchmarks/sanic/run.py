@@ -101,7 +101,12 @@ function request()
   return wrk.format(nil, nil, {{["Authorization"] = "Bearer " .. tokens[n]}})
 end
 """
-    written = {"repeated": header % token, "bad": header % (token[:-8] + "AAAAAAAA"), "nothing": 'wrk.method = "GET"\n', "fresh": fresh}
+    written = {
+        "repeated": header % token,
+        "bad": header % (token[:-8] + "AAAAAAAA"),
+        "nothing": 'wrk.method = "GET"\n',
+        "fresh": fresh,
+    }
     made = {}
     for name, text in written.items():
         made[name] = folder / f"{name}.lua"
