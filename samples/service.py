@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -88,7 +88,7 @@ class OffLoop:
         """`call(*values)` in the thread: `await off_loop.do(service.add_note, principal, text)`."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *values)
 
-    async def watch(self, last: int) -> AsyncIterator[Note]:
+    async def watch(self, last: int) -> AsyncGenerator[Note, None]:
         """Each note after `last`, as it comes, without end."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         patience = _LOOK_AGAIN if self.service.store.shared else None

@@ -30,7 +30,7 @@ def main() -> int:
         set_up(asked)
         mark.write_text(asked)
     print(f"on the lowest versions allowed: {' '.join(pins)}", flush=True)
-    command = [PYTHON, "-m", "pytest", *OLD_WARNINGS, *NOT_HERE, *sys.argv[1:]]
+    command: list[str | Path] = [PYTHON, "-m", "pytest", *OLD_WARNINGS, *NOT_HERE, *sys.argv[1:]]
     return subprocess.run(command, cwd=TOP, check=False).returncode
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 import httpx2
@@ -24,7 +24,7 @@ class Transports:
         limits = httpx2.Limits(max_connections=32, max_keepalive_connections=32)
         self._http = httpx2.AsyncClient(base_url=f"http://{servers['http']}", timeout=_TIMEOUT, limits=limits)
         self._channel = grpc.aio.insecure_channel(servers["grpc"])
-        self._stub = ProtectedServiceStub(self._channel)
+        self._stub: Any = ProtectedServiceStub(self._channel)  # the types know it for a channel that blocks
         self.calls = {"http": self._over_http, "grpc": self._over_grpc}
 
     async def _over_http(self, token: str) -> str:

@@ -101,9 +101,13 @@ def test_the_client_as_a_command(issuer: LocalIssuer) -> None:
                 return client.wait(), client.lines, client.errors()
 
         assert call(issuer.mint(), "access") == (0, ['{"message": "Access granted"}'], "")
-        refused = (1, [], "UNAUTHENTICATED credentials_missing: no bearer token was presented\n")
+        refused: tuple[int, list[str], str] = (
+            1,
+            [],
+            "UNAUTHENTICATED credentials_missing: no bearer token was presented\n",
+        )
         assert call("", "access") == refused
-        ended = (1, [], "UNAUTHENTICATED token_expired: the token has expired\n")
+        ended: tuple[int, list[str], str] = (1, [], "UNAUTHENTICATED token_expired: the token has expired\n")
         assert call(issuer.mint(scope=SCOPES, lifetime=3), "watch") == ended
         assert call("", "dance")[0] == 2
 

@@ -128,7 +128,7 @@ def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
     async def once() -> str | None:
         loop = asyncio.get_running_loop()
         if not app.router.finalized:
-            await app._startup()  # type: ignore[no-untyped-call]
+            await app._startup()
         await app._server_event("init", "before", loop=loop)
         subject = (await bearward.verifier.verify(issuer.mint(sub="ada"))).subject
         await app._server_event("shutdown", "after", loop=loop)

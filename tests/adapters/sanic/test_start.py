@@ -218,7 +218,7 @@ def _start(app: App, look: Callable[[], Any] = lambda: None) -> Any:
     """Start and stop as a server would, without one."""
 
     async def start() -> Any:
-        await app._startup()  # type: ignore[no-untyped-call]
+        await app._startup()
         await app._server_event("init", "before", loop=asyncio.get_running_loop())
         try:
             return look()
