@@ -33,6 +33,10 @@ test: venv ## run the tests (ARGS="-k expired" picks some)
 attack: venv ## hostile and good tokens against the core and both samples; exits with 1 on a wrong verdict
 	$(PY) -m tests.attack $(ARGS)
 
+.PHONY: chaos
+chaos: venv ## every fault against the live sample servers under load; exits with 1 on a wrong verdict
+	@$(PY) -m tests.chaos $(ARGS)
+
 .PHONY: vectors
 vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
 	$(PY) -m tests.vectors
