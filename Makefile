@@ -112,6 +112,11 @@ fuzz: venv ## fuzz the core for FUZZ_SECONDS (60); what crashes becomes a test
 differential: venv ## write docs/differential.md anew: what joserfc and PyJWT say about the same tokens
 	$(PY) -m tests.differential
 
+.PHONY: mutation
+mutation: venv ## change the pure files in every small way and see whether a test notices; takes an hour
+	$(PY) -m pip install --quiet 'mutmut>=3.8'
+	$(PY) tools/mutation.py $(ARGS)
+
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist

@@ -210,6 +210,10 @@ def _deep(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     return st.builds(wrap, st.lists(st.booleans(), min_size=5, max_size=18), values)
 
 
+_many = st.lists(_scalars | numbers, min_size=50, max_size=140).map(lambda items: b'{"a":[' + b",".join(items) + b"]}")
+"""More numbers than the fast parser is trusted with: it is slow at some of them."""
+
+
 def _damaged(document: bytes, place: int, kind: int, octet: int) -> bytes:
     place = place % (len(document) + 1)
     new = bytes((octet,))
@@ -225,7 +229,7 @@ def _damaged(document: bytes, place: int, kind: int, octet: int) -> bytes:
     )[kind]
 
 
-json_texts = st.one_of(_objects(_values), _objects(_values), _objects(_values), _deep(_scalars), _values)
+json_texts = st.one_of(_objects(_values), _objects(_values), _objects(_values), _deep(_scalars), _values, _many)
 """Documents that are mostly well-formed JSON, and mostly objects."""
 
 _octet = st.one_of(st.sampled_from(b'":,{}[] \\\n0e-'), st.integers(0, 255))
