@@ -20,6 +20,7 @@ from bearward_grpc import aio_denial, thread_denial
 from bearward_grpc.aio_wrapping import Wrapping
 from bearward_grpc.answers import Answers, PerRefusal
 from bearward_grpc.call import CALL
+from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
 from bearward_grpc.policy import Policy, Rule, public
 from bearward_grpc.report import LOGGER, report_bug
@@ -43,7 +44,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
 
     Streams end with UNAUTHENTICATED when their token expires (`stream_leeway` seconds later), is revoked, or its key
     is withdrawn; `stream_expiry="ignore"` lets them live. `certificate_bound=True` accepts tokens that are bound to
-    the peer's certificate (RFC 8705) and checks the binding; otherwise such tokens are refused.
+    the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context,
+    does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
 
     Raises `ConfigurationError` for a policy that is empty or cannot be meant.
     """
@@ -61,6 +63,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
+        client_certificate: ClientCertificate | None = None,
     ) -> None:
         self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
         self._gate = Gate(
@@ -68,6 +71,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             self.policy,
             streams=stream_terms(stream_expiry, stream_leeway),
             certificate_bound=certificate_bound,
+            client_certificate=client_certificate,
         )
         answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
         self._denials = PerRefusal(lambda error: aio_denial.denial(answers.of(error)))

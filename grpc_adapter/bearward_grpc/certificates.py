@@ -1,4 +1,4 @@
-"""Tokens that are bound to the caller's certificate (RFC 8705 section 3), read from the TLS peer.
+"""Tokens that are bound to the caller's certificate (RFC 8705 section 3), read from the TLS peer or where we are told.
 
 Rule of this file: an interceptor is told nothing of the peer, so the check stands in the wrapped handler, before the
 handler's own first line. The comparison itself is the core's.
@@ -7,21 +7,37 @@ handler's own first line. The comparison itself is the core's.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from bearward.confirmation import check_certificate, is_bound
+from bearward.errors import AuthError, Refusal
 from bearward_grpc.call import Call
+from bearward_grpc.report import report_bug
 
-__all__ = ["check_binding"]
+__all__ = ["ClientCertificate", "check_binding", "peer_certificate"]
+
+ClientCertificate = Callable[[Any], bytes | None]
+"""From the call's `ServicerContext` to the client's certificate (DER), once its key was proven; None for no proof."""
 
 
 def check_binding(call: Call | None, context: Any) -> None:
-    """Raise `AuthError` if the call's token is bound to another certificate than the peer's."""
+    """Raise `AuthError` if the call's token is bound to another certificate than the client's."""
     if call is not None and is_bound(call.principal):
-        check_certificate(call.principal, _peer_certificate(context))
+        check_certificate(call.principal, _found(call.gate.client_certificate, context))
 
 
-def _peer_certificate(context: Any) -> bytes | None:
+def _found(find: ClientCertificate, context: Any) -> bytes | None:
+    """What `find` answers; its own bugs are an internal error, since grpc would send their text to the caller."""
+    try:
+        certificate = find(context)
+    except Exception as error:  # noqa: BLE001  (the caller's own function)
+        report_bug("a bug while the client's certificate was looked for", error)
+        raise AuthError(Refusal.INTERNAL_ERROR) from None
+    return certificate if isinstance(certificate, bytes) else None
+
+
+def peer_certificate(context: Any) -> bytes | None:
     """The peer's certificate in DER, or None without mutual TLS."""
     pems = context.auth_context().get("x509_pem_cert")
     if not pems:

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bearward.credentials import bearer_token
-from bearward.errors import AuthError, KeysNeeded, Refusal
+from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
 from bearward.principal import Principal
 from bearward.requirements import authorize
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
+from bearward_grpc.certificates import ClientCertificate, peer_certificate
 from bearward_grpc.policy import Open, Policy, Rule, optional, public
 
 __all__ = ["Gate", "StreamTerms"]
@@ -35,13 +36,24 @@ class StreamTerms:
 class Gate:
     """A verifier, a policy, and what an adapter was told about tokens that are bound to a certificate."""
 
-    __slots__ = ("_find", "certificate_bound", "policy", "streams", "verifier")
+    __slots__ = ("_find", "certificate_bound", "client_certificate", "policy", "streams", "verifier")
 
-    def __init__(self, verifier: Verifier, policy: Policy, *, streams: StreamTerms, certificate_bound: bool) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        policy: Policy,
+        *,
+        streams: StreamTerms,
+        certificate_bound: bool,
+        client_certificate: ClientCertificate | None,
+    ) -> None:
+        if client_certificate is not None and not callable(client_certificate):
+            raise ConfigurationError("client_certificate", "must be callable")
         self.verifier: Verifier = verifier
         self.policy: Policy = policy
         self.streams: StreamTerms = streams
-        self.certificate_bound: bool = certificate_bound
+        self.certificate_bound: bool = certificate_bound or client_certificate is not None
+        self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._find = policy.find
 
     def admit_now(self, method: str, metadata: Metadata) -> Call | None:

@@ -18,6 +18,7 @@ from bearward.verifier import Verifier
 from bearward_grpc.answers import Answers, PerRefusal
 from bearward_grpc.background import VerifierThread
 from bearward_grpc.call import CALL, Call
+from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
 from bearward_grpc.policy import Policy, Rule, public
 from bearward_grpc.report import report_bug
@@ -56,11 +57,18 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
+        client_certificate: ClientCertificate | None = None,
     ) -> None:
         self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
         streams = stream_terms(stream_expiry, stream_leeway)
         self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
-        self._gate = Gate(self.background.verifier, self.policy, streams=streams, certificate_bound=certificate_bound)
+        self._gate = Gate(
+            self.background.verifier,
+            self.policy,
+            streams=streams,
+            certificate_bound=certificate_bound,
+            client_certificate=client_certificate,
+        )
         answers = Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata)
         self._answers = PerRefusal(answers.of)
         self._denials = PerRefusal(lambda error: denial(self._answers.of(error)))

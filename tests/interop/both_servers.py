@@ -21,7 +21,7 @@ __all__ = ["Both"]
 
 
 class Both:
-    """One process: Sanic on `http_url`, grpc.aio with mutual TLS on `grpc_target`."""
+    """One process: Sanic on `http_url`, grpc.aio with mutual TLS on `grpc_target`, and without on `plain_target`."""
 
     def __init__(self, sheet: Sheet, *issuers: Mapping[str, Any]) -> None:
         self.authority = Authority(sheet.folder)
@@ -31,9 +31,9 @@ class Both:
         config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
         command = [sys.executable, "-m", "tests.interop.peers.both", config, certificate, key, self.authority.file]
         process = sheet.start(Process("both", command, sheet.folder, env=environment()))
-        self.grpc_target = process.line("listening on grpc://")
-        self.http_url = process.line("listening on http://")
-        self.http_url = f"http://{self.http_url}"
+        self.grpc_target = process.line("listening on grpcs://")
+        self.plain_target = process.line("listening on grpc://")
+        self.http_url = "http://" + process.line("listening on http://")
 
     def channel_credentials(self, files: tuple[Path, Path] | None) -> grpc.ChannelCredentials:
         """For a client with this certificate and key, or with none."""

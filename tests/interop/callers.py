@@ -62,9 +62,11 @@ class GRPCCaller:
             self.channel = grpc.secure_channel(target, credentials, options=options)
         self.stub = sample_pb2_grpc.ProtectedServiceStub(self.channel)
 
-    def whoami(self, token: str | None) -> Answer:
-        """`WhoAmI` with this token, or with none."""
-        metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+    def whoami(self, token: str | None, **headers: str) -> Answer:
+        """`WhoAmI` with this token, or with none; `headers` are further metadata, `_` for `-`."""
+        metadata = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+        if token is not None:
+            metadata = (*metadata, ("authorization", f"Bearer {token}"))
         try:
             answer = self.stub.WhoAmI(
                 sample_pb2.WhoAmIRequest(), metadata=metadata, timeout=TIMEOUT, wait_for_ready=True

@@ -19,7 +19,7 @@ _MANAGER = "extensions.filters.network.http_connection_manager.v3.HttpConnection
 def configuration(
     ports: dict[str, int], upstreams: dict[str, str], server: tuple[Path, Path], client_ca: Path
 ) -> dict[str, Any]:
-    """Listeners on `ports` (edge, mutual, passthrough) before `upstreams` (http, grpc, bound, tls: host:port)."""
+    """Listeners on `ports` (edge, mutual, passthrough) before `upstreams` (http, grpc, bound, bound-grpc, tls: host:port)."""
     by_kind: list[dict[str, Any]] = [
         {
             "match": {
@@ -34,7 +34,7 @@ def configuration(
     trusted = {"trusted_ca": {"filename": str(client_ca)}}
     forward = {"forward_client_cert_details": "SANITIZE_SET", "set_current_client_cert_details": {"cert": True}}
     to_bound = [
-        {"match": {"prefix": "/bearward."}, "route": {"cluster": "grpc", "timeout": "0s"}},
+        {"match": {"prefix": "/bearward."}, "route": {"cluster": "bound-grpc", "timeout": "0s"}},
         {"match": {"prefix": "/"}, "route": {"cluster": "bound", "timeout": "0s"}},
     ]
     listeners = [
@@ -42,7 +42,7 @@ def configuration(
         _listener("mutual", ports["mutual"], _http("mutual", to_bound, forward), _tls(server, trusted)),
         _listener("passthrough", ports["passthrough"], _tcp("tls"), None),
     ]
-    clusters = [_cluster(name, address, http2=name == "grpc") for name, address in upstreams.items()]
+    clusters = [_cluster(name, address, http2=name.endswith("grpc")) for name, address in upstreams.items()]
     return {"static_resources": {"listeners": listeners, "clusters": clusters}}
 
 

@@ -28,13 +28,17 @@ from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
 
 __all__ = ["ROWS"]
 
+_HTTP, _GRPC = "HTTP with its certificate forwarded", "gRPC with its certificate forwarded"
+_PASSED = "gRPC with TLS passed through"
+
 
 def _run(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
     pair = Pair(sheet, issuer.trust)
     both = Both(sheet, issuer.trust)
     ports = {name: free_port() for name in ("edge", "mutual", "passthrough")}
-    upstreams = {"http": pair.http_url, "grpc": pair.grpc_target, "bound": both.http_url, "tls": both.grpc_target}
+    upstreams = {"http": pair.http_url, "grpc": pair.grpc_target, "bound": both.http_url}
+    upstreams |= {"bound-grpc": both.plain_target, "tls": both.grpc_target}
     addresses = {name: address.removeprefix("http://") for name, address in upstreams.items()}
     file = sheet.folder / "envoy.json"
     file.write_text(
@@ -77,32 +81,31 @@ def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> 
     mine, theirs = both.authority.issue("mine"), both.authority.issue("theirs")
     token = _bound(issuer, thumbprint(mine[0]))
     plain = issuer.mint()
-    spoofed = {"x-forwarded-client-cert": f'Cert="{_quoted(mine[0])}"'}
-    for name, files, presented, right, more in (
-        ("bound token with its certificate", mine, token, ACCEPTED, {}),
-        ("bound token with another certificate", theirs, token, "token_sender_constrained", {}),
-        ("bound token, the certificate forged in the header", theirs, token, "token_sender_constrained", spoofed),
-        ("token that is not bound", mine, plain, ACCEPTED, {}),
+    forged = f'Cert="{_quoted(mine[0])}"'
+    for name, files, presented, right, spoofs in (
+        ("bound token with its certificate", mine, token, ACCEPTED, False),
+        ("bound token with another certificate", theirs, token, "token_sender_constrained", False),
+        ("bound token, its certificate forged in the header", theirs, token, "token_sender_constrained", True),
+        ("token that is not bound", mine, plain, ACCEPTED, False),
     ):
-        http = HTTPCaller(
-            f"https://localhost:{ports['mutual']}", "HTTP with mutual TLS", verify=_context(both, files), headers=more
-        )
-        sheet.expect(name, right, [http.whoami(presented)])
+        more = {"x-forwarded-client-cert": forged} if spoofs else {}
+        http = HTTPCaller(f"https://localhost:{ports['mutual']}", _HTTP, verify=_context(both, files), headers=more)
+        credentials = both.channel_credentials(files)
+        with (
+            GRPCCaller(f"localhost:{ports['mutual']}", _GRPC, credentials=credentials) as behind,
+            GRPCCaller(f"localhost:{ports['passthrough']}", _PASSED, credentials=credentials) as passed,
+        ):
+            metadata = {"x_forwarded_client_cert": forged} if spoofs else {}
+            answers = [
+                http.whoami(presented),
+                behind.whoami(presented, **metadata),
+                passed.whoami(presented, **metadata),
+            ]
+            sheet.expect(name, right, answers)
         http.close()
-        if not more:
-            with GRPCCaller(
-                f"localhost:{ports['passthrough']}", "gRPC with mutual TLS", credentials=both.channel_credentials(files)
-            ) as stub:
-                sheet.expect(name, right, [stub.whoami(presented)])
-    with GRPCCaller(
-        f"localhost:{ports['mutual']}", "gRPC, its TLS ended by Envoy", credentials=both.channel_credentials(mine)
-    ) as stub:
-        sheet.expect("bound token, forwarded certificate", "token_sender_constrained", [stub.whoami(token)])
     _no_certificate(sheet, both, ports, token)
-    sheet.note("Over HTTP the certificate is read from Envoy's `x-forwarded-client-cert`.")
-    sheet.note(
-        "gRPC checks the binding to its own TLS peer: Envoy must pass the connection through, or bound tokens are refused."
-    )
+    sheet.note("Envoy ends mutual TLS and forwards the certificate in `x-forwarded-client-cert`, for both adapters;")
+    sheet.note("where it passes the connection through, gRPC reads the certificate from its own TLS peer.")
 
 
 def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str) -> None:
@@ -117,7 +120,7 @@ def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str)
         refused = True
     else:
         refused = False
-    sheet.check("no certificate at all", "HTTP with mutual TLS", refused, "let in")
+    sheet.check("no certificate at all", _HTTP, refused, "let in")
     with GRPCCaller(f"localhost:{ports['passthrough']}", credentials=both.channel_credentials(None)) as caller:
         try:
             caller.stub.WhoAmI(sample_pb2.WhoAmIRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=10)
@@ -125,7 +128,7 @@ def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str)
             refused = error.code() is grpc.StatusCode.UNAVAILABLE
         else:
             refused = False
-    sheet.check("no certificate at all", "gRPC with mutual TLS", refused, "let in")
+    sheet.check("no certificate at all", _PASSED, refused, "let in")
 
 
 def _bound(issuer: Issuer, digest: str) -> str:

@@ -1,0 +1,83 @@
+"""Behind a proxy that ends mutual TLS, the certificate that a token is bound to is where `client_certificate` says."""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64decode, b64encode
+from typing import Any
+
+import pytest
+
+from bearward import AUTHENTICATED, ConfigurationError
+from bearward.testing import LocalIssuer
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor
+from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
+from tests.adapters.grpc.certificates import Authority, Certified
+from tests.adapters.grpc.conftest import trust
+from tests.adapters.grpc.servers import KINDS, SERVICE, async_echo, serving, sync_echo
+
+RULES = {SERVICE: AUTHENTICATED}
+SERVED = [shape for shape in SHAPES if shape != "unknown method"]
+FORMS = [*KINDS, "aio with plain functions"]
+HEADER = "x-client-certificate"
+
+
+def _forwarded(context: Any) -> bytes | None:
+    values = [value for name, value in context.invocation_metadata() if name == HEADER]
+    return b64decode(values[0]) if len(values) == 1 else None
+
+
+def _header(certified: Certified) -> tuple[tuple[str, str], ...]:
+    return ((HEADER, b64encode(ssl.PEM_cert_to_DER_cert(certified.pem.decode())).decode()),)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_forwarded_certificate_is_what_a_token_is_bound_to(form: str, issuer: LocalIssuer) -> None:
+    """The right one is served; another, none and two are refused before the handler runs; unbound tokens as ever."""
+    authority = Authority()
+    own, other = authority.certify("ada"), authority.certify("mallory")
+    bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": own.thumbprint}}))
+    kind = form.partition(" ")[0]
+    echo = sync_echo if kind == "sync" or "plain" in form else async_echo
+    rows: list[tuple[Any, str | None]] = [
+        ((*bound, *_header(own)), None),
+        ((*bound, *_header(other)), "token_sender_constrained"),
+        ((*bound, *_header(own), *_header(own)), "token_sender_constrained"),
+        (bound, "token_sender_constrained"),
+        (bearer(issuer.mint(sub="ada")), None),
+    ]
+    with (
+        serving(kind, trust(issuer), RULES, behaviours=echo, client_certificate=_forwarded) as server,
+        channel_to(server.target) as channel,
+    ):
+        for shape in SERVED:
+            for metadata, refusal in rows:
+                ran = len(server.seen.callers)
+                assert SHAPES[shape](channel, metadata).code == refusal
+                assert (len(server.seen.callers) == ran) is (refusal is not None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_bug_in_the_function_tells_the_caller_nothing(form: str, issuer: LocalIssuer) -> None:
+    """Whatever it raises is an internal error with a fixed text."""
+
+    def broken(_: Any) -> bytes | None:
+        raise ValueError("a secret of ours")
+
+    kind = form.partition(" ")[0]
+    echo = sync_echo if kind == "sync" or "plain" in form else async_echo
+    bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": Authority().certify("ada").thumbprint}}))
+    with (
+        serving(kind, trust(issuer), RULES, behaviours=echo, client_certificate=broken) as server,
+        channel_to(server.target) as channel,
+    ):
+        for shape in SERVED:
+            outcome = SHAPES[shape](channel, bound)
+            assert (outcome.code, outcome.details) == ("internal_error", "internal error")
+
+
+@pytest.mark.parametrize("interceptor", [AuthInterceptor, SyncAuthInterceptor])
+def test_what_cannot_be_called_is_refused(interceptor: Any, issuer: LocalIssuer) -> None:
+    """A setting that cannot be meant stops the start."""
+    with pytest.raises(ConfigurationError, match="client_certificate"):
+        interceptor(trust(issuer), RULES, client_certificate="x-forwarded-client-cert")
