@@ -134,10 +134,15 @@ def _parsed(jwks: Mapping[str, Any]) -> JWKSet:
 
 
 def _check_issuer(issuer: object, *, allow_http: bool) -> None:
-    if not isinstance(issuer, str) or not issuer or issuer.strip() != issuer:
+    # An octet that is no UTF-8 comes out of the environment as a lone surrogate, which no `iss` can hold.
+    if not isinstance(issuer, str) or not issuer or issuer.strip() != issuer or not _is_unicode(issuer):
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
     if issuer.lower().startswith("http://"):
         _check_url("issuer", issuer, allow_http=allow_http)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _check_url(setting: str, url: object, *, allow_http: bool) -> None:
@@ -146,7 +151,7 @@ def _check_url(setting: str, url: object, *, allow_http: bool) -> None:
         host = parts.hostname if parts else None
     except ValueError:
         parts = host = None
-    if parts is None or parts.scheme.lower() not in ("http", "https") or not host:
+    if parts is None or parts.scheme.lower() not in ("http", "https") or not host or not _is_unicode(host):
         raise ConfigurationError(setting, "must be an https URL")
     if parts.username is not None or parts.fragment:
         raise ConfigurationError(setting, "must be an https URL without user name and fragment")

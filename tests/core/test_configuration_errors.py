@@ -35,6 +35,10 @@ TENANTS = "https://login.example/{tenant}"
 POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"issuer": ""}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
     ({"issuer": " https://a"}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
+    ({"issuer": "https://a.example/\udcff"}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
+    ({"jwks_uri": "https://\udcff"}, "jwks_uri: must be an https URL"),
+    ({"jwks_uri": "https://\ud800"}, "jwks_uri: must be an https URL"),
+    ({"jwks_uri": "https://\udfff"}, "jwks_uri: must be an https URL"),
     ({"issuer": 1}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
     (
         {"issuer": "HTTP://login.example"},

@@ -71,6 +71,7 @@ def settled(make: Callable[[], Settings | tuple[TrustedIssuer, ...]]) -> None:
 @example({"BEARWARD_CACHE": "redis://\udcff"}, True)  # an octet that is no UTF-8, as `os.environ` hands it on
 @example({"BEARWARD_CACHE_SECRET": "\udcff" * 40}, True)
 @example({"BEARWARD_ISSUER": "http://\udcff"}, True)
+@example({"BEARWARD_ISSUER": "\udcff", "BEARWARD_CACHE": "redis://h", "BEARWARD_JWKS_URI": "https://a"}, True)
 @example({"BEARWARD_JWKS_URI": "https://\udcff"}, True)
 @example({"BEARWARD_JWKS_URI": "https://[::1"}, True)
 def test_any_environment_is_settings_or_a_configuration_error(variables: dict[str, str], complete: bool) -> None:
