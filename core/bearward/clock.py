@@ -29,5 +29,5 @@ class SystemClock:
 
     __slots__ = ()
 
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
+    now: staticmethod[[], float] = staticmethod(time.time)
+    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)

@@ -40,7 +40,9 @@ class Issuers:
             raise ConfigurationError("issuers", "must name at least one trusted issuer")
         self._store = store
         self._clock = clock
-        self.explicit = tuple(issuer for issuer in issuers if isinstance(issuer, TrustedIssuer))
+        self.explicit: tuple[TrustedIssuer, ...] = tuple(
+            issuer for issuer in issuers if isinstance(issuer, TrustedIssuer)
+        )
         self._tenants = tuple(issuer for issuer in issuers if isinstance(issuer, TenantIssuers))
         self._resolvers = tuple(i for i in issuers if not isinstance(i, TrustedIssuer | TenantIssuers))
         if not all(callable(resolver) for resolver in self._resolvers):

@@ -35,7 +35,7 @@ class Revocations:
     """
 
     def __init__(self, *, clock: Clock | None = None, max_entries: int = _MAX_ENTRIES) -> None:
-        self.revision = 0
+        self.revision: int = 0
         self._clock = clock or SystemClock()
         self._most = max_entries
         self._entries: dict[tuple[str, str, str], tuple[float, float]] = {}

@@ -49,7 +49,7 @@ class RevocationLog:
         self._gap_at = 0
         self._seen: dict[tuple[str, str, str], Times] | None = None
         self._owner = secrets.token_hex(8)
-        self.refused = 0
+        self.refused: int = 0
         """Entries that were not authentic, or of another version."""
 
     async def read(self) -> None:

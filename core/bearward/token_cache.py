@@ -53,7 +53,7 @@ class TokenCache:
         self._young_bytes = 0
         self._young_limit = max_bytes // 2
         self._young_most = max(1, max_entries // 2)
-        self.max_token = max_token
+        self.max_token: int = max_token
         """Longer tokens, in characters, are not kept."""
 
     def get(self, digest: bytes) -> CacheEntry | None:

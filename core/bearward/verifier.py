@@ -71,7 +71,7 @@ class Verifier:
         if isinstance(token_cache, bool) or not isinstance(token_cache, int) or token_cache < 0:
             raise ConfigurationError("token_cache", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache) if token_cache else None
-        self.revocations = revocations or Revocations(clock=self._clock)
+        self.revocations: Revocations = revocations or Revocations(clock=self._clock)
         self._stop_listening = self.revocations.on_change(self._watches.look)
         self._started: asyncio.AbstractEventLoop | None = None
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 try:
     import sanic as _sanic  # noqa: F401  (the guard of this import is the point)
-except ModuleNotFoundError as missing:
-    if missing.name != "sanic":
+except ModuleNotFoundError as _missing:
+    if _missing.name != "sanic":
         raise
-    raise ImportError("bearward_sanic needs sanic: pip install 'bearward[sanic]'") from missing
+    raise ImportError("bearward_sanic needs sanic: pip install 'bearward[sanic]'") from _missing
 
 from bearward_sanic.context import current_principal
 from bearward_sanic.cookies import CookieCredentials

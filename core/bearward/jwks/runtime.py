@@ -18,7 +18,7 @@ __all__ = ["Runtime", "logger"]
 
 T = TypeVar("T")
 
-logger = logging.getLogger("bearward.jwks")
+logger: logging.Logger = logging.getLogger("bearward.jwks")
 
 
 class Runtime:
@@ -26,7 +26,7 @@ class Runtime:
 
     def __init__(self, clock: Clock, random_share: Callable[[], float] | None = None) -> None:
         self.clock = clock
-        self.jitter = random_share or random.SystemRandom().random
+        self.jitter: Callable[[], float] = random_share or random.SystemRandom().random
         self.loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 

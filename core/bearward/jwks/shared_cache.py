@@ -39,7 +39,7 @@ class SharedCache:
         self._client: _Client | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._paused_until = -math.inf
-        self.state = "ok"
+        self.state: str = "ok"
         """`ok`, or the class of the last failure while it lasts."""
 
     async def get(self, keys: Sequence[str]) -> list[str | None]:

@@ -33,11 +33,11 @@ class KeyState:
         self.options = options
         self._clock = clock
         self._jitter = jitter
-        self.record = Record()
+        self.record: Record = Record()
         self.entry: Entry | None = None
         self.held: HeldKeys | None = None
-        self.unknown = UnknownKids(options.max_unknown_kids)
-        self.attempts = 0
+        self.unknown: UnknownKids = UnknownKids(options.max_unknown_kids)
+        self.attempts: int = 0
         self.error: FetchError | None = None
         self._error_at: float | None = None
 

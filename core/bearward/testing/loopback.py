@@ -33,7 +33,7 @@ class LoopbackServer:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.host = host
-        self.port = port
+        self.port: int = port
         self._answer = answer
         self._tls = tls
         self._listener: socket.socket | None = None

@@ -31,7 +31,7 @@ class ThrowAwayAuthority:
         ca_name = _name("bearward throw-away authority")
         ca = _certificate(ca_name, ca_name, ca_key.public_key(), ca_key, authority=True)
         leaf = _certificate(_name("localhost"), ca_name, key.public_key(), ca_key, authority=False)
-        self.ca_pem = ca.public_bytes(Encoding.PEM)
+        self.ca_pem: bytes = ca.public_bytes(Encoding.PEM)
         self._chain = leaf.public_bytes(Encoding.PEM) + key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
