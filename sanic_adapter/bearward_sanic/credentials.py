@@ -39,7 +39,7 @@ class TokenReader:
         self._max_length = settings.max_token_length
         self._header_only = settings.cookie is None and not settings.query
 
-    def read(self, request: Request, *, websocket: bool = False) -> str:
+    def read(self, request: Request, websocket: bool) -> str:  # noqa: FBT001  (a keyword costs on the hot path)
         """The token, without touching the body; raises `AuthError`."""
         presented = request.headers.getall("authorization", ())
         if self._header_only and not websocket:

@@ -129,6 +129,9 @@ class Bearward:
         openapi.serve_redirect_page(app, self.settings)
         wrap_handlers(app, doors.values(), self.verifier)
         self._render_what_handlers_raise(app, self._saying_no)
+        self._saying_no.prepare()
+        for route in app.router.routes:
+            route.extra.request_middleware[0] = self._door.enter  # the hot path: no detour by Sanic's wrapper and ours
         self._live.start()
 
     async def _announce(self, app: App) -> None:

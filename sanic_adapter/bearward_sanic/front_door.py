@@ -61,8 +61,8 @@ class FrontDoor:
     def enter(self, request: Request) -> Answer:
         """The request middleware."""
         state = request.ctx.__dict__
-        outcome = state.get(OUTCOME)
-        if outcome is not None:
+        if OUTCOME in state:
+            outcome = state[OUTCOME]
             return None if outcome is True else self._say_no(request, *outcome)
         route = request.route
         if route is None:
@@ -81,7 +81,7 @@ class FrontDoor:
     def _authenticate(self, request: Request, door: Door | None) -> Answer:
         token = ""
         try:
-            token = self._read(request, websocket=door is not None and door.websocket)
+            token = self._read(request, door is not None and door.websocket)
             principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
         except AuthError as error:
             if error.refusal is Refusal.CREDENTIALS_MISSING and self._reader.may_be_in_form(request):
@@ -91,7 +91,9 @@ class FrontDoor:
             return self._await_keys(request, door, token)
         except Exception as bug:  # noqa: BLE001  (whatever it is, it is no reason to let anybody in)
             return self._broken(request, bug)
-        return self._authorize(request, door, principal)
+        if door is None or door.mark.requirement is not AUTHENTICATED:
+            return self._authorize(request, door, principal)
+        return self._admit(request, door, principal)
 
     def _authorize(self, request: Request, door: Door | None, principal: Principal) -> Answer:
         requirement = AUTHENTICATED if door is None else door.mark.requirement
@@ -139,7 +141,7 @@ class FrontDoor:
         if self._reader.may_be_in_form(request):
             return False
         try:
-            self._read(request, websocket=door.websocket)
+            self._read(request, door.websocket)
         except AuthError as error:
             return error.refusal is Refusal.CREDENTIALS_MISSING
         return False

@@ -34,7 +34,16 @@ class SayingNo:
         self._app = app
         self._settings = settings
         self._answers = answers
+        self._asgi = True
+        self._renders = True
         self._closes_websockets = settings.websocket_refusal == "close"
+
+    def prepare(self) -> None:
+        """Look, once the application starts, at what need not be looked at for every refusal."""
+        handlers = self._app.error_handler.cached_handlers
+        theirs = [kind for (kind, _), one in handlers.items() if one is not None and one != self.render]
+        self._renders = self._settings.render is not None or AuthError in theirs
+        self._asgi = self._app.asgi
 
     def answer(
         self,
@@ -47,11 +56,12 @@ class SayingNo:
         closes = refuse_body(request)
         if websocket and self._closes_websockets:
             return close_instead(request, error)
-        refuse_handshake(request)
+        if self._asgi:
+            refuse_handshake(request)
         response = self._answers.answer(error, scopes)
         if closes:
             response.headers["connection"] = "close"
-        rendered = self._renderer(request)
+        rendered = self._renderer(request) if self._renders else None
         middleware = self._response_middleware(request)
         if rendered is None and not middleware:
             return response

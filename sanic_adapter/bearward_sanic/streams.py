@@ -17,10 +17,13 @@ from bearward import AuthError, Verifier
 from bearward.lifetime import Watch
 from bearward_sanic.context import principal_of
 
-__all__ = ["ENDED", "LiveRequests"]
+__all__ = ["ENDED", "RESPONSE", "LiveRequests"]
 
 ENDED: Final = "_bearward_ended"
 """Set on `request.ctx` once we have ended the response."""
+
+RESPONSE: Final = "_bearward_response"
+"""Where `request.ctx` keeps the response under ASGI, since older Sanic forgets it once it has begun."""
 
 INTERVAL: Final = 0.2
 """Seconds between two looks; an end comes at most this much after the token's."""
@@ -118,21 +121,26 @@ def _in_flight(request: Request) -> bool:
 def _can_end(request: Request) -> bool:
     """Whether a response of open length is under way."""
     stream: Any = request.stream
-    response = stream.response
+    response = _response(request)
     return stream.stage is Stage.RESPONSE and response is not None and "content-length" not in response.headers
+
+
+def _response(request: Request) -> Any:
+    stream: Any = request.stream
+    return getattr(request.ctx, RESPONSE, None) or stream.response
 
 
 async def _end(request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
     """Send what closes the stream, then stop the handler, which sees a cancellation and can clean up."""
     stream: Any = request.stream
-    response = stream.response
+    response = _response(request)
     farewell = b""
     if (response.content_type or "").startswith("text/event-stream"):
         farewell = f"\n\nevent: {error.code}\ndata: {error.refusal.message}\n\n".encode()
     setattr(request.ctx, ENDED, True)
     try:
         async with asyncio.timeout(_PATIENCE):
-            await response.send(farewell, end_stream=True)
+            await stream.send(farewell, end_stream=True)
     except Exception:  # noqa: BLE001, S110  (a client that is gone, or reads nothing, is cut off all the same)
         pass
     finally:

@@ -13,12 +13,12 @@ from inspect import isawaitable
 from typing import Any
 
 from sanic import Request
-from sanic.response import ResponseStream
+from sanic.response import BaseHTTPResponse, ResponseStream
 
 from bearward import Verifier
 from bearward_sanic.handlers import ORIGINAL, websocket_handler
 from bearward_sanic.policies import Door
-from bearward_sanic.streams import ENDED
+from bearward_sanic.streams import ENDED, RESPONSE
 from bearward_sanic.typed import App
 from bearward_sanic.websockets import guarded_websocket
 
@@ -50,6 +50,7 @@ def _ending_quietly(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(handler)
     async def quiet(request: Request, *args: Any, **kwargs: Any) -> Any:
+        _remember_response(request)
         try:
             response = handler(request, *args, **kwargs)
             if isawaitable(response):
@@ -77,6 +78,17 @@ def _streaming_quietly(request: Request, stream: Callable[..., Any]) -> Callable
             return None
 
     return quiet
+
+
+def _remember_response(request: Request) -> None:
+    stream: Any = request.stream
+    respond = stream.respond
+
+    def remembering(response: BaseHTTPResponse) -> Any:
+        setattr(request.ctx, RESPONSE, response)
+        return respond(response)
+
+    stream.respond = remembering
 
 
 def _was_ended(request: Request) -> bool:

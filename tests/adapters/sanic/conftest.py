@@ -59,6 +59,8 @@ def running(issuer: LocalIssuer) -> Iterator[Callable[[Kind], Server]]:
             return started[str(kind)]
 
         yield run
+        for server in started.values():  # all at once, then one by one: each takes a second or two
+            server.begin_to_stop()
 
 
 def _ids(values: tuple[str, bool, bool]) -> str:

@@ -89,10 +89,14 @@ class Server:
         self.stop()
         self._errors.close()
 
-    def stop(self) -> int:
-        """End the server by SIGTERM; its exit code."""
+    def begin_to_stop(self) -> None:
+        """Tell the server to end."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """End the server by SIGTERM; its exit code."""
+        self.begin_to_stop()
         try:
             return self._process.wait(30)
         except subprocess.TimeoutExpired:
