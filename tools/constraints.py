@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
+EVERYTHING = ("--editable", ".[all]", "--group", "dev", "--group", "bench", "editables")
 HEAD = """\
 # The versions that the tests run with: `make constraints` writes this file from a fresh resolve.
 # They bind development, never the users of the package: its own floors and ceilings are in pyproject.toml.
@@ -25,20 +26,7 @@ def main() -> None:
         python = Path(place) / "bin" / "python"
         run(sys.executable, "-m", "venv", place)
         run(python, "-m", "pip", "install", "-qq", "--upgrade", "pip")
-        run(
-            python,
-            "-m",
-            "pip",
-            "install",
-            "-qq",
-            "--editable",
-            ".[all]",
-            "--group",
-            "dev",
-            "--group",
-            "bench",
-            "editables",
-        )
+        run(python, "-m", "pip", "install", "-qq", *EVERYTHING)
         listed = run(python, "-m", "pip", "list", "--format", "json", "--exclude", "bearward")
     pins = sorted(f"{dist['name'].lower()}=={dist['version']}" for dist in json.loads(listed))
     (TOP / "constraints.txt").write_text(HEAD + "\n".join(pins) + "\n")

@@ -37,11 +37,12 @@ print(sorted({"grpc", "sanic", "google"} & set(sys.modules)))
 
 
 def test_wheel_holds_three_typed_packages(wheel: Path) -> None:
-    """The wheel holds the three packages, each with `py.typed`, and neither tests nor samples."""
+    """The wheel holds the three packages, each with `py.typed`, the `.proto` for users' own, neither tests nor samples."""
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
     assert {name.partition("/")[0] for name in names if name.endswith("/py.typed")} == PACKAGES
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert "bearward_grpc/v1/annotations.proto" in names
 
 
 def test_wheel_metadata(wheel: Path) -> None:
