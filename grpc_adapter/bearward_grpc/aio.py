@@ -24,7 +24,7 @@ from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
 from bearward_grpc.policy import Policy, Rule, public
 from bearward_grpc.report import LOGGER, report_bug
-from bearward_grpc.settings import StreamExpiry, policy_of, stream_terms
+from bearward_grpc.settings import StreamExpiry, certificate_finder, policy_of, stream_terms
 
 __all__ = ["AuthInterceptor"]
 
@@ -71,7 +71,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             self.policy,
             streams=stream_terms(stream_expiry, stream_leeway),
             certificate_bound=certificate_bound,
-            client_certificate=client_certificate,
+            client_certificate=certificate_finder(client_certificate),
         )
         answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
         self._denials = PerRefusal(lambda error: aio_denial.denial(answers.of(error)))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bearward.credentials import bearer_token
-from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
+from bearward.errors import AuthError, KeysNeeded, Refusal
 from bearward.principal import Principal
 from bearward.requirements import authorize
 from bearward.verifier import Verifier
@@ -47,8 +47,6 @@ class Gate:
         certificate_bound: bool,
         client_certificate: ClientCertificate | None,
     ) -> None:
-        if client_certificate is not None and not callable(client_certificate):
-            raise ConfigurationError("client_certificate", "must be callable")
         self.verifier: Verifier = verifier
         self.policy: Policy = policy
         self.streams: StreamTerms = streams

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from bearward.errors import ConfigurationError
+from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import StreamTerms
 from bearward_grpc.policy import Policy, Rule
 
-__all__ = ["StreamExpiry", "policy_of", "stream_terms"]
+__all__ = ["StreamExpiry", "certificate_finder", "policy_of", "stream_terms"]
 
 StreamExpiry = Literal["terminate", "ignore"]
 
@@ -22,6 +23,13 @@ def stream_terms(expiry: StreamExpiry, leeway: float) -> StreamTerms:
     if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway < math.inf:
         raise ConfigurationError("stream_leeway", "must be a finite number of seconds, 0 or more")
     return StreamTerms(terminate=expiry == "terminate", leeway=float(leeway))
+
+
+def certificate_finder(client_certificate: ClientCertificate | None) -> ClientCertificate | None:
+    """The function as given; raises `ConfigurationError` for what cannot be called."""
+    if client_certificate is not None and not callable(client_certificate):
+        raise ConfigurationError("client_certificate", "must be callable")
+    return client_certificate
 
 
 def policy_of(policy: Policy | Mapping[str, Rule], *, health: Rule | None, reflection: Rule | bool) -> Policy:

@@ -22,7 +22,7 @@ from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
 from bearward_grpc.policy import Policy, Rule, public
 from bearward_grpc.report import report_bug
-from bearward_grpc.settings import StreamExpiry, policy_of, stream_terms
+from bearward_grpc.settings import StreamExpiry, certificate_finder, policy_of, stream_terms
 from bearward_grpc.shell import serve
 from bearward_grpc.thread_denial import abort, denial
 from bearward_grpc.thread_guard import ThreadGuard
@@ -60,14 +60,14 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         client_certificate: ClientCertificate | None = None,
     ) -> None:
         self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
-        streams = stream_terms(stream_expiry, stream_leeway)
+        streams, finder = stream_terms(stream_expiry, stream_leeway), certificate_finder(client_certificate)
         self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
         self._gate = Gate(
             self.background.verifier,
             self.policy,
             streams=streams,
             certificate_bound=certificate_bound,
-            client_certificate=client_certificate,
+            client_certificate=finder,
         )
         answers = Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata)
         self._answers = PerRefusal(answers.of)
