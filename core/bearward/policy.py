@@ -24,6 +24,7 @@ from bearward.jwks.options import JWKSOptions
 __all__ = ["TrustedIssuer", "is_loopback"]
 
 _MAX_LEEWAY = 300.0
+_LONGEST_AGE = 1e15
 # Made for another purpose than access (RFC 8725 section 3.11): never a bearer token, whatever a policy says.
 _NEVER = frozenset({"logout+jwt", "dpop+jwt", "oauth-authz-req+jwt", "secevent+jwt", "client-authentication+jwt"})
 
@@ -86,7 +87,7 @@ class TrustedIssuer:
         self._put("static_keys", self._static_keys())
         _check_seconds("leeway", self.leeway, _MAX_LEEWAY)
         if self.max_token_age is not None:
-            _check_seconds("max_token_age", self.max_token_age, float("inf"), above=0.0)
+            _check_seconds("max_token_age", self.max_token_age, _LONGEST_AGE, above=0.0)
         self._put("required_claims", self._required_claims())
         self._put("expected_claims", _expected("expected_claims", self.expected_claims))
         self._put("token_types", _token_types(self.token_types))
@@ -194,7 +195,7 @@ def _algorithms(given: Collection[str], default: frozenset[str], *, symmetric: b
 
 def _check_seconds(setting: str, value: object, most: float, *, above: float | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == above:
-        bound = f"between 0 and {most:g}" if most != float("inf") else "above 0"
+        bound = f"between 0 and {most:g}" if above is None else "above 0"
         raise ConfigurationError(setting, f"must be a number of seconds {bound}")
 
 

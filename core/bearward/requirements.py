@@ -95,7 +95,7 @@ def recent_authentication(*, max_age: int | None = None, acr_values: tuple[str, 
     """
     if max_age is None and not acr_values:
         raise ConfigurationError("recent_authentication", "must ask for max_age, acr_values or both")
-    if max_age is not None and (isinstance(max_age, bool) or not isinstance(max_age, int) or max_age < 0):
+    if max_age is not None and (isinstance(max_age, bool) or not isinstance(max_age, int) or not 0 <= max_age < 10**15):
         raise ConfigurationError("recent_authentication.max_age", "must be a whole number of seconds, 0 or more")
     if isinstance(acr_values, str) or any(not isinstance(v, str) or not v for v in acr_values):
         raise ConfigurationError("recent_authentication.acr_values", "must be a tuple of non-empty strings")

@@ -14,7 +14,7 @@ from hashlib import sha256
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
-from bearward.revocation_entry import FOREVER, Revocation
+from bearward.revocation_entry import FOREVER, Revocation, checked
 
 __all__ = ["Revocations", "short_name"]
 
@@ -62,13 +62,13 @@ class Revocations:
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Put entries in force. An entry that is known already is only ever made stricter.
 
-        Raises `ConfigurationError` where the list is full of entries that may still matter.
+        Raises `ConfigurationError` where the list is full of entries that may still matter, or a time is no number.
         """
         changed = False
         try:
             with self._lock:
                 for revocation in revocations:
-                    changed = self._put(revocation) or changed
+                    changed = self._put(checked(revocation)) or changed
         finally:
             if changed:
                 self.turn()

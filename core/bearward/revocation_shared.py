@@ -21,7 +21,7 @@ from bearward.jwks.runtime import Runtime, logger
 from bearward.jwks.shared_cache import CacheError, SharedCache
 from bearward.principal import Principal
 from bearward.revocation import Revocations, short_name
-from bearward.revocation_entry import Revocation
+from bearward.revocation_entry import Revocation, checked
 from bearward.revocation_log import RevocationLog
 
 __all__ = ["RevocationsNotShared", "SharedRevocations"]
@@ -89,7 +89,7 @@ class SharedRevocations(Revocations):
 
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Put entries in force here at once, and have them shared; await `flush` to know that they are."""
-        entries = [entry._replace(name=short_name(entry.name)) for entry in revocations]
+        entries = [checked(entry)._replace(name=short_name(entry.name)) for entry in revocations]
         super().add(entries)
         with self._lock:
             for entry in entries:

@@ -12,6 +12,7 @@ import pytest
 
 from bearward import (
     ConfigurationError,
+    JWKSOptions,
     Revocations,
     SymmetricKey,
     TenantIssuers,
@@ -83,6 +84,7 @@ POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"leeway": "1"}, "leeway: must be a number of seconds between 0 and 300"),
     ({"leeway": float("nan")}, "leeway: must be a number of seconds between 0 and 300"),
     ({"max_token_age": 0}, "max_token_age: must be a number of seconds above 0"),
+    ({"max_token_age": 10**400}, "max_token_age: must be a number of seconds above 0"),
     ({"max_token_age": "1"}, "max_token_age: must be a number of seconds above 0"),
     ({"expected_claims": []}, f"expected_claims: {MAP}"),
     ({"expected_claims": {"": 1}}, f"expected_claims: {MAP}"),
@@ -121,7 +123,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
             lambda age=age: recent_authentication(max_age=age),
             "recent_authentication.max_age: must be a whole number of seconds, 0 or more",
         )
-        for age in (-1, True, 1.5, "1")
+        for age in (-1, True, 1.5, "1", 10**15)
     ),
     *(
         (
@@ -132,6 +134,20 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     ),
     (lambda: scope("a") & 1, "requirement: only requirements can be combined with & and |"),  # type: ignore[operator]
     (lambda: scope("a") | None, "requirement: only requirements can be combined with & and |"),  # type: ignore[operator]
+    *(
+        (lambda name=name, value=value: JWKSOptions(**{name: value}), f"{name}: must be a number")
+        for name in ("max_age", "refresh_ahead", "poll_interval")
+        for value in (10**400, -(10**400), True, "1", None, float("nan"), float("inf"))
+    ),
+    *(
+        (
+            lambda times=times: Revocations().revoke_subject("a", "b", **times),
+            f"{setting}: must be seconds since the epoch, or infinity",
+        )
+        for setting in ("before", "until")
+        for value in (float("nan"), -1, 10**400, True, "1", None)
+        for times in ({"before": 1, setting: value},)
+    ),
     (scope, "scope: must name at least one scope"),
     (any_scope, "scope: must name at least one scope"),
     *(

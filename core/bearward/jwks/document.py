@@ -115,7 +115,10 @@ def _number(members: dict[str, Any], name: str) -> float:
     value = members.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise StoredDocumentError("a member is missing")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # hundreds of digits, which JSON can hold
+        raise StoredDocumentError("a number beyond bounds") from None
 
 
 def _validators(members: dict[str, Any]) -> Validators | None:

@@ -6,6 +6,7 @@ one is a ConfigurationError that names the setting. What weakens a check is call
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -163,9 +164,13 @@ _COUNTS = {
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    number = math.inf
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # hundreds of digits, which a configuration file can hold
+            number = float(value)
+    if not math.isfinite(number):
         raise ConfigurationError(name, "must be a number")
-    return float(value)
+    return number
 
 
 def _check_seconds(name: str, value: object, low: float, high: float) -> None:

@@ -62,6 +62,7 @@ REFUSED: list[tuple[str, Callable[[], Stored]]] = [
     ("an empty set", lambda: read(changed(packed(None), document='{"keys": []}'), None)),
     ("no document", lambda: read(changed(packed(None), document=None), None)),
     ("a date that is no number", lambda: read(changed(packed(None), fetched_at="now"), None)),
+    ("a date of four hundred digits", lambda: read(changed(packed(None), fetched_at=10**400), None)),
     ("huge", lambda: read(packed(None) + " " * 300_000, None)),
     ("duplicate members", lambda: read('{"payload": "{}", "payload": "{}"}', None)),
 ]
