@@ -65,7 +65,8 @@ def set_up(*, anew: bool) -> None:
     if anew:
         run(sys.executable, "-m", "venv", "--clear", VENV)
     pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--constraint", "constraints.txt")
-    run(*pip, "pip", "hatchling", "editables")  # a pip that knows dependency groups; the backend, pinned as the rest
+    # a pip that knows dependency groups; the build backends of ours and of what comes as source, pinned as the rest
+    run(*pip, "pip", "hatchling", "editables", "setuptools")
     run(*pip, "--no-build-isolation", "--editable", ".[all]", "--group", "dev")
 
 
