@@ -47,7 +47,10 @@ pytest_add_cli_args_test_selection = {tests}
 TESTS = (
     "jose",
     *(f"test_{name}.py" for name in ("challenge", "claims", "confirmation", "configuration_errors", "credentials")),
-    *(f"test_{name}.py" for name in ("edges", "errors", "policy", "principal", "requirements", "tenants", "verifier")),
+    *(
+        f"test_{name}.py"
+        for name in ("edges", "edges_of_keys", "errors", "policy", "principal", "requirements", "tenants", "verifier")
+    ),
     "jwks/test_freshness.py",
 )
 

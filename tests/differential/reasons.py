@@ -48,8 +48,8 @@ _REFUSED: dict[tuple[str, str], str] = {
     ),
     ("typ", "header_malformed"): "RFC 7515 section 4.1.9: `typ` is a string.",
     ("time", "claim_malformed"): (
-        "RFC 7519 section 2: a NumericDate is a number, not a string and not a boolean; beyond a million centuries it is"
-        " a mistake."
+        "RFC 7519 section 2: a NumericDate is a number, not a string and not a boolean; one of hundreds of digits is a"
+        " mistake, and no sum can be made with it."
     ),
     ("issuer and audience", "token_sender_constrained"): (
         "RFC 7800, RFC 8705, RFC 9449: a token with `cnf` is worth something only together with the proof of its key."
