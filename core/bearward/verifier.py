@@ -128,6 +128,24 @@ class Verifier:
             cache.drop(digest)
         return self._verify(token, digest, allow_bound=allow_bound)
 
+    def recall(self, token: str) -> CacheEntry | None:
+        """What is kept of a token that `verify_now` has found good, for a caller who meets it again and again.
+
+        Keep it where the token comes from (a kept connection), ask `still_good` each time, and call `verify_now` once
+        that says no: the same answer, without hashing the token.
+        """
+        if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
+            return None
+        return self._cache.get(sha256(token.encode()).digest())
+
+    def still_good(self, entry: CacheEntry) -> bool:
+        """Whether the token behind `entry` would pass `verify_now` at this moment; any thread may call."""
+        return (
+            entry.current() is entry.held
+            and entry.revision == self.revocations.revision
+            and entry.not_before <= self.now() < entry.not_after
+        )
+
     async def verify(self, token: str, *, allow_bound: bool = False) -> Principal:
         """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
         try:

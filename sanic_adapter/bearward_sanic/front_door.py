@@ -14,6 +14,8 @@ from sanic import HTTPResponse, Request
 
 from bearward import AUTHENTICATED, AuthError, KeysNeeded, Principal, Refusal, Verifier
 from bearward.confirmation import check_certificate
+from bearward.credentials import bearer_token
+from bearward.token_cache import CacheEntry
 from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
 from bearward_sanic.marks import Kind
 from bearward_sanic.policies import Door
@@ -22,6 +24,9 @@ from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.uploads import receive_body
 from bearward_sanic.websockets import echo_subprotocol
+
+_SEEN: Final = "_bearward_seen"
+_NOTHING: Final = ("", None)
 
 __all__ = ["OUTCOME", "Answer", "FrontDoor"]
 
@@ -56,6 +61,8 @@ class FrontDoor:
         self._bound = settings.client_certificate is not None
         self._verify_now = verifier.verify_now
         self._say_no = say_no
+        self._still_good = verifier.still_good
+        self._remembers = settings.cookie is None and not settings.query and not self._bound
         self._note = live.note
 
     def enter(self, request: Request) -> Answer:
@@ -80,9 +87,12 @@ class FrontDoor:
 
     def _authenticate(self, request: Request, door: Door | None) -> Answer:
         token = ""
+        websocket = door is not None and door.websocket
         try:
-            token = self._read(request, door is not None and door.websocket)
-            principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
+            principal = self._remembered(request) if self._remembers and not websocket else None
+            if principal is None:
+                token = self._read(request, websocket)
+                principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
         except AuthError as error:
             if error.refusal is Refusal.CREDENTIALS_MISSING and self._reader.may_be_in_form(request):
                 return self._await_form(request, door)
@@ -91,9 +101,34 @@ class FrontDoor:
             return self._await_keys(request, door, token)
         except Exception as bug:  # noqa: BLE001  (whatever it is, it is no reason to let anybody in)
             return self._broken(request, bug)
-        if door is None or door.mark.requirement is not AUTHENTICATED:
-            return self._authorize(request, door, principal)
-        return self._admit(request, door, principal)
+        return self._authorize(request, door, principal)
+
+    def _remembered(self, request: Request) -> Principal | None:
+        """The principal of the credentials that this very connection brought before, if they are as good as then.
+
+        A client that keeps its connection sends the same value again: comparing it costs a fraction of reading it.
+        """
+        values = request.headers.getall("authorization", ())
+        if len(values) != 1 or request.conn_info is None:
+            return None
+        held = request.conn_info.ctx.__dict__
+        value, entry = held.get(_SEEN, _NOTHING)
+        if value != values[0]:
+            held[_SEEN] = (values[0], None)  # worth more only if it comes again
+            return None
+        if entry is None or not self._still_good(entry):
+            entry = self._recall(values[0])
+            held[_SEEN] = (values[0], entry)
+        return None if entry is None else entry.principal
+
+    def _recall(self, value: str) -> CacheEntry | None:
+        try:
+            token = bearer_token((value,), max_length=self._settings.max_token_length)
+            self._verify_now(token)
+        except (AuthError, KeysNeeded):
+            return None
+        entry = self._verifier.recall(token)
+        return None if entry is None or entry.bound else entry
 
     def _authorize(self, request: Request, door: Door | None, principal: Principal) -> Answer:
         requirement = AUTHENTICATED if door is None else door.mark.requirement
