@@ -200,6 +200,7 @@ def test_the_edges_of_what_can_be_meant_are_accepted() -> None:
     TrustedIssuer("https://login.example", audience="api", leeway=300, max_token_age=0.001)
     TrustedIssuer("https://login.example", audience="api", leeway=0, max_token_age=1)
     assert recent_authentication(max_age=0) == recent_authentication(max_age=0)
+    assert recent_authentication(max_age=10**15 - 1) != recent_authentication(max_age=0)
     assert scope("!", "~", "#", "[", "]", "XX").scopes == ("!", "~", "#", "[", "]", "XX")
     for alg, least in (("HS256", 32), ("HS384", 48), ("HS512", 64)):
         assert SymmetricKey(b"s" * least, alg).algorithm == alg

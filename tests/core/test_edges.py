@@ -16,6 +16,7 @@ from bearward.challenge import quoted
 from bearward.credentials import bearer_token
 from bearward.jose import base64url
 from bearward.jose.jwk import VerificationKey
+from bearward.jose.strict_json import JSONLimits, parse_object, parse_object_slowly
 from tests.core.fake_clock import FakeClock
 
 NOW = FakeClock().now()
@@ -95,3 +96,18 @@ def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
     revocations.revoke_session("https://login.example", "s", before=NOW)
     revocations.forget(NOW * 1000)
     assert len(revocations) == 3
+
+
+@pytest.mark.parametrize("parse", [parse_object, parse_object_slowly], ids=["fast", "slow"])
+@pytest.mark.parametrize("name", [b"a", rb"\u0061"])
+def test_what_was_closed_again_does_not_make_room_for_deeper_nesting(parse: Any, name: bytes) -> None:
+    """Depth is counted as it is, whatever stands beside."""
+    limits = JSONLimits(depth=4, containers=100)
+    closed = b",".join(b'"%d":[{}]' % number for number in range(9))
+    deepest = b"{" + closed + b',"' + name + b'":[[[]]]}'
+    assert parse(deepest, limits)
+    with pytest.raises(ValueError, match="strict"):
+        parse(deepest.replace(b"[[[]]]", b"[[[[]]]]"), limits)
+    with pytest.raises(ValueError, match="strict"):
+        parse(deepest, JSONLimits(depth=4, containers=21))
+    assert parse(deepest, JSONLimits(depth=4, containers=22))

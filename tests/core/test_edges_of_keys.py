@@ -179,3 +179,57 @@ def test_the_tenant_that_was_not_asked_for_longest_is_forgotten() -> None:
     tenants.issuer_for("https://login.example/three")
     assert tenants.issuer_for("https://login.example/one") is first
     assert tenants.issuer_for("https://login.example/two") is not second
+
+
+def rsa_jwk(bits: int, e: int) -> dict[str, Any]:
+    """A modulus of so many bits and an exponent, as a JWK; nobody knows its factors."""
+    n = (1 << bits) - 1
+    octets = {"n": n.to_bytes((bits + 7) // 8, "big"), "e": e.to_bytes((e.bit_length() + 7) // 8, "big")}
+    return {"kty": "RSA", "kid": "r", **{name: base64url.encode(value).decode() for name, value in octets.items()}}
+
+
+@pytest.mark.parametrize(
+    ("bits", "e", "taken"),
+    [
+        (2048, 3, True),
+        (2048, 65537, True),
+        (2047, 65537, False),
+        (8192, 65537, True),
+        (8193, 65537, False),
+        (2048, 1, False),
+        (2048, 4, False),
+        (2048, 2**256 - 1, True),
+        (2048, 2**256 + 1, False),
+    ],
+)
+def test_an_rsa_key_is_neither_too_weak_nor_too_costly(bits: int, e: int, taken: bool) -> None:
+    """The last sizes that are taken, and the first that are not."""
+    held = key_set(KEY.public_jwk(), rsa_jwk(bits, e))
+    assert held.holds("r") is taken
+    assert held.reasons() == ({} if taken else {"weak": 1})
+
+
+def test_a_coordinate_may_begin_with_any_octet() -> None:
+    """Only zeros in front are no part of the number."""
+    wanted = {0x58, 0x7F, 0x80}
+    while wanted:
+        key = SigningKey.generate("ES256", kid="k")
+        jwk = key.public_jwk()
+        first = {base64url.decode(jwk[name].encode())[0] for name in ("x", "y")}
+        if first & wanted:
+            wanted -= first
+            policy = TrustedIssuer(ISSUER, audience="api")
+            assert verify_token(take_apart(token_of(key)), policy, key_set(jwk), NOW).issuer == ISSUER
+
+
+def test_the_numbers_of_a_signature_may_begin_with_any_octet() -> None:
+    """The borders of what ASN.1 takes for a negative number, and a zero in front, in r and in s."""
+    keys, policy = key_set(KEY.public_jwk()), TrustedIssuer(ISSUER, audience="api")
+    wanted = {(place, octet) for place in (0, 32) for octet in (0x00, 0x7F, 0x80)}
+    while wanted:
+        token = token_of(KEY)
+        signature = base64url.decode(token.rpartition(".")[2].encode())
+        found = {(place, signature[place]) for place in (0, 32)} & wanted
+        if found:
+            wanted -= found
+            assert verify_token(take_apart(token), policy, keys, NOW).issuer == ISSUER
