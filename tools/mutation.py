@@ -49,7 +49,17 @@ TESTS = (
     *(f"test_{name}.py" for name in ("challenge", "claims", "confirmation", "configuration_errors", "credentials")),
     *(
         f"test_{name}.py"
-        for name in ("edges", "edges_of_keys", "errors", "policy", "principal", "requirements", "tenants", "verifier")
+        for name in (
+            "edges",
+            "edges_of_keys",
+            "edges_of_time_and_size",
+            "errors",
+            "policy",
+            "principal",
+            "requirements",
+            "tenants",
+            "verifier",
+        )
     ),
     "jwks/test_freshness.py",
 )

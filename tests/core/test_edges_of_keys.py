@@ -5,10 +5,16 @@ Each test here once was the answer to a change of the code that no other test no
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bearward import AuthError, Refusal, TenantIssuers, TrustedIssuer
 from bearward.claims import validate
@@ -112,11 +118,11 @@ def test_a_coordinate_may_lack_its_zeros_or_have_one_more() -> None:
 
 def test_two_keys_of_one_name_are_both_asked() -> None:
     """RFC 7517 section 4.5: equivalent keys of different types may share a `kid`, in any order."""
-    rsa, ec = SigningKey.generate("RS256", kid="one"), SigningKey.generate("ES256", kid="one")
+    rsa, elliptic = SigningKey.generate("RS256", kid="one"), SigningKey.generate("ES256", kid="one")
     policy = TrustedIssuer(ISSUER, audience="api")
-    for order in ((rsa, ec), (ec, rsa)):
+    for order in ((rsa, elliptic), (elliptic, rsa)):
         keys = key_set(KEY.public_jwk(), *(key.public_jwk() for key in order))
-        for key in (rsa, ec):
+        for key in (rsa, elliptic):
             assert verify_token(take_apart(token_of(key)), policy, keys, NOW).issuer == ISSUER
             assert len(keys.candidates(key.alg, "one")) == 1
         assert keys.candidates("ES384", "one") == ()
@@ -233,3 +239,41 @@ def test_the_numbers_of_a_signature_may_begin_with_any_octet() -> None:
         if found:
             wanted -= found
             assert verify_token(take_apart(token), policy, keys, NOW).issuer == ISSUER
+
+
+@pytest.mark.parametrize(("length", "taken"), [(1024, True), (1025, False)])
+def test_a_name_of_a_key_has_at_most_1024_characters(length: int, taken: bool) -> None:
+    """A longer one is no reason to lose the other keys."""
+    held = key_set(KEY.public_jwk(), SigningKey.generate("ES256", kid="x" * length).public_jwk())
+    assert held.holds("x" * length) is taken
+
+
+@pytest.mark.parametrize(
+    ("alg", "kty", "crv"),
+    [("RS256", "RSA", None), ("ES384", "EC", "P-384"), ("EdDSA", "OKP", "Ed25519"), ("Ed448", "OKP", "Ed448")],
+)
+def test_a_key_knows_its_type_and_its_curve(alg: str, kty: str, crv: str | None) -> None:
+    """An RSA key has no curve, whatever its JWK says."""
+    (key,) = key_set(SigningKey.generate(alg).public_jwk(**({"crv": "P-256"} if crv is None else {}))).keys
+    assert (key.kty, key.crv) == (kty, crv)
+    assert repr(key) == f"<VerificationKey {crv or kty} {key.thumbprint}>"
+
+
+def test_a_certificate_in_a_key_is_for_that_key_and_in_plain_base64() -> None:
+    """RFC 7517 section 4.7: `x5c` is base64 without a stray character, and certifies the key itself."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    text = b64encode(_certificate(private)).decode()
+    jwk = SigningKey(private, "ES256", "k").public_jwk()
+    assert key_set({**jwk, "x5c": [text]}).holds("k")
+    for chain in ([text[:40] + "\n" + text[40:]], [text + "!"], ["-" + text], [], text, [""], [1]):
+        with pytest.raises(JWKSetError):
+            key_set({**jwk, "x5c": chain})
+    with pytest.raises(JWKSetError):
+        key_set({**SigningKey.generate("ES256").public_jwk(), "x5c": [text]})
+
+
+def _certificate(private: ec.EllipticCurvePrivateKey) -> bytes:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
+    day = datetime(2020, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, private.public_key(), 1, day, day + timedelta(days=1))
+    return builder.sign(private, hashes.SHA256()).public_bytes(Encoding.DER)
