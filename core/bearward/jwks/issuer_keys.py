@@ -8,27 +8,30 @@ for it may be cancelled without ending it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 from enum import Enum
 
 from bearward.errors import AuthError, Refusal
+from bearward.jwks.announce import Announcer
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.freshness import Answer, Freshness, Why
+from bearward.jwks.freshness import Answer, Why
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Ask, Fleet, Refresher
-from bearward.jwks.runtime import Runtime, logger
+from bearward.jwks.runtime import Runtime
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.state import KeyState
+from bearward.jwks.waiting_room import WaitingRoom
 
 __all__ = ["IssuerKeys", "Miss"]
 
 _NEVER = -math.inf
 _MIN_WAIT = 0.01
-_WORRYING = frozenset({Freshness.STALE, Freshness.UNAVAILABLE})
+_MIN_RETRY_AFTER = 1.0
+_MAX_NEWCOMERS = 32
+"""How many tenants that never had keys may be asked for at a time: strangers can invent any number of them."""
 
 
 class Miss(Enum):
@@ -50,6 +53,7 @@ class IssuerKeys:
         runtime: Runtime,
         *,
         on_change: Callable[[IssuerKeys], None] | None = None,
+        on_first: Callable[[], None] | None = None,
         snapshot: Snapshot | None = None,
         tended: bool = True,
     ) -> None:
@@ -59,6 +63,7 @@ class IssuerKeys:
         self._runtime = runtime
         self._monotonic = runtime.clock.monotonic
         self._on_change = on_change
+        self._on_first = on_first
         self._snapshot = snapshot
         self._tended = tended
         self._state = KeyState(issuer, options, runtime.clock, runtime.jitter)
@@ -68,8 +73,8 @@ class IssuerKeys:
         self._flight: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked = False
-        self._waiting = 0
-        self._told = Freshness.UNAVAILABLE
+        self._waiting = WaitingRoom(options.max_waiting)
+        self._announce = Announcer(self.health)
 
     # On any thread ------------------------------------------------------------------------------------------------
 
@@ -95,7 +100,7 @@ class IssuerKeys:
         if state.never_changes or state.unknown.holds(kid, self._monotonic()):
             return Miss.UNKNOWN
         if self._flight is not None:
-            return Miss.FETCH if self._waiting < self.options.max_waiting else Miss.UNKNOWN
+            return Miss.UNKNOWN if self._waiting.full else Miss.FETCH
         return Miss.FETCH if state.decide(Why.MISS) is Answer.REFRESH else Miss.UNKNOWN
 
     def health(self) -> IssuerHealth:
@@ -119,8 +124,10 @@ class IssuerKeys:
         if not self._attach():
             return await self._runtime.elsewhere(self.obtain())
         if self._flight is None and self._state.decide(Why.LOOKUP) is Answer.REFRESH:
+            if self._is_newcomer and self._runtime.newcomers >= _MAX_NEWCOMERS:
+                raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_MIN_RETRY_AFTER)
             self._fly(Why.LOOKUP)
-        await self._landed()
+        await self._waiting.wait_for(self._flight)
         return self._usable()
 
     async def refresh_after_miss(self, kid: str | None, generation: int) -> HeldKeys:
@@ -136,7 +143,7 @@ class IssuerKeys:
         if self.miss(kid, generation) is Miss.FETCH:
             if self._flight is None:
                 self._fly(Why.MISS, kid)
-            if await self._landed():
+            if await self._waiting.wait_for(self._flight):
                 self._state.miss(kid, self._monotonic() + self.options.cooldown)
         return self._usable()
 
@@ -170,15 +177,29 @@ class IssuerKeys:
         """What is held, for those that keep it elsewhere."""
         return self._state.entry
 
+    @property
+    def in_use(self) -> bool:
+        """Whether anything of it hangs on the loop."""
+        return self._loop is not None
+
     def retire(self) -> None:
-        """No longer wanted: free what hangs on the loop."""
-        self._tended = False
-        self._runtime.spawn(self.aclose())
+        """No longer wanted: free what hangs on the loop, once a flight that others wait for has landed."""
+        self._runtime.spawn(self._leave())
+
+    async def _leave(self) -> None:
+        if self._flight is not None:
+            await asyncio.wait((self._flight,))
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Stop the timer and close the connections; what is held stays."""
         self._detach()
         await self._refresher.aclose()
+
+    @property
+    def _is_newcomer(self) -> bool:
+        """Whether this may be an invention: a tenant that never had keys."""
+        return not self._tended and self._state.entry is None
 
     def _attach(self) -> bool:
         """Whether we run on the store's loop. What hung on a loop that is gone is forgotten."""
@@ -207,6 +228,8 @@ class IssuerKeys:
         ask = Ask(why, self._state.entry, kid, alone)
         began = self._state.attempt()
         self._flight = self._runtime.spawn(self._refresh(ask, began))
+        if self._is_newcomer:
+            self._runtime.count_newcomer(self._flight)
         self._publish()
         return self._flight
 
@@ -217,7 +240,7 @@ class IssuerKeys:
         except FetchError as exc:
             result = exc
         except Exception:  # noqa: BLE001  (a custom source may raise anything; it is logged)
-            logger.exception("refreshing the keys of %s failed in an unexpected way", self.issuer)
+            self._announce.bug()
             result = FetchError(FetchFailure.INTERNAL)
         finally:
             self._flight = None
@@ -226,18 +249,6 @@ class IssuerKeys:
             self._runtime.spawn(self._snapshot.save(self._state.entry))
         if ask.why is Why.MISS and not isinstance(result, FetchError):
             self._state.miss(ask.kid, began + self.options.unknown_kid_ttl)
-
-    async def _landed(self) -> bool:
-        """Wait for the flight, if there is one and the waiting room is not full. Whether it was waited for."""
-        flight = self._flight
-        if flight is None or self._waiting >= self.options.max_waiting:
-            return False
-        self._waiting += 1
-        try:
-            await asyncio.wait((flight,))  # a cancelled waiter leaves the flight alone
-        finally:
-            self._waiting -= 1
-        return True
 
     def _usable(self) -> HeldKeys:
         held = self._state.usable()
@@ -254,19 +265,12 @@ class IssuerKeys:
             self._state.take(result)
         changed = self._state.held is not before
         self._publish()
+        if before is None and changed and self._on_first is not None:
+            self._on_first()
         if news:
-            logger.warning("keys cannot be refreshed: %s", self.health().line())
+            self._announce.failure()
         if changed and before is not None:
-            logger.info("the key set changed: %s", self.health().line())
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._on_change is None:
-            return
-        try:
-            self._on_change(self)
-        except Exception:  # noqa: BLE001  (not ours; it is logged)
-            logger.exception("what listens for new keys of %s failed", self.issuer)
+            self._announce.other_keys(lambda: self._on_change(self) if self._on_change is not None else None)
 
     def _publish(self) -> None:
         """Make the state visible to all threads, and set the timer for the next thing to see to."""
@@ -274,12 +278,7 @@ class IssuerKeys:
         until = state.usable_until()
         due = until if self._flight is not None else min(until, state.next_attempt())
         self._view = (state.held, due, until)
-        told, self._told = self._told, state.freshness()
-        if self._told is Freshness.AHEAD:  # the ordinary course of things
-            self._told = Freshness.FRESH
-        if self._told is not told:
-            level = logging.WARNING if self._told in _WORRYING else logging.INFO
-            logger.log(level, "keys are %s: %s", self._told.value, self.health().line())
+        self._announce.state(state.freshness())
         self._set_timer()
 
     def _set_timer(self) -> None:

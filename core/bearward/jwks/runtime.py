@@ -28,6 +28,8 @@ class Runtime:
         self.clock = clock
         self.jitter: Callable[[], float] = random_share or random.SystemRandom().random
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.newcomers: int = 0
+        """Fetches under way for tenants that never had keys."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def bind(self) -> bool:
@@ -70,6 +72,15 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def count_newcomer(self, flight: asyncio.Task[None]) -> None:
+        """Count a fetch for a tenant that never had keys, until it ends."""
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self.newcomers -= 1
+
+        self.newcomers += 1
+        flight.add_done_callback(ended)
 
     async def aclose(self) -> None:
         """Cancel and await all tasks, and let go of the loop."""

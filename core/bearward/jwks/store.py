@@ -1,14 +1,13 @@
 """The JWKS store: the keys of many issuers, one `IssuerKeys` each, on one event loop.
 
 Rule of this file: explicit issuers stay for good and are tended in the background; those that a pattern or a resolver
-brought (tenants) are made when first asked for, refreshed when used, and the least recently used one goes first.
+brought (tenants) are made when first asked for, refreshed when used, and kept within bounds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from bearward.jwks.runtime import Runtime
 from bearward.jwks.shared_cache import SharedCache
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.sources import source_of
+from bearward.jwks.tenant_keys import TenantKeys
 from bearward.jwks.watch import watch
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ class JWKSStore:
         self._runtime = Runtime(clock or SystemClock())
         self._on_change = on_change
         self._explicit: dict[str, IssuerKeys] = {}
-        self._tenants: OrderedDict[str, IssuerKeys] = OrderedDict()
-        self._max_tenants = max_tenants
-        self._lock = threading.Lock()
+        self._tenants = TenantKeys(max_tenants)
+        self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
         self._secret = _checked(cache_secret)
         self._cache = self._shared_cache(cache)
         self._watch: asyncio.Task[None] | None = None
@@ -70,12 +69,11 @@ class JWKSStore:
         if explicit is not None:
             return explicit
         with self._lock:
-            keys = self._tenants.get(issuer.issuer)
-            if keys is None:
-                keys = self._tenants[issuer.issuer] = self._make(issuer, tended=False)
-            self._tenants.move_to_end(issuer.issuer)
-            gone = self._tenants.popitem(last=False)[1] if len(self._tenants) > self._max_tenants else None
-        if gone is not None:
+            keys = self._tenants.find(issuer.issuer)
+            if keys is not None:
+                return keys
+            keys, gone = self._tenants.add(issuer.issuer, lambda: self._make(issuer, tended=False))
+        if gone is not None and gone.in_use:
             self._runtime.call(gone.retire)
         return keys
 
@@ -110,12 +108,12 @@ class JWKSStore:
             await self._cache.aclose()
 
     def health(self) -> tuple[IssuerHealth, ...]:
-        """One per explicit issuer, then one per tenant."""
-        return tuple(keys.health() for keys in self._all())
+        """One per explicit issuer, then one per tenant that has had keys: strangers cannot add to it."""
+        return tuple(keys.health() for keys in self._by_use())
 
-    def _by_use(self) -> Iterable[IssuerKeys]:
+    def _by_use(self) -> list[IssuerKeys]:
         with self._lock:
-            return [*self._explicit.values(), *reversed(self._tenants.values())]
+            return [*self._explicit.values(), *self._tenants.proven()]
 
     def _shared_cache(self, cache: str | Any) -> SharedCache | None:
         # what is no URL is an aiocache backend of the caller's own
@@ -124,7 +122,7 @@ class JWKSStore:
 
     def _all(self) -> list[IssuerKeys]:
         with self._lock:
-            return [*self._explicit.values(), *self._tenants.values()]
+            return [*self._explicit.values(), *self._tenants.all()]
 
     def _make(self, issuer: TrustedIssuer, *, tended: bool) -> IssuerKeys:
         client = HTTPClient(issuer.keys, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
@@ -141,12 +139,19 @@ class JWKSStore:
             Refresher(source, client, options, clock, fleet),
             self._runtime,
             on_change=self._on_change,
+            on_first=None if tended else self._promote,
             snapshot=snapshot,
             tended=tended,
         )
         if issuer.static_keys is not None:
             keys.adopt(Entry(issuer.static_keys, b"", self._runtime.clock.now(), float("inf")))
         return keys
+
+    def _promote(self) -> None:
+        with self._lock:
+            gone = self._tenants.promote()
+        for keys in gone:
+            keys.retire()
 
     async def _warm(self, keys: IssuerKeys) -> None:
         mode = keys.options.start

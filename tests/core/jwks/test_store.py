@@ -15,7 +15,6 @@ from bearward import TrustedIssuer
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.jwks.errors import StartError
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.options import JWKSOptions
 from bearward.jwks.store import JWKSStore, Miss
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -231,23 +230,65 @@ def test_ending_while_a_fetch_is_under_way_leaves_nobody_waiting(run: Run, issue
     run(scenario())
 
 
-def tenant(number: int, **options: Any) -> TrustedIssuer:
+def tenant(number: int, origin: str = "https://login.example") -> TrustedIssuer:
     """One of very many."""
-    return TrustedIssuer(f"https://login.example/{number}", audience="a", keys=JWKSOptions(**options))
+    return TrustedIssuer(f"{origin}/{number}", audience="a")
 
 
 def test_tenants_are_bounded_and_explicit_issuers_stay(run: Run, issuer: LocalIssuer) -> None:
-    """The longest unused tenant goes first."""
+    """The longest unused tenant goes first; an explicit issuer never."""
 
     async def scenario() -> None:
         async with started(policy(issuer), max_tenants=3) as (store, explicit):
-            kept = [store.keys_of(tenant(number)) for number in range(3)]
+            kept = [store.keys_of(tenant(number)) for number in range(16)]
             assert store.keys_of(tenant(0)) is kept[0]
-            store.keys_of(tenant(3))
+            store.keys_of(tenant(16))
             assert store.keys_of(tenant(0)) is kept[0]
             assert store.keys_of(tenant(1)) is not kept[1]
             assert store.keys_of(policy(issuer)) is explicit
-            assert len(store.health()) == 4
+
+    run(scenario())
+
+
+def test_invented_tenants_cost_a_known_one_nothing(run: Run) -> None:
+    """Neither its keys, nor readiness, nor a line of the health page, nor more than a few fetches at a time."""
+
+    async def scenario() -> None:
+        with LocalIssuer(algorithms=["ES256"], path="/known") as known:
+            store = JWKSStore(clock=FakeClock(), max_tenants=3)
+            await store.start()
+            keys = store.keys_of(policy(known))
+            held = await keys.obtain()
+            known.hold()
+            strangers = [asyncio.create_task(store.keys_of(tenant(n, known.origin)).obtain()) for n in range(1000)]
+            _, waiting = await asyncio.wait(strangers, timeout=1)
+            assert 0 < len(waiting) <= 32
+            assert store.keys_of(policy(known)) is keys
+            assert keys.current() is held
+            assert [health.issuer for health in store.health()] == [known.url]
+            known.release()
+            outcomes = await asyncio.gather(*strangers, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {AuthError}
+            await store.aclose()
+
+    run(scenario())
+
+
+def test_the_longest_unused_of_the_proven_tenants_goes_first(run: Run, issuer: LocalIssuer) -> None:
+    """With keys or without: the number of tenants is bounded."""
+
+    async def scenario() -> None:
+        store = JWKSStore(clock=FakeClock(), max_tenants=2)
+        await store.start()
+        with LocalIssuer(algorithms=["ES256"]) as second, LocalIssuer(algorithms=["ES256"]) as third:
+            tenants = [policy(one) for one in (issuer, second, third)]
+            kept = [store.keys_of(one) for one in tenants]
+            for keys in kept:
+                await keys.obtain()
+            assert len(store.health()) == 2
+            assert store.keys_of(tenants[2]) is kept[2]
+            assert store.keys_of(tenants[0]) is not kept[0]
+        await store.aclose()
 
     run(scenario())
 
