@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from bearward.errors import AuthError
 from bearward.verifier import Verifier
 from bearward_grpc.report import report_bug
 
@@ -31,15 +32,26 @@ class VerifierThread:
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier: Verifier = verifier
-        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None  # made at the start: who never starts leaves nothing open
         self._thread = threading.Thread(target=self._run, name="bearward-verifier", daemon=True)
         self._started: Future[None] | None = None
         self._lock = threading.Lock()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The verifier's event loop; raises `RuntimeError` before `start`."""
+        if self._loop is None:
+            raise RuntimeError("the verifier's thread was not started")
+        return self._loop
+
     def start(self, wait: float = 0.0) -> None:
-        """Start the thread and the verifier; a second call only waits."""
+        """Start the thread and the verifier; a second call only waits.
+
+        Raises `AuthError` (KEYS_UNAVAILABLE), within `wait` seconds, for an issuer whose keys are required at start.
+        """
         with self._lock:
             if self._started is None:
+                self._loop = asyncio.new_event_loop()
                 self._thread.start()
                 self._started = self.submit(self._warm_up())
         if wait > 0:
@@ -49,10 +61,10 @@ class VerifierThread:
     def stop(self) -> None:
         """Close the verifier and end the thread. Calls under way that need keys are refused."""
         with self._lock:
-            if self._started is None or self.loop.is_closed():
+            if self._started is None or self._loop is None or self._loop.is_closed():
                 return
             self.submit(self.verifier.aclose()).result(30)
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(30)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
@@ -71,6 +83,8 @@ class VerifierThread:
     async def _warm_up(self) -> None:
         try:
             await self.verifier.start()
+        except AuthError:
+            raise  # the keys of an issuer are required at start; whoever waits is told
         except Exception as error:  # noqa: BLE001  (a call that needs keys will say so to its caller)
             report_bug("the verifier did not start", error)
 

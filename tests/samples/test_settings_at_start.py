@@ -92,3 +92,20 @@ def test_the_issuer_refuses_wrong_arguments(arguments: list[str], name: str) -> 
         assert server.wait() == 2
         (line,) = server.errors().splitlines()
         assert name in line
+
+
+@pytest.mark.parametrize(
+    "arguments", [["samples.http_server"], ["samples.grpc_server"], ["samples.grpc_server", "--sync"]]
+)
+def test_keys_that_are_required_at_start_and_cannot_be_had_stop_the_start(tmp_path: Path, arguments: list[str]) -> None:
+    """`start = "required"` means it: one line that names the issuer, and exit code 1."""
+    path = tmp_path / "settings.toml"
+    issuer = "http://127.0.0.1:1"
+    path.write_text(f"[[issuers]]\nissuer = '{issuer}'\naudience = 'a'\nkeys = {{ start = 'required' }}\n")
+    module, *more = arguments
+    with Process(module, "--port", "0", *more, environment={"BEARWARD_CONFIG": str(path)}) as server:
+        assert server.wait() == 1
+        assert server.lines == []
+        assert [line for line in server.errors().splitlines() if issuer in line and "required at start" in line]
+        # Sanic logs in its own way whatever ends its start.
+        assert module == "samples.http_server" or "Traceback" not in server.errors()
