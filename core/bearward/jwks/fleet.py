@@ -31,7 +31,7 @@ __all__ = ["IssuerFleet"]
 _LEASE = 3.0
 _LOOK_EVERY = 0.05
 _DISTRUST = 60.0
-_FAILED = "failed"
+_FAILED = "failed "
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,10 @@ class IssuerFleet:
         """Under which a short text changes whenever the document does."""
         return self._names.stamp
 
-    def state(self) -> str:
-        """`ok`, or what is wrong with the shared cache."""
+    def state(self) -> str | None:
+        """`ok`, or what is wrong with the shared cache; None where it is the process's own memory."""
+        if self._cache.local:
+            return None
         return self._cache.state if self._cache.state != "ok" else self._refused or "ok"
 
     async def refresh(self, ask: Ask, fetch: FetchOne) -> Entry:
@@ -93,7 +95,7 @@ class IssuerFleet:
         try:
             return await self._take_turns(ask, fetch, found)
         except FetchError as exc:
-            exc.stale = None if found is None else found.entry
+            exc.stale = found.entry if found is not None and ask.is_older_than(found.entry) else None
             raise
 
     async def newer_than(self, held: Entry | None) -> Entry | None:
@@ -143,10 +145,10 @@ class IssuerFleet:
             and ask.is_older_than(found.entry)
         ):
             return found
-        if lease == _FAILED:
-            if ask.held is not None and not ask.alone:
-                raise FetchError(FetchFailure.PEER_FAILED)
-            raise CacheError("another process failed: try it alone")
+        if lease is not None and lease.startswith(_FAILED):
+            if ask.held is None or ask.alone or lease == _FAILED + self._owner:
+                raise CacheError("somebody failed a moment ago: try it alone")
+            raise FetchError(FetchFailure.PEER_FAILED)
         return None
 
     async def _fetch_for_all(self, ask: Ask, fetch: FetchOne, first: Stored | None) -> Entry:
@@ -164,7 +166,7 @@ class IssuerFleet:
         finally:
             with contextlib.suppress(CacheError):
                 if failed:
-                    await self._cache.put(self._names.lease, _FAILED, min(_LEASE, self._options.cooldown))
+                    await self._cache.put(self._names.lease, _FAILED + self._owner, min(_LEASE, self._options.cooldown))
                 else:
                     await self._cache.release(self._names.lease, self._owner)
 
@@ -195,7 +197,9 @@ class IssuerFleet:
         """Whether what is there already spares a fetch."""
         if ask.is_met_by(found.entry, self._clock.now()):
             return True
-        return ask.why is Why.MISS and ask.is_older_than(found.entry) and self._tokens(found) < 1.0
+        if ask.why is Why.LOOKUP or self._cache.local:  # within a process each verifier has its own brake
+            return False
+        return ask.is_older_than(found.entry) and self._tokens(found) < 1.0
 
     def _tokens(self, found: Stored | None) -> float:
         """How many attempts the fleet has now: the bucket of the state machine, kept in the document."""

@@ -60,7 +60,7 @@ class Fleet(Protocol):
         """Answer what another process fetched, or fetch on behalf of all."""
         ...
 
-    def state(self) -> str:
+    def state(self) -> str | None:
         """`ok`, or what is wrong with the shared cache."""
         ...
 

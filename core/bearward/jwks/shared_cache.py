@@ -31,8 +31,12 @@ class CacheError(Exception):
 class SharedCache:
     """A cache that several processes share. `timeout` and `pause` are seconds."""
 
-    def __init__(self, make: BackendFactory, clock: Clock, *, timeout: float, pause: float = 1.0) -> None:
+    def __init__(
+        self, make: BackendFactory, clock: Clock, *, timeout: float, pause: float = 1.0, local: bool = False
+    ) -> None:
         self._make = make
+        self.local: bool = local
+        """Whether it is shared within the process only."""
         self._clock = clock
         self._timeout = timeout
         self._pause = pause
@@ -91,7 +95,7 @@ class SharedCache:
             async with asyncio.timeout(self._timeout):
                 async with client.lock:
                     if client.backend is None:
-                        client.backend = await asyncio.to_thread(self._make)
+                        client.backend = self._make() if self.local else await asyncio.to_thread(self._make)
                 result = await operation(client.backend)
         except Exception as exc:
             self._failed(exc)

@@ -90,7 +90,7 @@ class KeyState:
     def take(self, entry: Entry) -> bool:
         """A usable entry came in: hold it, unless a newer one is held. Whether the keys are others than before."""
         before = self.entry
-        if before is not None and entry.fetched_at < before.fetched_at:
+        if before is not None and entry.fetched_at <= before.fetched_at:
             return False
         if before is not None and _alike(before.jwk_set, entry.jwk_set):  # the same keys keep the same object
             entry = replace(entry, jwk_set=before.jwk_set)

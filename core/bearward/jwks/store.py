@@ -21,11 +21,12 @@ from bearward.jwks.health import IssuerHealth
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.issuer_keys import IssuerKeys, Miss
 from bearward.jwks.options import StartMode
+from bearward.jwks.process_cache import process_cache
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.runtime import Runtime
 from bearward.jwks.shared_cache import SharedCache
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.sources import source_of
+from bearward.jwks.sources import Source, source_of
 from bearward.jwks.tenant_keys import TenantKeys
 from bearward.jwks.watch import watch
 
@@ -104,8 +105,7 @@ class JWKSStore:
         self._watch = None
         for keys in self._all():
             await keys.aclose()
-        if self._cache is not None:
-            await self._cache.aclose()
+        await self._cache.aclose()
 
     def health(self) -> tuple[IssuerHealth, ...]:
         """One per explicit issuer, then one per tenant that has had keys: strangers cannot add to it."""
@@ -115,10 +115,14 @@ class JWKSStore:
         with self._lock:
             return [*self._explicit.values(), *self._tenants.proven()]
 
-    def _shared_cache(self, cache: str | Any) -> SharedCache | None:
-        # what is no URL is an aiocache backend of the caller's own
-        make = backend_factory(cache, timeout=_CACHE_TIMEOUT) if isinstance(cache, str) else lambda: cache
-        return None if make is None else SharedCache(make, self._runtime.clock, timeout=_CACHE_TIMEOUT)
+    def _shared_cache(self, cache: str | Any) -> SharedCache:
+        clock = self._runtime.clock
+        if not isinstance(cache, str):  # an aiocache backend of the caller's own
+            return SharedCache(lambda: cache, clock, timeout=_CACHE_TIMEOUT)
+        make = backend_factory(cache, timeout=_CACHE_TIMEOUT)
+        if make is None:
+            return SharedCache(process_cache, clock, timeout=_CACHE_TIMEOUT, local=True)
+        return SharedCache(make, clock, timeout=_CACHE_TIMEOUT)
 
     def _all(self) -> list[IssuerKeys]:
         with self._lock:
@@ -127,9 +131,14 @@ class JWKSStore:
     def _make(self, issuer: TrustedIssuer, *, tended: bool) -> IssuerKeys:
         client = HTTPClient(issuer.keys, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
         source, options, clock = source_of(issuer), issuer.keys, self._runtime.clock
-        shared: dict[str, Any] = {"source": repr(source), "options": options, "clock": clock, "secret": self._secret}
+        shared: dict[str, Any] = {
+            "source": _fingerprint(source, issuer),
+            "options": options,
+            "clock": clock,
+            "secret": self._secret,
+        }
         fleet = snapshot = None
-        if self._cache is not None and issuer.static_keys is None:
+        if issuer.static_keys is None:
             fleet = IssuerFleet(self._cache, issuer.issuer, **shared)
         if options.snapshot_dir is not None and issuer.static_keys is None:
             snapshot = Snapshot(options.snapshot_dir, issuer.issuer, **shared)
@@ -170,3 +179,10 @@ def _checked(secret: bytes | None) -> bytes | None:
     if secret is not None and (not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET):
         raise ConfigurationError("cache_secret", f"must be at least {_LEAST_SECRET} bytes")
     return secret
+
+
+def _fingerprint(source: Source, issuer: TrustedIssuer) -> str:
+    """From where and how a document may have been fetched: only those who agree on it take it from one another."""
+    options = issuer.keys
+    how = (options.ca_file, options.proxy, options.same_origin, options.unsafe_allow_private_addresses)
+    return repr((source, issuer.unsafe_allow_http, *map(str, how)))

@@ -18,14 +18,13 @@ __all__ = ["watch"]
 _MOST = 256
 
 
-async def watch(issuers: Callable[[], Iterable[IssuerKeys]], cache: SharedCache | None, interval: float) -> None:
+async def watch(issuers: Callable[[], Iterable[IssuerKeys]], cache: SharedCache, interval: float) -> None:
     """Look every `interval` seconds, for ever. `issuers` answers the most recently used first."""
     while True:
         await asyncio.sleep(interval)
         try:
             watched = [keys for keys, _ in zip(issuers(), range(_MOST), strict=False)]
-            if cache is not None:
-                await _look_at_stamps(watched, cache)
+            await _look_at_stamps(watched, cache)
             for keys in watched:
                 await keys.refresh_if_changed()
         except CacheError:

@@ -330,7 +330,7 @@ def test_when_the_one_who_fetches_fails_the_others_wait_once(run: Run, valkey: V
             await all_obtain([one, other])
             names = one.fleet
             assert isinstance(names, IssuerFleet)
-            await names._cache.put(names._names.lease, "failed", 60)
+            await names._cache.put(names._names.lease, "failed somebody", 60)
             kid = issuer.rotate().kid
             assert not (await one.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
             assert one.health().last_error == "another process tried just now and failed"

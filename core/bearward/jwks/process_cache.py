@@ -1,0 +1,66 @@
+"""`memory://`: the cache that the verifiers of one event loop share, an aiocache backend with bounds.
+
+Rules of this file: at most so many texts, the oldest goes first (aiocache's own memory backend has no bound); a text
+that is past its time is gone when somebody looks, without a timer that would keep its event loop alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from aiocache.base import BaseCache
+from aiocache.serializers import NullSerializer
+
+from bearward.clock import SystemClock
+
+__all__ = ["ProcessCache", "process_cache"]
+
+_MOST = 2048
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, ProcessCache] = WeakKeyDictionary()
+
+
+def process_cache() -> ProcessCache:
+    """The one of the running event loop."""
+    return _shared.setdefault(asyncio.get_running_loop(), ProcessCache())
+
+
+class ProcessCache(BaseCache):  # type: ignore[misc]
+    """What the store asks of an aiocache backend, in memory. Times to live are seconds."""
+
+    NAME = "memory"
+
+    def __init__(self, most: int = _MOST) -> None:
+        super().__init__(serializer=NullSerializer(), timeout=None)
+        self._most = most
+        self._texts: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._monotonic = SystemClock().monotonic
+
+    async def _get(self, key: str, encoding: str | None = None, _conn: object = None) -> str | None:
+        text, until = self._texts.get(key, (None, 0.0))
+        return text if self._monotonic() < until else None
+
+    async def _multi_get(
+        self,
+        keys: Sequence[str],
+        encoding: str | None = None,
+        _conn: object = None,
+    ) -> list[str | None]:
+        return [await self._get(key, encoding) for key in keys]
+
+    async def _set(self, key: str, value: str, ttl: float, _cas_token: object = None, _conn: object = None) -> bool:
+        self._texts[key] = (value, self._monotonic() + ttl)
+        self._texts.move_to_end(key)
+        if len(self._texts) > self._most:
+            self._texts.popitem(last=False)
+        return True
+
+    async def _add(self, key: str, value: str, ttl: float, _conn: object = None) -> bool:
+        if await self._get(key) is not None:
+            raise ValueError("the key exists")  # as aiocache's backends say it
+        return await self._set(key, value, ttl)
+
+    async def _delete(self, key: str, _conn: object = None) -> int:
+        return int(self._texts.pop(key, None) is not None)
