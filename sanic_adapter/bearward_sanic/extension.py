@@ -93,7 +93,7 @@ class Bearward:
         self._injected = injection.routes_with_dependencies(app, doors)
         for door in (self._door, self._early_door):
             if door is not None:
-                door.doors = doors
+                door.use(doors)
         wrap_handlers(app, doors.values(), self.verifier)
 
     def policies(self) -> dict[tuple[str, str], str]:

@@ -7,6 +7,7 @@ raises one. What it does not know is refused.
 
 from __future__ import annotations
 
+from asyncio import current_task
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from bearward.confirmation import check_certificate
 from bearward.credentials import bearer_token
 from bearward.token_cache import CacheEntry
 from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
-from bearward_sanic.marks import Kind
+from bearward_sanic.marks import Kind, authenticated, nobody
 from bearward_sanic.policies import Door
 from bearward_sanic.report import report_bug
 from bearward_sanic.settings import AdapterSettings
@@ -36,13 +37,13 @@ OUTCOME: Final = "_bearward_outcome"
 Answer = HTTPResponse | Awaitable[HTTPResponse | None] | None
 SayNo = Callable[[Request, AuthError, tuple[str, ...], bool], HTTPResponse | Awaitable[HTTPResponse]]
 
-_PUBLIC, _OPTIONAL, _REQUIRED, _PREFLIGHT = Kind.PUBLIC, Kind.OPTIONAL, Kind.REQUIRED, Kind.PREFLIGHT
+_PUBLIC, _OPTIONAL, _PREFLIGHT, _NOBODY = Kind.PUBLIC, Kind.OPTIONAL, Kind.PREFLIGHT, Kind.NOBODY
 
 
 class FrontDoor:
     """Lets a request in (None) or answers it with a refusal.
 
-    `doors` may be replaced as a whole when the routes have changed.
+    `use` replaces the doors as a whole when the routes have changed.
     """
 
     def __init__(
@@ -53,7 +54,6 @@ class FrontDoor:
         say_no: SayNo,
         live: LiveRequests,
     ) -> None:
-        self.doors = doors
         self._settings = settings
         self._verifier = verifier
         self._reader = TokenReader(settings)
@@ -63,10 +63,33 @@ class FrontDoor:
         self._say_no = say_no
         self._still_good = verifier.still_good
         self._remembers = settings.cookie is None and not settings.query and not self._bound
+        self._header_only = settings.cookie is None and not settings.query and not settings.form
         self._note = live.note
+        self._tasks = live.tasks
+        self.use(doors)
+
+    def use(self, doors: dict[tuple[int, str], Door]) -> None:
+        """Guard these doors from now on."""
+        self.doors = doors
+        self._quick = frozenset(key for key, door in doors.items() if self._remembers and _asks_no_more(door))
 
     def enter(self, request: Request) -> Answer:
         """The request middleware."""
+        conn_info = request.conn_info
+        if conn_info is not None and (id(request.route), request.method) in self._quick:
+            # The hot path, written out: the same credentials on the same connection, and a door that asks no more.
+            seen = conn_info.ctx.__dict__.get(_SEEN)
+            if seen is not None and seen[1] is not None and self._still_good(seen[1]):
+                values = request.headers.getall("authorization", ())
+                if len(values) == 1 and values[0] == seen[0]:
+                    ctx = request.ctx
+                    ctx.principal = seen[1].principal
+                    ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
+                    self._tasks[request.stream] = current_task()
+                    return None
+        return self._enter(request)
+
+    def _enter(self, request: Request) -> Answer:
         state = request.ctx.__dict__
         if OUTCOME in state:
             outcome = state[OUTCOME]
@@ -74,20 +97,21 @@ class FrontDoor:
         route = request.route
         if route is None:
             return self._enter_nowhere(request)
-        door = self.doors.get((id(route), request.method))
-        if door is None:
-            return self._refuse(request, AuthError(Refusal.METHOD_NOT_ALLOWED), None)
+        door = self.doors.get((id(route), request.method)) or Door(nobody, route)
         kind = door.mark.kind
-        if kind is not _REQUIRED and (kind is not _OPTIONAL or self._brings_nothing(request, door)):
-            if kind is _PUBLIC or kind is _OPTIONAL or (kind is _PREFLIGHT and is_preflight(request)):
-                return self._admit(request, door, None)
-            if kind is not _PREFLIGHT:
-                return self._refuse(request, AuthError(Refusal.METHOD_NOT_ALLOWED), door)
+        if (
+            kind is _PUBLIC
+            or (kind is _PREFLIGHT and is_preflight(request))
+            or (kind is _OPTIONAL and self._brings_nothing(request, door))
+        ):
+            return self._admit(request, door, None)
         return self._authenticate(request, door)
 
     def _authenticate(self, request: Request, door: Door | None) -> Answer:
         token = ""
         websocket = door is not None and door.websocket
+        if self._header_only and not websocket and "authorization" not in request.headers:
+            return self._refuse(request, AuthError(Refusal.CREDENTIALS_MISSING), door)
         try:
             principal = self._remembered(request) if self._remembers and not websocket else None
             if principal is None:
@@ -123,14 +147,14 @@ class FrontDoor:
 
     def _recall(self, value: str) -> CacheEntry | None:
         try:
-            token = bearer_token((value,), max_length=self._settings.max_token_length)
-            self._verify_now(token)
-        except (AuthError, KeysNeeded):
+            entry = self._verifier.recall(bearer_token((value,), max_length=self._settings.max_token_length))
+        except AuthError:
             return None
-        entry = self._verifier.recall(token)
-        return None if entry is None or entry.bound else entry
+        return None if entry is None or entry.bound or not self._still_good(entry) else entry
 
     def _authorize(self, request: Request, door: Door | None, principal: Principal) -> Answer:
+        if door is not None and door.mark.kind is _NOBODY:
+            return self._refuse(request, AuthError(Refusal.METHOD_NOT_ALLOWED), door)
         requirement = AUTHENTICATED if door is None else door.mark.requirement
         if requirement is not AUTHENTICATED:
             try:
@@ -229,6 +253,11 @@ class FrontDoor:
         if request.ctx.principal is not None and not from_form and self._reader.also_in_form(request):
             return await _settled(self._refuse(request, AuthError(Refusal.CREDENTIALS_REPEATED), door))
         return None
+
+
+def _asks_no_more(door: Door) -> bool:
+    """Whether any verified token opens this door, and nothing is to be done behind it."""
+    return door.mark == authenticated and not door.websocket and not door.reads_body
 
 
 def is_preflight(request: Request) -> bool:

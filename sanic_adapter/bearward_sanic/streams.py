@@ -57,7 +57,8 @@ class LiveRequests:
     def __init__(self, verifier: Verifier, *, enabled: bool) -> None:
         self._verifier = verifier
         self._enabled = enabled
-        self._tasks: dict[Any, asyncio.Task[Any] | None] = {}
+        self.tasks: dict[Any, asyncio.Task[Any] | None] = {}
+        """What was let in, by the stream that it came on; looked through a few times a second."""
         self._live: dict[Any, _Live] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
@@ -73,16 +74,16 @@ class LiveRequests:
             self._timer.cancel()
         for live in self._live.values():
             live.close()
-        self._tasks.clear()
+        self.tasks.clear()
         self._live.clear()
 
     def note(self, request: Request) -> None:
         """A request was let in."""
-        self._tasks[request.stream] = asyncio.current_task()
+        self.tasks[request.stream] = asyncio.current_task()
 
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
-        for stream, task in tuple(self._tasks.items()):
+        for stream, task in tuple(self.tasks.items()):
             request = getattr(stream, "request", None)
             live = self._live.get(stream)
             if live is not None and live.request is not request:
@@ -90,7 +91,7 @@ class LiveRequests:
                 live = None
             if task is None or task.done() or request is None or not _in_flight(request):
                 self._forget(stream)
-                self._tasks.pop(stream, None)
+                self.tasks.pop(stream, None)
                 continue
             if live is None:
                 live = self._live[stream] = _Live(request)
@@ -100,7 +101,7 @@ class LiveRequests:
             if live.ended is not None and _can_end(request):
                 self._end(request, task, live.ended)
                 self._forget(stream)
-                self._tasks.pop(stream, None)
+                self.tasks.pop(stream, None)
 
     def _forget(self, stream: Any) -> None:
         live = self._live.pop(stream, None)

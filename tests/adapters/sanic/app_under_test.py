@@ -48,6 +48,8 @@ def make_app(options: dict[str, Any]) -> Any:
         settings["cookie"] = COOKIE_KINDS[options["cookie"]]
     if options.get("render"):
         settings["render"] = _teapot
+    if options.get("certificates"):
+        settings["client_certificate"] = _certificate
     add_routes(app)
     add_blueprints(app)
     add_views_and_files(app)
@@ -118,6 +120,15 @@ def add_more_routes(app: Any) -> None:
     async def upload_stream(request: Request) -> HTTPResponse:
         stream: Any = request.stream
         return json({"length": sum([len(chunk) async for chunk in stream])})
+
+    @app.post("/grow")
+    @public
+    async def grow(request: Request) -> HTTPResponse:
+        with app.amend():
+            app.add_route(_marked, "/grown", name="grown")
+        if "refresh" in request.args:
+            app.ctx.bearward.refresh(app)
+        return empty()
 
     @app.get("/raises")
     async def raises(request: Request) -> HTTPResponse:
@@ -292,6 +303,12 @@ def add_middleware(app: Any) -> None:
             response.headers.pop("www-authenticate", None)
         response.headers["x-seen"] = "yes"
         return text("SECRET") if "x-replaced" in request.headers else None
+
+
+def _certificate(request: Request) -> bytes | None:
+    """What a proxy would have proven; the tests are the proxy."""
+    sent = request.headers.get("x-test-certificate")
+    return None if sent is None else bytes.fromhex(sent)
 
 
 def _teapot(request: Request, error: AuthError, response: HTTPResponse) -> HTTPResponse:

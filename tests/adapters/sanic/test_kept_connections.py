@@ -1,0 +1,73 @@
+"""A kept connection is remembered, never trusted: its token is judged anew by every request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import time
+from typing import Any
+
+from bearward_sanic import current_principal
+from tests.adapters.sanic.servers import Server
+
+
+def _ask(connection: http.client.HTTPConnection, token: str | None, path: str = "/whoami") -> tuple[int, bytes]:
+    connection.request("GET", path, headers={} if token is None else {"Authorization": f"Bearer {token}"})
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def test_a_token_is_judged_each_time(plain_server: Server) -> None:
+    """On one connection: the same token, another caller's, none, a bad one, and one that has expired meanwhile."""
+    expires = time.time() + 1
+    ada, eve = plain_server.mint("ada", exp=expires), plain_server.mint("eve")
+    connection = http.client.HTTPConnection("127.0.0.1", plain_server.port, timeout=30)
+    for _ in range(4):
+        assert b'"ada"' in _ask(connection, ada)[1]
+    assert b'"eve"' in _ask(connection, eve)[1]
+    assert _ask(connection, None)[0] == 401
+    assert _ask(connection, ada[:-8] + "AAAAAAAA")[0] == 401
+    for _ in range(4):
+        assert b'"ada"' in _ask(connection, ada)[1]
+        assert _ask(connection, ada, "/scoped")[0] == 403
+    time.sleep(max(0.0, expires - time.time()) + 0.01)
+    for _ in range(3):
+        status, body = _ask(connection, ada)
+        assert status == 401
+        assert b"token_expired" in body
+    connection.close()
+
+
+def test_a_bound_token_needs_its_certificate(serve: Any) -> None:
+    """A token that is bound to a certificate is worth nothing without that, remembered or not."""
+    certificate = b"a certificate"
+    thumbprint = base64.urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=").decode()
+    running: Server = serve(certificates=True)
+    token = running.mint(cnf={"x5t#S256": thumbprint})
+    for sent, status in [(certificate.hex(), 200), (b"another".hex(), 401), (None, 401), (certificate.hex(), 200)]:
+        headers = {} if sent is None else {"X-Test-Certificate": sent}
+        assert running.call("GET", "/private", token=token, headers=headers).status == status
+    assert running.call("GET", "/private", token=running.mint()).status == 200
+    unproven: Server = serve()
+    answer = unproven.call("GET", "/private", token=token)
+    assert (answer.status, answer.problem["code"]) == (401, "token_sender_constrained")
+
+
+def test_a_route_that_was_added_late(serve: Any) -> None:
+    """A route that is added while the server runs is nobody's until the policies are looked at again."""
+    running: Server = serve()
+    token = running.mint(scope="notes:read")
+    assert running.call("POST", "/grow").status == 204
+    assert running.call("GET", "/grown").status == 401
+    answer = running.call("GET", "/grown", token=token)
+    assert (answer.status, answer.problem["code"]) == (403, "method_not_allowed")
+    again: Server = serve()
+    assert again.call("POST", "/grow?refresh=1").status == 204
+    assert again.call("GET", "/grown", token=token).status == 200
+    assert again.call("GET", "/grown").status == 401
+
+
+def test_nobody_is_current_outside_a_request() -> None:
+    """`current_principal` is None where there is no request."""
+    assert current_principal() is None
