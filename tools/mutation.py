@@ -165,7 +165,7 @@ HEAD = """# Mutation testing
 
 Written by `make mutation` (`tools/mutation.py`, mutmut 3): every pure file is changed in every small way, and the tests
 of the core are to notice. Killed means that one did. The property tests, the attack table and the fuzzer are left out of
-the run: they would notice more, and take days.
+the run: they would notice more, and each mutant would take minutes.
 """
 WHY = """## Who survived, and why
 
