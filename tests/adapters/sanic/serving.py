@@ -8,9 +8,11 @@ It prints `ready` once it serves, and ends on SIGTERM.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 from typing import Any
@@ -20,8 +22,12 @@ from sanic import Sanic
 from tests.adapters.sanic.app_under_test import make_app
 
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h: a test run that is killed leaves no server behind
+
+
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop, or until the parent is gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     server, options = sys.argv[1], json.loads(sys.argv[2])
     listener = socket.socket(fileno=options["fd"])
     app = make_app(options)
@@ -57,8 +63,6 @@ def _hypercorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str,
     config.errorlog = "-"
 
     async def run() -> None:
-        import signal
-
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await serve(app, config, shutdown_trigger=stop.wait)
