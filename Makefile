@@ -11,11 +11,9 @@ ARGS ?=
 
 .PHONY: help
 help: ## say what can be done here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-.PHONY: venv
-venv: ## set up .venv (every target does so by itself)
-	@$(PYTHON) tools/venv.py
+##@ Start here
 
 .PHONY: demo
 demo: venv ## watch real tokens be accepted and refused over gRPC and Sanic
@@ -29,37 +27,15 @@ run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops
 test: venv ## run the tests (ARGS="-k expired" picks some)
 	$(PY) -m pytest $(ARGS)
 
-.PHONY: attack
-attack: venv ## hostile and good tokens against the core and both samples; exits with 1 on a wrong verdict
-	$(PY) -m tests.attack $(ARGS)
-
-.PHONY: chaos
-chaos: venv ## every fault against the live sample servers under load; exits with 1 on a wrong verdict
-	@$(PY) -m tests.chaos $(ARGS)
-
-.PHONY: vectors
-vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
-	$(PY) -m tests.vectors
-
-INTEROP := $(or $(INTEROP_HOME),.cache/interop)
-
-.PHONY: interop
-interop: ## other people's issuers, clients and proxies against both samples; writes docs/interop.md (ARGS="envoy" picks)
-	$(PYTHON) tests/interop/install.py
-	$(INTEROP)/venv/bin/python -m tests.interop $(ARGS)
-
 .PHONY: check
 check: lint types contracts test ## all of lint, types, contracts and test
+
+##@ What check is made of, and what helps with it
 
 .PHONY: lint
 lint: venv ## style and format
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m ruff format --check $(CODE)
-
-.PHONY: format
-format: venv ## put the code into the project's format
-	$(PY) -m ruff check --fix $(CODE)
-	$(PY) -m ruff format $(CODE)
 
 .PHONY: types
 types: venv ## mypy --strict, and pyright on what the packages make public
@@ -70,12 +46,51 @@ types: venv ## mypy --strict, and pyright on what the packages make public
 contracts: venv ## who may import what
 	.venv/bin/lint-imports --no-cache --no-logo
 
+.PHONY: format
+format: venv ## put the code into the project's format
+	$(PY) -m ruff check --fix $(CODE)
+	$(PY) -m ruff format $(CODE)
+
 .PHONY: coverage
 coverage: venv ## run the tests and say which branches they miss
 	$(PY) -m coverage erase
 	$(PY) -m coverage run -m pytest $(ARGS)
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
+
+##@ Evidence
+
+.PHONY: attack
+attack: venv ## hostile and good tokens against the core and both samples; exits with 1 on a wrong verdict
+	$(PY) -m tests.attack $(ARGS)
+
+.PHONY: vectors
+vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
+	$(PY) -m tests.vectors
+
+.PHONY: chaos
+chaos: venv ## every fault against the live sample servers under load; exits with 1 on a wrong verdict
+	@$(PY) -m tests.chaos $(ARGS)
+
+.PHONY: fuzz
+fuzz: venv ## fuzz the core for FUZZ_SECONDS (60); what crashes becomes a test
+	$(PY) -m tests.fuzz $(ARGS)
+
+.PHONY: differential
+differential: venv ## write docs/differential.md anew: what joserfc and PyJWT say about the same tokens
+	$(PY) -m tests.differential
+
+.PHONY: mutation
+mutation: venv ## change the pure files in every small way and see whether a test notices; takes an hour
+	$(PY) -m pip install --quiet 'mutmut>=3.8'
+	$(PY) tools/mutation.py $(ARGS)
+
+INTEROP := $(or $(INTEROP_HOME),.cache/interop)
+
+.PHONY: interop
+interop: ## other people's issuers, clients and proxies against both samples; writes docs/interop.md (ARGS="envoy" picks)
+	$(PYTHON) tests/interop/install.py
+	$(INTEROP)/venv/bin/python -m tests.interop $(ARGS)
 
 .venv/bench: constraints.txt pyproject.toml | venv
 	@$(PY) -m pip --disable-pip-version-check -qq install --constraint constraints.txt --group bench
@@ -96,31 +111,24 @@ bench-quick: venv .venv/bench ## the same within a minute; prints, and compares 
 floors: venv ## run the tests on the lowest versions that pyproject.toml allows
 	$(PY) tools/floors.py $(ARGS)
 
-.PHONY: constraints
-constraints: venv ## write constraints.txt anew, from a fresh resolve
-	$(PY) tools/constraints.py
+##@ Upkeep
 
 .PHONY: proto
 proto: ## generate the code of the shipped .proto, with the oldest tools supported (ARGS=--check compares)
 	@$(PYTHON) -m tools.proto $(ARGS)
 
-.PHONY: fuzz
-fuzz: venv ## fuzz the core for FUZZ_SECONDS (60); what crashes becomes a test
-	$(PY) -m tests.fuzz $(ARGS)
-
-.PHONY: differential
-differential: venv ## write docs/differential.md anew: what joserfc and PyJWT say about the same tokens
-	$(PY) -m tests.differential
-
-.PHONY: mutation
-mutation: venv ## change the pure files in every small way and see whether a test notices; takes an hour
-	$(PY) -m pip install --quiet 'mutmut>=3.8'
-	$(PY) tools/mutation.py $(ARGS)
+.PHONY: constraints
+constraints: venv ## write constraints.txt anew, from a fresh resolve
+	$(PY) tools/constraints.py
 
 .PHONY: build
 build: venv ## wheel and sdist into dist/
 	rm -rf dist
 	$(PY) -m build --no-isolation --outdir dist
+
+.PHONY: venv
+venv: ## set up .venv (every target does so by itself)
+	@$(PYTHON) tools/venv.py
 
 .PHONY: clean
 clean: ## remove what make made
