@@ -21,7 +21,6 @@ from sanic import Sanic
 
 from tests.adapters.sanic.app_under_test import make_app
 
-
 PR_SET_PDEATHSIG = 1  # linux/prctl.h: a test run that is killed leaves no server behind
 
 
