@@ -132,11 +132,13 @@ class Verifier:
         """What is kept of a token that `verify_now` has found good, for a caller who meets it again and again.
 
         Keep it where the token comes from (a kept connection), ask `still_good` each time, and call `verify_now` once
-        that says no: the same answer, without hashing the token.
+        that says no: the same answer, without hashing the token. A token that is bound to a certificate is not recalled,
+        since each connection has to prove it anew.
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
-        return self._cache.get(sha256(token.encode()).digest())
+        entry = self._cache.get(sha256(token.encode()).digest())
+        return None if entry is None or entry.bound else entry
 
     def still_good(self, entry: CacheEntry) -> bool:
         """Whether the token behind `entry` would pass `verify_now` at this moment; any thread may call."""

@@ -174,6 +174,27 @@ def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
     verifier.verify_now(other)
 
 
+def test_what_is_recalled_of_a_token_ends_with_it() -> None:
+    """A recalled token is good until it expires or is revoked, and a bound one is not recalled at all."""
+    clock = FakeClock(1_000_000.0)
+    issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
+    verifier = Verifier(_static(issuer), clock=clock)
+    token, other, bound = issuer.mint(lifetime=60), issuer.mint(sub="ada"), issuer.mint(cnf={"x5t#S256": "A" * 43})
+    assert verifier.recall(token) is None
+    for seen in (token, other):
+        verifier.verify_now(seen)
+    verifier.verify_now(bound, allow_bound=True)
+    assert verifier.recall(bound) is None
+    short, long = verifier.recall(token), verifier.recall(other)
+    assert short is not None
+    assert long is not None
+    assert short.principal is verifier.verify_now(token)
+    clock.forward(60.0)
+    assert (verifier.still_good(short), verifier.still_good(long)) == (False, True)
+    verifier.revocations.revoke_subject(issuer.url, "ada", before=clock.now())
+    assert not verifier.still_good(long)
+
+
 def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:
     """A refused token leaves nothing behind; `token_cache=0` keeps none at all."""
     issuer = LocalIssuer(algorithms=["ES256"])
