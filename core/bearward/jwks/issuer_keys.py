@@ -267,7 +267,7 @@ class IssuerKeys:
         self._publish()
         if before is None and changed and self._on_first is not None:
             self._on_first()
-        if news:
+        if news and not self._is_newcomer:  # its name came with a token that nobody has verified
             self._announce.failure()
         if changed and before is not None:
             self._announce.other_keys(lambda: self._on_change(self) if self._on_change is not None else None)

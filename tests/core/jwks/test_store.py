@@ -250,8 +250,8 @@ def test_tenants_are_bounded_and_explicit_issuers_stay(run: Run, issuer: LocalIs
     run(scenario())
 
 
-def test_invented_tenants_cost_a_known_one_nothing(run: Run) -> None:
-    """Neither its keys, nor readiness, nor a line of the health page, nor more than a few fetches at a time."""
+def test_invented_tenants_cost_a_known_one_nothing(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither its keys, nor readiness, nor a line of the health page or the log, nor many fetches at a time."""
 
     async def scenario() -> None:
         with LocalIssuer(algorithms=["ES256"], path="/known") as known:
@@ -270,6 +270,9 @@ def test_invented_tenants_cost_a_known_one_nothing(run: Run) -> None:
             outcomes = await asyncio.gather(*strangers, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {AuthError}
             await store.aclose()
+            assert [
+                record.getMessage() for record in caplog.records if f"{known.origin}/1" in record.getMessage()
+            ] == []
 
     run(scenario())
 

@@ -1,0 +1,1 @@
+"""The key store at scale: fetches at the issuer, refusals, latencies beside a flood, memory."""
