@@ -40,7 +40,7 @@ class Transports:
                 messages.AccessRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=_TIMEOUT
             )
         except grpc.aio.AioRpcError as error:
-            trailers = dict(error.trailing_metadata() or ())
+            trailers = {name: value for name, value in error.trailing_metadata() or ()}  # noqa: C416  (dict() fails on grpcio 1.66)
             return str(trailers.get("bearward-code", f"broken: {error.code().name}"))
         return OK
 
