@@ -29,6 +29,7 @@ _REDIS = frozenset({"redis", "valkey"})
 _REDIS_TLS = frozenset({"rediss", "valkeys"})
 _REDIS_UNIX = frozenset({"unix", "redis+unix", "valkey+unix"})
 _MEMCACHED = frozenset({"memcached", "memcacheds", "memcached+unix"})
+_SLACK = 10.0
 _OPTIONS = frozenset({"db", "ca", "cert", "key"})
 
 
@@ -77,8 +78,9 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
         "db": int(database),
         "username": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
-        "socket_connect_timeout": timeout,
-        "socket_timeout": timeout,
+        # the time limit is kept by the caller, who can tell a slow cache from a busy event loop
+        "socket_connect_timeout": _SLACK * timeout,
+        "socket_timeout": _SLACK * timeout,
     }
     if unix:
         settings |= {"connection_class": redis.asyncio.UnixDomainSocketConnection, "path": unquote(parts.path)}
