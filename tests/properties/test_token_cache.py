@@ -58,6 +58,7 @@ class RememberedTokens(RuleBasedStateMachine):
         self.keys = self.verifier._issuers.known(world.ISSUER)[1]
         self.published: set[str] = set()
         self.fresh_until = 0.0
+        self.fetched_at = 0.0
         self.revoked: list[tuple[str, str, float]] = []
         self.minted = self.looks = 0
         self.all_tokens: list[Minted] = []
@@ -84,7 +85,9 @@ class RememberedTokens(RuleBasedStateMachine):
     def publish(self, numbers: list[int]) -> None:
         """A rotation, a withdrawal, the same set once more, or the same in another order."""
         document = json_octets({"keys": [world.key("EdDSA", number).public_jwk() for number in numbers]})
-        self.keys.adopt(Entry(JWKSet.parse(document), document, self.clock.time, 100.0))
+        # As a refresh does it: what is asked for later is newer, whatever was done to the wall clock meanwhile.
+        self.fetched_at = max(self.clock.time, self.fetched_at + 0.001)
+        self.keys.adopt(Entry(JWKSet.parse(document), document, self.fetched_at, 100.0))
         self.published = {world.key("EdDSA", number).thumbprint for number in numbers}
         self.fresh_until = self.clock.monotonic() + 100.0
 

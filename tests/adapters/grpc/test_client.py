@@ -139,8 +139,13 @@ def test_a_stream_of_requests_is_not_repeated(kind: str, caller: Caller, server:
     source = credentials_of(login)
     old = source.token()
     revoke(server, login, _token_id(old))
-    with pytest.raises(grpc.RpcError):
-        caller(server.target, source, kind)
+    for _ in range(50):
+        with pytest.raises(grpc.RpcError) as caught:
+            caller(server.target, source, kind)
+        error: Any = caught.value
+        if error.code() is not grpc.StatusCode.INTERNAL:
+            break  # an aio client that is still writing loses the status of many a call (grpc#36066): try again
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
     assert source.token() != old
     assert caller(server.target, source, "UU")[0].startswith(b"me")
 
