@@ -14,15 +14,16 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-
-import httpcore2
+from typing import TYPE_CHECKING
 
 from bearward.clock import Clock, SystemClock
 from bearward.jwks.cache_control import lifetime_of
-from bearward.jwks.connect import GuardedBackend
 from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.urls import check_url
+
+if TYPE_CHECKING:
+    import httpcore2
 
 __all__ = ["HTTPAnswer", "HTTPClient"]
 
@@ -100,7 +101,11 @@ class HTTPClient:
 
 
 def _make_pool(options: JWKSOptions) -> httpcore2.AsyncConnectionPool:
-    """Runs in a thread: reading certificates from disk blocks."""
+    """Runs in a thread: reading certificates from disk blocks, and so does the import, a third of `import bearward`."""
+    import httpcore2
+
+    from bearward.jwks.connect import GuardedBackend
+
     return httpcore2.AsyncConnectionPool(
         ssl_context=_ssl_context(options),
         proxy=httpcore2.Proxy(options.proxy) if options.proxy is not None else None,
@@ -171,16 +176,21 @@ def _mapped() -> Iterator[None]:
         yield
     except FetchError:
         raise
-    except httpcore2.TimeoutException as exc:
-        raise FetchError(FetchFailure.TIMEOUT) from exc
-    except httpcore2.ConnectError as exc:
-        raise FetchError(FetchFailure.TLS if _is_tls(exc) else FetchFailure.CONNECT) from exc
-    except ssl.SSLError as exc:
-        raise FetchError(FetchFailure.TLS) from exc
-    except OSError as exc:  # a certificate file that cannot be read
-        raise FetchError(FetchFailure.FILE) from exc
     except Exception as exc:
-        raise FetchError(FetchFailure.PROTOCOL) from exc
+        raise FetchError(_failure_of(exc)) from exc
+
+
+def _failure_of(error: Exception) -> FetchFailure:
+    import httpcore2
+
+    if isinstance(error, httpcore2.TimeoutException):
+        return FetchFailure.TIMEOUT
+    if isinstance(error, httpcore2.ConnectError):
+        return FetchFailure.TLS if _is_tls(error) else FetchFailure.CONNECT
+    if isinstance(error, ssl.SSLError):
+        return FetchFailure.TLS
+    # Else a certificate file that cannot be read, or an answer that is no HTTP.
+    return FetchFailure.FILE if isinstance(error, OSError) else FetchFailure.PROTOCOL
 
 
 def _is_tls(error: BaseException | None) -> bool:
