@@ -38,7 +38,7 @@ def plot(path: Path) -> Path:
 
 def main() -> None:
     """Draw every results file."""
-    for path in sorted(RESULTS.glob("*.json")):
+    for path in sorted(set(RESULTS.glob("*.json")) - set(RESULTS.glob("*.pyperf.json"))):
         print(plot(path).name)
 
 
