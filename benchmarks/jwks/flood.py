@@ -56,7 +56,7 @@ async def flood(seconds: float, forged: int) -> Flood:
             await load.run(seconds / 2, 0, outcome.quiet)
             await asyncio.sleep(2 * trusted.keys.cooldown)  # the burst is saved up
             before = issuer.requests("/jwks")
-            probe = asyncio.create_task(load.rotate_and_probe(seconds / 3))
+            probe = asyncio.create_task(load.rotate_and_probe(seconds * 0.38))
             await load.run(seconds, forged, outcome.flooded)
             await probe
             outcome.fetches = issuer.requests("/jwks") - before
@@ -107,7 +107,7 @@ class _Load:
         self._outcome.forged_accepted += 1
 
     async def rotate_and_probe(self, after: float) -> None:
-        """In the middle of it, the issuer signs with a key that nobody has seen; the old one stays good."""
+        """In the middle of it, and of a cooldown, the issuer signs with a key that nobody has seen; the old one stays good."""
         await asyncio.sleep(after)
         token = self._issuer.mint(key=self._issuer.rotate())
         began = time.perf_counter()

@@ -7,6 +7,7 @@ that is past its time is gone when somebody looks, without a timer that would ke
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
@@ -19,12 +20,14 @@ from bearward.clock import SystemClock
 __all__ = ["ProcessCache", "process_cache"]
 
 _MOST = 2048
+_lock = threading.Lock()
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, ProcessCache] = WeakKeyDictionary()
 
 
-def process_cache() -> ProcessCache:
-    """The one of the running event loop."""
-    return _shared.setdefault(asyncio.get_running_loop(), ProcessCache())
+def process_cache(loop: asyncio.AbstractEventLoop) -> ProcessCache:
+    """The one of `loop`; any thread may ask."""
+    with _lock:
+        return _shared.setdefault(loop, ProcessCache())
 
 
 class ProcessCache(BaseCache):  # type: ignore[misc]

@@ -110,7 +110,7 @@ class SharedCache:
     async def _operate(self, client: _Client, operation: Callable[[Any], Awaitable[Any]]) -> Any:
         async with client.lock:
             if client.backend is None:
-                client.backend = self._make() if self.local else await asyncio.to_thread(self._make)
+                client.backend = await asyncio.to_thread(self._make)
         return await operation(client.backend)
 
     def _failed(self, error: Exception) -> None:

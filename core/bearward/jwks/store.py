@@ -21,7 +21,6 @@ from bearward.jwks.health import IssuerHealth
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.issuer_keys import IssuerKeys, Miss
 from bearward.jwks.options import StartMode
-from bearward.jwks.process_cache import process_cache
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.runtime import Runtime
 from bearward.jwks.shared_cache import SharedCache
@@ -121,8 +120,16 @@ class JWKSStore:
             return SharedCache(lambda: cache, clock, timeout=_CACHE_TIMEOUT)
         make = backend_factory(cache, timeout=_CACHE_TIMEOUT)
         if make is None:
-            return SharedCache(process_cache, clock, timeout=_CACHE_TIMEOUT, local=True)
+            return SharedCache(self._process_cache, clock, timeout=_CACHE_TIMEOUT, local=True)
         return SharedCache(make, clock, timeout=_CACHE_TIMEOUT)
+
+    def _process_cache(self) -> Any:
+        """Runs in a thread: importing aiocache, and what it imports, takes longer than all of bearward."""
+        from bearward.jwks.process_cache import process_cache
+
+        if self._runtime.loop is None:
+            raise RuntimeError("the store is not started")
+        return process_cache(self._runtime.loop)
 
     def _all(self) -> list[IssuerKeys]:
         with self._lock:

@@ -76,8 +76,9 @@ def test_it_keeps_no_event_loop_alive() -> None:
     """One for each loop, and gone with it."""
 
     async def scenario() -> weakref.ref[asyncio.AbstractEventLoop]:
-        assert process_cache() is process_cache()
-        await process_cache().set("key", "text", ttl=3600)
+        loop = asyncio.get_running_loop()
+        assert process_cache(loop) is process_cache(loop)
+        await process_cache(loop).set("key", "text", ttl=3600)
         return weakref.ref(asyncio.get_running_loop())
 
     loop = asyncio.run(scenario())
