@@ -90,7 +90,7 @@ class KeyState:
     def take(self, entry: Entry) -> bool:
         """A usable entry came in: hold it, unless a newer one is held. Whether the keys are others than before."""
         before = self.entry
-        if before is not None and entry.fetched_at <= before.fetched_at:
+        if before is not None and not self._is_news(entry, before):
             return False
         if before is not None and _alike(before.jwk_set, entry.jwk_set):  # the same keys keep the same object
             entry = replace(entry, jwk_set=before.jwk_set)
@@ -111,6 +111,12 @@ class KeyState:
             self.held = HeldKeys(entry.jwk_set, self.record.generation)
             self.unknown.clear()
         return changed
+
+    def _is_news(self, entry: Entry, before: Entry) -> bool:
+        """Whether `entry` was asked for later, or as late and says something else; a clock that was set back counts."""
+        if entry.fetched_at == before.fetched_at:
+            return entry.document != before.document
+        return entry.fetched_at >= min(before.fetched_at, self._clock.now())
 
     def miss(self, kid: str | None, until: float) -> None:
         """Remember until then that a refresh did not bring `kid`."""
