@@ -81,6 +81,13 @@ def test_the_lifetime_is_bounded_by_the_reader() -> None:
     assert read(changed(packed(None), lifetime=-5), None).entry.lifetime == 0.0
 
 
+def test_clocks_may_differ_a_little() -> None:
+    """A peer whose clock is half a minute ahead is believed; its time stays as it said it."""
+    assert read(packed(), now=ENTRY.fetched_at - 30).entry.fetched_at == ENTRY.fetched_at
+    with pytest.raises(StoredDocumentError):
+        read(packed(), now=ENTRY.fetched_at - 31)
+
+
 def test_validators_with_control_characters_are_dropped() -> None:
     """They would go into a request header."""
     validators = read(changed(packed(None), etag="x\r\nEvil: 1"), None).entry.validators
