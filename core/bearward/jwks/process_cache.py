@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiocache.base import BaseCache
@@ -17,20 +18,20 @@ from aiocache.serializers import NullSerializer
 
 from bearward.clock import SystemClock
 
-__all__ = ["ProcessCache", "process_cache"]
+__all__ = ["process_cache"]
 
 _MOST = 2048
 _lock = threading.Lock()
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, ProcessCache] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _ProcessCache] = WeakKeyDictionary()
 
 
-def process_cache(loop: asyncio.AbstractEventLoop) -> ProcessCache:
+def process_cache(loop: asyncio.AbstractEventLoop) -> Any:
     """The one of `loop`; any thread may ask."""
     with _lock:
-        return _shared.setdefault(loop, ProcessCache())
+        return _shared.setdefault(loop, _ProcessCache())
 
 
-class ProcessCache(BaseCache):  # type: ignore[misc]
+class _ProcessCache(BaseCache):  # type: ignore[misc]
     """What the store asks of an aiocache backend, in memory. Times to live are seconds."""
 
     NAME = "memory"

@@ -8,7 +8,8 @@ import weakref
 
 import pytest
 
-from bearward.jwks.process_cache import ProcessCache, process_cache
+from bearward.jwks.process_cache import _ProcessCache as ProcessCache
+from bearward.jwks.process_cache import process_cache
 from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
