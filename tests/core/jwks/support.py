@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import pytest
+
 from bearward import TrustedIssuer
-from bearward.clock import Clock
+from bearward.clock import Clock, SystemClock
+from bearward.errors import AuthError, Refusal
+from bearward.jwks.http import HTTPAnswer, HTTPClient
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.core.fake_clock import FakeClock
 
-__all__ = ["eventually", "policy", "started"]
+__all__ = ["all_obtain", "eventually", "fetch", "fleet", "policy", "refused", "started"]
 
 DEADLINE = 30.0
 
@@ -54,3 +58,36 @@ async def eventually(condition: Callable[[], bool], what: str = "it") -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen")
         await asyncio.sleep(0.005)
+
+
+async def refused(keys: IssuerKeys) -> AuthError:
+    """The refusal that `obtain` answers with."""
+    with pytest.raises(AuthError) as info:
+        await keys.obtain()
+    assert info.value.refusal is Refusal.KEYS_UNAVAILABLE
+    return info.value
+
+
+@asynccontextmanager
+async def fleet(trusted: TrustedIssuer, size: int, clock: Any = None, **more: Any) -> AsyncIterator[list[IssuerKeys]]:
+    """So many stores of their own, all with the same cache."""
+    async with AsyncExitStack() as stack:
+        members = []
+        for _ in range(size):
+            _, keys = await stack.enter_async_context(started(trusted, clock or SystemClock(), **more))
+            members.append(keys)
+        yield members
+
+
+async def all_obtain(members: list[IssuerKeys]) -> None:
+    """A cold start of all at once."""
+    await asyncio.gather(*(keys.obtain() for keys in members for _ in range(20)))
+
+
+async def fetch(url: str, *, unsafe_allow_http: bool = False, **options: Any) -> HTTPAnswer:
+    """One GET, with a client that is closed afterwards."""
+    client = HTTPClient(JWKSOptions(**options), unsafe_allow_http=unsafe_allow_http)
+    try:
+        return await client.get(url)
+    finally:
+        await client.aclose()

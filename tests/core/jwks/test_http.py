@@ -5,40 +5,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
-import os
 import socket
-import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import pytest
 
-from bearward.jwks.connect import GuardedBackend
 from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.http import HTTPAnswer, HTTPClient
 from bearward.jwks.options import JWKSOptions
 from bearward.testing import Answer, LocalIssuer, Request
 from tests.conftest import Run
+from tests.core.jwks.support import fetch
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def issuer() -> Iterator[LocalIssuer]:
-    """An issuer that is up."""
-    with LocalIssuer(algorithms=["ES256"]) as one:
-        yield one
-
-
-async def fetch(url: str, *, unsafe_allow_http: bool = False, **options: Any) -> HTTPAnswer:
-    """One GET, with a client that is closed afterwards."""
-    client = HTTPClient(JWKSOptions(**options), unsafe_allow_http=unsafe_allow_http)
-    try:
-        return await client.get(url)
-    finally:
-        await client.aclose()
 
 
 def gzipped(body: bytes, **headers: str) -> Answer:
@@ -230,187 +210,3 @@ def test_a_conditional_request_may_be_answered_by_304(run: Run, issuer: LocalIss
     assert first.body is not None
     assert second.body is None
     assert (first.lifetime, second.lifetime, second.etag) == (77, 77, first.etag)
-
-
-def test_https_with_an_own_authority(run: Run, tmp_path: Path) -> None:
-    """Trusted by `ca_file`, and by nothing else."""
-    with LocalIssuer(algorithms=["ES256"], tls=True) as issuer:
-        ca_file = tmp_path / "ca.pem"
-        ca_file.write_bytes(issuer.ca_pem)
-        assert run(fetch(issuer.jwks_uri, ca_file=ca_file)).body
-        with pytest.raises(FetchError) as failed:
-            run(fetch(issuer.jwks_uri))
-        assert failed.value.failure is FetchFailure.TLS
-
-
-def test_files_that_cannot_be_read_are_named_as_such(run: Run, issuer: LocalIssuer) -> None:
-    """A missing authority or certificate is no network trouble."""
-    missing: list[dict[str, Any]] = [{"ca_file": "/nonexistent.pem"}, {"client_cert": "/nonexistent.pem"}]
-    for options in missing:
-        with pytest.raises(FetchError) as failed:
-            run(fetch(issuer.jwks_uri, **options))
-        assert failed.value.failure is FetchFailure.FILE
-
-
-REFUSED_URLS = ["http://login.example/jwks", "ftp://login.example/jwks", "nonsense"]
-
-
-@pytest.mark.parametrize("url", REFUSED_URLS)
-def test_urls_are_checked_at_each_request(url: str, run: Run) -> None:
-    """Whoever came by the URL: https, or loopback."""
-    with pytest.raises(FetchError) as failed:
-        run(fetch(url))
-    assert failed.value.failure is FetchFailure.URL_REFUSED
-
-
-LITERALS = [
-    "10.0.0.1",
-    "169.254.169.254",
-    "192.168.1.1",
-    "[fd00:ec2::254]",
-    "0.0.0.0",
-    "[::ffff:10.0.0.1]",
-    "2130706433",
-]
-
-
-@pytest.mark.parametrize("host", LITERALS)
-def test_private_and_metadata_addresses_are_not_connected_to(host: str, run: Run) -> None:
-    """Written out in the URL, in whatever notation the resolver takes."""
-    with pytest.raises(FetchError) as failed:
-        run(fetch(f"https://{host}/jwks"))
-    assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
-
-
-def test_a_public_name_that_resolves_to_loopback_is_refused(
-    run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Judged is the address that the name server gave, and that very address is connected to."""
-    resolver, asked = socket.getaddrinfo, []
-
-    def rebind(host: Any, *args: Any, **more: Any) -> Any:
-        """A name server that answers for `login.example`."""
-        asked.append(host)
-        return resolver("127.0.0.1" if host == "login.example" else host, *args, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", rebind)
-    url = issuer.jwks_uri.replace("127.0.0.1", "login.example")
-    with pytest.raises(FetchError) as failed:
-        run(fetch(url, unsafe_allow_http=True))
-    assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
-    assert issuer.requests() == 0
-    assert run(fetch(url, unsafe_allow_http=True, unsafe_allow_private_addresses=True)).body
-    assert asked.count("login.example") == 2
-
-
-def test_the_next_address_is_tried(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name with a dead address and a living one."""
-    resolver = socket.getaddrinfo
-
-    def both(host: Any, port: Any, *args: Any, **more: Any) -> Any:
-        return resolver("127.0.0.2", port, *args, **more) + resolver("127.0.0.1", port, *args, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", both)
-    assert run(fetch(issuer.jwks_uri.replace("127.0.0.1", "localhost"))).body
-
-
-def test_the_guard_has_a_time_limit_for_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that does not answer is a timeout, like a server that does not."""
-
-    def silent(*args: Any, **more: Any) -> list[Any]:
-        time.sleep(0.5)
-        return []
-
-    monkeypatch.setattr(socket, "getaddrinfo", silent)
-    with pytest.raises(FetchError) as failed:
-        run(fetch("https://login.example/jwks", connect_timeout=0.05))
-    assert failed.value.failure is FetchFailure.TIMEOUT
-
-
-def test_the_backend_of_the_transport_can_sleep(run: Run) -> None:
-    """Its interface asks for it, for retries that we do not make."""
-    run(GuardedBackend(unsafe_allow_private=False).sleep(0))
-
-
-def test_the_environment_chooses_no_proxy(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`HTTP_PROXY` is for other programs."""
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setitem(os.environ, name, "http://127.0.0.1:9")
-    assert run(fetch(issuer.jwks_uri)).body
-
-
-def test_mutual_tls(run: Run, tmp_path: Path) -> None:
-    """An issuer that asks for a client certificate gets the configured one."""
-    from tests.core.jwks.mutual_tls import MutualTLSServer
-
-    with MutualTLSServer(tmp_path, b"{}") as server:
-        trusted: dict[str, Any] = {"ca_file": server.ca_file}
-        assert run(fetch(server.url, **trusted, client_cert=server.client_file)).body == b"{}"
-        assert server.subjects == ["a service"]
-        with pytest.raises(FetchError):
-            run(fetch(server.url, **trusted))
-
-
-def test_through_a_proxy(run: Run, issuer: LocalIssuer) -> None:
-    """The proxy is asked for the document, wherever the proxy itself is."""
-    seen: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readline())
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
-        await writer.drain()
-        writer.close()
-
-    async def scenario() -> HTTPAnswer:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            return await fetch("http://login.example/jwks", unsafe_allow_http=True, proxy=f"http://127.0.0.1:{port}")
-
-    assert run(scenario()).body == b"{}"
-    assert seen == [b"GET http://login.example/jwks HTTP/1.1\r\n"]
-
-
-def test_tls_through_a_proxy(run: Run, tmp_path: Path) -> None:
-    """CONNECT, and then TLS with the issuer itself."""
-    with LocalIssuer(algorithms=["ES256"], tls=True) as issuer:
-        ca_file = tmp_path / "ca.pem"
-        ca_file.write_bytes(issuer.ca_pem)
-        seen: list[bytes] = []
-
-        async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-
-        async def scenario() -> HTTPAnswer:
-            finished = asyncio.Event()
-
-            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                seen.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
-                there_reader, there_writer = await asyncio.open_connection("127.0.0.1", issuer.port)
-                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                ways = pipe(reader, there_writer), pipe(there_reader, writer)
-                await asyncio.gather(*ways, return_exceptions=True)
-                finished.set()
-
-            server = await asyncio.start_server(serve, "127.0.0.1", 0)
-            async with server:
-                port = server.sockets[0].getsockname()[1]
-                answer = await fetch(issuer.jwks_uri, ca_file=ca_file, proxy=f"http://127.0.0.1:{port}")
-                await finished.wait()
-            return answer
-
-        assert run(scenario()).body
-        assert seen == [f"CONNECT 127.0.0.1:{issuer.port} HTTP/1.1".encode()]
-
-
-def test_tls_errors_are_told_from_connection_errors(run: Run, issuer: LocalIssuer) -> None:
-    """Https to a server that speaks http."""
-    with pytest.raises(FetchError) as failed:
-        run(fetch(issuer.jwks_uri.replace("http:", "https:")))
-    assert failed.value.failure is FetchFailure.TLS
-    assert isinstance(failed.value.__cause__, Exception)
-    assert not isinstance(failed.value, ssl.SSLError)

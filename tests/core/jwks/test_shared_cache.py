@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,17 +16,7 @@ from bearward.jwks.cache_urls import backend_factory
 from bearward.jwks.shared_cache import CacheError, SharedCache
 from bearward.testing.tls import ThrowAwayAuthority
 from tests.conftest import Run
-from tests.core.jwks.cache_servers import CacheServer, Memcached, Valkey, has_memcached
-
-NEEDS_MEMCACHED = pytest.mark.skipif(not has_memcached(), reason="needs Debian's memcached")
-KINDS = [pytest.param(Valkey, id="valkey"), pytest.param(Memcached, id="memcached", marks=NEEDS_MEMCACHED)]
-
-
-@pytest.fixture(params=KINDS)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CacheServer]:
-    """A server of each kind."""
-    with request.param(tmp_path) as one:
-        yield one
+from tests.core.jwks.cache_servers import KINDS, CacheServer, Valkey
 
 
 @asynccontextmanager

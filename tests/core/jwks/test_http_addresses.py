@@ -1,0 +1,94 @@
+"""Which URLs and addresses a fetch goes to: judged at each request, and after the name was resolved."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from bearward.jwks.connect import GuardedBackend
+from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+from tests.core.jwks.support import fetch
+
+REFUSED_URLS = ["http://login.example/jwks", "ftp://login.example/jwks", "nonsense"]
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+def test_urls_are_checked_at_each_request(url: str, run: Run) -> None:
+    """Whoever came by the URL: https, or loopback."""
+    with pytest.raises(FetchError) as failed:
+        run(fetch(url))
+    assert failed.value.failure is FetchFailure.URL_REFUSED
+
+
+LITERALS = [
+    "10.0.0.1",
+    "169.254.169.254",
+    "192.168.1.1",
+    "[fd00:ec2::254]",
+    "0.0.0.0",
+    "[::ffff:10.0.0.1]",
+    "2130706433",
+]
+
+
+@pytest.mark.parametrize("host", LITERALS)
+def test_private_and_metadata_addresses_are_not_connected_to(host: str, run: Run) -> None:
+    """Written out in the URL, in whatever notation the resolver takes."""
+    with pytest.raises(FetchError) as failed:
+        run(fetch(f"https://{host}/jwks"))
+    assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
+
+
+def test_a_public_name_that_resolves_to_loopback_is_refused(
+    run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged is the address that the name server gave, and that very address is connected to."""
+    resolver, asked = socket.getaddrinfo, []
+
+    def rebind(host: Any, *args: Any, **more: Any) -> Any:
+        """A name server that answers for `login.example`."""
+        asked.append(host)
+        return resolver("127.0.0.1" if host == "login.example" else host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    url = issuer.jwks_uri.replace("127.0.0.1", "login.example")
+    with pytest.raises(FetchError) as failed:
+        run(fetch(url, unsafe_allow_http=True))
+    assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
+    assert issuer.requests() == 0
+    assert run(fetch(url, unsafe_allow_http=True, unsafe_allow_private_addresses=True)).body
+    assert asked.count("login.example") == 2
+
+
+def test_the_next_address_is_tried(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with a dead address and a living one."""
+    resolver = socket.getaddrinfo
+
+    def both(host: Any, port: Any, *args: Any, **more: Any) -> Any:
+        return resolver("127.0.0.2", port, *args, **more) + resolver("127.0.0.1", port, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    assert run(fetch(issuer.jwks_uri.replace("127.0.0.1", "localhost"))).body
+
+
+def test_the_guard_has_a_time_limit_for_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer is a timeout, like a server that does not."""
+
+    def silent(*args: Any, **more: Any) -> list[Any]:
+        time.sleep(0.5)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    with pytest.raises(FetchError) as failed:
+        run(fetch("https://login.example/jwks", connect_timeout=0.05))
+    assert failed.value.failure is FetchFailure.TIMEOUT
+
+
+def test_the_backend_of_the_transport_can_sleep(run: Run) -> None:
+    """Its interface asks for it, for retries that we do not make."""
+    run(GuardedBackend(unsafe_allow_private=False).sleep(0))

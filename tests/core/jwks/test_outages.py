@@ -1,0 +1,140 @@
+"""An issuer that is down or answers nonsense: old keys serve, the brake holds, and bad sets replace nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from bearward.jwks.freshness import Freshness
+from bearward.jwks.store import Miss
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+from tests.core.jwks.support import policy, refused, started
+
+
+def test_stale_keys_serve_while_the_issuer_is_down(run: Run, issuer: LocalIssuer) -> None:
+    """Past their freshness, the keys are used as long as `stale_if_error` allows and not a moment longer."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, max_age=600, stale_if_error=3600), clock) as (_, keys):
+            held = await keys.obtain()
+            issuer.down()
+            clock.forward(601)
+            assert keys.current() is None  # nobody knows yet that the issuer is down
+            assert await keys.obtain() is held
+            assert keys.health().state is Freshness.STALE
+            assert keys.health().stale_left == pytest.approx(3599)
+            clock.forward(3598)
+            assert keys.current() is held
+            clock.forward(1)
+            assert keys.current() is None
+            error = await refused(keys)
+            assert error.retry_after is not None
+            assert error.retry_after >= 1
+            assert not keys.health().ready
+
+    run(scenario())
+
+
+def test_without_stale_if_error_old_keys_are_not_used(run: Run, issuer: LocalIssuer) -> None:
+    """It can be turned off."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, max_age=600, stale_if_error=0), clock) as (_, keys):
+            await keys.obtain()
+            issuer.down()
+            clock.forward(601)
+            await refused(keys)
+
+    run(scenario())
+
+
+def test_an_outage_does_not_remove_the_brake(run: Run, issuer: LocalIssuer) -> None:
+    """The cooldown counts attempts: an issuer that is down is not asked for every request."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        issuer.serve_jwks(b"out of order", status=500)
+        async with started(policy(issuer), clock) as (_, keys):
+            for _ in range(300):
+                await refused(keys)
+                clock.forward(0.1)
+            issuer.serve_jwks(None)
+            clock.forward(30)
+            await keys.obtain()
+
+    run(scenario())
+    assert 2 <= issuer.requests() <= 9
+
+
+def test_an_unknown_kid_with_usable_keys_is_never_our_fault(run: Run, issuer: LocalIssuer) -> None:
+    """A forged token during an outage gets the held set to miss in, flips no readiness, and spoils nobody's answer."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer), clock) as (_, keys):
+            held = await keys.obtain()
+            issuer.down()
+            for number in range(50):
+                assert await keys.refresh_after_miss(f"forged {number}", held.generation) is held
+                assert keys.current() is held
+                assert keys.health().ready
+                clock.forward(1)
+
+    run(scenario())
+
+
+def test_a_flood_in_an_outage_never_costs_a_good_caller_its_answer(run: Run, issuer: LocalIssuer) -> None:
+    """Whatever forged tokens do to the brake, at any moment: what is held is used to the end of the stale window."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        trusted = policy(issuer, max_age=20, min_age=0, stale_if_error=60, cooldown=5)
+        async with started(trusted, clock) as (_, keys):
+            held = await keys.obtain()
+            issuer.down()
+            for step in range(79 * 4):
+                assert (keys.current() or await keys.obtain()) is held, f"after {step / 4} s"
+                kid = f"forged {step}"
+                if keys.miss(kid, held.generation) is Miss.FETCH:
+                    await keys.refresh_after_miss(kid, held.generation)
+                clock.forward(0.25)
+
+    run(scenario())
+
+
+def test_a_bad_set_never_replaces_a_good_one(run: Run, issuer: LocalIssuer) -> None:
+    """Empty, unusable, no JSON: the old keys stay, and health says what is wrong."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer), clock) as (_, keys):
+            held = await keys.obtain()
+            bad = [b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "AAAA"}]}', b"{", b"<html>", b'{"keys": {}}', b"[]"]
+            for number, document in enumerate(bad):
+                issuer.serve_jwks(document)
+                clock.forward(60)
+                assert await keys.refresh_after_miss(f"kid {number}", held.generation) is held
+                assert keys.health().last_error == "document is no usable JWK Set"
+            assert keys.health().failures == len(bad)
+
+    run(scenario())
+
+
+def test_odd_keys_are_counted_with_their_reasons(run: Run, issuer: LocalIssuer) -> None:
+    """The good ones stay usable, and an operator sees what is wrong with the others."""
+    document = issuer.keys.jwks()
+    document["keys"] += [{"kty": "oct", "k": "AAAA"}, {"kty": "quantum"}, 5, {**document["keys"][0], "use": "enc"}]
+
+    async def scenario() -> None:
+        issuer.serve_jwks(document)
+        async with started(policy(issuer)) as (_, keys):
+            await keys.obtain()
+            health = keys.health()
+            assert health.keys == 1
+            assert sum(health.set_aside.values()) == 4
+            assert set(health.set_aside) == {"symmetric", "unknown_type", "not_a_key", "not_for_signatures"}
+
+    run(scenario())

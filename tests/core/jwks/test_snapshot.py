@@ -1,0 +1,89 @@
+"""Snapshots on disk: a restart needs no issuer, and a disk that lies or fails harms nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bearward.jwks.freshness import Freshness
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+from tests.core.jwks.support import eventually, policy, started
+
+
+def test_a_restart_needs_no_issuer_with_a_snapshot(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """The keys are there before the issuer is; they age from their fetch, and end with `stale_if_error`."""
+    clock = FakeClock()
+    trusted = policy(issuer, start="eager", snapshot_dir=tmp_path, max_age=600, stale_if_error=3600)
+
+    async def first_life() -> None:
+        async with started(trusted, clock) as (_, keys):
+            await eventually(lambda: keys.current() is not None)
+            await eventually(lambda: len(list(tmp_path.glob("*.json"))) == 1)
+
+    async def life(state: Freshness, age: float) -> None:
+        async with started(trusted, clock) as (store, _):
+            await eventually(lambda: store.health()[0].last_error is not None or state is Freshness.FRESH)
+            assert (store.health()[0].state, store.health()[0].age) == (state, age)
+
+    run(first_life())
+    issuer.down()
+    clock.forward(200)
+    run(life(Freshness.FRESH, 200))
+    clock.forward(1000)
+    run(life(Freshness.STALE, 1200))
+    clock.forward(3600)
+    run(life(Freshness.UNAVAILABLE, 4800))
+
+
+BAD_SNAPSHOTS = [b"", b"{", b"\xff", b"{}", b" " * 300_000]
+
+
+@pytest.mark.parametrize("content", BAD_SNAPSHOTS)
+def test_a_damaged_snapshot_is_as_good_as_none(content: bytes, run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """A disk can hold anything."""
+    trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path)
+
+    async def scenario() -> None:
+        async with started(trusted) as (_, keys):
+            await eventually(lambda: len(list(tmp_path.glob("*.json"))) == 1)
+            assert keys.current() is not None
+        (path,) = tmp_path.glob("*.json")  # noqa: ASYNC240  (a test may block)
+        path.write_bytes(content)
+        async with started(trusted) as (_, keys):
+            assert keys.current() is not None
+            assert keys.health().attempts == 1
+            await eventually(lambda: path.read_bytes() != content)
+
+    run(scenario())
+
+
+def test_a_snapshot_that_cannot_be_written_fails_nothing(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """A full or missing disk is a line in the log."""
+    (tmp_path / "file").touch()
+    trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path / "file" / "below")
+
+    async def scenario() -> None:
+        async with started(trusted) as (_, keys):
+            assert keys.current() is not None
+
+    run(scenario())
+
+
+def test_a_planted_snapshot_is_refused_with_a_secret(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Who can write the directory cannot plant a key."""
+    trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path)
+
+    async def write() -> None:
+        async with started(trusted):
+            await eventually(lambda: len(list(tmp_path.glob("*.json"))) == 1)
+
+    async def read() -> None:
+        async with started(trusted, cache_secret=b"0123456789abcdef") as (_, keys):
+            assert keys.current() is None
+
+    run(write())
+    issuer.down()
+    run(read())
