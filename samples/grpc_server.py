@@ -39,8 +39,6 @@ OPTIONS = (
 calls with more than 8 KiB of metadata at random, and a token may have 16."""
 GRACE = 2.0
 """Seconds that calls have to end by themselves when the server stops."""
-START_WAIT = 1.0
-"""Seconds that the verifier's thread has to come up; what it waits for keys is less."""
 THREADS = 32
 _LOOK_AGAIN = 0.1
 
@@ -74,7 +72,7 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     background = VerifierThread(settings.verifier())
     store = NoteStore(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
-    background.start(wait=START_WAIT)
+    background.start(wait=None)
     auth = SyncAuthInterceptor(background, RULES, reflection=True)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
     server = checked(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)

@@ -26,8 +26,8 @@ T = TypeVar("T")
 class VerifierThread:
     """Runs `verifier` on an event loop in a thread of its own. Use as a context manager, or `start` and `stop`.
 
-    `start(wait=seconds)` returns when the verifier has fetched its keys, or after `wait` seconds at the latest: an
-    issuer that is down keeps no server from starting.
+    `start(wait=seconds)` returns when the verifier has started, or after `wait` seconds at the latest; `wait=None` takes
+    as long as the verifier's own start, which its issuers' `start` and `start_wait` bound.
     """
 
     def __init__(self, verifier: Verifier) -> None:
@@ -44,17 +44,18 @@ class VerifierThread:
             raise RuntimeError("the verifier's thread was not started")
         return self._loop
 
-    def start(self, wait: float = 0.0) -> None:
+    def start(self, wait: float | None = 0.0) -> None:
         """Start the thread and the verifier; a second call only waits.
 
         Raises `AuthError` (KEYS_UNAVAILABLE), within `wait` seconds, for an issuer whose keys are required at start.
+        Whoever requires keys waits with `None`: a busy machine may need longer than any number says to find them missing.
         """
         with self._lock:
             if self._started is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread.start()
                 self._started = self.submit(self._warm_up())
-        if wait > 0:
+        if wait is None or wait > 0:
             with contextlib.suppress(TimeoutError):  # the keys are fetched when the first token asks for them
                 self._started.result(wait)
 
@@ -72,7 +73,7 @@ class VerifierThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def __enter__(self) -> Self:
-        self.start(wait=2.0)
+        self.start(wait=None)
         return self
 
     def __exit__(
