@@ -17,6 +17,7 @@ __all__ = ["could_be_valid", "issuer_of", "valid_between", "validate"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
 _FARTHEST = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
+_LATE = 1 << 53  # seconds: an integer below is a float without loss, and needs no further look
 
 
 def issuer_of(claims: Mapping[str, Any]) -> str:
@@ -38,17 +39,17 @@ def validate(claims: Mapping[str, Any], policy: TrustedIssuer, now: float, *, al
         if name not in claims:
             raise AuthError(Refusal.CLAIM_MISSING, claim=name)
     _check_times(claims, policy, now)
-    _check_audience(claims, policy)
+    audience = claims.get("aud")
+    if type(audience) is not str or audience not in policy.audience:
+        _check_audience(claims, policy)
     if type(claims.get("sub", "")) is not str:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="sub")
     if type(claims.get("jti", "")) is not str:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti")
     if "cnf" in claims and not allow_bound:  # RFC 7800: whoever presents it must prove a key
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    if policy.client_ids:
-        _check_client(claims, policy)
-    if policy.expected_claims:
-        _check_expected(claims, policy)
+    if policy.client_ids or policy.expected_claims:
+        _check_profile(claims, policy)
 
 
 def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
@@ -71,16 +72,30 @@ def could_be_valid(claims: Mapping[str, Any], policy: TrustedIssuer, now: float)
 
 def _check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
     leeway = policy.leeway
-    if "exp" in claims and now >= _date(claims, "exp") + leeway:
-        raise AuthError(Refusal.TOKEN_EXPIRED)
+    # What is usual and good is passed at a glance; the rules below judge the rest, and would have passed it too.
+    expires = claims.get("exp")
+    if type(expires) is not int or not 0 < expires < _LATE or now >= expires + leeway:
+        _check_expiry(claims, leeway, now)
     if "nbf" in claims and now < _date(claims, "nbf") - leeway:
         raise AuthError(Refusal.TOKEN_NOT_YET_VALID)
-    if "iat" in claims:
-        issued = _date(claims, "iat")
-        if now < issued - leeway:
-            raise AuthError(Refusal.TOKEN_ISSUED_IN_FUTURE)
-        if policy.max_token_age is not None and now >= issued + policy.max_token_age + leeway:
-            raise AuthError(Refusal.TOKEN_TOO_OLD)
+    issued = claims.get("iat")
+    if type(issued) is not int or not 0 < issued < _LATE or now < issued - leeway or policy.max_token_age is not None:
+        _check_issue(claims, policy, now)
+
+
+def _check_expiry(claims: Mapping[str, Any], leeway: float, now: float) -> None:
+    if "exp" in claims and now >= _date(claims, "exp") + leeway:
+        raise AuthError(Refusal.TOKEN_EXPIRED)
+
+
+def _check_issue(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
+    if "iat" not in claims:
+        return
+    issued = _date(claims, "iat")
+    if now < issued - policy.leeway:
+        raise AuthError(Refusal.TOKEN_ISSUED_IN_FUTURE)
+    if policy.max_token_age is not None and now >= issued + policy.max_token_age + policy.leeway:
+        raise AuthError(Refusal.TOKEN_TOO_OLD)
 
 
 def _date(claims: Mapping[str, Any], name: str) -> int | float:
@@ -105,6 +120,13 @@ def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
     if not policy.unsafe_any_audience and not any(name in policy.audience for name in audience):
         raise AuthError(Refusal.AUDIENCE_MISMATCH)
+
+
+def _check_profile(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    if policy.client_ids:
+        _check_client(claims, policy)
+    if policy.expected_claims:
+        _check_expected(claims, policy)
 
 
 def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:

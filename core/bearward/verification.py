@@ -9,11 +9,11 @@ from bearward.claims import validate
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
-from bearward.jose.jws import signing_key
+from bearward.jose.jws import find_signing_key, signing_key
 from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
 
-__all__ = ["check_header", "newer_keys_could_help", "signing_key", "verify_token"]
+__all__ = ["check_header", "find_signing_key", "newer_keys_could_help", "verify_token"]
 
 
 def verify_token(

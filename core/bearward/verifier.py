@@ -25,7 +25,7 @@ from bearward.principal import Principal
 from bearward.revocation import Revocations
 from bearward.tenants import IssuerResolver, TenantIssuers
 from bearward.token_cache import CacheEntry, TokenCache, cost_of
-from bearward.verification import check_header, newer_keys_could_help, signing_key
+from bearward.verification import check_header, find_signing_key, newer_keys_could_help
 
 __all__ = ["Verifier"]
 
@@ -104,7 +104,8 @@ class Verifier:
     ) -> None:
         await self.aclose()
 
-    def verify_now(self, token: str, *, allow_bound: bool = False) -> Principal:
+    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
+    def verify_now(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
         """The principal of `token`, from the keys that are held; any thread may call.
 
         Raises `AuthError`, or `KeysNeeded` where the answer needs a fetch: await `verify` then. With `allow_bound` a
@@ -113,7 +114,7 @@ class Verifier:
         cache = self._cache
         # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
-            return self._verify(token, None, allow_bound=allow_bound)
+            return self._verify(token, None, allow_bound)
         try:
             digest = sha256(token.encode()).digest()
         except UnicodeEncodeError:
@@ -124,9 +125,9 @@ class Verifier:
                 if entry.not_before <= self.now() < entry.not_after:
                     return entry.principal
             elif self._same_keys(cache, digest, entry):
-                return self.verify_now(token, allow_bound=allow_bound)
+                return self.verify_now(token, allow_bound)
             cache.drop(digest)
-        return self._verify(token, digest, allow_bound=allow_bound)
+        return self._verify(token, digest, allow_bound)
 
     def recall(self, token: str) -> CacheEntry | None:
         """What is kept of a token that `verify_now` has found good, for a caller who meets it again and again.
@@ -148,10 +149,10 @@ class Verifier:
             and entry.not_before <= self.now() < entry.not_after
         )
 
-    async def verify(self, token: str, *, allow_bound: bool = False) -> Principal:
+    async def verify(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
         """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
         try:
-            return self.verify_now(token, allow_bound=allow_bound)
+            return self.verify_now(token, allow_bound)
         except KeysNeeded as needed:
             return await self._verify_by_fetching(token, needed, allow_bound=allow_bound)
 
@@ -159,7 +160,7 @@ class Verifier:
         for _ in range(_ATTEMPTS):
             await self._fetch_for(token, needed.generation)
             try:
-                return self.verify_now(token, allow_bound=allow_bound)
+                return self.verify_now(token, allow_bound)
             except KeysNeeded as again:
                 needed = again
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
@@ -200,7 +201,7 @@ class Verifier:
             revocations=self.revocations.health(),
         )
 
-    def _verify(self, token: str, digest: bytes | None, *, allow_bound: bool) -> Principal:
+    def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
         unverified = take_apart(token)
         policy, keys = self._issuers.known(issuer_of(unverified.claims))
         check_header(unverified, policy)
@@ -209,13 +210,12 @@ class Verifier:
         if held is None:
             validate(unverified.claims, policy, now, allow_bound=allow_bound)
             raise KeysNeeded
-        try:
-            key = signing_key(unverified, held.jwk_set)
-        except AuthError:
+        key = find_signing_key(unverified, held.jwk_set)
+        if isinstance(key, Refusal):
             # A token that no key could make good is not worth a fetch.
             if self._newer_keys_could_help(unverified, keys, held) and could_be_valid(unverified.claims, policy, now):
-                raise KeysNeeded(held.generation) from None
-            raise
+                raise KeysNeeded(held.generation)
+            raise AuthError(key)
         validate(unverified.claims, policy, now, allow_bound=allow_bound)
         principal = Principal.of_verified(unverified.claims, key.thumbprint)
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked

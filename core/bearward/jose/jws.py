@@ -13,7 +13,7 @@ from bearward.jose.compact import UnverifiedToken, split
 from bearward.jose.jwk import VerificationKey
 from bearward.jose.jwk_set import JWKSet
 
-__all__ = ["signing_key", "verify_jws"]
+__all__ = ["find_signing_key", "signing_key", "verify_jws"]
 
 
 def verify_jws(token: str, keys: JWKSet, algorithms: Collection[str]) -> bytes:
@@ -39,10 +39,18 @@ def verify_jws(token: str, keys: JWKSet, algorithms: Collection[str]) -> bytes:
 
 def signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
     """The key of `keys` that signed `token`; raise `AuthError` (KEY_UNKNOWN, KEY_UNSUITABLE, SIGNATURE_INVALID)."""
+    key = find_signing_key(token, keys)
+    if isinstance(key, Refusal):
+        raise AuthError(key)
+    return key
+
+
+def find_signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey | Refusal:
+    """The same, answering the refusal instead: for who has another question before it is one."""
     algorithm, kid, _ = token.header
     for key in (candidates := keys.candidates(algorithm, kid)):
         if key.verify(algorithm, token.signing_input, token.signature):
             return key
     if kid is not None and not keys.holds(kid):
-        raise AuthError(Refusal.KEY_UNKNOWN)
-    raise AuthError(Refusal.SIGNATURE_INVALID if candidates else Refusal.KEY_UNSUITABLE)
+        return Refusal.KEY_UNKNOWN
+    return Refusal.SIGNATURE_INVALID if candidates else Refusal.KEY_UNSUITABLE

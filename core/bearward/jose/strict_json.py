@@ -55,34 +55,24 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    value = _parse_canonical(raw) if len(raw) < _SMALL or _has_few_numbers(raw) else None
-    if value is not None and ((raw.count(b"{") == 1 and b"[" not in raw) or _is_flat_enough(raw, limits)):
-        return value
+    if len(raw) < _SMALL or raw.count(b",") < _MAX_NUMBERS or _has_few_numbers(raw):
+        value: Any = None
+        try:
+            value = _decode(raw)
+            canonical = _encode(value) == raw
+        except OverflowError:  # an integer beyond 64 bits is read, but not written
+            canonical = False
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise ValueError("not one strict JSON object") from None
+        # Brackets, those within strings included, that are too few to nest too deep.
+        if canonical and type(value) is dict and raw.count(b"{") + raw.count(b"[") <= limits.depth:
+            return value
     return parse_object_slowly(raw, limits)
-
-
-def _parse_canonical(raw: bytes) -> dict[str, Any] | None:
-    """The value of `raw` if it is written as msgspec would write it; None if the slow parser must look."""
-    try:
-        value = _decode(raw)
-        return value if type(value) is dict and _encode(value) == raw else None
-    except OverflowError:  # an integer beyond 64 bits is read, but not written
-        return None
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise ValueError("not one strict JSON object") from None
 
 
 def _has_few_numbers(raw: bytes) -> bool:
     """Whether few members and elements begin without a quote, as each number does; all but one stand at a comma."""
-    commas = raw.count(b",")
-    if commas < _MAX_NUMBERS:
-        return True
-    return commas - raw.count(b',"') + raw.count(b'":') - raw.count(b'":"') <= _MAX_NUMBERS
-
-
-def _is_flat_enough(raw: bytes, limits: JSONLimits) -> bool:
-    """Whether the brackets, those within strings included, are too few to nest too deep."""
-    return raw.count(b"{") + raw.count(b"[") <= limits.depth
+    return raw.count(b",") - raw.count(b',"') + raw.count(b'":') - raw.count(b'":"') <= _MAX_NUMBERS
 
 
 def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
