@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any
 
-__all__ = ["Figure", "measure"]
+__all__ = ["Batch", "Figure", "measure"]
 
 _BURSTS = 3
 _TARGET_NS = 2_000_000
@@ -44,22 +44,38 @@ class Figure:
         }
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A subject that does its work `size` times at a call: what can only be looped over from within, such as `await`."""
+
+    run: Callable[[], object]
+    size: int
+
+    def __call__(self) -> object:
+        """All of it."""
+        return self.run()
+
+
 @dataclass
 class _Timer:
     subject: Callable[[], object]
     calls: int = 1
 
+    @property
+    def size(self) -> int:
+        return self.subject.size if isinstance(self.subject, Batch) else 1
+
     def calibrate(self) -> None:
-        while self.once() * self.calls < _TARGET_NS / 4 and self.calls < 1_000_000:
+        while self.once() * self.calls * self.size < _TARGET_NS / 4 and self.calls < 1_000_000:
             self.calls *= 2
 
     def once(self) -> float:
-        """Nanoseconds a call, over one burst."""
-        subject = self.subject
+        """Nanoseconds for each time that the work is done, over one burst."""
+        subject = self.subject.run if isinstance(self.subject, Batch) else self.subject
         began = perf_counter_ns()
         for _ in range(self.calls):
             subject()
-        return (perf_counter_ns() - began) / self.calls
+        return (perf_counter_ns() - began) / (self.calls * self.size)
 
     def best(self) -> float:
         return min(self.once() for _ in range(_BURSTS))
