@@ -5,7 +5,7 @@ Rule of this file: no I/O, no clock, no logging. A `Principal` comes out, or an 
 
 from __future__ import annotations
 
-from bearward.claims import validate
+from bearward.claims import check_content, check_times
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
@@ -24,8 +24,9 @@ def verify_token(
     Raises `AuthError`. With `allow_bound` a token with `cnf` passes, and its caller must check the confirmation.
     """
     check_header(token, policy)
+    check_times(token.claims, policy, now)
     key = signing_key(token, keys)
-    validate(token.claims, policy, now, allow_bound=allow_bound)
+    check_content(token.claims, policy, allow_bound=allow_bound)
     return Principal.of_verified(token.claims, key.thumbprint)
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
-from bearward.claims import could_be_valid, issuer_of, valid_between, validate
+from bearward.claims import check_content, check_times, issuer_of, says_what_is_asked, valid_between
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
 from bearward.health import Health
@@ -205,18 +205,18 @@ class Verifier:
         unverified = take_apart(token)
         policy, keys = self._issuers.known(issuer_of(unverified.claims))
         check_header(unverified, policy)
-        now = self.now()
+        check_times(unverified.claims, policy, self.now())
         held = keys.current()
         if held is None:
-            validate(unverified.claims, policy, now, allow_bound=allow_bound)
+            check_content(unverified.claims, policy, allow_bound=allow_bound)
             raise KeysNeeded
         key = find_signing_key(unverified, held.jwk_set)
         if isinstance(key, Refusal):
             # A token that no key could make good is not worth a fetch.
-            if self._newer_keys_could_help(unverified, keys, held) and could_be_valid(unverified.claims, policy, now):
+            if self._newer_keys_could_help(unverified, keys, held) and says_what_is_asked(unverified.claims, policy):
                 raise KeysNeeded(held.generation)
             raise AuthError(key)
-        validate(unverified.claims, policy, now, allow_bound=allow_bound)
+        check_content(unverified.claims, policy, allow_bound=allow_bound)
         principal = Principal.of_verified(unverified.claims, key.thumbprint)
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)

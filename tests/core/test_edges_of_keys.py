@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bearward import AuthError, Refusal, TenantIssuers, TrustedIssuer
-from bearward.claims import validate
+from bearward.claims import check_times
 from bearward.jose import base64url
 from bearward.jose.compact import take_apart
 from bearward.jose.jwk_set import JWKSet, JWKSetError
@@ -150,7 +150,7 @@ def test_a_date_is_a_number_with_which_sums_can_be_made(name: str) -> None:
     policy = TrustedIssuer(ISSUER, audience="api")
     for far in (1e300, -1e300, 10**400, -(10**400)):
         with pytest.raises(AuthError) as refused:
-            validate({"iss": ISSUER, "aud": "api", "exp": NOW + 1, name: far}, policy, NOW)
+            check_times({"exp": NOW + 1, name: far}, policy, NOW)
         assert refused.value.refusal is Refusal.CLAIM_MALFORMED
         assert refused.value.claim == name
 
