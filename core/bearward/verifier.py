@@ -222,11 +222,8 @@ class Verifier:
         self.revocations.check(principal)
         if digest is not None and self._cache is not None:
             begins, ends = valid_between(unverified.claims, policy)
-            bound = "cnf" in unverified.claims
-            entry = CacheEntry(
-                principal, keys.current, held, revision, begins, ends, bound=bound, cost=cost_of(unverified.payload)
-            )
-            self._cache.put(digest, entry)
+            bound, cost = "cnf" in unverified.claims, cost_of(unverified.payload)
+            self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, begins, ends, bound, cost))
         return principal
 
     @staticmethod
