@@ -39,9 +39,8 @@ class TokenReader:
         self._max_length = settings.max_token_length
         self._header_only = settings.cookie is None and not settings.query
 
-    def read(self, request: Request, websocket: bool) -> str:  # noqa: FBT001  (a keyword costs on the hot path)
-        """The token, without touching the body; raises `AuthError`."""
-        presented = request.headers.getall("authorization", ())
+    def read(self, request: Request, presented: list[str], websocket: bool) -> str:  # noqa: FBT001  (a hot path)
+        """The token, without touching the body; `presented` are the `Authorization` values. Raises `AuthError`."""
         if self._header_only and not websocket:
             return bearer_token(presented, max_length=self._max_length)
         others = self._others(request, websocket=websocket)

@@ -7,6 +7,7 @@ start with one clear line; an issuer that is down does not.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Final
@@ -32,6 +33,8 @@ __all__ = ["Bearward", "install"]
 
 _FIRST: Final = 1_000_000
 """Before everybody's listeners and middleware (Sanic: the highest number goes first)."""
+_BEFORE_ALL: Final[Any] = math.inf
+"""Before any middleware whose priority is a number, also where Sanic sorts them anew (`app.amend`)."""
 _LAST: Final = -1_000_000
 """After everybody's listeners, when every route is there (sanic-ext adds its own at -1000)."""
 
@@ -72,7 +75,7 @@ class Bearward:
         self._saying_no = SayingNo(app, self.settings, answers)
         app.ctx.bearward = self
         enter: Any = self._enter
-        app.register_middleware(enter, "request", priority=_FIRST)
+        app.register_middleware(enter, "request", priority=_BEFORE_ALL)
         app.before_server_start(self._open, priority=_FIRST)
         app.before_server_start(self._ready, priority=_LAST)
         app.after_server_start(self._announce, priority=_LAST)
@@ -94,7 +97,7 @@ class Bearward:
         for door in (self._door, self._early_door):
             if door is not None:
                 door.use(doors)
-        wrap_handlers(app, doors.values(), self.verifier)
+        wrap_handlers(app, self._door, self.verifier)
 
     def policies(self) -> dict[tuple[str, str], str]:
         """Who may pass, by (name of the route, method), for a look from outside; empty before the start."""
@@ -109,6 +112,7 @@ class Bearward:
     async def _open(self, app: App) -> None:
         """Start the verifier, and all that others' listeners may want to use."""
         access_logs.hide_tokens()
+        _put_first(app, self._enter)
         unwrap_handlers(app)
         injection.provide(app, judged=self._judged_early)
         await self.verifier.start()
@@ -127,11 +131,9 @@ class Bearward:
         self._early_door = FrontDoor(self.settings, self.verifier, doors, injection.say_nothing, self._live)
         openapi.describe(app, self.settings, doors)
         openapi.serve_redirect_page(app, self.settings)
-        wrap_handlers(app, doors.values(), self.verifier)
+        wrap_handlers(app, self._door, self.verifier)
         self._render_what_handlers_raise(app, self._saying_no)
         self._saying_no.prepare()
-        for route in app.router.routes:
-            route.extra.request_middleware[0] = self._door.enter  # the hot path: no detour by Sanic's wrapper and ours
         self._live.start()
 
     async def _announce(self, app: App) -> None:
@@ -143,6 +145,7 @@ class Bearward:
         workers.withdraw(app)
         self._door = self._early_door = None
         await self.verifier.aclose()
+        _put_first(app, self._enter)
         unwrap_handlers(app)
 
     def _doors(self, app: App) -> dict[tuple[int, str], Door]:
@@ -185,12 +188,14 @@ def _put_first(app: App, enter: Any) -> None:
     """Make ours the first request middleware of every route and of the error path, whatever others' priorities are."""
     chains: list[deque[Any]] = [route.extra.request_middleware for route in app.router.routes]
     for chain in (*chains, app.request_middleware):
-        ours = next((item for item in chain if getattr(item, "func", item) == enter), None)
-        if ours is None:
-            ours = Middleware(enter, MiddlewareLocation.REQUEST, priority=_FIRST)
-        else:
-            chain.remove(ours)
-        chain.appendleft(ours)
+        others = [item for item in chain if not _is_ours(item)]
+        chain.clear()
+        chain.extend([Middleware(enter, MiddlewareLocation.REQUEST, priority=_BEFORE_ALL), *others])
+
+
+def _is_ours(middleware: Any) -> bool:
+    function = getattr(middleware, "func", middleware)
+    return isinstance(getattr(function, "__self__", None), Bearward | FrontDoor)
 
 
 def _reading_late(door: Door) -> Door:

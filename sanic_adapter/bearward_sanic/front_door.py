@@ -1,23 +1,28 @@
-"""The front door: the one middleware that every request passes before its body, its handler and anybody's code.
+"""The front door: what every request passes before its body, its handler and anybody's code.
 
 Rules of this file: it is synchronous where nothing must be awaited, because that is the hot path; it decides once per
 request and remembers, since Sanic runs request middleware again on its error path; it returns a refusal and never
 raises one. What it does not know is refused.
+
+It stands as the first request middleware, or, where there is no other, right before the handler: the same place in a
+request's life, without what Sanic's call of a middleware costs (a coroutine and a look at what it returned).
 """
 
 from __future__ import annotations
 
-from asyncio import current_task
 from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import isawaitable
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request
+from sanic_routing.route import Route
 
 from bearward import AUTHENTICATED, AuthError, KeysNeeded, Principal, Refusal, Verifier
 from bearward.confirmation import check_certificate
-from bearward.credentials import bearer_token
-from bearward.token_cache import CacheEntry
 from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
+from bearward_sanic.handlers import ORIGINAL
+from bearward_sanic.kept_connections import AUTHORIZATION, NONE, KeptConnections, Seen
 from bearward_sanic.marks import Kind, authenticated, nobody
 from bearward_sanic.policies import Door
 from bearward_sanic.report import report_bug
@@ -25,9 +30,6 @@ from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.uploads import receive_body
 from bearward_sanic.websockets import echo_subprotocol
-
-_SEEN: Final = "_bearward_seen"
-_NOTHING: Final = ("", None)
 
 __all__ = ["OUTCOME", "Answer", "FrontDoor"]
 
@@ -61,11 +63,11 @@ class FrontDoor:
         self._bound = settings.client_certificate is not None
         self._verify_now = verifier.verify_now
         self._say_no = say_no
-        self._still_good = verifier.still_good
+        self._kept = KeptConnections(verifier)
+        self._known = self._kept.known
         self._remembers = settings.cookie is None and not settings.query and not self._bound
         self._header_only = settings.cookie is None and not settings.query and not settings.form
         self._note = live.note
-        self._tasks = live.tasks
         self.use(doors)
 
     def use(self, doors: dict[tuple[int, str], Door]) -> None:
@@ -75,19 +77,40 @@ class FrontDoor:
 
     def enter(self, request: Request) -> Answer:
         """The request middleware."""
-        conn_info = request.conn_info
-        if conn_info is not None and (id(request.route), request.method) in self._quick:
-            # The hot path, written out: the same credentials on the same connection, and a door that asks no more.
-            seen = conn_info.ctx.__dict__.get(_SEEN)
-            if seen is not None and seen[1] is not None and self._still_good(seen[1]):
-                values = request.headers.getall("authorization", ())
-                if len(values) == 1 and values[0] == seen[0]:
-                    ctx = request.ctx
-                    ctx.principal = seen[1].principal
-                    ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
-                    self._tasks[request.stream] = current_task()
-                    return None
+        if (id(request.route), request.method) in self._quick:
+            seen = self._known(request)
+            if seen is not None:
+                self._admit_again(request, seen)
+                return None
         return self._enter(request)
+
+    def before(self, handler: Callable[..., Any], route: Route) -> Callable[..., Any]:
+        """`handler` with the door right before it, for a route that has no other request middleware."""
+        quick = frozenset(method for (of, method) in self._quick if of == id(route))
+        known, admit_again, enter = self._known, self._admit_again, self._enter
+
+        @wraps(handler)
+        def guarded(request: Request, **match: Any) -> Any:
+            # The hot path: the same credentials on the same connection, and a door that asks no more.
+            if request.method in quick:
+                seen = known(request)
+                if seen is not None:
+                    admit_again(request, seen)
+                    return handler(request, **match)
+            answer = enter(request)
+            if answer is None:
+                return handler(request, **match)
+            return answer if isinstance(answer, HTTPResponse) else _answer_or_handle(answer, handler, request, match)
+
+        setattr(guarded, ORIGINAL, getattr(handler, ORIGINAL, handler))
+        return guarded
+
+    def _admit_again(self, request: Request, seen: Seen) -> None:
+        ctx = request.ctx
+        ctx.principal = seen.entry.principal  # type: ignore[union-attr]  # known() answers no other
+        ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
+        if seen.noted is not request.stream:
+            self._note(request, seen)
 
     def _enter(self, request: Request) -> Answer:
         state = request.ctx.__dict__
@@ -110,47 +133,28 @@ class FrontDoor:
     def _authenticate(self, request: Request, door: Door | None) -> Answer:
         token = ""
         websocket = door is not None and door.websocket
-        if self._header_only and not websocket and "authorization" not in request.headers:
+        values = request.headers.getall(AUTHORIZATION, NONE)
+        if not values and self._header_only and not websocket:
             return self._refuse(request, AuthError(Refusal.CREDENTIALS_MISSING), door)
+        seen, again = self._kept.meet(request, values) if self._remembers and not websocket else (None, False)
         try:
-            principal = self._remembered(request) if self._remembers and not websocket else None
-            if principal is None:
-                token = self._read(request, websocket)
-                principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
+            if seen is not None and again:
+                self._kept.check(seen)
+            token = self._read(request, values, websocket)
+            principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
         except AuthError as error:
             if error.refusal is Refusal.CREDENTIALS_MISSING and self._reader.may_be_in_form(request):
                 return self._await_form(request, door)
+            if seen is not None:
+                self._kept.refuse(seen, error.refusal)
             return self._refuse(request, error, door)
         except KeysNeeded:
             return self._await_keys(request, door, token)
         except Exception as bug:  # noqa: BLE001  (whatever it is, it is no reason to let anybody in)
             return self._broken(request, bug)
+        if seen is not None and again:
+            self._kept.accept(seen, token)
         return self._authorize(request, door, principal)
-
-    def _remembered(self, request: Request) -> Principal | None:
-        """The principal of the credentials that this very connection brought before, if they are as good as then.
-
-        A client that keeps its connection sends the same value again: comparing it costs a fraction of reading it.
-        """
-        values = request.headers.getall("authorization", ())
-        if len(values) != 1 or request.conn_info is None:
-            return None
-        held = request.conn_info.ctx.__dict__
-        value, entry = held.get(_SEEN, _NOTHING)
-        if value != values[0]:
-            held[_SEEN] = (values[0], None)  # worth more only if it comes again
-            return None
-        if entry is None or not self._still_good(entry):
-            entry = self._recall(values[0])
-            held[_SEEN] = (values[0], entry)
-        return None if entry is None else entry.principal
-
-    def _recall(self, value: str) -> CacheEntry | None:
-        try:
-            entry = self._verifier.recall(bearer_token((value,), max_length=self._settings.max_token_length))
-        except AuthError:
-            return None
-        return None if entry is None or entry.bound or not self._still_good(entry) else entry
 
     def _authorize(self, request: Request, door: Door | None, principal: Principal) -> Answer:
         if door is not None and door.mark.kind is _NOBODY:
@@ -200,7 +204,7 @@ class FrontDoor:
         if self._reader.may_be_in_form(request):
             return False
         try:
-            self._read(request, door.websocket)
+            self._read(request, request.headers.getall(AUTHORIZATION, NONE), door.websocket)
         except AuthError as error:
             return error.refusal is Refusal.CREDENTIALS_MISSING
         return False
@@ -264,6 +268,16 @@ def is_preflight(request: Request) -> bool:
     """Whether this is a CORS preflight (Fetch standard, section 3.2.2)."""
     headers = request.headers
     return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+async def _answer_or_handle(
+    answer: Awaitable[HTTPResponse | None], handler: Callable[..., Any], request: Request, match: dict[str, Any]
+) -> Any:
+    refused = await answer
+    if refused is not None:
+        return refused
+    response = handler(request, **match)
+    return await response if isawaitable(response) else response
 
 
 async def _settled(answer: Answer) -> HTTPResponse | None:

@@ -16,6 +16,7 @@ from sanic.http.constants import Stage
 from bearward import AuthError, Verifier
 from bearward.lifetime import Watch
 from bearward_sanic.context import principal_of
+from bearward_sanic.kept_connections import Seen
 
 __all__ = ["ENDED", "RESPONSE", "LiveRequests"]
 
@@ -30,6 +31,8 @@ INTERVAL: Final = 0.2
 
 _PATIENCE: Final = 1.0
 """Seconds that a client which reads nothing may delay the end."""
+
+_NOBODY: Final = (None, None)
 
 
 class _Live:
@@ -57,7 +60,7 @@ class LiveRequests:
     def __init__(self, verifier: Verifier, *, enabled: bool) -> None:
         self._verifier = verifier
         self._enabled = enabled
-        self.tasks: dict[Any, asyncio.Task[Any] | None] = {}
+        self._noted: dict[Any, tuple[asyncio.Task[Any] | None, Seen | None]] = {}
         """What was let in, by the stream that it came on; looked through a few times a second."""
         self._live: dict[Any, _Live] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -72,26 +75,28 @@ class LiveRequests:
         """Stop looking and forget everything."""
         if self._timer is not None:
             self._timer.cancel()
-        for live in self._live.values():
-            live.close()
-        self.tasks.clear()
-        self._live.clear()
+        for stream in tuple(self._noted):
+            self._forget(stream)
 
-    def note(self, request: Request) -> None:
-        """A request was let in."""
-        self.tasks[request.stream] = asyncio.current_task()
+    def note(self, request: Request, seen: Seen | None = None) -> None:
+        """A request was let in. One that its connection remembers as `seen` need not be noted again until then."""
+        stream = request.stream
+        if self._enabled:
+            self._unsee(stream)
+            self._noted[stream] = asyncio.current_task(), seen
+        if seen is not None:
+            seen.noted = stream
 
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
-        for stream, task in tuple(self.tasks.items()):
+        for stream, (task, _) in tuple(self._noted.items()):
             request = getattr(stream, "request", None)
             live = self._live.get(stream)
             if live is not None and live.request is not request:
-                self._forget(stream)
+                self._unwatch(stream)
                 live = None
             if task is None or task.done() or request is None or not _in_flight(request):
                 self._forget(stream)
-                self.tasks.pop(stream, None)
                 continue
             if live is None:
                 live = self._live[stream] = _Live(request)
@@ -101,12 +106,22 @@ class LiveRequests:
             if live.ended is not None and _can_end(request):
                 self._end(request, task, live.ended)
                 self._forget(stream)
-                self.tasks.pop(stream, None)
 
     def _forget(self, stream: Any) -> None:
+        self._unwatch(stream)
+        self._unsee(stream)
+        self._noted.pop(stream, None)
+
+    def _unwatch(self, stream: Any) -> None:
         live = self._live.pop(stream, None)
         if live is not None:
             live.close()
+
+    def _unsee(self, stream: Any) -> None:
+        """Have the connection's next request noted anew."""
+        _, seen = self._noted.get(stream, _NOBODY)
+        if seen is not None:
+            seen.noted = None
 
     def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
         ending = asyncio.get_running_loop().create_task(_end(request, task, error), name="bearward: end of a stream")

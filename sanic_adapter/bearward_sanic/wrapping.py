@@ -1,28 +1,34 @@
-"""What has to stand around a handler: the watch over a websocket, the quiet end of a stream under ASGI.
+"""What has to stand around a handler: the watch over a websocket, the quiet end of a stream under ASGI, and the door.
 
 Rules of this file: handlers are wrapped at the start and unwrapped before the next one, so that twenty starts wrap
-once; HTTP handlers only under ASGI, where cancelling the handler would otherwise cancel the server's own task.
+once. The quiet end is needed only under ASGI, where cancelling the handler would otherwise cancel the server's own task.
+The door stands here where it is a route's only request middleware, and then its place among the middleware is empty;
+a handler is never unwrapped without the door going back there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from functools import wraps
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Final
 
 from sanic import Request
 from sanic.response import BaseHTTPResponse, ResponseStream
 
 from bearward import Verifier
+from bearward_sanic.front_door import FrontDoor
 from bearward_sanic.handlers import ORIGINAL, websocket_handler
-from bearward_sanic.policies import Door
 from bearward_sanic.streams import ENDED, RESPONSE
 from bearward_sanic.typed import App
 from bearward_sanic.websockets import guarded_websocket
 
 __all__ = ["unwrap_handlers", "wrap_handlers"]
+
+_BETWEEN: Final = frozenset({"http.handler.before", "http.middleware.before", "http.middleware.after"})
+"""Signals on which somebody's code would run before a door that stands right before the handler."""
 
 
 def unwrap_handlers(app: App) -> None:
@@ -32,16 +38,23 @@ def unwrap_handlers(app: App) -> None:
     app.router.get.cache_clear()  # it remembers handlers
 
 
-def wrap_handlers(app: App, doors: Iterable[Door], verifier: Verifier) -> None:
-    """Put around every handler what it needs."""
-    for door in doors:
-        handler = door.route.handler
-        if hasattr(handler, ORIGINAL):
+def wrap_handlers(app: App, door: FrontDoor, verifier: Verifier) -> None:
+    """Put around every handler what it needs, and the door where it stands best."""
+    nobody_between = _BETWEEN.isdisjoint(signal.name for signal in app.signal_router.routes)
+    for guarded in door.doors.values():
+        route = guarded.route
+        if hasattr(route.handler, ORIGINAL):
             continue
-        if websocket_handler(handler) is not None:
-            door.route.handler = guarded_websocket(handler, verifier, door)
+        if websocket_handler(route.handler) is not None:
+            route.handler = guarded_websocket(route.handler, verifier, guarded)
         elif app.asgi:
-            door.route.handler = _ending_quietly(handler)
+            route.handler = _ending_quietly(route.handler)
+        chain: deque[Any] = route.extra.request_middleware
+        if nobody_between and len(chain) == 1 and not guarded.websocket:
+            route.handler = door.before(route.handler, route)
+            route.extra.request_middleware = deque()
+        else:
+            chain[0] = door.enter  # no detour by Sanic's wrapper and ours
     app.router.get.cache_clear()
 
 
