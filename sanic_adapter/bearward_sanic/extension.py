@@ -112,7 +112,7 @@ class Bearward:
     async def _open(self, app: App) -> None:
         """Start the verifier, and all that others' listeners may want to use."""
         access_logs.hide_tokens()
-        _put_first(app, self._enter)
+        _take_places(app, self._enter, self._leave)
         unwrap_handlers(app)
         injection.provide(app, judged=self._judged_early)
         await self.verifier.start()
@@ -145,12 +145,12 @@ class Bearward:
         workers.withdraw(app)
         self._door = self._early_door = None
         await self.verifier.aclose()
-        _put_first(app, self._enter)
+        _take_places(app, self._enter, self._leave)
         unwrap_handlers(app)
 
     def _doors(self, app: App) -> dict[tuple[int, str], Door]:
         doors = resolve_doors(app, self.settings)
-        _put_first(app, self._enter)
+        _take_places(app, self._enter, self._leave)
         return {key: _reading_late(door) for key, door in doors.items()}
 
     def _enter(self, request: Request) -> Answer | Awaitable[HTTPResponse]:
@@ -158,6 +158,9 @@ class Bearward:
         if self._door is None:
             raise RuntimeError("the server was not started: bearward is not ready")
         return self._door.enter(request)
+
+    def _leave(self, request: Request) -> Answer:
+        return None if self._door is None else self._door.leave(request)
 
     def _enter_early(self, request: Request) -> Answer:
         """The judgement before sanic-ext injects, for routes that it injects into."""
@@ -184,13 +187,14 @@ async def _keep_private(request: Request, response: BaseHTTPResponse) -> None:
         response.headers.setdefault("cache-control", "private")
 
 
-def _put_first(app: App, enter: Any) -> None:
-    """Make ours the first request middleware of every route and of the error path, whatever others' priorities are."""
+def _take_places(app: App, enter: Any, leave: Any) -> None:
+    """Make ours the first request middleware of every route, and first and last where there is no route."""
     chains: list[deque[Any]] = [route.extra.request_middleware for route in app.router.routes]
     for chain in (*chains, app.request_middleware):
         others = [item for item in chain if not _is_ours(item)]
         chain.clear()
         chain.extend([Middleware(enter, MiddlewareLocation.REQUEST, priority=_BEFORE_ALL), *others])
+    app.request_middleware.append(Middleware(leave, MiddlewareLocation.REQUEST, priority=-_BEFORE_ALL))
 
 
 def _is_ours(middleware: Any) -> bool:

@@ -22,8 +22,9 @@ from bearward import AUTHENTICATED, AuthError, KeysNeeded, Principal, Refusal, V
 from bearward.confirmation import check_certificate
 from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
 from bearward_sanic.handlers import ORIGINAL
-from bearward_sanic.kept_connections import AUTHORIZATION, NONE, KeptConnections, Seen
+from bearward_sanic.kept_connections import AUTHORIZATION, NONE, KeptConnections
 from bearward_sanic.marks import Kind, authenticated, nobody
+from bearward_sanic.nowhere import answer_at_once, is_preflight
 from bearward_sanic.policies import Door
 from bearward_sanic.report import report_bug
 from bearward_sanic.settings import AdapterSettings
@@ -77,26 +78,30 @@ class FrontDoor:
 
     def enter(self, request: Request) -> Answer:
         """The request middleware."""
-        if (id(request.route), request.method) in self._quick:
-            seen = self._known(request)
-            if seen is not None:
-                self._admit_again(request, seen)
-                return None
+        if (id(request.route), request.method) in self._quick and (seen := self._known(request)) is not None:
+            ctx = request.ctx
+            ctx.principal = seen.principal
+            ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
+            if seen.noted is not request.stream:
+                self._note(request, seen)
+            return None
         return self._enter(request)
 
     def before(self, handler: Callable[..., Any], route: Route) -> Callable[..., Any]:
         """`handler` with the door right before it, for a route that has no other request middleware."""
         quick = frozenset(method for (of, method) in self._quick if of == id(route))
-        known, admit_again, enter = self._known, self._admit_again, self._enter
+        known, note, enter = self._known, self._note, self._enter
 
         @wraps(handler)
         def guarded(request: Request, **match: Any) -> Any:
-            # The hot path: the same credentials on the same connection, and a door that asks no more.
-            if request.method in quick:
-                seen = known(request)
-                if seen is not None:
-                    admit_again(request, seen)
-                    return handler(request, **match)
+            # The hot path, written out: the same credentials on the same connection, and a door that asks no more.
+            if request.method in quick and (seen := known(request)) is not None:
+                ctx = request.ctx
+                ctx.principal = seen.principal
+                ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
+                if seen.noted is not request.stream:
+                    note(request, seen)
+                return handler(request, **match)
             answer = enter(request)
             if answer is None:
                 return handler(request, **match)
@@ -104,13 +109,6 @@ class FrontDoor:
 
         setattr(guarded, ORIGINAL, getattr(handler, ORIGINAL, handler))
         return guarded
-
-    def _admit_again(self, request: Request, seen: Seen) -> None:
-        ctx = request.ctx
-        ctx.principal = seen.entry.principal  # type: ignore[union-attr]  # known() answers no other
-        ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
-        if seen.noted is not request.stream:
-            self._note(request, seen)
 
     def _enter(self, request: Request) -> Answer:
         state = request.ctx.__dict__
@@ -137,9 +135,9 @@ class FrontDoor:
         if not values and self._header_only and not websocket:
             return self._refuse(request, AuthError(Refusal.CREDENTIALS_MISSING), door)
         seen, again = self._kept.meet(request, values) if self._remembers and not websocket else (None, False)
+        if seen is not None and again and (standing := self._kept.standing(seen)) is not None:
+            return self._refuse(request, AuthError(standing), door)
         try:
-            if seen is not None and again:
-                self._kept.check(seen)
             token = self._read(request, values, websocket)
             principal = self._verify_now(token) if not self._bound else self._verify_bound(request, token)
         except AuthError as error:
@@ -182,11 +180,20 @@ class FrontDoor:
         return self._receive(request, door) if door.reads_body else None
 
     def _enter_nowhere(self, request: Request) -> Answer:
-        """No such route or method (or no request at all, where Sanic could not read one)."""
-        if request.method == "NONE" or not self._settings.hide_unknown or is_preflight(request):
+        """No such route or method, or no request at all, where Sanic could not read one."""
+        if request.method == "NONE" or not (self._settings.hide_unknown or is_preflight(request)):
             request.ctx.principal = None
-            return None
+            return answer_at_once(request)
+        if is_preflight(request):
+            request.ctx.principal = None
+            return None  # some middleware may know what to say; where none does, `leave` is the last
         return self._authenticate(request, None)
+
+    def leave(self, request: Request) -> Answer:
+        """The last middleware where there is no route: a preflight that nobody answered tells nothing, either."""
+        if request.route is None and self._settings.hide_unknown and is_preflight(request):
+            return self._refuse(request, AuthError(Refusal.CREDENTIALS_MISSING), None)
+        return None
 
     def _refuse(self, request: Request, error: AuthError, door: Door | None) -> Answer:
         scopes = () if door is None or self._settings.hide_unknown else door.mark.requirement.scopes
@@ -262,12 +269,6 @@ class FrontDoor:
 def _asks_no_more(door: Door) -> bool:
     """Whether any verified token opens this door, and nothing is to be done behind it."""
     return door.mark == authenticated and not door.websocket and not door.reads_body
-
-
-def is_preflight(request: Request) -> bool:
-    """Whether this is a CORS preflight (Fetch standard, section 3.2.2)."""
-    headers = request.headers
-    return request.method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
 async def _answer_or_handle(

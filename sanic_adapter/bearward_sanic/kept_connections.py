@@ -13,7 +13,7 @@ from typing import Any, Final
 from multidict import istr
 from sanic import Request
 
-from bearward import AuthError, Refusal, Verifier
+from bearward import Principal, Refusal, Verifier
 from bearward.token_cache import CacheEntry
 
 __all__ = ["AUTHORIZATION", "NONE", "KeptConnections", "Seen"]
@@ -39,11 +39,12 @@ _SEEN: Final = "_bearward_seen"
 class Seen:
     """The `Authorization` values of a connection's latest request, and what is known of them."""
 
-    __slots__ = ("entry", "noted", "refusal", "refused_until", "values")
+    __slots__ = ("entry", "noted", "principal", "refusal", "refused_until", "values")
 
     def __init__(self, values: list[str]) -> None:
         self.values = values
         self.entry: CacheEntry | None = None
+        self.principal: Principal | None = None
         self.noted: Any = None
         """The stream on which `LiveRequests` knows of it already."""
         self.refusal: Refusal | None = None
@@ -62,17 +63,10 @@ class KeptConnections:
     def known(self, request: Request) -> Seen | None:
         """What was seen of a request whose token is as good as it was then; the hot path."""
         conn_info = request.conn_info
-        if conn_info is None:
+        seen: Seen | None = None if conn_info is None else conn_info.ctx.__dict__.get(_SEEN)
+        if seen is None or seen.entry is None or request.headers.getall(AUTHORIZATION, NONE) != seen.values:
             return None
-        seen: Seen | None = conn_info.ctx.__dict__.get(_SEEN)
-        if (
-            seen is not None
-            and seen.entry is not None
-            and request.headers.getall(AUTHORIZATION, NONE) == seen.values
-            and self._still_good(seen.entry)
-        ):
-            return seen
-        return None
+        return seen if self._still_good(seen.entry) else None
 
     def meet(self, request: Request, values: list[str]) -> tuple[Seen | None, bool]:
         """What is remembered of a request's `Authorization` values, and whether they came before."""
@@ -86,18 +80,20 @@ class KeptConnections:
         held[_SEEN] = seen = Seen(values)
         return seen, False
 
-    def check(self, seen: Seen) -> None:
-        """Raise the `AuthError` that the same token got a moment ago."""
-        if seen.refusal is not None:
-            # A clock that was set back must not make a refusal last.
-            if seen.refused_until - STANDS_FOR <= self._verifier.now() < seen.refused_until:
-                raise AuthError(seen.refusal)
+    def standing(self, seen: Seen) -> Refusal | None:
+        """The refusal that the same token got a moment ago, if that still stands."""
+        if seen.refusal is None:
+            return None
+        # A clock that was set back must not make a refusal last.
+        if not seen.refused_until - STANDS_FOR <= self._verifier.now() < seen.refused_until:
             seen.refusal = None
+        return seen.refusal
 
     def accept(self, seen: Seen, token: str) -> None:
         """The token was good again: find it faster next time, unless it is bound to a certificate."""
         entry = self._verifier.recall(token)
         seen.entry = None if entry is None or not self._still_good(entry) else entry
+        seen.principal = None if seen.entry is None else seen.entry.principal
         seen.refusal = None
 
     def refuse(self, seen: Seen, refusal: Refusal) -> None:

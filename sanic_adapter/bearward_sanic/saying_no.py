@@ -88,6 +88,9 @@ class SayingNo:
             response = await self._rendered(request, error, response, renderer)
         # Sanic would let the first response middleware that answers replace the refusal, so it runs here instead.
         request._response_middleware_started = True  # noqa: SLF001
+        stream: Any = request.stream
+        if stream is not None:
+            stream.respond(response)  # as Sanic does before it runs them: nobody else can begin another one
         status, body = response.status, response.body
         kept = {name: response.headers[name] for name in _OURS if name in response.headers}
         for decorate in middleware:
@@ -99,6 +102,7 @@ class SayingNo:
                 report_bug("a response middleware failed", bug)
         response.status, response.body = status, body
         response.headers.update(kept)
+        request.reset_response()
         return response
 
     async def _rendered(

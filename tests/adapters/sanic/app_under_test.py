@@ -55,7 +55,8 @@ def make_app(options: dict[str, Any]) -> Any:
     add_views_and_files(app)
     add_websockets(app)
     add_streams(app)
-    add_middleware(app)
+    if options.get("middleware", True):
+        add_middleware(app)
     if options.get("injection"):
         from tests.adapters.sanic.injected_routes import add_injected_routes
 
@@ -294,13 +295,17 @@ def add_middleware(app: Any) -> None:
 
     @app.on_request(priority=2_000_000_000)
     async def cache(request: Request) -> HTTPResponse | None:
-        return text("SECRET") if "x-cached" in request.headers else None
+        unread = request.method == "NONE"  # Sanic's word for a request that it could not read; it has no headers
+        return text("SECRET") if unread or "x-cached" in request.headers else None
 
     @app.on_response(priority=2_000_000_000)
     async def replace(request: Request, response: HTTPResponse) -> HTTPResponse | None:
         if "x-changed" in request.headers:
             response.status, response.body = 200, b"SECRET"
             response.headers.pop("www-authenticate", None)
+        if "x-responded" in request.headers:
+            another = await request.respond(text("SECRET"))
+            await another.eof()
         response.headers["x-seen"] = "yes"
         return text("SECRET") if "x-replaced" in request.headers else None
 

@@ -63,27 +63,54 @@ def running(issuer: LocalIssuer) -> Iterator[Callable[[Kind], Server]]:
             server.begin_to_stop()
 
 
-def _ids(values: tuple[str, bool, bool]) -> str:
-    server, ext, oldest = values
-    return f"{server}-{'oldest' if oldest else 'newest'}{'-ext' if ext else ''}"
+Wanted = tuple[str, bool, bool, bool]
+"""Server, sanic-ext, oldest, middleware of the user's."""
 
 
-EVERY_KIND = [(server, ext, oldest) for oldest in (False, True) for server in SERVERS for ext in (False, True)]
+def _ids(values: Wanted) -> str:
+    server, ext, oldest, middleware = values
+    return f"{server}-{'oldest' if oldest else 'newest'}{'-ext' if ext else ''}{'' if middleware else '-alone'}"
+
+
+EVERY_KIND: list[Wanted] = [
+    (server, ext, oldest, True) for oldest in (False, True) for server in SERVERS for ext in (False, True)
+]
+"""The whole matrix. Its application has middleware, so that the door stands among that."""
+
+ALONE: list[Wanted] = [
+    ("native", False, False, False),
+    ("native", True, True, False),
+    ("uvicorn", False, True, False),
+    ("hypercorn", True, False, False),
+]
+"""Without middleware, where the door stands right before the handlers: each value of the matrix at least once."""
+
+EXTENDED: list[Wanted] = [("native", True, False, True), ("uvicorn", True, True, True), ("hypercorn", True, False, True)]
+"""With sanic-ext on each server, for what takes its time."""
+
+
+def _chosen(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
+    name, ext, oldest, middleware = request.param
+    python = request.getfixturevalue("oldest_python") if oldest else sys.executable
+    return running(Kind(name, ext, python, middleware))
+
+
+@pytest.fixture(scope="session", params=[*EVERY_KIND, *ALONE], ids=_ids)
+def server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
+    """The application under test on every server, on the oldest and the newest Sanic, with and without sanic-ext."""
+    return _chosen(request, running)
 
 
 @pytest.fixture(scope="session", params=EVERY_KIND, ids=_ids)
-def server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
-    """The application under test on every server, on the oldest and the newest Sanic, with and without sanic-ext."""
-    name, ext, oldest = request.param
-    python = request.getfixturevalue("oldest_python") if oldest else sys.executable
-    return running(Kind(name, ext, python))
+def crowded_server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
+    """The same, always with middleware of the user's."""
+    return _chosen(request, running)
 
 
-@pytest.fixture(scope="session", params=[kind for kind in EVERY_KIND if not kind[1]], ids=_ids)
-def plain_server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
-    """The same without sanic-ext, for what takes its time and does not depend on it."""
-    name, _, oldest = request.param
-    return running(Kind(name, ext=False, python=request.getfixturevalue("oldest_python") if oldest else sys.executable))
+@pytest.fixture(scope="session", params=[*(k for k in EVERY_KIND if not k[1]), *EXTENDED, ALONE[0], ALONE[2]], ids=_ids)
+def slow_server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
+    """For what takes its time: every server and Sanic, and with sanic-ext every server once."""
+    return _chosen(request, running)
 
 
 @pytest.fixture
@@ -92,6 +119,7 @@ def serve(issuer: LocalIssuer) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def run(name: str = "native", *, ext: bool = False, **options: Any) -> Server:
-            return stack.enter_context(Server(Kind(name, ext), issuer, options))
+            kind = Kind(name, ext, middleware=options.pop("middleware", True))
+            return stack.enter_context(Server(kind, issuer, options))
 
         yield run

@@ -42,15 +42,16 @@ class Answer(NamedTuple):
 
 @dataclass
 class Kind:
-    """Which server, on which Sanic, with sanic-ext or without."""
+    """Which server, on which Sanic, with sanic-ext or without, and with middleware of the user's or without."""
 
     server: str = "native"
     ext: bool = False
     python: str = sys.executable
+    middleware: bool = True
 
     def __str__(self) -> str:
         sanic = "newest" if self.python == sys.executable else "oldest"
-        return f"{self.server}-{sanic}{'-ext' if self.ext else ''}"
+        return f"{self.server}-{sanic}{'-ext' if self.ext else ''}{'' if self.middleware else '-alone'}"
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Server:
             "issuer": self.issuer.url,
             "audience": AUDIENCE,
             "ext": self.kind.ext,
+            "middleware": self.kind.middleware,
             "fd": listener.fileno(),
             **self.options,
         }

@@ -18,11 +18,11 @@ def _ask(connection: http.client.HTTPConnection, token: str | None, path: str = 
     return response.status, response.read()
 
 
-def test_a_token_is_judged_each_time(plain_server: Server) -> None:
+def test_a_token_is_judged_each_time(slow_server: Server) -> None:
     """On one connection: the same token, another caller's, none, a bad one, and one that has expired meanwhile."""
     expires = time.time() + 1
-    ada, eve = plain_server.mint("ada", exp=expires), plain_server.mint("eve")
-    connection = http.client.HTTPConnection("127.0.0.1", plain_server.port, timeout=30)
+    ada, eve = slow_server.mint("ada", exp=expires), slow_server.mint("eve")
+    connection = http.client.HTTPConnection("127.0.0.1", slow_server.port, timeout=30)
     for _ in range(4):
         assert b'"ada"' in _ask(connection, ada)[1]
     assert b'"eve"' in _ask(connection, eve)[1]
@@ -36,6 +36,19 @@ def test_a_token_is_judged_each_time(plain_server: Server) -> None:
         status, body = _ask(connection, ada)
         assert status == 401
         assert b"token_expired" in body
+    connection.close()
+
+
+def test_a_refusal_is_repeated_for_a_moment(slow_server: Server) -> None:
+    """The same bad token on one connection gets the same refusal each time, and lets no other token down."""
+    good = slow_server.mint("ada")
+    bad = {good[:-8] + "AAAAAAAA": b"signature_invalid", slow_server.mint(exp=1): b"token_expired"}
+    connection = http.client.HTTPConnection("127.0.0.1", slow_server.port, timeout=30)
+    for token, code in bad.items():
+        for path in ("/whoami", "/whoami", "/private", "/nope", "/whoami"):
+            status, body = _ask(connection, token, path)
+            assert (status, code in body) == (401, True)
+        assert _ask(connection, good)[0] == 200
     connection.close()
 
 

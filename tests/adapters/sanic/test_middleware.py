@@ -2,32 +2,69 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.adapters.sanic.servers import Server
 
 
 @pytest.mark.parametrize("path", ["/private", "/scoped", "/nope", "/admin/x", "/static/a.txt"])
-@pytest.mark.parametrize("trick", ["x-cached", "x-replaced", "x-changed"])
-def test_a_refusal_stays_a_refusal(server: Server, path: str, trick: str) -> None:
+@pytest.mark.parametrize("trick", ["x-cached", "x-replaced", "x-changed", "x-responded"])
+def test_a_refusal_stays_a_refusal(crowded_server: Server, path: str, trick: str) -> None:
     """Middleware of any priority that answers, replaces or rewrites leaves the refusal as it is."""
-    answer = server.call("GET", path, headers={trick: "1"})
+    answer = crowded_server.call("GET", path, headers={trick: "1"})
     assert answer.status == 401
     assert answer.challenge == 'Bearer realm="api"'
     assert answer.headers["cache-control"] == "no-store"
     assert answer.problem["code"] == "credentials_missing"
 
 
-def test_middleware_still_runs(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("head", "statuses"),
+    [
+        ("GET /private HTTP/1.1\r\nHost: x\r\nno header\r\n", {400}),
+        ("GET /private HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: secrets\r\n", {400, 401, 417}),
+        ("GET /private HTTP/9.9\r\nHost: x\r\n", {400, 401, 505}),
+    ],
+)
+def test_an_unreadable_request_is_answered_by_nobody_else(
+    crowded_server: Server, head: str, statuses: set[int]
+) -> None:
+    """Of a request whose path could be read and no more, no middleware makes an answer to that path."""
+    with crowded_server.raw() as connection:
+        connection.sendall(f"{head}\r\n".encode())
+        answer = connection.recv(65536)
+    assert int(answer.split(b" ")[1]) in statuses
+    assert b"SECRET" not in answer
+
+
+def test_a_middleware_for_every_path_answers_no_stranger(serve: Any) -> None:
+    """With `hide_unknown=False` a 404 and a 405 are the truth, and not what a page cache has for that path."""
+    running: Server = serve(settings={"hide_unknown": False})
+    for method, path, status in [("GET", "/nope", 404), ("POST", "/private", 405)]:
+        answer = running.call(method, path, headers={"x-cached": "1"})
+        assert answer.status == status
+        assert b"SECRET" not in answer.body
+
+
+def test_routes_that_changed_keep_the_door_first(serve: Any) -> None:
+    """Sanic sorts middleware anew where routes are added; none of any priority comes before the door."""
+    running: Server = serve()
+    assert running.call("POST", "/grow").status == 204
+    assert running.call("GET", "/private", headers={"x-cached": "1"}).status == 401
+
+
+def test_middleware_still_runs(crowded_server: Server) -> None:
     """Response middleware decorates a refusal, and does all it likes with what was let in."""
-    assert server.call("GET", "/private").headers["x-seen"] == "yes"
-    token = server.mint()
-    assert server.call("GET", "/private", token=token, headers={"x-cached": "1"}).body == b"SECRET"
-    assert server.call("GET", "/private", token=token, headers={"x-replaced": "1"}).body == b"SECRET"
+    assert crowded_server.call("GET", "/private").headers["x-seen"] == "yes"
+    token = crowded_server.mint()
+    assert crowded_server.call("GET", "/private", token=token, headers={"x-cached": "1"}).body == b"SECRET"
+    assert crowded_server.call("GET", "/private", token=token, headers={"x-replaced": "1"}).body == b"SECRET"
 
 
-def test_cors_headers_stand_on_a_refusal(server: Server) -> None:
+def test_cors_headers_stand_on_a_refusal(crowded_server: Server) -> None:
     """With sanic-ext's CORS a refused cross-origin request can be read by the page that made it."""
-    answer = server.call("GET", "/private", headers={"Origin": "https://app.example"})
+    answer = crowded_server.call("GET", "/private", headers={"Origin": "https://app.example"})
     assert answer.status == 401
     assert ("access-control-allow-origin" in answer.headers) is False  # no origin is allowed by default

@@ -79,7 +79,7 @@ def test_a_guarded_route_answers_a_good_token(server: Server, method: str, path:
         assert 'error="insufficient_scope"' in (answer.challenge or "")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "OPTIONS"])
 def test_an_anonymous_caller_cannot_tell_what_exists(server: Server, method: str) -> None:
     """An existing route, a missing one and a method that is not allowed give an anonymous caller the same answer."""
     answers = [server.call(method, path) for path in ("/private", "/nope", "/upload")]
@@ -107,10 +107,20 @@ def test_an_automatic_head_asks_what_get_asks(server: Server) -> None:
 
 
 def test_a_preflight_passes(server: Server) -> None:
-    """A CORS preflight, which carries no credentials, is answered where anything answers preflights."""
+    """A CORS preflight, which carries no credentials, is answered where something answers preflights."""
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
-    assert server.call("OPTIONS", "/private", headers=headers).status == (204 if server.kind.ext else 405)
+    assert server.call("OPTIONS", "/private", headers=headers).status == (204 if server.kind.ext else 401)
     assert server.call("OPTIONS", "/options", headers=headers).status == 401  # written by the user: guarded
+
+
+def test_a_preflight_that_nobody_answers_tells_nothing(server: Server) -> None:
+    """Where nothing answers preflights, a stranger learns by none whether there is a route."""
+    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+    paths = ("/nope", "/also/not") if server.kind.ext else ("/nope", "/private", "/public", "/upload")
+    answers = [server.call("OPTIONS", path, headers=headers) for path in paths]
+    assert {(answer.status, answer.body, answer.challenge) for answer in answers} == {
+        (401, answers[0].body, 'Bearer realm="api"')
+    }
 
 
 def test_a_bad_token_is_refused_on_an_optional_route(server: Server) -> None:

@@ -15,9 +15,9 @@ def _stream(server: Server, path: str, lifetime: float = 1.0) -> tuple[http.clie
     return connection, expires
 
 
-def test_events_end_with_a_last_event(plain_server: Server) -> None:
+def test_events_end_with_a_last_event(slow_server: Server) -> None:
     """Server-sent events end by an event that says why, a last chunk, and a handler that can clean up."""
-    connection, expires = _stream(plain_server, "/events")
+    connection, expires = _stream(slow_server, "/events")
     with connection.getresponse() as response:
         body = response.read()  # raises IncompleteRead where the last chunk is missing
     connection.close()
@@ -25,28 +25,28 @@ def test_events_end_with_a_last_event(plain_server: Server) -> None:
     assert time.time() < expires + 1 + 4
     assert b"data: tick" in body
     assert body.endswith(b"\n\nevent: token_expired\ndata: the token has expired\n\n")
-    assert plain_server.call("GET", "/cleaned-up").body == b"true"
+    assert slow_server.call("GET", "/cleaned-up").body == b"true"
 
 
-def test_another_stream_ends_without_a_word(plain_server: Server) -> None:
+def test_another_stream_ends_without_a_word(slow_server: Server) -> None:
     """A stream of anything else gets its last chunk and nothing that is not its own."""
-    connection, _ = _stream(plain_server, "/lines")
+    connection, _ = _stream(slow_server, "/lines")
     with connection.getresponse() as response:
         assert response.read() == b"{}\n"
     connection.close()
 
 
-def test_a_promised_length_is_kept(plain_server: Server) -> None:
+def test_a_promised_length_is_kept(slow_server: Server) -> None:
     """A response whose length was promised was granted as a whole, and is finished."""
-    connection, _ = _stream(plain_server, "/promised", 0.5)
+    connection, _ = _stream(slow_server, "/promised", 0.5)
     with connection.getresponse() as response:
         assert response.read() == b"x" * 30
     connection.close()
 
 
-def test_the_server_goes_on(plain_server: Server) -> None:
+def test_the_server_goes_on(slow_server: Server) -> None:
     """After all that the server serves, and the end of a stream was no error to anybody."""
-    assert plain_server.call("GET", "/private", token=plain_server.mint()).status == 200
-    if "oldest" not in str(plain_server.kind) or plain_server.kind.server == "native":
+    assert slow_server.call("GET", "/private", token=slow_server.mint()).status == 200
+    if "oldest" not in str(slow_server.kind) or slow_server.kind.server == "native":
         # Under ASGI Sanic 23.12 logs an error after every streamed response, ended or not.
-        assert "Traceback" not in plain_server.log()
+        assert "Traceback" not in slow_server.log()

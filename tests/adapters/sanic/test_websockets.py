@@ -73,10 +73,10 @@ def test_one_credential_at_a_time(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws-silent"])
-def test_a_socket_ends_with_its_token(plain_server: Server, path: str) -> None:
+def test_a_socket_ends_with_its_token(slow_server: Server, path: str) -> None:
     """A socket is closed with 1008 within a second of the token's end, and the handler can clean up."""
     expires = time.time() + 1
-    with _connect(plain_server, path, plain_server.mint(exp=expires)) as ws:
+    with _connect(slow_server, path, slow_server.mint(exp=expires)) as ws:
         with pytest.raises(ConnectionClosed) as closed:
             ws.recv(30)
         late = time.time() - expires
@@ -84,17 +84,17 @@ def test_a_socket_ends_with_its_token(plain_server: Server, path: str) -> None:
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "token_expired")
         assert -0.1 < late < 1 + 4  # a second, and four for a busy machine
     if path == "/ws-silent":
-        assert plain_server.call("GET", "/cleaned-up").body == b"true"
+        assert slow_server.call("GET", "/cleaned-up").body == b"true"
 
 
-def test_a_socket_lives_on_with_a_newer_token(plain_server: Server) -> None:
+def test_a_socket_lives_on_with_a_newer_token(slow_server: Server) -> None:
     """The handler may take a newer token over the socket: of the same caller, and good."""
     first = time.time() + 1
-    with _connect(plain_server, "/ws-renewing", plain_server.mint("ada", exp=first)) as ws:
+    with _connect(slow_server, "/ws-renewing", slow_server.mint("ada", exp=first)) as ws:
         for token, answer in [
             ("nonsense", "token_malformed"),
-            (plain_server.mint("eve"), "claim_mismatch"),
-            (plain_server.mint("ada", jti="two", exp=first + 1), "now two"),
+            (slow_server.mint("eve"), "claim_mismatch"),
+            (slow_server.mint("ada", jti="two", exp=first + 1), "now two"),
         ]:
             ws.send(token)
             assert ws.recv(30) == answer
