@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from bearward.testing import LocalIssuer
-from tests.adapters.sanic.servers import AUDIENCE
+from tests.adapters.sanic.servers import AUDIENCE, PACKAGES, TOP
 
 STARTS = 20
 
@@ -23,12 +24,13 @@ from bearward import TrustedIssuer, Verifier
 from bearward_sanic import install, public
 from sanic import Sanic
 from sanic.response import text
-from sanic_ext.extensions.openapi.builders import OperationStore
 from sanic_testing.reusable import ReusableClient
 
-how, issuer, token = sys.argv[1:]
+how, ext, issuer, token = sys.argv[1:]
+ext = ext == "ext"
 logging.disable(logging.INFO)
 app = Sanic("restarts")
+app.config.AUTO_EXTEND = ext
 app.config.ACCESS_LOG = False
 
 @app.get("/private")
@@ -44,13 +46,17 @@ async def opened(request):
 async def ws(request, ws):
     await ws.send(request.ctx.principal.subject)
 
-install(app, Verifier(TrustedIssuer(issuer, audience="https://api.example")), public_blueprints=["openapi"])
+settings = {"public_blueprints": ["openapi"]} if ext else {}
+install(app, Verifier(TrustedIssuer(issuer, audience="https://api.example")), **settings)
 good = {"authorization": f"Bearer {token}"}
 
 def check(get):
     assert get("/private", {}).status == 401
     assert get("/private", good).text == "ada"
     assert get("/open", {}).text == "open"
+    if not ext:
+        assert get("/docs/openapi.json", good).status == 404
+        return {"security": None, "responses": []}
     return json.loads(get("/docs/openapi.json", {}).text)["paths"]["/private"]["get"]
 
 def by_test_client():
@@ -80,7 +86,7 @@ def shape(operation):
 
 start = {"test": by_test_client, "reusable": by_reusable_client, "asgi": by_asgi_client}[how]
 shapes = []
-for _ in range(STARTS):
+for _ in range(STARTS if how == "reusable" else STARTS // 4):  # the others start the application for every request
     operation = start()
     gc.collect()
     shapes.append(shape(operation))
@@ -89,11 +95,18 @@ print(json.dumps([shapes[0], shapes[-1]]))
 
 
 @pytest.mark.parametrize("how", ["test", "reusable", "asgi"])
-def test_twenty_starts_leave_what_one_leaves(issuer: LocalIssuer, how: str) -> None:
+@pytest.mark.parametrize("sanic", ["newest", "oldest"])
+@pytest.mark.parametrize("ext", ["ext", "plain"])
+def test_twenty_starts_leave_what_one_leaves(
+    issuer: LocalIssuer, request: pytest.FixtureRequest, ext: str, sanic: str, how: str
+) -> None:
     """No middleware, wrapper, route, task or OpenAPI entry piles up, and no loop is mixed with another."""
     program = PROGRAM.replace("STARTS", str(STARTS))
+    python = sys.executable if sanic == "newest" else request.getfixturevalue("oldest_python")
     done = subprocess.run(
-        [sys.executable, "-c", program, how, issuer.url, issuer.mint(sub="ada")],
+        [python, "-c", program, how, ext, issuer.url, issuer.mint(sub="ada")],
+        cwd=TOP,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)},
         capture_output=True,
         text=True,
         check=False,
