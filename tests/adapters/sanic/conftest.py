@@ -85,7 +85,11 @@ ALONE: list[Wanted] = [
 ]
 """Without middleware, where the door stands right before the handlers: each value of the matrix at least once."""
 
-EXTENDED: list[Wanted] = [("native", True, False, True), ("uvicorn", True, True, True), ("hypercorn", True, False, True)]
+EXTENDED: list[Wanted] = [
+    ("native", True, False, True),
+    ("uvicorn", True, True, True),
+    ("hypercorn", True, False, True),
+]
 """With sanic-ext on each server, for what takes its time."""
 
 

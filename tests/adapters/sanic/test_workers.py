@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from bearward.testing import LocalIssuer
 from tests.adapters.sanic.servers import AUDIENCE, PACKAGES, TOP
 
@@ -29,7 +31,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _workers(issuer: LocalIssuer, **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], int, Any]]:
+def _workers(python: str, issuer: LocalIssuer, **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], int, Any]]:
     port = _free_port()
     given = {
         "issuer": issuer.url,
@@ -37,12 +39,13 @@ def _workers(issuer: LocalIssuer, **options: Any) -> Iterator[tuple[subprocess.P
         "cache": "memory://",
         "port": port,
         "workers": WORKERS,
+        "ext": False,
         **options,
     }
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES), "BEARWARD_TEST_OPTIONS": json.dumps(given)}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.adapters.sanic.workers_program"],
+            [python, "-m", "tests.adapters.sanic.workers_program"],
             cwd=TOP,
             env=environment,
             stdout=subprocess.PIPE,
@@ -70,22 +73,37 @@ def _get(port: int, path: str, token: str | None = None) -> Any:
     return body
 
 
-def test_each_worker_holds_keys_and_says_so(issuer: LocalIssuer) -> None:
-    """Four cold workers fetch at most four times, show their keys in their state, and end without a warning."""
-    with LocalIssuer(audience=AUDIENCE) as own, _workers(own) as (process, port, errors):
+@pytest.fixture(params=["newest", "oldest-ext"])
+def kind(request: pytest.FixtureRequest) -> tuple[str, bool]:
+    """The Python of a Sanic, and whether sanic-ext is on."""
+    oldest = request.param.startswith("oldest")
+    python: str = request.getfixturevalue("oldest_python") if oldest else sys.executable
+    return python, request.param.endswith("-ext")
+
+
+def test_each_worker_holds_keys_and_says_so(kind: tuple[str, bool]) -> None:
+    """Four cold workers fetch at most four times, show their keys to operators, and end without a warning."""
+    python, ext = kind
+    inspector = {"INSPECTOR": True, "INSPECTOR_HOST": "127.0.0.1", "INSPECTOR_PORT": _free_port()}
+    with (
+        LocalIssuer(audience=AUDIENCE) as own,
+        _workers(python, own, ext=ext, config=inspector) as (process, port, errors),
+    ):
         assert process.stdout is not None
         for _ in range(WORKERS):
             assert b"ready" in _line(process.stdout)
         token = own.mint(sub="ada")
         assert {_get(port, "/who", token)["subject"] for _ in range(60)} == {"ada"}
-        assert own.requests("/jwks") <= WORKERS
         states: list[dict[str, Any]] = []
-        while len(states) < WORKERS:  # each says so right after it is ready; the test's own time limit bounds this
+        while len(states) < WORKERS or not all(state["ready"] for state in states):
+            # A worker says so when it is ready, and when it has its keys; the test's own time limit bounds this.
             states = _get(port, "/state")
+        assert own.requests("/jwks") <= WORKERS
         for state in states:
-            assert state["ready"] is True
             assert state["issuers"][own.url]["keys"] == 1
-        assert len({state["issuers"][own.url]["thumbprint"] for state in states}) == 1
+        thumbprints = {state["issuers"][own.url]["thumbprint"] for state in states}
+        assert len(thumbprints) == 1
+        assert _inspect(python, inspector["INSPECTOR_PORT"]).count(thumbprints.pop()) == WORKERS
         time.sleep(1)  # Sanic's main process hangs if told to end while it looks, ten times a second, who has started
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
@@ -95,9 +113,16 @@ def test_each_worker_holds_keys_and_says_so(issuer: LocalIssuer) -> None:
             assert word not in log, log
 
 
-def test_a_wrong_mark_stops_the_server_with_a_clear_line(issuer: LocalIssuer) -> None:
+def _inspect(python: str, port: int) -> str:
+    """What `sanic inspect` prints."""
+    command = [python, "-m", "sanic", "inspect", "--host", "127.0.0.1", "--port", str(port)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_a_wrong_mark_stops_the_server_with_a_clear_line(kind: tuple[str, bool], issuer: LocalIssuer) -> None:
     """A server whose marks cannot be meant does not serve, and its log names the route."""
-    with _workers(issuer, wrong=True) as (process, _, errors):
+    python, ext = kind
+    with _workers(python, issuer, ext=ext, wrong=True, workers=1) as (process, _, errors):
         assert process.wait(60) != 0
         errors.seek(0)
         log = errors.read().decode()

@@ -22,7 +22,8 @@ OPTIONS: dict[str, Any] = json.loads(os.environ["BEARWARD_TEST_OPTIONS"])
 def make_app() -> Any:
     """The application, made anew in every process."""
     app: Any = Sanic("workers")
-    app.config.AUTO_EXTEND = False
+    app.config.AUTO_EXTEND = OPTIONS["ext"]
+    app.config.update(OPTIONS.get("config", {}))
     issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"])
     install(app, Verifier(issuer, cache=OPTIONS["cache"]))
 
