@@ -43,10 +43,13 @@ class Case:
 
 CASES = [
     Case("plain", "plain", "repeated"),
+    Case("plain, no token", "plain", "nothing"),
     Case("guarded, repeated token", "guarded", "repeated", "plain", 1.10),
     Case("guarded, fresh RS256 token", "guarded", "fresh", "plain", 1.60),
-    Case("refused, no token", "guarded", "nothing", "plain", 1.20),
-    Case("refused, bad token", "guarded", "bad", "plain", 1.20),
+    Case("refused, no token", "guarded", "nothing", "plain, no token", 1.20),
+    Case("refused, the same bad token again", "guarded", "bad", "plain", 1.20),
+    Case("refused, another bad token each time", "guarded", "bad fresh", "plain", 1.20),
+    Case("plain + one RSA verification", "floor", "fresh", "plain", None),
     Case("plain + sanic-ext", "plain+ext", "repeated"),
     Case("guarded + sanic-ext, repeated token", "guarded+ext", "repeated", "plain + sanic-ext", None),
 ]
@@ -89,29 +92,38 @@ def measure(served: Served, script: Path, seconds: int) -> tuple[float, int]:
 def scripts(issuer: LocalIssuer, folder: Path) -> dict[str, Path]:
     """What `wrk` sends in each case."""
     token = _token(issuer, 0)
-    tokens = folder / "tokens"
-    tokens.write_text("\n".join(_token(issuer, n) for n in range(FRESH)))
+    tokens = [_token(issuer, n) for n in range(FRESH)]
     header = 'wrk.headers["Authorization"] = "Bearer %s"\n'
-    fresh = f"""
+    written = {
+        "repeated": header % token,
+        "bad": header % _spoilt(token),
+        "nothing": 'wrk.method = "GET"\n',
+        "fresh": _each_once(tokens, folder / "tokens"),
+        "bad fresh": _each_once([_spoilt(one) for one in tokens], folder / "spoilt"),
+    }
+    made = {}
+    for name, text in written.items():
+        made[name] = folder / f"{name.replace(' ', '_')}.lua"
+        made[name].write_text(text)
+    return made
+
+
+def _each_once(tokens: list[str], file: Path) -> str:
+    """A script that sends each token once."""
+    file.write_text("\n".join(tokens))
+    return f"""
 local tokens, n = {{}}, 0
-for line in io.lines("{tokens}") do tokens[#tokens + 1] = line end
+for line in io.lines("{file}") do tokens[#tokens + 1] = line end
 function request()
   n = n + 1
   if n > #tokens then error("out of fresh tokens") end
   return wrk.format(nil, nil, {{["Authorization"] = "Bearer " .. tokens[n]}})
 end
 """
-    written = {
-        "repeated": header % token,
-        "bad": header % (token[:-8] + "AAAAAAAA"),
-        "nothing": 'wrk.method = "GET"\n',
-        "fresh": fresh,
-    }
-    made = {}
-    for name, text in written.items():
-        made[name] = folder / f"{name}.lua"
-        made[name].write_text(text)
-    return made
+
+
+def _spoilt(token: str) -> str:
+    return token[:-8] + "AAAAAAAA"
 
 
 def _token(issuer: LocalIssuer, number: int) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request
+from websockets.protocol import State
 
 from bearward import AuthError, Fault, Principal, Refusal, Requirement, Verifier, authorize
 from bearward.lifetime import Watch
@@ -29,6 +30,12 @@ POLICY_VIOLATION: Final = 1008
 
 _CLOSE_CODES: Final = {Fault.CREDENTIALS: 4401, Fault.RIGHTS: 4403, Fault.SERVICE: 1013}
 """For a refusal after the 101: private codes that echo HTTP's, and "try again later" where the fault is ours."""
+
+_PATIENCE: Final = 5.0
+"""Seconds that a client has to answer our close by its own (RFC 6455 section 7.1.2)."""
+
+_GLANCE: Final = 0.02
+"""Seconds between two looks at whether it has."""
 
 _SOCKET: Final = "_bearward_socket"
 
@@ -112,13 +119,27 @@ class _Socket:
 
 
 async def close(request: Request, ws: Any, code: int, reason: str) -> None:
-    """Close an accepted websocket with a code, under an ASGI server too."""
-    if _websocket_scope(request) is None:
-        await ws.close(code=code, reason=reason)
-        return
-    transport: Any = request.transport
+    """Close an accepted websocket with a code, under an ASGI server too, and let the client close it as well.
+
+    Sanic and hypercorn drop the connection as soon as this returns. TCP resets a connection that is dropped while the
+    client still writes, and a browser then reports 1006 instead of the code (RFC 6455 section 7.1.1).
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            if _websocket_scope(request) is None:
+                await ws.close(code=code, reason=reason)
+                while ws.ws_proto.close_rcvd is None and ws.ws_proto.state is not State.CLOSED:  # noqa: ASYNC110  (Sanic tells nobody)
+                    await asyncio.sleep(_GLANCE)
+            else:
+                await _close_by_asgi(request.transport, code, reason)
+
+
+async def _close_by_asgi(transport: Any, code: int, reason: str) -> None:
+    """Sanic's own close does nothing there."""
     with suppress(Exception):  # each server has its own exception for a client that is gone
         await transport.send({"type": "websocket.close", "code": code, "reason": reason})
+        while (await transport.receive())["type"] != "websocket.disconnect":
+            pass
 
 
 def echo_subprotocol(request: Request, handler: Any) -> None:

@@ -121,3 +121,24 @@ def test_accept_then_close_lets_a_browser_see_why(serve: Any, name: str) -> None
         assert ws.subprotocol == "bearer"
     running.stop()
     assert "Traceback" not in running.log()
+
+
+@pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
+def test_a_close_waits_for_the_clients(serve: Any, name: str) -> None:
+    """The connection stays until the client has closed, too; a browser that still writes would miss the code."""
+    running: Server = serve(name, settings={"websocket_refusal": "close"})
+    key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    with running.raw() as connection:
+        connection.sendall(
+            f"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n".encode()
+        )
+        received = b""
+        while b"credentials_missing" not in received:
+            received += connection.recv(65536)
+        connection.sendall(b"\x81\x85\0\0\0\0hello")
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(30)
+        connection.sendall(b"\x88\x80\0\0\0\0")
+        assert connection.recv(1) == b""

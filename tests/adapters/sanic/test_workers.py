@@ -84,7 +84,7 @@ def kind(request: pytest.FixtureRequest) -> tuple[str, bool]:
 def test_each_worker_holds_keys_and_says_so(kind: tuple[str, bool]) -> None:
     """Four cold workers fetch at most four times, show their keys to operators, and end without a warning."""
     python, ext = kind
-    inspector = {"INSPECTOR": True, "INSPECTOR_HOST": "127.0.0.1", "INSPECTOR_PORT": _free_port()}
+    inspector: dict[str, Any] = {"INSPECTOR": True, "INSPECTOR_HOST": "127.0.0.1", "INSPECTOR_PORT": _free_port()}
     with (
         LocalIssuer(audience=AUDIENCE) as own,
         _workers(python, own, ext=ext, config=inspector) as (process, port, errors),
