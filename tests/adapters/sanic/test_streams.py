@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import time
+from types import SimpleNamespace
+from typing import Any
 
+from bearward import TrustedIssuer, Verifier
+from bearward_sanic.streams import INTERVAL, LiveRequests
 from tests.adapters.sanic.servers import Server
 
 
@@ -26,6 +30,30 @@ def test_events_end_with_a_last_event(slow_server: Server) -> None:
     assert b"data: tick" in body
     assert body.endswith(b"\n\nevent: token_expired\ndata: the token has expired\n\n")
     assert slow_server.call("GET", "/cleaned-up").body == b"true"
+
+
+def test_a_stream_on_a_kept_connection_ends(slow_server: Server) -> None:
+    """A connection that is known by its token, and was idle for a while, is watched like any other."""
+    expires = time.time() + 2
+    headers = {"Authorization": f"Bearer {slow_server.mint(exp=expires)}"}
+    connection = http.client.HTTPConnection("127.0.0.1", slow_server.port, timeout=30)
+    for path in ["/private"] * 4:
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().read() == b"SECRET"
+        time.sleep(INTERVAL)  # at most as often as requests are looked through
+    connection.request("GET", "/events", headers=headers)
+    with connection.getresponse() as response:
+        assert response.read().endswith(b"event: token_expired\ndata: the token has expired\n\n")
+    connection.close()
+
+
+def test_nothing_is_noted_where_streams_do_not_end() -> None:
+    """With `streams_end=False` no request is remembered, since nobody would look through them."""
+    issuer = TrustedIssuer("https://login.example", audience="api", jwks_uri="https://login.example/jwks")
+    live = LiveRequests(Verifier(issuer), enabled=False)
+    request: Any = SimpleNamespace(stream=object())
+    live.note(request)
+    assert not live._noted
 
 
 def test_another_stream_ends_without_a_word(slow_server: Server) -> None:
