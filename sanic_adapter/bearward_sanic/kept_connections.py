@@ -42,13 +42,13 @@ class Seen:
     __slots__ = ("entry", "noted", "principal", "refusal", "refused_until", "values")
 
     def __init__(self, values: list[str]) -> None:
-        self.values = values
+        self.values: list[str] = values
         self.entry: CacheEntry | None = None
         self.principal: Principal | None = None
         self.noted: Any = None
         """The stream on which `LiveRequests` knows of it already."""
         self.refusal: Refusal | None = None
-        self.refused_until = 0.0
+        self.refused_until: float = 0.0
 
 
 class KeptConnections:

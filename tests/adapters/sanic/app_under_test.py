@@ -29,6 +29,7 @@ from bearward import (
     scope,
 )
 from bearward_sanic import CookieCredentials, current_principal, install, optional, public, reauthenticate, requires
+from tests.adapters.sanic.users_code import add_middleware, certificate, teapot
 
 COOKIE_KINDS = {
     "origin": CookieCredentials(name="token", origins=("https://app.example",)),
@@ -47,9 +48,9 @@ def make_app(options: dict[str, Any]) -> Any:
     if "cookie" in options:
         settings["cookie"] = COOKIE_KINDS[options["cookie"]]
     if options.get("render"):
-        settings["render"] = _teapot
+        settings["render"] = teapot
     if options.get("certificates"):
-        settings["client_certificate"] = _certificate
+        settings["clientcertificate"] = certificate
     add_routes(app)
     add_blueprints(app)
     add_views_and_files(app)
@@ -288,33 +289,3 @@ def add_streams(app: Any) -> None:
         for _ in range(30):
             await response.send("x")
             await asyncio.sleep(0.05)
-
-
-def add_middleware(app: Any) -> None:
-    """A user's middleware that answers instead of anybody else, as page caches do."""
-
-    @app.on_request(priority=2_000_000_000)
-    async def cache(request: Request) -> HTTPResponse | None:
-        unread = request.method == "NONE"  # Sanic's word for a request that it could not read; it has no headers
-        return text("SECRET") if unread or "x-cached" in request.headers else None
-
-    @app.on_response(priority=2_000_000_000)
-    async def replace(request: Request, response: HTTPResponse) -> HTTPResponse | None:
-        if "x-changed" in request.headers:
-            response.status, response.body = 200, b"SECRET"
-            response.headers.pop("www-authenticate", None)
-        if "x-responded" in request.headers:
-            another = await request.respond(text("SECRET"))
-            await another.eof()
-        response.headers["x-seen"] = "yes"
-        return text("SECRET") if "x-replaced" in request.headers else None
-
-
-def _certificate(request: Request) -> bytes | None:
-    """What a proxy would have proven; the tests are the proxy."""
-    sent = request.headers.get("x-test-certificate")
-    return None if sent is None else bytes.fromhex(sent)
-
-
-def _teapot(request: Request, error: AuthError, response: HTTPResponse) -> HTTPResponse:
-    return json({"mine": error.code}, status=200 if request.path == "/private" else 418)
