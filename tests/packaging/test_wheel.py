@@ -53,7 +53,7 @@ def test_wheel_metadata(wheel: Path) -> None:
     required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert metadata["Requires-Python"] == ">=3.11"
     assert {line.split("=")[0].split(">")[0].split("<")[0].split("[")[0] for line in required} == {
-        "aiocache", "cryptography", "httpcore2", "msgspec", "python-jose",
+        "aiocache", "cryptography", "httpcore2", "msgspec", "pybase64", "python-jose",
     }  # fmt: skip
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
 
