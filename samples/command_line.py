@@ -19,11 +19,24 @@ from typing import NoReturn
 
 from bearward import AuthError, ConfigurationError, TrustedIssuer
 from bearward.settings import Settings
-from samples.notes import MEMORY
+from samples.notes import MEMORY, NoteStore
 
-__all__ = ["Parser", "bound", "load", "main_of", "notes_path", "ready", "until_told_to_stop"]
+__all__ = [
+    "STOPS",
+    "Parser",
+    "bound",
+    "load",
+    "main_of",
+    "notes_in",
+    "notes_path",
+    "ready",
+    "told_to_stop",
+    "until_told",
+]
 
-_PATIENCE = 0.5
+STOPS = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end a command."""
+_PATIENCE = 0.3
 """Seconds to wait for keys before listening without them."""
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
@@ -51,6 +64,8 @@ class Parser(argparse.ArgumentParser):
 def main_of(name: str, run: Callable[[], None]) -> None:
     """Run a command; a wrong setting becomes one line and exit code 2, keys that are demanded and missing exit code 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Until the command has a way of its own to stop; whatever context it is in is left in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run()
     except ConfigurationError as error:
@@ -64,9 +79,11 @@ def main_of(name: str, run: Callable[[], None]) -> None:
 
 
 def load(config: str | None) -> Settings:
-    """The settings of a sample server, from `config` or from the environment."""
+    """The settings of a sample server, from `config` or from the environment; all of them are meant."""
     settings = Settings.load(os.environ, config=config, also=OWN)
+    settings.verifier()
     notes_path(settings)
+    _import_ahead()
     return replace(settings, issuers=tuple(map(_impatient, settings.issuers)))
 
 
@@ -76,6 +93,15 @@ def notes_path(settings: Settings) -> str:
     if not isinstance(path, str) or not path:
         raise ConfigurationError("notes", f"must be {MEMORY} or the path of a file")
     return path
+
+
+def notes_in(path: str) -> NoteStore:
+    """The notes there; a `ConfigurationError` names the setting as it was given."""
+    try:
+        return NoteStore(path)
+    except ConfigurationError as error:
+        given = os.environ.get("BEARWARD_NOTES", "").strip()
+        raise ConfigurationError("BEARWARD_NOTES" if given else error.setting, error.must) from None
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -96,14 +122,25 @@ def ready(scheme: str, host: str, port: int) -> None:
     print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
-def until_told_to_stop() -> None:
-    """Block the main thread until SIGTERM or SIGINT."""
+def told_to_stop() -> threading.Event:
+    """Set by SIGTERM or SIGINT from now on; ask for it before saying `ready`, so that no signal comes too early."""
     told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, lambda *_: told.set())
+    return told
+
+
+def until_told(told: threading.Event) -> None:
+    """Block the main thread until it is told to stop."""
     # A wait without a timeout may sleep through a signal that arrives in the wrong instant.
     while not told.wait(0.5):
         pass
+
+
+def _import_ahead() -> None:
+    """What bearward imports when it first fetches keys, before there are workers: once, while nobody waits for keys."""
+    import aiocache  # noqa: F401
+    import httpcore2  # noqa: F401
 
 
 def _impatient(issuer: TrustedIssuer) -> TrustedIssuer:

@@ -7,7 +7,6 @@ says which.
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +21,19 @@ from bearward import ConfigurationError
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, checked, redact_grpc_log
-from samples.command_line import Parser, bound, load, main_of, notes_path, ready, until_told_to_stop
+from samples.command_line import (
+    STOPS,
+    Parser,
+    bound,
+    load,
+    main_of,
+    notes_in,
+    notes_path,
+    ready,
+    told_to_stop,
+    until_told,
+)
 from samples.grpc_methods import RULES, SERVICE, AioMethods, SyncMethods
-from samples.notes import NoteStore
 from samples.service import OffLoop, ProtectedService
 from samples.v1 import sample_pb2_grpc
 
@@ -45,8 +54,9 @@ _LOOK_AGAIN = 0.1
 
 async def serve(settings: Settings, host: str, port: int) -> None:
     """Serve over grpc.aio until SIGTERM or SIGINT."""
+    told = _told_to_stop()
     verifier = settings.verifier()
-    off_loop = OffLoop(ProtectedService(NoteStore(notes_path(settings))))
+    off_loop = OffLoop(ProtectedService(notes_in(notes_path(settings))))
     methods = AioMethods(off_loop)
     auth = AuthInterceptor(verifier, RULES, reflection=True)
     server = checked(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
@@ -58,7 +68,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     await server.start()
     reporting = asyncio.create_task(_report_health(verifier, healthy))
     ready("grpc", host, actual)
-    await _told_to_stop()
+    await told.wait()
     methods.stop()
     reporting.cancel()
     await server.stop(GRACE)
@@ -69,8 +79,9 @@ async def serve(settings: Settings, host: str, port: int) -> None:
 
 def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     """Serve over grpc.server until SIGTERM or SIGINT."""
+    told = told_to_stop()
     background = VerifierThread(settings.verifier())
-    store = NoteStore(notes_path(settings))
+    store = notes_in(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
     background.start(wait=None)
     auth = SyncAuthInterceptor(background, RULES, reflection=True)
@@ -85,7 +96,7 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     reporting = threading.Thread(target=_keep_reporting, args=(background.verifier, healthy.set, stopping))
     reporting.start()
     ready("grpc", host, actual)
-    until_told_to_stop()
+    until_told(told)
     stopping.set()
     methods.stop()
     server.stop(GRACE).wait()
@@ -138,11 +149,11 @@ def _keep_reporting(verifier: Verifier, tell: Callable[[str, Any], None], stoppi
                 tell(name, _status(serving=known))
 
 
-async def _told_to_stop() -> None:
+def _told_to_stop() -> asyncio.Event:
     told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
+    return told
 
 
 def main() -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, Websocket
+from sanic.exceptions import SanicException
 from sanic.response import json as json_response
 
 from bearward import Principal
@@ -40,6 +42,7 @@ def add_routes(app: App, off_loop: OffLoop, verifier: Verifier, stopping: asynci
     _add_simple(app, off_loop)
     _add_streams(app, off_loop, stopping)
     app.exception(InvalidNote)(_no_note)
+    app.exception(SanicException)(_problem)
 
 
 def _add_public(app: App, verifier: Verifier) -> None:
@@ -152,8 +155,21 @@ def _text(body: bytes) -> str:
 
 
 async def _no_note(_: Request, error: Exception) -> HTTPResponse:
-    problem = {"title": "Bad Request", "status": 400, "detail": str(error), "code": "invalid_note"}
-    return json_response(problem, status=400, content_type="application/problem+json")
+    return _problem_json(HTTPStatus.BAD_REQUEST, str(error), code="invalid_note")
+
+
+async def _problem(request: Request, error: SanicException) -> HTTPResponse:
+    """What Sanic itself refuses: no such route, a body that is too large, a handshake that is none."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return request.app.error_handler.default(request, error)  # which logs it
+    answer = _problem_json(HTTPStatus(error.status_code), str(error).strip())
+    answer.headers.update(error.headers)
+    return answer
+
+
+def _problem_json(status: HTTPStatus, detail: str, **more: str) -> HTTPResponse:
+    problem = {"title": status.phrase, "status": status.value, "detail": detail, **more}
+    return json_response(problem, status=status, content_type="application/problem+json")
 
 
 def _caller(request: Request) -> Principal:

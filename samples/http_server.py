@@ -18,9 +18,9 @@ from sanic import Sanic
 
 from bearward import ConfigurationError
 from bearward_sanic import install
-from samples.command_line import Parser, bound, load, main_of, notes_path, ready
+from samples.command_line import STOPS, Parser, bound, load, main_of, notes_in, notes_path, ready
 from samples.http_routes import App, add_routes
-from samples.notes import MEMORY, NoteStore
+from samples.notes import MEMORY
 from samples.service import OffLoop, ProtectedService
 from samples.workers import run_workers
 
@@ -35,15 +35,20 @@ def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) ->
     """The application of one process."""
     verifier = load(config).verifier()
     app = Sanic("bearward-sample", configure_logging=False)
+    app.config.AUTO_EXTEND = False  # sanic-ext, where it is installed, doubles the time to start
+    app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
     app.config.REQUEST_MAX_HEADER_SIZE = 16 * 1024  # all that Sanic allows; its default is less than a token may have
     install(app, verifier)
-    off_loop = OffLoop(ProtectedService(NoteStore(notes)))
+    off_loop = OffLoop(ProtectedService(notes_in(notes)))
     stopping = asyncio.Event()
     add_routes(app, off_loop, verifier, stopping)
 
     async def started(_: App) -> None:
-        say_ready()
+        told = asyncio.Event()
+        for number in STOPS:
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        app.ctx.serving = asyncio.create_task(_serve_until(told, app, say_ready))
 
     async def end_streams(_: App) -> None:
         stopping.set()
@@ -57,10 +62,19 @@ def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) ->
     return app
 
 
+async def _serve_until(told: asyncio.Event, app: App, say_ready: Callable[[], None]) -> None:
+    # Sanic runs its loop until the listeners were called, and then anew, to serve. To stop it before that does nothing.
+    while not app.state.is_running:  # noqa: ASYNC110  (Sanic has no event for it)
+        await asyncio.sleep(0.001)
+    say_ready()
+    await told.wait()
+    app.stop(terminate=False)
+
+
 def serve(sock: socket.socket, make: Callable[[], App]) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
     app = make()
-    app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
+    app.prepare(sock=sock, single_process=True, register_sys_signals=False, access_log=False, motd=False)
     Sanic.serve_single(app)
 
 
@@ -98,7 +112,7 @@ def main() -> None:
         if arguments.workers > 1 and notes == MEMORY:
             # What one worker writes another must read, and the memory of a process is its own.
             notes = str(Path(folder, "notes.sqlite"))
-        NoteStore(notes).close()
+        notes_in(notes).close()
         work = partial(serve, sock, partial(create_app, arguments.config, notes, say_ready))
         if arguments.workers == 1:
             work()

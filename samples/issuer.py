@@ -17,7 +17,7 @@ from contextlib import closing
 from bearward import ConfigurationError
 from bearward.policy import is_loopback
 from bearward.testing import Answer, LocalIssuer, Request, SigningKey, json_answer
-from samples.command_line import Parser, main_of, ready, until_told_to_stop
+from samples.command_line import Parser, main_of, ready, told_to_stop, until_told
 
 __all__ = ["Rollover", "main"]
 
@@ -80,14 +80,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.rotate_every is not None and not 1 <= arguments.rotate_every <= 86_400:
         raise ConfigurationError("--rotate-every", "must be a number of seconds from 1 to 86400")
-    issuer = _issuer(arguments)
+    issuer, told = _issuer(arguments), told_to_stop()
     with closing(issuer):
         rollover = Rollover(issuer)
         _listen(issuer)
         if arguments.rotate_every is not None:
             rollover.keep_rolling(arguments.rotate_every)
         ready("http", issuer.host, issuer.port)
-        until_told_to_stop()
+        until_told(told)
 
 
 def _issuer(arguments: argparse.Namespace) -> LocalIssuer:

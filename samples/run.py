@@ -13,7 +13,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from samples.command_line import Parser, main_of, until_told_to_stop
+from samples.command_line import Parser, main_of, told_to_stop, until_told
 from samples.processes import Process, end_with_children
 
 __all__ = ["main"]
@@ -80,8 +80,9 @@ def run(folder: Path) -> None:
         http, over_grpc = start("samples.http_server", **settings), start("samples.grpc_server", **settings)
         values = {"issuer": issuer, "http": http.url(), "grpc": over_grpc.url(), "address": over_grpc.address()}
         token = fresh_token(issuer)
+        told = told_to_stop()
         print(LINES.format(**values, token=token, scope=SCOPE, python=sys.executable), flush=True)
-        until_told_to_stop()
+        until_told(told)
         print("stopping", flush=True)
 
 

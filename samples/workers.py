@@ -14,9 +14,10 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import wait
 
+from samples.command_line import STOPS
+
 __all__ = ["run_workers"]
 
-_STOPS = (signal.SIGTERM, signal.SIGINT)
 _PATIENCE = 15.0
 """Seconds that a worker has to end when it is told to."""
 
@@ -25,14 +26,14 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
     """Run `work` in `count` processes until SIGTERM or SIGINT; exits with code 1 if one of them ends before that."""
     told = threading.Event()
     # A signal between the fork and the handlers would be lost, or leave workers behind: it waits until all is set up.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_work, args=(work,), name=f"worker-{number}") for number in range(count)]
     for worker in workers:
         worker.start()
-    for number in _STOPS:
+    for number in STOPS:
         signal.signal(number, lambda *_: told.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     sentinels = [worker.sentinel for worker in workers]
     while not told.is_set() and not wait(sentinels, timeout=0.2):
         pass
@@ -52,5 +53,5 @@ def _work(work: Callable[[], None]) -> None:
     # Until the server has handlers of its own: SIGTERM ends the worker, a Ctrl-C in the terminal is its parent's.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     work()

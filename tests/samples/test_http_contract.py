@@ -125,6 +125,23 @@ def test_an_import_is_bounded(http: httpx2.Client) -> None:
     assert http.post("/notes/import", content=b'{"text":""}\n' * 300_000).json()["code"] == "invalid_note"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/notes", 405),
+        ("GET", "/notes/ws", 426),
+    ],
+)
+def test_what_is_no_route_is_a_problem_too(http: httpx2.Client, method: str, path: str, status: int) -> None:
+    """Who was let in and asks for what is not there gets JSON like every other refusal, and no line in the log."""
+    answer = http.request(method, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+    if status == 405:
+        assert sorted(answer.headers["allow"].split(", ")) == ["GET", "POST"]
+
+
 def test_the_stream_sends_its_head_at_once_and_then_each_new_note(http: httpx2.Client) -> None:
     """Server-sent events: nothing of the past, each note from now on, in order."""
     http.post("/notes", json={"text": "before"})

@@ -112,6 +112,17 @@ def test_a_server_ends_cleanly_and_silently(command: list[str], number: signal.S
         assert (server.errors(), server.lines) == ("", [f"listening on {url}"])
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", [*SERVERS, ["samples.issuer"]], ids=[*NAMES, "samples.issuer"])
+def test_a_signal_never_comes_too_early(command: list[str], number: signal.Signals, issuer: LocalIssuer) -> None:
+    """Told to stop in the very moment in which it says that it is ready, a server stops, with exit code 0."""
+    settings = environment(issuer) if command != ["samples.issuer"] else {}
+    with Process(*command, "--port", "0", environment=settings) as server:
+        server.url()
+        assert server.stop(number) == 0
+        assert server.errors() == ""
+
+
 def _http_streams(stack: ExitStack, url: str, token: str) -> None:
     for _ in range(3):
         stack.enter_context(httpx2.stream("GET", f"{url}/notes/stream", headers=bearer(token), timeout=TIMEOUT))

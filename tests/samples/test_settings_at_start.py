@@ -20,7 +20,7 @@ WRONG = [
     ({"BEARWARD_LEEWAY": "soon"}, [], "BEARWARD_LEEWAY", "number of seconds"),
     ({"BEARWARD_CACHE": "gopher://cache"}, [], "BEARWARD_CACHE", "redis://"),
     ({"BEARWARD_ISUER": "x"}, [], "BEARWARD_ISUER", "no setting"),
-    ({"BEARWARD_NOTES": "/nowhere/at/all.sqlite"}, [], "notes", "file that SQLite can open"),
+    ({"BEARWARD_NOTES": "/nowhere/at/all.sqlite"}, [], "BEARWARD_NOTES", "file that SQLite can open"),
     ({}, ["--config", "/nowhere/at/all.toml"], "BEARWARD_AUDIENCE", "beside a configuration file"),
     ({"BEARWARD_ISSUER": "", "BEARWARD_AUDIENCE": ""}, ["--config", "/nowhere.toml"], "/nowhere.toml", "readable file"),
     ({}, ["--port", "http"], "--port", "0 to 65535"),

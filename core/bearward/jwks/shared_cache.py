@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from bearward.clock import Clock
@@ -73,7 +73,7 @@ class SharedCache:
             await asyncio.wait(self._running)
         await self._discard(self._client)
 
-    async def _do(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _do(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         """Run one operation to its end, whatever becomes of the caller: half a call leaves half a connection."""
         if self._clock.monotonic() < self._paused_until:
             raise CacheError(self.state)
@@ -87,13 +87,14 @@ class SharedCache:
         if not task.cancelled():
             task.exception()  # seen, if the caller is gone
 
-    async def _run(self, operation: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _run(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         client = self._client
         if client is None:
             client = self._client = _Client()
         client.users += 1
         try:
-            result = await _within(self._timeout, self._operate(client, operation))
+            backend = await self._backend_of(client)
+            result = await _within(self._timeout, operation(backend))
         except Exception as exc:
             self._failed(exc)
             client.discarded = True
@@ -107,11 +108,12 @@ class SharedCache:
             logger.info("the shared cache works again")
         return result
 
-    async def _operate(self, client: _Client, operation: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _backend_of(self, client: _Client) -> Any:
+        """The client's backend, made if need be: that imports and reads files, which no cache is to blame for."""
         async with client.lock:
             if client.backend is None:
                 client.backend = await asyncio.to_thread(self._make)
-        return await operation(client.backend)
+            return client.backend
 
     def _failed(self, error: Exception) -> None:
         cause = "timed out" if isinstance(error, TimeoutError) else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from bearward.jwks.cache_urls import backend_factory
+from bearward.jwks.process_cache import process_cache
 from bearward.jwks.shared_cache import CacheError, SharedCache
 from bearward.testing.tls import ThrowAwayAuthority
 from tests.conftest import Run
@@ -179,6 +181,23 @@ def test_a_cache_that_hangs_costs_one_time_limit(run: Run, server: CacheServer) 
             assert cache.state == "timed out"
             assert asyncio.get_running_loop().time() - started < 20
             server.go_on()
+
+    run(scenario())
+
+
+def test_a_backend_that_is_slow_to_make_is_no_slow_cache(run: Run) -> None:
+    """Making it imports and reads files, in a thread: on a busy machine that takes longer than any operation may."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+
+        def make() -> object:
+            time.sleep(1.0)
+            return process_cache(loop)
+
+        cache = SharedCache(make, SystemClock(), timeout=0.5)
+        await exercise(cache)
+        await cache.aclose()
 
     run(scenario())
 
