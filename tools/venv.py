@@ -18,6 +18,7 @@ VENV = TOP / ".venv"
 READY = VENV / "ready"
 PYTHON = VENV / "bin" / "python"
 INPUTS = ("constraints.txt", "tools/venv.py")  # and of pyproject.toml, what is not a tool's own configuration
+OURS = ("core", "grpc_adapter", "sanic_adapter", "samples")
 OLDEST = (3, 11)
 
 
@@ -68,6 +69,8 @@ def set_up(*, anew: bool) -> None:
     # a pip that knows dependency groups; the build backends of ours and of what comes as source, pinned as the rest
     run(*pip, "pip", "hatchling", "editables", "setuptools")
     run(*pip, "--no-build-isolation", "--editable", ".[all]", "--group", "dev")
+    # pip compiles what it installs, and not what it links to; where PYTHONDONTWRITEBYTECODE is set, nobody else would
+    run(PYTHON, "-m", "compileall", "-q", *(name for name in OURS if (TOP / name).is_dir()))
 
 
 def run(*command: str | Path) -> None:

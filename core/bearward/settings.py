@@ -16,9 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from bearward.clock import Clock
 from bearward.errors import ConfigurationError
 from bearward.policy import TrustedIssuer
-from bearward.settings_tables import refuse_unknown, text, trusted_issuers
+from bearward.revocation_shared import SharedRevocations
+from bearward.settings_tables import refuse_unknown, shared_revocations, text, trusted_issuers
 from bearward.verifier import Verifier
 
 __all__ = ["Settings"]
@@ -26,6 +28,8 @@ __all__ = ["Settings"]
 PREFIX = "BEARWARD_"
 _CONFIG = "BEARWARD_CONFIG"
 _MEMORY = "memory://"
+_SHARED = "revocations_"
+_ON_FAILURE = "revocations_on_failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +52,31 @@ class Settings:
     """Authenticates what is read from a shared cache."""
     token_cache: int | None = None
     """Bytes to spend on tokens that were verified before; None for the verifier's own default."""
+    revocations: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What to give to `SharedRevocations`, beside `cache` and `cache_secret`; None where a fleet shares none."""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     prefix: str = ""
     """What stands before a setting's name where it was read: `BEARWARD_` in the environment."""
 
     def verifier(self, **more: Any) -> Verifier:
         """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`."""
-        size: dict[str, Any] = {} if self.token_cache is None else {"token_cache": self.token_cache}
+        given: dict[str, Any] = {} if self.token_cache is None else {"token_cache": self.token_cache}
+        if self.revocations is not None and "revocations" not in more:
+            given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
         try:
-            return Verifier(*self.issuers, cache=self.cache, cache_secret=self.cache_secret, **size, **more)
+            return Verifier(*self.issuers, cache=self.cache, cache_secret=self.cache_secret, **given, **more)
         except ConfigurationError as error:
             raise ConfigurationError(_named(self.prefix, error.setting), error.must) from None
+
+    def _shared_revocations(self, given: Mapping[str, Any], clock: Clock | None) -> SharedRevocations:
+        store: dict[str, Any] = {"cache": self.cache, "cache_secret": self.cache_secret}
+        try:
+            return SharedRevocations(clock=clock, **{**store, **given})
+        except ConfigurationError as error:
+            # What the table leaves to the fleet's own cache is named as the fleet's.
+            own = error.setting in given or error.setting not in store
+            name = f"revocations{'_' if self.prefix else '.'}{error.setting}" if own else error.setting
+            raise ConfigurationError(_named(self.prefix, name), error.must) from None
 
     @classmethod
     def load(
@@ -97,6 +115,7 @@ class Settings:
         return cls(
             cache=values.pop("cache", _MEMORY),
             cache_secret=values.pop("cache_secret", None),
+            revocations=_revocations(values),
             issuers=(_issuer(values),),
             extra=MappingProxyType(extra),
             prefix=PREFIX,
@@ -109,13 +128,14 @@ class Settings:
         Raises `ConfigurationError` naming the setting by its place in the file.
         """
         document = _toml(path)
-        refuse_unknown(document, {"cache", "cache_secret", "issuers", "token_cache", *also})
+        refuse_unknown(document, {"cache", "cache_secret", "issuers", "revocations", "token_cache", *also})
         secret = document.get("cache_secret")
         return cls(
             issuers=trusted_issuers(document.get("issuers", [])),
             cache=text("cache", document.get("cache", _MEMORY)),
             cache_secret=None if secret is None else text("cache_secret", secret).encode(),
             token_cache=document.get("token_cache"),
+            revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
             extra=MappingProxyType({name: document[name] for name in also if name in document}),
         )
 
@@ -153,6 +173,16 @@ def _converted(name: str, value: str, must: str, read: Callable[[str], Any]) -> 
         raise ConfigurationError(name, f"must be {must}") from None
 
 
+def _revocations(values: dict[str, Any]) -> dict[str, Any] | None:
+    """Take what `SharedRevocations` is given out of `values`; None where nothing is said about it."""
+    named = [setting for setting in values if setting.startswith(_SHARED)]
+    if not named:
+        return None
+    if _ON_FAILURE not in named:
+        raise ConfigurationError(_named(PREFIX, _ON_FAILURE), "must be set: refuse or accept")
+    return {setting.removeprefix(_SHARED): values.pop(setting) for setting in named}
+
+
 def _issuer(values: dict[str, Any]) -> TrustedIssuer:
     try:
         return TrustedIssuer(values.pop("issuer"), **values)
@@ -179,10 +209,17 @@ def _number(value: str) -> float:
 
 
 def _boolean(value: str) -> bool:
-    word = value.strip().lower()
-    if word not in ("true", "false"):
-        raise ValueError
-    return word == "true"
+    return _word("true", "false")(value) == "true"
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError
+        return word
+
+    return read
 
 
 _FROM_ENVIRONMENT: dict[str, tuple[str, str, Callable[[str], Any]]] = {
@@ -193,6 +230,9 @@ _FROM_ENVIRONMENT: dict[str, tuple[str, str, Callable[[str], Any]]] = {
     "BEARWARD_LEEWAY": ("leeway", "a number of seconds between 0 and 300", _number),
     "BEARWARD_CACHE": ("cache", "memory://, redis://…, rediss://… or memcached://…", str),
     "BEARWARD_CACHE_SECRET": ("cache_secret", "a secret that the fleet shares", str.encode),
+    "BEARWARD_REVOCATIONS_ON_FAILURE": (_ON_FAILURE, "refuse or accept", _word("refuse", "accept")),
+    "BEARWARD_REVOCATIONS_CACHE": ("revocations_cache", "redis://…, rediss://… or memcached://…", str),
+    "BEARWARD_REVOCATIONS_NAME": ("revocations_name", "a name of letters, digits, dots, dashes or underscores", str),
     "BEARWARD_UNSAFE_ALLOW_HTTP": ("unsafe_allow_http", "true or false", _boolean),
 }
 """Variable: (setting, what it must be, how it is read)."""

@@ -1,7 +1,7 @@
 """From the tables of a configuration file to policies: every field by its own name, nothing unknown, nothing guessed.
 
-Rule of this file: pure. The names are those of `TrustedIssuer`, `JWKSOptions` and `SymmetricKey`; a wrong type or an
-unknown name is a ConfigurationError that says where: `issuers[0].keys.max_age`.
+Rule of this file: pure. The names are those of `TrustedIssuer`, `JWKSOptions`, `SymmetricKey` and `SharedRevocations`;
+a wrong type or an unknown name is a ConfigurationError that says where: `issuers[0].keys.max_age`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.policy import TrustedIssuer
 
-__all__ = ["at", "refuse_unknown", "text", "trusted_issuers"]
+__all__ = ["at", "refuse_unknown", "shared_revocations", "text", "trusted_issuers"]
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ T = TypeVar("T")
 _OPTIONS = frozenset(field.name for field in fields(JWKSOptions)) - {"sources"}
 _ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init)
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
+_REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
 _PATHS = frozenset({"ca_file", "client_cert", "client_key", "jwks_file", "proxy", "snapshot_dir"})
 
 
@@ -60,6 +61,18 @@ def trusted_issuers(tables: object) -> tuple[TrustedIssuer, ...]:
     if not issuers:
         raise ConfigurationError("issuers", "must name at least one issuer, each in a table [[issuers]]")
     return tuple(issuers)
+
+
+def shared_revocations(value: object) -> dict[str, Any]:
+    """What the table `[revocations]` gives to `SharedRevocations`, which judges the values itself."""
+    table = _table("revocations", value)
+    with at("revocations"):
+        refuse_unknown(table, _REVOCATIONS)
+        if "on_failure" not in table:
+            raise ConfigurationError("on_failure", 'must be "refuse" or "accept"')
+        strings = {name: text(name, table[name]) for name in ("cache", "cache_secret") if name in table}
+    values = {**table, **strings}
+    return values if "cache_secret" not in strings else {**values, "cache_secret": strings["cache_secret"].encode()}
 
 
 def _trusted_issuer(table: Mapping[str, Any]) -> TrustedIssuer:

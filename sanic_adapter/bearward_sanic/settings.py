@@ -92,7 +92,10 @@ _BOOLEANS: Final = ("hide_unknown", "form", "query", "websocket_subprotocol", "s
 _NAMES: Final = frozenset(field.name for field in fields(AdapterSettings))
 _FROM_CONFIG: Final = _NAMES - {"cookie", "render", "client_certificate"}
 _OF_CORE: Final = frozenset(
-    {"ISSUER", "AUDIENCE", "JWKS_URI", "ALGORITHMS", "LEEWAY", "CACHE", "CACHE_SECRET", "UNSAFE_ALLOW_HTTP", "CONFIG"}
+    (
+        *("ISSUER", "AUDIENCE", "JWKS_URI", "ALGORITHMS", "LEEWAY", "CACHE", "CACHE_SECRET"),
+        *("REVOCATIONS_ON_FAILURE", "REVOCATIONS_CACHE", "REVOCATIONS_NAME", "UNSAFE_ALLOW_HTTP", "CONFIG"),
+    )
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bearward import ConfigurationError
+from bearward import ConfigurationError, Revocations, SharedRevocations
 from bearward.jwks.options import StartMode
 from bearward.settings import Settings
 
@@ -32,6 +32,7 @@ WRONG_VARIABLES = [
     ("BEARWARD_LEEWAY", "nan", "number of seconds"),
     ("BEARWARD_LEEWAY", "1_0", "number of seconds"),
     ("BEARWARD_UNSAFE_ALLOW_HTTP", "1", "true or false"),
+    ("BEARWARD_REVOCATIONS_ON_FAILURE", "maybe", "refuse or accept"),
     ("BEARWARD_AUDIENCES", "a", "no setting"),
     ("BEARWARD_ALGORITHM", "RS256", "no setting"),
 ]
@@ -113,6 +114,63 @@ def test_a_variable_that_resembles_none_of_ours_is_somebody_elses() -> None:
     assert Settings.from_environment(environ).issuers == Settings.from_environment(GOOD).issuers
 
 
+STORE = {"BEARWARD_CACHE": "redis://cache:6379/0", "BEARWARD_CACHE_SECRET": "0123456789abcdef"}
+
+
+def test_a_fleet_may_share_its_revocations(tmp_path: Path) -> None:
+    """Through the cache of the keys, or through a store of their own; in the environment or in a file."""
+    shared = {**GOOD, **STORE, "BEARWARD_REVOCATIONS_ON_FAILURE": "refuse"}
+    own = {"BEARWARD_REVOCATIONS_CACHE": "memcached://store", "BEARWARD_REVOCATIONS_NAME": "orders"}
+    in_file = (
+        "cache_secret = '0123456789abcdef'\n[revocations]\non_failure = 'accept'\ncache = 'redis://store'\ngrace = 5\n"
+    )
+    for settings in (
+        Settings.from_environment(shared),
+        Settings.from_environment({**shared, **own}),
+        Settings.from_toml(_file(tmp_path, in_file + ISSUER)),
+    ):
+        assert isinstance(settings.verifier().revocations, SharedRevocations)
+    mine = Revocations()
+    assert settings.verifier(revocations=mine).revocations is mine
+    assert not isinstance(Settings.from_environment(GOOD).verifier().revocations, SharedRevocations)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "must"),
+    [
+        ({"BEARWARD_CACHE": "memory://"}, "BEARWARD_CACHE", "a store that the fleet shares"),
+        ({"BEARWARD_CACHE_SECRET": ""}, "BEARWARD_CACHE_SECRET", "at least 16 bytes"),
+        ({"BEARWARD_REVOCATIONS_CACHE": "gopher://a"}, "BEARWARD_REVOCATIONS_CACHE", "URL with one of"),
+        ({"BEARWARD_REVOCATIONS_NAME": "a b"}, "BEARWARD_REVOCATIONS_NAME", "1 to 64 letters"),
+        (
+            {"BEARWARD_REVOCATIONS_ON_FAILURE": "", "BEARWARD_REVOCATIONS_NAME": "a"},
+            "BEARWARD_REVOCATIONS_ON_FAILURE",
+            "must be set",
+        ),
+    ],
+)
+def test_revocations_that_cannot_be_shared_are_a_wrong_setting(changed: dict[str, str], name: str, must: str) -> None:
+    """Named as it was given, also where it is the fleet's cache that cannot be meant."""
+    environ = {**GOOD, **STORE, "BEARWARD_REVOCATIONS_ON_FAILURE": "accept", **changed}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment(environ).verifier()
+    assert caught.value.setting == name
+    assert must in caught.value.must
+
+
+def test_a_file_names_the_table_of_revocations(tmp_path: Path) -> None:
+    """`revocations.grace` is where to look; what the table leaves to the fleet's cache is named as that."""
+    begin = "[revocations]\non_failure = 'refuse'\n"
+    for more, name in (("", "cache_secret"), ("cache_secret = 's'\n", "revocations.cache_secret")):
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.from_toml(_file(tmp_path, begin + more + ISSUER)).verifier()
+        assert caught.value.setting == name
+    secret = "cache_secret = '0123456789abcdef'\ncache = 'redis://store'\n"
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_toml(_file(tmp_path, begin + secret + "grace = 'long'\n" + ISSUER)).verifier()
+    assert caught.value.setting == "revocations.grace"
+
+
 FULL = """
 cache = "redis://cache:6379/0"
 cache_secret = "0123456789abcdef0123456789abcdef"
@@ -172,6 +230,11 @@ WRONG_FILES = [
     ("cache = 1\n" + ISSUER, "cache", "must be a string"),
     ("cache_secret = 1\n" + ISSUER, "cache_secret", "must be a string"),
     ("notes = 1\n" + ISSUER, "notes", "no setting"),
+    ("revocations = 1\n" + ISSUER, "revocations", "must be a table"),
+    ("revocations = {}\n" + ISSUER, "revocations.on_failure", "accept"),
+    ("revocations = { on_failure = 'accept', poll = 1 }\n" + ISSUER, "revocations.poll", "no setting"),
+    ("revocations = { on_failure = 'accept', cache = 1 }\n" + ISSUER, "revocations.cache", "must be a string"),
+    ("revocations = { on_failure = 'accept', cache_secret = 1 }\n" + ISSUER, "revocations.cache_secret", "a string"),
     (ISSUER + "audiences = 'a'", "issuers[0].audiences", "no setting"),
     (ISSUER + "leeway = '5'", "issuers[0].leeway", "number of seconds"),
     (ISSUER + "leeway = true", "issuers[0].leeway", "number of seconds"),

@@ -25,6 +25,7 @@ from tests.properties.profiles import examples
 _VARIABLES = [
     *("BEARWARD_ISSUER", "BEARWARD_AUDIENCE", "BEARWARD_JWKS_URI", "BEARWARD_ALGORITHMS", "BEARWARD_LEEWAY"),
     *("BEARWARD_CACHE", "BEARWARD_CACHE_SECRET", "BEARWARD_UNSAFE_ALLOW_HTTP", "BEARWARD_CONFIG", "BEARWARD_NOTES"),
+    *("BEARWARD_REVOCATIONS_ON_FAILURE", "BEARWARD_REVOCATIONS_CACHE", "BEARWARD_REVOCATIONS_NAME"),
     *("BEARWARD_", "BEARWARD_PORT", "BEARWARD_ISSUERS", "PATH"),
 ]
 _URLS = [
@@ -45,7 +46,7 @@ _URLS = [
     "unix:///tmp/socket",
 ]
 _words = st.sampled_from(
-    [*_URLS, "RS256", "RS256,ES256", "none", "HS256", ",", "a,,b", "1", "-1", "1e3", "nan", "true", "no", ""]
+    [*_URLS, "RS256", "RS256,ES256", "none", "HS256", ",", "a,,b", "1", "-1", "1e3", "nan", "true", "no", "refuse", ""]
 )
 _text = _words | st.text(max_size=8) | st.text("0123456789.-_e ", max_size=6)
 

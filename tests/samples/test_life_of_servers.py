@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import grpc
 import httpx2
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from websockets.sync.client import connect
 
 from bearward.testing import LocalIssuer
@@ -21,11 +17,9 @@ from samples.processes import Process
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
 from tests.samples.conftest import SCOPES, bearer, environment, metadata
+from tests.samples.servers import SERVERS, TIMEOUT, access, becomes_ready, channel_to, is_ready, until, until_heard
 
-TIMEOUT = 30
 QUICK = "[[issuers]]\nissuer = '{issuer}'\naudience = '{audience}'\nkeys = {{ cooldown = 0.1, max_backoff = 0.1 }}\n"
-SERVERS = [["samples.http_server"], ["samples.http_server", "--workers", "2"]]
-SERVERS += [["samples.grpc_server"], ["samples.grpc_server", "--sync"]]
 ONE_OF_EACH = (SERVERS[0], SERVERS[2])
 NAMES = [" ".join(command) for command in SERVERS]
 
@@ -36,43 +30,6 @@ def _config(folder: Path, issuer: LocalIssuer, more: str = "") -> str:
     return str(path)
 
 
-def _ready(url: str) -> bool:
-    if url.startswith("http"):
-        answer = httpx2.get(f"{url}/readyz", timeout=TIMEOUT)
-        assert answer.status_code == (200 if answer.json()["ready"] else 503)
-        return answer.status_code == 200
-    with grpc.insecure_channel(url.partition("://")[2]) as channel:
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        status = health.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT, wait_for_ready=True).status
-        return bool(status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def _access(url: str, token: str) -> str:
-    """What a caller hears: the message, or the code of the refusal."""
-    if url.startswith("http"):
-        answer = httpx2.get(f"{url}/protected", headers=bearer(token), timeout=TIMEOUT).json()
-        return str(answer.get("message") or answer["code"])
-    with grpc.insecure_channel(url.partition("://")[2]) as channel:
-        try:
-            request = messages.AccessRequest()
-            stub = ProtectedServiceStub(channel)
-            return stub.Access(request, metadata=metadata(token), timeout=TIMEOUT).message
-        except grpc.RpcError as error:
-            call: Any = error
-            return str(dict(call.trailing_metadata())["bearward-code"])
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def _until_heard(url: str, token: str, answer: str) -> None:
-    _until(lambda: _access(url, token) == answer)
-
-
 @pytest.mark.parametrize("command", SERVERS, ids=NAMES)
 def test_a_server_starts_without_its_issuer_and_serves_once_it_can(command: list[str], tmp_path: Path) -> None:
     """Down: it listens, is not ready, and refuses as unavailable; up: it is ready without being asked, and grants."""
@@ -80,11 +37,11 @@ def test_a_server_starts_without_its_issuer_and_serves_once_it_can(command: list
         issuer.down()
         server = stack.enter_context(Process(*command, "--port", "0", "--config", _config(tmp_path, issuer)))
         url = server.url()
-        assert not _ready(url)
-        assert _access(url, issuer.mint()) == "keys_unavailable"
+        assert not is_ready(url)
+        assert access(url, issuer.mint()) == "keys_unavailable"
         issuer.up()
-        _until(lambda: all(_ready(url) for _ in range(5)))
-        assert _access(url, issuer.mint()) == "Access granted"
+        becomes_ready(url)
+        assert access(url, issuer.mint()) == "Access granted"
         assert server.stop() == 0
 
 
@@ -95,9 +52,9 @@ def test_a_server_does_not_wait_for_an_issuer_that_is_silent(command: list[str],
         issuer.hold()
         server = stack.enter_context(Process(*command, "--port", "0", "--config", _config(tmp_path, issuer)))
         url = server.url()
-        assert not _ready(url)
+        assert not is_ready(url)
         issuer.release()
-        _until(lambda: _access(url, issuer.mint()) == "Access granted")
+        until(lambda: access(url, issuer.mint()) == "Access granted")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -131,7 +88,7 @@ def _http_streams(stack: ExitStack, url: str, token: str) -> None:
 
 
 def _grpc_streams(stack: ExitStack, url: str, token: str) -> None:
-    channel = stack.enter_context(grpc.insecure_channel(url.partition("://")[2]))
+    channel = channel_to(stack, url)
     stub, who, over = ProtectedServiceStub(channel), metadata(token), threading.Event()
     stack.callback(over.set)
 
@@ -154,10 +111,7 @@ def test_servers_that_share_a_file_share_their_notes(issuer: LocalIssuer, tmp_pa
     with ExitStack() as stack:
         start = [stack.enter_context(Process(*command, "--port", "0", environment=settings)) for command in SERVERS]
         url = start[0].url()
-        stubs = []
-        for server in start[2:]:
-            channel = stack.enter_context(grpc.insecure_channel(server.address()))
-            stubs.append(ProtectedServiceStub(channel))
+        stubs = [ProtectedServiceStub(channel_to(stack, server.url())) for server in start[2:]]
         watching = stubs[0].WatchNotes(messages.WatchNotesRequest(), metadata=metadata(token), timeout=TIMEOUT)
         watching.initial_metadata()
         note = httpx2.post(f"{url}/notes", json={"text": "shared"}, headers=bearer(token), timeout=TIMEOUT).json()
@@ -187,9 +141,9 @@ def test_a_file_names_several_issuers(tmp_path: Path) -> None:
         for command in ONE_OF_EACH:
             with Process(*command, "--port", "0", environment={"BEARWARD_CONFIG": path}) as server:
                 url = server.url()
-                assert _access(url, first.mint()) == _access(url, second.mint()) == "Access granted"
-                assert _access(url, first.mint(aud="two")) == "audience_mismatch"
-                assert _access(url, first.mint(iss="http://127.0.0.1:1")) == "issuer_untrusted"
+                assert access(url, first.mint()) == access(url, second.mint()) == "Access granted"
+                assert access(url, first.mint(aud="two")) == "audience_mismatch"
+                assert access(url, first.mint(iss="http://127.0.0.1:1")) == "issuer_untrusted"
 
 
 def test_a_key_that_is_rotated_in_is_found(issuer: LocalIssuer, tmp_path: Path) -> None:
@@ -199,9 +153,9 @@ def test_a_key_that_is_rotated_in_is_found(issuer: LocalIssuer, tmp_path: Path) 
         for command in ONE_OF_EACH:
             with Process(*command, "--port", "0", "--config", path) as server:
                 url, first = server.url(), own.mint()
-                assert _access(url, first) == "Access granted"
+                assert access(url, first) == "Access granted"
                 old = own.key()
                 own.rotate()
                 own.withdraw(old)
-                _until_heard(url, own.mint(), "Access granted")
-                _until_heard(url, first, "key_unknown")
+                until_heard(url, own.mint(), "Access granted")
+                until_heard(url, first, "key_unknown")
