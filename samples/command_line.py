@@ -31,7 +31,7 @@ __all__ = [
     "notes_path",
     "ready",
     "told_to_stop",
-    "until_told",
+    "until_told_to_stop",
 ]
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -130,8 +130,9 @@ def told_to_stop() -> threading.Event:
     return told
 
 
-def until_told(told: threading.Event) -> None:
-    """Block the main thread until it is told to stop."""
+def until_told_to_stop(told: threading.Event | None = None) -> None:
+    """Block the main thread until SIGTERM or SIGINT, or until `told` is set that was asked for earlier."""
+    told = told or told_to_stop()
     # A wait without a timeout may sleep through a signal that arrives in the wrong instant.
     while not told.wait(0.5):
         pass

@@ -31,7 +31,7 @@ from samples.command_line import (
     notes_path,
     ready,
     told_to_stop,
-    until_told,
+    until_told_to_stop,
 )
 from samples.grpc_methods import RULES, SERVICE, AioMethods, SyncMethods
 from samples.service import OffLoop, ProtectedService
@@ -96,7 +96,7 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     reporting = threading.Thread(target=_keep_reporting, args=(background.verifier, healthy.set, stopping))
     reporting.start()
     ready("grpc", host, actual)
-    until_told(told)
+    until_told_to_stop(told)
     stopping.set()
     methods.stop()
     server.stop(GRACE).wait()

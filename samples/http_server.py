@@ -31,8 +31,8 @@ GRACE = 2.0
 """Seconds that requests have to end by themselves when the server stops."""
 
 
-def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) -> App:
-    """The application of one process."""
+def create_app(config: str | None, notes: str, on_start: Callable[[], None] = lambda: None) -> App:
+    """The application of one process, for Sanic's own server or an ASGI one."""
     verifier = load(config).verifier()
     app = Sanic("bearward-sample", configure_logging=False)
     app.config.AUTO_EXTEND = False  # sanic-ext, where it is installed, doubles the time to start
@@ -45,10 +45,7 @@ def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) ->
     add_routes(app, off_loop, verifier, stopping)
 
     async def started(_: App) -> None:
-        told = asyncio.Event()
-        for number in STOPS:
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
-        app.ctx.serving = asyncio.create_task(_serve_until(told, app, say_ready))
+        on_start()
 
     async def end_streams(_: App) -> None:
         stopping.set()
@@ -62,6 +59,22 @@ def create_app(config: str | None, notes: str, say_ready: Callable[[], None]) ->
     return app
 
 
+def serve(sock: socket.socket, make: Callable[[], App], say_ready: Callable[[], None]) -> None:
+    """Serve in this process until SIGTERM or SIGINT."""
+    app = make()
+    app.after_server_start(partial(_obey, say_ready))
+    app.prepare(sock=sock, single_process=True, register_sys_signals=False, access_log=False, motd=False)
+    Sanic.serve_single(app)
+
+
+async def _obey(say_ready: Callable[[], None], app: App) -> None:
+    """Sanic's own handlers lose a signal that comes before it serves, and it goes on serving."""
+    told = asyncio.Event()
+    for number in STOPS:
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    app.ctx.serving = asyncio.create_task(_serve_until(told, app, say_ready))
+
+
 async def _serve_until(told: asyncio.Event, app: App, say_ready: Callable[[], None]) -> None:
     # Sanic runs its loop until the listeners were called, and then anew, to serve. To stop it before that does nothing.
     while not app.state.is_running:  # noqa: ASYNC110  (Sanic has no event for it)
@@ -69,13 +82,6 @@ async def _serve_until(told: asyncio.Event, app: App, say_ready: Callable[[], No
     say_ready()
     await told.wait()
     app.stop(terminate=False)
-
-
-def serve(sock: socket.socket, make: Callable[[], App]) -> None:
-    """Serve in this process until SIGTERM or SIGINT."""
-    app = make()
-    app.prepare(sock=sock, single_process=True, register_sys_signals=False, access_log=False, motd=False)
-    Sanic.serve_single(app)
 
 
 class LastOf:
@@ -113,7 +119,7 @@ def main() -> None:
             # What one worker writes another must read, and the memory of a process is its own.
             notes = str(Path(folder, "notes.sqlite"))
         notes_in(notes).close()
-        work = partial(serve, sock, partial(create_app, arguments.config, notes, say_ready))
+        work = partial(serve, sock, partial(create_app, arguments.config, notes), say_ready)
         if arguments.workers == 1:
             work()
         else:

@@ -17,7 +17,7 @@ from contextlib import closing
 from bearward import ConfigurationError
 from bearward.policy import is_loopback
 from bearward.testing import Answer, LocalIssuer, Request, SigningKey, json_answer
-from samples.command_line import Parser, main_of, ready, told_to_stop, until_told
+from samples.command_line import Parser, main_of, ready, told_to_stop, until_told_to_stop
 
 __all__ = ["Rollover", "main"]
 
@@ -87,7 +87,7 @@ def main() -> None:
         if arguments.rotate_every is not None:
             rollover.keep_rolling(arguments.rotate_every)
         ready("http", issuer.host, issuer.port)
-        until_told(told)
+        until_told_to_stop(told)
 
 
 def _issuer(arguments: argparse.Namespace) -> LocalIssuer:

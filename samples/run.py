@@ -13,7 +13,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from samples.command_line import Parser, main_of, told_to_stop, until_told
+from samples.command_line import Parser, main_of, told_to_stop, until_told_to_stop
 from samples.processes import Process, end_with_children
 
 __all__ = ["main"]
@@ -82,7 +82,7 @@ def run(folder: Path) -> None:
         token = fresh_token(issuer)
         told = told_to_stop()
         print(LINES.format(**values, token=token, scope=SCOPE, python=sys.executable), flush=True)
-        until_told(told)
+        until_told_to_stop(told)
         print("stopping", flush=True)
 
 
