@@ -36,7 +36,7 @@ __all__ = [
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 """The signals that end a command."""
-_PATIENCE = 0.3
+_PATIENCE = 0.5
 """Seconds to wait for keys before listening without them."""
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
@@ -80,7 +80,12 @@ def main_of(name: str, run: Callable[[], None]) -> None:
 
 def load(config: str | None) -> Settings:
     """The settings of a sample server, from `config` or from the environment; all of them are meant."""
-    settings = Settings.load(os.environ, config=config, also=OWN)
+    try:
+        settings = Settings.load(os.environ, config=config, also=OWN)
+    except ConfigurationError as error:
+        if error.setting == config:
+            raise ConfigurationError(f"--config {config}", error.must) from None
+        raise
     settings.verifier()
     notes_path(settings)
     _import_ahead()
@@ -106,6 +111,8 @@ def notes_in(path: str) -> NoteStore:
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket bound to this address, not listening yet; raises `ConfigurationError`."""
+    if not host:
+        raise ConfigurationError("--host", "must be an address; all of this machine are 0.0.0.0 and ::")
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

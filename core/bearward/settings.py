@@ -1,14 +1,14 @@
 """Settings of a service, from the environment or from a TOML file: read once, at start, and strictly.
 
 Rules of this file: an unknown name, a wrong type or a missing value is a ConfigurationError that names the setting
-and says what it must be; no value is ever shown. Files are opened in one function, `_toml`.
+and says what it must be; no value is ever shown. Files are opened in two functions, `_toml` and `_check_files`.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from os import PathLike
@@ -94,7 +94,12 @@ class Settings:
         own = {name: given.pop(PREFIX + name.upper()) for name in also if PREFIX + name.upper() in given}
         for name in sorted(given.keys() - {_CONFIG}):
             raise ConfigurationError(name, "must not be set beside a configuration file: say it there")
-        settings = cls.from_toml(path, also=also)
+        try:
+            settings = cls.from_toml(path, also=also)
+        except ConfigurationError as error:
+            if config is None and error.setting == path:
+                raise ConfigurationError(f"{_CONFIG} {path}", error.must) from None
+            raise
         return replace(settings, extra=MappingProxyType({**settings.extra, **own}))
 
     @classmethod
@@ -130,8 +135,10 @@ class Settings:
         document = _toml(path)
         refuse_unknown(document, {"cache", "cache_secret", "issuers", "revocations", "token_cache", *also})
         secret = document.get("cache_secret")
+        issuers = trusted_issuers(document.get("issuers", []))
+        _check_files(issuers)
         return cls(
-            issuers=trusted_issuers(document.get("issuers", [])),
+            issuers=issuers,
             cache=text("cache", document.get("cache", _MEMORY)),
             cache_secret=None if secret is None else text("cache_secret", secret).encode(),
             token_cache=document.get("token_cache"),
@@ -151,6 +158,21 @@ def _toml(path: str | PathLike[str]) -> dict[str, Any]:
         # A TOMLDecodeError says where and what kind, and quotes at most a name or a character.
         where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
         raise ConfigurationError(str(path), f"must be TOML in UTF-8{where}") from None
+
+
+def _check_files(issuers: Iterable[TrustedIssuer]) -> None:
+    """Refuse certificates that are not there: without them no key would ever come, and the log alone would say so."""
+    for index, issuer in enumerate(issuers):
+        for name in ("ca_file", "client_cert", "client_key"):
+            path = getattr(issuer.keys, name)
+            try:
+                if path is not None:
+                    Path(path).open("rb").close()
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or "no such name"
+                raise ConfigurationError(
+                    f"issuers[{index}].keys.{name}", f"must be a readable file ({reason})"
+                ) from None
 
 
 def _given(environ: Mapping[str, str], also: Collection[str]) -> dict[str, str]:

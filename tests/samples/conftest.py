@@ -11,6 +11,7 @@ import pytest
 from bearward.testing import LocalIssuer
 from samples.processes import Process
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
+from tests.samples.servers import bearer, becomes_ready
 
 SCOPES = "notes:read notes:write"
 
@@ -18,16 +19,6 @@ SCOPES = "notes:read notes:write"
 def environment(issuer: LocalIssuer) -> dict[str, str]:
     """The settings by which a server trusts this issuer."""
     return {"BEARWARD_ISSUER": issuer.url, "BEARWARD_AUDIENCE": issuer.audience}
-
-
-def bearer(token: str) -> dict[str, str]:
-    """The header that presents a token."""
-    return {"authorization": f"Bearer {token}"}
-
-
-def metadata(token: str) -> tuple[tuple[str, str], ...]:
-    """The metadata that presents a token."""
-    return (("authorization", f"Bearer {token}"),)
 
 
 @pytest.fixture(scope="package")
@@ -41,6 +32,7 @@ def issuer() -> Iterator[LocalIssuer]:
 def http_url(issuer: LocalIssuer) -> Iterator[str]:
     """The HTTP sample."""
     with Process("samples.http_server", "--port", "0", environment=environment(issuer)) as server:
+        becomes_ready(server.url())
         yield server.url()
         assert server.errors() == ""
 

@@ -13,11 +13,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
-from tests.samples.conftest import bearer, metadata
 
 TIMEOUT = 30
 SERVERS = [["samples.http_server"], ["samples.http_server", "--workers", "2"]]
 SERVERS += [["samples.grpc_server"], ["samples.grpc_server", "--sync"]]
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that presents a token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+def metadata(token: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that presents a token."""
+    return (("authorization", f"Bearer {token}"),)
 
 
 def channel_to(stack: ExitStack, url: str) -> grpc.Channel:

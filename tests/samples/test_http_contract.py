@@ -11,7 +11,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from bearward.testing import LocalIssuer
-from tests.samples.conftest import SCOPES, bearer
+from tests.samples.conftest import SCOPES
+from tests.samples.servers import bearer
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])

@@ -16,8 +16,19 @@ from bearward.testing import LocalIssuer
 from samples.processes import Process
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
-from tests.samples.conftest import SCOPES, bearer, environment, metadata
-from tests.samples.servers import SERVERS, TIMEOUT, access, becomes_ready, channel_to, is_ready, until, until_heard
+from tests.samples.conftest import SCOPES, environment
+from tests.samples.servers import (
+    SERVERS,
+    TIMEOUT,
+    access,
+    bearer,
+    becomes_ready,
+    channel_to,
+    is_ready,
+    metadata,
+    until,
+    until_heard,
+)
 
 QUICK = "[[issuers]]\nissuer = '{issuer}'\naudience = '{audience}'\nkeys = {{ cooldown = 0.1, max_backoff = 0.1 }}\n"
 ONE_OF_EACH = (SERVERS[0], SERVERS[2])

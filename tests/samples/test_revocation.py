@@ -16,8 +16,19 @@ from samples.processes import Process
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
 from tests.core.jwks.cache_servers import Valkey
-from tests.samples.conftest import SCOPES, bearer, metadata
-from tests.samples.servers import SERVERS, TIMEOUT, access, becomes_ready, channel_to, is_ready, until, until_heard
+from tests.samples.conftest import SCOPES
+from tests.samples.servers import (
+    SERVERS,
+    TIMEOUT,
+    access,
+    bearer,
+    becomes_ready,
+    channel_to,
+    is_ready,
+    metadata,
+    until,
+    until_heard,
+)
 
 SETTINGS = """
 cache = '{cache}'

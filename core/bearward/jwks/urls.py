@@ -64,6 +64,8 @@ def oauth_metadata_url(issuer: str) -> str:
     'https://login.example/.well-known/oauth-authorization-server/tenant'
     """
     parts = _split(issuer)
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError("must be an https:// URL")
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}"
 
