@@ -7,6 +7,7 @@ which. Everything of a worker is made in the worker.
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import socket
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from sanic import Sanic
 
-from bearward import ConfigurationError
+from bearward import AuthError, ConfigurationError
 from bearward_sanic import install
 from samples.command_line import STOPS, Parser, bound, load, main_of, notes_in, notes_path, ready
 from samples.http_routes import App, add_routes
@@ -26,6 +27,7 @@ from samples.workers import run_workers
 
 __all__ = ["create_app", "main"]
 
+NAME = "samples.http_server"
 BACKLOG = 128
 GRACE = 2.0
 """Seconds that requests have to end by themselves when the server stops."""
@@ -61,10 +63,16 @@ def create_app(config: str | None, notes: str, on_start: Callable[[], None] = la
 
 def serve(sock: socket.socket, make: Callable[[], App], say_ready: Callable[[], None]) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
+    logging.getLogger("sanic.error").addFilter(_is_not_ours)
     app = make()
     app.after_server_start(partial(_obey, say_ready))
     app.prepare(sock=sock, single_process=True, register_sys_signals=False, access_log=False, motd=False)
     Sanic.serve_single(app)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Why a start ends is said in one line by `main_of`, or is a signal; Sanic would add a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], AuthError | ConfigurationError | KeyboardInterrupt))
 
 
 async def _obey(say_ready: Callable[[], None], app: App) -> None:
@@ -123,8 +131,8 @@ def main() -> None:
         if arguments.workers == 1:
             work()
         else:
-            run_workers(arguments.workers, work)
+            run_workers(arguments.workers, partial(main_of, NAME, work))
 
 
 if __name__ == "__main__":
-    main_of("samples.http_server", main)
+    main_of(NAME, main)
