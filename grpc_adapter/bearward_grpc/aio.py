@@ -8,8 +8,9 @@ the call's own task, so a context variable that is set here is seen by the handl
 from __future__ import annotations
 
 import asyncio
+from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -31,7 +32,6 @@ __all__ = ["AuthInterceptor"]
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
-_INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
@@ -74,46 +74,70 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             client_certificate=certificate_finder(client_certificate),
         )
         answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
-        self._denials = PerRefusal(lambda error: aio_denial.denial(answers.of(error)))
+        self._denials = PerRefusal(lambda error: _ready(aio_denial.denial(answers.of(error))))
         self._wrapping = Wrapping(answers, self._gate)
-        self._misplaced = thread_denial.denial(answers.of(_INTERNAL))
+        self._misplaced = thread_denial.denial(answers.of(AuthError(Refusal.INTERNAL_ERROR)))
 
     def intercept_service(  # type: ignore[override,unused-ignore]
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Awaitable[Handler[Req, Res] | None]:
-        """Called by grpc for each call, before its body is read."""
+        """Called by grpc for each call, before its body is read.
+
+        No coroutine of its own: a caller who is refused costs none, and one that is let in costs one.
+        """
         try:
-            asyncio.get_running_loop()
+            get_running_loop()
         except RuntimeError:
             # In a grpc.server the coroutine would be taken for a handler and kill the serving thread.
             LOGGER.critical("AuthInterceptor is for grpc.aio.server; give grpc.server a SyncAuthInterceptor")
             return self._misplaced  # type: ignore[return-value]
-        return self._intercept(continuation, handler_call_details)
+        try:
+            call = self._gate.admit_now(handler_call_details.method, handler_call_details.invocation_metadata)
+        except KeysNeeded:
+            CALL.set(None)
+            return self._served(continuation, handler_call_details, admitted=False)
+        except AuthError as error:
+            refused = error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (grpc would send its text to the caller)
+            report_bug("a bug while a call was authenticated", error)
+            refused = AuthError(Refusal.INTERNAL_ERROR)
+        else:
+            CALL.set(call)  # also None: nobody is inherited from whoever started the server
+            return self._served(continuation, handler_call_details, admitted=True)
+        CALL.set(None)
+        return self._denials.of(refused)
 
-    async def _intercept(
+    async def _served(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
         details: grpc.HandlerCallDetails,
+        *,
+        admitted: bool,
     ) -> Handler[Req, Res] | None:
         try:
-            try:
-                call = self._gate.admit_now(details.method, details.invocation_metadata)
-            except KeysNeeded:
-                CALL.set(None)
-                call = await self._gate.admit_later(details.method, details.invocation_metadata)
-            CALL.set(call)  # also None: nobody is inherited from whoever started the server
+            if not admitted:
+                CALL.set(await self._gate.admit_later(details.method, details.invocation_metadata))
             handler = await continuation(details)
             return None if handler is None else self._wrapping.wrapped(details.method, handler)
-        except AuthError as refused:
-            return self._denials.of(refused)
+        except AuthError as error:
+            refused = error
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise  # the caller went away
             report_bug("a stray cancellation while a call was authenticated", error)
+            refused = AuthError(Refusal.INTERNAL_ERROR)
         except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
             report_bug("a bug while a call was authenticated", error)
+            refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
-        return self._denials.of(_INTERNAL)
+        return await self._denials.of(refused)
+
+
+def _ready(handler: Handler[Any, Any]) -> Awaitable[Handler[Any, Any]]:
+    """What awaits to `handler` at once, as often as one likes, on any loop; a coroutine per refusal would be dearer."""
+    future: asyncio.Future[Handler[Any, Any]] = get_running_loop().create_future()
+    future.set_result(handler)
+    return future

@@ -22,7 +22,6 @@ __all__ = ["Gate", "StreamTerms"]
 
 Metadata = Iterable[tuple[str, str | bytes]]
 _MAX_TOKEN = 16 * 1024
-_SCHEME = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,18 @@ class Gate:
         rule = self._find(method)
         if rule is public:
             return None
+        value: str | bytes | None = None
         # gRPC hands on repeated entries one by one, and only the lower-case key is valid HTTP/2 (RFC 9113, 8.2.1).
-        values = [value for key, value in metadata if key == "authorization"]
-        if not values and rule is optional:
-            return None
-        token, principal = self._judged(values)
+        for entry in metadata:
+            if entry[0] == "authorization":
+                if value is not None:
+                    raise AuthError(Refusal.CREDENTIALS_REPEATED)
+                value = entry[1]
+        if value is None:
+            if rule is optional:
+                return None
+            raise AuthError(Refusal.CREDENTIALS_MISSING)
+        token, principal = self._judged(value)
         if rule is None:
             raise AuthError(Refusal.METHOD_NOT_ALLOWED)
         if not isinstance(rule, Open):
@@ -97,23 +103,22 @@ class Gate:
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
         self._authorize(call.rule, principal)
 
-    def _judged(self, values: list[str | bytes]) -> tuple[str, Principal]:
+    def _judged(self, value: str | bytes) -> tuple[str, Principal]:
         """The token and its principal, from held keys.
 
         What verifies as a token is of a token's grammar, so on the usual path the grammar is not looked at first.
         """
-        value = values[0] if len(values) == 1 else b""
-        if not isinstance(value, str) or not value.startswith(_SCHEME) or len(value) > _MAX_TOKEN:
-            token = bearer_token(values, max_length=_MAX_TOKEN)
-            return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
-        token = value[len(_SCHEME) :]
+        token = ""
         try:
-            return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
+            if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
+                token = value[7:]  # type: ignore[assignment]
+                return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
         except (AuthError, KeysNeeded):
-            exact = bearer_token(values, max_length=_MAX_TOKEN)  # raises what is wrong with the credentials, if that is
-            if exact == token:
+            # Either the credentials are to blame, and then this raises, or the token itself.
+            if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise
-        return exact, self.verifier.verify_now(exact, allow_bound=self.certificate_bound)
+        token = bearer_token([value], max_length=_MAX_TOKEN)
+        return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
 
     def _authorize(self, rule: Rule, principal: Principal) -> None:
         if not isinstance(rule, Open):

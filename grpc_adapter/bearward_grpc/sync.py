@@ -134,7 +134,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             raise AuthError(Refusal.KEYS_UNAVAILABLE) from None
         except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
             report_bug("a bug while a call was authenticated", error)
-        raise _INTERNAL
+        raise AuthError(Refusal.INTERNAL_ERROR)  # a new one: one that is raised twice keeps both tracebacks
 
     def _wrapped(self, handler: Any, call: Call) -> Any:
         if handler is None:
