@@ -1,11 +1,12 @@
 """Measure what a guard costs a grpc.aio server, in its own CPU time per call, by ratios within one run.
 
-    python -m benchmarks.grpc [--repetitions 9] [--calls 3000] [--write]
+    python -m benchmarks.grpc [--repetitions 60] [--calls 400] [--write]
 
-Rules of this file: all servers run at once on one core and wait, h2load runs on the other; each repetition visits
-every row once, in an order drawn anew, so that a noisy neighbour meets all alike. What counts is the CPU time that the
-server's process was charged for (`/proc/PID/task/*/schedstat`), never the wall clock. Each row's answers are looked at
-before anything is measured.
+Rules of this file: all servers stand in one process on one core and wait, the load comes from the other; each
+repetition visits every row once, in an order drawn anew, so that a noisy neighbour meets all alike. What counts is the
+CPU time that the process was charged for (`/proc/PID/task/*/schedstat`), never the wall clock. Each row's answers are
+looked at before anything is measured. h2load sends the same headers with each call, so rows with a token that was
+never seen before are loaded by `load.py`, and compared with an unguarded row loaded by it with the same tokens.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import platform
 import random
 import re
 import shutil
-import socket
 import statistics
 import struct
 import subprocess
@@ -26,7 +26,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import grpc
 
@@ -39,37 +39,40 @@ SERVER_CORE, CLIENT_CORE = "0", "1"
 
 
 class Row(NamedTuple):
-    """One thing that is measured: which server, which method, with a token or not, and what must be answered."""
+    """One thing that is measured: which server, which method, by what tokens, and the status that must be answered."""
 
     name: str
     variant: str
     method: str
-    token: bool
-    status: int
+    token: Literal["none", "repeated", "fresh"]
+    status: int = 0
 
 
 ROWS = (
-    Row("unguarded", "bare", "Unary", True, 0),
-    Row("no-op interceptor", "no-op", "Unary", True, 0),
-    Row("guarded, repeated token", "guarded", "Unary", True, 0),
-    Row("guarded, fresh RS256 token", "fresh", "Unary", True, 0),
-    Row("denied, no token", "guarded", "Unary", False, 16),
-    Row("streaming, unguarded", "bare", "Stream", True, 0),
-    Row("streaming, guarded", "guarded", "Stream", True, 0),
+    Row("unguarded", "bare", "Unary", "repeated"),
+    Row("unguarded, again", "bare again", "Unary", "repeated"),
+    Row("no-op interceptor", "no-op", "Unary", "repeated"),
+    Row("guarded, repeated token", "guarded", "Unary", "repeated"),
+    Row("denied, no token", "guarded", "Unary", "none", 16),
+    Row("unguarded, fresh tokens", "bare", "Unary", "fresh"),
+    Row("guarded, fresh RS256 token", "guarded", "Unary", "fresh"),
+    Row("streaming, unguarded", "bare", "Stream", "repeated"),
+    Row("streaming, guarded", "guarded", "Stream", "repeated"),
 )
+BASES = {"guarded, fresh RS256 token": "unguarded, fresh tokens", "streaming, guarded": "streaming, unguarded"}
 TARGETS = {
-    "guarded, repeated token": ("unguarded", 1.05),
-    "guarded, fresh RS256 token": ("unguarded", 1.20),
-    "denied, no token": ("unguarded", 1.00),
-    "streaming, guarded": ("streaming, unguarded", 1.03),
+    "guarded, repeated token": 1.05,
+    "denied, no token": 1.00,
+    "guarded, fresh RS256 token": 1.20,
+    "streaming, guarded": 1.03,
 }
 
 
-class Server(NamedTuple):
-    """A server that waits for load."""
+class Servers(NamedTuple):
+    """The process that waits for load, and where each server listens."""
 
     process: subprocess.Popen[str]
-    port: int
+    ports: dict[str, int]
 
     def cpu(self) -> float:
         """Microseconds of CPU that all its threads were charged for so far."""
@@ -80,8 +83,8 @@ class Server(NamedTuple):
 def main() -> None:
     """Measure, print, and with `--write` keep the results."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repetitions", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=3000)
+    parser.add_argument("--repetitions", type=int, default=60)
+    parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), action="append")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
@@ -102,58 +105,41 @@ def main() -> None:
 
 
 def measured(loop: str, repetitions: int, calls: int) -> dict[str, dict[str, float]]:
-    """CPU per call of each row: minimum and median over the repetitions, and both as ratios to the row's base."""
+    """What each row costs, over the repetitions, and what that is in terms of its base."""
     samples: dict[str, list[float]] = {row.name: [] for row in ROWS}
-    with (
-        LocalIssuer(audience=AUDIENCE) as issuer,
-        contextlib.ExitStack() as stack,
-        tempfile.TemporaryDirectory() as place,
-    ):
+    with LocalIssuer(audience=AUDIENCE) as issuer, tempfile.TemporaryDirectory() as place, serving(issuer, loop) as to:
         body = Path(place, "body")
         body.write_bytes(b"\0" + struct.pack(">I", len(BODY)) + BODY)
-        token = issuer.mint(scope="echo", lifetime=3600)
-        servers = {v: stack.enter_context(serving(v, issuer.url, loop)) for v in {row.variant for row in ROWS}}
+        load = Load(to, issuer, body, calls)
         for row in ROWS:
-            check(row, servers[row.variant], token)
-            load(row, servers[row.variant], token, body, calls)
+            load.check(row)
+            load.cost(row)
         for _ in range(repetitions):
+            load.mint()
             for row in random.sample(ROWS, len(ROWS)):
-                samples[row.name].append(load(row, servers[row.variant], token, body, calls))
+                samples[row.name].append(load.cost(row))
     return {name: summary(name, samples) for name in samples}
 
 
 def summary(name: str, samples: dict[str, list[float]]) -> dict[str, float]:
-    """What one row's samples say."""
-    low, middle = min(samples[name]), statistics.median(samples[name])
-    told = {"min": round(low, 2), "median": round(middle, 2)}
-    base = samples[TARGETS[name][0] if name in TARGETS else "unguarded"]
-    if name.startswith("streaming, un"):
+    """What one row's samples say; the quiet ones are the cheapest quarter."""
+    own, base = samples[name], samples[BASES.get(name, "unguarded")]
+    told = {"quiet": round(quiet(own), 2), "median": round(statistics.median(own), 2)}
+    if name in BASES.values():
         return told
-    paired = statistics.median(own / other for own, other in zip(samples[name], base, strict=True))
-    return told | {
-        "ratio of minima": round(low / min(base), 3),
-        "ratio of medians": round(middle / statistics.median(base), 3),
-        "median of ratios": round(paired, 3),
-    }
+    paired = statistics.median(one / other for one, other in zip(own, base, strict=True))
+    return told | {"median of ratios": round(paired, 3), "ratio of quiet": round(quiet(own) / quiet(base), 3)}
+
+
+def quiet(samples: list[float]) -> float:
+    """The mean of the cheapest quarter: what it costs when the machine has little else to do."""
+    return statistics.mean(sorted(samples)[: max(1, len(samples) // 4)])
 
 
 @contextlib.contextmanager
-def serving(variant: str, issuer: str, loop: str) -> Iterator[Server]:
-    """One server in a process of its own, on the server's core."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.grpc.server",
-        variant,
-        "--issuer",
-        issuer,
-        "--port",
-        str(port),
-        "--loop",
-        loop,
-    ]
+def serving(issuer: LocalIssuer, loop: str) -> Iterator[Servers]:
+    """The servers, in a process of their own, on the server's core."""
+    command = [sys.executable, "-m", "benchmarks.grpc.server", "--issuer", issuer.url, "--loop", loop]
     process = subprocess.Popen(
         ["taskset", "-c", SERVER_CORE, *command],
         stdin=subprocess.PIPE,
@@ -163,60 +149,87 @@ def serving(variant: str, issuer: str, loop: str) -> Iterator[Server]:
     )
     try:
         assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the server {variant} did not start")
-        yield Server(process, port)
+        yield Servers(process, json.loads(process.stdout.readline()))
     finally:
         process.communicate("", timeout=30)
 
 
-def check(row: Row, server: Server, token: str) -> None:
-    """h2load counts every HTTP 200 as a success, so the gRPC status is looked at here, once."""
-    metadata = (("authorization", f"Bearer {token}"),) if row.token else ()
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        stub: Any = (channel.unary_unary if row.method == "Unary" else channel.unary_stream)(f"/{SERVICE}/{row.method}")
-        try:
-            answer = stub(BODY, metadata=metadata)
-            messages = [answer] if row.method == "Unary" else list(answer)
-            status = 0
-        except grpc.RpcError as error:
-            told: Any = error
-            status, messages = told.code().value[0], []
-    expected = 0 if row.status else (1 if row.method == "Unary" else MESSAGES)
-    if (status, len(messages)) != (row.status, expected):
-        raise RuntimeError(f"{row.name}: answered {status} with {len(messages)} messages")
+class Load:
+    """What asks the servers, from the other core."""
+
+    def __init__(self, servers: Servers, issuer: LocalIssuer, body: Path, calls: int) -> None:
+        self._servers = servers
+        self._issuer = issuer
+        self._body = body
+        self._calls = calls
+        self._token = issuer.mint(scope="echo", lifetime=3600)
+        self.mint()
+
+    def mint(self) -> None:
+        """Tokens that nobody has seen."""
+        self._fresh = [self._issuer.mint(scope="echo", lifetime=3600) for _ in range(self._calls)]
+
+    def check(self, row: Row) -> None:
+        """h2load counts every HTTP 200 as a success, so the gRPC status is looked at here, once."""
+        metadata = () if row.token == "none" else (("authorization", f"Bearer {self._token}"),)
+        with grpc.insecure_channel(f"127.0.0.1:{self._servers.ports[row.variant]}") as channel:
+            make: Any = channel.unary_unary if row.method == "Unary" else channel.unary_stream
+            stub = make(f"/{SERVICE}/{row.method}")
+            try:
+                answer = stub(BODY, metadata=metadata)
+                messages = [answer] if row.method == "Unary" else list(answer)
+                status = 0
+            except grpc.RpcError as error:
+                told: Any = error
+                status, messages = told.code().value[0], []
+        expected = 0 if row.status else (1 if row.method == "Unary" else MESSAGES)
+        if (status, len(messages)) != (row.status, expected):
+            raise RuntimeError(f"{row.name}: answered {status} with {len(messages)} messages")
+
+    def cost(self, row: Row) -> float:
+        """Microseconds of the servers' CPU per call, or per message of a stream."""
+        count = self._calls if row.method == "Unary" else 16
+        before = self._servers.cpu()
+        done = self._varied(row) if row.token == "fresh" else self._repeated(row, count)
+        spent = self._servers.cpu() - before
+        if done != count:
+            raise RuntimeError(f"{row.name}: lost {count - done} calls")
+        return spent / (count if row.method == "Unary" else count * MESSAGES)
+
+    def _repeated(self, row: Row, count: int) -> int:
+        headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+        if row.token == "repeated":
+            headers += ["-H", f"authorization: Bearer {self._token}"]
+        address = f"http://127.0.0.1:{self._servers.ports[row.variant]}/{SERVICE}/{row.method}"
+        told = on_client_core("h2load", "-t1", "-c1", "-m16", f"-n{count}", "-d", str(self._body), *headers, address)
+        succeeded = re.search(r"(\d+) succeeded", told)
+        return int(succeeded[1]) if succeeded else 0
+
+    def _varied(self, row: Row) -> int:
+        port, path = str(self._servers.ports[row.variant]), f"/{SERVICE}/{row.method}"
+        command = [sys.executable, "-m", "benchmarks.grpc.load", "--port", port, "--path", path]
+        return int(on_client_core(*command, "--body", str(self._body), given="\n".join(self._fresh)))
 
 
-def load(row: Row, server: Server, token: str, body: Path, calls: int) -> float:
-    """Microseconds of server CPU per call, or per message of a stream."""
-    count = calls if row.method == "Unary" else max(16, calls // 50)
-    headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    if row.token:
-        headers += ["-H", f"authorization: Bearer {token}"]
-    address = f"http://127.0.0.1:{server.port}/{SERVICE}/{row.method}"
-    command = ["h2load", "-t1", "-c1", "-m16", f"-n{count}", "-d", str(body), *headers, address]
-    before = server.cpu()
+def on_client_core(*command: str, given: str = "") -> str:
+    """What a command prints, run on the core where no server is."""
     done = subprocess.run(
-        ["taskset", "-c", CLIENT_CORE, *command], capture_output=True, text=True, check=True, timeout=300
+        ["taskset", "-c", CLIENT_CORE, *command], input=given, capture_output=True, text=True, check=True, timeout=300
     )
-    spent = server.cpu() - before
-    succeeded = re.search(r"(\d+) succeeded", done.stdout)
-    if succeeded is None or int(succeeded[1]) != count:
-        raise RuntimeError(f"{row.name}: h2load lost calls")
-    return spent / (count if row.method == "Unary" else count * MESSAGES)
+    return done.stdout
 
 
 def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     """The results in Markdown."""
     lines = [
-        "| loop | row | µs, least | µs, median | ratio, paired | ratio of least | at most |",
+        "| loop | row | µs, quiet | µs, median | ratio, paired | ratio, quiet | at most |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for loop, rows in results.items():
         for name, told in rows.items():
-            paired, least = told.get("median of ratios", ""), told.get("ratio of minima", "")
-            target = TARGETS[name][1] if name in TARGETS else ""
-            lines.append(f"| {loop} | {name} | {told['min']} | {told['median']} | {paired} | {least} | {target} |")
+            paired, still = told.get("median of ratios", ""), told.get("ratio of quiet", "")
+            target = TARGETS.get(name, "")
+            lines.append(f"| {loop} | {name} | {told['quiet']} | {told['median']} | {paired} | {still} | {target} |")
     return "\n".join(lines)
 
 
