@@ -21,6 +21,7 @@ from bearward_grpc.client.sync import ClientAuthInterceptor
 __all__ = ["aio_channel", "channel", "is_local"]
 
 Options = Sequence[tuple[str, Any]]
+_PROXY = "grpc.enable_http_proxy"
 
 
 def channel(
@@ -33,14 +34,13 @@ def channel(
 ) -> grpc.Channel:
     """A sync channel to `target` whose calls carry tokens of `source`.
 
-    With `credentials` (`grpc.ssl_channel_credentials()`) over TLS, without only to loopback or with
+    With `credentials` (`grpc.ssl_channel_credentials()`) over TLS, without only to loopback, past any proxy, or with
     `unsafe_plaintext`; `ConfigurationError` otherwise.
     """
     if credentials is not None:
         made = grpc.secure_channel(target, credentials, options)
     else:
-        _check_plaintext(target, allowed=unsafe_plaintext)
-        made = grpc.insecure_channel(target, options)
+        made = grpc.insecure_channel(target, _plaintext(target, options, unsafe=unsafe_plaintext))
     return grpc.intercept_channel(made, ClientAuthInterceptor(source, unsafe_plaintext=credentials is None))
 
 
@@ -57,8 +57,7 @@ def aio_channel(
     ours = [*interceptors, *aio_interceptors(source, unsafe_plaintext=credentials is None)]
     if credentials is not None:
         return grpc.aio.secure_channel(target, credentials, options, interceptors=ours)
-    _check_plaintext(target, allowed=unsafe_plaintext)
-    return grpc.aio.insecure_channel(target, options, interceptors=ours)
+    return grpc.aio.insecure_channel(target, _plaintext(target, options, unsafe=unsafe_plaintext), interceptors=ours)
 
 
 def is_local(target: str) -> bool:
@@ -80,7 +79,14 @@ def is_local(target: str) -> bool:
     return is_loopback_host(host)
 
 
-def _check_plaintext(target: str, *, allowed: bool) -> None:
-    if not allowed and not is_local(target):
+def _plaintext(target: str, options: Options, *, unsafe: bool) -> Options:
+    """The options of a plaintext channel; raises `ConfigurationError` for one that would leave this machine.
+
+    gRPC obeys `http_proxy` for loopback too, so a proxy on another machine would be handed the token.
+    """
+    if unsafe:
+        return options
+    if not is_local(target):
         must = "must be given for a target that is not on loopback, or say unsafe_plaintext=True"
         raise ConfigurationError("credentials", must)
+    return [*(option for option in options if option[0] != _PROXY), (_PROXY, 0)]

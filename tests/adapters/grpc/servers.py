@@ -26,6 +26,7 @@ SERVICE = "lab.v1.Echo"
 KINDS = ("aio", "aio-uvloop", "sync")
 Rules = Policy | Mapping[str, Rule]
 _Others = tuple[Sequence[Any], Sequence[Any]]
+_Told = tuple[int, Mapping[str, Any]]  # threads, and what else grpc is told
 
 
 @dataclass
@@ -138,9 +139,10 @@ def serving(
     add: Callable[[Any], None] | None = None,
     credentials: grpc.ServerCredentials | None = None,
     workers: int = 8,
+    options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
-    """A guarded server of `kind`; `outside` and `inside` are further interceptors."""
+    """A guarded server of `kind`; `outside` and `inside` are further interceptors, `options` what grpc is told."""
     serve = _serving_sync if kind == "sync" else _serving_aio
     make = behaviours or (sync_echo if kind == "sync" else async_echo)
 
@@ -152,19 +154,19 @@ def serving(
             return f"localhost:{server.add_secure_port('127.0.0.1:0', credentials)}"
         return f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
 
-    with serve(kind, verifier, rules, prepare, (outside, inside), workers, settings) as running:
+    with serve(kind, verifier, rules, prepare, (outside, inside), (workers, options or {}), settings) as running:
         yield running
 
 
 @contextlib.contextmanager
 def _serving_sync(
-    _: str, verifier: Verifier, rules: Rules, prepare: Any, others: Any, workers: int, settings: dict[str, Any]
+    _: str, verifier: Verifier, rules: Rules, prepare: Any, others: _Others, told: _Told, settings: dict[str, Any]
 ) -> Iterator[Running]:
     interceptor = SyncAuthInterceptor(verifier, rules, **settings)
     background, seen = interceptor.background, Seen()
     background.start(wait=30)
-    with ThreadPoolExecutor(workers) as pool:
-        server = grpc.server(pool, interceptors=[*others[0], interceptor, *others[1]])
+    with ThreadPoolExecutor(told[0]) as pool:
+        server = grpc.server(pool, interceptors=[*others[0], interceptor, *others[1]], **told[1])
         target = prepare(server, seen)
         server.start()
         try:
@@ -176,7 +178,7 @@ def _serving_sync(
 
 @contextlib.contextmanager
 def _serving_aio(
-    kind: str, verifier: Verifier, rules: Rules, prepare: Any, others: Any, workers: int, settings: dict[str, Any]
+    kind: str, verifier: Verifier, rules: Rules, prepare: Any, others: _Others, told: _Told, settings: dict[str, Any]
 ) -> Iterator[Running]:
     loop = uvloop.new_event_loop() if kind == "aio-uvloop" else asyncio.new_event_loop()
     thread = threading.Thread(target=_run_loop, args=(loop,), name="aio-server")
@@ -188,8 +190,8 @@ def _serving_aio(
     async def start() -> tuple[Any, str, Any, Seen]:
         await verifier.start()
         interceptor, seen = AuthInterceptor(verifier, rules, **settings), Seen()
-        pool = ThreadPoolExecutor(workers)
-        server = grpc.aio.server(migration_thread_pool=pool, interceptors=(*others[0], interceptor, *others[1]))
+        pool, interceptors = ThreadPoolExecutor(told[0]), (*others[0], interceptor, *others[1])
+        server = grpc.aio.server(migration_thread_pool=pool, interceptors=interceptors, **told[1])
         target = prepare(server, seen)
         await server.start()
         return server, target, interceptor, seen
