@@ -141,20 +141,24 @@ def test_a_stream_of_requests_is_not_repeated(kind: str, caller: Caller, server:
     old = source.token()
     revoke(server, login, _token_id(old))
     told = [_code_of(caller, server, source, kind)]
-    # grpc's aio client loses the status of many a call that it is still writing to, whoever answers (grpc#36066).
+    # grpc's aio client loses the status of many a call that it is still writing to, whoever answers (grpc#36066): who
+    # reads is told INTERNAL, and the call's own code, by which the token is forgotten, may be right all the same.
     while caller.__name__ == "aio" and told[-1] is grpc.StatusCode.INTERNAL and len(told) < 100:
         told.append(_code_of(caller, server, source, kind))
-    assert told[-1] is grpc.StatusCode.UNAUTHENTICATED
+    noticed_unseen = told[0] is grpc.StatusCode.INTERNAL and told[-1] is grpc.StatusCode.OK
+    assert noticed_unseen or told[-1] is grpc.StatusCode.UNAUTHENTICATED
     assert source.token() != old
     assert caller(server.target, source, "UU")[0].startswith(b"me")
 
 
 def _code_of(caller: Caller, server: Running, source: Any, kind: str) -> grpc.StatusCode:
-    with pytest.raises(grpc.RpcError) as caught:
+    try:
         caller(server.target, source, kind)
-    error: Any = caught.value
-    code: grpc.StatusCode = error.code()
-    return code
+    except grpc.RpcError as error:
+        told: Any = error
+        code: grpc.StatusCode = told.code()
+        return code
+    return grpc.StatusCode.OK
 
 
 @pytest.mark.parametrize("kind", ["UU", "US"])
