@@ -7,13 +7,13 @@ that a second, different answer of the name server (DNS rebinding) changes nothi
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterable
 
 import httpcore2
 
 from bearward.jwks.addresses import is_allowed
 from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.jwks.resolve import addresses_of
 
 __all__ = ["GuardedBackend"]
 
@@ -51,10 +51,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
     async def _resolve(self, host: str, port: int) -> list[str]:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await addresses_of(host, port)
         except (OSError, UnicodeError) as exc:
             raise httpcore2.ConnectError from exc
-        addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
         allowed = [one for one in addresses if self._allows(one, host)]
         if not allowed:
             raise FetchError(FetchFailure.ADDRESS_REFUSED)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-import time
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from bearward.jwks.connect import GuardedBackend
 from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.jwks.resolve import addresses_of
 from bearward.testing import LocalIssuer
-from tests.conftest import Run
+from tests.conftest import LOOPS, Run
 from tests.core.jwks.support import fetch
 
 REFUSED_URLS = ["http://login.example/jwks", "ftp://login.example/jwks", "nonsense"]
@@ -76,17 +80,71 @@ def test_the_next_address_is_tried(run: Run, issuer: LocalIssuer, monkeypatch: p
     assert run(fetch(issuer.jwks_uri.replace("127.0.0.1", "localhost"))).body
 
 
-def test_the_guard_has_a_time_limit_for_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that does not answer is a timeout, like a server that does not."""
+@contextmanager
+def silent_names(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[None]:
+    """A name server that does not answer for `names` within the block."""
+    resolver, over = socket.getaddrinfo, threading.Event()
 
-    def silent(*args: Any, **more: Any) -> list[Any]:
-        time.sleep(0.5)
-        return []
+    def ask(host: Any, *args: Any, **more: Any) -> Any:
+        if host in names:
+            over.wait(60)
+        return resolver("127.0.0.1" if host.endswith(".example") else host, *args, **more)
 
-    monkeypatch.setattr(socket, "getaddrinfo", silent)
-    with pytest.raises(FetchError) as failed:
-        run(fetch("https://login.example/jwks", connect_timeout=0.05))
-    assert failed.value.failure is FetchFailure.TIMEOUT
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_guard_has_a_time_limit_for_names(loop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer is a timeout, like a server that does not; the program may end before it."""
+    with silent_names(monkeypatch, "login.example"):
+        with pytest.raises(FetchError) as failed:
+            run(fetch("https://login.example/jwks", connect_timeout=0.05), loop=loop)
+        assert failed.value.failure is FetchFailure.TIMEOUT
+
+
+def test_names_that_hang_cost_no_other_issuer(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names are not answered for, the next one is looked up at once, and threads are free for other work."""
+    url = issuer.jwks_uri.replace("127.0.0.1", "login.example")
+    hanging = [f"t{number}.example" for number in range(40)]  # the pool of a loop has 32 threads at most
+
+    async def scenario() -> None:
+        lost = [asyncio.create_task(fetch(f"https://{name}/jwks", connect_timeout=60)) for name in hanging]
+        async with asyncio.timeout(30):
+            answer = await fetch(url, unsafe_allow_http=True, unsafe_allow_private_addresses=True, connect_timeout=20)
+            assert answer.body
+            await asyncio.to_thread(int)
+        for task in lost:
+            task.cancel()
+        await asyncio.gather(*lost, return_exceptions=True)
+
+    with silent_names(monkeypatch, *hanging):
+        run(scenario())
+
+
+def test_the_threads_that_look_names_up_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound a fetch fails at once; what was given up makes room again when it ends."""
+    monkeypatch.setattr("bearward.jwks.resolve._free", threading.BoundedSemaphore(1))
+
+    async def scenario() -> None:
+        lost = asyncio.create_task(addresses_of("t.example", 443))
+        while threading.active_count() < before + 1:  # noqa: ASYNC110  (a thread sets no event of ours)
+            await asyncio.sleep(0)
+        with pytest.raises(FetchError) as failed:
+            await fetch("https://login.example/jwks")
+        assert failed.value.failure is FetchFailure.CONNECT
+        lost.cancel()
+
+    before = threading.active_count()
+    with silent_names(monkeypatch, "t.example"):
+        run(scenario())
+    for thread in threading.enumerate():
+        if thread.name == "bearward looks up t.example":
+            thread.join(30)
+    assert run(addresses_of("127.0.0.1", 443)) == ["127.0.0.1"]
 
 
 def test_the_backend_of_the_transport_can_sleep(run: Run) -> None:
