@@ -5,28 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.sources import Loaded, Validators
 
-__all__ = ["File", "Watched"]
+__all__ = ["File"]
 
 Mark = tuple[int, int, int]
 
 
-@runtime_checkable
-class Watched(Protocol):
-    """A source that can tell cheaply whether there is something new; asked every `poll_interval`."""
-
-    async def changed(self) -> bool:
-        """Whether another document would be loaded now than the last time."""
-        ...
-
-
 class File:
     """A JWK Set document in a file; at most `max_body` bytes of it are read."""
+
+    local = True  # the same path may be another file elsewhere
 
     def __init__(self, path: str | Path, *, max_body: int = 65_536) -> None:
         self._path = Path(path)
@@ -38,6 +30,7 @@ class File:
         try:
             document, self._loaded = await asyncio.to_thread(self._read)
         except OSError as exc:
+            self._loaded = await asyncio.to_thread(self._mark)  # looked at: no news until it changes
             raise FetchError(FetchFailure.FILE) from exc
         if len(document) > self._max_body:
             raise FetchError(FetchFailure.TOO_LARGE)

@@ -155,17 +155,23 @@ class IssuerKeys:
     def adopt(self, entry: Entry) -> None:
         """Take an entry that another process, or an earlier life of this one, fetched."""
         self._settle(entry)
+        self._keep(entry)
 
     async def load_snapshot(self) -> None:
         """Take what an earlier life of this process left on disk, if it is configured and worth it."""
         entry = None if self._snapshot is None else await self._snapshot.load()
         if entry is not None:
-            self.adopt(entry)
+            self._settle(entry)
 
     async def refresh_if_changed(self) -> None:
         """Refresh if the source says that it has something new."""
         if self._state.attempts and self._flight is None and await self._refresher.changed():
             self.refresh()
+
+    @property
+    def watched(self) -> bool:
+        """Whether the source can tell that it has something new."""
+        return self._refresher.watched
 
     @property
     def fleet(self) -> Fleet | None:
@@ -245,10 +251,16 @@ class IssuerKeys:
         finally:
             self._flight = None
         self._settle(result)
-        if self._snapshot is not None and self._state.entry is not None and self._state.entry is not ask.held:
-            self._runtime.spawn(self._snapshot.save(self._state.entry))
+        if not isinstance(result, FetchError):
+            self._keep(result)
         if ask.why is Why.MISS and not isinstance(result, FetchError):
             self._state.miss(ask.kid, began + self.options.unknown_kid_ttl)
+
+    def _keep(self, entry: Entry) -> None:
+        """On disk, if it was taken, whoever fetched it: the process that starts next may find issuer and fleet down."""
+        held = self._state.entry
+        if self._snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
+            self._runtime.spawn(self._snapshot.save(held))
 
     def _usable(self) -> HeldKeys:
         held = self._state.usable()

@@ -15,11 +15,10 @@ from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.cache_control import clamp
 from bearward.jwks.entry import Entry
 from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.file_source import Watched
 from bearward.jwks.freshness import Why
 from bearward.jwks.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.sources import Source
+from bearward.jwks.sources import Source, Watched
 
 __all__ = ["Ask", "Fleet", "Refresher"]
 
@@ -92,6 +91,7 @@ class Refresher:
         self, source: Source, client: HTTPClient, options: JWKSOptions, clock: Clock, fleet: Fleet | None = None
     ) -> None:
         self._source = source
+        self._watched = source if isinstance(source, Watched) else None
         self._client = client
         self._options = options
         self._clock = clock
@@ -121,6 +121,8 @@ class Refresher:
         if loaded.document is None:
             if held is None:
                 raise FetchError(FetchFailure.PROTOCOL)  # "not modified" without a condition
+            if loaded.lifetime is None:  # RFC 9111 section 3.2: what a 304 does not repeat stays as it was
+                lifetime = min(held.lifetime, self._options.max_age)
             return replace(held, fetched_at=asked_at, lifetime=lifetime, validators=loaded.validators)
         return Entry(_read_set(loaded.document, held), loaded.document, asked_at, lifetime, loaded.validators)
 
@@ -128,9 +130,14 @@ class Refresher:
         """How it stands with the shared cache; None where there is none."""
         return None if self.fleet is None else self.fleet.state()
 
+    @property
+    def watched(self) -> bool:
+        """Whether the source can tell that it has something new."""
+        return self._watched is not None
+
     async def changed(self) -> bool:
         """Whether a source that can tell has something new."""
-        return isinstance(self._source, Watched) and await self._source.changed()
+        return self._watched is not None and await self._watched.changed()
 
     async def aclose(self) -> None:
         """Close the connections."""

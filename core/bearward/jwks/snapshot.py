@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
+import threading
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,6 +44,8 @@ class Snapshot:
         self._options = options
         self._clock = clock
         self._secret = secret
+        self._newest: Entry | None = None
+        self._writing = threading.Lock()
 
     async def load(self) -> Entry | None:
         """The entry, if there is one that this process can believe."""
@@ -64,16 +67,21 @@ class Snapshot:
             return None
 
     async def save(self, entry: Entry) -> None:
-        """Replace the file."""
-        text = pack(Stored(entry, 0.0), name=self._name, issuer=self._issuer, secret=self._secret)
+        """Replace the file; of several that are given at the same time the last stays."""
+        self._newest = entry
         try:
-            await asyncio.to_thread(self._write, text)
+            await asyncio.to_thread(self._write_newest, entry)
         except OSError as exc:
             logger.warning("the snapshot of %s cannot be written: %s", self._issuer, type(exc).__name__)
 
     def _read(self) -> str:
         with self.path.open("rb") as file:
             return file.read(_MOST + 1).decode("utf-8")
+
+    def _write_newest(self, entry: Entry) -> None:
+        with self._writing:  # a slow disk must not put an older one over a newer one
+            if entry is self._newest:
+                self._write(pack(Stored(entry, 0.0), name=self._name, issuer=self._issuer, secret=self._secret))
 
     def _write(self, text: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

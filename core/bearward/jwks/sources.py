@@ -1,4 +1,4 @@
-"""Where an issuer's keys come from: a `jwks_uri`, metadata that names one, a file, fixed keys, or several in order.
+"""Where an issuer's keys come from: a `jwks_uri`, metadata that names one, or fixed keys.
 
 Rule of this file: a source answers with a document, unparsed, or that the one we know still holds, or a `FetchError`.
 A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
@@ -7,22 +7,16 @@ A source object belongs to one issuer; what it remembers (a discovered `jwks_uri
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, runtime_checkable
 
-from bearward.errors import ConfigurationError
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.http import HTTPClient
-from bearward.jwks.options import JWKSOptions, Metadata
-from bearward.jwks.urls import check_url, oauth_metadata_url, openid_metadata_url, same_origin
+from bearward.jwks.urls import check_url, same_origin
 from bearward.jwks.validators import Validators
 
-if TYPE_CHECKING:
-    from bearward.policy import TrustedIssuer
-
-__all__ = ["JWKSURI", "Chain", "Discovery", "Loaded", "Source", "Static", "Validators", "source_of"]
+__all__ = ["JWKSURI", "Discovery", "Loaded", "Source", "Static", "Validators", "Watched"]
 
 _METADATA_LIMITS = JSONLimits(depth=16, containers=1024)
 
@@ -38,7 +32,12 @@ class Loaded:
 
 
 class Source(Protocol):
-    """Your own source: one method."""
+    """Your own source: one method.
+
+    Processes that share a cache share what a source answers if their issuer and the `repr` of the source are the same
+    (without a `__repr__` of your own: its class). One that reads what only this machine has says `local = True`; then
+    nothing is shared. One that has the method of `Watched` too is asked whether there is something new.
+    """
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         """Load the JWK Set document.
@@ -50,6 +49,15 @@ class Source(Protocol):
         Raises:
             FetchError: the document cannot be had at the moment.
         """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A source that can tell cheaply whether there is something new; asked every `poll_interval`."""
+
+    async def changed(self) -> bool:
+        """Whether another document would be loaded now than the last time."""
         ...
 
 
@@ -134,55 +142,3 @@ class Static:
 
     def __repr__(self) -> str:
         return "Static()"
-
-
-class Chain:
-    """Several sources, tried in order; the first that answers counts.
-
-    `only_absent`: go on only where the answer was that there is no such document, so that an issuer that is down is
-    not asked twice.
-    """
-
-    def __init__(self, sources: Sequence[Source], *, only_absent: bool = False) -> None:
-        self._sources = tuple(sources)
-        self._only_absent = only_absent
-
-    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
-        """Ask each in turn; the first one's error is the one that is told."""
-        first: FetchError | None = None
-        for source in self._sources:
-            try:
-                return await source.load(client, known)
-            except FetchError as exc:
-                first = first or exc
-                if self._only_absent and exc.failure is not FetchFailure.NOT_FOUND:
-                    break
-        raise first or FetchError(FetchFailure.INTERNAL)
-
-    def __repr__(self) -> str:
-        return f"Chain({', '.join(map(repr, self._sources))})"
-
-
-def source_of(issuer: TrustedIssuer) -> Source:
-    """What the settings of an issuer say about where its keys are; nowhere, if they are configured themselves."""
-    options = issuer.keys
-    if issuer.static_keys is not None:
-        return Static(b"")  # parsed already; never asked
-    if options.sources:
-        return options.sources[0] if len(options.sources) == 1 else Chain(options.sources)
-    if options.jwks_file is not None:
-        from bearward.jwks.file_source import File
-
-        return File(options.jwks_file, max_body=options.max_body)
-    if issuer.jwks_uri is not None:
-        return JWKSURI(issuer.jwks_uri)
-    try:
-        openid, oauth = openid_metadata_url(issuer.issuer), oauth_metadata_url(issuer.issuer)
-    except ValueError as wrong:
-        raise ConfigurationError("issuer", f"{wrong}, or give jwks_uri") from None
-    found = {Metadata.OPENID: [openid], Metadata.OAUTH: [oauth], Metadata.ANY: [openid, oauth]}[options.metadata]
-    return Chain([_discovery(issuer.issuer, url, options) for url in found], only_absent=True)
-
-
-def _discovery(issuer: str, url: str, options: JWKSOptions) -> Discovery:
-    return Discovery(issuer, url, same_origin=options.same_origin, max_age=options.max_age)

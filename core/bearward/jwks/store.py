@@ -25,7 +25,8 @@ from bearward.jwks.refresh import Refresher
 from bearward.jwks.runtime import Runtime
 from bearward.jwks.shared_cache import SharedCache
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.sources import Source, source_of
+from bearward.jwks.source_chain import description, source_of
+from bearward.jwks.sources import Source
 from bearward.jwks.tenant_keys import TenantKeys
 from bearward.jwks.watch import watch
 
@@ -145,7 +146,7 @@ class JWKSStore:
             "secret": self._secret,
         }
         fleet = snapshot = None
-        if issuer.static_keys is None:
+        if issuer.static_keys is None and not getattr(source, "local", False):
             fleet = IssuerFleet(self._cache, issuer.issuer, **shared)
         if options.snapshot_dir is not None and issuer.static_keys is None:
             snapshot = Snapshot(options.snapshot_dir, issuer.issuer, **shared)
@@ -192,4 +193,4 @@ def _fingerprint(source: Source, issuer: TrustedIssuer) -> str:
     """From where and how a document may have been fetched: only those who agree on it take it from one another."""
     options = issuer.keys
     how = (options.ca_file, options.proxy, options.same_origin, options.unsafe_allow_private_addresses)
-    return repr((source, issuer.unsafe_allow_http, *map(str, how)))
+    return repr((description(source), issuer.unsafe_allow_http, *map(str, how)))

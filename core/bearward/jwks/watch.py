@@ -1,13 +1,14 @@
 """Noticing from outside: what another process fetched, and files that changed.
 
 Rule of this file: one question for all issuers at each interval, for short stamps and not for documents; a cache or a
-file that fails is asked again the next time and costs nothing else.
+file that fails or hangs is asked again when it can be, and costs nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.runtime import logger
@@ -20,17 +21,34 @@ _MOST = 256
 
 async def watch(issuers: Callable[[], Iterable[IssuerKeys]], cache: SharedCache, interval: float) -> None:
     """Look every `interval` seconds, for ever. `issuers` answers the most recently used first."""
-    while True:
-        await asyncio.sleep(interval)
-        try:
+    looking: set[IssuerKeys] = set()
+    async with asyncio.TaskGroup() as group:
+        while True:
+            await asyncio.sleep(interval)
             watched = [keys for keys, _ in zip(issuers(), range(_MOST), strict=False)]
-            await _look_at_stamps(watched, cache)
             for keys in watched:
-                await keys.refresh_if_changed()
-        except CacheError:
-            continue
-        except Exception:  # noqa: BLE001  (a custom source may raise anything; it is logged, and we go on)
-            logger.exception("watching for new keys failed in an unexpected way")
+                if keys.watched and keys not in looking:
+                    looking.add(keys)
+                    group.create_task(_look_at_source(keys, looking))
+            await _survive(_look_at_stamps(watched, cache))
+
+
+async def _look_at_source(keys: IssuerKeys, looking: set[IssuerKeys]) -> None:
+    """In a task of its own: a source that hangs or fails holds up neither the cache nor another issuer."""
+    try:
+        await _survive(keys.refresh_if_changed())
+    finally:
+        looking.discard(keys)
+
+
+async def _survive(look: Coroutine[Any, Any, None]) -> None:
+    """Let it fail: there is a next time."""
+    try:
+        await look
+    except CacheError:  # is told by the cache itself
+        pass
+    except Exception:  # noqa: BLE001  (a custom source may raise anything; it is logged, and we go on)
+        logger.exception("watching for new keys failed in an unexpected way")
 
 
 async def _look_at_stamps(watched: list[IssuerKeys], cache: SharedCache) -> None:

@@ -156,6 +156,31 @@ def test_validators_go_with_the_next_request(run: Run, issuer: LocalIssuer) -> N
     assert ["if-modified-since" in headers for headers in seen] == [False, True, True]
 
 
+def test_a_304_that_says_no_lifetime_leaves_it_as_it_was(run: Run, issuer: LocalIssuer) -> None:
+    """RFC 9111 section 3.2: header fields that the 304 does not repeat are those of the stored answer."""
+    document = json.dumps(issuer.keys.jwks()).encode()
+
+    def answer(request: Request) -> Answer:
+        if "if-none-match" in request.headers:
+            return Answer(b"", 304)
+        return Answer(document, 200, {"ETag": '"1"', "Cache-Control": "max-age=100"})
+
+    issuer.serve("/tenant/jwks", answer)
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, max_age=600, min_age=1), clock) as (_, keys):
+            held = await keys.obtain()
+            clock.forward(101)
+            assert await keys.obtain() is held
+            clock.forward(99)
+            assert keys.current() is held
+            clock.forward(1)
+            assert keys.current() is None
+
+    run(scenario())
+
+
 def test_validators_are_for_their_own_url() -> None:
     """A tag of one server means nothing to another."""
     validators = Validators("https://a.example/jwks", '"tag"', "yesterday")
