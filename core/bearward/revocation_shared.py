@@ -103,10 +103,10 @@ class SharedRevocations(Revocations):
         shared as soon as it does.
         """
         loop = self._runtime.loop
-        if loop is None:
+        if loop is None or not loop.is_running():
             raise RevocationsNotShared
         if loop is not asyncio.get_running_loop():
-            return await self._runtime.elsewhere(self.flush())
+            return await self._runtime.elsewhere(self.flush)
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiting.append(waiter)
         self._wake.set()

@@ -96,7 +96,11 @@ class Verifier:
             await self.revocations.aclose()
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:  # then `__aexit__` is not called
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -247,7 +251,7 @@ class Verifier:
 
         Who looked in a key set says in which: of many that missed in the same one, one fetches.
         """
-        if self._started is None:
+        if self._started is None or self._started.is_closed():
             await self.start()
         unverified = take_apart(token)
         _, keys = await self._issuers.find(issuer_of(unverified.claims))

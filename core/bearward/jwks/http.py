@@ -50,7 +50,7 @@ class HTTPClient:
         self._options = options
         self.clock: Clock = clock or SystemClock()
         self.unsafe_allow_http = unsafe_allow_http
-        self._pool: httpcore2.AsyncConnectionPool | None = None
+        self._pool: tuple[httpcore2.AsyncConnectionPool | None, asyncio.AbstractEventLoop | None] = (None, None)
 
     async def get(self, url: str, conditions: Mapping[str, str] | None = None) -> HTTPAnswer:
         """Fetch `url`; `conditions` are the headers of a conditional request (RFC 9110 section 13.1).
@@ -63,18 +63,26 @@ class HTTPClient:
         except ValueError as exc:
             raise FetchError(FetchFailure.URL_REFUSED) from exc
         with _mapped():
-            if self._pool is None:
-                self._pool = await asyncio.to_thread(_make_pool, self._options)
-            async with self._pool.stream(
+            pool = await self._pool_here()
+            async with pool.stream(
                 "GET", url, headers=self._headers(conditions), extensions={"timeout": self._timeouts()}
             ) as response:
                 return await self._read(response, conditional=bool(conditions))
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
+        (pool, loop), self._pool = self._pool, (None, None)
+        if pool is not None and loop is asyncio.get_running_loop():
             await pool.aclose()
+
+    async def _pool_here(self) -> httpcore2.AsyncConnectionPool:
+        """The pool of the running loop; one of a loop that ended can be neither used nor closed."""
+        pool, loop = self._pool
+        here = asyncio.get_running_loop()
+        if pool is None or loop is not here:
+            pool = await asyncio.to_thread(_make_pool, self._options)
+            self._pool = pool, here
+        return pool
 
     async def _read(self, response: httpcore2.Response, *, conditional: bool) -> HTTPAnswer:
         headers = _joined(response.headers)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from enum import Enum
 
 from bearward.errors import AuthError, Refusal
 from bearward.jwks.announce import Announcer
@@ -22,7 +21,7 @@ from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Ask, Fleet, Refresher
 from bearward.jwks.runtime import Runtime
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.state import KeyState
+from bearward.jwks.state import KeyState, Miss
 from bearward.jwks.waiting_room import WaitingRoom
 
 __all__ = ["IssuerKeys", "Miss"]
@@ -32,14 +31,6 @@ _MIN_WAIT = 0.01
 _MIN_RETRY_AFTER = 1.0
 _MAX_NEWCOMERS = 32
 """How many tenants that never had keys may be asked for at a time: strangers can invent any number of them."""
-
-
-class Miss(Enum):
-    """What to do about a `kid` that is not in the set that was looked in."""
-
-    UNKNOWN = "refuse at once: KEY_UNKNOWN"
-    REREAD = "a newer set is held: look again"
-    FETCH = "await refresh_after_miss"
 
 
 class IssuerKeys:
@@ -94,14 +85,7 @@ class IssuerKeys:
 
     def miss(self, kid: str | None, generation: int) -> Miss:
         """What to do about a `kid` that is not in the set of `generation`. Decides, changes nothing."""
-        state = self._state
-        if state.held is not None and state.held.generation > generation:
-            return Miss.REREAD
-        if state.never_changes or state.unknown.holds(kid, self._monotonic()):
-            return Miss.UNKNOWN
-        if self._flight is not None:
-            return Miss.UNKNOWN if self._waiting.full else Miss.FETCH
-        return Miss.FETCH if state.decide(Why.MISS) is Answer.REFRESH else Miss.UNKNOWN
+        return self._state.judge_miss(kid, generation, flying=self._flight is not None, full=self._waiting.full)
 
     def health(self) -> IssuerHealth:
         """How it stands."""
@@ -122,7 +106,7 @@ class IssuerKeys:
         if held is not None:
             return held
         if not self._attach():
-            return await self._runtime.elsewhere(self.obtain())
+            return await self._runtime.elsewhere(self.obtain)
         if self._flight is None and self._state.decide(Why.LOOKUP) is Answer.REFRESH:
             if self._is_newcomer and self._runtime.newcomers >= _MAX_NEWCOMERS:
                 raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_MIN_RETRY_AFTER)
@@ -139,7 +123,7 @@ class IssuerKeys:
             AuthError: KEYS_UNAVAILABLE, only if no usable set is held.
         """
         if not self._attach():
-            return await self._runtime.elsewhere(self.refresh_after_miss(kid, generation))
+            return await self._runtime.elsewhere(lambda: self.refresh_after_miss(kid, generation))
         if self.miss(kid, generation) is Miss.FETCH:
             if self._flight is None:
                 self._fly(Why.MISS, kid)
@@ -207,6 +191,11 @@ class IssuerKeys:
         """Whether this may be an invention: a tenant that never had keys."""
         return not self._tended and self._state.entry is None
 
+    def move(self) -> None:
+        """The store has moved to this loop: tend the keys from here."""
+        self._attach()
+        self._publish()
+
     def _attach(self) -> bool:
         """Whether we run on the store's loop. What hung on a loop that is gone is forgotten."""
         here = self._runtime.bind()
@@ -223,6 +212,8 @@ class IssuerKeys:
     def _tend(self) -> None:
         """Something was due: refresh if the machine says so."""
         self._asked = False
+        if not self._attach():
+            return
         if self._flight is None and self._state.decide(Why.LOOKUP) in (Answer.USE_AND_REFRESH, Answer.REFRESH):
             self._fly(Why.LOOKUP)
         else:
@@ -249,7 +240,11 @@ class IssuerKeys:
             self._announce.bug()
             result = FetchError(FetchFailure.INTERNAL)
         finally:
-            self._flight = None
+            ours = self._flight is asyncio.current_task()
+            if ours:
+                self._flight = None
+        if not ours:  # begun on a loop that was left behind, and goes on there
+            return
         self._settle(result)
         if not isinstance(result, FetchError):
             self._keep(result)

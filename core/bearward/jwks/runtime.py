@@ -7,8 +7,10 @@ cancellation never reaches it; `aclose` cancels and awaits every task. Any threa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -17,6 +19,8 @@ from bearward.clock import Clock
 __all__ = ["Runtime", "logger"]
 
 T = TypeVar("T")
+
+_LOOK_EVERY = 0.05
 
 logger: logging.Logger = logging.getLogger("bearward.jwks")
 
@@ -30,26 +34,51 @@ class Runtime:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.newcomers: int = 0
         """Fetches under way for tenants that never had keys."""
+        self.on_move: Callable[[], None] = lambda: None
+        """Called on a loop that was just taken: what hung on the last one is gone."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._binding = threading.RLock()
 
     def bind(self) -> bool:
-        """Take the running loop, unless a living one is bound. Whether the bound one is the running one."""
+        """Take the running loop, unless another one is bound and runs. Whether the bound one is the running one.
+
+        A loop that is closed, or that nobody runs any more, would keep whoever waits for it for ever.
+        """
         running = asyncio.get_running_loop()
-        if self.loop is None or self.loop.is_closed():
-            self.loop = running
-            self._tasks = set()
+        with self._binding:
+            moved = self.loop is not running and not (self.loop is not None and self.loop.is_running())
+            if moved:
+                self.loop = running
+        if moved:
+            self.on_move()
         return self.loop is running
 
-    async def elsewhere(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work` from another loop than the store's, on which it runs."""
-        if self.loop is None:
-            work.close()
+    async def elsewhere(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Await `work()` from another loop than the store's, on which it runs; here, if that one ends meanwhile."""
+        loop = self.loop
+        if loop is None:
             raise RuntimeError("the store is not started")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+        coroutine = work()
+        try:
+            there = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # closed
+            coroutine.close()
+            return await work()
+        answer = asyncio.wrap_future(there)
+        try:
+            while not answer.done() and loop.is_running():
+                await asyncio.wait((answer,), timeout=_LOOK_EVERY)
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        if answer.done() and not answer.cancelled():
+            return answer.result()
+        await asyncio.sleep(_LOOK_EVERY)  # it is about to end, and has cancelled what ran on it
+        return await work()
 
     def call(self, callback: Callable[[], None]) -> bool:
         """From any thread: run `callback` on the loop. False where there is no loop to run it on."""
-        if self.loop is None:
+        if self.loop is None or not self.loop.is_running():
             return False
         try:
             self.loop.call_soon_threadsafe(callback)
@@ -83,9 +112,11 @@ class Runtime:
         flight.add_done_callback(ended)
 
     async def aclose(self) -> None:
-        """Cancel and await all tasks, and let go of the loop."""
+        """Cancel all tasks, await those that can still end, and let go of the loop."""
         tasks, self._tasks = tuple(self._tasks), set()
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                task.cancel()
+        here = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in tasks if task.get_loop() is here), return_exceptions=True)
         self.loop = None

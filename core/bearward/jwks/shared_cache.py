@@ -69,8 +69,9 @@ class SharedCache:
     async def aclose(self) -> None:
         """Close the connections; the next operation makes new ones."""
         self._paused_until = -math.inf
-        if self._running:  # each ends within its time limit
-            await asyncio.wait(self._running)
+        running = [task for task in self._running if task.get_loop() is asyncio.get_running_loop()]
+        if running:  # each ends within its time limit
+            await asyncio.wait(running)
         await self._discard(self._client)
 
     async def _do(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
@@ -89,7 +90,7 @@ class SharedCache:
 
     async def _run(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         client = self._client
-        if client is None:
+        if client is None or client.loop is not asyncio.get_running_loop():
             client = self._client = _Client()
         client.users += 1
         try:
@@ -130,7 +131,7 @@ class SharedCache:
             self._client = None
         client.discarded = True
         backend = client.backend
-        if client.users == 0 and backend is not None:
+        if client.users == 0 and backend is not None and client.loop is asyncio.get_running_loop():
             client.backend = None
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(self._timeout):
@@ -138,12 +139,13 @@ class SharedCache:
 
 
 class _Client:
-    """A backend, and who uses it at the moment."""
+    """A backend, and who uses it at the moment. It lives and dies with its loop."""
 
-    __slots__ = ("backend", "discarded", "lock", "users")
+    __slots__ = ("backend", "discarded", "lock", "loop", "users")
 
     def __init__(self) -> None:
         self.backend: Any = None
+        self.loop = asyncio.get_running_loop()
         self.lock = asyncio.Lock()  # made once, however many come first together
         self.users = 0
         self.discarded = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 
 from bearward.clock import Clock
 from bearward.jose.jwk_set import JWKSet
@@ -20,9 +21,17 @@ from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions, StartMode
 from bearward.jwks.unknown_kids import UnknownKids
 
-__all__ = ["KeyState"]
+__all__ = ["KeyState", "Miss"]
 
 _MIN_RETRY_AFTER = 1.0
+
+
+class Miss(Enum):
+    """What to do about a `kid` that is not in the set that was looked in."""
+
+    UNKNOWN = "refuse at once: KEY_UNKNOWN"
+    REREAD = "a newer set is held: look again"
+    FETCH = "await refresh_after_miss"
 
 
 class KeyState:
@@ -117,6 +126,19 @@ class KeyState:
         if entry.fetched_at == before.fetched_at:
             return entry.document != before.document
         return entry.fetched_at >= min(before.fetched_at, self._clock.now())
+
+    def judge_miss(self, kid: str | None, generation: int, *, flying: bool, full: bool) -> Miss:
+        """What to do about a `kid` that is not in the set of `generation`, with or without a refresh under way.
+
+        `full`: no more callers can wait for it.
+        """
+        if self.held is not None and self.held.generation > generation:
+            return Miss.REREAD
+        if self.never_changes or self.unknown.holds(kid, self._clock.monotonic()):
+            return Miss.UNKNOWN
+        if flying:
+            return Miss.UNKNOWN if full else Miss.FETCH
+        return Miss.FETCH if self.decide(Why.MISS) is Answer.REFRESH else Miss.UNKNOWN
 
     def miss(self, kid: str | None, until: float) -> None:
         """Remember until then that a refresh did not bring `kid`."""

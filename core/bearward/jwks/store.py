@@ -63,6 +63,8 @@ class JWKSStore:
         self._secret = _checked(cache_secret)
         self._cache = self._shared_cache(cache)
         self._watch: asyncio.Task[None] | None = None
+        self._started = False
+        self._runtime.on_move = self._begin
 
     def keys_of(self, issuer: TrustedIssuer) -> IssuerKeys:
         """The keys of `issuer`: those of an explicit one, or of a tenant, made at the first call."""
@@ -91,18 +93,31 @@ class JWKSStore:
         Raises:
             StartError: the keys of an issuer with `start=StartMode.REQUIRED` cannot be had.
         """
-        self._runtime.bind()
         for issuer in issuers:
             self.add(issuer)
-        if self._watch is None or self._watch.done():
+        self._started = True
+        if not self._runtime.bind():
+            await self._runtime.elsewhere(self.start)
+            return
+        if self._watch is None:
+            self._begin()
+        await asyncio.gather(*(self._warm(keys) for keys in self._explicit.values()))
+
+    def _begin(self) -> None:
+        """On a loop that was just taken, as a new one or instead of one that ended: what runs in the background."""
+        if self._started:
             intervals = [keys.options.poll_interval for keys in self._explicit.values()]
             self._watch = self._runtime.spawn(watch(self._by_use, self._cache, min(intervals, default=_POLL_INTERVAL)))
-        await asyncio.gather(*(self._warm(keys) for keys in self._explicit.values()))
+            for keys in self._explicit.values():
+                keys.move()
 
     async def aclose(self) -> None:
         """End all tasks and close all connections. What is held stays; `start` may be called on another loop."""
+        self._started, self._watch = False, None
+        if self._runtime.loop is not None and not self._runtime.bind():
+            await self._runtime.elsewhere(self.aclose)
+            return
         await self._runtime.aclose()
-        self._watch = None
         for keys in self._all():
             await keys.aclose()
         await self._cache.aclose()
