@@ -177,13 +177,13 @@ class Verifier:
         if self.time_left(principal, leeway=leeway) <= 0:
             raise AuthError(Refusal.TOKEN_EXPIRED)
         self.revocations.check(principal)
-        held = self._issuers.known(principal.issuer)[1].current()
+        held = self._issuers.last_known(principal.issuer)[1].current()
         if held is not None and principal.key not in held.jwk_set.thumbprints:
             raise AuthError(Refusal.KEY_WITHDRAWN)
 
     def time_left(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
-        policy, _ = self._issuers.known(principal.issuer)
+        policy, _ = self._issuers.last_known(principal.issuer)
         return valid_between(principal.claims, policy)[1] + leeway - self.now()
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:

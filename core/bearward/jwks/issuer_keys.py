@@ -19,7 +19,7 @@ from bearward.jwks.freshness import Answer, Why
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Ask, Fleet, Refresher
-from bearward.jwks.runtime import Runtime
+from bearward.jwks.runtime import Alarm, Runtime
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.state import KeyState, Miss
 from bearward.jwks.waiting_room import WaitingRoom
@@ -62,7 +62,8 @@ class IssuerKeys:
         self._view: tuple[HeldKeys | None, float, float] = (None, _NEVER, _NEVER)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flight: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(runtime, self._tend)
+        self._gone = False
         self._asked = False
         self._waiting = WaitingRoom(options.max_waiting)
         self._announce = Announcer(self.health)
@@ -172,6 +173,10 @@ class IssuerKeys:
         """Whether anything of it hangs on the loop."""
         return self._loop is not None
 
+    def forget(self) -> None:
+        """Not to be used again: whoever still has this object finds no keys in it. Any thread may call."""
+        self._gone, self._view = True, (None, _NEVER, _NEVER)
+
     def retire(self) -> None:
         """No longer wanted: free what hangs on the loop, once a flight that others wait for has landed."""
         self._runtime.spawn(self._leave())
@@ -205,9 +210,8 @@ class IssuerKeys:
         return here
 
     def _detach(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._loop, self._timer, self._flight, self._asked = None, None, None, False
+        self._alarm.set(None)
+        self._loop, self._flight, self._asked = None, None, False
 
     def _tend(self) -> None:
         """Something was due: refresh if the machine says so."""
@@ -284,15 +288,8 @@ class IssuerKeys:
         state = self._state
         until = state.usable_until()
         due = until if self._flight is not None else min(until, state.next_attempt())
-        self._view = (state.held, due, until)
+        if not self._gone:
+            self._view = (state.held, due, until)
         self._announce.state(state.freshness())
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._flight is None and self._tended and self._state.attempts:
-            wait = self._state.next_attempt() - self._monotonic()
-            if wait < math.inf:
-                self._timer = self._runtime.call_later(max(wait, _MIN_WAIT), self._tend)
+        due = self._tended and self._flight is None and bool(state.attempts)
+        self._alarm.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if due else None)

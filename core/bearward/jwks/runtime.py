@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable, Coroutine
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from bearward.clock import Clock
 
-__all__ = ["Runtime", "logger"]
+__all__ = ["Alarm", "Runtime", "logger"]
 
 T = TypeVar("T")
 
@@ -120,3 +121,20 @@ class Runtime:
         here = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in tasks if task.get_loop() is here), return_exceptions=True)
         self.loop = None
+
+
+class Alarm:
+    """Calls `callback` on the store's loop, at one moment at a time."""
+
+    def __init__(self, runtime: Runtime, callback: Callable[[], None]) -> None:
+        self._runtime = runtime
+        self._callback = callback
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, delay: float | None) -> None:
+        """In `delay` seconds, instead of what was set before; None or infinity for never."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if delay is not None and delay < math.inf:
+            self._timer = self._runtime.call_later(delay, self._callback)

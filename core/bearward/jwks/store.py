@@ -80,6 +80,18 @@ class JWKSStore:
             self._runtime.call(gone.retire)
         return keys
 
+    def forget(self, issuer: str) -> None:
+        """The policy of a tenant is another one now, or none: its keys are not used again, nor what they verified."""
+        with self._lock:
+            gone = self._tenants.drop(issuer)
+        if gone is None:
+            return
+        gone.forget()
+        if gone.in_use:
+            self._runtime.call(gone.retire)
+        if self._on_change is not None:
+            self._on_change(gone)
+
     def add(self, issuer: TrustedIssuer) -> IssuerKeys:
         """The keys of an explicit issuer, which stay for good."""
         keys = self._explicit.get(issuer.issuer)

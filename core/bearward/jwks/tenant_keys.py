@@ -46,6 +46,10 @@ class TenantKeys:
         gone = self._newcomers.popitem(last=False)[1] if len(self._newcomers) > self._most_newcomers else None
         return keys, gone
 
+    def drop(self, issuer: str) -> IssuerKeys | None:
+        """Forget a tenant; answers its keys."""
+        return self._proven.pop(issuer, None) or self._newcomers.pop(issuer, None)
+
     def promote(self) -> list[IssuerKeys]:
         """Move newcomers that hold keys to the proven ones; answers those that had to go."""
         for issuer, keys in list(self._newcomers.items()):
