@@ -21,6 +21,7 @@ class FetchFailure(Enum):
     TIMEOUT = "timed out"
     ADDRESS_REFUSED = "resolves to an address that is refused"
     PROTOCOL = "broke off, or does not speak HTTP"
+    PROXY = "the proxy refused to connect"
     REDIRECT = "answered with a redirect"
     NOT_FOUND = "answered that there is no such document"
     STATUS = "answered with an error status"

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from bearward.clock import Clock, SystemClock
 from bearward.jwks.cache_control import lifetime_of
@@ -116,7 +117,7 @@ def _make_pool(options: JWKSOptions) -> httpcore2.AsyncConnectionPool:
 
     return httpcore2.AsyncConnectionPool(
         ssl_context=_ssl_context(options),
-        proxy=httpcore2.Proxy(options.proxy) if options.proxy is not None else None,
+        proxy=_proxy(options.proxy) if options.proxy is not None else None,
         max_connections=4,
         max_keepalive_connections=0,  # fetches are minutes apart
         # the operator chose the proxy, wherever it is; behind it the proxy resolves the names
@@ -124,6 +125,19 @@ def _make_pool(options: JWKSOptions) -> httpcore2.AsyncConnectionPool:
         if options.proxy is None
         else None,
     )
+
+
+def _proxy(url: str) -> httpcore2.Proxy:
+    """The transport takes who asks apart from where (RFC 7617: user and password, in UTF-8)."""
+    import httpcore2
+
+    parts = urlsplit(url)
+    auth = None
+    if parts.username is not None:
+        auth = unquote(parts.username).encode(), unquote(parts.password or "").encode()
+    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    context = ssl.create_default_context() if parts.scheme == "https" else None
+    return httpcore2.Proxy(origin, auth=auth, ssl_context=context)
 
 
 def _ssl_context(options: JWKSOptions) -> ssl.SSLContext:
@@ -197,6 +211,8 @@ def _failure_of(error: Exception) -> FetchFailure:
         return FetchFailure.TLS if _is_tls(error) else FetchFailure.CONNECT
     if isinstance(error, ssl.SSLError):
         return FetchFailure.TLS
+    if isinstance(error, httpcore2.ProxyError):
+        return FetchFailure.PROXY
     # Else a certificate file that cannot be read, or an answer that is no HTTP.
     return FetchFailure.FILE if isinstance(error, OSError) else FetchFailure.PROTOCOL
 

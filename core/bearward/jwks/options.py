@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bearward.errors import ConfigurationError
 
@@ -94,15 +95,17 @@ class JWKSOptions:
     """For everything that one attempt does: discovery, the key set, and what a slow issuer trickles."""
     max_body: int = 65_536
     """The largest document in bytes, enforced while reading and while unpacking."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every request to this issuer."""
     ca_file: str | Path | None = None
     """PEM file of the certification authorities to trust instead of the system's."""
     client_cert: str | Path | None = None
     """PEM file of a client certificate (mutual TLS), with its key unless `client_key` names another file."""
     client_key: str | Path | None = None
-    proxy: str | None = None
-    """`http://` or `https://` URL of a proxy. The environment's proxy settings are not read."""
+    proxy: str | None = field(default=None, repr=False)
+    """`http://` or `https://` URL of a proxy, with `user:password@` for Basic authentication, escaped where need be.
+
+    An https proxy is judged by the system's authorities. The environment's proxy settings are not read."""
     same_origin: bool = False
     """Whether a discovered `jwks_uri` must have the issuer's scheme, host and port."""
     metadata: Metadata = Metadata.ANY
@@ -138,7 +141,7 @@ class JWKSOptions:
         object.__setattr__(self, "headers", _headers(self.headers))
         object.__setattr__(self, "sources", tuple(self.sources))
         _check_files(self)
-        if self.proxy is not None and not str(self.proxy).startswith(("http://", "https://")):
+        if self.proxy is not None and not _is_proxy(self.proxy):
             raise ConfigurationError("proxy", "must be an http:// or https:// URL")
 
 
@@ -207,6 +210,15 @@ def _is_header(name: object, value: object) -> bool:
         return False
     token = all(char.isascii() and (char.isalnum() or char in "!#$%&'*+-.^_`|~") for char in name)
     return token and all(" " <= char <= "~" for char in value)
+
+
+def _is_proxy(url: object) -> bool:
+    """Whether it names a host, and at most a port and who asks."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) and url.isascii() and url.isprintable() else None
+        return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_files(options: JWKSOptions) -> None:

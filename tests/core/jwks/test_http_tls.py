@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.http import HTTPAnswer
+from bearward.jwks.options import JWKSOptions
 from bearward.testing import LocalIssuer
+from bearward.testing.tls import ThrowAwayAuthority
 from tests.conftest import Run
 from tests.core.jwks.support import fetch
 
@@ -110,6 +113,56 @@ def test_tls_through_a_proxy(run: Run, tmp_path: Path) -> None:
 
         assert run(scenario()).body
         assert seen == [f"CONNECT 127.0.0.1:{issuer.port} HTTP/1.1".encode()]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_to_know_who_asks(scheme: str, run: Run) -> None:
+    """The URL's user and password, escaped there, go to the proxy as Basic credentials; a refusal is named as such."""
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+        seen.extend(line for line in head if line.startswith("proxy-authorization: "))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def scenario() -> FetchFailure:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            proxy = f"http://us%3Aer:p%40ss%2Fw%C3%B6rd@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            with pytest.raises(FetchError) as failed:
+                await fetch(f"{scheme}://login.example/jwks", unsafe_allow_http=True, proxy=proxy)
+            assert "word" not in repr(JWKSOptions(proxy=proxy, headers={"authorization": "a password"}))
+            return failed.value.failure
+
+    assert run(scenario()) is {"http": FetchFailure.STATUS, "https": FetchFailure.PROXY}[scheme]
+    assert seen == ["proxy-authorization: basic " + b64encode("us:er:p@ss/wörd".encode()).decode().lower()]
+
+
+def test_a_proxy_over_tls(run: Run, issuer: LocalIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`https://` to the proxy itself, by the authorities of the system; `ca_file` is about the issuer."""
+    authority = ThrowAwayAuthority()
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.ca_pem)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async def scenario() -> HTTPAnswer:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=authority.server_context())
+        async with server:
+            proxy = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            with pytest.raises(FetchError) as failed:
+                await fetch(issuer.jwks_uri, proxy=proxy, ca_file=ca_file)
+            assert failed.value.failure is FetchFailure.TLS
+            monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+            return await fetch(issuer.jwks_uri, proxy=proxy)
+
+    assert run(scenario()).body == b"{}"
 
 
 def test_tls_errors_are_told_from_connection_errors(run: Run, issuer: LocalIssuer) -> None:

@@ -35,6 +35,10 @@ WRONG: list[tuple[str, Any]] = [
     ("headers", {"Accept-Encoding": "br"}),
     ("client_key", "/key.pem"),
     ("proxy", "proxy.example:3128"),
+    ("proxy", "http://"),
+    ("proxy", "http://proxy.example:none"),
+    ("proxy", "http://user:p w@proxy.exämple"),
+    ("proxy", 3128),
 ]
 
 
