@@ -106,9 +106,11 @@ def _driver_info() -> dict[str, Any]:
     return {"driver_info": DriverInfo()}
 
 
-def _redis_tls(options: dict[str, str]) -> dict[str, str]:
+def _redis_tls(options: dict[str, str]) -> dict[str, Any]:
     names = {"ca": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
-    return {names[name]: value for name, value in options.items() if name in names}
+    files = {names[name]: value for name, value in options.items() if name in names}
+    # said aloud: redis-py below 6 compares no names unless it is told to
+    return {**files, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 
 def _memcached(parts: SplitResult, port: int, options: dict[str, str]) -> BackendFactory:

@@ -1,4 +1,4 @@
-"""A small https server that asks for a client certificate, with an authority made for the occasion."""
+"""Servers that ask for a client's certificate, with an authority made for the occasion; a small https one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,37 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["MutualTLSServer"]
+__all__ = ["Certificates", "MutualTLSServer"]
 
 
-class MutualTLSServer:
-    """Answers any GET with `body`, to clients whose certificate its authority signed; remembers their names."""
+class Certificates:
+    """An authority in `directory`, with a certificate for a server on 127.0.0.1 and one for a client."""
 
-    def __init__(self, directory: Path, body: bytes) -> None:
+    def __init__(self, directory: Path) -> None:
         authority_key, authority = _certificate("an authority", None)
         server_key, server = _certificate("a server", (authority_key, authority))
         client_key, client = _certificate("a service", (authority_key, authority))
         self.ca_file = _write(directory / "ca.pem", authority)
         self.client_file = _write(directory / "client.pem", client, client_key)
-        self.subjects: list[str] = []
-        self._server = http.server.HTTPServer(("127.0.0.1", 0), self._handler(body), bind_and_activate=True)
+        self.server_file = _write(directory / "server.pem", server, server_key)
+
+    def server_context(self) -> ssl.SSLContext:
+        """For a server that asks for a client's certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(_write(directory / "server.pem", server, server_key))
+        context.load_cert_chain(self.server_file)
         context.load_verify_locations(self.ca_file)
         context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+class MutualTLSServer(Certificates):
+    """Answers any GET with `body`, to clients whose certificate its authority signed; remembers their names."""
+
+    def __init__(self, directory: Path, body: bytes) -> None:
+        super().__init__(directory)
+        self.subjects: list[str] = []
+        self._server = http.server.HTTPServer(("127.0.0.1", 0), self._handler(body), bind_and_activate=True)
+        context = self.server_context()
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +15,6 @@ from bearward.errors import ConfigurationError
 from bearward.jwks.cache_urls import backend_factory
 from bearward.jwks.process_cache import process_cache
 from bearward.jwks.shared_cache import CacheError, SharedCache
-from bearward.testing.tls import ThrowAwayAuthority
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import KINDS, CacheServer, Valkey
 
@@ -85,50 +83,6 @@ def test_unix_sockets(kind: Callable[..., CacheServer], run: Run, tmp_path: Path
             async with cache_at(server.unix_url) as cache:
                 await exercise(cache)
                 await asyncio.gather(*(cache.get(["a"]) for _ in range(20)))
-
-    run(scenario())
-
-
-@asynccontextmanager
-async def tls_in_front_of(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
-    """A TLS server that hands on to a plain one, as stunnel does; answers its port."""
-    under_way: set[asyncio.Task[None]] = set()
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65_536):
-                writer.write(data)
-        finally:
-            writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        under_way.add(task)
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pipe(reader, there_writer), pipe(there_reader, writer), return_exceptions=True)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    async with listener:
-        yield listener.sockets[0].getsockname()[1]
-    if under_way:
-        await asyncio.wait(under_way, timeout=30)
-
-
-def test_tls(run: Run, server: CacheServer, tmp_path: Path) -> None:
-    """`rediss://` and `memcacheds://`, trusting the authority that the URL names, and no other."""
-    authority = ThrowAwayAuthority()
-    ca_file = tmp_path / "ca.pem"
-    ca_file.write_bytes(authority.ca_pem)
-    scheme = {"valkey": "valkeys", "memcached": "memcacheds"}[server.scheme]
-
-    async def scenario() -> None:
-        async with tls_in_front_of(server.port, authority.server_context()) as port:
-            async with cache_at(f"{scheme}://127.0.0.1:{port}?ca={ca_file}") as cache:
-                await exercise(cache)
-            async with cache_at(f"{scheme}://127.0.0.1:{port}") as cache:
-                with pytest.raises(CacheError):
-                    await cache.get(["a"])
 
     run(scenario())
 
