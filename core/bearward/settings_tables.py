@@ -22,7 +22,7 @@ __all__ = ["at", "refuse_unknown", "shared_revocations", "text", "trusted_issuer
 T = TypeVar("T")
 
 # What a file cannot say: objects of the program.
-_OPTIONS = frozenset(field.name for field in fields(JWKSOptions)) - {"sources"}
+_OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
 _ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init)
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
 _REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})

@@ -23,19 +23,20 @@ async def poisoned(scene: Scene, traffic: Traffic) -> AsyncIterator[None]:
     planted = SigningKey.generate("ES256")
     client = redis.asyncio.Redis(port=scene.cache.port)
     traffic.bad.append(lambda: scene.issuer.mint(key=planted))
-    task = asyncio.create_task(_plant(client, scene, planted))
+    over = asyncio.Event()
+    task = asyncio.create_task(_plant(client, scene, planted, over))
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        over.set()  # redis-py may swallow a cancellation, and the attack would never end
+        await task
         await client.flushall()
         await client.aclose()
         traffic.bad.pop()
 
 
-async def _plant(client: redis.asyncio.Redis, scene: Scene, planted: SigningKey) -> None:
-    while True:
+async def _plant(client: redis.asyncio.Redis, scene: Scene, planted: SigningKey, over: asyncio.Event) -> None:
+    while not over.is_set():
         names = [name async for name in client.scan_iter("bearward:*:set")]
         for name in names:
             payload = {

@@ -56,6 +56,7 @@ class SetAside(Enum):
     MALFORMED = "has members that are missing or malformed"
     WEAK = "is too weak, or too costly to use"
     CERTIFICATE_UNFIT = "comes with a certificate for another key"
+    CERTIFICATE_UNTRUSTED = "comes without a chain of certificates to a configured authority"
     DUPLICATE = "repeats the kid of an earlier key"
     SURPLUS = "stands beyond the number of keys that are taken"
 

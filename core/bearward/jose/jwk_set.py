@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from bearward.jose import base64url
+from bearward.jose.certificates import Authorities
 from bearward.jose.jwk import KeySetAside, SetAside, VerificationKey, read_key
 from bearward.jose.strict_json import JWKS_LIMITS, parse_object
 
@@ -53,15 +54,20 @@ class JWKSet:
         self._without_kid = tuple(key for key in self.keys if key.kid is None)
 
     @classmethod
-    def parse(cls, document: bytes, *, max_keys: int = _MAX_KEYS) -> JWKSet:
-        """Parse a JWK Set document; raise `JWKSetError` unless at least one key of it can be used."""
+    def parse(
+        cls, document: bytes, *, max_keys: int = _MAX_KEYS, authorities: Authorities | None = None, now: float = 0.0
+    ) -> JWKSet:
+        """Parse a JWK Set document; raise `JWKSetError` unless at least one key of it can be used.
+
+        With `authorities` a key is set aside unless they vouch for its `x5c` at `now` (seconds since the epoch).
+        """
         try:
             members = parse_object(document, JWKS_LIMITS).get("keys")
         except ValueError:
             raise JWKSetError("the document is no strict JSON object") from None
         if not isinstance(members, list):
             raise JWKSetError("the document is no JWK Set")
-        keys, set_aside = _read(members, max_keys)
+        keys, set_aside = _read(members, max_keys, authorities, now)
         if not keys:
             raise JWKSetError("the JWK Set has no usable key")
         return cls(keys, set_aside)
@@ -88,14 +94,21 @@ class JWKSet:
         return f"<JWKSet of {len(self.keys)} keys, {len(self.set_aside)} set aside, {self.thumbprint[:8]}>"
 
 
-def _read(members: list[object], max_keys: int) -> tuple[list[VerificationKey], list[SetAside]]:
+def _read(
+    members: list[object], max_keys: int, authorities: Authorities | None, now: float
+) -> tuple[list[VerificationKey], list[SetAside]]:
     keys: list[VerificationKey] = []
     set_aside: list[SetAside] = [SetAside.SURPLUS] * max(0, len(members) - max_keys)
     for member in members[:max_keys]:
         try:
-            keys.append(read_key(member))
+            key = read_key(member)
         except KeySetAside as odd:
             set_aside.append(odd.reason)
+            continue
+        if authorities is None or (isinstance(member, dict) and authorities.vouch_for(member.get("x5c"), now)):
+            keys.append(key)
+        else:
+            set_aside.append(SetAside.CERTIFICATE_UNTRUSTED)
     return keys, set_aside
 
 

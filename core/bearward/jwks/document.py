@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from bearward.jose.certificates import Authorities
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.entry import Entry
@@ -61,7 +62,16 @@ def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str
     return json.dumps(envelope)
 
 
-def unpack(text: str, *, name: str, issuer: str, secret: bytes | None, now: float, max_age: float) -> Stored:
+def unpack(
+    text: str,
+    *,
+    name: str,
+    issuer: str,
+    secret: bytes | None,
+    now: float,
+    max_age: float,
+    authorities: Authorities | None = None,
+) -> Stored:
     """Read back what `pack` made.
 
     Raises:
@@ -78,7 +88,7 @@ def unpack(text: str, *, name: str, issuer: str, secret: bytes | None, now: floa
         raise StoredDocumentError("from the future")
     document = _text(members, "document").encode("utf-8")
     try:
-        jwk_set = JWKSet.parse(document)
+        jwk_set = JWKSet.parse(document, authorities=authorities, now=now)
     except JWKSetError as exc:
         raise StoredDocumentError("no usable key set") from exc
     lifetime = min(max(0.0, _number(members, "lifetime")), max_age)

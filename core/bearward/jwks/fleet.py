@@ -184,6 +184,7 @@ class IssuerFleet:
                 secret=self._secret,
                 now=self._clock.now(),
                 max_age=self._options.max_age,
+                authorities=self._options.authorities,
             )
         except StoredDocumentError as exc:
             if not self._refused:

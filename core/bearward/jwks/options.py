@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bearward.errors import ConfigurationError
+from bearward.jose.certificates import Authorities
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +107,8 @@ class JWKSOptions:
     """`http://` or `https://` URL of a proxy, with `user:password@` for Basic authentication, escaped where need be.
 
     An https proxy is judged by the system's authorities. The environment's proxy settings are not read."""
+    x5c_authorities: str | bytes | None = field(default=None, repr=False)
+    """Certificates in PEM: a key counts only if its `x5c` leads to one of them. None: chains say nothing."""
     same_origin: bool = False
     """Whether a discovered `jwks_uri` must have the issuer's scheme, host and port."""
     metadata: Metadata = Metadata.ANY
@@ -126,6 +129,9 @@ class JWKSOptions:
     poll_interval: float = 0.5
     """How often a shared cache (or a watched file) is asked whether there is a newer key set."""
 
+    authorities: Authorities | None = field(default=None, init=False, repr=False, compare=False)
+    """`x5c_authorities`, read."""
+
     def __post_init__(self) -> None:
         for name, (low, high) in _SECONDS.items():
             _check_seconds(name, getattr(self, name), low, high)
@@ -140,6 +146,7 @@ class JWKSOptions:
         object.__setattr__(self, "metadata", _member("metadata", Metadata, self.metadata))
         object.__setattr__(self, "headers", _headers(self.headers))
         object.__setattr__(self, "sources", tuple(self.sources))
+        object.__setattr__(self, "authorities", _authorities(self.x5c_authorities))
         _check_files(self)
         if self.proxy is not None and not _is_proxy(self.proxy):
             raise ConfigurationError("proxy", "must be an http:// or https:// URL")
@@ -210,6 +217,15 @@ def _is_header(name: object, value: object) -> bool:
         return False
     token = all(char.isascii() and (char.isalnum() or char in "!#$%&'*+-.^_`|~") for char in name)
     return token and all(" " <= char <= "~" for char in value)
+
+
+def _authorities(pem: object) -> Authorities | None:
+    try:
+        if pem is None or isinstance(pem, str | bytes):
+            return None if pem is None else Authorities(pem)
+    except ValueError as wrong:
+        raise ConfigurationError("x5c_authorities", f"must be one or more certificates in PEM: {wrong}") from None
+    raise ConfigurationError("x5c_authorities", "must be one or more certificates in PEM")
 
 
 def _is_proxy(url: object) -> bool:

@@ -7,7 +7,7 @@ out is a `FetchError`. The state of the issuer is not touched: the caller does t
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from bearward.clock import Clock
@@ -123,8 +123,17 @@ class Refresher:
                 raise FetchError(FetchFailure.PROTOCOL)  # "not modified" without a condition
             if loaded.lifetime is None:  # RFC 9111 section 3.2: what a 304 does not repeat stays as it was
                 lifetime = min(held.lifetime, self._options.max_age)
-            return replace(held, fetched_at=asked_at, lifetime=lifetime, validators=loaded.validators)
-        return Entry(_read_set(loaded.document, held), loaded.document, asked_at, lifetime, loaded.validators)
+        document = held.document if held is not None and loaded.document is None else loaded.document or b""
+        return Entry(self._read_set(document, held), document, asked_at, lifetime, loaded.validators)
+
+    def _read_set(self, document: bytes, held: Entry | None) -> JWKSet:
+        authorities = self._options.authorities
+        if held is not None and document == held.document and authorities is None:
+            return held.jwk_set
+        try:  # with authorities the same document too: certificates expire
+            return JWKSet.parse(document, authorities=authorities, now=self._clock.now())
+        except JWKSetError as exc:
+            raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc
 
     def fleet_state(self) -> str | None:
         """How it stands with the shared cache; None where there is none."""
@@ -142,12 +151,3 @@ class Refresher:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
-
-
-def _read_set(document: bytes, held: Entry | None) -> JWKSet:
-    if held is not None and document == held.document:
-        return held.jwk_set
-    try:
-        return JWKSet.parse(document)
-    except JWKSetError as exc:
-        raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc

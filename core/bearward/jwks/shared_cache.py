@@ -85,8 +85,7 @@ class SharedCache:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, if the caller is gone
+        _seen(task)  # if the caller is gone
 
     async def _run(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         client = self._client
@@ -162,8 +161,14 @@ async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
         if (await asyncio.wait((task,), timeout=seconds / _SLICES))[0]:
             return task.result()
     task.cancel()
-    await asyncio.wait((task,))
+    await asyncio.wait((task,), timeout=seconds)  # a driver may swallow it, and ends when its socket does
+    task.add_done_callback(_seen)
     raise TimeoutError
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_redis(backend: Any) -> bool:

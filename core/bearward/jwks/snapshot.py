@@ -58,6 +58,7 @@ class Snapshot:
                 secret=self._secret,
                 now=self._clock.now(),
                 max_age=self._options.max_age,
+                authorities=self._options.authorities,
             ).entry
         except FileNotFoundError:
             return None

@@ -28,28 +28,36 @@ __all__ = ["Chain", "description", "source_of"]
 
 
 class Chain:
-    """Several sources, tried in order; the first that answers with a usable set counts. `patience` is in seconds."""
+    """Several sources, tried in order; the first that answers with a usable set counts."""
 
-    def __init__(self, sources: Sequence[Source], *, patience: float) -> None:
+    def __init__(self, sources: Sequence[Source], options: JWKSOptions) -> None:
         self._sources = tuple(sources)
-        self._patience = patience
+        self._options = options
         self._answered = len(self._sources) - 1
         self.local: bool = any(getattr(source, "local", False) for source in sources)
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         """Ask each in turn; the first one's error is the one that is told."""
         first: FetchError | None = None
-        ends = asyncio.get_running_loop().time() + self._patience
+        ends = asyncio.get_running_loop().time() + self._options.total_timeout
         for index, source in enumerate(self._sources):
             left = ends - asyncio.get_running_loop().time()
             try:
                 loaded = await _within(left / (len(self._sources) - index), source, client, known)
+                self._check(loaded, client)
             except FetchError as exc:
                 first = first or exc
             else:
                 self._answered = index
                 return loaded
         raise first or FetchError(FetchFailure.INTERNAL)
+
+    def _check(self, loaded: Loaded, client: HTTPClient) -> None:
+        if loaded.document is not None:
+            try:
+                JWKSet.parse(loaded.document, authorities=self._options.authorities, now=client.clock.now())
+            except JWKSetError as exc:
+                raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc
 
     async def changed(self) -> bool:
         """Whether the source that answered, or one before it, has something new."""
@@ -97,19 +105,14 @@ async def _within(seconds: float, source: Source, client: HTTPClient, known: Val
     """What `source` answers; a FetchError for everything else, of our own sources and of others'."""
     try:
         async with asyncio.timeout(seconds):
-            loaded = await source.load(client, known)
-        if loaded.document is not None:
-            JWKSet.parse(loaded.document)
+            return await source.load(client, known)
     except FetchError:
         raise
     except TimeoutError as exc:
         raise FetchError(FetchFailure.TIMEOUT) from exc
-    except JWKSetError as exc:
-        raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc
     except Exception as exc:
         logger.exception("a source failed in an unexpected way: %s", description(source))
         raise FetchError(FetchFailure.INTERNAL) from exc
-    return loaded
 
 
 def source_of(issuer: TrustedIssuer) -> Source:
@@ -119,7 +122,7 @@ def source_of(issuer: TrustedIssuer) -> Source:
         return Static(b"")  # parsed already; never asked
     if options.sources:
         alone = len(options.sources) == 1
-        return options.sources[0] if alone else Chain(options.sources, patience=options.total_timeout)
+        return options.sources[0] if alone else Chain(options.sources, options)
     if options.jwks_file is not None:
         from bearward.jwks.file_source import File
 

@@ -53,10 +53,10 @@ def test_the_next_source_is_asked(why: str, run: Run, issuer: LocalIssuer) -> No
     answer, failure = FIRST[why]
     document = json.dumps(issuer.keys.jwks()).encode()
     client = HTTPClient(JWKSOptions())
-    loaded = run(Chain([Own(answer), Static(document)], patience=0.2).load(client, None))
+    loaded = run(Chain([Own(answer), Static(document)], JWKSOptions(total_timeout=0.2)).load(client, None))
     assert loaded.document == document
     with pytest.raises(FetchError) as failed:
-        run(Chain([Own(answer), Own(answer)], patience=0.2).load(client, None))
+        run(Chain([Own(answer), Own(answer)], JWKSOptions(total_timeout=0.2)).load(client, None))
     assert failed.value.failure is failure
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_read_does_not_drive_the_next_source(
     """It was looked at: there is no news in it until it changes, so the source after it is not asked at each look."""
     path = tmp_path / "jwks.json"
     path.mkdir()
-    chain = Chain([File(path), JWKSURI(issuer.jwks_uri)], patience=30)
+    chain = Chain([File(path), JWKSURI(issuer.jwks_uri)], JWKSOptions())
 
     async def scenario() -> None:
         client = HTTPClient(JWKSOptions())
@@ -126,5 +126,5 @@ def test_a_file_that_cannot_be_read_does_not_drive_the_next_source(
 
 def test_sources_are_described_by_what_they_are() -> None:
     """So that processes agree on the name: no address of an object in it."""
-    chain = Chain([Own(b""), JWKSURI("https://login.example/jwks")], patience=1)
+    chain = Chain([Own(b""), JWKSURI("https://login.example/jwks")], JWKSOptions())
     assert description(chain) == f"Chain({__name__}.Own, JWKSURI('https://login.example/jwks'))"

@@ -1,0 +1,72 @@
+"""Certificate chains in `x5c` (RFC 7517 section 4.7), where an operator says whose certificates count.
+
+Rules of this file: pure, the time is handed in. A chain counts if it leads, by signatures, names, validity and basic
+constraints (RFC 5280 section 6, as `cryptography` verifies it), to a configured authority, or if its first certificate is
+itself configured. What is no chain does not count; nothing is fetched and no revocation list is asked for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from base64 import b64decode
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import verification
+
+__all__ = ["Authorities"]
+
+_MOST = 8
+_MAX_CERTIFICATE = 16 * 1024
+
+
+class Authorities:
+    """Certification authorities, from one or more certificates in PEM. Raises `ValueError` where there is none.
+
+    >>> Authorities("nonsense")
+    Traceback (most recent call last):
+    ValueError: no certificate in PEM
+    """
+
+    def __init__(self, pem: str | bytes) -> None:
+        if not hasattr(verification, "ExtensionPolicy"):
+            raise ValueError("needs cryptography 45 or newer")
+        try:
+            found = x509.load_pem_x509_certificates(pem.encode() if isinstance(pem, str) else pem)
+        except ValueError:
+            raise ValueError("no certificate in PEM") from None
+        self._certificates = tuple(found)
+
+    def vouch_for(self, x5c: object, now: float) -> bool:
+        """Whether the chain of a JWK leads to one of them. `now` is in seconds since the epoch."""
+        try:
+            first, *others = _read(x5c)
+        except (ValueError, UnsupportedAlgorithm):
+            return False
+        moment = dt.datetime.fromtimestamp(now, dt.UTC)
+        if first in self._certificates:
+            return first.not_valid_before_utc <= moment <= first.not_valid_after_utc
+        return self._leads_here(first, others, moment)
+
+    def _leads_here(self, first: x509.Certificate, others: list[x509.Certificate], moment: dt.datetime) -> bool:
+        # A certificate for signing keys names no host and no use, so nothing is asked of its own extensions.
+        anything = verification.ExtensionPolicy.permit_all()
+        authority = anything.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
+        policy = verification.PolicyBuilder().store(verification.Store(list(self._certificates)))
+        policy = policy.time(moment.replace(tzinfo=None)).extension_policies(ca_policy=authority, ee_policy=anything)
+        try:
+            policy.build_client_verifier().verify(first, others)
+        except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
+            return False
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Authorities: {len(self._certificates)}>"
+
+
+def _read(x5c: object) -> list[x509.Certificate]:
+    if not isinstance(x5c, list | tuple) or not 0 < len(x5c) <= _MOST:
+        raise ValueError
+    if not all(isinstance(text, str) and len(text) <= _MAX_CERTIFICATE for text in x5c):
+        raise ValueError
+    return [x509.load_der_x509_certificate(b64decode(text, validate=True)) for text in x5c]

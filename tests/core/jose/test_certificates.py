@@ -1,0 +1,150 @@
+"""`x5c` under configured authorities: whose certificates count, and whose do not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from bearward import ConfigurationError
+from bearward.jose.certificates import Authorities
+from bearward.jose.jwk import SetAside
+from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jwks.options import JWKSOptions
+from bearward.testing import SigningKey
+
+NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+class Holder:
+    """Somebody with a key and a certificate, signed by `by` or by itself."""
+
+    def __init__(
+        self, name: str, by: Holder | None = None, *, authority: bool = False, ends: dt.datetime = NOW + DAY
+    ) -> None:
+        self.private = ec.generate_private_key(ec.SECP256R1())
+        self.key = SigningKey(self.private, "ES256", kid=name)
+        signer = by or self
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = x509.CertificateBuilder(
+            issuer_name=subject if by is None else by.certificate.subject,
+            subject_name=subject,
+            public_key=self.private.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=NOW - DAY,
+            not_valid_after=ends,
+        )
+        if authority:
+            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        self.certificate: x509.Certificate = builder.sign(signer.private, hashes.SHA256())
+
+    def jwk(self, *chain: Holder) -> dict[str, Any]:
+        """The public key, with its own certificate and those of `chain`."""
+        return self.key.public_jwk() | {"x5c": [b64(holder.certificate) for holder in (self, *chain)]}
+
+
+def b64(certificate: x509.Certificate) -> str:
+    """RFC 7517 section 4.7: standard base64 of DER."""
+    return b64encode(certificate.public_bytes(Encoding.DER)).decode()
+
+
+def pem(*holders: Holder) -> str:
+    """What an operator configures."""
+    return "".join(holder.certificate.public_bytes(Encoding.PEM).decode() for holder in holders)
+
+
+ROOT = Holder("root", authority=True)
+INTERMEDIATE = Holder("intermediate", ROOT, authority=True)
+NO_AUTHORITY = Holder("no authority", ROOT)
+STRANGER = Holder("stranger", authority=True)
+LEAF = Holder("leaf", INTERMEDIATE)
+DIRECT = Holder("direct", ROOT)
+EXPIRED = Holder("expired", ROOT, ends=NOW - DAY / 2)
+BELOW_NO_AUTHORITY = Holder("below", NO_AUTHORITY)
+PINNED = Holder("pinned")
+AUTHORITIES = pem(ROOT, PINNED)
+
+COUNTS = {
+    "through an intermediate": LEAF.jwk(INTERMEDIATE),
+    "through an intermediate, with the root": LEAF.jwk(INTERMEDIATE, ROOT),
+    "signed by the root": DIRECT.jwk(),
+    "itself configured": PINNED.jwk(),
+}
+DOES_NOT = {
+    "no certificate at all": LEAF.key.public_jwk(),
+    "without the intermediate": LEAF.jwk(),
+    "expired": EXPIRED.jwk(),
+    "signed by somebody who is no authority": BELOW_NO_AUTHORITY.jwk(NO_AUTHORITY),
+    "another authority": Holder("other", STRANGER).jwk(STRANGER),
+    "signed by nobody": Holder("self").jwk(),
+    "too long": LEAF.jwk(*[INTERMEDIATE] * 8),
+    "a broken certificate further on": LEAF.jwk() | {"x5c": [b64(LEAF.certificate), "AAAA"]},
+    "no text": LEAF.jwk() | {"x5c": [b64(LEAF.certificate), 1]},
+}
+
+
+def read(*members: dict[str, Any], authorities: Authorities | None, now: dt.datetime = NOW) -> JWKSet:
+    """Parse a set of these and of one key that counts."""
+    document = json.dumps({"keys": [*members, DIRECT.jwk()]}).encode()
+    return JWKSet.parse(document, authorities=authorities, now=now.timestamp())
+
+
+@pytest.mark.parametrize("how", COUNTS)
+def test_a_chain_to_an_authority_counts(how: str) -> None:
+    """By signatures, names, validity and basic constraints."""
+    assert read(COUNTS[how], authorities=Authorities(AUTHORITIES)).set_aside in ((), (SetAside.DUPLICATE,))
+
+
+@pytest.mark.parametrize("why", DOES_NOT)
+def test_a_key_without_such_a_chain_is_set_aside(why: str) -> None:
+    """The others stay usable; without authorities the same key is as good as any."""
+    assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).set_aside == (SetAside.CERTIFICATE_UNTRUSTED,)
+    assert read(DOES_NOT[why], authorities=None).set_aside == ()
+
+
+def test_the_certificate_must_be_for_the_key_of_all_things() -> None:
+    """A good chain of somebody else's proves nothing."""
+    borrowed = STRANGER.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
+    assert read(borrowed, authorities=Authorities(AUTHORITIES)).set_aside == (SetAside.CERTIFICATE_UNFIT,)
+
+
+@pytest.mark.parametrize("holder", [DIRECT, PINNED])
+def test_certificates_expire(holder: Holder) -> None:
+    """A set in which no chain counts any more is refused."""
+    document = json.dumps({"keys": [holder.jwk()]}).encode()
+    authorities = Authorities(AUTHORITIES)
+    assert JWKSet.parse(document, authorities=authorities, now=NOW.timestamp()).keys
+    with pytest.raises(JWKSetError):
+        JWKSet.parse(document, authorities=authorities, now=(NOW + 2 * DAY).timestamp())
+
+
+@pytest.mark.parametrize(
+    "value", ["", "nonsense", b"\xff", 1, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_authorities_that_are_none_are_refused(value: Any) -> None:
+    """When the options are built, by the name of the setting."""
+    with pytest.raises(ConfigurationError) as refused:
+        JWKSOptions(x5c_authorities=value)
+    assert refused.value.setting == "x5c_authorities"
+
+
+def test_authorities_come_as_text_or_octets() -> None:
+    """As a file of several certificates is read."""
+    assert repr(JWKSOptions(x5c_authorities=AUTHORITIES).authorities) == "<Authorities: 2>"
+    assert repr(JWKSOptions(x5c_authorities=AUTHORITIES.encode()).authorities) == "<Authorities: 2>"
+
+
+def test_an_unused_curve_is_no_exception() -> None:
+    """What `cryptography` cannot verify does not count."""
+    odd = Holder("odd", ROOT)
+    odd.private = ec.generate_private_key(ec.SECP256K1())
+    assert not Authorities(pem(ROOT)).vouch_for([b64(Holder("below odd", odd).certificate)], NOW.timestamp())

@@ -1,0 +1,87 @@
+"""Certificate chains in the store: judged at each refresh, and on everything that others may have written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bearward import TrustedIssuer
+from bearward.errors import AuthError
+from bearward.jwks.freshness import Freshness
+from bearward.jwks.options import JWKSOptions, StartMode
+from bearward.jwks.store import JWKSStore
+from bearward.testing import Answer, LocalIssuer, Request
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+from tests.core.jose.test_certificates import DIRECT, EXPIRED, INTERMEDIATE, LEAF, NOW, ROOT, STRANGER, pem
+from tests.core.jwks.cache_servers import Valkey
+from tests.core.jwks.support import started
+
+DAY = 86_400.0
+
+
+def certified(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
+    """Trust in those keys of `issuer` that the root certifies."""
+    keys = JWKSOptions(**{"x5c_authorities": pem(ROOT), "start": "lazy", **options})
+    return TrustedIssuer(issuer.url, audience="a", jwks_uri=issuer.jwks_uri, keys=keys)
+
+
+def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
+    """What is set aside is counted with its reason."""
+    uncertified = [STRANGER.jwk(), EXPIRED.jwk(), STRANGER.key.public_jwk() | {"kid": "bare"}]
+    issuer.serve_jwks({"keys": [LEAF.jwk(INTERMEDIATE), *uncertified]})
+
+    async def scenario() -> None:
+        async with started(certified(issuer), FakeClock(NOW.timestamp())) as (_, keys):
+            held = await keys.obtain()
+            assert [key.kid for key in held.jwk_set.keys] == ["leaf"]
+            assert keys.health().set_aside == {"certificate_untrusted": 3}
+
+    run(scenario())
+
+
+def test_a_certificate_that_expires_ends_its_key_at_the_next_refresh(run: Run, issuer: LocalIssuer) -> None:
+    """Also where the issuer says that nothing has changed; the only key of a set goes with `stale_if_error`."""
+    document = json.dumps({"keys": [DIRECT.jwk()]}).encode()
+
+    def answer(request: Request) -> Answer:
+        return Answer(b"", 304) if "if-none-match" in request.headers else Answer(document, 200, {"ETag": '"1"'})
+
+    issuer.serve("/jwks", answer)
+    clock = FakeClock(NOW.timestamp())
+
+    async def scenario() -> None:
+        async with started(certified(issuer, max_age=DAY, stale_if_error=0), clock) as (_, keys):
+            held = await keys.obtain()
+            clock.forward(DAY - 60)
+            await keys.refresh_after_miss("nobody's", held.generation)
+            assert keys.current() is held
+            clock.forward(DAY + 1)
+            with pytest.raises(AuthError):
+                await keys.obtain()
+            assert keys.health().state is Freshness.UNAVAILABLE
+            assert keys.health().last_error == "document is no usable JWK Set"
+
+    run(scenario())
+
+
+def test_what_is_shared_is_judged_by_the_reader(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+    """A set without certificates in the cache is refused, even without a secret."""
+    bare = TrustedIssuer(issuer.url, audience="a", jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY))
+    clock = FakeClock(NOW.timestamp())
+    issuer.serve_jwks({"keys": [STRANGER.jwk()]})
+
+    async def scenario() -> None:
+        async with started(bare, clock, cache=valkey.url) as (_, keys):
+            await keys.obtain()
+        issuer.serve_jwks({"keys": [DIRECT.jwk()]})
+        store = JWKSStore(cache=valkey.url, clock=clock)
+        await store.start([certified(issuer)])
+        held = await store.keys_of(certified(issuer)).obtain()
+        assert [key.kid for key in held.jwk_set.keys] == ["direct"]
+        await store.aclose()
+
+    run(scenario())
+    assert issuer.requests() == 2
