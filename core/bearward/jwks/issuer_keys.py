@@ -129,7 +129,7 @@ class IssuerKeys:
             if self._flight is None:
                 self._fly(Why.MISS, kid)
             if await self._waiting.wait_for(self._flight):
-                self._state.miss(kid, self._monotonic() + self.options.cooldown)
+                self._state.miss(kid)
         return self._usable()
 
     def refresh(self) -> asyncio.Task[None]:
@@ -253,7 +253,7 @@ class IssuerKeys:
         if not isinstance(result, FetchError):
             self._keep(result)
         if ask.why is Why.MISS and not isinstance(result, FetchError):
-            self._state.miss(ask.kid, began + self.options.unknown_kid_ttl)
+            self._state.miss(ask.kid, began)
 
     def _keep(self, entry: Entry) -> None:
         """On disk, if it was taken, whoever fetched it: the process that starts next may find issuer and fleet down."""

@@ -83,7 +83,9 @@ class JWKSOptions:
     max_backoff: float = 30.0
     """While the issuer fails, attempts are spaced by a random time up to `cooldown * 2**n`, and up to this."""
     unknown_kid_ttl: float = 30.0
-    """How long a `kid` that a refresh did not find is refused without another refresh (while the set is the same)."""
+    """How long a `kid` that refreshes did not find is refused without another one (while the set is the same).
+
+    After the first refresh it is one `cooldown`, and then twice as long each time, up to this."""
     max_unknown_kids: int = 1024
     """How many such `kid`s are remembered; the oldest goes first."""
     max_waiting: int = 10_000

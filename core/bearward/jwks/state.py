@@ -140,10 +140,15 @@ class KeyState:
             return Miss.UNKNOWN if full else Miss.FETCH
         return Miss.FETCH if self.decide(Why.MISS) is Answer.REFRESH else Miss.UNKNOWN
 
-    def miss(self, kid: str | None, until: float) -> None:
-        """Remember until then that a refresh did not bring `kid`."""
-        if kid is None or self.entry is None or not self.entry.jwk_set.holds(kid):
-            self.unknown.add(kid, until)
+    def miss(self, kid: str | None, began: float | None = None) -> None:
+        """A refresh did not bring `kid`: remember that for a while, longer if it was `began` for its sake."""
+        if kid is not None and self.entry is not None and self.entry.jwk_set.holds(kid):
+            return
+        first, most = self.options.cooldown, self.options.unknown_kid_ttl
+        if began is None:
+            self.unknown.add(kid, self._clock.monotonic() + first)
+        else:
+            self.unknown.learn(kid, began, first=first or most, most=most)
 
     def health(self, *, flying: bool = False, cache: str | None = None) -> IssuerHealth:
         """How it stands."""

@@ -1,9 +1,9 @@
 """The `kid`s that a refresh did not find: bounded, short-lived, and forgotten when the key set changes.
 
-Rule of this file: a `kid` that a request to the issuer, sent after the `kid` was seen, did not bring is remembered for
-the full time; one that was seen while the request was under way for one cooldown. Of a long `kid` the digest is kept,
-so that it costs no more memory than a short one. Read from any thread, written on the loop; each operation is one step
-of a dict.
+Rule of this file: a `kid` that a request to the issuer, sent after the `kid` was seen, did not bring is remembered for one
+cooldown at first (an issuer may sign with a key a moment before it publishes it), and each time that it comes again for
+twice as long; one that was seen while the request was under way for one cooldown. Of a long `kid` the
+digest is kept, so that it costs no more memory than a short one. Read from any thread, written on the loop; each operation is one step of a dict.
 """
 
 from __future__ import annotations
@@ -19,30 +19,43 @@ _LONG = 64
 class UnknownKids:
     """A bounded negative cache. `None` stands for tokens without a `kid`."""
 
-    __slots__ = ("_most", "_until")
+    __slots__ = ("_known", "_most")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._until: dict[str | bytes | None, float] = {}
+        self._known: dict[
+            str | bytes | None, tuple[float, float]
+        ] = {}  # until when, and for how long it was remembered last
 
     def add(self, kid: str | None, until: float) -> None:
         """Remember, until then, that a refresh did not bring `kid`."""
         name = _short(kid)
-        until = max(until, self._until.pop(name, until))
-        self._until[name] = until
-        if len(self._until) > self._most:
-            del self._until[next(iter(self._until))]
+        before, span = self._known.get(name, (until, 0.0))
+        self._put(name, max(until, before), span)
+
+    def learn(self, kid: str | None, since: float, *, first: float, most: float) -> None:
+        """A refresh for its sake, begun at `since`, did not bring `kid`: for `first` seconds, `most` in the end."""
+        name = _short(kid)
+        before, span = self._known.get(name, (since, 0.0))
+        span = min(most, max(first, 2.0 * span))
+        self._put(name, max(since + span, before), span)
+
+    def _put(self, name: str | bytes | None, until: float, span: float) -> None:
+        self._known.pop(name, None)
+        self._known[name] = until, span
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
 
     def holds(self, kid: str | None, now: float) -> bool:
         """Whether `kid` is known to be unknown."""
-        return bool(self._until) and now < self._until.get(_short(kid), now)
+        return bool(self._known) and now < self._known.get(_short(kid), (now, 0.0))[0]
 
     def clear(self) -> None:
         """The set changed: any `kid` may be in it."""
-        self._until = {}
+        self._known = {}
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._known)
 
 
 def _short(kid: str | None) -> str | bytes | None:

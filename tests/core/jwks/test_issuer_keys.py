@@ -87,7 +87,7 @@ def test_a_known_unknown_is_refused_at_once_until_the_set_changes(run: Run, issu
     clock = FakeClock()
 
     async def scenario() -> None:
-        async with started(policy(issuer, unknown_kid_ttl=100), clock) as (_, keys):
+        async with started(policy(issuer, cooldown=60, burst=5), clock) as (_, keys):
             held = await keys.obtain()
             await keys.refresh_after_miss("nobody's", held.generation)
             clock.forward(50)
@@ -98,6 +98,25 @@ def test_a_known_unknown_is_refused_at_once_until_the_set_changes(run: Run, issu
             assert changed.generation == held.generation + 1
             clock.forward(10)
             assert keys.miss("nobody's", changed.generation) is Miss.FETCH
+
+    run(scenario())
+
+
+def test_a_key_that_is_used_before_it_is_published_is_found_after_a_cooldown(run: Run, issuer: LocalIssuer) -> None:
+    """Issuers sign with a key a moment before everybody can see it; whoever asked too early must not wait for long."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer), clock) as (_, keys):
+            held = await keys.obtain()
+            early = issuer.publish_next().kid
+            document = issuer.keys.jwks()
+            issuer.serve_jwks({"keys": [key for key in document["keys"] if key["kid"] != early]})
+            assert not (await keys.refresh_after_miss(early, held.generation)).jwk_set.holds(early)
+            issuer.serve_jwks(document)
+            assert keys.miss(early, held.generation) is Miss.UNKNOWN
+            clock.forward(5)
+            assert (await keys.refresh_after_miss(early, held.generation)).jwk_set.holds(early)
 
     run(scenario())
 
