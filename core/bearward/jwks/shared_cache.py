@@ -15,14 +15,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from bearward.clock import Clock
+from bearward.jwks import redis_texts
 from bearward.jwks.cache_urls import BackendFactory
+from bearward.jwks.redis_texts import is_redis
 from bearward.jwks.runtime import logger
 
 __all__ = ["CacheError", "SharedCache"]
 
 _SLICES = 5
+_BUSY = 0.2
 _MAX_TTL = 30 * 86_400  # memcached takes more for a date
-_RELEASE = "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
 
 
 class CacheError(Exception):
@@ -49,7 +51,7 @@ class SharedCache:
 
     async def get(self, keys: Sequence[str]) -> list[str | None]:
         """The texts under `keys`, None where there is none."""
-        values = await self._do(lambda backend: backend.multi_get(list(keys), timeout=0))
+        values = await self._do(lambda backend: _get(backend, list(keys)))
         if not isinstance(values, list | tuple) or len(values) != len(keys):  # AIOCACHE_DISABLE=1 answers None
             return [None] * len(keys)
         return [_text(value) for value in values]
@@ -93,8 +95,9 @@ class SharedCache:
             client = self._client = _Client()
         client.users += 1
         try:
-            backend = await self._backend_of(client)
-            result = await _within(self._timeout, operation(backend))
+            work = operation(await self._backend_of(client))
+            # nothing within the process is slow: only the process itself can be
+            result = await (work if self.local else _within(self._timeout, work))
         except Exception as exc:
             self._failed(exc)
             client.discarded = True
@@ -154,12 +157,16 @@ async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
     """The result of `work`; TimeoutError if the cache takes longer.
 
     Told in slices: while a herd of requests keeps the event loop busy, an answer may lie in the socket unread, and that
-    is not the cache's fault. Between two slices the loop has looked at its sockets.
+    is not the cache's fault. Between two slices the loop has looked at its sockets; a slice in which it was late itself
+    counts for little, since a first operation takes several trips and each waits for its turn.
     """
-    task = asyncio.get_running_loop().create_task(work)
-    for _ in range(_SLICES):
+    loop, left = asyncio.get_running_loop(), float(_SLICES)
+    task, now = loop.create_task(work), loop.time()
+    while left > 0.0:
         if (await asyncio.wait((task,), timeout=seconds / _SLICES))[0]:
             return task.result()
+        before, now = now, loop.time()
+        left -= 1.0 if now - before < 2.0 * seconds / _SLICES else _BUSY
     task.cancel()
     await asyncio.wait((task,), timeout=seconds)  # a driver may swallow it, and ends when its socket does
     task.add_done_callback(_seen)
@@ -171,18 +178,20 @@ def _seen(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _is_redis(backend: Any) -> bool:
-    return hasattr(backend, "RELEASE_SCRIPT")
+async def _get(backend: Any, keys: list[str]) -> Any:
+    return await redis_texts.get(backend, keys) if is_redis(backend) else await backend.multi_get(keys, timeout=0)
 
 
 async def _set(backend: Any, key: str, value: str, ttl: int) -> None:
-    if _is_redis(backend):  # aiocache's own `set` calls a command that redis-py deprecates
-        await backend.raw("set", key, value, ex=ttl, timeout=0)
+    if is_redis(backend):
+        await redis_texts.put(backend, key, value, ttl)
     else:
         await backend.set(key, value, ttl=ttl, timeout=0)
 
 
 async def _add(backend: Any, key: str, value: str, ttl: int) -> bool:
+    if is_redis(backend):
+        return await redis_texts.add(backend, key, value, ttl)
     try:
         return bool(await backend.add(key, value, ttl=ttl, timeout=0))
     except ValueError:  # the key exists
@@ -190,8 +199,8 @@ async def _add(backend: Any, key: str, value: str, ttl: int) -> bool:
 
 
 async def _delete_if(backend: Any, key: str, value: str) -> None:
-    if _is_redis(backend):  # in one step
-        await backend.raw("eval", _RELEASE, 1, key, value, timeout=0)
+    if is_redis(backend):
+        await redis_texts.delete_if(backend, key, value)
     elif _text(await backend.get(key, timeout=0)) == value:
         await backend.delete(key, timeout=0)
 

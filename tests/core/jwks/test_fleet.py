@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
-from aiocache import SimpleMemoryCache
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import pytest
+from aiocache import MemcachedCache, RedisCache, SimpleMemoryCache
+from aiocache.serializers import StringSerializer
+
+from bearward.jwks.cache_urls import _driver_info
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.store import Miss
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
-from tests.core.jwks.cache_servers import CacheServer, Valkey
+from tests.core.jwks.cache_servers import CacheServer, Memcached, Valkey, has_memcached
 from tests.core.jwks.support import all_obtain, eventually, fleet, policy
 
 SECRET = b"a secret that the fleet shares"
@@ -139,13 +146,35 @@ def test_a_newcomer_in_an_outage_takes_the_stale_set_of_the_fleet(
     run(scenario())
 
 
-def test_an_own_aiocache_backend_is_shared_too(run: Run, issuer: LocalIssuer) -> None:
-    """Whatever aiocache offers may be handed in."""
+def own_redis(server: CacheServer, **settings: Any) -> RedisCache:
+    """As a user makes it; what redis-py would read from disk for each connection it is told."""
+    return RedisCache(endpoint="127.0.0.1", port=server.port, connection_pool_kwargs=_driver_info(), **settings)
+
+
+OWN: dict[str, Callable[[CacheServer, CacheServer], Any]] = {
+    "in memory": lambda _, __: SimpleMemoryCache(),
+    "redis, as it comes": lambda redis, _: own_redis(redis),
+    "redis, with a namespace": lambda redis, _: own_redis(redis, namespace="ours"),
+    "redis, with another serializer": lambda redis, _: own_redis(redis, serializer=StringSerializer()),
+    "memcached, as it comes": lambda _, memcached: MemcachedCache(endpoint="127.0.0.1", port=memcached.port),
+}
+
+
+@pytest.mark.skipif(not has_memcached(), reason="needs Debian's memcached")
+@pytest.mark.parametrize("kind", OWN)
+def test_an_own_aiocache_backend_is_shared_too(kind: str, run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+    """Whatever aiocache offers may be handed in: its serializer does not matter, and its namespace holds."""
 
     async def scenario() -> None:
-        backend = SimpleMemoryCache()
-        async with fleet(policy(issuer), 3, cache=backend) as members:
-            await all_obtain(members)
-            assert issuer.requests() == 1
+        with Valkey(tmp_path) as redis, Memcached(tmp_path) as memcached:
+            backend = await asyncio.to_thread(OWN[kind], redis, memcached)
+            async with fleet(policy(issuer), 3, cache=backend) as members:
+                await all_obtain(members)
+                assert issuer.requests() == 1
+                kid = issuer.rotate().kid
+                await members[0].refresh_after_miss(kid, 1)
+                await eventually(lambda: all((held := m.current()) and held.jwk_set.holds(kid) for m in members))
+                assert issuer.requests() == 2
+                assert {member.health().cache for member in members} == {"ok"}
 
     run(scenario())

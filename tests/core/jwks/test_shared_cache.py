@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
@@ -210,6 +211,27 @@ def test_foreign_values_are_as_good_as_none(run: Run, server: CacheServer) -> No
                 await backend.client.set(b"b", b"\xff\xfe")
             assert await cache.get(["a", "b", "c"]) == ["text", None, None]
             assert cache.state == "ok"
+
+    run(scenario())
+
+
+def test_what_is_no_text_of_ours_is_not_fetched_whole(run: Run, valkey: Valkey) -> None:
+    """Half a gigabyte, or a list: whoever put it under our name costs each look a megabyte at most."""
+
+    async def scenario() -> None:
+        client = redis.asyncio.Redis(port=valkey.port)
+        await client.setrange("huge", 100_000_000, "x")
+        await client.rpush("list", "a", "b")
+        async with cache_at(valkey.url) as cache:
+            await cache.put("good", "text", 60)
+            huge, other, good = await cache.get(["huge", "list", "good"])
+            assert huge is not None
+            assert len(huge) <= 1_048_577
+            assert (other, good) == (None, "text")
+            assert cache.state == "ok"
+            await cache.put("list", "text", 60)
+            assert await cache.get(["list"]) == ["text"]
+        await client.aclose()
 
     run(scenario())
 

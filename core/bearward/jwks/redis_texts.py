@@ -1,0 +1,58 @@
+"""The few commands that a shared cache of texts needs from Redis, sent past aiocache's serializers.
+
+Rules of this file: a backend that a user hands in may have any serializer, and texts go in and come out as they are;
+its namespace holds. At most so many octets of a value are read: whoever can write the cache can store half a gigabyte
+under our names, and every process would fetch it at each look.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["add", "delete_if", "get", "is_redis", "put"]
+
+_MOST = 1_048_576  # more than anything that is stored here; memcached's own bound
+_RELEASE = "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
+
+
+def is_redis(backend: Any) -> bool:
+    """Whether `backend` is aiocache's Redis backend."""
+    return hasattr(backend, "RELEASE_SCRIPT")
+
+
+async def get(backend: Any, keys: Sequence[str]) -> list[Any]:
+    """What is stored under `keys`, None for nothing and for what is no text; in one round trip."""
+    if _disabled():
+        return [None] * len(keys)
+    async with backend.client.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.exists(backend.build_key(key))
+            pipeline.getrange(backend.build_key(key), 0, _MOST)
+        answers = await pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
+            raise answer
+    pairs = zip(answers[::2], answers[1::2], strict=True)
+    return [value if there and not isinstance(value, Exception) else None for there, value in pairs]
+
+
+async def put(backend: Any, key: str, value: str, ttl: int) -> None:
+    """Store a text for `ttl` seconds."""
+    await backend.raw("set", backend.build_key(key), value, ex=ttl, timeout=0)
+
+
+async def add(backend: Any, key: str, value: str, ttl: int) -> bool:
+    """Store a text for `ttl` seconds unless there is something already. Whether it was stored."""
+    return _disabled() or bool(await backend.raw("set", backend.build_key(key), value, ex=ttl, nx=True, timeout=0))
+
+
+async def delete_if(backend: Any, key: str, value: str) -> None:
+    """Delete what is stored if it is `value`, in one step."""
+    await backend.raw("eval", _RELEASE, 1, backend.build_key(key), value, timeout=0)
+
+
+def _disabled() -> bool:
+    """Then `raw` answers None and does nothing, and a pipeline would do what it is told."""
+    return os.environ.get("AIOCACHE_DISABLE") == "1"
