@@ -26,6 +26,12 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CacheServ
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generous time limit for caches, where the test is not about that: the machine may be busy."""
+    monkeypatch.setattr("bearward.jwks.store._CACHE_TIMEOUT", 10.0)
+
+
+@pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[Valkey]:
     """Valkey alone, where the kind makes no difference."""
     with Valkey(tmp_path) as one:

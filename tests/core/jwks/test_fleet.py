@@ -22,6 +22,8 @@ from tests.core.jwks.support import all_obtain, eventually, fleet, policy
 
 SECRET = b"a secret that the fleet shares"
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def test_one_fetch_for_a_fleet(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
     """However many start together; and one more for a rotation, which all notice within a second and a half."""

@@ -24,6 +24,8 @@ from tests.core.jwks.support import eventually, fleet, started
 
 NOWHERE = "redis://127.0.0.1:1"
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 class Vault:
     """A source without a `repr` of its own."""

@@ -21,6 +21,8 @@ from tests.core.jwks.support import started
 
 DAY = 86_400.0
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def certified(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
     """Trust in those keys of `issuer` that the root certifies."""
