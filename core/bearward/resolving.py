@@ -43,7 +43,7 @@ class _Yes:
     policy: TrustedIssuer
     asked_at: float
     pause_until: float = 0.0
-    """After a failure: not asked again before."""
+    """After a failure: not asked again before, and then in the background."""
 
 
 class Resolvers:
@@ -68,10 +68,8 @@ class Resolvers:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         now, yes = self._monotonic(), self._trusted.get(issuer)
         if yes is not None:
-            if now >= yes.asked_at + _TRUSTED_FOR and now >= yes.pause_until:
-                if now >= yes.asked_at + _TRUSTED_FOR + _ASK_BEHIND:
-                    raise KeysNeeded
-                self._ask_behind(issuer)
+            if now >= max(yes.asked_at + _TRUSTED_FOR, yes.pause_until) and not self._ask_behind(issuer, yes, now):
+                raise KeysNeeded
             return yes.policy
         if now < self._untrusted.get(issuer, now):
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
@@ -104,11 +102,16 @@ class Resolvers:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         return policy
 
-    def _ask_behind(self, issuer: str) -> None:
+    def _ask_behind(self, issuer: str, yes: _Yes, now: float) -> bool:
+        """Have the resolvers asked in the background; False where the old answer is too old for that."""
+        past = now - yes.asked_at - _TRUSTED_FOR
+        if past >= (_IF_ERROR if yes.pause_until else _ASK_BEHIND):
+            return False
         try:
             self._ask(issuer)
         except RuntimeError:  # on a thread without a loop: the next one on a loop asks
-            return
+            return past < _ASK_BEHIND
+        return True
 
     def _ask(self, issuer: str) -> asyncio.Task[TrustedIssuer | None]:
         name = asyncio.get_running_loop(), issuer

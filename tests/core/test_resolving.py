@@ -126,7 +126,15 @@ def test_a_resolver_that_fails_takes_nothing_away_for_an_hour(run: Run) -> None:
             for _ in range(20):
                 await verifier.verify(good())
             assert len(resolver.asked) == 2
-            clock.forward(901)
+            resolver.open.clear()  # from now on it hangs, and nobody waits for it
+            clock.forward(5)
+            for _ in range(20):
+                verifier.verify_now(good())
+            await settled()
+            assert len(resolver.asked) == 3
+            resolver.open.set()
+            await settled()
+            clock.forward(896)
             assert await refusal(verifier, good()) is Refusal.KEYS_UNAVAILABLE
             resolver.failure = None
             await verifier.verify(good())
