@@ -65,6 +65,7 @@ class IssuerFleet:
         self._secret = secret
         self._refused = ""
         self._distrusted_until = -math.inf
+        self._met = (-math.inf, -math.inf)  # when the last document was fetched, and since when we know it
         self.seen: str | None = None
         """The last stamp that was looked at."""
         self._owner = secrets.token_hex(8)
@@ -192,6 +193,8 @@ class IssuerFleet:
             self._refused = f"refused a document: {exc}"
             return None
         self._refused = ""
+        if stored.entry.fetched_at != self._met[0]:
+            self._met = stored.entry.fetched_at, self._clock.monotonic()
         return stored
 
     def _spares(self, found: Stored, ask: Ask) -> bool:
@@ -200,14 +203,17 @@ class IssuerFleet:
             return True
         if ask.why is Why.LOOKUP or self._cache.local:  # within a process each verifier has its own brake
             return False
-        return ask.is_older_than(found.entry) and self._tokens(found) < 1.0
+        if ask.held is not None and found.entry.fetched_at < ask.held.fetched_at:
+            return False
+        return self._tokens(found) < 1.0  # also where the set that was tried is the one that the fleet has just fetched
 
     def _tokens(self, found: Stored | None) -> float:
         """How many attempts the fleet has now: the bucket of the state machine, kept in the document."""
         burst = float(self._options.burst)
         if found is None or self._options.cooldown == 0:
             return burst
-        since = max(0.0, self._clock.now() - found.entry.fetched_at)
+        # by our own clock too: another's may go before it, and must not hold us up for longer
+        since = max(0.0, self._clock.now() - found.entry.fetched_at, self._clock.monotonic() - self._met[1])
         return min(burst, max(0.0, found.tokens) + since / self._options.cooldown)
 
     def _tokens_left(self, found: Stored | None) -> float:

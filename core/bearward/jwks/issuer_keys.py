@@ -236,6 +236,7 @@ class IssuerKeys:
 
     async def _refresh(self, ask: Ask, began: float) -> None:
         result: Entry | FetchError
+        asked_at = self._runtime.clock.now()
         try:
             result = await self._refresher.refresh(ask)
         except FetchError as exc:
@@ -252,7 +253,9 @@ class IssuerKeys:
         self._settle(result)
         if not isinstance(result, FetchError):
             self._keep(result)
-        if ask.why is Why.MISS and not isinstance(result, FetchError):
+        if (
+            ask.why is Why.MISS and isinstance(result, Entry) and result.fetched_at >= asked_at
+        ):  # not of the fleet's brake
             self._state.miss(ask.kid, began)
 
     def _keep(self, entry: Entry) -> None:

@@ -13,6 +13,7 @@ from aiocache.serializers import StringSerializer
 
 from bearward.jwks.cache_urls import _driver_info
 from bearward.jwks.freshness import Freshness
+from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.store import Miss
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -86,12 +87,24 @@ def test_a_newer_set_without_the_kid_does_not_stand_in_the_way(run: Run, valkey:
     run(scenario())
 
 
-def test_the_cooldown_is_the_fleets(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
-    """A flood of unknown kids at all members costs the issuer no more than at one."""
+async def notice(keys: IssuerKeys) -> None:
+    """What the watch does every half second."""
+    assert keys.fleet is not None
+    entry = await keys.fleet.newer_than(keys.entry)
+    if entry is not None:
+        keys.adopt(entry)
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_the_cooldown_is_the_fleets(noticed: bool, run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+    """A flood of unknown kids at all members costs the issuer no more than at one.
+
+    Whether or not each has noticed what another fetched by the time of its next miss.
+    """
     clock = FakeClock()
 
     async def scenario() -> None:
-        async with fleet(policy(issuer), 6, clock, cache=valkey.url) as members:
+        async with fleet(policy(issuer, poll_interval=3600), 6, clock, cache=valkey.url) as members:
             await all_obtain(members)
             clock.forward(60)
             for step in range(30 * 4 + 1):
@@ -101,10 +114,32 @@ def test_the_cooldown_is_the_fleets(run: Run, valkey: Valkey, issuer: LocalIssue
                     kid = f"random {step} {number}"
                     if keys.miss(kid, held.generation) is Miss.FETCH:
                         await keys.refresh_after_miss(kid, held.generation)
+                        for other in members if noticed else ():
+                            await notice(other)
                 clock.forward(0.25)
 
     run(scenario())
     assert issuer.requests() - 1 <= 9
+
+
+def test_a_clock_that_goes_before_holds_nobody_up(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+    """The brake of a document from "the future" lasts one cooldown from when it was seen."""
+    here, there = FakeClock(), FakeClock(FakeClock().now() + 25)
+
+    async def scenario() -> None:
+        trusted = policy(issuer, poll_interval=3600, burst=1)
+        async with (
+            fleet(trusted, 1, there, cache=valkey.url) as (fast,),
+            fleet(trusted, 1, here, cache=valkey.url) as (slow,),
+        ):
+            await fast.obtain()
+            held = await slow.obtain()
+            kid = issuer.rotate().kid
+            assert not (await slow.refresh_after_miss(kid, held.generation)).jwk_set.holds(kid)
+            here.forward(5)
+            assert (await slow.refresh_after_miss(kid, held.generation)).jwk_set.holds(kid)
+
+    run(scenario())
 
 
 def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
