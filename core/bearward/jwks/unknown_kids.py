@@ -2,8 +2,8 @@
 
 Rule of this file: a `kid` that a request to the issuer, sent after the `kid` was seen, did not bring is remembered for one
 cooldown at first (an issuer may sign with a key a moment before it publishes it), and each time that it comes again for
-twice as long; one that was seen while the request was under way for one cooldown. Of a long `kid` the
-digest is kept, so that it costs no more memory than a short one. Read from any thread, written on the loop; each operation is one step of a dict.
+twice as long; one that was seen while the request was under way for one cooldown. Of a long `kid` the digest is kept, so
+that it costs no more memory than a short one. Read from any thread, written on the loop.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ class UnknownKids:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[
-            str | bytes | None, tuple[float, float]
-        ] = {}  # until when, and for how long it was remembered last
+        # until when, and for how long it was remembered last
+        self._known: dict[str | bytes | None, tuple[float, float]] = {}
 
     def add(self, kid: str | None, until: float) -> None:
         """Remember, until then, that a refresh did not bring `kid`."""
