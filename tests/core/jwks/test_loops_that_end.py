@@ -20,6 +20,9 @@ from tests.conftest import LOOPS, Run, _loop_factory
 from tests.core.jwks.cache_servers import Valkey
 from tests.core.jwks.support import DEADLINE, eventually, policy
 
+# A loop that is closed without a word leaves its tasks behind: that is what these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 
 @pytest.fixture(params=LOOPS)
 def another(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
@@ -39,7 +42,6 @@ def serving(issuer: LocalIssuer, **options: Any) -> Verifier:
     return Verifier(TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=keys))
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("closed", [True, False])
 def test_the_next_loop_takes_over(
     closed: bool, run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
@@ -59,7 +61,6 @@ def test_the_next_loop_takes_over(
     run(scenario())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("closed", [True, False])
 def test_closing_on_another_loop_is_no_error(
     closed: bool, run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
@@ -72,12 +73,11 @@ def test_closing_on_another_loop_is_no_error(
     run(verifier.aclose())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_what_runs_in_the_background_moves_too(
     run: Run, valkey: Valkey, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
 ) -> None:
     """A rotation that another process saw is noticed on the new loop, without a miss and without another start."""
-    trusted = policy(issuer, poll_interval=0.05)
+    trusted = policy(issuer, poll_interval=0.05, burst=5)
     store, other = JWKSStore(cache=valkey.url), JWKSStore(cache=valkey.url)
     another.run_until_complete(store.start([trusted]))
     keys = store.keys_of(trusted)
@@ -110,7 +110,6 @@ def running(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     return end
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_whoever_waits_for_a_loop_that_ends_is_served_elsewhere(
     run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
 ) -> None:
