@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_the_next_source_is_asked(why: str, run: Run, issuer: LocalIssuer) -> No
 def test_a_first_source_that_trickles_leaves_time_for_the_next(run: Run, issuer: LocalIssuer) -> None:
     """Each has its share of `total_timeout`, however busy the one before it looks."""
     document = json.dumps(issuer.keys.jwks()).encode()
-    over = asyncio.Event()
+    over, ended = asyncio.Event(), asyncio.Event()
 
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -72,6 +73,9 @@ def test_a_first_source_that_trickles_leaves_time_for_the_next(run: Run, issuer:
             writer.write(b" ")
             await asyncio.sleep(0.01)
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        ended.set()
 
     async def scenario() -> None:
         server = await asyncio.start_server(trickle, "127.0.0.1", 0)
@@ -82,6 +86,7 @@ def test_a_first_source_that_trickles_leaves_time_for_the_next(run: Run, issuer:
                 assert keys.current() is not None
                 assert keys.health().failures == 0
             over.set()
+            await ended.wait()
 
     run(scenario())
 
