@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +23,7 @@ from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
 from bearward.revocation import Revocations
 from bearward.tenants import IssuerResolver, TenantIssuers
-from bearward.token_cache import CacheEntry, TokenCache, cost_of
+from bearward.token_cache import CacheEntry, TokenCache, cost_of, digest_of
 from bearward.verification import check_header, find_signing_key, newer_keys_could_help
 
 __all__ = ["Verifier"]
@@ -120,7 +119,7 @@ class Verifier:
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
             return self._verify(token, None, allow_bound)
         try:
-            digest = sha256(token.encode()).digest()
+            digest = digest_of(token)
         except UnicodeEncodeError:
             raise AuthError(Refusal.TOKEN_MALFORMED) from None
         entry = cache.get(digest)
@@ -142,7 +141,7 @@ class Verifier:
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
-        entry = self._cache.get(sha256(token.encode()).digest())
+        entry = self._cache.get(digest_of(token))
         return None if entry is None or entry.bound else entry
 
     def still_good(self, entry: CacheEntry) -> bool:
