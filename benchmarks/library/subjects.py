@@ -22,7 +22,7 @@ from jose import jwt as jose_jwt
 from joserfc import jwk as joserfc_jwk
 from joserfc import jwt as joserfc_jwt
 
-from bearward import AuthError, TrustedIssuer, Verifier
+from bearward import AuthError, JWKSOptions, TrustedIssuer, Verifier
 from bearward.jose.compact import take_apart
 from bearward.testing import LocalIssuer
 from benchmarks.library.alternate import Batch
@@ -51,8 +51,9 @@ class World:
     started: list[Verifier] = field(default_factory=list)
 
     def verifier(self, **settings: Any) -> Verifier:
-        """A started verifier that holds the issuer's keys."""
-        verifier = Verifier(TrustedIssuer(self.issuer.url, audience=AUDIENCE), **settings)
+        """A started verifier that holds the issuer's keys, and remembers for the whole run what it does not hold."""
+        policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, keys=JWKSOptions(cooldown=600.0))
+        verifier = Verifier(policy, **settings)
         self.loop.run_until_complete(verifier.start())
         self.started.append(verifier)
         return verifier
