@@ -34,10 +34,16 @@ class HTTPCaller:
 
     def whoami(self, token: str | None) -> Answer:
         """`GET /whoami` with this token, or with none."""
-        headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        response = self._client.get("/whoami", headers=headers)
-        verdict = http_verdict(response.status_code, response.headers.get("www-authenticate"), response.text)
+        verdict, response = self._asked("/whoami", token)
         return Answer(self.transport, verdict, response.json() if verdict == ACCEPTED else None)
+
+    def notes(self, token: str | None) -> Answer:
+        """`GET /notes`, which needs the scope `notes:read`."""
+        return Answer(self.transport, self._asked("/notes", token)[0])
+
+    def _asked(self, path: str, token: str | None) -> tuple[str, httpx2.Response]:
+        response = self.get(path, **({} if token is None else {"authorization": f"Bearer {token}"}))
+        return http_verdict(response.status_code, response.headers.get("www-authenticate"), response.text), response
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """`GET` anything."""
@@ -74,6 +80,15 @@ class GRPCCaller:
         except grpc.RpcError as error:
             return Answer(self.transport, grpc_verdict(error))
         return Answer(self.transport, ACCEPTED, json.loads(answer.principal))
+
+    def notes(self, token: str | None) -> Answer:
+        """`ListNotes`, which needs the scope `notes:read`."""
+        metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        try:
+            self.stub.ListNotes(sample_pb2.ListNotesRequest(), metadata=metadata, timeout=TIMEOUT, wait_for_ready=True)
+        except grpc.RpcError as error:
+            return Answer(self.transport, grpc_verdict(error))
+        return Answer(self.transport, ACCEPTED)
 
     def close(self) -> None:
         """Hang up."""

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.interop.tokens import b64
 
-__all__ = ["Authority", "thumbprint", "x5c", "x5t"]
+__all__ = ["Authority", "thumbprint", "x5c", "x5t", "x5t_s256"]
 
 
 def x5c(private_key: Any) -> str:
@@ -28,8 +28,12 @@ def x5c(private_key: Any) -> str:
 
 def x5t(certificate: str) -> str:
     """RFC 7517 section 4.8, of what `x5c` answered."""
-    der = x509.load_der_x509_certificate(b64decode(certificate)).public_bytes(Encoding.DER)
-    return b64(sha1(der, usedforsecurity=False).digest())
+    return b64(sha1(b64decode(certificate), usedforsecurity=False).digest())
+
+
+def x5t_s256(certificate: str) -> str:
+    """RFC 7517 section 4.9, of what `x5c` answered."""
+    return b64(sha256(b64decode(certificate)).digest())
 
 
 def thumbprint(pem: Path) -> str:

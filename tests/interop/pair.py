@@ -55,6 +55,10 @@ class Pair:
         answers = [caller.whoami(token) for caller in self.callers]
         return [_honest(answer, token) for answer in answers]
 
+    def ask_notes(self, token: str | None) -> list[Answer]:
+        """What each transport answers to a call that needs the scope `notes:read`."""
+        return [caller.notes(token) for caller in self.callers]
+
 
 def _honest(answer: Answer, token: str | None) -> Answer:
     if answer.verdict == ACCEPTED and (token is None or answer.claims != claims_of(token)):

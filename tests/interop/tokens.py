@@ -9,12 +9,24 @@ import hmac
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from hashlib import sha256
+from collections.abc import Callable
+from hashlib import sha256, sha512
 from typing import Any
 
 import httpx2
 
-__all__ = ["b64", "claims_of", "header_of", "hs256", "joined", "post_form", "unb64", "wait_until_expired"]
+__all__ = [
+    "b64",
+    "claims_of",
+    "header_of",
+    "hs256",
+    "hs512",
+    "joined",
+    "post_form",
+    "signed",
+    "unb64",
+    "wait_until_expired",
+]
 
 
 def b64(data: bytes | dict[str, Any]) -> str:
@@ -45,10 +57,20 @@ def joined(header: dict[str, Any], claims: dict[str, Any], signature: bytes) -> 
     return f"{b64(header)}.{b64(claims)}.{b64(signature)}"
 
 
+def signed(head: str, claims: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    """A compact JWS of a header that is encoded already, signed by `sign`."""
+    signing_input = f"{head}.{b64(claims)}"
+    return f"{signing_input}.{b64(sign(signing_input.encode()))}"
+
+
 def hs256(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
     """A token that is signed with `secret`, whatever the header says it is."""
-    signing_input = f"{b64(header)}.{b64(claims)}"
-    return f"{signing_input}.{b64(hmac.new(secret, signing_input.encode(), sha256).digest())}"
+    return signed(b64(header), claims, lambda octets: hmac.new(secret, octets, sha256).digest())
+
+
+def hs512(head: str, claims: dict[str, Any], secret: bytes) -> str:
+    """The same of an encoded header, with SHA-512."""
+    return signed(head, claims, lambda octets: hmac.new(secret, octets, sha512).digest())
 
 
 def post_form(url: str, form: dict[str, str], *, auth: tuple[str, str] | None = None) -> dict[str, Any]:
