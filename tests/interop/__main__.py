@@ -1,18 +1,16 @@
 """`python -m tests.interop [ROW …]`: run the rows, write `docs/interop.md`, and fail where a verdict is wrong.
 
-Rules of this file: without names all rows run. Which rows ran before is in `ran.json`, to which a full run without
-faults adds, and from which nothing is taken away by itself.
+Rule of this file: without names all rows run, and only then the table and `ran.json` are written.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
-from tests.interop import manifest
+from tests.interop import manifest, ran
 from tests.interop.rows import ROWS
-from tests.interop.runner import faults, run, say
+from tests.interop.runner import faults, run, say, stop_when_told
 from tests.interop.table import table
 
 RAN = manifest.HERE / "ran.json"
@@ -25,15 +23,15 @@ def main(names: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such row: {', '.join(sorted(unknown))}\n")
         return 2
+    stop_when_told()
     began = time.monotonic()
     outcomes = [run(row) for row in ROWS if not names or row.name in names]
-    before: list[str] = json.loads(RAN.read_text(encoding="utf-8")) if RAN.is_file() else []
-    found = faults(outcomes, before)
+    before = ran.load(RAN)
+    found = faults(outcomes) + ran.lost(outcomes, before, full=not names)
     if not names:
         TABLE.write_text(table(outcomes), encoding="utf-8")
         if not found:
-            ran = {one.row.name for one in outcomes if not one.why_not}
-            RAN.write_text(json.dumps(sorted(ran | set(before)), indent=1) + "\n", encoding="utf-8")
+            ran.save(RAN, outcomes, before)
     say(found)
     not_run = sum(bool(one.why_not) for one in outcomes)
     right = sum(one.sheet.right for one in outcomes)

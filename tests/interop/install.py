@@ -84,7 +84,9 @@ def _npm() -> bool:
         shutil.copy(manifest.HERE / name, folder)
     if not manifest.NODE.is_file():
         return False
-    environment = os.environ | {"PATH": f"{manifest.NODE.parent}:{os.environ['PATH']}"}
+    # Node's cache of compiled code would stay behind in the machine's temporary folder.
+    more = {"PATH": f"{manifest.NODE.parent}:{os.environ['PATH']}", "NODE_DISABLE_COMPILE_CACHE": "1"}
+    environment = os.environ | more
     flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error")
     return _run(str(manifest.NODE), str(manifest.NPM), "ci", *flags, cwd=folder, env=environment)
 

@@ -1,7 +1,7 @@
 """Real processes on loopback: started by us, ready before they are used, stopped by their id, leaving nothing behind.
 
 Rules of this file: each process leads a session of its own, so that its children are stopped with it; its output goes
-to a file in the row's own folder; nothing is ever stopped by name.
+to a file in the row's own folder, and so do its temporary files; nothing is ever stopped by name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["Process", "free_port", "listens"]
 PATIENCE = 60.0
 """Seconds until a process must be ready; long, since machines are slow and noisy."""
 _STEP = 0.02
-_GRACE = 10.0
-"""Seconds that a process has to end when it is told to."""
+_GRACE = 30.0
+"""Seconds that a process has to end when it is told to; long too, and only ever waited for in full by a stubborn one."""
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Process:
         self._output = self.log.open("wb")
         self._popen = subprocess.Popen(
             [str(word) for word in command],
-            env=dict(env) if env is not None else None,
+            env={**(os.environ if env is None else env), "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,

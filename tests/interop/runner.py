@@ -1,24 +1,27 @@
-"""Runs rows one after the other, and says whether the whole is good.
+"""Runs rows one after the other, and says what is wrong with them.
 
-Rules of this file: a row that breaks has a wrong verdict; a row that judged nothing has one too; a row that ran before
-and does not run now is a failure. What a row started is stopped before the next one begins.
+Rules of this file: a row that breaks has a wrong verdict; a row that judged nothing has one too. What a row started is
+stopped before the next one begins, also when the run itself is told to stop.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from tests.interop import manifest
 from tests.interop.sheet import Row, Sheet
 from tests.interop.table import Outcome
 
-__all__ = ["faults", "run", "say"]
+__all__ = ["faults", "run", "say", "stop_when_told"]
 
 _FORGER = "pypi:joserfc"
 """What every row forges tokens by."""
@@ -50,11 +53,19 @@ def _judge(row: Row, sheet: Sheet) -> None:
         sheet.wrong.append("the row judged nothing")
 
 
-def faults(outcomes: Sequence[Outcome], before: Collection[str]) -> list[str]:
-    """Why the run is a failure; nothing where it is none. `before`: names of rows that ran once."""
-    found = [f"{one.row.name}: {len(one.wrong)} wrong verdicts" for one in outcomes if one.wrong]
-    missed = [one for one in outcomes if one.why_not and one.row.name in before]
-    return found + [f"{one.row.name} ran before and did not run: {one.why_not}" for one in missed]
+def faults(outcomes: Sequence[Outcome]) -> list[str]:
+    """The rows with wrong verdicts; nothing where there are none."""
+    return [f"{one.row.name}: {len(one.wrong)} wrong verdicts" for one in outcomes if one.wrong]
+
+
+def stop_when_told() -> None:
+    """Let SIGTERM and SIGHUP end the run as Ctrl-C does: by an exception, so that every process is stopped."""
+
+    def told(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, told)
 
 
 def _report(outcome: Outcome, seconds: float) -> None:

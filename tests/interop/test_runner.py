@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.interop import manifest, processes
+from tests.interop import manifest, processes, ran
 from tests.interop.processes import Process
 from tests.interop.runner import faults, run
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
@@ -42,6 +43,7 @@ def _nothing(sheet: Sheet) -> None:
     """Judge nothing."""
 
 
+RAN = {"cases": 1, "transports": ["HTTP", "gRPC"], "algorithms": []}
 CASES = {
     "all right": (_good, 2, 0),
     "one of two transports is wrong": (_wrong, 1, 1),
@@ -56,16 +58,83 @@ def test_a_row_is_good_only_if_all_of_it_is(case: str) -> None:
     judge, right, wrong = CASES[case]
     outcome = run(Row("row", "a row", (), judge))
     assert (outcome.sheet.right, len(outcome.wrong)) == (right, wrong)
-    assert bool(faults([outcome], ())) is bool(wrong)
+    assert bool(faults([outcome])) is bool(wrong)
 
 
 def test_what_cannot_be_installed_is_not_run_and_never_passed() -> None:
     """A missing peer is the reason in the table, with no verdicts; a failure only if the row ran before."""
     outcome = run(Row("row", "a row", ("pypi:absent",), _good))
     assert outcome.why_not == "absent 1.* is not installed"
-    assert (outcome.sheet.right, outcome.wrong, faults([outcome], ())) == (0, [], [])
-    assert faults([outcome], {"row"}) == ["row ran before and did not run: absent 1.* is not installed"]
+    assert (outcome.sheet.right, outcome.wrong, faults([outcome]), ran.lost([outcome], {}, full=True)) == (
+        0,
+        [],
+        [],
+        [],
+    )
+    assert ran.lost([outcome], {"row": RAN}, full=True) == [
+        "row ran before and did not run: absent 1.* is not installed"
+    ]
     assert "**not run**" in table([outcome])
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "reason"),
+    [
+        ("row", {}, None),
+        ("other", {}, "other ran before and is gone"),
+        ("row", {"cases": 2}, "row ran before with 2 cases, now with 1"),
+        ("row", {"transports": ["HTTP", "telex"]}, "row ran before with the transports telex"),
+        ("row", {"algorithms": ["ES256"]}, "row ran before with the algorithms ES256"),
+    ],
+    ids=["the same", "a row is gone", "a case less", "a transport less", "an algorithm less"],
+)
+def test_a_run_that_is_less_than_one_before_is_a_failure(name: str, was: dict[str, object], reason: str | None) -> None:
+    """Rows, transports, algorithms and cases may be added; a run of some rows by name is judged by those alone."""
+    outcome = run(Row("row", "a row", (), _good))
+    assert ran.lost([outcome], {name: RAN | was}, full=True) == ([reason] if reason else [])
+    assert ran.lost([outcome], {"other": RAN}, full=False) == []
+
+
+def test_what_ran_is_written_down_beside_what_ran_before(tmp_path: Path) -> None:
+    """A run that could not do a row takes nothing away."""
+    file = tmp_path / "ran.json"
+    assert ran.load(file) == {}
+    ran.save(file, [run(Row("row", "a row", (), _good))], {"other": RAN})
+    assert ran.load(file) == {"other": RAN, "row": RAN}
+
+
+def test_a_run_that_is_told_to_stop_stops_what_it_started(tmp_path: Path) -> None:
+    """SIGTERM ends the row's processes too."""
+    program = tmp_path / "program.py"
+    program.write_text(_STARTS_AND_WAITS, encoding="utf-8")
+    outer = Process("outer", [sys.executable, program], tmp_path, env=os.environ | {"PYTHONPATH": str(manifest.TOP)})
+    inner = int(outer.line("started "))
+    os.kill(outer.pid, signal.SIGTERM)
+    assert outer.wait(60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(inner, signal.SIGCONT)
+    outer.stop()
+
+
+_STARTS_AND_WAITS = """
+import sys, time
+from tests.interop import manifest
+from tests.interop.processes import Process
+from tests.interop.runner import run, stop_when_told
+from tests.interop.sheet import Row
+
+manifest.find = lambda name: manifest.Peer(name, "*", "1")
+
+
+def row(sheet):
+    inner = sheet.start(Process("inner", [sys.executable, "-c", "import time; time.sleep(600)"], sheet.folder))
+    print("started", inner.pid, flush=True)
+    time.sleep(600)
+
+
+stop_when_told()
+run(Row("row", "a row", (), row))
+"""
 
 
 def test_processes_end_with_their_row(monkeypatch: pytest.MonkeyPatch) -> None:
