@@ -32,7 +32,7 @@ def forgeries(token: str, jwks: dict[str, Any]) -> Iterator[Case]:
     yield "two segments", f"{head}.{body}", "token_malformed"
     yield "padded signature", f"{token}=", "token_malformed"
     yield "signature altered", f"{head}.{body}.{b64(bytes([signature[0] ^ 1]) + signature[1:])}", "signature_invalid"
-    yield "signature empty", f"{head}.{body}.", "signature_invalid|token_malformed"
+    yield "signature empty", f"{head}.{body}.", "signature_invalid"
     yield "signature of zeros", joined(header, claims, bytes(len(signature))), "signature_invalid"
     yield "payload altered", joined(header, {**claims, "jti": "forged"}, signature), "signature_invalid"
     yield "issuer altered", joined(header, {**claims, "iss": "https://evil.example"}, signature), "issuer_untrusted"

@@ -5,6 +5,7 @@ Rule of this file: the tokens are joserfc's work, by way of `peers/maker.py`; no
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import Any
@@ -44,15 +45,25 @@ class Issuer:
         claims = {
             name: value for name, value in ({**claims, "scope": "notes:read"} | changes).items() if value is not None
         }
-        order = {"algorithm": algorithm, "header": header or {}, "claims": claims}
+        return self._minted({"algorithm": algorithm, "header": header or {}, "claims": claims})
+
+    def _minted(self, order: dict[str, Any]) -> str:
         answer = httpx2.post(f"{self.url}/mint", json=order, timeout=30)
         answer.raise_for_status()
         token: str = answer.json()["token"]
         return token
 
     def brief(self, seconds: float) -> str:
-        """A token with every right, that lives so long."""
-        return self.mint(scope="notes:read notes:write", exp=time.time() + seconds)
+        """A token with every right, that lives so long from now."""
+        return self._minted(self._brief_order(seconds))
+
+    def brief_order(self, seconds: float) -> str:
+        """For a program that asks for such a token itself, when it is ready: `{"url", "order"}` in JSON."""
+        return json.dumps({"url": f"{self.url}/mint", "order": self._brief_order(seconds)})
+
+    def _brief_order(self, seconds: float) -> dict[str, Any]:
+        claims = {"iss": self.url, "aud": AUDIENCE, "sub": "ada", "scope": "notes:read notes:write"}
+        return {"algorithm": "ES256", "header": {}, "claims": claims, "lifetime": seconds}
 
     def callers(self) -> dict[str, str | None]:
         """Five callers, by name: what each presents."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.callers import GRPCCaller, HTTPCaller
-from tests.interop.manifest import TOP
+from tests.interop.manifest import HERE, TOP
 from tests.interop.processes import Process
 from tests.interop.sheet import ACCEPTED, Answer, Sheet
 from tests.interop.tokens import claims_of
@@ -70,6 +70,8 @@ def environment(**more: str) -> dict[str, str]:
     """For a Python process of ours: the tree on its path, and none of the caller's own settings."""
     ours = {name: value for name, value in os.environ.items() if not name.upper().startswith(("BEARWARD_", "SANIC_"))}
     path = [str(TOP / part) for part in ("core", "grpc_adapter", "sanic_adapter", "")]
+    if "INTEROP_SABOTAGE" in ours:
+        path.insert(0, str(HERE / "sabotaged"))
     # Proxy settings of the machine are for the Internet; nothing here leaves loopback.
     proxies = {name: "" for name in ours if name.lower() in ("http_proxy", "https_proxy", "all_proxy")}
     return ours | proxies | {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", **more}

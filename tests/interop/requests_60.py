@@ -19,7 +19,8 @@ from tests.interop.tokens import b64, joined, unb64
 
 __all__ = ["DIFFERENCES", "Sent", "sixty"]
 
-Sign = Callable[[dict[str, Any], str], str]
+Sign = Callable[[str, str], str]
+"""The text of a header and of a payload to a compact JWS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class _Maker:
 
     def token(self, header: dict[str, Any] | None = None, **changes: Any) -> str:
         """A token of the gateway's own key, with these changes; None takes a member away."""
-        return self.sign(_changed(self.header, header or {}), json.dumps(_changed(self.claims, changes)))
+        return self.sign(json.dumps(_changed(self.header, header or {})), json.dumps(_changed(self.claims, changes)))
 
 
 def _changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +83,6 @@ def _headers(token: str) -> Iterator[Sent]:
     """How the token is presented (RFC 6750 section 2.1, RFC 9110 section 11.4)."""
     yield Sent("good", ACCEPTED, (f"Bearer {token}",))
     yield Sent("scheme in lower case", ACCEPTED, (f"bearer {token}",))
-    yield Sent("scheme in upper case", ACCEPTED, (f"BEARER {token}",))
     yield Sent("no header", "credentials_missing", ())
     yield Sent("the scheme alone", "credentials_malformed", ("Bearer",))
     yield Sent("the token without a scheme", "credentials_missing", (token,))
@@ -126,22 +126,25 @@ def _forms(maker: _Maker) -> Iterator[Sent]:
     yield Sent("no typ", ACCEPTED, (f"Bearer {maker.token({'typ': None})}",))
     yield Sent("kid absent", ACCEPTED, (f"Bearer {maker.token({'kid': None})}",))
     yield Sent("a logout token", "token_type_not_allowed", (f"Bearer {maker.token({'typ': 'logout+jwt'})}",))
-    yield Sent("five segments", "token_encrypted|token_malformed", (f"Bearer {token}.{head}.{tail}",))
-    yield Sent("payload is no JSON", "payload_malformed", (f"Bearer {maker.sign(maker.header, 'hello')}",))
-    twice = json.dumps(maker.claims)[:-1] + ', "aud": "https://api.example"}'
-    yield Sent("a member twice in the payload", "payload_malformed", (f"Bearer {maker.sign(maker.header, twice)}",))
+    yield Sent("five segments", "token_encrypted", (f"Bearer {token}.{head}.{tail}",))
+    yield Sent("payload is no JSON", "payload_malformed", (f"Bearer {maker.sign(json.dumps(maker.header), 'hello')}",))
+    header, claims = json.dumps(maker.header), json.dumps(maker.claims)
+    twice = maker.sign(header, claims[:-1] + ', "aud": "https://api.example"}')
+    yield Sent("a member twice in the payload", "payload_malformed", (f"Bearer {twice}",))
+    twice = maker.sign(header[:-1] + ', "typ": "JWT"}', claims)
+    yield Sent("a member twice in the header", "header_malformed", (f"Bearer {twice}",))
     yield Sent(
         "a signature of another token",
         "signature_invalid",
         (f"Bearer {head}.{body}.{maker.token(sub='eve').split('.')[2]}",),
     )
     yield Sent("padding in the payload", "credentials_malformed", (f"Bearer {head}.{body}=.{tail}",))
-    yield Sent("unencoded payload", "payload_unencoded|header_critical", (f"Bearer {_b64_false(maker)}",))
+    yield Sent("unencoded payload", "payload_unencoded", (f"Bearer {_b64_false(maker)}",))
     other = stranger("RS256" if maker.header["alg"] == "EdDSA" else "EdDSA")
     crossed = other({**maker.header, "alg": "RS256" if maker.header["alg"] == "EdDSA" else "EdDSA"}, maker.claims)
     yield Sent(
         "signed by another kind of key",
-        "algorithm_not_allowed|signature_invalid|key_unsuitable",
+        "key_unsuitable",
         (f"Bearer {crossed}",),
     )
 

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tests.interop import manifest
-from tests.interop.sheet import Row, Sheet
+from tests.interop.sheet import EnoughError, Row, Sheet
 from tests.interop.table import Outcome
 
 __all__ = ["faults", "run", "say", "stop_when_told"]
@@ -27,10 +27,10 @@ _FORGER = "pypi:joserfc"
 """What every row forges tokens by."""
 
 
-def run(row: Row) -> Outcome:
-    """Run a row, or say why it cannot run."""
+def run(row: Row, *, until_wrong: bool = False) -> Outcome:
+    """Run a row, or say why it cannot run; `until_wrong`: no further than its first wrong verdict."""
     with tempfile.TemporaryDirectory(prefix="interop-", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
-        sheet = Sheet(folder=Path(folder), stack=stack)
+        sheet = Sheet(folder=Path(folder), stack=stack, until_wrong=until_wrong)
         peers = [manifest.find(name) for name in dict.fromkeys((*row.needs, _FORGER))]
         outcome = Outcome(row, sheet)
         outcome.why_not = "; ".join(peer.why_not for peer in peers if not peer.usable)
@@ -45,6 +45,8 @@ def run(row: Row) -> Outcome:
 def _judge(row: Row, sheet: Sheet) -> None:
     try:
         row.run(sheet)
+    except EnoughError:
+        pass
     except Exception:  # noqa: BLE001  (whatever breaks a row is a fault of the run)
         sheet.wrong.append(f"the row broke: {traceback.format_exc(limit=-4)}")
     sheet.stack.close()

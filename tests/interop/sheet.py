@@ -14,9 +14,13 @@ from typing import Any
 
 from tests.interop.processes import Process
 
-__all__ = ["ACCEPTED", "Answer", "Row", "Sheet"]
+__all__ = ["ACCEPTED", "Answer", "EnoughError", "Row", "Sheet"]
 
 ACCEPTED = "accepted"
+
+
+class EnoughError(Exception):
+    """A wrong verdict was found, and one was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Sheet:
     wrong: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    until_wrong: bool = False
+    """Whether the first wrong verdict ends the row."""
 
     def start(self, process: Process) -> Process:
         """Take charge of a process; what has to be killed is written down."""
@@ -80,6 +86,8 @@ class Sheet:
             self.right += 1
         else:
             self.wrong.append(f"{case} over {transport}: {otherwise}")
+            if self.until_wrong:
+                raise EnoughError
 
     def note(self, text: str) -> None:
         """A sentence for the table's last column."""

@@ -1,6 +1,6 @@
 // Node's own fetch and WebSocket against the HTTP sample; one line of JSON at the end: {kind: {caller: verdict}}.
-// node fetch_calls.mjs URL CALLERS(JSON) BRIEF(a token that expires soon)
-const [url, callers, brief] = process.argv.slice(2);
+// node fetch_calls.mjs URL CALLERS(JSON) BRIEF(JSON: {url, order}, of a token that expires soon)
+const [url, callers, briefly] = process.argv.slice(2);
 const signal = () => AbortSignal.timeout(30_000);
 const headers = (token) => (token === null ? {} : { authorization: `Bearer ${token}` });
 
@@ -68,6 +68,9 @@ const kinds = {
   'streamed body, notes:write': importing,
   'websocket, notes:write': (token) => socket(token, false),
 };
+// Only now: this program may have been slow to start.
+const { url: mint, order } = JSON.parse(briefly);
+const { token: brief } = await (await fetch(mint, { method: 'POST', body: JSON.stringify(order) })).json();
 const ends = Promise.all([watchUntilEnd(brief), socket(brief, true)]);
 const found = {};
 for (const [kind, call] of Object.entries(kinds)) {

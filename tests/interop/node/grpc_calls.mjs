@@ -1,10 +1,10 @@
 // @grpc/grpc-js as anybody uses it: the proto loaded at run time, all four kinds of method, one line of JSON at the end:
 // {kind: {caller: verdict}}. A verdict is "accepted" or the refusal's code.
-// node grpc_calls.mjs TARGET PROTO CALLERS(JSON) BRIEF(a token that expires soon)
+// node grpc_calls.mjs TARGET PROTO CALLERS(JSON) BRIEF(JSON: {url, order}, of a token that expires soon)
 import grpc from '@grpc/grpc-js';
 import loader from '@grpc/proto-loader';
 
-const [target, proto, callers, brief] = process.argv.slice(2);
+const [target, proto, callers, briefly] = process.argv.slice(2);
 const loaded = grpc.loadPackageDefinition(loader.loadSync(proto, { keepCase: true, longs: String }));
 const client = new loaded.bearward.sample.v1.ProtectedService(target, grpc.credentials.createInsecure());
 const deadline = () => ({ deadline: Date.now() + 30_000 });
@@ -72,6 +72,9 @@ const kinds = {
   'client streaming, notes:write': importing,
   'bidirectional, notes:write': chat,
 };
+// Only now: this program may have been slow to start.
+const { url: mint, order } = JSON.parse(briefly);
+const { token: brief } = await (await fetch(mint, { method: 'POST', body: JSON.stringify(order) })).json();
 const ends = Promise.all([watchUntilEnd(brief), chatUntilEnd(brief)]);
 const found = {};
 for (const [kind, call] of Object.entries(kinds)) {

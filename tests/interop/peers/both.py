@@ -1,18 +1,19 @@
-"""`python -m tests.interop.peers.both CONFIG CERT KEY CA`: both adapters in one process, behind one verifier.
+"""`python -m tests.interop.peers.both CONFIG CERT KEY CA`: both samples in one process, behind one verifier.
 
 Sanic serves plain HTTP and grpc.aio a plain port, and both believe `x-forwarded-client-cert`, as behind a proxy that
-replaces what callers send; a second grpc.aio server speaks mutual TLS itself. All accept tokens that are bound to the client's certificate. `GET /same` says whether the
-caller, as seen by Sanic, equals the caller that gRPC saw with the same `jti`.
+replaces what callers send; a second grpc.aio server speaks mutual TLS itself. All accept tokens that are bound to the
+client's certificate. Beyond the samples' own, `GET /same` says whether the caller, as seen by Sanic, equals the caller
+that gRPC saw with the same `jti`.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
 import ssl
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import grpc
@@ -20,15 +21,18 @@ import grpc.aio
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import json as json_response
 
-from bearward import AUTHENTICATED, Principal
+from bearward import Principal
 from bearward.settings import Settings
+from bearward.verifier import Verifier
 from bearward_grpc import AuthInterceptor, current_principal
 from bearward_sanic import install
 from samples.command_line import bound, ready
-from samples.http_routes import App
+from samples.grpc_methods import RULES, AioMethods
+from samples.http_routes import App, add_routes
+from samples.notes import MEMORY, NoteStore
+from samples.service import OffLoop, ProtectedService
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
-SERVICE = "/bearward.sample.v1.ProtectedService"
 HEADER = "x-forwarded-client-cert"
 SEEN: dict[str, Principal] = {}
 """By `jti`: whom gRPC saw."""
@@ -50,8 +54,8 @@ def _forwarded(values: list[str]) -> bytes | None:
     return ssl.PEM_cert_to_DER_cert(unquote(found[0])) if len(found) == 1 else None
 
 
-class Methods(sample_pb2_grpc.ProtectedServiceServicer):
-    """Who calls, and a memory of it."""
+class Methods(AioMethods):
+    """The sample's, with a memory of who called."""
 
     async def WhoAmI(self, request: Any, context: Any) -> sample_pb2.WhoAmIResponse:  # noqa: N802  (the proto's name)
         """The claims."""
@@ -59,7 +63,36 @@ class Methods(sample_pb2_grpc.ProtectedServiceServicer):
         assert principal is not None
         if principal.token_id:
             SEEN[principal.token_id] = principal
-        return sample_pb2.WhoAmIResponse(principal=json.dumps(principal.to_dict()))
+        return await super().WhoAmI(request, context)
+
+
+class Servers:
+    """The two gRPC servers."""
+
+    def __init__(self, verifier: Verifier, off_loop: OffLoop, credentials: grpc.ServerCredentials) -> None:
+        self._methods = Methods(off_loop)
+        direct = AuthInterceptor(verifier, RULES, certificate_bound=True)
+        behind = AuthInterceptor(verifier, RULES, client_certificate=from_context)
+        self._servers = [grpc.aio.server(interceptors=[auth]) for auth in (direct, behind)]
+        for server in self._servers:
+            sample_pb2_grpc.add_ProtectedServiceServicer_to_server(self._methods, server)
+        self._ports = (
+            ("grpcs", self._servers[0].add_secure_port("127.0.0.1:0", credentials)),
+            ("grpc", self._servers[1].add_insecure_port("127.0.0.1:0")),
+        )
+
+    async def start(self) -> None:
+        """Serve, and say where."""
+        for server in self._servers:
+            await server.start()
+        for scheme, port in self._ports:
+            ready(scheme, "127.0.0.1", port)
+
+    async def stop(self) -> None:
+        """End the streams, then the servers."""
+        self._methods.stop()
+        for server in self._servers:
+            await server.stop(1)
 
 
 def main(config: str, certificate: str, key: str, authority: str) -> None:
@@ -67,16 +100,11 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
     verifier = Settings.from_toml(config).verifier()
     app: App = Sanic("both", configure_logging=False)
     install(app, verifier, client_certificate=from_request)
-    policy = {f"{SERVICE}/WhoAmI": AUTHENTICATED}
-    direct = AuthInterceptor(verifier, policy, certificate_bound=True)
-    behind = AuthInterceptor(verifier, policy, client_certificate=from_context)
+    off_loop, stopping = OffLoop(ProtectedService(NoteStore(MEMORY))), asyncio.Event()
+    add_routes(app, off_loop, verifier, stopping)
     pairs = [(Path(key).read_bytes(), Path(certificate).read_bytes())]
     credentials = grpc.ssl_server_credentials(pairs, Path(authority).read_bytes(), require_client_auth=True)
     sock = bound("127.0.0.1", 0)
-
-    @app.get("/whoami")
-    async def whoami(request: Request) -> HTTPResponse:
-        return json_response(request.ctx.principal.to_dict())
 
     @app.get("/same")
     async def same(request: Request) -> HTTPResponse:
@@ -84,24 +112,20 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
         return json_response({"equal": here == there, "hash": hash(here) == hash(there), "key": here.key})
 
     async def start(app: App) -> None:
-        app.ctx.servers = [grpc.aio.server(interceptors=[auth]) for auth in (direct, behind)]
-        for server in app.ctx.servers:
-            sample_pb2_grpc.add_ProtectedServiceServicer_to_server(cast("Any", Methods)(), server)
-        ports = (
-            app.ctx.servers[0].add_secure_port("127.0.0.1:0", credentials),
-            app.ctx.servers[1].add_insecure_port("127.0.0.1:0"),
-        )
-        for scheme, server, port in zip(("grpcs", "grpc"), app.ctx.servers, ports, strict=True):
-            await server.start()
-            ready(scheme, "127.0.0.1", port)
+        app.ctx.servers = Servers(verifier, off_loop, credentials)
+        await app.ctx.servers.start()
         ready("http", "127.0.0.1", sock.getsockname()[1])
 
     async def stop(app: App) -> None:
-        for server in app.ctx.servers:
-            await server.stop(1)
+        stopping.set()
+        await app.ctx.servers.stop()
+
+    async def close(_: App) -> None:
+        off_loop.close()
 
     app.after_server_start(start)
     app.before_server_stop(stop)
+    app.after_server_stop(close)
     app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
     Sanic.serve_single(app)
 

@@ -40,6 +40,11 @@ KEYS |= {name: _jose.OctKey.import_key(secret) for name, secret in _SECRETS.item
 _jwt = _jose.JsonWebToken([name for name in ALGORITHMS if "/" not in name])
 
 
+def offered() -> list[str]:
+    """As its registry has them."""
+    return list(_jose.JsonWebSignature.ALGORITHMS_REGISTRY)
+
+
 def public_keys() -> list[dict[str, Any]]:
     """As `as_dict` exports them."""
     return [_rsa.as_dict(), *(KEYS[name].as_dict() for name in (*_CURVES, "EdDSA", "EdDSA/Ed448", SHORT))]

@@ -27,6 +27,11 @@ _SECRETS = {name: name.lower() * (size // 5 + 1) for name, size in _HMAC.items()
 KEYS |= {name: OctKey.import_key(secret) for name, secret in _SECRETS.items()}
 
 
+def offered() -> list[str]:
+    """As its registry has them."""
+    return list(jws.JWSRegistry.algorithms)
+
+
 def public_keys() -> list[dict[str, Any]]:
     """As `as_dict(private=False)` exports them."""
     return [_rsa.as_dict(private=False), *(KEYS[name].as_dict(private=False) for name in (*_CURVES, *_OKP))]

@@ -31,6 +31,11 @@ _SECRETS = {name: name.lower() * (size // 5 + 1) for name, size in _HMAC.items()
 KEYS |= _SECRETS
 
 
+def offered() -> list[str]:
+    """As its registry has them."""
+    return list(_forms.get_default_algorithms())
+
+
 def public_keys() -> list[dict[str, Any]]:
     """As `to_jwk` exports them; the kid is ours, PyJWT gives none."""
     exported = [{**_forms.RSAAlgorithm.to_jwk(_rsa.public_key(), as_dict=True), "kid": "rsa"}]

@@ -2,7 +2,7 @@
 
 As the how-to's gateway does: callers send `Authorization: Bearer <API key>`; `/NAME/…` goes on to that backend with a
 five-minute JWT instead of the key. Its issuer lies under a path, and its JWK Set carries `x5c`. For the tests alone,
-`POST /__mint` signs any header and claims.
+`POST /__mint` signs any header and payload, both given as text.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from joserfc import jws
 from joserfc.jwk import OKPKey, RSAKey
 
 from tests.interop.certificates import x5c
+from tests.interop.tokens import b64
 
 AUDIENCE = "https://api.example"
 LIFETIME = 300
@@ -43,9 +44,11 @@ class Issuer:
             f"{path}/.well-known/jwks.json": jwks,
         }
 
-    def sign(self, header: dict[str, Any], payload: str) -> str:
-        """Any header over any payload."""
-        return jws.serialize_compact(header, payload, self._key, registry=self._registry)
+    def sign(self, header: str, payload: str) -> str:
+        """Any header over any payload, as they stand: a library would write its own JSON."""
+        signing_input = f"{b64(header.encode())}.{b64(payload.encode())}"
+        signature = self._registry.get_alg(self.algorithm).sign(signing_input.encode(), self._key)
+        return f"{signing_input}.{b64(signature)}"
 
     def token_for(self, consumer: str) -> str:
         """What a backend gets."""
@@ -59,7 +62,7 @@ class Issuer:
             "exp": now + LIFETIME,
             "jti": uuid.uuid4().hex,
         }
-        return self.sign(header, json.dumps(claims))
+        return self.sign(json.dumps(header), json.dumps(claims))
 
 
 class Handler(BaseHTTPRequestHandler):

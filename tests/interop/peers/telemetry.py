@@ -1,7 +1,7 @@
 """`python -m tests.interop.peers.telemetry PLACE CONFIG`: a sample under OpenTelemetry's own instrumentation.
 
 PLACE is `aio-outside`, `aio-inside`, `threads-outside`, `threads-inside` (their gRPC interceptor before or after ours),
-`asgi` (their middleware around Sanic under uvicorn) or `sanic` (a third party's instrumentation of Sanic itself). Each
+`aio-patched`, `threads-patched` (their instrumentation, which changes `grpc.aio.server` or `grpc.server` itself), `asgi` (their middleware around Sanic under uvicorn) or `sanic` (a third party's instrumentation of Sanic itself). Each
 finished span is one line: `span {"name": …, "status": …, "attributes": {…}}`.
 """
 
@@ -43,12 +43,22 @@ def provider() -> Any:
     return made
 
 
-async def aio(config: str, outside: bool) -> None:
+def _in_order(place: str, theirs: str, patch: str, ours: Any) -> list[Any]:
+    """The interceptors to hand over; where theirs comes by itself, ours alone."""
+    instrumentation = import_module("opentelemetry.instrumentation.grpc")
+    if place == "patched":
+        getattr(instrumentation, patch)().instrument(tracer_provider=provider())
+        return [ours]
+    interceptor = getattr(instrumentation, theirs)(tracer_provider=provider())
+    return [interceptor, ours] if place == "outside" else [ours, interceptor]
+
+
+async def aio(config: str, place: str) -> None:
     """On grpc.aio."""
-    theirs = import_module("opentelemetry.instrumentation.grpc").aio_server_interceptor(tracer_provider=provider())
     verifier = Settings.from_toml(config).verifier()
     ours = AuthInterceptor(verifier, RULES)
-    server = grpc.aio.server(interceptors=[theirs, ours] if outside else [ours, theirs])
+    interceptors = _in_order(place, "aio_server_interceptor", "GrpcAioInstrumentorServer", ours)
+    server = grpc.aio.server(interceptors=interceptors)
     methods = AioMethods(OffLoop(ProtectedService(NoteStore(MEMORY))))
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -62,13 +72,13 @@ async def aio(config: str, outside: bool) -> None:
         await server.stop(1)
 
 
-def threads(config: str, outside: bool) -> None:
+def threads(config: str, place: str) -> None:
     """On grpc.server."""
-    theirs = import_module("opentelemetry.instrumentation.grpc").server_interceptor(tracer_provider=provider())
     background = VerifierThread(Settings.from_toml(config).verifier())
     background.start()
     ours = SyncAuthInterceptor(background, RULES)
-    server = grpc.server(ThreadPoolExecutor(16), interceptors=[theirs, ours] if outside else [ours, theirs])
+    interceptors = _in_order(place, "server_interceptor", "GrpcInstrumentorServer", ours)
+    server = grpc.server(ThreadPoolExecutor(16), interceptors=interceptors)
     methods = SyncMethods(ProtectedService(NoteStore(MEMORY)))
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -118,15 +128,14 @@ def sanic(config: str) -> None:
 
 def main(place: str, config: str) -> None:
     """Serve until told to end."""
-    places: dict[str, Callable[[], Any]] = {
-        "aio-outside": lambda: asyncio.run(aio(config, True)),
-        "aio-inside": lambda: asyncio.run(aio(config, False)),
-        "threads-outside": lambda: threads(config, True),
-        "threads-inside": lambda: threads(config, False),
+    server, _, order = place.partition("-")
+    servers: dict[str, Callable[[], Any]] = {
+        "aio": lambda: asyncio.run(aio(config, order)),
+        "threads": lambda: threads(config, order),
         "asgi": lambda: asgi(config),
         "sanic": lambda: sanic(config),
     }
-    places[place]()
+    servers[server]()
 
 
 if __name__ == "__main__":

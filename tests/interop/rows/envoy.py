@@ -23,7 +23,7 @@ from tests.interop.forgeries import forgeries
 from tests.interop.issuing import Issuer, wanted
 from tests.interop.pair import Pair
 from tests.interop.processes import Process, free_port
-from tests.interop.rows.clients import KINDS, verdict_of
+from tests.interop.rows.clients import KINDS, verdict_of, with_token
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
 
 __all__ = ["ROWS"]
@@ -80,7 +80,7 @@ def _edge(sheet: Sheet, issuer: Issuer, both: Both, port: int) -> None:
 def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> None:
     mine, theirs = both.authority.issue("mine"), both.authority.issue("theirs")
     token = _bound(issuer, thumbprint(mine[0]))
-    plain = issuer.mint()
+    plain = issuer.mint(scope="notes:read notes:write")
     forged = f'Cert="{_quoted(mine[0])}"'
     for name, files, presented, right, spoofs in (
         ("bound token with its certificate", mine, token, ACCEPTED, False),
@@ -96,16 +96,24 @@ def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> 
             GRPCCaller(f"localhost:{ports['passthrough']}", _PASSED, credentials=credentials) as passed,
         ):
             metadata = {"x_forwarded_client_cert": forged} if spoofs else {}
-            answers = [
-                http.whoami(presented),
-                behind.whoami(presented, **metadata),
-                passed.whoami(presented, **metadata),
-            ]
-            sheet.expect(name, right, answers)
+            callers = (http, behind, passed)
+            sheet.expect(
+                name, right, [http.whoami(presented), *(stub.whoami(presented, **metadata) for stub in callers[1:])]
+            )
+            sheet.expect(f"{name}: notes", right, [caller.notes(presented) for caller in callers])
+            _kinds(sheet, name, presented, right, (behind, passed))
         http.close()
     _no_certificate(sheet, both, ports, token)
     sheet.note("Envoy ends mutual TLS and forwards the certificate in `x-forwarded-client-cert`, for both adapters;")
     sheet.note("where it passes the connection through, gRPC reads the certificate from its own TLS peer.")
+
+
+def _kinds(sheet: Sheet, name: str, token: str, right: str, stubs: tuple[GRPCCaller, ...]) -> None:
+    """Every kind of method; the certificate counts for each."""
+    for stub in stubs:
+        for kind, need, call in KINDS:
+            verdict = verdict_of(with_token(call, token), stub.stub)
+            sheet.expect(f"{name}: {kind}, {need}", right, [Answer(stub.transport, verdict)])
 
 
 def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str) -> None:
@@ -132,7 +140,7 @@ def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str)
 
 
 def _bound(issuer: Issuer, digest: str) -> str:
-    return issuer.mint(cnf={"x5t#S256": digest})
+    return issuer.mint(cnf={"x5t#S256": digest}, scope="notes:read notes:write")
 
 
 def _context(both: Both, files: tuple[Path, Path] | None) -> ssl.SSLContext:

@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 from functools import partial
-from typing import Any
 
 import grpc
 import httpx2
@@ -40,9 +39,14 @@ def _run(algorithm: str, sheet: Sheet) -> None:
     backends = (f"ours={pair.http_url}", f"hono={hono}")
     sheet.start(Process("gateway", [*command, *backends], sheet.folder, env=environment())).line("listening on ")
     jwks = httpx2.get(f"{issuer}/.well-known/jwks.json", timeout=30).json()
-    sheet.check("the JWK Set carries x5c", "HTTP", all("x5c" in member for member in jwks["keys"]))
+    sheet.check("the JWK Set carries x5c", "curl", all("x5c" in member for member in jwks["keys"]))
     requests = sixty(issuer, AUDIENCE, algorithm, partial(_sign, gateway), jwks)
-    sheet.check("sixty requests", "HTTP", len(requests) == 60, f"{len(requests)} of them")
+    names = {sent.name for sent in requests}
+    sheet.check("sixty requests", "curl", len(requests) == len(names) == 60, f"{len(requests)} of them")
+    sheet.check(
+        "every difference has its request", "curl", names >= DIFFERENCES.keys(), f"{DIFFERENCES.keys() - names}"
+    )
+    _minted(sheet, gateway)
     for sent in requests:
         ours = _curl(sent, f"{gateway}/ours" if sent.front else pair.http_url)
         theirs = _curl(sent, f"{gateway}/hono" if sent.front else hono)
@@ -64,7 +68,20 @@ def _compare(sheet: Sheet, sent: Sent, ours: str, theirs: str) -> None:
     sheet.check(f"{sent.name}, beside Hono with jose", "curl", same is expected, otherwise)
 
 
-def _sign(gateway: str, header: dict[str, Any], payload: str) -> str:
+def _minted(sheet: Sheet, gateway: str) -> None:
+    """What the gateway made of an API key, as both backends understood it."""
+    told = [
+        httpx2.get(f"{gateway}/{name}/whoami", headers={"authorization": "Bearer key-of-ada"}, timeout=30).json()
+        for name in ("ours", "hono")
+    ]
+    for who in told:
+        lived = who.get("exp", 0) - who.get("iat", 0)
+        sheet.check(
+            "an API key becomes a token of five minutes", "curl", (who.get("sub"), lived) == ("ada", 300), f"{who}"
+        )
+
+
+def _sign(gateway: str, header: str, payload: str) -> str:
     response = httpx2.post(f"{gateway}/__mint", json={"header": header, "payload": payload}, timeout=30)
     response.raise_for_status()
     token: str = response.json()["token"]

@@ -80,6 +80,7 @@ def _h2load(sheet: Sheet) -> None:
                 capture_output=True,
                 text=True,
                 check=True,
+                timeout=300,
             ).stdout
             answered = f"{_CALLS} succeeded, 0 failed" in load and f"status codes: {_CALLS} 2xx" in load
             sheet.check(f"{name}: every call is answered", caller.transport, answered, load[-600:])
@@ -89,7 +90,11 @@ def _h2load(sheet: Sheet) -> None:
             expected = _CALLS if right == ACCEPTED else 0
             sheet.check(f"{name}: {expected} notes were added", caller.transport, added == expected, f"{added}")
             said = subprocess.run(
-                ["nghttp", "-v", "-n", "-d", str(body), *headers, url], capture_output=True, text=True, check=True
+                ["nghttp", "-v", "-n", "-d", str(body), *headers, url],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=300,
             ).stdout
             sheet.expect(f"{name}: trailers, as nghttp shows them", right, [Answer(caller.transport, _trailers(said))])
             held = _notes(caller, issuer.mint())

@@ -69,10 +69,12 @@ def _run(sheet: Sheet) -> None:
     process.until_listening(http)
     process.until_listening(grpc)
     callers = json.dumps(issuer.callers())
-    found = node_report(sheet, "node/fetch_calls.mjs", f"http://127.0.0.1:{http}", callers, issuer.brief(BRIEF))
+    found = node_report(sheet, "node/fetch_calls.mjs", f"http://127.0.0.1:{http}", callers, issuer.brief_order(BRIEF))
     ends = {"event stream until the token ends": "ended", "websocket until the token ends": "1008 token_expired"}
     judge_report(sheet, "HTTP through nginx", found, ends)
-    found = node_report(sheet, "node/grpc_calls.mjs", f"127.0.0.1:{grpc}", str(PROTO), callers, issuer.brief(BRIEF))
+    found = node_report(
+        sheet, "node/grpc_calls.mjs", f"127.0.0.1:{grpc}", str(PROTO), callers, issuer.brief_order(BRIEF)
+    )
     streams = ("server streaming until the token ends", "bidirectional until the token ends")
     judge_report(sheet, "gRPC through nginx", found, dict.fromkeys(streams, "token_expired"))
 

@@ -13,12 +13,12 @@ from tests.interop.callers import GRPCCaller, HTTPCaller
 from tests.interop.issuing import Issuer, wanted
 from tests.interop.pair import environment, toml
 from tests.interop.processes import Process
-from tests.interop.rows.clients import KINDS, verdict_of
+from tests.interop.rows.clients import KINDS, verdict_of, with_token
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
 
 __all__ = ["ROWS"]
 
-_GRPC = ("aio-outside", "aio-inside", "threads-outside", "threads-inside")
+_GRPC = ("aio-outside", "aio-inside", "aio-patched", "threads-outside", "threads-inside", "threads-patched")
 _HTTP = ("asgi", "sanic")
 
 
@@ -50,31 +50,13 @@ def _call_grpc(sheet: Sheet, place: str, target: str, callers: dict[str, str | N
             right = wanted(name, None)
             answer = caller.whoami(token)
             sheet.expect(f"{place}: whoami: {name}", right, [Answer("gRPC", answer.verdict)])
-            seen += right == ACCEPTED or place.endswith("outside")
+            seen += right == ACCEPTED or not place.endswith("inside")
             for kind, need, call in KINDS:
                 right = wanted(name, need)
-                said = verdict_of(_with_token(call, token), caller.stub)
+                said = verdict_of(with_token(call, token), caller.stub)
                 sheet.expect(f"{place}: {kind}, {need}: {name}", right, [Answer("gRPC", said)])
-                seen += right == ACCEPTED or place.endswith("outside")
+                seen += right == ACCEPTED or not place.endswith("inside")
     return seen
-
-
-def _with_token(call: Any, token: str | None) -> Any:
-    """The call, with the token as metadata."""
-    metadata = [] if token is None else [("authorization", f"Bearer {token}")]
-    return lambda stub: call(_Carrying(stub, metadata))
-
-
-class _Carrying:
-    """A stub whose every call carries this metadata."""
-
-    def __init__(self, stub: Any, metadata: list[tuple[str, str]]) -> None:
-        self._stub = stub
-        self._metadata = metadata
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._stub, name)
-        return lambda request, **options: method(request, metadata=self._metadata, **options)
 
 
 def _call_http(sheet: Sheet, place: str, target: str, callers: dict[str, str | None]) -> int:

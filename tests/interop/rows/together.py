@@ -71,4 +71,4 @@ def _principals(sheet: Sheet, issuer: Issuer, http: HTTPCaller, stub: GRPCCaller
         sheet.check(f"{case}: another token's principal is not", "HTTP in one process", not answer["equal"])
 
 
-ROWS = (Row("together", "Both libraries in one process; two issuers with the same kids", (), _run),)
+ROWS = (Row("together", "Both libraries in one process; two issuers with the same kids", ("pypi:joserfc",), _run),)

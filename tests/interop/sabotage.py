@@ -1,0 +1,59 @@
+"""`python -m tests.interop.sabotage [WAY …]`: break bearward in each way, and see that every row notices.
+
+Rule of this file: a row that stays good while verification is switched off, or while everybody is refused, judges
+nothing. The ways are in `sabotaged/`; which rows a way is no business of is written here, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tests.interop.rows import ROWS
+from tests.interop.runner import run, say, stop_when_told
+
+__all__ = ["main"]
+
+_NO_SCOPES = frozenset(
+    {
+        "maker-joserfc",
+        "maker-pyjwt",
+        "maker-authlib",
+        "oidc-provider",
+        "glewlwyd",
+        "oauth2-mock-server",
+        "cognito",
+        "shape-entra-common",
+        "how-to-EdDSA",
+        "how-to-RS256",
+        "together",
+    }
+)
+"""Rows about tokens: they call what any valid token may call."""
+_NO_KEYS = frozenset({"shape-entra-common"})
+"""Its metadata is refused, so no key is ever there, and no token is looked at further."""
+UNCONCERNED: dict[str, frozenset[str]] = {
+    "accepts": frozenset(),
+    "refuses": frozenset(),
+    "unsigned": _NO_KEYS,
+    "unvalidated": _NO_KEYS,
+    "unauthorized": _NO_SCOPES,
+}
+
+
+def main(ways: list[str]) -> int:
+    """The exit code is 1 where a row did not notice."""
+    stop_when_told()
+    unnoticed = []
+    for way in ways or UNCONCERNED:
+        os.environ["INTEROP_SABOTAGE"] = way
+        say([f"## {way}"])
+        concerned = (row for row in ROWS if row.name not in UNCONCERNED[way])
+        blind = (row.name for row in concerned if not run(row, until_wrong=True).wrong)
+        unnoticed += [f"{name} does not notice: {way}" for name in blind]
+    say(unnoticed or ["every row notices"])
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,76 @@
+"""Breaks bearward on purpose in the processes of a run, so that it can be seen which rows notice: `sabotage.py`.
+
+Rule of this file: `INTEROP_SABOTAGE` names one way; without it nothing happens. Python imports this file by its name
+when the folder is on the path, which it is in such a run alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from bearward import Principal, Requirement, Verifier, verification, verifier
+from bearward.errors import AuthError, Refusal
+from bearward.jose.compact import UnverifiedToken, take_apart
+from bearward.jose.jwk import VerificationKey
+from bearward.jose.jwk_set import JWKSet
+
+
+def accepts() -> None:
+    """Verification is switched off: whatever can be read is let in."""
+
+    def verify_now(self: Verifier, token: str, **_: Any) -> Principal:
+        return Principal.of_verified(take_apart(token).claims, "nobody's key")
+
+    async def verify(self: Verifier, token: str, **_: Any) -> Principal:
+        return verify_now(self, token)
+
+    _put(Verifier, verify_now=verify_now, verify=verify, recall=lambda self, token: None)
+
+
+def refuses() -> None:
+    """Nobody is let in."""
+
+    def verify_now(self: Verifier, token: str, **_: Any) -> Principal:
+        raise AuthError(Refusal.SIGNATURE_INVALID)
+
+    async def verify(self: Verifier, token: str, **_: Any) -> Principal:
+        return verify_now(self, token)
+
+    _put(Verifier, verify_now=verify_now, verify=verify, recall=lambda self, token: None)
+
+
+def unsigned() -> None:
+    """Signatures are not looked at: any key of the set will do."""
+
+    def signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
+        return (*keys.candidates(token.header.alg, token.header.kid), *keys.keys)[0]
+
+    for module in (verification, verifier):
+        _put(module, signing_key=signing_key)
+
+
+def unvalidated() -> None:
+    """Claims are not looked at."""
+    for module in (verification, verifier):
+        _put(module, validate=lambda claims, policy, now, **more: None)
+
+
+def unauthorized() -> None:
+    """Whoever is known may do everything."""
+    for kind in Requirement.__subclasses__():
+        _put(kind, unmet=lambda self, principal, now: None)
+
+
+def _put(where: Any, **names: Any) -> None:
+    for name, value in names.items():
+        if hasattr(where, name):
+            setattr(where, name, value)
+
+
+WAYS: dict[str, Callable[[], None]] = {
+    way.__name__: way for way in (accepts, refuses, unsigned, unvalidated, unauthorized)
+}
+if os.environ.get("INTEROP_SABOTAGE"):
+    WAYS[os.environ["INTEROP_SABOTAGE"]]()
