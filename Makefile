@@ -92,6 +92,11 @@ interop: ## other people's issuers, clients and proxies against both samples; wr
 	$(PYTHON) tests/interop/install.py
 	$(INTEROP)/venv/bin/python -m tests.interop $(ARGS)
 
+.PHONY: sabotage
+sabotage: ## break bearward on purpose; exits with 1 where a row of interop does not notice; takes half an hour
+	$(PYTHON) tests/interop/install.py
+	$(INTEROP)/venv/bin/python -m tests.interop.sabotage $(ARGS)
+
 .venv/bench: constraints.txt pyproject.toml | venv
 	@$(PY) -m pip --disable-pip-version-check -qq install --constraint constraints.txt --group bench
 	@touch $@

@@ -10,8 +10,7 @@ import sys
 import time
 from typing import Any
 
-import httpx2
-
+from tests.interop import loopback
 from tests.interop.pair import AUDIENCE, environment
 from tests.interop.processes import Process
 from tests.interop.sheet import ACCEPTED, Sheet
@@ -34,7 +33,7 @@ class Issuer:
 
     def document(self, name: str) -> Any:
         """`jwks`, `secrets` or `algorithms`."""
-        return httpx2.get(f"{self.url}/{name}", timeout=30).json()
+        return loopback.get(f"{self.url}/{name}").json()
 
     def mint(
         self, algorithm: str = "ES256", *, header: dict[str, Any] | None = None, issuer: str = "", **changes: Any
@@ -48,7 +47,7 @@ class Issuer:
         return self._minted({"algorithm": algorithm, "header": header or {}, "claims": claims})
 
     def _minted(self, order: dict[str, Any]) -> str:
-        answer = httpx2.post(f"{self.url}/mint", json=order, timeout=30)
+        answer = loopback.post(f"{self.url}/mint", json=order)
         answer.raise_for_status()
         token: str = answer.json()["token"]
         return token

@@ -31,24 +31,25 @@ class Pair:
     def __init__(self, sheet: Sheet, *issuers: Mapping[str, Any], sync: bool = False, name: str = "pair") -> None:
         config = sheet.folder / f"{name}.toml"
         config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
-        self.http_url = self._started(sheet, f"{name}-http", "samples.http_server", config)
-        self.grpc_target = self._started(sheet, f"{name}-grpc", "samples.grpc_server", config).removeprefix("grpc://")
+        servers = [("http", "samples.http_server"), ("grpc", "samples.grpc_server")]
+        servers += [("sync", "samples.grpc_server")] if sync else []
+        # all at once: what takes time is that each imports what it needs
+        started = [self._started(sheet, f"{name}-{kind}", kind, module, config) for kind, module in servers]
+        self.http_url, *targets = [process.line("listening on ") for process in started]
+        self.grpc_target, self.sync_target = (*(target.removeprefix("grpc://") for target in targets), "")[:2]
         self.http = HTTPCaller(self.http_url)
         self.grpc = GRPCCaller(self.grpc_target)
         self.callers: list[HTTPCaller | GRPCCaller] = [self.http, self.grpc]
-        self.sync_target = ""
         if sync:
-            started = self._started(sheet, f"{name}-sync", "samples.grpc_server", config, "--sync")
-            self.sync_target = started.removeprefix("grpc://")
             self.callers.append(GRPCCaller(self.sync_target, "gRPC on threads"))
         for caller in self.callers:
             sheet.stack.callback(caller.close)
 
     @staticmethod
-    def _started(sheet: Sheet, name: str, module: str, config: Path, *more: str) -> str:
+    def _started(sheet: Sheet, name: str, kind: str, module: str, config: Path) -> Process:
+        more = ("--sync",) if kind == "sync" else ()
         command = [sys.executable, "-m", module, "--port", "0", "--config", config, *more]
-        process = sheet.start(Process(name, command, sheet.folder, env=environment()))
-        return process.line("listening on ")
+        return sheet.start(Process(name, command, sheet.folder, env=environment()))
 
     def ask(self, token: str | None) -> list[Answer]:
         """What each transport answers to `whoami`; where both accept, they must tell the same, and it the token's."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx2
 
+from tests.interop import loopback
+
 __all__ = [
     "b64",
     "claims_of",
@@ -75,7 +77,7 @@ def hs512(head: str, claims: dict[str, Any], secret: bytes) -> str:
 
 def post_form(url: str, form: dict[str, str], *, auth: tuple[str, str] | None = None) -> dict[str, Any]:
     """The JSON answer of a token endpoint; raises where it is no 2xx."""
-    response = httpx2.post(url, data=form, auth=auth, timeout=30, trust_env=False)
+    response = loopback.post(url, data=form, auth=auth or httpx2.USE_CLIENT_DEFAULT)
     if not response.is_success:
         raise RuntimeError(f"{url}: {response.status_code} {response.text[:300]}")
     answer: dict[str, Any] = response.json()

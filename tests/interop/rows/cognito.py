@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-import httpx2
-
+from tests.interop import loopback
 from tests.interop.forgeries import forgeries
 from tests.interop.pair import AUDIENCE, Pair, environment
 from tests.interop.processes import Process, free_port
@@ -47,7 +46,7 @@ def _run(sheet: Sheet) -> None:
     sheet.check("it names the client and its use", "HTTP", claims_of(access).keys() >= {"client_id", "token_use"})
     sheet.expect("access token", ACCEPTED, pair.ask(access))
     sheet.expect("ID token", "audience_mismatch", pair.ask(identity))
-    for name, forged, wanted in forgeries(access, httpx2.get(found["jwks_uri"], timeout=30).json()):
+    for name, forged, wanted in forgeries(access, loopback.get(found["jwks_uri"]).json()):
         sheet.expect(name, wanted, pair.ask(forged))
     others = Pair(sheet, {**ours, "client_ids": ["another-app"]}, name="others")
     sheet.expect("a token of another client", "claim_mismatch", others.ask(access))

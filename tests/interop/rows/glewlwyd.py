@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from tests.interop import loopback
 from tests.interop.forgeries import forgeries
 from tests.interop.pair import AUDIENCE, Pair
 from tests.interop.processes import Process, free_port
@@ -34,7 +35,7 @@ _CURVES: dict[str, ec.EllipticCurve] = {"ES256": ec.SECP256R1(), "ES512": ec.SEC
 
 def _run(sheet: Sheet) -> None:
     url = _started(sheet)
-    with httpx2.Client(base_url=url, timeout=30, trust_env=False) as admin:
+    with httpx2.Client(base_url=url) as admin:
         _set_up(admin)
         for algorithm, kind in _KINDS.items():
             key = _private_key(algorithm)
@@ -65,11 +66,11 @@ def _run(sheet: Sheet) -> None:
 
 def _judge(sheet: Sheet, pair: Pair, issuer: str, algorithm: str) -> None:
     sheet.algorithms[algorithm] = None
-    metadata = httpx2.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
+    metadata = loopback.get(f"{issuer}/.well-known/openid-configuration").json()
     sheet.check(
         f"{algorithm}: double slash in jwks_uri", "HTTP", "//api/" in metadata["jwks_uri"], metadata["jwks_uri"]
     )
-    jwks = httpx2.get(metadata["jwks_uri"], timeout=30).json()
+    jwks = loopback.get(metadata["jwks_uri"]).json()
     good = _token(issuer)
     sheet.check(f"{algorithm}: signed so", "HTTP", header_of(good)["alg"] == algorithm, header_of(good)["alg"])
     sheet.expect(f"{algorithm}: good", ACCEPTED, pair.ask(good))

@@ -12,9 +12,9 @@ import sys
 from functools import partial
 
 import grpc
-import httpx2
 
 from samples.v1 import sample_pb2
+from tests.interop import loopback
 from tests.interop.callers import grpc_verdict, http_verdict
 from tests.interop.node_peer import node
 from tests.interop.pair import AUDIENCE, Pair, environment
@@ -38,7 +38,7 @@ def _run(algorithm: str, sheet: Sheet) -> None:
     command = [sys.executable, "-m", "tests.interop.peers.gateway", algorithm, str(port)]
     backends = (f"ours={pair.http_url}", f"hono={hono}")
     sheet.start(Process("gateway", [*command, *backends], sheet.folder, env=environment())).line("listening on ")
-    jwks = httpx2.get(f"{issuer}/.well-known/jwks.json", timeout=30).json()
+    jwks = loopback.get(f"{issuer}/.well-known/jwks.json").json()
     sheet.check("the JWK Set carries x5c", "curl", all("x5c" in member for member in jwks["keys"]))
     requests = sixty(issuer, AUDIENCE, algorithm, partial(_sign, gateway), jwks)
     names = {sent.name for sent in requests}
@@ -71,7 +71,7 @@ def _compare(sheet: Sheet, sent: Sent, ours: str, theirs: str) -> None:
 def _minted(sheet: Sheet, gateway: str) -> None:
     """What the gateway made of an API key, as both backends understood it."""
     told = [
-        httpx2.get(f"{gateway}/{name}/whoami", headers={"authorization": "Bearer key-of-ada"}, timeout=30).json()
+        loopback.get(f"{gateway}/{name}/whoami", headers={"authorization": "Bearer key-of-ada"}).json()
         for name in ("ours", "hono")
     ]
     for who in told:
@@ -82,7 +82,7 @@ def _minted(sheet: Sheet, gateway: str) -> None:
 
 
 def _sign(gateway: str, header: str, payload: str) -> str:
-    response = httpx2.post(f"{gateway}/__mint", json={"header": header, "payload": payload}, timeout=30)
+    response = loopback.post(f"{gateway}/__mint", json={"header": header, "payload": payload})
     response.raise_for_status()
     token: str = response.json()["token"]
     return token
@@ -120,7 +120,7 @@ def _curl(sent: Sent, url: str) -> str:
 def _grpc(pair: Pair, sent: Sent) -> str:
     metadata = tuple(("authorization", value) for value in sent.authorization)
     try:
-        pair.grpc.stub.Access(sample_pb2.AccessRequest(), metadata=metadata, timeout=30)
+        pair.grpc.stub.Access(sample_pb2.AccessRequest(), metadata=metadata)
     except grpc.RpcError as error:
         return grpc_verdict(error)
     return ACCEPTED

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import httpx2
-
+from tests.interop import loopback
 from tests.interop.forgeries import forgeries
 from tests.interop.node_peer import node
 from tests.interop.pair import AUDIENCE, Pair
@@ -19,7 +18,7 @@ def _run(sheet: Sheet) -> None:
     issuer = node(sheet, "node/mock_server.mjs", *_ALGORITHMS).line("listening on ")
     # it calls itself localhost, which is what its tokens say
     pair = Pair(sheet, {"issuer": issuer, "audience": AUDIENCE})
-    jwks = httpx2.get(f"{issuer}/jwks", timeout=30).json()
+    jwks = loopback.get(f"{issuer}/jwks").json()
     form = {"grant_type": "client_credentials", "scope": "notes:read", "aud": AUDIENCE}
     expired = post_form(f"{issuer}/token", {**form, "lifetime": "1"})["access_token"]
     seen = set()

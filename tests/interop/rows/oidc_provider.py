@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx2
-
+from tests.interop import loopback
 from tests.interop.forgeries import forgeries
 from tests.interop.node_peer import node
 from tests.interop.pair import AUDIENCE, QUICK, Pair
@@ -45,7 +44,7 @@ def _run(sheet: Sheet) -> None:
 
 
 def _jwks(sheet: Sheet, issuer: str) -> dict[str, Any]:
-    response = httpx2.get(f"{issuer}/jwks", timeout=30)
+    response = loopback.get(f"{issuer}/jwks")
     kind = response.headers["content-type"]
     sheet.check("JWKS as application/jwk-set+json", "HTTP", kind.startswith("application/jwk-set+json"), kind)
     jwks: dict[str, Any] = response.json()
@@ -61,7 +60,7 @@ def _rotation(sheet: Sheet, issuer: str, token: Callable[[str], str]) -> None:
     pair = Pair(sheet, {"issuer": issuer, "audience": AUDIENCE, "keys": keys}, name="rotation")
 
     def change(what: str) -> None:
-        httpx2.post(f"{issuer}/control/{what}", timeout=30).raise_for_status()
+        loopback.post(f"{issuer}/control/{what}").raise_for_status()
 
     old = token("ES256")
     sheet.expect("before a key is added", ACCEPTED, pair.ask(old))

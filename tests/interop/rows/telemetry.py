@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.interop.callers import GRPCCaller, HTTPCaller
@@ -26,9 +27,7 @@ def _run(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
     config = sheet.folder / "telemetry.toml"
     config.write_text(toml([issuer.trust]), encoding="utf-8")
-    for place in (*_GRPC, *_HTTP):
-        command = [sys.executable, "-m", "tests.interop.peers.telemetry", place, config]
-        process = sheet.start(Process(place, command, sheet.folder, env=environment()))
+    for place, process in [(place, _started(sheet, place, config)) for place in (*_GRPC, *_HTTP)]:
         scheme, _, target = process.line("listening on ").partition("://")
         callers = issuer.callers()
         called = (
@@ -40,6 +39,11 @@ def _run(sheet: Sheet) -> None:
         "Sanic application: between the two stands a wrapper that makes a list of it."
     )
     sheet.note("Outside ours it sees refused calls too; inside it sees the calls that were let in.")
+
+
+def _started(sheet: Sheet, place: str, config: Path) -> Process:
+    command = [sys.executable, "-m", "tests.interop.peers.telemetry", place, config]
+    return sheet.start(Process(place, command, sheet.folder, env=environment()))
 
 
 def _call_grpc(sheet: Sheet, place: str, target: str, callers: dict[str, str | None]) -> int:

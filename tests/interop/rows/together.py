@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-import httpx2
-
+from tests.interop import loopback
 from tests.interop.both_servers import Both
 from tests.interop.callers import GRPCCaller, HTTPCaller
 from tests.interop.issuing import Issuer
@@ -67,7 +66,7 @@ def _principals(sheet: Sheet, issuer: Issuer, http: HTTPCaller, stub: GRPCCaller
             f"{case}: the principals are equal", "HTTP in one process", same["equal"] and same["hash"], f"{same}"
         )
         twin = issuer.mint(jti=uuid.uuid4().hex, **claims)
-        answer = httpx2.get(f"{http.url}/same", headers={"authorization": f"Bearer {twin}"}, timeout=30).json()
+        answer = loopback.get(f"{http.url}/same", headers={"authorization": f"Bearer {twin}"}).json()
         sheet.check(f"{case}: another token's principal is not", "HTTP in one process", not answer["equal"])
 
 
