@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import grpc
 import httpx2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from samples.v1 import sample_pb2, sample_pb2_grpc
 from tests.interop.sheet import ACCEPTED, Answer
@@ -48,6 +49,10 @@ class HTTPCaller:
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """`GET` anything."""
         return self._client.get(path, headers=headers)
+
+    def ready(self) -> bool:
+        """Whether `/readyz` says that every issuer's keys are there."""
+        return self.get("/readyz").status_code == 200
 
     def close(self) -> None:
         """Hang up."""
@@ -89,6 +94,12 @@ class GRPCCaller:
         except grpc.RpcError as error:
             return Answer(self.transport, grpc_verdict(error))
         return Answer(self.transport, ACCEPTED)
+
+    def ready(self) -> bool:
+        """Whether the health service says that every issuer's keys are there."""
+        stub: Any = health_pb2_grpc.HealthStub(self.channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT, wait_for_ready=True)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def close(self) -> None:
         """Hang up."""

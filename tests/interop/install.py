@@ -22,7 +22,7 @@ sys.path.insert(0, str(TOP))
 from tests.interop import manifest  # noqa: E402  (the path stands above)
 
 INPUTS = ("requirements.txt", "constraints.txt", "package.json", "package-lock.json", "install.py")
-PIP = (str(manifest.PYTHON), "-m", "pip", "--disable-pip-version-check", "-q", "install")
+PIP = (str(manifest.PYTHON), "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-compile")
 
 
 def main() -> int:

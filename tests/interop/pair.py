@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ class Pair:
         servers = [("http", "samples.http_server"), ("grpc", "samples.grpc_server")]
         servers += [("sync", "samples.grpc_server")] if sync else []
         # all at once: what takes time is that each imports what it needs
-        started = [self._started(sheet, f"{name}-{kind}", kind, module, config) for kind, module in servers]
-        self.http_url, *targets = [process.line("listening on ") for process in started]
+        self._processes = [self._started(sheet, f"{name}-{kind}", kind, module, config) for kind, module in servers]
+        self.http_url, *targets = [process.line("listening on ") for process in self._processes]
         self.grpc_target, self.sync_target = (*(target.removeprefix("grpc://") for target in targets), "")[:2]
         self.http = HTTPCaller(self.http_url)
         self.grpc = GRPCCaller(self.grpc_target)
@@ -51,6 +52,11 @@ class Pair:
         command = [sys.executable, "-m", module, "--port", "0", "--config", config, *more]
         return sheet.start(Process(name, command, sheet.folder, env=environment()))
 
+    def until_ready(self) -> None:
+        """Wait until all have their issuers' keys: for issuers that come up after the samples."""
+        for process, caller in zip(self._processes, self.callers, strict=True):
+            process.until(partial(_true, caller.ready), "no keys")
+
     def ask(self, token: str | None) -> list[Answer]:
         """What each transport answers to `whoami`; where both accept, they must tell the same, and it the token's."""
         answers = [caller.whoami(token) for caller in self.callers]
@@ -59,6 +65,10 @@ class Pair:
     def ask_notes(self, token: str | None) -> list[Answer]:
         """What each transport answers to a call that needs the scope `notes:read`."""
         return [caller.notes(token) for caller in self.callers]
+
+
+def _true(ready: Callable[[], bool]) -> bool | None:
+    return ready() or None
 
 
 def _honest(answer: Answer, token: str | None) -> Answer:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bearward import Principal, authorize, claim, scope
 from bearward.settings import Settings
 from tests.interop.manifest import HERE, TOP
 
@@ -34,3 +35,29 @@ def test_a_shape_has_its_section_its_sources_and_both_verdicts(shape: str) -> No
     assert (fixture["name"] in BLOCKS) is ("trust" not in fixture) is ("accepted" in wanted)
     assert wanted - {"accepted"}
     assert all(source["url"].startswith("https://") and source["says"] for source in fixture["sources"])
+
+
+REQUIREMENTS = re.findall(r"^\| (.*?) \| .*? \| (`(?:scope|claim).*`) \|$", PAGE, re.MULTILINE)
+CALLERS = {
+    "Keycloak": SHAPES["keycloak"]["claims"]["of a user"],
+    "Entra, of a user": SHAPES["entra-v2"]["claims"]["of a user"],
+    "Entra, of an application": SHAPES["entra-v2"]["claims"]["of an application"],
+    "Auth0": SHAPES["auth0"]["claims"]["Auth0 profile"],
+    "Okta": SHAPES["okta"]["claims"]["of a user"],
+    "Cognito": {"iss": "https://cognito.example", "scope": "openid notes/read", "cognito:groups": ["readers"]},
+    "Google": SHAPES["google"]["claims"]["of a service account"],
+    "Kubernetes": SHAPES["kubernetes"]["claims"]["bound"],
+}
+
+
+@pytest.mark.parametrize(("issuer", "requirements"), REQUIREMENTS, ids=[issuer for issuer, _ in REQUIREMENTS])
+def test_a_requirement_of_the_table_is_met_by_that_issuers_caller(issuer: str, requirements: str) -> None:
+    """Each is Python as it stands, and lets the caller of the shape in."""
+    caller = Principal.of_verified(CALLERS[issuer], "any key")
+    for written in re.findall(r"`(.*?)`", requirements):
+        authorize(caller, eval(written, {"claim": claim, "scope": scope}), 0.0)
+
+
+def test_every_issuer_of_the_table_is_tried() -> None:
+    """None was lost to a slip in the table."""
+    assert [issuer for issuer, _ in REQUIREMENTS] == list(CALLERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -194,3 +195,13 @@ def test_an_outcome_that_did_not_run_has_no_verdicts() -> None:
     row = Row("row", "a row", ("pypi:absent",), _good)
     outcomes: list[Outcome] = [run(row), run(Row("other", "another", (), _good))]
     assert "1 rows ran, 1 did not: 1 cases, 2 verdicts right, 0 wrong." in table(outcomes)
+
+
+def test_the_page_is_of_the_run_that_is_written_down() -> None:
+    """`docs/interop.md` and `ran.json` are committed together, and nothing was wrong."""
+    known = ran.load(manifest.HERE / "ran.json")
+    cases = sum(row["cases"] for row in known.values())
+    page = (manifest.TOP / "docs" / "interop.md").read_text(encoding="utf-8")
+    assert re.search(
+        rf"^{len(known)} rows ran, 0 did not: {cases} cases, \d+ verdicts right, 0 wrong\.$", page, re.MULTILINE
+    )

@@ -16,6 +16,9 @@ from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
 
 __all__ = ["ROWS"]
 
+_TIMED_OUT = 28
+"""curl's exit code where it was curl that lost patience."""
+
 
 def _run(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
@@ -53,7 +56,8 @@ def _run(sheet: Sheet) -> None:
                 sent = answer["size_upload"]
                 sheet.check(f"{kind}: {name}: nothing was uploaded", "HTTP", sent < 300_000, f"{sent} octets")
     stream = _curled(pair.http_url, issuer.brief(BRIEF), "-N", "/notes/stream")
-    sheet.check("event stream ends with its token", "HTTP", stream["http_code"] == 200 and stream["time_total"] < 20)
+    by_itself = stream["exitcode"] != _TIMED_OUT
+    sheet.check("event stream ends with its token", "HTTP", stream["http_code"] == 200 and by_itself, f"{stream}")
 
 
 def _curled(url: str, token: str | None, *arguments: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def _run(algorithm: str, sheet: Sheet) -> None:
     command = [sys.executable, "-m", "tests.interop.peers.gateway", algorithm, str(port)]
     backends = (f"ours={pair.http_url}", f"hono={hono}")
     sheet.start(Process("gateway", [*command, *backends], sheet.folder, env=environment())).line("listening on ")
+    pair.until_ready()  # they came up before their issuer
     jwks = loopback.get(f"{issuer}/.well-known/jwks.json").json()
     sheet.check("the JWK Set carries x5c", "curl", all("x5c" in member for member in jwks["keys"]))
     requests = sixty(issuer, AUDIENCE, algorithm, partial(_sign, gateway), jwks)

@@ -81,7 +81,7 @@ def _rotation(sheet: Sheet, issuer: str, token: Callable[[str], str]) -> None:
 
 def _becomes(sheet: Sheet, pair: Pair, case: str, token: str, wanted: str) -> None:
     """Ask until all transports answer so: the change is seen when the held key set has aged."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     answers = pair.ask(token)
     while any(answer.verdict not in wanted.split("|") for answer in answers) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -86,7 +86,7 @@ def _spans(sheet: Sheet, place: str, process: Process, called: int, callers: dic
         return spans if len(spans) >= called else None
 
     try:
-        spans = process.until(enough, f"fewer than {called} spans", timeout=20)
+        spans = process.until(enough, f"fewer than {called} spans", timeout=60)
     except RuntimeError as error:
         sheet.check(f"{place}: a span for each call", transport, False, str(error)[:200])
         return
