@@ -21,7 +21,9 @@ from tests.interop import manifest
 from tests.interop.sheet import EnoughError, Row, Sheet
 from tests.interop.table import Outcome
 
-__all__ = ["faults", "run", "say", "stop_when_told"]
+__all__ = ["BROKE", "faults", "run", "say", "stop_when_told"]
+
+BROKE = "the row broke"
 
 _FORGER = "pypi:joserfc"
 """What every row forges tokens by."""
@@ -48,7 +50,7 @@ def _judge(row: Row, sheet: Sheet) -> None:
     except EnoughError:
         pass
     except Exception:  # noqa: BLE001  (whatever breaks a row is a fault of the run)
-        sheet.wrong.append(f"the row broke: {traceback.format_exc(limit=-4)}")
+        sheet.wrong.append(f"{BROKE}: {traceback.format_exc(limit=-4)}")
     sheet.stack.close()
     sheet.wrong += [f"{name} had to be killed" for name in sheet.left]
     if not sheet.right and not sheet.wrong:

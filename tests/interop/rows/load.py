@@ -69,6 +69,7 @@ def _h2load(sheet: Sheet) -> None:
     body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
     for caller, target in ((pair.callers[1], pair.grpc_target), (pair.callers[2], pair.sync_target)):
         assert isinstance(caller, GRPCCaller)
+        sheet.expect("a reader may count the notes", ACCEPTED, [caller.notes(issuer.mint())])
         held = 0
         for name, token in issuer.callers().items():
             headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from bearward import Principal, Requirement, Verifier, verification, verifier
+from bearward import Principal, Requirement, Verifier, verifier
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken, take_apart
 from bearward.jose.jwk import VerificationKey
@@ -44,17 +44,15 @@ def refuses() -> None:
 def unsigned() -> None:
     """Signatures are not looked at: any key of the set will do."""
 
-    def signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
+    def find_signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
         return (*keys.candidates(token.header.alg, token.header.kid), *keys.keys)[0]
 
-    for module in (verification, verifier):
-        _put(module, signing_key=signing_key)
+    _put(verifier, find_signing_key=find_signing_key)
 
 
 def unvalidated() -> None:
     """Claims are not looked at."""
-    for module in (verification, verifier):
-        _put(module, validate=lambda claims, policy, now, **more: None)
+    _put(verifier, check_times=lambda claims, policy, now: None, check_content=lambda claims, policy, **more: None)
 
 
 def unauthorized() -> None:
@@ -65,8 +63,8 @@ def unauthorized() -> None:
 
 def _put(where: Any, **names: Any) -> None:
     for name, value in names.items():
-        if hasattr(where, name):
-            setattr(where, name, value)
+        getattr(where, name)  # what is not there any more is put in vain, and must not look as if it were
+        setattr(where, name, value)
 
 
 WAYS: dict[str, Callable[[], None]] = {

@@ -1,0 +1,59 @@
+"""The ways in which a run breaks bearward: each does what it says, and so must be noticed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.interop.manifest import HERE
+from tests.interop.sabotage import UNCONCERNED
+
+PROGRAM = """
+import asyncio
+from bearward import AuthError, TrustedIssuer, Verifier, authorize, scope
+from bearward.testing import LocalIssuer, tamper
+
+async def main():
+    with LocalIssuer(audience="https://api.example") as issuer:
+        good = issuer.mint(scope="notes:read")
+        async with Verifier(TrustedIssuer(issuer.url, audience="https://api.example")) as verifier:
+            for token, needed in (
+                (good, "notes:read"), (tamper(good, sub="root"), "notes:read"),
+                (issuer.mint(scope="notes:read", lifetime=-1), "notes:read"), (good, "notes:write"),
+            ):
+                try:
+                    authorize(await verifier.verify(token), scope(needed), verifier.now())
+                except AuthError as refused:
+                    print(refused.code)
+                else:
+                    print("accepted")
+
+asyncio.run(main())
+"""
+RIGHT = ["accepted", "signature_invalid", "token_expired", "scope_insufficient"]
+"""A good token, a forged one, one that is too old, and one that grants less than is asked for."""
+BROKEN = {
+    "accepts": ["accepted", "accepted", "accepted", "scope_insufficient"],
+    "refuses": ["signature_invalid"] * 4,
+    "unsigned": ["accepted", "accepted", "token_expired", "scope_insufficient"],
+    "unvalidated": ["accepted", "signature_invalid", "accepted", "scope_insufficient"],
+    "unauthorized": ["accepted", "signature_invalid", "token_expired", "accepted"],
+}
+
+
+@pytest.mark.parametrize("way", ["", *BROKEN])
+def test_a_way_breaks_just_what_it_says(way: str) -> None:
+    """And without one nothing is broken."""
+    environment = os.environ | {"PYTHONPATH": str(HERE / "sabotaged"), "INTEROP_SABOTAGE": way}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert done.stdout.split() == (BROKEN[way] if way else RIGHT), done.stderr
+
+
+def test_every_way_is_tried() -> None:
+    """No way is left out of `make sabotage`."""
+    assert BROKEN.keys() == UNCONCERNED.keys()
