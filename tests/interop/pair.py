@@ -22,14 +22,28 @@ from tests.interop.tokens import claims_of
 __all__ = ["AUDIENCE", "Pair", "environment", "toml"]
 
 AUDIENCE = "https://api.example"
-QUICK: dict[str, Any] = {"cooldown": 0.2, "max_backoff": 1.0, "unknown_kid_ttl": 0.5, "burst": 100}
-"""A row rotates keys within seconds: the brake on fetches must not be what is tested."""
+QUICK: dict[str, Any] = {
+    "cooldown": 0.2,
+    "max_backoff": 1.0,
+    "unknown_kid_ttl": 0.5,
+    "burst": 100,
+    "connect_timeout": 30.0,
+    "read_timeout": 30.0,
+    "total_timeout": 60.0,
+}
+"""A row rotates keys within seconds, on machines that are busy: neither the brake on fetches nor the patience with an
+issuer must be what is tested."""
 
 
 class Pair:
-    """Both samples, trusting these issuers; `sync` adds the gRPC sample on `grpc.server`."""
+    """Both samples, trusting these issuers; `sync` adds the gRPC sample on `grpc.server`.
 
-    def __init__(self, sheet: Sheet, *issuers: Mapping[str, Any], sync: bool = False, name: str = "pair") -> None:
+    They have keys before they are asked anything; not so with `wait=False`, for issuers that are not up, or never good.
+    """
+
+    def __init__(
+        self, sheet: Sheet, *issuers: Mapping[str, Any], sync: bool = False, wait: bool = True, name: str = "pair"
+    ) -> None:
         config = sheet.folder / f"{name}.toml"
         config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
         servers = [("http", "samples.http_server"), ("grpc", "samples.grpc_server")]
@@ -45,6 +59,8 @@ class Pair:
             self.callers.append(GRPCCaller(self.sync_target, "gRPC on threads"))
         for caller in self.callers:
             sheet.stack.callback(caller.close)
+        if wait:
+            self.until_ready()
 
     @staticmethod
     def _started(sheet: Sheet, name: str, kind: str, module: str, config: Path) -> Process:
@@ -53,7 +69,7 @@ class Pair:
         return sheet.start(Process(name, command, sheet.folder, env=environment()))
 
     def until_ready(self) -> None:
-        """Wait until all have their issuers' keys: for issuers that come up after the samples."""
+        """Wait until all have an issuer's keys."""
         for process, caller in zip(self._processes, self.callers, strict=True):
             process.until(partial(_true, caller.ready), "no keys")
 

@@ -7,7 +7,7 @@ import sys
 
 from tests.interop.issuing import Issuer
 from tests.interop.manifest import HERE
-from tests.interop.pair import environment, toml
+from tests.interop.pair import QUICK, environment, toml
 from tests.interop.processes import Process, free_port
 from tests.interop.rows.clients import judge_report
 from tests.interop.sheet import Row, Sheet
@@ -26,7 +26,7 @@ def _run(sheet: Sheet) -> None:
     documents = [sys.executable, "-m", "tests.interop.peers.documents", page, str(port)]
     sheet.start(Process("page", documents, sheet.folder, env=environment())).line("listening")
     config = sheet.folder / "web.toml"
-    config.write_text(toml([issuer.trust]), encoding="utf-8")
+    config.write_text(toml([{"keys": QUICK, **issuer.trust}]), encoding="utf-8")
     origin = f"http://localhost:{port}"
     command = [sys.executable, "-m", "tests.interop.peers.web", config, origin]
     url = sheet.start(Process("web", command, sheet.folder, env=environment())).line("listening on ")

@@ -32,7 +32,7 @@ def _run(algorithm: str, sheet: Sheet) -> None:
     port = free_port()
     gateway = f"http://127.0.0.1:{port}"
     issuer = f"{gateway}/__gateway/issuer"
-    pair = Pair(sheet, {"issuer": issuer, "audience": AUDIENCE})
+    pair = Pair(sheet, {"issuer": issuer, "audience": AUDIENCE}, wait=False)
     arguments = (issuer, f"{issuer}/.well-known/jwks.json", AUDIENCE, algorithm)
     hono = node(sheet, "hono/backend.mjs", *arguments, name="hono").line("listening on ")
     command = [sys.executable, "-m", "tests.interop.peers.gateway", algorithm, str(port)]

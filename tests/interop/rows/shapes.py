@@ -47,7 +47,8 @@ def _run(shape: Shape, sheet: Sheet) -> None:
     file.write_text(json.dumps(documents), encoding="utf-8")
     command = [sys.executable, "-m", "tests.interop.peers.documents", file, str(port)]
     sheet.start(Process("documents", command, sheet.folder, env=environment())).line("listening")
-    pair = Pair(sheet, *shape["trust"])
+    usable = any(order["wanted"] == ACCEPTED for order in shape["tokens"])
+    pair = Pair(sheet, *shape["trust"], wait=usable)
     sheet.algorithms["RS256"] = None
     published = {"keys": [_published(order, keys[order["kid"]]) for order in orders]}
     for order in shape["tokens"]:

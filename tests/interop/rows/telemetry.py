@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.interop.callers import GRPCCaller, HTTPCaller
 from tests.interop.issuing import Issuer, wanted
-from tests.interop.pair import environment, toml
+from tests.interop.pair import QUICK, environment, toml
 from tests.interop.processes import Process
 from tests.interop.rows.clients import KINDS, verdict_of, with_token
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
@@ -26,7 +26,7 @@ _HTTP = ("asgi", "sanic")
 def _run(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
     config = sheet.folder / "telemetry.toml"
-    config.write_text(toml([issuer.trust]), encoding="utf-8")
+    config.write_text(toml([{"keys": QUICK, **issuer.trust}]), encoding="utf-8")
     for place, process in [(place, _started(sheet, place, config)) for place in (*_GRPC, *_HTTP)]:
         scheme, _, target = process.line("listening on ").partition("://")
         callers = issuer.callers()
