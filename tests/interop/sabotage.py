@@ -33,11 +33,13 @@ _NO_SCOPES = frozenset(
 """Rows about tokens: they call what any valid token may call."""
 _NO_KEYS = frozenset({"shape-entra-common"})
 """Its metadata is refused, so no key is ever there, and no token is looked at further."""
+_NO_CLAIMS = frozenset({"together"})
+"""It is about whose key signed; every claim in it is good."""
 UNCONCERNED: dict[str, frozenset[str]] = {
     "accepts": frozenset(),
     "refuses": frozenset(),
     "unsigned": _NO_KEYS,
-    "unvalidated": _NO_KEYS,
+    "unvalidated": _NO_KEYS | _NO_CLAIMS,
     "unauthorized": _NO_SCOPES,
 }
 
