@@ -112,13 +112,13 @@ class Gate:
         try:
             if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
-                return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
+                return token, self.verifier.verify_now(token, self.certificate_bound)
         except (AuthError, KeysNeeded):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise
         token = bearer_token([value], max_length=_MAX_TOKEN)
-        return token, self.verifier.verify_now(token, allow_bound=self.certificate_bound)
+        return token, self.verifier.verify_now(token, self.certificate_bound)
 
     def _authorize(self, rule: Rule, principal: Principal) -> None:
         if not isinstance(rule, Open):
