@@ -12,12 +12,16 @@ from base64 import b64decode
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification
 
-__all__ = ["Authorities"]
+from bearward.jose.signature import PublicKey
+
+__all__ = ["Authorities", "certifies"]
 
 _MOST = 8
 _MAX_CERTIFICATE = 16 * 1024
+_FORM = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 
 
 class Authorities:
@@ -41,7 +45,7 @@ class Authorities:
         """Whether the chain of a JWK leads to one of them. `now` is in seconds since the epoch."""
         try:
             first, *others = _read(x5c)
-        except (ValueError, UnsupportedAlgorithm):
+        except Exception:  # noqa: BLE001  (InvalidVersion has no base class, and a strange serial number is a warning)
             return False
         moment = dt.datetime.fromtimestamp(now, dt.UTC)
         if first in self._certificates:
@@ -62,6 +66,18 @@ class Authorities:
 
     def __repr__(self) -> str:
         return f"<Authorities: {len(self._certificates)}>"
+
+
+def certifies(x5c: object, key: PublicKey) -> bool | None:
+    """Whether the first certificate of a chain is for `key`; None where it cannot be read."""
+    first = x5c[0] if isinstance(x5c, list | tuple) and x5c else None
+    if not isinstance(first, str) or len(first) > _MAX_CERTIFICATE:
+        return None
+    try:
+        held = x509.load_der_x509_certificate(b64decode(first)).public_key()
+        return held.public_bytes(*_FORM) == key.public_bytes(*_FORM)
+    except Exception:  # noqa: BLE001  (InvalidVersion has no base class, and a strange serial number is a warning)
+        return None
 
 
 def _read(x5c: object) -> list[x509.Certificate]:

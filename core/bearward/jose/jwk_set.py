@@ -101,7 +101,7 @@ def _read(
     set_aside: list[SetAside] = [SetAside.SURPLUS] * max(0, len(members) - max_keys)
     for member in members[:max_keys]:
         try:
-            key = read_key(member)
+            key = read_key(member, certified=authorities is not None)
         except KeySetAside as odd:
             set_aside.append(odd.reason)
             continue
@@ -113,11 +113,11 @@ def _read(
 
 
 def _without_repeats(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[SetAside]]:
-    """Of keys with the same `kid` the first stays, unless they differ in type (RFC 7517 section 4.5 allows that)."""
+    """What stands there twice counts once; several keys may share a `kid` (RFC 7517 section 4.5 only advises against)."""
     kept: dict[object, VerificationKey] = {}
     repeated: list[SetAside] = []
     for key in keys:
-        name = (key.kid, key.kty, key.crv, key.algorithms) if key.kid is not None else key.thumbprint
+        name = (key.kid, key.thumbprint, key.algorithms)
         if name in kept:
             repeated.append(SetAside.DUPLICATE)
         else:

@@ -57,6 +57,12 @@ def b64(certificate: x509.Certificate) -> str:
     return b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
 
+def _of_no_version(holder: Holder) -> str:
+    """The certificate as X.509 version 6, which makes `cryptography` raise an exception of its own class."""
+    der = holder.certificate.public_bytes(Encoding.DER)
+    return b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)).decode()
+
+
 def pem(*holders: Holder) -> str:
     """What an operator configures."""
     return "".join(holder.certificate.public_bytes(Encoding.PEM).decode() for holder in holders)
@@ -89,6 +95,11 @@ DOES_NOT = {
     "too long": LEAF.jwk(*[INTERMEDIATE] * 8),
     "a broken certificate further on": LEAF.jwk() | {"x5c": [b64(LEAF.certificate), "AAAA"]},
     "no text": LEAF.jwk() | {"x5c": [b64(LEAF.certificate), 1]},
+    "a first certificate that cannot be read": LEAF.jwk() | {"x5c": ["AAAA", b64(INTERMEDIATE.certificate)]},
+    "an empty chain": LEAF.jwk() | {"x5c": []},
+    "a certificate of no known version first": LEAF.jwk() | {"x5c": [_of_no_version(LEAF)]},
+    "a certificate of no known version further on": LEAF.jwk()
+    | {"x5c": [b64(LEAF.certificate), _of_no_version(INTERMEDIATE)]},
 }
 
 

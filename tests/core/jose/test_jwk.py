@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
@@ -38,6 +38,12 @@ def _certificate(key: SigningKey) -> str:
     return b64encode(builder.sign(private, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
 
 
+def _changed_certificate(before: str, after: str) -> str:
+    """The certificate of the P-256 key with a field changed, which leaves its key as it was."""
+    octets = b64decode(_certificate(KEYS["ES256"]))
+    return b64encode(octets.replace(bytes.fromhex(before), bytes.fromhex(after), 1)).decode()
+
+
 SERVES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "RSA with alg": (RSA, {"RS256"}),
     "RSA without alg": (RSA | {"alg": None}, RSA_FAMILY),
@@ -60,6 +66,14 @@ SERVES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "its own certificate": (EC | {"x5c": [_certificate(KEYS["ES256"])]}, {"ES256"}),
     "its own certificate, and a chain": (EC | {"x5c": [_certificate(KEYS["ES256"]), "AAAA"]}, {"ES256"}),
     "RSA: its own certificate": (RSA | {"x5c": [_certificate(KEYS["RS256"])]}, {"RS256"}),
+    "x5c empty": (EC | {"x5c": []}, {"ES256"}),
+    "x5c no certificate": (EC | {"x5c": ["AAAA"]}, {"ES256"}),
+    "x5c not base64": (EC | {"x5c": ["é"]}, {"ES256"}),
+    "x5c number": (EC | {"x5c": [1]}, {"ES256"}),
+    "x5c huge": (EC | {"x5c": ["A" * 20_000]}, {"ES256"}),
+    "x5c text": (EC | {"x5c": "AAAA"}, {"ES256"}),
+    "x5c of no known version": (EC | {"x5c": [_changed_certificate("a003020102", "a003020105")]}, {"ES256"}),
+    "x5c with a negative serial": (EC | {"x5c": [_changed_certificate("020101", "0201ff")]}, {"ES256"}),
 }
 
 
@@ -107,9 +121,7 @@ ASIDE: dict[SetAside, dict[str, Any]] = {
         "beyond the field": EC | {"x": _b64(b"\xff" * 32)}, "OKP x short": ED | {"x": _b64(bytes(31))},
         "OKP x long": ED | {"x": _b64(bytes(33))}, "OKP no x": ED | {"x": None}, "kid number": EC | {"kid": 1},
         "kid long": EC | {"kid": "k" * 1025}, "key_ops text": EC | {"key_ops": "verify"}, "key_ops number": EC | {"key_ops": [1]},
-        "key_ops twice": EC | {"key_ops": ["verify", "verify"]}, "x5c text": EC | {"x5c": "AAAA"}, "x5c empty": EC | {"x5c": []},
-        "x5c no certificate": EC | {"x5c": ["AAAA"]}, "x5c number": EC | {"x5c": [1]}, "x5c huge": EC | {"x5c": ["A" * 20_000]},
-        "x5c not base64": EC | {"x5c": ["*"]},
+        "key_ops twice": EC | {"key_ops": ["verify", "verify"]},
     },
     SetAside.WEAK: {
         "1024 bits": WEAK, "2047 bits": RSA | {"n": _b64((2**2046 + 1).to_bytes(256, "big"))},
@@ -138,8 +150,8 @@ def test_keys_that_are_set_aside(reason: SetAside, name: str) -> None:
 
 
 def test_every_reason_is_tried() -> None:
-    """All but the two that only a whole set can have."""
-    assert set(ASIDE) == set(SetAside) - {SetAside.DUPLICATE, SetAside.SURPLUS}
+    """All but those that only a whole set can have, with its authorities or without."""
+    assert set(ASIDE) == set(SetAside) - {SetAside.DUPLICATE, SetAside.SURPLUS, SetAside.CERTIFICATE_UNTRUSTED}
 
 
 def test_a_thumbprint_is_of_the_key_alone() -> None:

@@ -54,13 +54,14 @@ def test_odd_keys_are_counted() -> None:
 
 
 def test_keys_of_the_same_kid() -> None:
-    """Of the same type the first stays (RFC 7517 section 4.5); of another type both do; the very same is one."""
-    repeated = _set(RSA.public_jwk(), OTHER.public_jwk())
-    assert [key.thumbprint for key in repeated.keys] == [RSA.thumbprint]
-    assert repeated.reasons() == {"duplicate": 1}
+    """All of them serve (RFC 7517 section 4.5 advises against it, no more); the very same is one."""
+    shared = _set(RSA.public_jwk(), OTHER.public_jwk())
+    assert [key.thumbprint for key in shared.candidates("RS256", "RS256")] == [RSA.thumbprint, OTHER.thumbprint]
+    assert _set(RSA.public_jwk(), RSA.public_jwk()).reasons() == {"duplicate": 1}
     assert len(_set(RSA.public_jwk(), EC.public_jwk(kid="RS256")).keys) == 2
     assert len(_set(RSA.public_jwk(alg="RS256"), RSA.public_jwk(alg="PS256")).keys) == 2
     assert len(_set(RSA.public_jwk(kid=None), RSA.public_jwk(kid=None)).keys) == 1
+    assert len(_set(RSA.public_jwk(kid=None, alg="RS256"), RSA.public_jwk(kid=None, alg="PS256")).keys) == 2
     assert len(_set(RSA.public_jwk(kid=None), OTHER.public_jwk(kid=None)).keys) == 2
     assert len(_set(RSA.public_jwk(use="enc"), RSA.public_jwk()).keys) == 1
 
