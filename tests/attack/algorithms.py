@@ -116,6 +116,14 @@ def key_binding(forge: Forge) -> Iterator[Case]:
     mixed = (("rsa", "ES256"), ("p256", "RS256"), ("ed25519", "ES256"), ("p256", "EdDSA"), ("ed448", "Ed25519"))
     for kid, alg in (*mixed, ("ed25519", "Ed448"), ("ed25519", "RS256"), ("rsa", "EdDSA")):
         yield bearer("key binding", f"{alg} by the key {kid}", forge.sign(kid, header={"alg": alg}), _UNSUITABLE)
+    for alg in (
+        " RS256",
+        "RS256,none",
+        "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+        "SHA256withRSA",
+        "R" * 2000,
+    ):
+        yield bearer("key binding", f"another name: {alg[:20]}", forge.sign(header={"alg": alg}), _ALG)
     yield bearer("key binding", "ES256K, allowed only by choice", forge.sign("koblitz"), _ALG)
     yield bearer("key binding", "ES256 by a secp256k1 key", forge.sign("koblitz", header={"alg": "ES256"}), _UNSUITABLE)
     for alg in ("RSA-OAEP", "RSA1_5", "ES255", "ES521", "RS1", "RS257", "PS128", "Ed25519ph", "ECDH-ES", "dir", "HS1"):

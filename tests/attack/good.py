@@ -23,7 +23,7 @@ def good(forge: Forge) -> Iterator[Case]:
     for kind, name, header in _headers(forge):
         yield bearer(kind, f"good: {name}", forge.sign(header=header), ACCEPTED)
     for kind, name, claims in _claims(forge):
-        yield bearer(kind, f"good: {name}", forge.sign(claims=claims), ACCEPTED)
+        yield bearer(kind, f"good: {name}", forge.sign(claims=_spelt(forge, claims)), ACCEPTED)
     yield from _texts(forge)
     groups = forge.sign(claims={"groups": [f"group-{n:04}" for n in range(750)]})
     yield bearer("cost", "good: 13 KiB", groups, ACCEPTED, large=True)
@@ -88,6 +88,9 @@ def _headers(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "header JSON", "members of RFC 9068's kind", {"ver": "1.0", "nonce": "x", "org": "y"}
     yield "header JSON", "Unicode", {"x": "日本語 ✓ 😀"}
     yield "header JSON", "a member named exp", {"exp": 1, "iss": "other", "aud": ["other"]}
+    yield "header JSON", "names that differ in case", {"ALG": "none", "Typ": "logout+jwt", "Crit": ["x"], "KID": "none"}
+    yield "header JSON", "an empty name", {"": ""}
+    yield "header JSON", "iss, aud and exp repeated (RFC 7519 section 5.3)", {"iss": "x", "aud": [], "exp": 1, "iat": 0}
     yield "header JSON", "3 KiB", {"x": "a" * 2800}
     yield "crit", "b64 true", {"b64": True}
     yield "JWE", "cty json", {"cty": "json"}
@@ -113,6 +116,11 @@ def _claims(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "issuer and audience", "act, one in another", {"act": {"sub": "a", "act": {"sub": "b"}}}
     yield "time", "exp fractional", {"exp": now + 3600.25}
     yield "time", "exp with an exponent", {"exp": 1e11}
+    for spelling in ("4.1e9", "4.1E+09", "41e8", "41000000000e-1", "4100000000.000"):
+        yield "time", f"exp {spelling}", {"exp": _Number(spelling)}
+    for spelling in ("1.7e9", "1E9", "0.0", "-0", "1700000000.5"):
+        yield "time", f"nbf and iat {spelling}", {"nbf": _Number(spelling), "iat": _Number(spelling)}
+    yield "issuer and audience", "only iss, aud and exp", dict.fromkeys(("sub", "client_id", "iat", "jti"), OUT)
     yield "time", "exp far ahead", {"exp": 10**15}
     yield "time", "exp in 30 digits", {"exp": 10**30}
     yield "time", "exp 1e299", {"exp": 1e299}
@@ -136,6 +144,23 @@ def _claims(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
     )
     yield "cost", "3 KiB of claims", {"groups": [f"group-{n}" for n in range(230)]}
     yield "cost", "a hundred claims", {f"claim{n}": n for n in range(100)}
+
+
+class _Number(str):
+    """A number in a spelling that `json` would not choose."""
+
+    __slots__ = ()
+
+
+def _spelt(forge: Forge, changes: dict[str, Any]) -> dict[str, Any] | bytes:
+    """The changes; or, where a number is to be spelt, the whole claims set as octets."""
+    spelt = {value for value in changes.values() if isinstance(value, _Number)}
+    if not spelt:
+        return changes
+    text = json.dumps(forge.claims(**changes))
+    for number in spelt:
+        text = text.replace(f'"{number}"', number)
+    return text.encode()
 
 
 def _texts(forge: Forge) -> Iterator[Case]:

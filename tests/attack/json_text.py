@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from zlib import compress
 
 from tests.attack.case import Case, bearer
 from tests.attack.forge import Forge
 
 __all__ = ["header_json", "payload_json"]
 
+_NO_NUMBERS = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e400",
+    "4100000000.",
+    "+4100000000",
+    "0x7fffffff",
+    "4_100_000_000",
+    "4.1e",
+)
 _HEADER, _PAYLOAD, _LARGE, _ALG = "header_malformed", "payload_malformed", "token_too_large", "algorithm_not_allowed"
 
 
@@ -54,6 +66,10 @@ def payload_json(forge: Forge) -> Iterator[Case]:
         "a member in a list of a claim twice": b'{"act": [{"sub": "a", "sub": "b"}], ' + good[1:],
         "seventeen levels deep": b'{"act": ' + b"[" * 16 + b"]" * 16 + b", " + good[1:],
         "exp in five thousand digits": good.replace(b'"exp": ', b'"exp": ' + b"9" * 5000),
+        **{f"exp {text}": good.replace(b'"exp": ', b'"exp": %b, "x": ' % text.encode()) for text in _NO_NUMBERS},
+        "compressed": compress(good),
+        "a form": b"iss=a&aud=b&exp=4100000000",
+        "a call around it": b"callback(" + good + b")",
     }
     for name, payload in payloads.items():
         yield bearer("payload JSON", name, forge.sign(claims=payload), _PAYLOAD)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from collections.abc import Iterator
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bearward.jose.base64url import decode
 from bearward.testing import SigningKey
 from tests.attack.case import ACCEPTED, Case, KeySet
 from tests.attack.certificates import self_signed
@@ -44,6 +45,7 @@ def _key_set(forge: Forge, number: int, name: str, body: bytes, expected: str, c
 
 
 Row = tuple[str, list[Any], str, dict[str, Any]]
+P256 = {"key": "p256"}
 
 
 def _usable(forge: Forge) -> Iterator[Row]:
@@ -95,16 +97,54 @@ def _usable(forge: Forge) -> Iterator[Row]:
     yield "the same key twice", [jwk, jwk], ACCEPTED, {}
     yield "a secret beside it", [{"kty": "oct", "k": b64(forge.secret).decode(), "kid": "rsa"}, jwk], ACCEPTED, {}
     yield "a hundred keys", [*({**jwk, "kid": f"k{n}"} for n in range(100)), jwk], ACCEPTED, {}
-    yield "a leading zero in n", [jwk | {"n": "AA" + jwk["n"]}] if len(jwk["n"]) % 4 == 0 else [jwk], ACCEPTED, {}
+    yield "a leading zero in n", [jwk | {"n": b64(b"\x00" + decode(jwk["n"].encode())).decode()}], ACCEPTED, {}
     yield "x5c that is another key's", [jwk | {"x5c": _x5c(forge, "stranger")}, ec.public_jwk()], _UNKNOWN, {}
     yield "x5c that is its own", [jwk | {"x5c": _x5c(forge, x5c.kid)}], ACCEPTED, {}
-    yield "a repeated kid: the first key stays", [forge.key("stranger").public_jwk(kid="rsa"), jwk], _SIGNATURE, {}
+    yield "x5c that is empty", [jwk | {"x5c": []}], ACCEPTED, {}
+    yield "x5c that is no certificate", [jwk | {"x5c": ["AAAA"]}], ACCEPTED, {}
+    yield "x5c with line breaks", [jwk | {"x5c": [encodebytes(_der(forge, "rsa")).decode()]}], ACCEPTED, {}
+    yield "x5c with line breaks, another key's", [jwk | {"x5c": _broken(forge)}, ec.public_jwk()], _UNKNOWN, {}
+    yield "a shared kid, signed by the second", [forge.key("any").public_jwk(kid="rsa"), jwk], ACCEPTED, {}
+    yield "a shared kid, signed by neither", [forge.key("any").public_jwk(kid="rsa"), ec.public_jwk()], _SIGNATURE, {}
+    yield "a shared kid, one key for each algorithm", [jwk | {"alg": "PS256"}, jwk], ACCEPTED, {}
+    yield "a shared kid, the first malformed", [{"kty": "RSA", "kid": "rsa", "n": "!", "e": "AQAB"}, jwk], ACCEPTED, {}
+    yield "a shared kid, both on curves", [forge.key("p384").public_jwk(kid="p256"), ec.public_jwk()], ACCEPTED, P256
+    yield "EC without alg, use and kid", [_bare(ec)], ACCEPTED, P256
+    yield "EC with a zero in front of x", [_wide(ec)], ACCEPTED, P256
+    ed = forge.key("ed25519")
+    yield "OKP without alg, use and kid", [_bare(ed)], ACCEPTED, {"key": "ed25519"}
+    yield "OKP as Ed25519", [ed.public_jwk(alg="Ed25519")], ACCEPTED, {"key": "ed25519"}
+    named = rsa.public_jwk(kid="ключ/é ☃?#%41")
+    yield "a kid in Unicode", [jwk | {"kid": "x"}, named], ACCEPTED, {"header": {"kid": named["kid"]}}
+    yield "a kid of a thousand characters", [jwk | {"kid": "k" * 1000}], ACCEPTED, {"header": {"kid": "k" * 1000}}
+    yield "an empty kid", [jwk | {"kid": ""}], ACCEPTED, {"header": {"kid": ""}}
+    yield "null for what is optional", [jwk | dict.fromkeys(("use", "key_ops", "x5c", "x5t", "x5u"))], ACCEPTED, {}
+    yield "use and key_ops", [jwk | {"key_ops": ["sign", "verify"]}], ACCEPTED, {}
+    yield "x5u and x5t, which are not followed", [jwk | {"x5u": f"{forge.canary}/x5u", "x5t": "AAAA"}], ACCEPTED, {}
     yield "only a key for another algorithm", [rsa.public_jwk(alg="RS512")], _UNSUITABLE, {}
     yield "alg null", [jwk | {"alg": None}], ACCEPTED, {}
 
 
 def _x5c(forge: Forge, kid: str) -> list[str]:
-    return [b64encode(self_signed(forge.key(kid)).public_bytes(Encoding.DER)).decode()]
+    return [b64encode(_der(forge, kid)).decode()]
+
+
+def _broken(forge: Forge) -> list[str]:
+    return [encodebytes(_der(forge, "stranger")).decode()]
+
+
+def _der(forge: Forge, kid: str) -> bytes:
+    return self_signed(forge.key(kid)).public_bytes(Encoding.DER)
+
+
+def _bare(key: SigningKey) -> dict[str, Any]:
+    return key.public_jwk(alg=None, use=None, kid=None)
+
+
+def _wide(key: SigningKey) -> dict[str, Any]:
+    """RFC 7518 section 6.2.1.2 asks for exactly the length of the field; some issuers put the zero of ASN.1 before it."""
+    jwk = key.public_jwk()
+    return jwk | {"x": b64(b"\x00" + decode(jwk["x"].encode())).decode()}
 
 
 def _unusable(forge: Forge) -> Iterator[Row]:
@@ -123,6 +163,10 @@ def _unusable(forge: Forge) -> Iterator[Row]:
         "n padded": [jwk | {"n": jwk["n"] + "=="}],
         "n of 20,000 bits": [jwk | {"n": b64(b"\xff" * 2500).decode()}],
         "use enc": [jwk | {"use": "enc"}],
+        "use enc, key_ops verify": [jwk | {"use": "enc", "key_ops": ["verify"]}],
+        "use sig, key_ops encrypt": [jwk | {"key_ops": ["encrypt"]}],
+        "use in capitals": [jwk | {"use": "SIG"}],
+        "alg in lower case": [jwk | {"alg": "rs256"}],
         "key_ops sign": [jwk | {"use": None, "key_ops": ["sign"]}],
         "key_ops empty": [jwk | {"key_ops": []}],
         "key_ops verify twice": [jwk | {"key_ops": ["verify", "verify"]}],
@@ -156,6 +200,9 @@ def _documents(forge: Forge) -> Iterator[tuple[str, bytes, str, dict[str, str], 
     yield "as application/json with charset", body, ACCEPTED, {"Content-Type": "application/json; charset=UTF-8"}, False
     yield "without a type", body, ACCEPTED, {}, False
     yield "as text/plain", body, ACCEPTED, {"Content-Type": "text/plain"}, False
+    yield "with an odd Cache-Control", body, ACCEPTED, json_type | {"Cache-Control": "max-age=x, ,, no-store"}, False
+    yield "with escapes", body.replace(b'"kty"', b'"\\u006bty"'), ACCEPTED, json_type, False
+    yield "chunked without a type", body, ACCEPTED, {}, True
     yield "chunked", body, ACCEPTED, json_type, True
     yield "compressed", gzip.compress(body), ACCEPTED, json_type | {"Content-Encoding": "gzip"}, False
     yield "white space around", b"\r\n\t " + body + b"\n\n", ACCEPTED, json_type, False
