@@ -2,7 +2,8 @@
 
 Rules of this file: it works on a copy below `.cache`, laid out as mutmut wants it, and never touches the tree. Who
 survives must be explained in `tools/mutation_reasons.toml`; `docs/mutation.md` is written from both. The exit code is 1
-where a survivor has no explanation. It takes long; `--report` writes the page of the run before.
+where a survivor has no explanation. It takes long: `python tools/mutation.py jose/jwk.py policy.py` runs the named files
+only and keeps what earlier runs found out about the others; `--report` runs none. The page needs all of them.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 WORK = TOP / ".cache" / "mutation"
 PAGE = TOP / "docs" / "mutation.md"
 REASONS = TOP / "tools" / "mutation_reasons.toml"
+FOUND = TOP / ".cache" / "mutants"
 PURE = (
-    "jose",
+    *sorted(f"jose/{path.name}" for path in (TOP / "core/bearward/jose").glob("[a-z]*.py")),
     *(f"{name}.py" for name in ("claims", "credentials", "challenge", "requirements", "principal", "policy")),
     *(f"{name}.py" for name in ("verification", "confirmation", "tenants", "jwks/freshness")),
+    *(f"{name}.py" for name in ("revocation", "revocation_entry", "revocation_text")),
 )
 NOT_FOR_THIS = ("adapters", "interop", "packaging", "samples", "attack", "differential", "fuzz")
 KILLED, SURVIVED, UNTESTED = 1, 0, 33
@@ -57,6 +61,8 @@ TESTS = (
             "policy",
             "principal",
             "requirements",
+            "revocation",
+            "revocation_text",
             "tenants",
             "verifier",
         )
@@ -79,23 +85,28 @@ class Mutant:
 def main() -> int:
     """Run and report."""
     if "--report" not in sys.argv:
-        set_up()
+        set_up([name for name in sys.argv[1:] if name in PURE] or PURE)
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2"]
         subprocess.run(command, cwd=WORK, check=False, stdout=(WORK / "log").open("w"), stderr=subprocess.STDOUT)
-    mutants = list(read())
-    unexplained = report(mutants)
+        keep(read())
+    mutants = kept()
+    missing = sorted({*PURE} - {mutant.file for mutant in mutants})
+    if missing:
+        print(f"no page: nothing is known yet about {', '.join(missing)}")
+    unexplained = [] if missing else report(mutants)
+    unexplained = unexplained or [mutant for mutant in mutants if is_left(mutant) and reason(mutant) is None]
     for mutant in unexplained:
         print(f"{mutant.file} {mutant.function}\n  - {mutant.before}\n  + {mutant.after}")
     print(f"{len(mutants)} mutants, {len(unexplained)} survived without an explanation")
-    return 1 if unexplained or not mutants else 0
+    return 1 if unexplained or missing else 0
 
 
-def set_up() -> None:
+def set_up(files: Iterable[str]) -> None:
     """The copy, anew."""
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(TOP / "core" / "bearward", WORK / "src" / "bearward")
     shutil.copytree(TOP / "tests", WORK / "tests", ignore=shutil.ignore_patterns(*NOT_FOR_THIS))
-    paths = json.dumps([f"src/bearward/{path}" for path in PURE])
+    paths = json.dumps([f"src/bearward/{path}" for path in files])
     tests = json.dumps([f"tests/core/{path}" for path in TESTS])
     (WORK / "pyproject.toml").write_text(CONFIGURATION.format(paths=paths, tests=tests))
 
@@ -115,11 +126,27 @@ def read() -> list[Mutant]:
     return found
 
 
+def keep(mutants: Iterable[Mutant]) -> None:
+    """By file, for the runs to come."""
+    FOUND.mkdir(parents=True, exist_ok=True)
+    by_file: dict[str, list[dict[str, str]]] = {}
+    for mutant in mutants:
+        by_file.setdefault(mutant.file, []).append(asdict(mutant))
+    for file, rows in by_file.items():
+        (FOUND / f"{file.replace('/', '-')}.json").write_text(json.dumps(rows), encoding="utf-8")
+
+
+def kept() -> list[Mutant]:
+    """What this run and those before it found out."""
+    paths = (FOUND / f"{file.replace('/', '-')}.json" for file in sorted(PURE))
+    return [Mutant(**row) for path in paths if path.exists() for row in json.loads(path.read_text(encoding="utf-8"))]
+
+
 def functions_of(path: Path) -> dict[str, list[str]]:
     """The lines of each function of a file, without the first."""
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return {node.name: lines[node.lineno : node.end_lineno] for node in nodes}
 
 
@@ -141,6 +168,11 @@ def reason(mutant: Mutant) -> str | None:
     return None
 
 
+def is_left(mutant: Mutant) -> bool:
+    """Whether no test noticed."""
+    return mutant.outcome in (OUTCOMES[SURVIVED], OUTCOMES[UNTESTED])
+
+
 def report(mutants: list[Mutant]) -> list[Mutant]:
     """Write the page; answer who survived without an explanation."""
     counts = {file: Counter(m.outcome for m in mutants if m.file == file) for file in sorted({m.file for m in mutants})}
@@ -150,7 +182,7 @@ def report(mutants: list[Mutant]) -> list[Mutant]:
     total: Counter[str] = sum(counts.values(), Counter())
     for file, count in [*counts.items(), ("all", total)]:
         table.append(f"| {file} | {count.total()} | {' | '.join(str(count[column]) for column in columns)} |")
-    left = [mutant for mutant in mutants if mutant.outcome in (OUTCOMES[SURVIVED], OUTCOMES[UNTESTED])]
+    left = [mutant for mutant in mutants if is_left(mutant)]
     explained = Counter(reason(mutant) for mutant in left)
     unexplained = [mutant for mutant in left if reason(mutant) is None]
     reasons = [f"| {count} | {why} |" for why, count in explained.most_common() if why is not None]

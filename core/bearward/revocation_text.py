@@ -54,7 +54,7 @@ def open_sealed(sealed: str, *, place: str, secret: bytes) -> str:
 
 
 def _mac(text: str, place: str, secret: bytes) -> str:
-    octets = _CONTEXT + place.encode() + b"\x00" + text.encode("utf-8", "replace")
+    octets = _CONTEXT + place.encode() + b"\x00" + text.encode("utf-8", "surrogatepass")
     return hmac.new(secret, octets, "sha256").hexdigest()
 
 

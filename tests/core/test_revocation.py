@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import threading
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from bearward import AuthError, ConfigurationError, Principal, Refusal, Revocations
+from bearward.revocation import short_name
 from bearward.revocation_entry import Revocation
 from tests.core.fake_clock import FakeClock
 
@@ -110,6 +112,23 @@ def test_a_name_of_any_length_costs_the_same() -> None:
     assert max(len(entry.name) for entry in revocations.living()) <= 128
 
 
+def test_a_long_name_is_kept_as_its_digest() -> None:
+    """A fleet shares entries by these names, so they are a contract; also those that no UTF-8 can hold."""
+    assert short_name("x" * 128) == "x" * 128
+    for long in ("x" * 129, "\ud800" * 129):
+        assert short_name(long) == "sha256:" + sha256(long.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def test_a_full_list_still_takes_what_makes_a_known_entry_stricter() -> None:
+    """It needs no room."""
+    revocations = Revocations(clock=FakeClock(), max_entries=2)
+    for name in ("ada", "bob"):
+        revocations.revoke_subject(ISSUER, name, before=NOW - 20)
+    assert not is_revoked(revocations, who(iat=NOW - 10))
+    revocations.revoke_subject(ISSUER, "ada", before=NOW)
+    assert is_revoked(revocations, who(iat=NOW - 10))
+
+
 def test_the_list_tidies_itself_and_refuses_to_outgrow_its_bound() -> None:
     """Entries of dead tokens make room; where all may still matter, revoking fails loudly instead of forgetting."""
     clock = FakeClock()
@@ -132,6 +151,20 @@ def test_memory_follows_what_lives_without_being_asked() -> None:
         revocations.revoke_token(ISSUER, f"t{number}", until=clock.now() + 1)
         clock.forward(1)
     assert len(revocations) <= 2048
+
+
+def test_memory_is_at_most_twice_what_lives_whatever_lives() -> None:
+    """The list tidies itself again as soon as it has doubled."""
+    clock = FakeClock()
+    revocations = Revocations(clock=clock)
+    for number in range(1500):
+        revocations.revoke_token(ISSUER, f"living {number}", until=clock.now() + 1e6)
+    clock.forward(700)
+    most = 0
+    for number in range(4000):
+        revocations.revoke_token(ISSUER, f"dead {number}", until=0)
+        most = max(most, len(revocations))
+    assert 2048 <= most <= 3001
 
 
 def test_listeners_are_told_of_each_change_until_they_stop() -> None:
