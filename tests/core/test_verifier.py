@@ -21,6 +21,7 @@ from bearward import (
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
+from tests.core.jwks.support import eventually
 
 AUDIENCE = "https://api.example"
 
@@ -50,6 +51,7 @@ def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, 
     async def started() -> Verifier:
         verifier = Verifier(trusting(issuer))
         await verifier.start()
+        await eventually(lambda: verifier.ready, "the keys")
         return verifier
 
     verifier = run(started())
