@@ -37,6 +37,13 @@ def _nested(opener: bytes, middle: bytes, closer: bytes) -> Callable[[int], byte
     return lambda octets: b'{"a":' + opener * (octets // size - 8) + middle + closer * (octets // size - 8) + b"}"
 
 
+def _costly(count: int) -> Callable[[int], bytes]:
+    """So many numbers below the normal ones, each of as many digits as fit: the dearest there are to round."""
+    return lambda octets: (
+        b'{"a":[' + b",".join([b"0." + b"9" * ((octets - 20) // count - 8) + b"e-320"] * count) + b"]}"
+    )
+
+
 JSON_SHAPES: dict[str, Callable[[int], bytes]] = {
     "arrays in arrays": _nested(b"[", b"", b"]"),
     "objects in objects": _nested(b'{"a":', b"1", b"}"),
@@ -54,7 +61,14 @@ JSON_SHAPES: dict[str, Callable[[int], bytes]] = {
     "exponents": _repeated(b'{"a":[', b"1e300,", b"1]}"),
     "exponents as members": _members(b"{", b"1e300"),
     "exponents in arrays": _repeated(b'{"a":[', b"[1e300],", b"1]}"),
-    "sixty exponents": lambda _: b'{"a":[' + b"1e300," * 60 + b"1]}",
+    "1,500 exponents": lambda octets: b'{"a":[' + b"1e300," * min(1500, octets // 6 - 3) + b"1]}",
+    "1,500 fractions, escaped": lambda octets: b'{"\\n":[' + b"1.0," * min(1500, octets // 4 - 3) + b"1]}",
+    "1,500 empty strings, escaped": lambda octets: b'{"\\n":[' + b'"",' * min(1500, octets // 3 - 4) + b"1]}",
+    "1,500 short strings": lambda octets: b'{"a":[' + b'"abc",' * min(1500, octets // 6 - 3) + b"1]}",
+    "thirty exponents": lambda _: b'{"a":[' + b"1e300," * 30 + b"1]}",
+    "seventy exponents": lambda _: b'{"a":[' + b"1e300," * 70 + b"1]}",
+    "thirty exponents behind many digits": _costly(30),
+    "sixty exponents behind many digits": _costly(60),
     "numbers at the edge of a double": _repeated(b'{"a":[', b"1.7976931348623157e308,", b"1]}"),
     "words": _repeated(b'{"\\n":[', b"true,", b"1]}"),
     "empty strings": _repeated(b'{"a":[', b'"",', b'""]}'),

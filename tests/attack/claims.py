@@ -165,8 +165,10 @@ def cost(forge: Forge) -> Iterator[Case]:
     yield bearer("cost", "payload: brackets in a string", segments(first, b64(strings), third), "claim_missing")
     members = json_octets({f"m{n}": n for n in range(500)})
     yield bearer("cost", "payload: many members", segments(first, b64(members), third), "claim_missing")
-    array = json_octets({"a": [1] * 2300})
+    array = json_octets({"a": [1] * 1500})
     yield bearer("cost", "payload: many elements", segments(first, b64(array), third), "claim_missing")
+    crowd = json_octets({"a": [1] * 1538})
+    yield bearer("cost", "payload: too many elements", segments(first, b64(crowd), third), "payload_malformed")
     twins = b"{" + b'"a":1,' * 780 + b'"a":1}'
     yield bearer(
         "cost", "payload: one member a thousand times", segments(first, b64(twins), third), "payload_malformed"

@@ -2,7 +2,7 @@
 
 Rule of this file: what two parsers could read differently is refused. So: UTF-8 without a byte order mark, no lone
 surrogates, no duplicate members, no NaN or Infinity, no fraction beyond a double and no integer of more than 4300
-characters (or fewer, where the interpreter was told so), bounded depth and a bounded number of containers.
+characters (or fewer, where the interpreter was told so), bounded depth, a bounded number of containers and of commas.
 
 msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. What was parsed is
 written again: if that gives the very same octets, no member can have been there twice. A document that is written in
@@ -25,23 +25,26 @@ _MAX_DIGITS = 4300  # sign included; msgspec's own bound, which no interpreter o
 # A string without an end reaches to the end: each octet is looked at once, whatever the text.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _LONG_INTEGER = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MAX_DIGITS)
-_MAX_NUMBERS = 64  # msgspec takes 8 us for one like 1e300, forty times what the slower parser takes
-_SMALL = 6 * _MAX_NUMBERS + 64  # octets: too few for many such numbers, and counting is not free
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# msgspec takes 8 us for a number like 1e300, and 17 for one of 200 digits with such an exponent: up to forty times what
+# the slower parser takes.
+_MAX_NUMBERS = 32
+_SMALL = 448  # octets: too few for many such numbers or too many commas, and counting is not free
+_NO_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class JSONLimits:
-    """How deep a document may nest, and how many objects and arrays it may hold."""
+    """How deep a document may nest, and how many objects and arrays it may hold, and commas between their members."""
 
     depth: int
     containers: int
+    commas: int = 16_384
 
 
-HEADER_LIMITS = JSONLimits(depth=8, containers=32)
-PAYLOAD_LIMITS = JSONLimits(depth=16, containers=1024)
+HEADER_LIMITS = JSONLimits(depth=8, containers=32, commas=256)
+PAYLOAD_LIMITS = JSONLimits(depth=16, containers=1024, commas=1536)
 JWKS_LIMITS = JSONLimits(depth=8, containers=4096)
 
 
@@ -55,7 +58,7 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    if len(raw) < _SMALL or raw.count(b",") < _MAX_NUMBERS or _has_few_numbers(raw):
+    if len(raw) < _SMALL or raw.count(b",") < _MAX_NUMBERS or _has_few_numbers(raw, limits):
         value: Any = None
         try:
             value = _decode(raw)
@@ -70,9 +73,11 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
     return parse_object_slowly(raw, limits)
 
 
-def _has_few_numbers(raw: bytes) -> bool:
+def _has_few_numbers(raw: bytes, limits: JSONLimits) -> bool:
     """Whether few members and elements begin without a quote, as each number does; all but one stand at a comma."""
-    return raw.count(b",") - raw.count(b',"') + raw.count(b'":') - raw.count(b'":"') <= _MAX_NUMBERS
+    commas = raw.count(b",")
+    few = commas - raw.count(b',"') + raw.count(b'":') - raw.count(b'":"') <= _MAX_NUMBERS
+    return few and commas <= limits.commas
 
 
 def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
@@ -91,8 +96,9 @@ def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
 
 
 def _check_nesting(raw: bytes, limits: JSONLimits) -> None:
-    brackets = _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS)
-    if len(brackets) > 2 * limits.containers:
+    structure = _STRING.sub(b"", raw).translate(None, _NO_STRUCTURE)
+    brackets = structure.replace(b",", b"")
+    if len(brackets) > 2 * limits.containers or len(structure) - len(brackets) > limits.commas:
         raise ValueError("not one strict JSON object")
     depth = 0
     for bracket in brackets:

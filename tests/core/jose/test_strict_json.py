@@ -137,6 +137,17 @@ def test_containers(parse: Parser, limits: JSONLimits) -> None:
 
 
 @pytest.mark.parametrize("parse", PARSERS)
+@pytest.mark.parametrize("limits", [HEADER_LIMITS, PAYLOAD_LIMITS, JWKS_LIMITS])
+@pytest.mark.parametrize("element", [b'"a"', b"1", b'",,"', b"true"])
+def test_members_and_elements(parse: Parser, limits: JSONLimits, element: bytes) -> None:
+    """The number of commas is bounded, wherever they stand; those in strings are none."""
+    fits = b'{"a":[' + b",".join([element] * limits.commas) + b'],"b":"' + b"," * 20_000 + b'"}'
+    assert len(parse(fits, limits)["a"]) == limits.commas
+    with pytest.raises(ValueError, match="strict"):
+        parse(fits[:-1] + b',"c":1}', limits)
+
+
+@pytest.mark.parametrize("parse", PARSERS)
 def test_4300_digits_are_the_most(parse: Parser) -> None:
     """An integer of 4300 characters is read, in any place."""
     number = int("9" * 4300)
