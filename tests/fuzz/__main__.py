@@ -3,6 +3,8 @@
 Rules of this file: FUZZ_SECONDS (60) is for all targets together; the corpus in the tree is the start, what is found
 on the way stays in `.cache/fuzz` until `--keep` distils it into the tree. An input that breaks an invariant is written
 to `tests/fuzz/crashes`, where the ordinary tests find it from then on. The exit code is 1 if there was one.
+
+Each run is written down in `.cache/fuzz/executions.jsonl` with a digest of the core that ran; `--counts` sums them up.
 """
 
 # ruff: noqa: T201  (a command that says what it found)
@@ -20,6 +22,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
+import bearward
 from tests.fuzz.distil import distilled
 from tests.fuzz.seeds import SEEDS, WORDS
 from tests.fuzz.targets import TARGETS
@@ -39,7 +42,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("FUZZ_SECONDS", "60")))
     parser.add_argument("--runs", type=int, default=0, help="for each target, instead of a time")
     parser.add_argument("--keep", action="store_true", help="distil what was found into the corpus of the tree")
+    parser.add_argument("--counts", action="store_true", help="only say what was executed so far, by core and target")
     arguments = parser.parse_args()
+    if arguments.counts:
+        print("\n".join(_counts()))
+        return 0
     targets = arguments.targets or list(TARGETS)
     _install_atheris()
     share = int(arguments.seconds / len(targets))
@@ -79,10 +86,32 @@ def _fuzz(target: str, seconds: int, runs: int) -> bool:
     if done.returncode or new:
         print(done.stderr[-4000:], file=sys.stderr)
     with COUNTS.open("a") as log:
-        log.write(json.dumps({"target": target, "executions": count, "seconds": round(took), "crashes": new}) + "\n")
+        entry = {"target": target, "executions": count, "seconds": round(took), "crashes": new, "core": core()}
+        log.write(json.dumps(entry) + "\n")
     if not any(kept.iterdir()):
         kept.rmdir()
     return bool(done.returncode or new)
+
+
+def core() -> str:
+    """A digest of the core's source."""
+    folder = Path(bearward.__file__).parent
+    digest = sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode() + b"\x00" + path.read_bytes() + b"\x00")
+    return digest.hexdigest()[:12]
+
+
+def _counts() -> list[str]:
+    """One line for each core and target: executions, seconds, crashes."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for line in COUNTS.read_text().splitlines() if COUNTS.exists() else ():
+        run = json.loads(line)
+        row = sums.setdefault((run.get("core", "unknown"), run["target"]), [0, 0, 0])
+        row[:] = row[0] + run["executions"], row[1] + run["seconds"], row[2] + len(run["crashes"])
+    return [
+        f"core {name} {target}: {n:,} in {took} s, {bad} crashes" for (name, target), (n, took, bad) in sums.items()
+    ]
 
 
 def _harness(target: str, options: list[str]) -> subprocess.CompletedProcess[str]:
