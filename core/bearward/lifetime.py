@@ -1,6 +1,6 @@
 """Watches over live calls and streams: one that outlives its token is told so, once.
 
-Rule of this file: one timer and one entry in a set per watch, nothing per message. What ends a token (its expiry, its
+Rule of this file: one timer and one entry in a set per watch, one look at the beginning, nothing per message. What ends a token (its expiry, its
 key's withdrawal, its revocation) is judged by the verifier; here is only the telling, on the event loop.
 """
 
@@ -35,8 +35,8 @@ class Watch:
         self._on_end = on_end
         self._leeway = leeway
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._set_timer()
+        # A token may have ended since it was verified, and whoever was told of that did not know of this watch yet.
+        self._timer: asyncio.Handle | None = self._loop.call_soon(self.look)
 
     @property
     def principal(self) -> Principal:

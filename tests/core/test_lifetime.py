@@ -73,6 +73,23 @@ def test_a_watch_tells_once_why_its_token_has_ended(
     assert [error.refusal for error in run(use())] == [refusal]
 
 
+@pytest.mark.parametrize(("event", "refusal"), [(revoke, Refusal.TOKEN_REVOKED), (withdraw, Refusal.KEY_WITHDRAWN)])
+def test_a_watch_that_begins_too_late_tells_at_once(
+    issuer: LocalIssuer, run: Run, event: Callable[[Verifier, LocalIssuer], Awaitable[None]], refusal: Refusal
+) -> None:
+    """What ended the token between its verification and the watch is not missed: nobody would tell of it again."""
+
+    async def use() -> Refusal:
+        async with _verifier(issuer) as verifier:
+            principal = await verifier.verify(issuer.mint(sub="ada"))
+            await event(verifier, issuer)
+            ended: asyncio.Future[AuthError] = asyncio.get_running_loop().create_future()
+            verifier.watch(principal, ended.set_result)
+            return (await asyncio.wait_for(ended, 30)).refusal
+
+    assert run(use()) is refusal
+
+
 def test_a_watch_that_was_closed_tells_nothing(issuer: LocalIssuer, run: Run) -> None:
     """After `close` nothing is told, and closing twice is harmless."""
 
