@@ -57,6 +57,21 @@ def test_exceptions_are_few() -> None:
     assert sorted(ACCEPTED_ON_PURPOSE) == [367, 370]
 
 
+def test_what_is_marked_invalid_and_accepted_has_the_octets_of_a_valid_one() -> None:
+    """Wycheproof's 367 and 370 are its 357, token and key: to refuse them is to refuse that."""
+    (suite,) = (suite for suite in SUITES if suite.name == "Wycheproof, signatures")
+    if suite.path is None:
+        pytest.skip("BEARWARD_VECTORS names no folder that holds Wycheproof")
+    groups = json.loads(suite.path.read_bytes())["testGroups"]
+    rows = {test["tcId"]: (test, group) for group in groups for test in group["tests"]}
+    valid, its_group = rows[357]
+    assert valid["result"] == "valid"
+    for number in ACCEPTED_ON_PURPOSE:
+        test, group = rows[number]
+        assert (test["result"], test["jws"]) == ("invalid", valid["jws"])
+        assert group is its_group
+
+
 def test_the_command_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """`make vectors` prints each set with its counts and exits with 0 where all verdicts are right."""
     assert main() == 0
