@@ -95,7 +95,7 @@ def _handlers() -> grpc.GenericRpcHandler:
         yield b"first"
         await asyncio.Event().wait()
 
-    methods = {
+    methods: dict[str, Any] = {
         "Now": grpc.unary_unary_rpc_method_handler(now),
         "Events": grpc.unary_stream_rpc_method_handler(events),
     }

@@ -37,7 +37,7 @@ class Member:
 
     def __init__(self, http_port: int, grpc_port: int) -> None:
         self._port = http_port
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{grpc_port}")
+        self._channel: Any = grpc.insecure_channel(f"127.0.0.1:{grpc_port}")
 
     def close(self) -> None:
         """Hang up."""
