@@ -1,7 +1,8 @@
 """Watches over live calls and streams: one that outlives its token is told so, once.
 
-Rule of this file: one timer and one entry in a set per watch, one look at the beginning, nothing per message. What ends a token (its expiry, its
-key's withdrawal, its revocation) is judged by the verifier; here is only the telling, on the event loop.
+Rule of this file: one timer and one entry in a set per watch, one look at the beginning, nothing per message. What ends
+a token (its expiry, its key's withdrawal, its revocation) is judged by the verifier; here is only the telling, on the
+event loop.
 """
 
 from __future__ import annotations

@@ -146,6 +146,18 @@ def test_rules(changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[st
 
 
 @pytest.mark.parametrize(("changes", "policy", "verdict"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
+def test_rules_with_whole_numbers(
+    changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[str, str | None]
+) -> None:
+    """Dates are integers in most tokens, and judged as others are."""
+    claims = {
+        name: int(value) if name in ("exp", "nbf", "iat") and type(value) is float and value.is_integer() else value
+        for name, value in _claims(**changes).items()
+    }
+    assert _verdict(claims, policy) == verdict
+
+
+@pytest.mark.parametrize(("changes", "policy", "verdict"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
 def test_what_a_signature_could_make_good(
     changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[str, str | None]
 ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
 from bearward.jose.jwk import SymmetricKey, VerificationKey, read_key
+from bearward.jose.signature import der_of
 from bearward.testing import SigningKey
 
 MESSAGE = b"header.payload"
@@ -85,3 +87,16 @@ def test_a_signature_with_a_zero_in_front(alg: str) -> None:
     for where in (at, half + at):
         signature = next(s for s in iter(lambda: signer.sign(MESSAGE), b"") if s[where] == 0)
         assert key.verify(alg, MESSAGE, signature)
+
+
+FRONTS = [bytes(zeros) + bytes([octet]) for zeros in (0, 1, 3, 4, 5) for octet in (0x01, 0x7F, 0x80, 0x81, 0xFF)]
+
+
+@pytest.mark.parametrize("half", [32, 48, 66])
+@pytest.mark.parametrize("front", FRONTS, ids=bytes.hex)
+def test_the_der_form_of_a_signature(half: int, front: bytes) -> None:
+    """RFC 3279 section 2.2.3: a zero before a high bit, no other in front, and lengths of more than 127 in two octets."""
+    for other in FRONTS:
+        r, s = front.ljust(half, b"\x01"), other.ljust(half, b"\x01")
+        expected = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+        assert der_of(r + s) == expected
