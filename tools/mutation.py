@@ -197,7 +197,8 @@ HEAD = """# Mutation testing
 
 Written by `make mutation` (`tools/mutation.py`, mutmut 3): every pure file is changed in every small way, and the tests
 of the core are to notice. Killed means that one did. The property tests, the attack table and the fuzzer are left out of
-the run: they would notice more, and each mutant would take minutes.
+the run: they would notice more, and each mutant would take minutes. Files that speak to a store (`revocation_log.py`,
+`revocation_shared.py`, most of `jwks/`) are not pure and not changed here: their tests run against real servers.
 """
 WHY = """## Who survived, and why
 
