@@ -85,4 +85,4 @@ def _read(x5c: object) -> list[x509.Certificate]:
         raise ValueError
     if not all(isinstance(text, str) and len(text) <= _MAX_CERTIFICATE for text in x5c):
         raise ValueError
-    return [x509.load_der_x509_certificate(b64decode(text, validate=True)) for text in x5c]
+    return [x509.load_der_x509_certificate(b64decode(text)) for text in x5c]

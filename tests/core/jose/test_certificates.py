@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from bearward import ConfigurationError
 from bearward.jose.certificates import Authorities
-from bearward.jose.jwk import SetAside
+from bearward.jose.jwk import KeySetAside, SetAside, read_key
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.options import JWKSOptions
 from bearward.testing import SigningKey
@@ -84,6 +84,9 @@ COUNTS = {
     "through an intermediate, with the root": LEAF.jwk(INTERMEDIATE, ROOT),
     "signed by the root": DIRECT.jwk(),
     "itself configured": PINNED.jwk(),
+    "eight certificates": LEAF.jwk(INTERMEDIATE, *[ROOT] * 6),
+    "with line breaks": LEAF.jwk()
+    | {"x5c": [encodebytes(one.certificate.public_bytes(Encoding.DER)).decode() for one in (LEAF, INTERMEDIATE)]},
 }
 DOES_NOT = {
     "no certificate at all": LEAF.key.public_jwk(),
@@ -159,3 +162,36 @@ def test_an_unused_curve_is_no_exception() -> None:
     odd = Holder("odd", ROOT)
     odd.private = ec.generate_private_key(ec.SECP256K1())
     assert not Authorities(pem(ROOT)).vouch_for([b64(Holder("below odd", odd).certificate)], NOW.timestamp())
+
+
+def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
+    """A configured certificate on a curve that nobody here knows: it could be presented with any key beside it."""
+    der = PINNED.certificate.public_bytes(Encoding.DER).replace(_P256, _P239)
+    odd: x509.Certificate = x509.load_der_x509_certificate(der)
+    authorities = Authorities(odd.public_bytes(Encoding.PEM))
+    assert authorities.vouch_for([b64(odd)], NOW.timestamp())
+    strangers = STRANGER.key.public_jwk() | {"x5c": [b64(odd)]}
+    with pytest.raises(KeySetAside) as refused:
+        read_key(strangers, certified=True)
+    assert refused.value.reason is SetAside.CERTIFICATE_UNTRUSTED
+    with pytest.raises(JWKSetError):
+        JWKSet.parse(json.dumps({"keys": [strangers]}).encode(), authorities=authorities, now=NOW.timestamp())
+    assert read_key(strangers).kid == STRANGER.key.kid
+
+
+_P256, _P239 = (bytes.fromhex("06082a8648ce3d0301" + last) for last in ("07", "06"))
+
+
+@pytest.mark.parametrize("moment", [NOW - DAY, NOW + DAY])
+def test_a_configured_certificate_counts_from_its_first_second_to_its_last(moment: dt.datetime) -> None:
+    """RFC 5280 section 4.1.2.5: both ends are within."""
+    authorities = Authorities(AUTHORITIES)
+    assert authorities.vouch_for([b64(PINNED.certificate)], moment.timestamp())
+    beyond = moment + (moment - NOW) / 86_400
+    assert not authorities.vouch_for([b64(PINNED.certificate)], beyond.timestamp())
+
+
+def test_what_is_no_certificate_is_said_in_a_constant() -> None:
+    """Nothing of the text is in it."""
+    with pytest.raises(ValueError, match=r"\Ano certificate in PEM\Z"):
+        Authorities("nonsense")
