@@ -14,6 +14,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -136,15 +137,27 @@ def _proxy(url: str) -> httpcore2.Proxy:
     if parts.username is not None:
         auth = unquote(parts.username).encode(), unquote(parts.password or "").encode()
     origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    context = ssl.create_default_context() if parts.scheme == "https" else None
+    context = _usual_context() if parts.scheme == "https" else None
     return httpcore2.Proxy(origin, auth=auth, ssl_context=context)
 
 
 def _ssl_context(options: JWKSOptions) -> ssl.SSLContext:
+    if options.ca_file is None and options.client_cert is None:
+        return _usual_context()
     context = ssl.create_default_context(cafile=options.ca_file)
     if options.client_cert is not None:
         context.load_cert_chain(options.client_cert, options.client_key)
     return context
+
+
+def _usual_context() -> ssl.SSLContext:
+    return _context_of(ssl.get_default_verify_paths())  # `SSL_CERT_FILE` may name others
+
+
+@cache
+def _context_of(_: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    """With the authorities of the machine; shared, since reading them takes 20 ms, and keeping them a mebibyte, each time."""
+    return ssl.create_default_context()
 
 
 def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:

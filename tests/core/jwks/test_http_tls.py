@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import ssl
 from base64 import b64encode
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.http import HTTPAnswer
+from bearward.jwks.http import HTTPAnswer, HTTPClient
 from bearward.jwks.options import JWKSOptions
 from bearward.testing import LocalIssuer
 from bearward.testing.tls import ThrowAwayAuthority
@@ -29,6 +30,28 @@ def test_https_with_an_own_authority(run: Run, tmp_path: Path) -> None:
         with pytest.raises(FetchError) as failed:
             run(fetch(issuer.jwks_uri))
         assert failed.value.failure is FetchFailure.TLS
+
+
+def test_the_authorities_of_the_machine_are_read_once(run: Run, issuer: LocalIssuer) -> None:
+    """However many issuers there are: each context would hold them all."""
+
+    async def held_by_many() -> int:
+        clients = [HTTPClient(JWKSOptions()) for _ in range(8)]
+        for client in clients:
+            await client.get(issuer.jwks_uri)
+        held = _contexts()
+        for client in clients:
+            await client.aclose()
+        return held
+
+    run(fetch(issuer.jwks_uri))
+    before = _contexts()
+    assert run(held_by_many()) == before
+
+
+def _contexts() -> int:
+    gc.collect()
+    return sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())
 
 
 def test_files_that_cannot_be_read_are_named_as_such(run: Run, issuer: LocalIssuer) -> None:
