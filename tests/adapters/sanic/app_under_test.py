@@ -50,7 +50,7 @@ def make_app(options: dict[str, Any]) -> Any:
     if options.get("render"):
         settings["render"] = teapot
     if options.get("certificates"):
-        settings["clientcertificate"] = certificate
+        settings["client_certificate"] = certificate
     add_routes(app)
     add_blueprints(app)
     add_views_and_files(app)
