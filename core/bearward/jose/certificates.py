@@ -33,8 +33,6 @@ class Authorities:
     """
 
     def __init__(self, pem: str | bytes) -> None:
-        if not hasattr(verification, "ExtensionPolicy"):
-            raise ValueError("needs cryptography 45 or newer")
         try:
             found = x509.load_pem_x509_certificates(pem.encode() if isinstance(pem, str) else pem)
         except ValueError:
