@@ -40,7 +40,7 @@ class Principal:
     @classmethod
     def of_verified(cls, claims: dict[str, Any], key: str) -> Self:
         """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it."""
-        principal = cls.__new__(cls)
+        principal = _new(cls)
         _put_claims(principal, claims)
         _put_key(principal, key)
         return principal
@@ -134,6 +134,7 @@ class Principal:
         raise TypeError("a Principal is not pickled: a pickle is no proof that a token was verified")
 
 
+_new = object.__new__
 # The slots' own setters: past `__setattr__`, and at half the cost of `object.__setattr__`.
 _put_claims = Principal.__dict__["_claims"].__set__
 _put_frozen = Principal.__dict__["_frozen"].__set__

@@ -206,26 +206,27 @@ class Verifier:
 
     def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
         unverified = take_apart(token)
-        policy, keys = self._issuers.known(issuer_of(unverified.claims))
+        claims = unverified.claims
+        policy, keys = self._issuers.known(issuer_of(claims))
         check_header(unverified, policy)
-        check_times(unverified.claims, policy, self.now())
+        check_times(claims, policy, self.now())
         held = keys.current()
         if held is None:
-            check_content(unverified.claims, policy, allow_bound=allow_bound)
+            check_content(claims, policy, allow_bound=allow_bound)
             raise KeysNeeded
         key = find_signing_key(unverified, held.jwk_set)
         if isinstance(key, Refusal):
             # A token that no key could make good is not worth a fetch.
-            if self._newer_keys_could_help(unverified, keys, held) and says_what_is_asked(unverified.claims, policy):
+            if self._newer_keys_could_help(unverified, keys, held) and says_what_is_asked(claims, policy):
                 raise KeysNeeded(held.generation)
             raise AuthError(key)
-        check_content(unverified.claims, policy, allow_bound=allow_bound)
-        principal = Principal.of_verified(unverified.claims, key.thumbprint)
+        check_content(claims, policy, allow_bound=allow_bound)
+        principal = Principal.of_verified(claims, key.thumbprint)
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None:
-            begins, ends = valid_between(unverified.claims, policy)
-            bound, cost = "cnf" in unverified.claims, cost_of(unverified.payload)
+            begins, ends = valid_between(claims, policy)
+            bound, cost = "cnf" in claims, cost_of(unverified.payload)
             self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, begins, ends, bound, cost))
         return principal
 
