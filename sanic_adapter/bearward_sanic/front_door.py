@@ -78,7 +78,11 @@ class FrontDoor:
 
     def enter(self, request: Request) -> Answer:
         """The request middleware."""
-        if (id(request.route), request.method) in self._quick and (seen := self._known(request)) is not None:
+        if (
+            (id(request.route), request.method) in self._quick
+            and (seen := self._known(request)) is not None
+            and not request.stream.request_body  # type: ignore[union-attr]
+        ):
             ctx = request.ctx
             ctx.principal = seen.principal
             ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
@@ -94,8 +98,11 @@ class FrontDoor:
 
         @wraps(handler)
         def guarded(request: Request, **match: Any) -> Any:
-            # The hot path, written out: the same credentials on the same connection, and a door that asks no more.
-            if request.method in quick and (seen := known(request)) is not None:
+            # The hot path, written out: the same credentials on the same connection, no body to read, and a door that
+            # asks no more.
+            if (
+                request.method in quick and (seen := known(request)) is not None and not request.stream.request_body  # type: ignore[union-attr]  # a kept connection has one
+            ):
                 ctx = request.ctx
                 ctx.principal = seen.principal
                 ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
@@ -134,6 +141,9 @@ class FrontDoor:
         values = request.headers.getall(AUTHORIZATION, NONE)
         if not values and self._header_only and not websocket:
             return self._refuse(request, AuthError(Refusal.CREDENTIALS_MISSING), door)
+        known = self._known(request) if self._remembers and not websocket else None
+        if known is not None and known.principal is not None:
+            return self._authorize(request, door, known.principal)
         seen, again = self._kept.meet(request, values) if self._remembers and not websocket else (None, False)
         if seen is not None and again and (standing := self._kept.standing(seen)) is not None:
             return self._refuse(request, AuthError(standing), door)
@@ -267,8 +277,8 @@ class FrontDoor:
 
 
 def _asks_no_more(door: Door) -> bool:
-    """Whether any verified token opens this door, and nothing is to be done behind it."""
-    return door.mark == authenticated and not door.websocket and not door.reads_body
+    """Whether any verified token opens this door, and nothing but a body is to be seen to behind it."""
+    return door.mark == authenticated and not door.websocket
 
 
 async def _answer_or_handle(
