@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import json
 import time
 from typing import Any
 
@@ -49,6 +50,21 @@ def test_a_refusal_is_repeated_for_a_moment(slow_server: Server) -> None:
             status, body = _ask(connection, token, path)
             assert (status, code in body) == (401, True)
         assert _ask(connection, good)[0] == 200
+    connection.close()
+
+
+def test_a_body_is_read_whatever_is_remembered(server: Server) -> None:
+    """On one connection, with one token: with a body and without, by each kind of handler; and never without the token."""
+    token = server.mint("ada")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    for path in ("/upload", "/upload-stream", "/upload"):
+        for body in (b"", b"four", b"a little more", b""):
+            connection.request("POST", path, body=body, headers={"Authorization": f"Bearer {token}"})
+            response = connection.getresponse()
+            assert (response.status, json.loads(response.read())["length"]) == (200, len(body))
+    connection.request("POST", "/upload", body=b"four")
+    refused = connection.getresponse()
+    assert (refused.status, json.loads(refused.read())["code"]) == (401, "credentials_missing")
     connection.close()
 
 
