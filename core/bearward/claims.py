@@ -1,6 +1,6 @@
 """The rules for the claims of a token (RFC 7519 section 4.1, RFC 8725 section 3), against one issuer's policy.
 
-Rule of this file: pure, one pass, one `now` per verification (seconds since the epoch). A check passes or raises;
+Rule of this file: pure; one `now` per verification (seconds since the epoch). A check passes or raises;
 there is no way to ignore its result.
 """
 

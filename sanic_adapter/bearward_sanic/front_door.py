@@ -78,11 +78,8 @@ class FrontDoor:
 
     def enter(self, request: Request) -> Answer:
         """The request middleware."""
-        if (
-            (id(request.route), request.method) in self._quick
-            and (seen := self._known(request)) is not None
-            and not request.stream.request_body  # type: ignore[union-attr]
-        ):
+        seen = self._known(request) if (id(request.route), request.method) in self._quick else None
+        if seen is not None and not request.stream.request_body:  # type: ignore[union-attr]
             ctx = request.ctx
             ctx.principal = seen.principal
             ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
@@ -100,9 +97,8 @@ class FrontDoor:
         def guarded(request: Request, **match: Any) -> Any:
             # The hot path, written out: the same credentials on the same connection, no body to read, and a door that
             # asks no more.
-            if (
-                request.method in quick and (seen := known(request)) is not None and not request.stream.request_body  # type: ignore[union-attr]  # a kept connection has one
-            ):
+            seen = known(request) if request.method in quick else None
+            if seen is not None and not request.stream.request_body:  # type: ignore[union-attr]
                 ctx = request.ctx
                 ctx.principal = seen.principal
                 ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
