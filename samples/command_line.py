@@ -81,10 +81,10 @@ def main_of(name: str, run: Callable[[], None]) -> None:
 def load(config: str | None) -> Settings:
     """The settings of a sample server, from `config` or from the environment; all of them are meant."""
     try:
-        settings = Settings.load(os.environ, config=config, also=OWN)
+        settings = Settings.load(os.environ, config=config, extra_names=OWN)
     except ConfigurationError as error:
         if error.setting == config:
-            raise ConfigurationError(f"--config {config}", error.must) from None
+            raise ConfigurationError(f"--config {config}", error.requirement) from None
         raise
     settings.verifier()
     notes_path(settings)
@@ -106,7 +106,7 @@ def notes_in(path: str) -> NoteStore:
         return NoteStore(path)
     except ConfigurationError as error:
         given = os.environ.get("BEARWARD_NOTES", "").strip()
-        raise ConfigurationError("BEARWARD_NOTES" if given else error.setting, error.must) from None
+        raise ConfigurationError("BEARWARD_NOTES" if given else error.setting, error.requirement) from None
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -153,8 +153,8 @@ def _import_ahead() -> None:
 
 def _impatient(issuer: TrustedIssuer) -> TrustedIssuer:
     """The same, for a server that listens within two seconds even if its issuer does not answer."""
-    keys = replace(issuer.keys, start_wait=min(issuer.keys.start_wait, _PATIENCE))
-    return replace(issuer, keys=keys)
+    options = replace(issuer.jwks_options, start_wait=min(issuer.jwks_options.start_wait, _PATIENCE))
+    return replace(issuer, jwks_options=options)
 
 
 def _port(text: str) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from bearward import ConfigurationError
-from bearward.policy import is_loopback
+from bearward.fetch.urls import is_loopback_host
 from bearward.testing import Answer, LocalIssuer, Request, SigningKey, json_answer
 from samples.command_line import Parser, main_of, ready, told_to_stop, until_told_to_stop
 
@@ -60,7 +60,7 @@ class Rollover:
             self.withdraw(older_than=self._issuer.lifetime)
 
     def _asked(self, request: Request, act: Callable[[], None]) -> Answer:
-        if not is_loopback(request.client):
+        if not is_loopback_host(request.client):
             return json_answer({"error": "forbidden"}, 403)
         if request.method != "POST":
             return json_answer({"error": "method_not_allowed"}, 405, Allow="POST")

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from bearward import ConfigurationError, RevocationsNotShared, SharedRevocations
+from bearward import ConfigurationError, RevocationNotSharedError, SharedRevocations
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from samples.command_line import Parser, load, main_of
@@ -31,7 +31,7 @@ KINDS: dict[str, Act] = {
 
 
 async def revoke(settings: Settings, issuer: str, kind: str, name: str, seconds: float) -> None:
-    """Share one revocation; raises `RevocationsNotShared` where the store does not take it."""
+    """Share one revocation; raises `RevocationNotSharedError` where the store does not take it."""
     verifier = settings.verifier()
     shared = _shared(verifier, settings.prefix)
     await shared.start()
@@ -86,7 +86,7 @@ def main() -> None:
     issuer = _issuer(settings, arguments.issuer)
     try:
         asyncio.run(revoke(settings, issuer, arguments.kind, arguments.name, arguments.keep))
-    except RevocationsNotShared:
+    except RevocationNotSharedError:
         print("samples.revoke: not revoked: the store does not answer", file=sys.stderr)
         sys.exit(1)
     print("revoked")

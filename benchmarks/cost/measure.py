@@ -19,7 +19,7 @@ from bearward.errors import AuthError
 from bearward.jose import compact
 from bearward.jose.base64url import encode
 from bearward.jose.jwk_set import JWKSet
-from bearward.policy import TrustedIssuer
+from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import verify_token
 
 __all__ = ["cpu_seconds", "judge", "peak_octets"]

@@ -18,7 +18,7 @@ def main(issuer: str, port: int, token_cache: int) -> None:
     if issuer != "plain":
         from bearward_sanic import install
 
-        install(app, Verifier(TrustedIssuer(issuer, audience=AUDIENCE), token_cache=token_cache))
+        install(app, Verifier(TrustedIssuer(issuer, audience=AUDIENCE), token_cache_bytes=token_cache))
 
     async def protected(_: Request) -> HTTPResponse:
         return json({"message": "Access granted"})

@@ -51,10 +51,10 @@ async def flood(seconds: float, forged: int) -> Flood:
     outcome = Flood()
     with LocalIssuer(audience=_AUDIENCE, lifetime=3600) as issuer:
         trusted = TrustedIssuer(issuer.url, audience=_AUDIENCE, jwks_uri=issuer.jwks_uri)
-        async with Verifier(trusted, token_cache=0) as verifier:
+        async with Verifier(trusted, token_cache_bytes=0) as verifier:
             load = _Load(verifier, issuer, outcome)
             await load.run(seconds / 2, 0, outcome.quiet)
-            await asyncio.sleep(2 * trusted.keys.cooldown)  # the burst is saved up
+            await asyncio.sleep(2 * trusted.jwks_options.cooldown)  # the burst is saved up
             before = issuer.requests("/jwks")
             probe = asyncio.create_task(load.rotate_and_probe(seconds * 0.38))
             await load.run(seconds, forged, outcome.flooded)

@@ -49,7 +49,7 @@ async def _tenants(number: int) -> float:
     with LocalIssuer(algorithms=["ES256"], audience=_AUDIENCE, lifetime=86_400) as issuer:
         # no issuer answers there: an invented tenant has no keys, and most are turned away before a fetch
         provider = TenantIssuers(
-            issuer.origin + "/{tenant}", audience=_AUDIENCE, keys=JWKSOptions(start=StartMode.LAZY)
+            issuer.origin + "/{tenant}", audience=_AUDIENCE, jwks_options=JWKSOptions(start=StartMode.LAZY)
         )
         async with Verifier(provider) as verifier:
 

@@ -18,9 +18,9 @@ async def rotations(requests: int, times: int) -> tuple[int, int]:
     refused = 0
     with LocalIssuer(algorithms=["ES256"], audience=_AUDIENCE, lifetime=3600) as issuer:
         trusted = TrustedIssuer(
-            issuer.url, audience=_AUDIENCE, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(max_age=1.0, min_age=0.1)
+            issuer.url, audience=_AUDIENCE, jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(max_age=1.0, min_age=0.1)
         )
-        async with Verifier(trusted, token_cache=0) as verifier:
+        async with Verifier(trusted, token_cache_bytes=0) as verifier:
             for _ in range(times):
                 issuer.publish_next()
                 refused += await _serve(verifier, issuer, requests // times // 2)
@@ -49,7 +49,7 @@ async def herd(size: int) -> int:
         issuer.slow(0.2)
         token = issuer.mint()
         trusted = TrustedIssuer(
-            issuer.url, audience=_AUDIENCE, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY)
+            issuer.url, audience=_AUDIENCE, jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)
         )
         async with Verifier(trusted) as verifier:
             await asyncio.gather(*(verifier.verify(token) for _ in range(size)))

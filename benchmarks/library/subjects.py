@@ -52,7 +52,7 @@ class World:
 
     def verifier(self, **settings: Any) -> Verifier:
         """A started verifier that holds the issuer's keys, and remembers for the whole run what it does not hold."""
-        policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, keys=JWKSOptions(cooldown=600.0))
+        policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks_options=JWKSOptions(cooldown=600.0))
         verifier = Verifier(policy, **settings)
         self.loop.run_until_complete(verifier.start())
         self.started.append(verifier)

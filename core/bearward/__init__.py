@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeeded, OAuthError, Refusal
+from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeededError, OAuthError, Refusal
+from bearward.issuers.tenants import TenantIssuers
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
-from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
 from bearward.requirements import (
     AUTHENTICATED,
@@ -16,9 +16,9 @@ from bearward.requirements import (
     recent_authentication,
     scope,
 )
-from bearward.revocation import Revocations
-from bearward.revocation_shared import RevocationsNotShared, SharedRevocations
-from bearward.tenants import TenantIssuers
+from bearward.revocation.local import Revocations
+from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations
+from bearward.trusted_issuer import TrustedIssuer
 from bearward.verifier import Verifier
 
 __version__ = "0.1.0"
@@ -29,13 +29,13 @@ __all__ = [
     "ConfigurationError",
     "Fault",
     "JWKSOptions",
-    "KeysNeeded",
+    "KeysNeededError",
     "OAuthError",
     "Principal",
     "Refusal",
     "Requirement",
+    "RevocationNotSharedError",
     "Revocations",
-    "RevocationsNotShared",
     "SharedRevocations",
     "SymmetricKey",
     "TenantIssuers",

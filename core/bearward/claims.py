@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearward.errors import AuthError, Refusal
-from bearward.policy import TrustedIssuer
+from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["check_content", "check_times", "issuer_of", "says_what_is_asked", "valid_between"]
 

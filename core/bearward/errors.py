@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["AuthError", "ConfigurationError", "Fault", "KeysNeeded", "OAuthError", "Refusal"]
+__all__ = ["AuthError", "ConfigurationError", "Fault", "KeysNeededError", "OAuthError", "Refusal"]
 
 
 class Fault(Enum):
@@ -17,7 +17,7 @@ class Fault(Enum):
 
     CREDENTIALS = "credentials"
     """The caller's credentials are missing or not good: who is it?"""
-    RIGHTS = "rights"
+    PERMISSION = "permission"
     """The caller is known, and may not do this."""
     SERVICE = "service"
     """Ours: the caller may well be right, and may try again."""
@@ -32,7 +32,7 @@ class OAuthError(Enum):
     INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
 
 
-_CREDENTIALS, _RIGHTS, _SERVICE = Fault.CREDENTIALS, Fault.RIGHTS, Fault.SERVICE
+_CREDENTIALS, _PERMISSION, _SERVICE = Fault.CREDENTIALS, Fault.PERMISSION, Fault.SERVICE
 _REQUEST, _TOKEN, _SCOPE = OAuthError.INVALID_REQUEST, OAuthError.INVALID_TOKEN, OAuthError.INSUFFICIENT_SCOPE
 _STEP_UP = OAuthError.INSUFFICIENT_USER_AUTHENTICATION
 
@@ -86,11 +86,11 @@ class Refusal(Enum):
     TOKEN_REVOKED = (_CREDENTIALS, _TOKEN, "the token was revoked")
     TOKEN_SENDER_CONSTRAINED = (_CREDENTIALS, _TOKEN, "the token is bound to a key that was not proven")
 
-    # Rights
-    SCOPE_INSUFFICIENT = (_RIGHTS, _SCOPE, "the token lacks a required scope")
-    CLAIM_INSUFFICIENT = (_RIGHTS, _SCOPE, "the token's claims do not grant this")
-    METHOD_NOT_ALLOWED = (_RIGHTS, None, "no rule allows this")
-    REQUEST_FORGED = (_RIGHTS, None, "a cookie came without proof that the request is the application's own")
+    # Permission
+    SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")
+    CLAIM_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token's claims do not grant this")
+    NO_RULE = (_PERMISSION, None, "no rule allows this")
+    CSRF_CHECK_FAILED = (_PERMISSION, None, "a cookie came without proof that the request is the application's own")
     AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
 
     # Ours
@@ -162,7 +162,7 @@ class AuthError(Exception):
         return f"AuthError({self.code!r})"
 
 
-class KeysNeeded(Exception):
+class KeysNeededError(Exception):
     """`Verifier.verify_now` cannot answer from the keys that it holds: await `Verifier.verify` instead.
 
     `generation` is that of the key set that was looked in; None where none is held.
@@ -180,7 +180,7 @@ class ConfigurationError(ValueError):
     'audience: must name at least one audience'
     """
 
-    def __init__(self, setting: str, must: str) -> None:
-        super().__init__(f"{setting}: {must}")
+    def __init__(self, setting: str, requirement: str) -> None:
+        super().__init__(f"{setting}: {requirement}")
         self.setting = setting
-        self.must = must
+        self.requirement = requirement

@@ -19,7 +19,8 @@ class Principal:
     Everything but the key is derived from the claims (RFC 7519 section 4.1, RFC 9068 section 2.2), so that making
     one costs next to nothing on the hot path. `repr` names claims and never shows their values.
 
-    >>> who = Principal({"iss": "https://login.example", "sub": "ada", "scope": "notes:read", "exp": 2e9}, key="k1")
+    >>> claims = {"iss": "https://login.example", "sub": "ada", "scope": "notes:read", "exp": 2e9}
+    >>> who = Principal(claims, key_thumbprint="k1")
     >>> who.subject, sorted(who.scopes)
     ('ada', ['notes:read'])
     >>> who
@@ -33,16 +34,16 @@ class Principal:
     _key: str
     _scopes: frozenset[str]
 
-    def __init__(self, claims: Mapping[str, Any], *, key: str) -> None:
+    def __init__(self, claims: Mapping[str, Any], *, key_thumbprint: str) -> None:
         _put_claims(self, _frozen_claims(claims))
-        _put_key(self, key)
+        _put_key(self, key_thumbprint)
 
     @classmethod
-    def of_verified(cls, claims: dict[str, Any], key: str) -> Self:
+    def from_verified_claims(cls, claims: dict[str, Any], key_thumbprint: str) -> Self:
         """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it."""
         principal = _new(cls)
         _put_claims(principal, claims)
-        _put_key(principal, key)
+        _put_key(principal, key_thumbprint)
         return principal
 
     def __setattr__(self, name: str, value: object) -> Never:
@@ -111,7 +112,7 @@ class Principal:
         return scopes
 
     @property
-    def key(self) -> str:
+    def key_thumbprint(self) -> str:
         """The RFC 7638 thumbprint of the key that signed the token."""
         return self._key
 

@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from bearward.clock import Clock
 from bearward.errors import ConfigurationError
-from bearward.policy import TrustedIssuer
-from bearward.revocation_shared import SharedRevocations
-from bearward.settings_tables import refuse_unknown, shared_revocations, text, trusted_issuers
+from bearward.revocation.shared import SharedRevocations
+from bearward.settings_toml import refuse_unknown, shared_revocations, text, trusted_issuers
+from bearward.trusted_issuer import TrustedIssuer
 from bearward.verifier import Verifier
 
 __all__ = ["Settings"]
@@ -60,13 +60,13 @@ class Settings:
 
     def verifier(self, **more: Any) -> Verifier:
         """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`."""
-        given: dict[str, Any] = {} if self.token_cache is None else {"token_cache": self.token_cache}
+        given: dict[str, Any] = {} if self.token_cache is None else {"token_cache_bytes": self.token_cache}
         if self.revocations is not None and "revocations" not in more:
             given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
         try:
-            return Verifier(*self.issuers, cache=self.cache, cache_secret=self.cache_secret, **given, **more)
+            return Verifier(*self.issuers, jwks_cache=self.cache, jwks_cache_secret=self.cache_secret, **given, **more)
         except ConfigurationError as error:
-            raise ConfigurationError(_named(self.prefix, error.setting), error.must) from None
+            raise ConfigurationError(_named(self.prefix, error.setting), error.requirement) from None
 
     def _shared_revocations(self, given: Mapping[str, Any], clock: Clock | None) -> SharedRevocations:
         store: dict[str, Any] = {"cache": self.cache, "cache_secret": self.cache_secret}
@@ -76,39 +76,39 @@ class Settings:
             # What the table leaves to the fleet's own cache is named as the fleet's.
             own = error.setting in given or error.setting not in store
             name = f"revocations{'_' if self.prefix else '.'}{error.setting}" if own else error.setting
-            raise ConfigurationError(_named(self.prefix, name), error.must) from None
+            raise ConfigurationError(_named(self.prefix, name), error.requirement) from None
 
     @classmethod
     def load(
-        cls, environ: Mapping[str, str], *, config: str | PathLike[str] | None = None, also: Collection[str] = ()
+        cls, environ: Mapping[str, str], *, config: str | PathLike[str] | None = None, extra_names: Collection[str] = ()
     ) -> Self:
         """From the file `config`, or that of `BEARWARD_CONFIG`, else from the environment.
 
-        `also` names settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins). Raises
+        `extra_names` are settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins). Raises
         `ConfigurationError`, also where a file and the environment both claim to be the configuration.
         """
-        given = _given(environ, also)
+        given = _given(environ, extra_names)
         path = given.pop(_CONFIG, None) if config is None else config
         if path is None:
-            return cls.from_environment(environ, also=also)
-        own = {name: given.pop(PREFIX + name.upper()) for name in also if PREFIX + name.upper() in given}
+            return cls.from_environment(environ, extra_names=extra_names)
+        own = {name: given.pop(PREFIX + name.upper()) for name in extra_names if PREFIX + name.upper() in given}
         for name in sorted(given.keys() - {_CONFIG}):
             raise ConfigurationError(name, "must not be set beside a configuration file: say it there")
         try:
-            settings = cls.from_toml(path, also=also)
+            settings = cls.from_toml(path, extra_names=extra_names)
         except ConfigurationError as error:
             if config is None and error.setting == path:
-                raise ConfigurationError(f"{_CONFIG} {path}", error.must) from None
+                raise ConfigurationError(f"{_CONFIG} {path}", error.requirement) from None
             raise
         return replace(settings, extra=MappingProxyType({**settings.extra, **own}))
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], *, also: Collection[str] = ()) -> Self:
+    def from_environment(cls, environ: Mapping[str, str], *, extra_names: Collection[str] = ()) -> Self:
         """One issuer, from the variables `BEARWARD_…`; an empty variable is as good as none.
 
         Raises `ConfigurationError` naming the variable, also for one that looks like a misspelt `BEARWARD_…`.
         """
-        given = _given(environ, also)
+        given = _given(environ, extra_names)
         for name in ("BEARWARD_ISSUER", "BEARWARD_AUDIENCE"):
             if name not in given:
                 raise ConfigurationError(name, f"must be set: {_FROM_ENVIRONMENT[name][1]}")
@@ -116,7 +116,7 @@ class Settings:
         for name, (setting, must, read) in _FROM_ENVIRONMENT.items():
             if name in given:
                 values[setting] = _converted(name, given[name], must, read)
-        extra = {name: given[PREFIX + name.upper()] for name in also if PREFIX + name.upper() in given}
+        extra = {name: given[PREFIX + name.upper()] for name in extra_names if PREFIX + name.upper() in given}
         return cls(
             cache=values.pop("cache", _MEMORY),
             cache_secret=values.pop("cache_secret", None),
@@ -127,13 +127,13 @@ class Settings:
         )
 
     @classmethod
-    def from_toml(cls, path: str | PathLike[str], *, also: Collection[str] = ()) -> Self:
+    def from_toml(cls, path: str | PathLike[str], *, extra_names: Collection[str] = ()) -> Self:
         """Any number of issuers, from the tables `[[issuers]]` of a TOML file; see `docs/samples.md`.
 
         Raises `ConfigurationError` naming the setting by its place in the file.
         """
         document = _toml(path)
-        refuse_unknown(document, {"cache", "cache_secret", "issuers", "revocations", "token_cache", *also})
+        refuse_unknown(document, {"cache", "cache_secret", "issuers", "revocations", "token_cache", *extra_names})
         secret = document.get("cache_secret")
         issuers = trusted_issuers(document.get("issuers", []))
         _check_files(issuers)
@@ -143,7 +143,7 @@ class Settings:
             cache_secret=None if secret is None else text("cache_secret", secret).encode(),
             token_cache=document.get("token_cache"),
             revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
-            extra=MappingProxyType({name: document[name] for name in also if name in document}),
+            extra=MappingProxyType({name: document[name] for name in extra_names if name in document}),
         )
 
 
@@ -164,7 +164,7 @@ def _check_files(issuers: Iterable[TrustedIssuer]) -> None:
     """Refuse certificates that are not there: without them no key would ever come, and the log alone would say so."""
     for index, issuer in enumerate(issuers):
         for name in ("ca_file", "client_cert", "client_key"):
-            path = getattr(issuer.keys, name)
+            path = getattr(issuer.jwks_options, name)
             try:
                 if path is not None:
                     Path(path).open("rb").close()
@@ -175,13 +175,13 @@ def _check_files(issuers: Iterable[TrustedIssuer]) -> None:
                 ) from None
 
 
-def _given(environ: Mapping[str, str], also: Collection[str]) -> dict[str, str]:
+def _given(environ: Mapping[str, str], extra_names: Collection[str]) -> dict[str, str]:
     """Our variables that are set to something; raises ConfigurationError for a misspelt one.
 
     The environment is shared (an orchestrator puts BEARWARD_PORT there for a service of that name), so a variable that
     resembles none of ours is taken for somebody else's.
     """
-    known = {_CONFIG, *_FROM_ENVIRONMENT, *(PREFIX + name.upper() for name in also)}
+    known = {_CONFIG, *_FROM_ENVIRONMENT, *(PREFIX + name.upper() for name in extra_names)}
     ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
     misspelt = [name for name in ours if name not in known and get_close_matches(name, known, cutoff=0.88)]
     refuse_unknown(dict.fromkeys(misspelt), known)
@@ -209,7 +209,7 @@ def _issuer(values: dict[str, Any]) -> TrustedIssuer:
     try:
         return TrustedIssuer(values.pop("issuer"), **values)
     except ConfigurationError as error:
-        raise ConfigurationError(_named(PREFIX, error.setting), error.must) from None
+        raise ConfigurationError(_named(PREFIX, error.setting), error.requirement) from None
 
 
 def _named(prefix: str, setting: str) -> str:

@@ -10,8 +10,8 @@ from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key, signing_key
-from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
+from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["check_header", "find_signing_key", "newer_keys_could_help", "verify_token"]
 
@@ -27,7 +27,7 @@ def verify_token(
     check_times(token.claims, policy, now)
     key = signing_key(token, keys)
     check_content(token.claims, policy, allow_bound=allow_bound)
-    return Principal.of_verified(token.claims, key.thumbprint)
+    return Principal.from_verified_claims(token.claims, key.thumbprint)
 
 
 def check_header(token: UnverifiedToken, policy: TrustedIssuer) -> None:

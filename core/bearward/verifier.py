@@ -13,18 +13,18 @@ from typing import Self
 
 from bearward.claims import check_content, check_times, issuer_of, says_what_is_asked, valid_between
 from bearward.clock import Clock, SystemClock
-from bearward.errors import AuthError, ConfigurationError, KeysNeeded, Refusal
+from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.health import Health
-from bearward.issuers import Issuers
+from bearward.issuers.registry import Issuers
+from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, take_apart
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
-from bearward.lifetime import Watch, Watches
-from bearward.policy import TrustedIssuer
 from bearward.principal import Principal
-from bearward.revocation import Revocations
-from bearward.tenants import IssuerResolver, TenantIssuers
+from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, cost_of, digest_of
+from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import check_header, find_signing_key, newer_keys_could_help
+from bearward.watches import Watch, Watches
 
 __all__ = ["Verifier"]
 
@@ -36,9 +36,9 @@ _ATTEMPTS = 3
 class Verifier:
     """Verifies bearer tokens of trusted issuers.
 
-    `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, asked in this order. `cache`: an
+    `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, asked in this order. `jwks_cache`: an
     aiocache URL (`memory://`, `redis://…`, `rediss://…`, `memcached://…`, `unix://…`) in which a fleet shares the key
-    sets; `cache_secret` authenticates what is read from there. `token_cache`: bytes to spend on tokens that were
+    sets; `jwks_cache_secret` authenticates what is read from there. `token_cache_bytes`: what to spend on tokens that were
     verified before, 0 for none. Raises `ConfigurationError`.
 
     Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
@@ -53,9 +53,9 @@ class Verifier:
     def __init__(
         self,
         *issuers: TrustedIssuer | TenantIssuers | IssuerResolver,
-        cache: str = "memory://",
-        cache_secret: bytes | None = None,
-        token_cache: int = 16 * _MEBIBYTE,
+        jwks_cache: str = "memory://",
+        jwks_cache_secret: bytes | None = None,
+        token_cache_bytes: int = 16 * _MEBIBYTE,
         revocations: Revocations | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -64,12 +64,15 @@ class Verifier:
         """The verifier's clock, in seconds since the epoch."""
         self._watches = Watches(self)
         self._store = JWKSStore(
-            cache=cache, cache_secret=cache_secret, clock=self._clock, on_change=lambda _: self._watches.look()
+            cache=jwks_cache,
+            cache_secret=jwks_cache_secret,
+            clock=self._clock,
+            on_change=lambda _: self._watches.look(),
         )
         self._issuers = Issuers(issuers, self._store, self._clock)
-        if isinstance(token_cache, bool) or not isinstance(token_cache, int) or token_cache < 0:
-            raise ConfigurationError("token_cache", "must be a number of bytes, 0 for no cache")
-        self._cache = TokenCache(max_bytes=token_cache) if token_cache else None
+        if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
+            raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
+        self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self.revocations: Revocations = revocations or Revocations(clock=self._clock)
         self._stop_listening = self.revocations.on_change(self._watches.look)
         self._started: asyncio.AbstractEventLoop | None = None
@@ -111,7 +114,7 @@ class Verifier:
     def verify_now(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
         """The principal of `token`, from the keys that are held; any thread may call.
 
-        Raises `AuthError`, or `KeysNeeded` where the answer needs a fetch: await `verify` then. With `allow_bound` a
+        Raises `AuthError`, or `KeysNeededError` where the answer needs a fetch: await `verify` then. With `allow_bound` a
         token that is bound to a certificate passes, and the caller must call `confirmation.check_certificate`.
         """
         cache = self._cache
@@ -132,10 +135,10 @@ class Verifier:
             cache.drop(digest)
         return self._verify(token, digest, allow_bound)
 
-    def recall(self, token: str) -> CacheEntry | None:
+    def cached_entry(self, token: str) -> CacheEntry | None:
         """What is kept of a token that `verify_now` has found good, for a caller who meets it again and again.
 
-        Keep it where the token comes from (a kept connection), ask `still_good` each time, and call `verify_now` once
+        Keep it where the token comes from (a kept connection), ask `is_still_valid` each time, and call `verify_now` once
         that says no: the same answer, without hashing the token. A token that is bound to a certificate is not recalled,
         since each connection has to prove it anew.
         """
@@ -144,7 +147,7 @@ class Verifier:
         entry = self._cache.get(digest_of(token))
         return None if entry is None or entry.bound else entry
 
-    def still_good(self, entry: CacheEntry) -> bool:
+    def is_still_valid(self, entry: CacheEntry) -> bool:
         """Whether the token behind `entry` would pass `verify_now` at this moment; any thread may call."""
         return (
             entry.current() is entry.held
@@ -156,15 +159,15 @@ class Verifier:
         """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
         try:
             return self.verify_now(token, allow_bound)
-        except KeysNeeded as needed:
+        except KeysNeededError as needed:
             return await self._verify_by_fetching(token, needed, allow_bound=allow_bound)
 
-    async def _verify_by_fetching(self, token: str, needed: KeysNeeded, *, allow_bound: bool) -> Principal:
+    async def _verify_by_fetching(self, token: str, needed: KeysNeededError, *, allow_bound: bool) -> Principal:
         for _ in range(_ATTEMPTS):
             await self._fetch_for(token, needed.generation)
             try:
                 return self.verify_now(token, allow_bound)
-            except KeysNeeded as again:
+            except KeysNeededError as again:
                 needed = again
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
@@ -173,14 +176,14 @@ class Verifier:
 
         `leeway`, in seconds, is granted beyond the issuer's own.
         """
-        if self.time_left(principal, leeway=leeway) <= 0:
+        if self.seconds_until_expiry(principal, leeway=leeway) <= 0:
             raise AuthError(Refusal.TOKEN_EXPIRED)
         self.revocations.check(principal)
         held = self._issuers.last_known(principal.issuer)[1].current()
-        if held is not None and principal.key not in held.jwk_set.thumbprints:
+        if held is not None and principal.key_thumbprint not in held.jwk_set.thumbprints:
             raise AuthError(Refusal.KEY_WITHDRAWN)
 
-    def time_left(self, principal: Principal, *, leeway: float = 0.0) -> float:
+    def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
         policy, _ = self._issuers.last_known(principal.issuer)
         return valid_between(principal.claims, policy)[1] + leeway - self.now()
@@ -213,15 +216,15 @@ class Verifier:
         held = keys.current()
         if held is None:
             check_content(claims, policy, allow_bound=allow_bound)
-            raise KeysNeeded
+            raise KeysNeededError
         key = find_signing_key(unverified, held.jwk_set)
         if isinstance(key, Refusal):
             # A token that no key could make good is not worth a fetch.
             if self._newer_keys_could_help(unverified, keys, held) and says_what_is_asked(claims, policy):
-                raise KeysNeeded(held.generation)
+                raise KeysNeededError(held.generation)
             raise AuthError(key)
         check_content(claims, policy, allow_bound=allow_bound)
-        principal = Principal.of_verified(claims, key.thumbprint)
+        principal = Principal.from_verified_claims(claims, key.thumbprint)
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None:

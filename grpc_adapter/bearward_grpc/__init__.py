@@ -7,16 +7,16 @@ try:
 except ImportError as _missing:
     raise ImportError("bearward_grpc needs grpcio: pip install 'bearward[grpc]'") from _missing
 
-from bearward_grpc.aio import AuthInterceptor
-from bearward_grpc.background import VerifierThread
+from bearward_grpc.aio.interceptor import AuthInterceptor
 from bearward_grpc.call import current_principal
-from bearward_grpc.policy import Policy, Rule, authenticated, optional, public, requires
-from bearward_grpc.policy_protos import policy_from_protos, proto_path
-from bearward_grpc.policy_sources import policy_from_servicers, policy_from_toml
 from bearward_grpc.reauthentication import extend, extend_blocking
 from bearward_grpc.redaction import RedactingFilter, redact_grpc_log
-from bearward_grpc.served import ServedMethods, check_policy, checked, served_by
-from bearward_grpc.sync import SyncAuthInterceptor
+from bearward_grpc.rules.policy import Policy, Rule, authenticated, optional, public, requires
+from bearward_grpc.rules.protos import policy_from_protos, proto_path
+from bearward_grpc.rules.sources import policy_from_servicers, policy_from_toml
+from bearward_grpc.rules.startup_check import ServedMethods, check_policy, checked, served_by
+from bearward_grpc.threads.interceptor import SyncAuthInterceptor
+from bearward_grpc.threads.verifier_thread import VerifierThread
 
 __all__ = [
     "AuthInterceptor",

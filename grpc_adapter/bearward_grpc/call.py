@@ -15,7 +15,7 @@ from bearward.principal import Principal
 
 if TYPE_CHECKING:
     from bearward_grpc.gate import Gate
-    from bearward_grpc.policy import Rule
+    from bearward_grpc.rules.policy import Rule
 
 __all__ = ["CALL", "Call", "StreamGuard", "current_principal"]
 

@@ -6,16 +6,19 @@ handler's own first line. The comparison itself is the core's.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from bearward.bug_reports import report_bug
 from bearward.confirmation import check_certificate, is_bound
 from bearward.errors import AuthError, Refusal
 from bearward_grpc.call import Call
-from bearward_grpc.report import report_bug
 
 __all__ = ["ClientCertificate", "check_binding", "peer_certificate"]
+
+_LOG: Final = logging.getLogger("bearward.grpc")
 
 ClientCertificate = Callable[[Any], bytes | None]
 """From the call's `ServicerContext` to the client's certificate (DER), once its key was proven; None for no proof."""
@@ -32,7 +35,7 @@ def _found(find: ClientCertificate, context: Any) -> bytes | None:
     try:
         certificate = find(context)
     except Exception as error:  # noqa: BLE001  (the caller's own function)
-        report_bug("a bug while the client's certificate was looked for", error)
+        report_bug(_LOG, "a bug while the client's certificate was looked for", error)
         raise AuthError(Refusal.INTERNAL_ERROR) from None
     return certificate if isinstance(certificate, bytes) else None
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bearward.credentials import bearer_token
-from bearward.errors import AuthError, KeysNeeded, Refusal
+from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.principal import Principal
 from bearward.requirements import authorize
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
 from bearward_grpc.certificates import ClientCertificate, peer_certificate
-from bearward_grpc.policy import Open, Policy, Rule, optional, public
+from bearward_grpc.rules.policy import Open, Policy, Rule, optional, public
 
 __all__ = ["Gate", "StreamTerms"]
 
@@ -56,7 +56,7 @@ class Gate:
     def admit_now(self, method: str, metadata: Metadata) -> Call | None:
         """The call, let in from the keys that are held; None for a caller who need not be known.
 
-        Raises `AuthError`, or `KeysNeeded` where `admit_later` must be awaited.
+        Raises `AuthError`, or `KeysNeededError` where `admit_later` must be awaited.
         """
         rule = self._find(method)
         if rule is public:
@@ -74,7 +74,7 @@ class Gate:
             raise AuthError(Refusal.CREDENTIALS_MISSING)
         token, principal = self._judged(value)
         if rule is None:
-            raise AuthError(Refusal.METHOD_NOT_ALLOWED)
+            raise AuthError(Refusal.NO_RULE)
         if not isinstance(rule, Open):
             refused = rule.unmet(principal, self.verifier.now())
             if refused is not None:
@@ -87,7 +87,7 @@ class Gate:
         principal = await self.verify(token)
         rule = self._find(method)
         if rule is None:
-            raise AuthError(Refusal.METHOD_NOT_ALLOWED)
+            raise AuthError(Refusal.NO_RULE)
         self._authorize(rule, principal)
         return Call(self, rule, principal, token)
 
@@ -113,7 +113,7 @@ class Gate:
             if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
                 return token, self.verifier.verify_now(token, self.certificate_bound)
-        except (AuthError, KeysNeeded):
+        except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise

@@ -6,12 +6,17 @@ its request; the request that Sanic itself calls current is asked instead.
 
 from __future__ import annotations
 
-from sanic import Request
+from typing import Any, TypeAlias
+
+from sanic import Request, Sanic
 from sanic.exceptions import ServerError
 
 from bearward import Principal
 
-__all__ = ["current_principal", "principal_of"]
+__all__ = ["App", "current_principal", "principal_of"]
+
+App: TypeAlias = "Sanic[Any, Any]"
+"""An application with any configuration and context."""
 
 
 def current_principal() -> Principal | None:

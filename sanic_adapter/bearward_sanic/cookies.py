@@ -56,7 +56,7 @@ class CookieCredentials:
             return
         proven = self._same_origin(request) if self.csrf == "origin" or websocket else self._submitted_twice(request)
         if not proven:
-            raise AuthError(Refusal.REQUEST_FORGED)
+            raise AuthError(Refusal.CSRF_CHECK_FAILED)
 
     def _same_origin(self, request: Request) -> bool:
         if not self.origins:  # no script can set a header on a websocket, so only the host is left to compare with

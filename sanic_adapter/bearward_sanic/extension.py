@@ -7,6 +7,7 @@ start with one clear line; an issuer that is down does not.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Awaitable
@@ -17,19 +18,21 @@ from sanic.middleware import Middleware, MiddlewareLocation
 from sanic.response import BaseHTTPResponse
 
 from bearward import AuthError, ConfigurationError, Verifier
-from bearward_sanic import access_logs, injection, openapi, workers
-from bearward_sanic.front_door import Answer, FrontDoor
-from bearward_sanic.metadata import Metadata, metadata_of
-from bearward_sanic.policies import Door, resolve_doors
-from bearward_sanic.refusals import RefusalAnswers
-from bearward_sanic.report import LOGGER
-from bearward_sanic.saying_no import SayingNo
+from bearward_sanic.context import App
+from bearward_sanic.gate import Answer, FrontDoor
+from bearward_sanic.handler_wrappers import unwrap_handlers, wrap_handlers
+from bearward_sanic.integrations import access_logs, injection, openapi
+from bearward_sanic.integrations import worker_state as workers
+from bearward_sanic.integrations.resource_metadata import Metadata, metadata_of
+from bearward_sanic.problem_response import RefusalAnswers
+from bearward_sanic.refusal_responder import SayingNo
+from bearward_sanic.route_rules import Door, resolve_doors
 from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
 from bearward_sanic.streams import LiveRequests
-from bearward_sanic.typed import App
-from bearward_sanic.wrapping import unwrap_handlers, wrap_handlers
 
 __all__ = ["Bearward", "install"]
+
+_LOG: Final = logging.getLogger("bearward.sanic")
 
 _FIRST: Final = 1_000_000
 """Before everybody's listeners and middleware (Sanic: the highest number goes first)."""
@@ -123,7 +126,7 @@ class Bearward:
         try:
             doors = self._doors(app)
         except ConfigurationError as wrong:
-            LOGGER.critical("bearward: %s", wrong)
+            _LOG.critical("bearward: %s", wrong)
             raise
         self._live = LiveRequests(self.verifier, enabled=self.settings.streams_end)
         self._injected = injection.routes_with_dependencies(app, doors)

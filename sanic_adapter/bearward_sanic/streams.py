@@ -14,9 +14,9 @@ from sanic import Request
 from sanic.http.constants import Stage
 
 from bearward import AuthError, Verifier
-from bearward.lifetime import Watch
+from bearward.watches import Watch
+from bearward_sanic.connection_memory import Seen
 from bearward_sanic.context import principal_of
-from bearward_sanic.kept_connections import Seen
 
 __all__ = ["ENDED", "RESPONSE", "LiveRequests"]
 

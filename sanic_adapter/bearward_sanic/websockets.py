@@ -17,18 +17,18 @@ from sanic import HTTPResponse, Request
 from websockets.protocol import State
 
 from bearward import AuthError, Fault, Principal, Refusal, Requirement, Verifier, authorize
-from bearward.lifetime import Watch
+from bearward.watches import Watch
 from bearward_sanic.context import principal_of
 from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
-from bearward_sanic.handlers import ORIGINAL
-from bearward_sanic.policies import Door
+from bearward_sanic.mark_discovery import ORIGINAL
+from bearward_sanic.route_rules import Door
 
 __all__ = ["close_instead", "echo_subprotocol", "guarded_websocket", "reauthenticate", "refuse_handshake"]
 
 POLICY_VIOLATION: Final = 1008
 """RFC 6455 section 7.4.1: what a socket is closed with when its token ends."""
 
-_CLOSE_CODES: Final = {Fault.CREDENTIALS: 4401, Fault.RIGHTS: 4403, Fault.SERVICE: 1013}
+_CLOSE_CODES: Final = {Fault.CREDENTIALS: 4401, Fault.PERMISSION: 4403, Fault.SERVICE: 1013}
 """For a refusal after the 101: private codes that echo HTTP's, and "try again later" where the fault is ours."""
 
 _PATIENCE: Final = 5.0

@@ -107,11 +107,13 @@ def test_over_grpc(world: World, case: Case, stub: ProtectedServiceStub) -> None
         stub.ListNotes(messages.ListNotesRequest(), metadata=metadata, timeout=30)
     call: Any = caught.value
     refusal = Refusal[case.expected.upper()]
-    expected = grpc.StatusCode.PERMISSION_DENIED if refusal.fault is Fault.RIGHTS else grpc.StatusCode.UNAUTHENTICATED
+    expected = (
+        grpc.StatusCode.PERMISSION_DENIED if refusal.fault is Fault.PERMISSION else grpc.StatusCode.UNAUTHENTICATED
+    )
     assert (call.code(), dict(call.trailing_metadata())["bearward-code"]) == (expected, case.expected)
 
 
 def _status(refusal: Refusal) -> int:
-    if refusal.fault is Fault.RIGHTS:
+    if refusal.fault is Fault.PERMISSION:
         return 403
     return 400 if refusal.error is OAuthError.INVALID_REQUEST else 401

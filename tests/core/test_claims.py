@@ -9,7 +9,7 @@ import pytest
 
 from bearward.claims import check_content, check_times, issuer_of, says_what_is_asked, valid_between
 from bearward.errors import AuthError
-from bearward.policy import TrustedIssuer
+from bearward.trusted_issuer import TrustedIssuer
 
 NOW = 1_800_000_000.0
 ISSUER, AUDIENCE = "https://login.example", "https://api.example"

@@ -98,7 +98,7 @@ POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"token_types": ("",)}, "token_types: must name at least one `typ`; None stands for an absent one"),
     ({"token_types": (1,)}, "token_types: must name at least one `typ`; None stands for an absent one"),
     ({"token_types": "application/Logout+JWT"}, f"token_types: must not hold {NEVER}: these are no access tokens"),
-    ({"keys": {}}, "keys: must be a JWKSOptions"),
+    ({"jwks_options": {}}, "jwks_options: must be a JWKSOptions"),
 ]
 
 
@@ -109,7 +109,7 @@ def test_a_policy_that_cannot_be_meant_says_why(changes: dict[str, Any], text: s
     with pytest.raises(ConfigurationError) as refused:
         TrustedIssuer(settings.pop("issuer"), **settings)
     assert str(refused.value) == text
-    assert f"{refused.value.setting}: {refused.value.must}" == text
+    assert f"{refused.value.setting}: {refused.value.requirement}" == text
 
 
 OTHERS: list[tuple[Callable[[], Any], str]] = [
@@ -136,7 +136,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: scope("a") | None, "requirement: only requirements can be combined with & and |"),  # type: ignore[operator]
     *(
         (lambda name=name, value=value: JWKSOptions(**{name: value}), f"{name}: must be a number")
-        for name in ("max_age", "refresh_ahead", "poll_interval")
+        for name in ("max_age", "refresh_fraction", "poll_interval")
         for value in (10**400, -(10**400), True, "1", None, float("nan"), float("inf"))
     ),
     *(

@@ -18,7 +18,7 @@ OTHER = encode(sha256(b"another").digest()).decode()
 
 
 def _principal(**claims: Any) -> Principal:
-    return Principal({"iss": "https://login.example", **claims}, key="k")
+    return Principal({"iss": "https://login.example", **claims}, key_thumbprint="k")
 
 
 def test_the_certificate_of_the_token() -> None:

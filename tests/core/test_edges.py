@@ -25,7 +25,7 @@ NOW = FakeClock().now()
 def who(**claims: Any) -> Principal:
     """A principal whose token was verified."""
     good = {"iss": "https://login.example", "sub": "ada", "jti": "1", "exp": NOW + 300}
-    return Principal.of_verified({**good, **claims}, "k1")
+    return Principal.from_verified_claims({**good, **claims}, "k1")
 
 
 @pytest.mark.parametrize("token", ["X", "Xa", "aX", "XaX", "-._~+/", "a=="])

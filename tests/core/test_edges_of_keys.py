@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bearward import AuthError, Refusal, TenantIssuers, TrustedIssuer
 from bearward.claims import check_times
+from bearward.fetch.urls import is_loopback_host
 from bearward.jose import base64url
 from bearward.jose.compact import take_apart
 from bearward.jose.jwk_set import JWKSet, JWKSetError
-from bearward.policy import is_loopback
 from bearward.principal import Principal
 from bearward.testing import SigningKey, json_octets, sign_segments
 from bearward.verification import newer_keys_could_help, verify_token
@@ -50,7 +50,7 @@ def test_verify_token_is_the_whole_verification() -> None:
     policy = TrustedIssuer(ISSUER, audience="api")
     keys = key_set(KEY.public_jwk())
     principal = verify_token(take_apart(token_of(KEY, sub="ada")), policy, keys, NOW)
-    assert (principal.subject, principal.issuer, principal.key) == ("ada", ISSUER, keys.keys[0].thumbprint)
+    assert (principal.subject, principal.issuer, principal.key_thumbprint) == ("ada", ISSUER, keys.keys[0].thumbprint)
     bound = take_apart(token_of(KEY, cnf={"jkt": "x"}))
     assert verify_token(bound, policy, keys, NOW, allow_bound=True).issuer == ISSUER
     refused: list[tuple[Refusal, Callable[[], Principal]]] = [
@@ -158,14 +158,14 @@ def test_a_date_is_a_number_with_which_sums_can_be_made(name: str) -> None:
 @pytest.mark.parametrize("host", ["localhostX", "localhostx", "xlocalhost", "localhost.x", "127.0.0.1.x", ""])
 def test_a_name_that_begins_or_ends_like_this_machine_is_another_machine(host: str) -> None:
     """Plain http is for this machine's own names only."""
-    assert not is_loopback(host)
-    assert is_loopback("LOCALHOST.")
-    assert is_loopback("localhost..")
+    assert not is_loopback_host(host)
+    assert is_loopback_host("LOCALHOST.")
+    assert is_loopback_host("localhost..")
 
 
 def test_a_principal_shows_odd_names_of_claims_quoted() -> None:
     """Whoever names claims writes no lines of our log."""
-    principal = Principal.of_verified({"iss": ISSUER, "a\nb": 1, "plain": 2}, "k")
+    principal = Principal.from_verified_claims({"iss": ISSUER, "a\nb": 1, "plain": 2}, "k")
     assert repr(principal) == f"<Principal of {ISSUER}: claims 'a\\nb', iss, plain>"
 
 
@@ -212,7 +212,7 @@ def test_an_rsa_key_is_neither_too_weak_nor_too_costly(bits: int, e: int, taken:
     """The last sizes that are taken, and the first that are not."""
     held = key_set(KEY.public_jwk(), rsa_jwk(bits, e))
     assert held.holds("r") is taken
-    assert held.reasons() == ({} if taken else {"weak": 1})
+    assert held.rejection_counts() == ({} if taken else {"weak": 1})
 
 
 def test_a_coordinate_may_begin_with_any_octet() -> None:

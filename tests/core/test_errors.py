@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeeded, OAuthError, Refusal
+from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeededError, OAuthError, Refusal
 
 # Codes are on the wire: one that is missing here is new, one that is here and missing there was taken from callers.
 CODES = [
@@ -40,8 +40,8 @@ CODES = [
     "token_sender_constrained",
     "scope_insufficient",
     "claim_insufficient",
-    "method_not_allowed",
-    "request_forged",
+    "no_rule",
+    "csrf_check_failed",
     "authentication_insufficient",
     "keys_unavailable",
     "revocation_unavailable",
@@ -66,7 +66,7 @@ def test_each_refusal(refusal: Refusal) -> None:
 
 FAULTS = {
     Fault.SERVICE: {"keys_unavailable", "revocation_unavailable", "internal_error"},
-    Fault.RIGHTS: {"scope_insufficient", "claim_insufficient", "method_not_allowed", "request_forged"},
+    Fault.PERMISSION: {"scope_insufficient", "claim_insufficient", "no_rule", "csrf_check_failed"},
 }
 REQUEST = {"credentials_malformed", "credentials_repeated"}
 
@@ -103,7 +103,11 @@ def test_what_an_error_shows() -> None:
 def test_the_other_exceptions() -> None:
     """A setting's error names it and says what it must be; keys that are needed are no error of a caller."""
     wrong = ConfigurationError("audience", "must be a string")
-    assert (wrong.setting, wrong.must, str(wrong)) == ("audience", "must be a string", "audience: must be a string")
+    assert (wrong.setting, wrong.requirement, str(wrong)) == (
+        "audience",
+        "must be a string",
+        "audience: must be a string",
+    )
     assert isinstance(wrong, ValueError)
-    assert not isinstance(KeysNeeded(), AuthError | ValueError)
-    assert "keys" in str(KeysNeeded())
+    assert not isinstance(KeysNeededError(), AuthError | ValueError)
+    assert "keys" in str(KeysNeededError())

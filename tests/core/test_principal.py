@@ -24,7 +24,7 @@ CLAIMS: dict[str, Any] = {
 
 def _made(how: str, claims: dict[str, Any]) -> Principal:
     own = copy.deepcopy(claims)
-    return Principal(own, key="k1") if how == "public" else Principal.of_verified(own, "k1")
+    return Principal(own, key_thumbprint="k1") if how == "public" else Principal.from_verified_claims(own, "k1")
 
 
 MAKERS = pytest.mark.parametrize("how", ["public", "verified"])
@@ -35,7 +35,7 @@ def test_what_it_tells(how: str) -> None:
     """RFC 7519 section 4.1 and RFC 9068 section 2.2, by name."""
     who = _made(how, CLAIMS)
     assert (who.issuer, who.subject, who.audience, who.token_id) == ("https://login.example", "ada", ("a", "b"), "7")
-    assert (who.expires_at, who.issued_at, who.key) == (1_800_000_000.0, 1_700_000_000.5, "k1")
+    assert (who.expires_at, who.issued_at, who.key_thumbprint) == (1_800_000_000.0, 1_700_000_000.5, "k1")
     assert who.scopes == {"read", "write"}
     assert who.scopes is who.scopes
     assert who.claims["act"]["chain"][0]["sub"] == "c"
@@ -82,12 +82,12 @@ CLIENTS: dict[str, tuple[dict[str, Any], str | None]] = {
 def test_clients(name: str) -> None:
     """`client_id` (RFC 8693), else `azp`; what is no text is none."""
     claims, client = CLIENTS[name]
-    assert Principal({"iss": "i", **claims}, key="k").client_id == client
+    assert Principal({"iss": "i", **claims}, key_thumbprint="k").client_id == client
 
 
 def test_a_single_audience_is_a_tuple_too() -> None:
     """RFC 7519 section 4.1.3: one text or several."""
-    assert Principal({"iss": "i", "aud": "a"}, key="k").audience == ("a",)
+    assert Principal({"iss": "i", "aud": "a"}, key_thumbprint="k").audience == ("a",)
 
 
 @MAKERS
@@ -115,7 +115,7 @@ def test_nothing_of_it_can_be_changed(how: str) -> None:
 def test_it_keeps_no_hold_of_what_it_was_made_from() -> None:
     """The public constructor takes a copy."""
     claims = copy.deepcopy(CLAIMS)
-    who = Principal(claims, key="k1")
+    who = Principal(claims, key_thumbprint="k1")
     claims["sub"] = "eve"
     claims["act"]["sub"] = "eve"
     claims["aud"].append("eve")
@@ -124,13 +124,13 @@ def test_it_keeps_no_hold_of_what_it_was_made_from() -> None:
 
 def test_equality() -> None:
     """By value: claims and key; the two ways of making one give equal ones."""
-    one = Principal(CLAIMS, key="k1")
-    assert one == Principal.of_verified(copy.deepcopy(CLAIMS), "k1")
-    assert hash(one) == hash(Principal.of_verified(copy.deepcopy(CLAIMS), "k1"))
-    assert one != Principal(CLAIMS, key="k2")
-    assert one != Principal({**CLAIMS, "sub": "eve"}, key="k1")
+    one = Principal(CLAIMS, key_thumbprint="k1")
+    assert one == Principal.from_verified_claims(copy.deepcopy(CLAIMS), "k1")
+    assert hash(one) == hash(Principal.from_verified_claims(copy.deepcopy(CLAIMS), "k1"))
+    assert one != Principal(CLAIMS, key_thumbprint="k2")
+    assert one != Principal({**CLAIMS, "sub": "eve"}, key_thumbprint="k1")
     assert one != CLAIMS
-    assert len({one, Principal(CLAIMS, key="k1")}) == 1
+    assert len({one, Principal(CLAIMS, key_thumbprint="k1")}) == 1
 
 
 @MAKERS

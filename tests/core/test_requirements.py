@@ -23,7 +23,7 @@ NOW = 1_800_000_000.0
 
 
 def _principal(**claims: Any) -> Principal:
-    return Principal({"iss": "https://login.example", **claims}, key="k")
+    return Principal({"iss": "https://login.example", **claims}, key_thumbprint="k")
 
 
 def _unmet(requirement: Requirement, principal: Principal, now: float = NOW) -> AuthError | None:

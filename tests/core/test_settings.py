@@ -45,7 +45,7 @@ def test_a_wrong_variable_is_refused_by_name(name: str, value: str | None, must:
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment({n: v for n, v in environ.items() if v is not None})
     assert caught.value.setting == name
-    assert must in caught.value.must
+    assert must in caught.value.requirement
     assert "\n" not in str(caught.value)
 
 
@@ -102,10 +102,10 @@ def test_http_is_for_loopback_unless_it_is_allowed_by_an_unsafe_name() -> None:
 
 def test_a_program_may_have_settings_of_its_own() -> None:
     """`also` names them; a misspelt one is refused like a misspelt one of ours."""
-    settings = Settings.from_environment({**GOOD, "BEARWARD_NOTES": "notes.sqlite"}, also=["notes"])
+    settings = Settings.from_environment({**GOOD, "BEARWARD_NOTES": "notes.sqlite"}, extra_names=["notes"])
     assert settings.extra == {"notes": "notes.sqlite"}
     with pytest.raises(ConfigurationError, match="BEARWARD_NOTE: "):
-        Settings.from_environment({**GOOD, "BEARWARD_NOTE": "notes.sqlite"}, also=["notes"])
+        Settings.from_environment({**GOOD, "BEARWARD_NOTE": "notes.sqlite"}, extra_names=["notes"])
 
 
 def test_a_variable_that_resembles_none_of_ours_is_somebody_elses() -> None:
@@ -155,7 +155,7 @@ def test_revocations_that_cannot_be_shared_are_a_wrong_setting(changed: dict[str
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment(environ).verifier()
     assert caught.value.setting == name
-    assert must in caught.value.must
+    assert must in caught.value.requirement
 
 
 def test_a_file_names_the_table_of_revocations(tmp_path: Path) -> None:
@@ -207,13 +207,13 @@ algorithm = "HS256"
 
 def test_a_file_says_everything_that_a_policy_has(tmp_path: Path) -> None:
     """All fields of TrustedIssuer, JWKSOptions and SymmetricKey are reachable by their own names."""
-    settings = Settings.from_toml(_file(tmp_path, FULL), also=["notes"])
+    settings = Settings.from_toml(_file(tmp_path, FULL), extra_names=["notes"])
     first, second = settings.issuers
     assert (settings.token_cache, settings.extra) == (0, {"notes": "notes.sqlite"})
     assert first.max_token_age == 3600
     assert first.expected_claims == {"token_use": ("access",), "tier": ("gold", "silver")}
     assert first.token_types == {None, "at+jwt"}
-    assert (first.keys.max_age, first.keys.start) == (300, StartMode.LAZY)
+    assert (first.jwks_options.max_age, first.jwks_options.start) == (300, StartMode.LAZY)
     assert [key.secret for key in second.symmetric_keys] == [b"0123456789abcdef0123456789abcdef"] * 2
     assert second.algorithms == {"HS256"}
 
@@ -289,7 +289,7 @@ def test_a_wrong_file_is_refused_by_the_place_of_the_fault(
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_toml(_file(tmp_path, content))
     assert caught.value.setting == setting
-    assert must in caught.value.must
+    assert must in caught.value.requirement
     assert "\n" not in str(caught.value)
     assert SECRET not in str(caught.value)
 
@@ -315,11 +315,11 @@ def test_a_file_and_the_environment_do_not_both_configure(tmp_path: Path) -> Non
     """With a file, a variable that would be ignored is refused; settings of the program's own win over the file's."""
     path = _file(tmp_path, 'notes = "a"\n' + ISSUER)
     with pytest.raises(ConfigurationError) as caught:
-        Settings.load({"BEARWARD_CONFIG": path, "BEARWARD_AUDIENCE": "b"}, also=["notes"])
+        Settings.load({"BEARWARD_CONFIG": path, "BEARWARD_AUDIENCE": "b"}, extra_names=["notes"])
     assert caught.value.setting == "BEARWARD_AUDIENCE"
-    loaded = Settings.load({"BEARWARD_CONFIG": "ignored", "BEARWARD_NOTES": "b"}, config=path, also=["notes"])
+    loaded = Settings.load({"BEARWARD_CONFIG": "ignored", "BEARWARD_NOTES": "b"}, config=path, extra_names=["notes"])
     assert loaded.extra == {"notes": "b"}
-    assert Settings.load({"BEARWARD_CONFIG": path}, also=["notes"]).extra == {"notes": "a"}
+    assert Settings.load({"BEARWARD_CONFIG": path}, extra_names=["notes"]).extra == {"notes": "a"}
 
 
 def test_a_verifier_is_built_and_its_faults_are_named_as_they_were_set() -> None:
@@ -332,7 +332,7 @@ def test_a_verifier_is_built_and_its_faults_are_named_as_they_were_set() -> None
 
 def test_settings_show_no_secret(tmp_path: Path) -> None:
     """Neither the cache's URL, which may hold a password, nor a secret stands in a repr."""
-    shown = repr(Settings.from_toml(_file(tmp_path, FULL), also=["notes"]))
+    shown = repr(Settings.from_toml(_file(tmp_path, FULL), extra_names=["notes"]))
     assert "0123456789abcdef" not in shown
     assert "redis" not in shown
 

@@ -11,7 +11,7 @@ from bearward import (
     AuthError,
     ConfigurationError,
     JWKSOptions,
-    KeysNeeded,
+    KeysNeededError,
     Refusal,
     Revocations,
     SymmetricKey,
@@ -35,7 +35,7 @@ def issuer() -> Iterator[LocalIssuer]:
 
 def trusting(issuer: LocalIssuer, **options: float) -> TrustedIssuer:
     """A policy for `issuer`, with options of the JWKS store."""
-    return TrustedIssuer(issuer.url, audience=AUDIENCE, keys=JWKSOptions(**options))  # type: ignore[arg-type]
+    return TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=JWKSOptions(**options))  # type: ignore[arg-type]
 
 
 def refusal_of(verifier: Verifier, token: str) -> Refusal:
@@ -59,11 +59,11 @@ def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, 
 
 
 def test_a_verifier_without_keys_says_that_they_are_needed(issuer: LocalIssuer, run: Run) -> None:
-    """Before the first fetch a token that could be good is answered by `KeysNeeded`, and `verify` fetches once."""
+    """Before the first fetch a token that could be good is answered by `KeysNeededError`, and `verify` fetches once."""
 
     async def use() -> None:
         verifier = Verifier(trusting(issuer))
-        with pytest.raises(KeysNeeded):
+        with pytest.raises(KeysNeededError):
             verifier.verify_now(issuer.mint())
         tokens = [issuer.mint(sub=str(n)) for n in range(50)]
         principals = await asyncio.gather(*map(verifier.verify, tokens))
@@ -182,19 +182,19 @@ def test_what_is_recalled_of_a_token_ends_with_it() -> None:
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
     verifier = Verifier(_static(issuer), clock=clock)
     token, other, bound = issuer.mint(lifetime=60), issuer.mint(sub="ada"), issuer.mint(cnf={"x5t#S256": "A" * 43})
-    assert verifier.recall(token) is None
+    assert verifier.cached_entry(token) is None
     for seen in (token, other):
         verifier.verify_now(seen)
     verifier.verify_now(bound, allow_bound=True)
-    assert verifier.recall(bound) is None
-    short, long = verifier.recall(token), verifier.recall(other)
+    assert verifier.cached_entry(bound) is None
+    short, long = verifier.cached_entry(token), verifier.cached_entry(other)
     assert short is not None
     assert long is not None
     assert short.principal is verifier.verify_now(token)
     clock.forward(60.0)
-    assert (verifier.still_good(short), verifier.still_good(long)) == (False, True)
+    assert (verifier.is_still_valid(short), verifier.is_still_valid(long)) == (False, True)
     verifier.revocations.revoke_subject(issuer.url, "ada", before=clock.now())
-    assert not verifier.still_good(long)
+    assert not verifier.is_still_valid(long)
 
 
 def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:
@@ -205,7 +205,7 @@ def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:
     assert verifier.health().cached_tokens == 0
     verifier.verify_now(issuer.mint())
     assert verifier.health().cached_tokens == 1
-    without = Verifier(_static(issuer), token_cache=0)
+    without = Verifier(_static(issuer), token_cache_bytes=0)
     token = issuer.mint()
     assert without.verify_now(token) is not without.verify_now(token)
     assert without.health().cached_tokens == 0
@@ -263,7 +263,7 @@ def test_a_wrong_size_of_the_cache_is_refused(token_cache: object) -> None:
     """`token_cache` is a number of bytes."""
     issuer = LocalIssuer(algorithms=["ES256"])
     with pytest.raises(ConfigurationError, match="token_cache"):
-        Verifier(_static(issuer), token_cache=token_cache)  # type: ignore[arg-type]
+        Verifier(_static(issuer), token_cache_bytes=token_cache)  # type: ignore[arg-type]
 
 
 def test_no_text_about_a_verifier_shows_a_token_or_a_claim() -> None:

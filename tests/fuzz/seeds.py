@@ -94,7 +94,15 @@ WORDS: dict[str, list[str]] = {
         *('"key_ops"', '"verify"', '"x5c"', '"kid"', '"x5t#S256"', "null", "{}", "[]"),
     ],
     "settings": [
-        *("[[issuers]]", "[issuers.keys]", "issuer = ", "audience = ", "jwks_uri = ", "algorithms = ", "leeway = "),
+        *(
+            "[[issuers]]",
+            "[issuers.keys]",
+            "issuer = ",
+            "audience = ",
+            "jwks_uri = ",
+            "algorithms = ",
+            "leeway = ",
+        ),
         *(
             "token_types = ",
             "symmetric_keys = ",

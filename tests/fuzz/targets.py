@@ -54,7 +54,7 @@ class _StandingClock:
 
 
 _POLICY = TrustedIssuer("i", audience="a", symmetric_keys=[SymmetricKey(_SECRET, "HS256", "k")])
-_VERIFIERS = [Verifier(_POLICY, token_cache=size, clock=_StandingClock()) for size in (0, 1 << 16)]
+_VERIFIERS = [Verifier(_POLICY, token_cache_bytes=size, clock=_StandingClock()) for size in (0, 1 << 16)]
 
 
 def token(data: bytes) -> None:
@@ -80,7 +80,7 @@ def _judge(verifier: Verifier, text: str, *, allow_bound: bool) -> object:
     except AuthError as error:
         assert challenge(error)
         return error.refusal
-    assert verifier.time_left(principal) > 0
+    assert verifier.seconds_until_expiry(principal) > 0
     verifier.check_still_valid(principal)
     for requirement in _REQUIREMENTS:
         _refused_at_most(authorize, principal, requirement, NOW)
@@ -137,7 +137,7 @@ def key_set(data: bytes) -> None:
         return
     assert held.keys
     assert repr(held)
-    assert sum(held.reasons().values()) == len(held.set_aside)
+    assert sum(held.rejection_counts().values()) == len(held.rejected)
     for key in held.keys:
         assert key.kty != "oct"
         assert not any(key.verify(alg, b"a.b", b"\x01" * key.signature_length) for alg in key.algorithms)
@@ -149,18 +149,18 @@ def settings(data: bytes) -> None:
         if data[:1] < b"\x80":
             with tempfile.NamedTemporaryFile(suffix=".toml") as file:
                 Path(file.name).write_bytes(data[1:])
-                made = Settings.from_toml(file.name, also={"notes"})
+                made = Settings.from_toml(file.name, extra_names={"notes"})
         else:
             lines = data[1:].decode("utf-8", "surrogateescape").split("\n")
             given = dict(line.partition("=")[::2] for line in lines)
             made = Settings.from_environment(
-                {f"BEARWARD_{name}": value for name, value in given.items()}, also={"notes"}
+                {f"BEARWARD_{name}": value for name, value in given.items()}, extra_names={"notes"}
             )
         assert repr(made)
         assert repr(made.verifier())
     except ConfigurationError as error:
         assert error.setting
-        assert error.must
+        assert error.requirement
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

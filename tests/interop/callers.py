@@ -21,7 +21,7 @@ __all__ = ["GRPCCaller", "HTTPCaller", "grpc_verdict", "http_verdict"]
 
 TIMEOUT = 30.0
 _BAD_REQUEST = frozenset({"credentials_malformed", "credentials_repeated"})
-_RIGHTS = frozenset({"scope_insufficient", "claim_insufficient", "method_not_allowed"})
+_RIGHTS = frozenset({"scope_insufficient", "claim_insufficient", "no_rule"})
 _SERVICE = frozenset({"keys_unavailable", "revocation_unavailable"})
 
 

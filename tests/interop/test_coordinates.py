@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bearward.jose.jwk import KeySetAside, read_key
+from bearward.jose.jwk import RejectedKeyError, read_key
 from tests.interop.tokens import b64
 
 _SIZE = 66
@@ -40,5 +40,5 @@ def test_the_same_number_is_the_same_key(form: Callable[[bytes], bytes]) -> None
 )
 def test_what_is_no_coordinate_is_set_aside(x: bytes) -> None:
     """Nothing, too many octets, a number beyond the field: no key."""
-    with pytest.raises(KeySetAside):
+    with pytest.raises(RejectedKeyError):
         read_key(_jwk(x, _numbers()[1]))

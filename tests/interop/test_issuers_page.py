@@ -53,7 +53,7 @@ CALLERS = {
 @pytest.mark.parametrize(("issuer", "requirements"), REQUIREMENTS, ids=[issuer for issuer, _ in REQUIREMENTS])
 def test_a_requirement_of_the_table_is_met_by_that_issuers_caller(issuer: str, requirements: str) -> None:
     """Each is Python as it stands, and lets the caller of the shape in."""
-    caller = Principal.of_verified(CALLERS[issuer], "any key")
+    caller = Principal.from_verified_claims(CALLERS[issuer], "any key")
     for written in re.findall(r"`(.*?)`", requirements):
         authorize(caller, eval(written, {"claim": claim, "scope": scope}), 0.0)
 

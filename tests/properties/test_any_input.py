@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bearward import (
     AUTHENTICATED,
     AuthError,
-    KeysNeeded,
+    KeysNeededError,
     Principal,
     Requirement,
     TrustedIssuer,
@@ -72,7 +72,7 @@ def use(verifier: Verifier, principal: Principal) -> None:
     assert principal.issued_at is None or principal.issued_at < principal.expires_at
     json.dumps(principal.to_dict())
     repr(principal)
-    assert verifier.time_left(principal) > 0
+    assert verifier.seconds_until_expiry(principal) > 0
     verifier.check_still_valid(principal)
     for requirement in REQUIREMENTS:
         try:
@@ -127,12 +127,12 @@ def test_any_signed_claims_give_a_principal_or_an_auth_error(
 @examples(150)
 @given(claim_sets())
 def test_without_keys_only_a_fetch_could_answer(claims: dict[str, Any]) -> None:
-    """`verify_now` says KeysNeeded only where no keys are held, and then never for claims that no key could save."""
+    """`verify_now` says KeysNeededError only where no keys are held, and then never for claims that no key could save."""
     verifier = Verifier(TrustedIssuer(world.ISSUER, audience=world.AUDIENCE), clock=world.FakeClock())
     token = sign_segments(json_octets({"alg": "EdDSA"}), json_octets(claims), world.key("EdDSA"))
     held = judge(world.verifier("EdDSA"), token)
     if isinstance(held, Principal):
-        with pytest.raises(KeysNeeded):
+        with pytest.raises(KeysNeededError):
             verifier.verify_now(token)
     else:
         with pytest.raises(AuthError) as refused:
@@ -206,7 +206,7 @@ def test_any_document_gives_a_key_set_or_an_error_of_its_own(document: bytes) ->
         return
     assert taken.keys
     repr(taken)
-    assert sum(taken.reasons().values()) == len(taken.set_aside)
+    assert sum(taken.rejection_counts().values()) == len(taken.rejected)
     for held in taken.keys:
         for alg in held.algorithms:
             assert not held.verify(alg, b"a.b", b"\x01" * held.signature_length)

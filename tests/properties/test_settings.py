@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bearward import ConfigurationError, TrustedIssuer
 from bearward.settings import Settings
-from bearward.settings_tables import trusted_issuers
+from bearward.settings_toml import trusted_issuers
 from tests.properties import world
 from tests.properties.profiles import examples
 
@@ -60,7 +60,7 @@ def settled(make: Callable[[], Settings | tuple[TrustedIssuer, ...]]) -> None:
             repr(made.verifier())
     except ConfigurationError as error:
         assert error.setting
-        assert error.must
+        assert error.requirement
         assert "s3cr3t" not in str(error)
 
 
@@ -78,14 +78,18 @@ def settled(make: Callable[[], Settings | tuple[TrustedIssuer, ...]]) -> None:
 def test_any_environment_is_settings_or_a_configuration_error(variables: dict[str, str], complete: bool) -> None:
     """Whatever the variables say."""
     good = {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "api"} if complete else {}
-    settled(lambda: Settings.from_environment({**good, "BEARWARD_CACHE_SECRET": "s3cr3t", **variables}, also={"notes"}))
+    settled(
+        lambda: Settings.from_environment(
+            {**good, "BEARWARD_CACHE_SECRET": "s3cr3t", **variables}, extra_names={"notes"}
+        )
+    )
 
 
 @examples(100)
 @given(st.dictionaries(st.sampled_from(_VARIABLES), _text.filter(lambda text: "\x00" not in text), max_size=4))
 def test_any_environment_is_loaded_or_a_configuration_error(variables: dict[str, str]) -> None:
     """The same by the way that the samples go, where a variable may name a file."""
-    settled(lambda: Settings.load(variables, also={"notes"}))
+    settled(lambda: Settings.load(variables, extra_names={"notes"}))
 
 
 _SETTINGS = [
@@ -176,4 +180,4 @@ def test_any_file_is_settings_or_a_configuration_error(octets: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         path = Path(file.name)
         path.write_bytes(octets)
-        settled(lambda: Settings.from_toml(path, also={"notes"}))
+        settled(lambda: Settings.from_toml(path, extra_names={"notes"}))

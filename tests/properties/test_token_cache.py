@@ -13,7 +13,7 @@ from hypothesis import assume, note
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from bearward import AuthError, JWKSOptions, KeysNeeded, Revocations, TrustedIssuer, Verifier
+from bearward import AuthError, JWKSOptions, KeysNeededError, Revocations, TrustedIssuer, Verifier
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.entry import Entry
 from bearward.testing import json_octets, sign_segments
@@ -52,9 +52,9 @@ class RememberedTokens(RuleBasedStateMachine):
             jwks_uri="https://login.example/jwks",
             leeway=LEEWAY,
             max_token_age=MAX_AGE,
-            keys=JWKSOptions(max_age=100, stale_if_error=0),
+            jwks_options=JWKSOptions(max_age=100, stale_if_error=0),
         )
-        self.verifier = Verifier(policy, token_cache=size, clock=self.clock, revocations=self.revocations)
+        self.verifier = Verifier(policy, token_cache_bytes=size, clock=self.clock, revocations=self.revocations)
         self.keys = self.verifier._issuers.known(world.ISSUER)[1]
         self.published: set[str] = set()
         self.fresh_until = 0.0
@@ -171,8 +171,8 @@ class RememberedTokens(RuleBasedStateMachine):
             return self.verifier.verify_now(token.text, allow_bound=allow_bound).to_dict()
         except AuthError as error:
             return error.refusal
-        except KeysNeeded:
-            return KeysNeeded
+        except KeysNeededError:
+            return KeysNeededError
 
     def outcome_anew(self, token: Minted, allow_bound: bool) -> object:
         """The same verifier, robbed of its memory for a moment."""

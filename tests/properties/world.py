@@ -52,7 +52,7 @@ def verifier(alg: str, *, token_cache: int = 0) -> Verifier:
         policy = TrustedIssuer(ISSUER, symmetric_keys=[SymmetricKey(_SECRET, alg, key(alg).kid)], **common)
     else:
         policy = TrustedIssuer(ISSUER, jwks={"keys": [key(alg).public_jwk()]}, **common)
-    return Verifier(policy, token_cache=token_cache, clock=FakeClock())
+    return Verifier(policy, token_cache_bytes=token_cache, clock=FakeClock())
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def test_the_file_of_settings_is_accepted(tmp_path: Path) -> None:
     """Every name in it is a setting, and it means what the page says."""
     path = tmp_path / "settings.toml"
     path.write_text(_block("toml"))
-    loaded = Settings.from_toml(path, also=["notes"])
+    loaded = Settings.from_toml(path, extra_names=["notes"])
     assert [issuer.audience or issuer.client_ids for issuer in loaded.issuers] == [
         {"https://api.example"},
         {"3n4b5urk1ft4fl3mg5e62d9ado"},

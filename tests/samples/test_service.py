@@ -17,7 +17,7 @@ from bearward import ConfigurationError, Principal
 from samples.notes import MEMORY, Note, NoteStore
 from samples.service import MAX_IMPORT, MAX_TEXT, Importing, InvalidNote, OffLoop, ProtectedService, checked, until
 
-ADA = Principal({"iss": "https://login.example", "sub": "ada"}, key="k")
+ADA = Principal({"iss": "https://login.example", "sub": "ada"}, key_thumbprint="k")
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -112,8 +112,8 @@ def test_the_author_is_whom_the_token_speaks_for(store: NoteStore) -> None:
     claims = {"iss": "https://login.example"}
     for principal, author in (
         (ADA, "ada"),
-        (Principal({**claims, "client_id": "app"}, key="k"), "app"),
-        (Principal(claims, key="k"), "https://login.example"),
+        (Principal({**claims, "client_id": "app"}, key_thumbprint="k"), "app"),
+        (Principal(claims, key_thumbprint="k"), "https://login.example"),
     ):
         assert service.add_note(principal, "x").author == author
 

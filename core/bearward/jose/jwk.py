@@ -22,11 +22,11 @@ from bearward.errors import ConfigurationError
 from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, fitting
 from bearward.jose.certificates import certifies
+from bearward.jose.roca import has_roca_fingerprint
 from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
 from bearward.jose.small_order import has_small_order
-from bearward.jose.weak_rsa import has_roca_fingerprint
 
-__all__ = ["KeySetAside", "SetAside", "SymmetricKey", "VerificationKey", "read_key"]
+__all__ = ["KeyRejection", "RejectedKeyError", "SymmetricKey", "VerificationKey", "read_key"]
 
 _CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
     "P-256": (ec.SECP256R1(), 32),
@@ -40,7 +40,7 @@ _MIN_RSA_BITS, _MAX_RSA_BITS, _MAX_RSA_EXPONENT_BITS = 2048, 8192, 256
 _MAX_KID = 1024
 
 
-class SetAside(Enum):
+class KeyRejection(Enum):
     """Why a key of a set is not used."""
 
     NOT_A_KEY = "is no JSON object with a `kty`"
@@ -58,10 +58,10 @@ class SetAside(Enum):
     SURPLUS = "stands beyond the number of keys that are taken"
 
 
-class KeySetAside(ValueError):
+class RejectedKeyError(ValueError):
     """A JWK that is not used, with the reason."""
 
-    def __init__(self, reason: SetAside) -> None:
+    def __init__(self, reason: KeyRejection) -> None:
         super().__init__(reason.value)
         self.reason = reason
 
@@ -131,18 +131,18 @@ class VerificationKey:
 
 
 def read_key(member: object, *, certified: bool = False) -> VerificationKey:
-    """Make a key of one member of a JWK Set's `keys`; raise `KeySetAside` for one that cannot be used.
+    """Make a key of one member of a JWK Set's `keys`; raise `RejectedKeyError` for one that cannot be used.
 
     With `certified` it needs an `x5c` whose first certificate can be read, and is for this key.
     """
     if not isinstance(member, Mapping) or not isinstance(member.get("kty"), str):
-        raise KeySetAside(SetAside.NOT_A_KEY)
+        raise RejectedKeyError(KeyRejection.NOT_A_KEY)
     kty, crv, kid = member["kty"], member.get("crv"), member.get("kid")
     _check_secrecy(member, kty)
     _check_use(member)
     algorithms = _algorithms(member, kty, crv)
     if kid is not None and (not isinstance(kid, str) or len(kid) > _MAX_KID):
-        raise KeySetAside(SetAside.MALFORMED)
+        raise RejectedKeyError(KeyRejection.MALFORMED)
     public, members, length = _READERS[kty](member)
     _check_certificate(member, public, certified=certified)
     return VerificationKey(
@@ -159,39 +159,39 @@ def read_key(member: object, *, certified: bool = False) -> VerificationKey:
 
 def _check_secrecy(member: Mapping[str, Any], kty: str) -> None:
     if kty == "oct":
-        raise KeySetAside(SetAside.SYMMETRIC)
+        raise RejectedKeyError(KeyRejection.SYMMETRIC)
     if kty not in _READERS:
-        raise KeySetAside(SetAside.UNKNOWN_TYPE)
+        raise RejectedKeyError(KeyRejection.UNKNOWN_TYPE)
     if not _PRIVATE.isdisjoint(member):
-        raise KeySetAside(SetAside.PRIVATE)
+        raise RejectedKeyError(KeyRejection.PRIVATE)
 
 
 def _check_use(member: Mapping[str, Any]) -> None:
     """RFC 7517 sections 4.2 and 4.3: `use`, and `key_ops` without repeats."""
     use, operations = member.get("use"), member.get("key_ops")
     if use is not None and use != "sig":
-        raise KeySetAside(SetAside.NOT_FOR_SIGNATURES)
+        raise RejectedKeyError(KeyRejection.NOT_FOR_SIGNATURES)
     if operations is None:
         return
     if not isinstance(operations, list | tuple) or any(not isinstance(name, str) for name in operations):
-        raise KeySetAside(SetAside.MALFORMED)
+        raise RejectedKeyError(KeyRejection.MALFORMED)
     if len(set(operations)) != len(operations):
-        raise KeySetAside(SetAside.MALFORMED)
+        raise RejectedKeyError(KeyRejection.MALFORMED)
     if "verify" not in operations:
-        raise KeySetAside(SetAside.NOT_FOR_SIGNATURES)
+        raise RejectedKeyError(KeyRejection.NOT_FOR_SIGNATURES)
 
 
 def _algorithms(member: Mapping[str, Any], kty: str, crv: object) -> frozenset[str]:
     algorithm = member.get("alg")
     possible = fitting(kty, crv if isinstance(crv, str) else None)
     if not possible:
-        raise KeySetAside(SetAside.UNKNOWN_TYPE)
+        raise RejectedKeyError(KeyRejection.UNKNOWN_TYPE)
     if algorithm is None:
         return possible
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise KeySetAside(SetAside.ALGORITHM_UNKNOWN)
+        raise RejectedKeyError(KeyRejection.ALGORITHM_UNKNOWN)
     if algorithm not in possible:
-        raise KeySetAside(SetAside.ALGORITHM_UNFIT)
+        raise RejectedKeyError(KeyRejection.ALGORITHM_UNFIT)
     if kty == "OKP":
         return possible  # RFC 9864 section 2.2: `EdDSA` and the curve's own name are the same algorithm
     return frozenset({algorithm})
@@ -200,11 +200,11 @@ def _algorithms(member: Mapping[str, Any], kty: str, crv: object) -> frozenset[s
 def _octets(member: Mapping[str, Any], name: str) -> bytes:
     text = member.get(name)
     if not isinstance(text, str) or not text:
-        raise KeySetAside(SetAside.MALFORMED)
+        raise RejectedKeyError(KeyRejection.MALFORMED)
     try:
         return base64url.decode(text.encode("ascii"))
     except ValueError:
-        raise KeySetAside(SetAside.MALFORMED) from None
+        raise RejectedKeyError(KeyRejection.MALFORMED) from None
 
 
 def _read_rsa(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]:
@@ -212,13 +212,13 @@ def _read_rsa(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int
     e = int.from_bytes(_octets(member, "e"), "big")
     bits = n.bit_length()
     if not _MIN_RSA_BITS <= bits <= _MAX_RSA_BITS or e < 3 or e.bit_length() > _MAX_RSA_EXPONENT_BITS:
-        raise KeySetAside(SetAside.WEAK)
+        raise RejectedKeyError(KeyRejection.WEAK)
     if not n & 1 or not e & 1 or has_roca_fingerprint(n):
-        raise KeySetAside(SetAside.WEAK)
+        raise RejectedKeyError(KeyRejection.WEAK)
     try:
         public = rsa.RSAPublicNumbers(e, n).public_key()
     except (ValueError, UnsupportedAlgorithm):
-        raise KeySetAside(SetAside.MALFORMED) from None
+        raise RejectedKeyError(KeyRejection.MALFORMED) from None
     return public, {"e": _uint(e), "kty": "RSA", "n": _uint(n)}, (bits + 7) // 8
 
 
@@ -230,7 +230,7 @@ def _read_ec(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int]
     try:
         public = numbers.public_key()  # raises for a point that is not on the curve
     except (ValueError, UnsupportedAlgorithm):
-        raise KeySetAside(SetAside.MALFORMED) from None
+        raise RejectedKeyError(KeyRejection.MALFORMED) from None
     x_text, y_text = (base64url.encode(octets).decode("ascii") for octets in (x, y))
     return public, {"crv": crv, "kty": "EC", "x": x_text, "y": y_text}, 2 * size
 
@@ -243,7 +243,7 @@ def _coordinate(member: Mapping[str, Any], name: str, size: int) -> bytes:
     """
     octets = _octets(member, name)
     if len(octets) > size + 1 or len(octets.lstrip(b"\0")) > size:
-        raise KeySetAside(SetAside.MALFORMED)
+        raise RejectedKeyError(KeyRejection.MALFORMED)
     return octets.lstrip(b"\0").rjust(size, b"\0")
 
 
@@ -253,9 +253,9 @@ def _read_okp(member: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str], int
     try:
         public: PublicKey = _EDWARDS[crv].from_public_bytes(x)
     except (ValueError, UnsupportedAlgorithm):
-        raise KeySetAside(SetAside.MALFORMED) from None
+        raise RejectedKeyError(KeyRejection.MALFORMED) from None
     if has_small_order(crv, x):
-        raise KeySetAside(SetAside.WEAK)
+        raise RejectedKeyError(KeyRejection.WEAK)
     return public, {"crv": crv, "kty": "OKP", "x": member["x"]}, 2 * len(x)
 
 
@@ -280,6 +280,6 @@ def _check_certificate(member: Mapping[str, Any], public: PublicKey, *, certifie
     """
     same = certifies(member.get("x5c"), public)
     if same is None and certified:
-        raise KeySetAside(SetAside.CERTIFICATE_UNTRUSTED)
+        raise RejectedKeyError(KeyRejection.CERTIFICATE_UNTRUSTED)
     if same is False:
-        raise KeySetAside(SetAside.CERTIFICATE_UNFIT)
+        raise RejectedKeyError(KeyRejection.CERTIFICATE_UNFIT)

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from bearward.jose import base64url
 from bearward.jose.certificates import Authorities
-from bearward.jose.jwk import KeySetAside, SetAside, VerificationKey, read_key
+from bearward.jose.jwk import KeyRejection, RejectedKeyError, VerificationKey, read_key
 from bearward.jose.strict_json import JWKS_LIMITS, parse_object
 
 __all__ = ["JWKSet", "JWKSetError"]
@@ -34,17 +34,17 @@ class JWKSet:
     bearward.jose.jwk_set.JWKSetError: the JWK Set has no usable key
     """
 
-    __slots__ = ("_by_kid", "_without_kid", "keys", "set_aside", "thumbprint", "thumbprints")
+    __slots__ = ("_by_kid", "_without_kid", "keys", "rejected", "thumbprint", "thumbprints")
 
     keys: tuple[VerificationKey, ...]
-    set_aside: tuple[SetAside, ...]
+    rejected: tuple[KeyRejection, ...]
     thumbprints: frozenset[str]
     thumbprint: str
     """Of the whole set: the same keys in another order have the same one."""
 
-    def __init__(self, keys: Iterable[VerificationKey], set_aside: Iterable[SetAside] = ()) -> None:
+    def __init__(self, keys: Iterable[VerificationKey], rejected: Iterable[KeyRejection] = ()) -> None:
         self.keys, repeated = _without_repeats(keys)
-        self.set_aside = (*set_aside, *repeated)
+        self.rejected = (*rejected, *repeated)
         self.thumbprints = frozenset(key.thumbprint for key in self.keys)
         self.thumbprint = _digest(f"{key.thumbprint} {key.kid} {sorted(key.algorithms)}" for key in self.keys)
         self._by_kid: dict[str, tuple[VerificationKey, ...]] = {}
@@ -67,10 +67,10 @@ class JWKSet:
             raise JWKSetError("the document is no strict JSON object") from None
         if not isinstance(members, list):
             raise JWKSetError("the document is no JWK Set")
-        keys, set_aside = _read(members, max_keys, authorities, now)
+        keys, rejected = _read(members, max_keys, authorities, now)
         if not keys:
             raise JWKSetError("the JWK Set has no usable key")
-        return cls(keys, set_aside)
+        return cls(keys, rejected)
 
     def holds(self, kid: str) -> bool:
         """Whether a usable key of the set has this `kid`."""
@@ -86,40 +86,40 @@ class JWKSet:
             return named if algorithm in named[0].algorithms else ()
         return tuple(key for key in named if algorithm in key.algorithms)[:_MAX_CANDIDATES]
 
-    def reasons(self) -> dict[str, int]:
+    def rejection_counts(self) -> dict[str, int]:
         """How many keys were set aside, by reason, for the health page."""
-        return {reason.name.lower(): count for reason, count in Counter(self.set_aside).items()}
+        return {reason.name.lower(): count for reason, count in Counter(self.rejected).items()}
 
     def __repr__(self) -> str:
-        return f"<JWKSet of {len(self.keys)} keys, {len(self.set_aside)} set aside, {self.thumbprint[:8]}>"
+        return f"<JWKSet of {len(self.keys)} keys, {len(self.rejected)} rejected, {self.thumbprint[:8]}>"
 
 
 def _read(
     members: list[object], max_keys: int, authorities: Authorities | None, now: float
-) -> tuple[list[VerificationKey], list[SetAside]]:
+) -> tuple[list[VerificationKey], list[KeyRejection]]:
     keys: list[VerificationKey] = []
-    set_aside: list[SetAside] = [SetAside.SURPLUS] * max(0, len(members) - max_keys)
+    rejected: list[KeyRejection] = [KeyRejection.SURPLUS] * max(0, len(members) - max_keys)
     for member in members[:max_keys]:
         try:
             key = read_key(member, certified=authorities is not None)
-        except KeySetAside as odd:
-            set_aside.append(odd.reason)
+        except RejectedKeyError as odd:
+            rejected.append(odd.reason)
             continue
         if authorities is None or (isinstance(member, dict) and authorities.vouch_for(member.get("x5c"), now)):
             keys.append(key)
         else:
-            set_aside.append(SetAside.CERTIFICATE_UNTRUSTED)
-    return keys, set_aside
+            rejected.append(KeyRejection.CERTIFICATE_UNTRUSTED)
+    return keys, rejected
 
 
-def _without_repeats(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[SetAside]]:
+def _without_repeats(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:
     """What stands there twice counts once; several keys may share a `kid` (RFC 7517 section 4.5 only advises against)."""
     kept: dict[object, VerificationKey] = {}
-    repeated: list[SetAside] = []
+    repeated: list[KeyRejection] = []
     for key in keys:
         name = (key.kid, key.thumbprint, key.algorithms)
         if name in kept:
-            repeated.append(SetAside.DUPLICATE)
+            repeated.append(KeyRejection.DUPLICATE)
         else:
             kept[name] = key
     return tuple(kept.values()), repeated

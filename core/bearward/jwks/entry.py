@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from bearward.fetch.caching import Validators
+from bearward.fetch.errors import FetchError
 from bearward.jose.jwk_set import JWKSet
 
-if TYPE_CHECKING:
-    from bearward.jwks.validators import Validators
-
-__all__ = ["Entry", "HeldKeys"]
+__all__ = ["Entry", "HeldKeys", "StaleEntryError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +31,11 @@ class Entry:
     lifetime: float
     """Seconds that it is fresh, counted from `fetched_at`; within the configured bounds."""
     validators: Validators | None = None
+
+
+class StaleEntryError(FetchError):
+    """A fetch failed, and others keep an older `entry`, which is better than none."""
+
+    def __init__(self, failed: FetchError, entry: Entry) -> None:
+        super().__init__(failed.failure, failed.status)
+        self.entry = entry

@@ -11,22 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
+from bearward.cache.client import CacheError, SharedCache
 from bearward.clock import Clock
-from bearward.jwks.document import Stored, StoredDocumentError, pack, unpack
-from bearward.jwks.entry import Entry
-from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.jwks.entry import Entry, StaleEntryError
 from bearward.jwks.freshness import Why
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Ask, FetchOne
-from bearward.jwks.runtime import logger
-from bearward.jwks.shared_cache import CacheError, SharedCache
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
 
 __all__ = ["IssuerFleet"]
+
+_log = logging.getLogger("bearward.jwks")
 
 _LEASE = 3.0
 _LOOK_EVERY = 0.05
@@ -85,7 +87,7 @@ class IssuerFleet:
         """Answer what another process fetched, or fetch on behalf of all.
 
         Raises:
-            FetchError: `stale` has an older entry of the fleet, for a process that holds nothing.
+            FetchError: there is none; a `StaleEntryError` has an older one of the fleet, for who holds nothing newer.
         """
         try:
             found = await self._read()
@@ -96,8 +98,9 @@ class IssuerFleet:
         try:
             return await self._take_turns(ask, fetch, found)
         except FetchError as exc:
-            exc.stale = found.entry if found is not None and ask.is_older_than(found.entry) else None
-            raise
+            if found is None or not ask.is_older_than(found.entry):
+                raise
+            raise StaleEntryError(exc, found.entry) from exc
 
     async def newer_than(self, held: Entry | None) -> Entry | None:
         """The shared entry if it is newer than the one held; raises `CacheError`."""
@@ -189,7 +192,7 @@ class IssuerFleet:
             )
         except StoredDocumentError as exc:
             if not self._refused:
-                logger.warning("a document in the shared cache was refused (%s): %s", exc, self._issuer)
+                _log.warning("a document in the shared cache was refused (%s): %s", exc, self._issuer)
             self._refused = f"refused a document: {exc}"
             return None
         self._refused = ""

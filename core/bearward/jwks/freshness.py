@@ -163,7 +163,7 @@ def succeeded(
     """A usable set, asked for at `fetched_at`, came in: it is taken unless a newer one is held."""
     if record.fetched_at is not None and fetched_at < record.fetched_at:
         return record
-    first = options.refresh_ahead
+    first = options.refresh_fraction
     share = first + jitter * (1.0 - first) / 2.0
     return replace(
         record,
@@ -174,3 +174,12 @@ def succeeded(
         failures=0,
         not_before=_NEVER,
     )
+
+
+def clamp(said: float | None, options: JWKSOptions) -> float:
+    """What the issuer said, within `min_age` and `max_age`; `max_age` where it said nothing. Infinity stays."""
+    if said is None:
+        return options.max_age
+    if said == math.inf:  # a static set: nothing to refresh
+        return said
+    return min(options.max_age, max(options.min_age, said))

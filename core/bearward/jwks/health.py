@@ -24,7 +24,7 @@ class IssuerHealth:
     """Whether tokens of this issuer can be verified; also before the first attempt where the start is lazy."""
     generation: int = 0
     keys: int = 0
-    set_aside: Mapping[str, int] = field(default_factory=dict)
+    rejected_keys: Mapping[str, int] = field(default_factory=dict)
     """How many keys are not used, by reason."""
     thumbprint: str | None = None
     """Of the set: the same on every process that holds the same keys."""
@@ -47,15 +47,15 @@ class IssuerHealth:
     def to_dict(self) -> dict[str, Any]:
         """For a health page, as JSON."""
         known = {name: getattr(self, name) for name in self.__slots__}
-        return {**known, "state": self.state.value, "set_aside": dict(self.set_aside)}
+        return {**known, "state": self.state.value, "rejected_keys": dict(self.rejected_keys)}
 
     def line(self) -> str:
         """For a log or a terminal."""
-        aside = sum(self.set_aside.values())
+        rejected = sum(self.rejected_keys.values())
         parts = [
             f"{self.issuer}: {self.state.value}",
             f"generation {self.generation}",
-            f"{self.keys} keys" + (f" ({aside} set aside)" if aside else ""),
+            f"{self.keys} keys" + (f" ({rejected} rejected)" if rejected else ""),
         ]
         if self.age is not None:
             parts.append(f"age {self.age:.0f} s")

@@ -12,17 +12,16 @@ import math
 from collections.abc import Callable
 
 from bearward.errors import AuthError, Refusal
-from bearward.jwks.announce import Announcer
+from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.entry import Entry, HeldKeys
-from bearward.jwks.errors import FetchError, FetchFailure
 from bearward.jwks.freshness import Answer, Why
 from bearward.jwks.health import IssuerHealth
+from bearward.jwks.key_state import KeyState, Miss
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Ask, Fleet, Refresher
-from bearward.jwks.runtime import Alarm, Runtime
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.state import KeyState, Miss
-from bearward.jwks.waiting_room import WaitingRoom
+from bearward.jwks.state_log import Announcer
+from bearward.loop import Alarm, Runtime, WaitingRoom
 
 __all__ = ["IssuerKeys", "Miss"]
 
@@ -65,7 +64,7 @@ class IssuerKeys:
         self._alarm = Alarm(runtime, self._tend)
         self._gone = False
         self._asked = False
-        self._waiting = WaitingRoom(options.max_waiting)
+        self._waiting = WaitingRoom(options.max_waiters)
         self._announce = Announcer(self.health)
 
     # On any thread ------------------------------------------------------------------------------------------------

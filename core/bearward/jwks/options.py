@@ -21,7 +21,7 @@ from bearward.jose.certificates import Authorities
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bearward.jwks.sources import Source
+    from bearward.jwks.source import Source
 
 __all__ = ["JWKSOptions", "Metadata", "StartMode"]
 
@@ -70,7 +70,7 @@ class JWKSOptions:
     """A key set is fresh at most this long, whatever the issuer's Cache-Control says; also when it says nothing."""
     min_age: float = 30.0
     """A key set is fresh at least this long, so that `no-store` cannot make each request a fetch. `max_age` wins."""
-    refresh_ahead: float = 0.5
+    refresh_fraction: float = 0.5
     """The share of the lifetime after which a refresh may begin; the moment is drawn between it and half the rest."""
     stale_if_error: float = 3600.0
     """How long after its freshness a set is still used while the issuer fails (RFC 5861 section 4). 0: not at all."""
@@ -88,7 +88,7 @@ class JWKSOptions:
     After the first refresh it is one `cooldown`, and then twice as long each time, up to this."""
     max_unknown_kids: int = 1024
     """How many such `kid`s are remembered; the oldest goes first."""
-    max_waiting: int = 10_000
+    max_waiters: int = 10_000
     """How many callers may await one fetch; further ones are refused at once."""
 
     # HTTP
@@ -139,8 +139,8 @@ class JWKSOptions:
             _check_seconds(name, getattr(self, name), low, high)
         for name, (least, most) in _COUNTS.items():
             _check_count(name, getattr(self, name), least, most)
-        if not 0.1 <= _number("refresh_ahead", self.refresh_ahead) <= 0.95:
-            raise ConfigurationError("refresh_ahead", "must be a share from 0.1 to 0.95")
+        if not 0.1 <= _number("refresh_fraction", self.refresh_fraction) <= 0.95:
+            raise ConfigurationError("refresh_fraction", "must be a share from 0.1 to 0.95")
         for name in ("same_origin", "unsafe_allow_private_addresses"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigurationError(name, "must be true or false")
@@ -170,7 +170,7 @@ _SECONDS = {
 _COUNTS = {
     "burst": (1, 100),
     "max_unknown_kids": (1, 1_000_000),
-    "max_waiting": (1, 1_000_000),
+    "max_waiters": (1, 1_000_000),
     "max_body": (64, 16_777_216),
 }
 

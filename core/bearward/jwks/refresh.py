@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bearward.clock import Clock
+from bearward.fetch.client import HTTPClient
+from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk_set import JWKSet, JWKSetError
-from bearward.jwks.cache_control import clamp
 from bearward.jwks.entry import Entry
-from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.freshness import Why
-from bearward.jwks.http import HTTPClient
+from bearward.jwks.freshness import Why, clamp
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.sources import Source, Watched
+from bearward.jwks.source import Source, Watched
 
 __all__ = ["Ask", "Fleet", "Refresher"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import tempfile
 import threading
@@ -15,12 +16,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from bearward.clock import Clock
-from bearward.jwks.document import Stored, StoredDocumentError, pack, unpack
 from bearward.jwks.entry import Entry
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.runtime import logger
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
 
 __all__ = ["Snapshot"]
+
+_log = logging.getLogger("bearward.jwks")
 
 _MOST = 262_144
 
@@ -64,7 +66,7 @@ class Snapshot:
             return None
         except (OSError, ValueError) as exc:  # StoredDocumentError and UnicodeDecodeError are ValueErrors
             reason = str(exc) if isinstance(exc, StoredDocumentError) else type(exc).__name__
-            logger.warning("the snapshot of %s is not used: %s", self._issuer, reason)
+            _log.warning("the snapshot of %s is not used: %s", self._issuer, reason)
             return None
 
     async def save(self, entry: Entry) -> None:
@@ -73,7 +75,7 @@ class Snapshot:
         try:
             await asyncio.to_thread(self._write_newest, entry)
         except OSError as exc:
-            logger.warning("the snapshot of %s cannot be written: %s", self._issuer, type(exc).__name__)
+            _log.warning("the snapshot of %s cannot be written: %s", self._issuer, type(exc).__name__)
 
     def _read(self) -> str:
         with self.path.open("rb") as file:

@@ -8,23 +8,26 @@ after it; one that answers with something that is no usable key set has not answ
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bearward.errors import ConfigurationError
+from bearward.fetch.caching import Validators
+from bearward.fetch.client import HTTPClient
+from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.urls import oauth_metadata_url, openid_metadata_url
 from bearward.jose.jwk_set import JWKSet, JWKSetError
-from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.http import HTTPClient
 from bearward.jwks.options import JWKSOptions, Metadata
-from bearward.jwks.runtime import logger
-from bearward.jwks.sources import JWKSURI, Discovery, Loaded, Source, Static, Watched
-from bearward.jwks.urls import oauth_metadata_url, openid_metadata_url
-from bearward.jwks.validators import Validators
+from bearward.jwks.source import Loaded, Source, Watched
+from bearward.jwks.sources import JWKSURI, Discovery, Static
 
 if TYPE_CHECKING:
-    from bearward.policy import TrustedIssuer
+    from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["Chain", "description", "source_of"]
+
+_log = logging.getLogger("bearward.jwks")
 
 
 class Chain:
@@ -111,20 +114,20 @@ async def _within(seconds: float, source: Source, client: HTTPClient, known: Val
     except TimeoutError as exc:
         raise FetchError(FetchFailure.TIMEOUT) from exc
     except Exception as exc:
-        logger.exception("a source failed in an unexpected way: %s", description(source))
+        _log.exception("a source failed in an unexpected way: %s", description(source))
         raise FetchError(FetchFailure.INTERNAL) from exc
 
 
 def source_of(issuer: TrustedIssuer) -> Source:
     """What the settings of an issuer say about where its keys are; nowhere, if they are configured themselves."""
-    options = issuer.keys
+    options = issuer.jwks_options
     if issuer.static_keys is not None:
         return Static(b"")  # parsed already; never asked
     if options.sources:
         alone = len(options.sources) == 1
         return options.sources[0] if alone else Chain(options.sources, options)
     if options.jwks_file is not None:
-        from bearward.jwks.file_source import File
+        from bearward.jwks.sources import File
 
         return File(options.jwks_file, max_body=options.max_body)
     if issuer.jwks_uri is not None:

@@ -6,59 +6,23 @@ A source object belongs to one issuer; what it remembers (a discovered `jwks_uri
 
 from __future__ import annotations
 
+import asyncio
 import math
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+import os
+from pathlib import Path
 
+from bearward.fetch.caching import Validators
+from bearward.fetch.client import HTTPClient
+from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.urls import check_url, same_origin
 from bearward.jose.strict_json import JSONLimits, parse_object
-from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.http import HTTPClient
-from bearward.jwks.urls import check_url, same_origin
-from bearward.jwks.validators import Validators
+from bearward.jwks.source import Loaded
 
-__all__ = ["JWKSURI", "Discovery", "Loaded", "Source", "Static", "Validators", "Watched"]
+__all__ = ["JWKSURI", "Discovery", "File", "Static"]
+
+Mark = tuple[int, int, int]
 
 _METADATA_LIMITS = JSONLimits(depth=16, containers=1024)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a source answered. `document` is None where the known one still holds."""
-
-    document: bytes | None
-    lifetime: float | None = None
-    """Seconds that the issuer calls the answer fresh; None where it says nothing, infinity where it never changes."""
-    validators: Validators | None = None
-
-
-class Source(Protocol):
-    """Your own source: one method.
-
-    Processes that share a cache share what a source answers if their issuer and the `repr` of the source are the same
-    (without a `__repr__` of your own: its class). One that reads what only this machine has says `local = True`; then
-    nothing is shared. One that has the method of `Watched` too is asked whether there is something new.
-    """
-
-    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
-        """Load the JWK Set document.
-
-        Args:
-            client: for HTTP within the issuer's bounds.
-            known: the validators of the document that is held, or None.
-
-        Raises:
-            FetchError: the document cannot be had at the moment.
-        """
-        ...
-
-
-@runtime_checkable
-class Watched(Protocol):
-    """A source that can tell cheaply whether there is something new; asked every `poll_interval`."""
-
-    async def changed(self) -> bool:
-        """Whether another document would be loaded now than the last time."""
-        ...
 
 
 class JWKSURI:
@@ -142,3 +106,48 @@ class Static:
 
     def __repr__(self) -> str:
         return "Static()"
+
+
+class File:
+    """A JWK Set document in a file; at most `max_body` bytes of it are read."""
+
+    local = True  # the same path may be another file elsewhere
+
+    def __init__(self, path: str | Path, *, max_body: int = 65_536) -> None:
+        self._path = Path(path)
+        self._max_body = max_body
+        self._loaded: Mark | None = None
+
+    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
+        """Read the file."""
+        try:
+            document, self._loaded = await asyncio.to_thread(self._read)
+        except OSError as exc:
+            self._loaded = await asyncio.to_thread(self._mark)  # looked at: no news until it changes
+            raise FetchError(FetchFailure.FILE) from exc
+        if len(document) > self._max_body:
+            raise FetchError(FetchFailure.TOO_LARGE)
+        return Loaded(document)
+
+    async def changed(self) -> bool:
+        """Whether the file is another one than was loaded; a file that is gone is no news."""
+        mark = await asyncio.to_thread(self._mark)
+        return mark is not None and mark != self._loaded
+
+    def _read(self) -> tuple[bytes, Mark]:
+        with self._path.open("rb") as file:
+            mark = _mark(os.fstat(file.fileno()))
+            return file.read(self._max_body + 1), mark
+
+    def _mark(self) -> Mark | None:
+        try:
+            return _mark(self._path.stat())
+        except OSError:
+            return None
+
+    def __repr__(self) -> str:
+        return f"File({str(self._path)!r})"
+
+
+def _mark(status: os.stat_result) -> Mark:
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -11,30 +11,28 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from bearward.cache.client import SharedCache
+from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
-from bearward.errors import ConfigurationError
-from bearward.jwks.cache_urls import backend_factory
+from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.fetch.client import HTTPClient
 from bearward.jwks.entry import Entry, HeldKeys
-from bearward.jwks.errors import StartError
 from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.health import IssuerHealth
-from bearward.jwks.http import HTTPClient
 from bearward.jwks.issuer_keys import IssuerKeys, Miss
 from bearward.jwks.options import StartMode
+from bearward.jwks.polling import watch
 from bearward.jwks.refresh import Refresher
-from bearward.jwks.runtime import Runtime
-from bearward.jwks.shared_cache import SharedCache
 from bearward.jwks.snapshot import Snapshot
+from bearward.jwks.source import Source
 from bearward.jwks.source_chain import description, source_of
-from bearward.jwks.sources import Source
 from bearward.jwks.tenant_keys import TenantKeys
-from bearward.jwks.watch import watch
+from bearward.loop import Runtime
 
 if TYPE_CHECKING:
-    from bearward.policy import TrustedIssuer
+    from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "Miss"]
-
+__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "Miss", "StartError"]
 
 _CACHE_TIMEOUT = 0.5
 _POLL_INTERVAL = 0.5
@@ -153,7 +151,7 @@ class JWKSStore:
 
     def _process_cache(self) -> Any:
         """Runs in a thread: importing aiocache, and what it imports, takes longer than all of bearward."""
-        from bearward.jwks.process_cache import process_cache
+        from bearward.cache.memory import process_cache
 
         if self._runtime.loop is None:
             raise RuntimeError("the store is not started")
@@ -164,8 +162,8 @@ class JWKSStore:
             return [*self._explicit.values(), *self._tenants.all()]
 
     def _make(self, issuer: TrustedIssuer, *, tended: bool) -> IssuerKeys:
-        client = HTTPClient(issuer.keys, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
-        source, options, clock = source_of(issuer), issuer.keys, self._runtime.clock
+        client = HTTPClient(issuer.jwks_options, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
+        source, options, clock = source_of(issuer), issuer.jwks_options, self._runtime.clock
         shared: dict[str, Any] = {
             "source": _fingerprint(source, issuer),
             "options": options,
@@ -218,6 +216,17 @@ def _checked(secret: bytes | None) -> bytes | None:
 
 def _fingerprint(source: Source, issuer: TrustedIssuer) -> str:
     """From where and how a document may have been fetched: only those who agree on it take it from one another."""
-    options = issuer.keys
+    options = issuer.jwks_options
     how = (options.ca_file, options.proxy, options.same_origin, options.unsafe_allow_private_addresses)
     return repr((description(source), issuer.unsafe_allow_http, *map(str, how)))
+
+
+class StartError(AuthError):
+    """KEYS_UNAVAILABLE at start, for an issuer whose keys are required then."""
+
+    def __init__(self, issuer: str) -> None:
+        super().__init__(Refusal.KEYS_UNAVAILABLE)
+        self.issuer = issuer
+
+    def __str__(self) -> str:
+        return f"the keys of {self.issuer} are required at start and cannot be had"

@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from bearward.errors import ConfigurationError
-from bearward.jwks.urls import is_loopback_host
+from bearward.fetch.urls import is_loopback_host
 from bearward_grpc.client.aio import aio_interceptors
 from bearward_grpc.client.sources import TokenSource
 from bearward_grpc.client.sync import ClientAuthInterceptor

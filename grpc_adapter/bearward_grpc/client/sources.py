@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
-from bearward.jwks.urls import check_url
+from bearward.fetch.urls import check_url
 from bearward_grpc.call import CALL
 from bearward_grpc.client.grant import Grant, TokenUnavailableError, basic, form, granted
 from bearward_grpc.client.token_http import post

@@ -20,7 +20,7 @@ from tests.adapters.grpc.servers import KINDS, SERVICE, Methods, Running, regist
 def server(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Running]:
     """A server whose verifier fetches keys when the first token asks for them."""
     trusted = TrustedIssuer(
-        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY)
+        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)
     )
     with serving(request.param, Verifier(trusted), {SERVICE: scope("echo")}) as running:
         yield running
@@ -89,7 +89,7 @@ BROKEN = {
 def test_a_cold_call_fails_as_a_warm_one_does(name: str, issuer: LocalIssuer) -> None:
     """On grpc.server a cold call is served through a shell; what goes wrong in it has grpc's own status."""
     trusted = TrustedIssuer(
-        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY)
+        issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)
     )
     handlers: Methods = {"UUnlucky": BROKEN[name]}
     with serving(

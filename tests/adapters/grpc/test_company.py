@@ -75,7 +75,7 @@ def test_reflection_is_closed_unless_asked_for(kind: str, issuer: LocalIssuer) -
     """Closed, open, or behind a rule; where it is open, v1 answers UNIMPLEMENTED, so that tools fall back."""
     token = bearer(issuer.mint(scope="echo"))
     expected = {
-        False: ("credentials_missing", "method_not_allowed"),
+        False: ("credentials_missing", "no_rule"),
         True: ("served", "served"),
         AUTHENTICATED: ("credentials_missing", "served"),
     }

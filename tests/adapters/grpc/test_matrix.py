@@ -140,7 +140,7 @@ def test_a_method_without_a_rule_is_refused(method: str, server: Running, issuer
     """Anonymous callers are told what they are always told; known ones, that no rule allows it."""
     for metadata, status, code in (
         ((), _16, "credentials_missing"),
-        (bearer(issuer.mint(scope="echo")), _7, "method_not_allowed"),
+        (bearer(issuer.mint(scope="echo")), _7, "no_rule"),
     ):
         with RawCall(server.port, method, metadata) as call:
             reply = call.until_end()

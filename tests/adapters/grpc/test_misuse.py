@@ -116,7 +116,7 @@ except ImportError as error:
     print(error)
 else:
     from bearward import AuthError, Refusal
-    from bearward_grpc.answers import Answers
+    from bearward_grpc.status import Answers
     answer = Answers(realm="api", error_domain="d", resource_metadata=None).of(AuthError(Refusal.KEYS_UNAVAILABLE))
     print(answer.code, dict(answer.trailers))
 """

@@ -23,7 +23,7 @@ from bearward_grpc import (
     public,
     requires,
 )
-from bearward_grpc.policy import HEALTH, REFLECTION
+from bearward_grpc.rules.policy import HEALTH, REFLECTION
 
 READ = scope("notes:read")
 BOOK: dict[str, Rule] = {"/a.v1.Notes/List": READ, "/a.v1.Notes/*": AUTHENTICATED, "a.v1.Info": public}

@@ -41,7 +41,9 @@ def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, 
 def test_nobody_is_inherited_from_whoever_starts_the_server(kind: str, issuer: LocalIssuer) -> None:
     """grpc.aio starts calls in a copy of the starter's context."""
     gate: Any = None
-    starter = CALL.set(Call(gate, public, Principal({"iss": "https://i", "sub": "starter"}, key="k"), "token"))
+    starter = CALL.set(
+        Call(gate, public, Principal({"iss": "https://i", "sub": "starter"}, key_thumbprint="k"), "token")
+    )
     try:
         with serving(kind, trust(issuer), {SERVICE: public}) as server, channel_to(server.target) as channel:
             assert SHAPES["unary-unary"](channel, ()).messages == [b"nobody:hello"]
@@ -53,7 +55,7 @@ def test_outside_a_call_there_is_nobody() -> None:
     """And what is known of a call shows no token."""
     assert current_principal() is None
     gate: Any = None
-    call = Call(gate, public, Principal({"iss": "https://i", "sub": "ada"}, key="k"), "a.secret.token")
+    call = Call(gate, public, Principal({"iss": "https://i", "sub": "ada"}, key_thumbprint="k"), "a.secret.token")
     assert "secret" not in repr(call)
     assert "ada" not in repr(call)
 

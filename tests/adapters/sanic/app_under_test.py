@@ -42,8 +42,8 @@ def make_app(options: dict[str, Any]) -> Any:
     app: Any = Sanic("knock")
     app.config.AUTO_EXTEND = bool(options.get("ext"))
     app.config.update(options.get("config", {}))
-    issuer = TrustedIssuer(options["issuer"], audience=options["audience"], keys=JWKSOptions())
-    verifier = Verifier(issuer, cache=options.get("cache", "memory://"))
+    issuer = TrustedIssuer(options["issuer"], audience=options["audience"], jwks_options=JWKSOptions())
+    verifier = Verifier(issuer, jwks_cache=options.get("cache", "memory://"))
     settings = dict(options.get("settings", {}))
     if "cookie" in options:
         settings["cookie"] = COOKIE_KINDS[options["cookie"]]

@@ -90,7 +90,7 @@ def test_a_route_that_was_added_late(serve: Any) -> None:
     assert running.call("POST", "/grow").status == 204
     assert running.call("GET", "/grown").status == 401
     answer = running.call("GET", "/grown", token=token)
-    assert (answer.status, answer.problem["code"]) == (403, "method_not_allowed")
+    assert (answer.status, answer.problem["code"]) == (403, "no_rule")
     again: Server = serve()
     assert again.call("POST", "/grow?refresh=1").status == 204
     assert again.call("GET", "/grown", token=token).status == 200

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bearward import AuthError, Fault, OAuthError, Refusal
-from bearward_sanic.refusals import STATUS, RefusalAnswers
+from bearward_sanic.problem_response import STATUS, RefusalAnswers
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
@@ -21,7 +21,7 @@ CHALLENGE = re.compile(rf"{TOKEN}(?: {TOKEN}={QUOTED}(?:, {TOKEN}={QUOTED})*)?")
 def test_the_table_is_total(refusal: Refusal) -> None:
     """Every refusal has the status of its fault, and a response that says its code."""
     status = STATUS[refusal]
-    allowed = {Fault.CREDENTIALS: {400, 401}, Fault.RIGHTS: {403}, Fault.SERVICE: {500, 503}}
+    allowed = {Fault.CREDENTIALS: {400, 401}, Fault.PERMISSION: {403}, Fault.SERVICE: {500, 503}}
     assert status in allowed[refusal.fault]
     assert (status == 400) == (refusal.error is OAuthError.INVALID_REQUEST)
     response = RefusalAnswers(realm="api", resource_metadata=None).answer(AuthError(refusal))

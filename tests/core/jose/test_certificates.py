@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from bearward import ConfigurationError
 from bearward.jose.certificates import Authorities
-from bearward.jose.jwk import KeySetAside, SetAside, read_key
+from bearward.jose.jwk import KeyRejection, RejectedKeyError, read_key
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.options import JWKSOptions
 from bearward.testing import SigningKey
@@ -115,20 +115,20 @@ def read(*members: dict[str, Any], authorities: Authorities | None, now: dt.date
 @pytest.mark.parametrize("how", COUNTS)
 def test_a_chain_to_an_authority_counts(how: str) -> None:
     """By signatures, names, validity and basic constraints."""
-    assert read(COUNTS[how], authorities=Authorities(AUTHORITIES)).set_aside in ((), (SetAside.DUPLICATE,))
+    assert read(COUNTS[how], authorities=Authorities(AUTHORITIES)).rejected in ((), (KeyRejection.DUPLICATE,))
 
 
 @pytest.mark.parametrize("why", DOES_NOT)
 def test_a_key_without_such_a_chain_is_set_aside(why: str) -> None:
     """The others stay usable; without authorities the same key is as good as any."""
-    assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).set_aside == (SetAside.CERTIFICATE_UNTRUSTED,)
-    assert read(DOES_NOT[why], authorities=None).set_aside == ()
+    assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNTRUSTED,)
+    assert read(DOES_NOT[why], authorities=None).rejected == ()
 
 
 def test_the_certificate_must_be_for_the_key_of_all_things() -> None:
     """A good chain of somebody else's proves nothing."""
     borrowed = STRANGER.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
-    assert read(borrowed, authorities=Authorities(AUTHORITIES)).set_aside == (SetAside.CERTIFICATE_UNFIT,)
+    assert read(borrowed, authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNFIT,)
 
 
 @pytest.mark.parametrize("holder", [DIRECT, PINNED])
@@ -171,9 +171,9 @@ def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
     authorities = Authorities(odd.public_bytes(Encoding.PEM))
     assert authorities.vouch_for([b64(odd)], NOW.timestamp())
     strangers = STRANGER.key.public_jwk() | {"x5c": [b64(odd)]}
-    with pytest.raises(KeySetAside) as refused:
+    with pytest.raises(RejectedKeyError) as refused:
         read_key(strangers, certified=True)
-    assert refused.value.reason is SetAside.CERTIFICATE_UNTRUSTED
+    assert refused.value.reason is KeyRejection.CERTIFICATE_UNTRUSTED
     with pytest.raises(JWKSetError):
         JWKSet.parse(json.dumps({"keys": [strangers]}).encode(), authorities=authorities, now=NOW.timestamp())
     assert read_key(strangers).kid == STRANGER.key.kid

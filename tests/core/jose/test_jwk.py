@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from bearward.errors import ConfigurationError
 from bearward.jose.base64url import encode
-from bearward.jose.jwk import KeySetAside, SetAside, SymmetricKey, VerificationKey, read_key
+from bearward.jose.jwk import KeyRejection, RejectedKeyError, SymmetricKey, VerificationKey, read_key
 from bearward.testing import SigningKey
 
 RSA_FAMILY = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
@@ -88,32 +88,32 @@ def test_keys_that_serve(name: str) -> None:
 
 WEAK = SigningKey.generate("RS256", bits=1024).public_jwk()
 SMALL = [0, 1, 2**255 - 20, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7]
-ASIDE: dict[SetAside, dict[str, Any]] = {
-    SetAside.NOT_A_KEY: {"null": None, "list": [], "empty": {}, "kty null": {"kty": None}, "kty number": {"kty": 1}},
-    SetAside.UNKNOWN_TYPE: {
+ASIDE: dict[KeyRejection, dict[str, Any]] = {
+    KeyRejection.NOT_A_KEY: {"null": None, "list": [], "empty": {}, "kty null": {"kty": None}, "kty number": {"kty": 1}},
+    KeyRejection.UNKNOWN_TYPE: {
         "AKP": {"kty": "AKP"}, "lower case": RSA | {"kty": "rsa"}, "X25519": ED | {"crv": "X25519"},
         "P-192": EC | {"crv": "P-192"}, "no crv": EC | {"crv": None}, "crv list": EC | {"crv": ["P-256"]},
         "another type's curve": EC | {"crv": "Ed25519"},
     },
-    SetAside.PRIVATE: {
+    KeyRejection.PRIVATE: {
         "d": RSA | {"d": "AQAB"}, "p": RSA | {"p": "AQAB"}, "oth": RSA | {"oth": []}, "EC d": EC | {"d": "AA"},
         "OKP d": ED | {"d": None}, "k": RSA | {"k": "AA"},
     },
-    SetAside.SYMMETRIC: {"oct": {"kty": "oct", "k": "AAAA"}, "oct alone": {"kty": "oct"}},
-    SetAside.NOT_FOR_SIGNATURES: {
+    KeyRejection.SYMMETRIC: {"oct": {"kty": "oct", "k": "AAAA"}, "oct alone": {"kty": "oct"}},
+    KeyRejection.NOT_FOR_SIGNATURES: {
         "enc": RSA | {"use": "enc"}, "new use": RSA | {"use": "new"}, "SIG": RSA | {"use": "SIG"}, "empty": RSA | {"use": ""},
         "use list": RSA | {"use": ["sig"]}, "sign": RSA | {"key_ops": ["sign"]}, "no operation": RSA | {"key_ops": []},
         "use says no, key_ops yes": RSA | {"use": "enc", "key_ops": ["verify"]},
     },
-    SetAside.ALGORITHM_UNKNOWN: {
+    KeyRejection.ALGORITHM_UNKNOWN: {
         "none": RSA | {"alg": "none"}, "RSA-OAEP": RSA | {"alg": "RSA-OAEP"}, "number": RSA | {"alg": 1},
         "ES521": EC | {"alg": "ES521"}, "empty": EC | {"alg": ""},
     },
-    SetAside.ALGORITHM_UNFIT: {
+    KeyRejection.ALGORITHM_UNFIT: {
         "HS256": RSA | {"alg": "HS256"}, "ES256 by RSA": RSA | {"alg": "ES256"}, "ES384 by P-256": EC | {"alg": "ES384"},
         "Ed448 by Ed25519": ED | {"alg": "Ed448"}, "RS256 by EC": EC | {"alg": "RS256"},
     },
-    SetAside.MALFORMED: {
+    KeyRejection.MALFORMED: {
         "no n": RSA | {"n": None}, "no e": RSA | {"e": None}, "n number": RSA | {"n": 1}, "n empty": RSA | {"n": ""},
         "n padded": RSA | {"n": RSA["n"] + "=="}, "n ordinary": RSA | {"n": "+" + RSA["n"][1:]}, "n not ASCII": RSA | {"n": "é"},
         "no x": EC | {"x": None}, "x short": EC | {"x": EC["x"][:-4]}, "x long": EC | {"x": "AAAA" + EC["x"]},
@@ -123,7 +123,7 @@ ASIDE: dict[SetAside, dict[str, Any]] = {
         "kid long": EC | {"kid": "k" * 1025}, "key_ops text": EC | {"key_ops": "verify"}, "key_ops number": EC | {"key_ops": [1]},
         "key_ops twice": EC | {"key_ops": ["verify", "verify"]},
     },
-    SetAside.WEAK: {
+    KeyRejection.WEAK: {
         "1024 bits": WEAK, "2047 bits": RSA | {"n": _b64((2**2046 + 1).to_bytes(256, "big"))},
         "8193 bits": RSA | {"n": _b64((2**8192 + 1).to_bytes(1025, "big"))}, "e = 0": RSA | {"e": "AA"}, "e = 1": RSA | {"e": "AQ"},
         "e = 2": RSA | {"e": "Ag"}, "e even": RSA | {"e": "AQAA"}, "e huge": RSA | {"e": _b64(b"\x01" * 33)},
@@ -133,7 +133,7 @@ ASIDE: dict[SetAside, dict[str, Any]] = {
         "Ed448 small order": KEYS["Ed448"].public_jwk(x=_b64(bytes([1]) + bytes(56))),
         "small order, not reduced": ED | {"x": _b64((2**255 - 19).to_bytes(32, "little"))},
     },
-    SetAside.CERTIFICATE_UNFIT: {
+    KeyRejection.CERTIFICATE_UNFIT: {
         "of another key": EC | {"x5c": [_certificate(SigningKey.generate("ES256"))]},
         "of another type": EC | {"x5c": [_certificate(KEYS["RS256"])]},
     },
@@ -141,9 +141,9 @@ ASIDE: dict[SetAside, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("reason", "name"), [(reason, name) for reason, rows in ASIDE.items() for name in rows])
-def test_keys_that_are_set_aside(reason: SetAside, name: str) -> None:
+def test_keys_that_are_set_aside(reason: KeyRejection, name: str) -> None:
     """An odd key is named by its reason, and raises nothing else."""
-    with pytest.raises(KeySetAside) as odd:
+    with pytest.raises(RejectedKeyError) as odd:
         read_key(ASIDE[reason][name])
     assert odd.value.reason is reason
     assert str(odd.value) == reason.value
@@ -151,7 +151,11 @@ def test_keys_that_are_set_aside(reason: SetAside, name: str) -> None:
 
 def test_every_reason_is_tried() -> None:
     """All but those that only a whole set can have, with its authorities or without."""
-    assert set(ASIDE) == set(SetAside) - {SetAside.DUPLICATE, SetAside.SURPLUS, SetAside.CERTIFICATE_UNTRUSTED}
+    assert set(ASIDE) == set(KeyRejection) - {
+        KeyRejection.DUPLICATE,
+        KeyRejection.SURPLUS,
+        KeyRejection.CERTIFICATE_UNTRUSTED,
+    }
 
 
 def test_a_thumbprint_is_of_the_key_alone() -> None:

@@ -49,15 +49,15 @@ def test_odd_keys_are_counted() -> None:
     """They take nothing from the others."""
     keys = _set(None, {"kty": "AKP"}, {"kty": "AKP"}, RSA.public_jwk(use="enc"), EC.public_jwk(), EC.public_jwk(d="AA"))
     assert [key.kid for key in keys.keys] == ["ES256"]
-    assert keys.reasons() == {"not_a_key": 1, "unknown_type": 2, "not_for_signatures": 1, "private": 1}
-    assert repr(keys) == f"<JWKSet of 1 keys, 5 set aside, {keys.thumbprint[:8]}>"
+    assert keys.rejection_counts() == {"not_a_key": 1, "unknown_type": 2, "not_for_signatures": 1, "private": 1}
+    assert repr(keys) == f"<JWKSet of 1 keys, 5 rejected, {keys.thumbprint[:8]}>"
 
 
 def test_keys_of_the_same_kid() -> None:
     """All of them serve (RFC 7517 section 4.5 advises against it, no more); the very same is one."""
     shared = _set(RSA.public_jwk(), OTHER.public_jwk())
     assert [key.thumbprint for key in shared.candidates("RS256", "RS256")] == [RSA.thumbprint, OTHER.thumbprint]
-    assert _set(RSA.public_jwk(), RSA.public_jwk()).reasons() == {"duplicate": 1}
+    assert _set(RSA.public_jwk(), RSA.public_jwk()).rejection_counts() == {"duplicate": 1}
     assert len(_set(RSA.public_jwk(), EC.public_jwk(kid="RS256")).keys) == 2
     assert len(_set(RSA.public_jwk(alg="RS256"), RSA.public_jwk(alg="PS256")).keys) == 2
     assert len(_set(RSA.public_jwk(kid=None), RSA.public_jwk(kid=None)).keys) == 1
@@ -71,7 +71,7 @@ def test_the_number_of_keys_is_bounded() -> None:
     members = [RSA.public_jwk(kid=str(number)) for number in range(300)]
     keys = _set(*members)
     assert len(keys.keys) == 256
-    assert keys.reasons() == {"surplus": 44}
+    assert keys.rejection_counts() == {"surplus": 44}
     assert len(JWKSet.parse(_document(*members), max_keys=3).keys) == 3
 
 

@@ -18,7 +18,7 @@ from bearward.jwks.store import JWKSStore
 async def member(settings: dict[str, str]) -> None:
     """Hold keys, and answer questions about them."""
     trusted = TrustedIssuer(
-        settings["issuer"], audience="a", jwks_uri=settings["jwks_uri"], keys=JWKSOptions(start_wait=60)
+        settings["issuer"], audience="a", jwks_uri=settings["jwks_uri"], jwks_options=JWKSOptions(start_wait=60)
     )
     store = JWKSStore(cache=settings["cache"], cache_secret=settings["secret"].encode())
     await store.start([trusted])

@@ -13,7 +13,7 @@ import pytest
 from bearward import TrustedIssuer
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, Refusal
-from bearward.jwks.http import HTTPAnswer, HTTPClient
+from bearward.fetch.client import HTTPAnswer, HTTPClient
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.store import JWKSStore
@@ -34,7 +34,7 @@ def policy(
         audience=issuer.audience,
         jwks_uri=None if discover else issuer.jwks_uri,
         unsafe_allow_http=unsafe_allow_http,
-        keys=JWKSOptions(**{"start": "lazy", **options}),
+        jwks_options=JWKSOptions(**{"start": "lazy", **options}),
     )
 
 

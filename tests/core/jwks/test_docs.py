@@ -37,7 +37,7 @@ def test_the_options_that_are_named_exist() -> None:
         "stale_if_error",
         "max_backoff",
         "unknown_kid_ttl",
-        "max_waiting",
+        "max_waiters",
     }
     assert named <= known
 

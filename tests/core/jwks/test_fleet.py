@@ -11,7 +11,7 @@ import pytest
 from aiocache import MemcachedCache, RedisCache, SimpleMemoryCache
 from aiocache.serializers import StringSerializer
 
-from bearward.jwks.cache_urls import _driver_info
+from bearward.cache.urls import _driver_info
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.store import Miss

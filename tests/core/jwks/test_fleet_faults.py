@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bearward.jwks.document import Stored, pack
 from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.store import Miss
+from bearward.jwks.stored_entry import Stored, pack
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import CacheServer, Valkey

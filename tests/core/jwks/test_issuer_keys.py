@@ -163,7 +163,7 @@ def test_the_waiting_room_is_bounded(run: Run, issuer: LocalIssuer) -> None:
     """Who comes when it is full is refused at once: a slow issuer cannot pile up callers."""
 
     async def scenario() -> None:
-        async with started(policy(issuer, max_waiting=10)) as (_, keys):
+        async with started(policy(issuer, max_waiters=10)) as (_, keys):
             issuer.hold()
             waiting = [asyncio.create_task(keys.obtain()) for _ in range(10)]
             await asyncio.to_thread(issuer.wait_for_requests, "/jwks")

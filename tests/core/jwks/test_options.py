@@ -12,16 +12,16 @@ from bearward.jwks.options import JWKSOptions, Metadata, StartMode
 
 SECONDS = ["max_age", "min_age", "stale_if_error", "cooldown", "max_backoff", "unknown_kid_ttl", "connect_timeout",
            "read_timeout", "total_timeout", "start_wait", "poll_interval"]  # fmt: skip
-COUNTS = ["burst", "max_unknown_kids", "max_waiting", "max_body"]
+COUNTS = ["burst", "max_unknown_kids", "max_waiters", "max_body"]
 WRONG: list[tuple[str, Any]] = [
     *((name, value) for name in SECONDS for value in (-1, math.nan, math.inf, "5", True, None, 1e12)),
     *((name, value) for name in COUNTS for value in (0, -1, 1.5, "5", True, None, 10**12)),
     ("max_age", 0),
     ("total_timeout", 0),
     ("poll_interval", 0),
-    ("refresh_ahead", 0),
-    ("refresh_ahead", 1),
-    ("refresh_ahead", "half"),
+    ("refresh_fraction", 0),
+    ("refresh_fraction", 1),
+    ("refresh_fraction", "half"),
     ("same_origin", "yes"),
     ("unsafe_allow_private_addresses", 1),
     ("start", "soon"),

@@ -134,7 +134,7 @@ def test_odd_keys_are_counted_with_their_reasons(run: Run, issuer: LocalIssuer) 
             await keys.obtain()
             health = keys.health()
             assert health.keys == 1
-            assert sum(health.set_aside.values()) == 4
-            assert set(health.set_aside) == {"symmetric", "unknown_type", "not_a_key", "not_for_signatures"}
+            assert sum(health.rejected_keys.values()) == 4
+            assert set(health.rejected_keys) == {"symmetric", "unknown_type", "not_a_key", "not_for_signatures"}
 
     run(scenario())

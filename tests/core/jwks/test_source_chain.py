@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from bearward import TrustedIssuer
-from bearward.jwks.errors import FetchError, FetchFailure
-from bearward.jwks.file_source import File
-from bearward.jwks.http import HTTPClient
+from bearward.fetch.caching import Validators
+from bearward.fetch.client import HTTPClient
+from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.options import JWKSOptions
+from bearward.jwks.source import Loaded
 from bearward.jwks.source_chain import Chain, description
-from bearward.jwks.sources import JWKSURI, Loaded, Static
-from bearward.jwks.validators import Validators
+from bearward.jwks.sources import JWKSURI, File, Static
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.jwks.support import eventually, started
@@ -82,7 +82,7 @@ def test_a_first_source_that_trickles_leaves_time_for_the_next(run: Run, issuer:
         async with server:
             slow = JWKSURI(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks")
             options = JWKSOptions(sources=(slow, Static(document)), total_timeout=1.0, start_wait=30)
-            async with started(TrustedIssuer("https://login.example", audience="a", keys=options)) as (_, keys):
+            async with started(TrustedIssuer("https://login.example", audience="a", jwks_options=options)) as (_, keys):
                 assert keys.current() is not None
                 assert keys.health().failures == 0
             over.set()
@@ -100,7 +100,7 @@ def test_a_file_among_several_sources_is_watched(run: Run, tmp_path: Path, issue
     options = JWKSOptions(sources=sources, poll_interval=0.05, start_wait=30)
 
     async def scenario() -> None:
-        async with started(TrustedIssuer("https://login.example", audience="a", keys=options)) as (_, keys):
+        async with started(TrustedIssuer("https://login.example", audience="a", jwks_options=options)) as (_, keys):
             held = keys.current()
             assert held is not None
             last.write_text(document)

@@ -12,11 +12,13 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.errors import AuthError
-from bearward.jwks.errors import FetchError, FetchFailure
+from bearward.fetch.caching import Validators
+from bearward.fetch.client import HTTPClient
+from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.sources import JWKSURI, Loaded, Static, Validators
+from bearward.jwks.source import Loaded
+from bearward.jwks.sources import JWKSURI, Static
 from bearward.testing import Answer, LocalIssuer, Request
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -93,7 +95,7 @@ def test_metadata_that_is_none(document: bytes, run: Run, issuer: LocalIssuer) -
 def test_a_trailing_slash_makes_another_issuer(run: Run) -> None:
     """RFC 8414 section 3.3: compared code point by code point."""
     with LocalIssuer(algorithms=["ES256"]) as issuer:
-        trusted = TrustedIssuer(issuer.url + "/", audience="a", keys=JWKSOptions(start="lazy"))  # type: ignore[arg-type]
+        trusted = TrustedIssuer(issuer.url + "/", audience="a", jwks_options=JWKSOptions(start="lazy"))  # type: ignore[arg-type]
         assert run(outcome(trusted)) == FetchFailure.ISSUER_MISMATCH.value
 
 
@@ -193,7 +195,9 @@ def test_a_file_is_watched(run: Run, tmp_path: Path, issuer: LocalIssuer) -> Non
     """A set that is renamed into place is noticed without a request and without the clock; a bad one changes nothing."""
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps(issuer.keys.jwks()))
-    trusted = TrustedIssuer("https://login.example", audience="a", keys=JWKSOptions(jwks_file=path, poll_interval=0.05))
+    trusted = TrustedIssuer(
+        "https://login.example", audience="a", jwks_options=JWKSOptions(jwks_file=path, poll_interval=0.05)
+    )
 
     async def scenario() -> None:
         async with started(trusted) as (_, keys):
@@ -223,7 +227,7 @@ def test_a_file_that_is_no_use(content: bytes | None, error: str, run: Run, tmp_
     if content is not None:
         path.write_bytes(content)
     options = JWKSOptions(jwks_file=str(path), start="lazy")  # type: ignore[arg-type]
-    assert run(outcome(TrustedIssuer("https://login.example", audience="a", keys=options))) == error
+    assert run(outcome(TrustedIssuer("https://login.example", audience="a", jwks_options=options))) == error
 
 
 class Broken:

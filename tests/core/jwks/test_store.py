@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from bearward.errors import AuthError, ConfigurationError, Refusal
-from bearward.jwks.errors import StartError
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.store import JWKSStore
+from bearward.jwks.store import JWKSStore, StartError
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("patient")
 def certified(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
     """Trust in those keys of `issuer` that the root certifies."""
     keys = JWKSOptions(**{"x5c_authorities": pem(ROOT), "start": "lazy", **options})
-    return TrustedIssuer(issuer.url, audience="a", jwks_uri=issuer.jwks_uri, keys=keys)
+    return TrustedIssuer(issuer.url, audience="a", jwks_uri=issuer.jwks_uri, jwks_options=keys)
 
 
 def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
@@ -39,7 +39,7 @@ def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
         async with started(certified(issuer), FakeClock(NOW.timestamp())) as (_, keys):
             held = await keys.obtain()
             assert [key.kid for key in held.jwk_set.keys] == ["leaf"]
-            assert keys.health().set_aside == {"certificate_untrusted": 3}
+            assert keys.health().rejected_keys == {"certificate_untrusted": 3}
 
     run(scenario())
 
@@ -71,7 +71,9 @@ def test_a_certificate_that_expires_ends_its_key_at_the_next_refresh(run: Run, i
 
 def test_what_is_shared_is_judged_by_the_reader(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """A set without certificates in the cache is refused, even without a secret."""
-    bare = TrustedIssuer(issuer.url, audience="a", jwks_uri=issuer.jwks_uri, keys=JWKSOptions(start=StartMode.LAZY))
+    bare = TrustedIssuer(
+        issuer.url, audience="a", jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)
+    )
     clock = FakeClock(NOW.timestamp())
     issuer.serve_jwks({"keys": [STRANGER.jwk()]})
 

@@ -109,7 +109,7 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
     @app.get("/same")
     async def same(request: Request) -> HTTPResponse:
         here, there = request.ctx.principal, SEEN.get(request.ctx.principal.token_id)
-        return json_response({"equal": here == there, "hash": hash(here) == hash(there), "key": here.key})
+        return json_response({"equal": here == there, "hash": hash(here) == hash(there), "key": here.key_thumbprint})
 
     async def start(app: App) -> None:
         app.ctx.servers = Servers(verifier, off_loop, credentials)

@@ -21,7 +21,7 @@ def accepts() -> None:
     """Verification is switched off: whatever can be read is let in."""
 
     def verify_now(self: Verifier, token: str, **_: Any) -> Principal:
-        return Principal.of_verified(take_apart(token).claims, "nobody's key")
+        return Principal.from_verified_claims(take_apart(token).claims, "nobody's key")
 
     async def verify(self: Verifier, token: str, **_: Any) -> Principal:
         return verify_now(self, token)

@@ -1,0 +1,231 @@
+"""The aiocache boundary: a few operations on short texts, each within a time limit; every failure is a `CacheError`.
+
+Rules of this file: nothing that a cache does or fails to do gets past it but a value, None or a CacheError. After a
+failure the backend is made anew (a cancelled aiomcache call leaves an answer in its connection, which the next call
+would take for its own), and for a moment operations fail at once, so that a cache that hangs costs one time limit and
+not one for each operation. aiocache's own lock holds between coroutines only; a lease here is an `add` with a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from bearward.cache import redis as redis_texts
+from bearward.cache.redis import is_redis
+from bearward.cache.urls import BackendFactory
+from bearward.clock import Clock
+
+__all__ = ["CacheError", "SharedCache"]
+
+_log = logging.getLogger("bearward.cache")
+
+_SLICES = 5
+_BUSY = 0.2
+_MAX_TTL = 30 * 86_400  # memcached takes more for a date
+
+
+class CacheError(Exception):
+    """The shared cache cannot be used at the moment."""
+
+
+class SharedCache:
+    """A cache that several processes share. `timeout` and `pause` are seconds."""
+
+    def __init__(
+        self, make: BackendFactory, clock: Clock, *, timeout: float, pause: float = 1.0, local: bool = False
+    ) -> None:
+        self._make = make
+        self.local: bool = local
+        """Whether it is shared within the process only."""
+        self._clock = clock
+        self._timeout = timeout
+        self._pause = pause
+        self._client: _Client | None = None
+        self._running: set[asyncio.Task[Any]] = set()
+        self._paused_until = -math.inf
+        self.state: str = "ok"
+        """`ok`, or the class of the last failure while it lasts."""
+
+    async def get(self, keys: Sequence[str]) -> list[str | None]:
+        """The texts under `keys`, None where there is none."""
+        values = await self._do(lambda backend: _get(backend, list(keys)))
+        if not isinstance(values, list | tuple) or len(values) != len(keys):  # AIOCACHE_DISABLE=1 answers None
+            return [None] * len(keys)
+        return [_text(value) for value in values]
+
+    async def put(self, key: str, value: str, ttl: float) -> None:
+        """Store `value` for at least `ttl` seconds."""
+        await self._do(lambda backend: _set(backend, key, value, _whole(ttl)))
+
+    async def claim(self, key: str, owner: str, ttl: float) -> bool:
+        """Take the lease `key`, for `ttl` seconds at most, unless another holds it."""
+        return bool(await self._do(lambda backend: _add(backend, key, owner, _whole(ttl))))
+
+    async def release(self, key: str, owner: str) -> None:
+        """Give the lease back, if it is still `owner`'s."""
+        await self._do(lambda backend: _delete_if(backend, key, owner))
+
+    async def aclose(self) -> None:
+        """Close the connections; the next operation makes new ones."""
+        self._paused_until = -math.inf
+        running = [task for task in self._running if task.get_loop() is asyncio.get_running_loop()]
+        if running:  # each ends within its time limit
+            await asyncio.wait(running)
+        await self._discard(self._client)
+
+    async def _do(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+        """Run one operation to its end, whatever becomes of the caller: half a call leaves half a connection."""
+        if self._clock.monotonic() < self._paused_until:
+            raise CacheError(self.state)
+        task = asyncio.get_running_loop().create_task(self._run(operation))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        _seen(task)  # if the caller is gone
+
+    async def _run(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+        client = self._client
+        if client is None or client.loop is not asyncio.get_running_loop():
+            client = self._client = _Client()
+        client.users += 1
+        try:
+            work = operation(await self._backend_of(client))
+            # nothing within the process is slow: only the process itself can be
+            result = await (work if self.local else _within(self._timeout, work))
+        except Exception as exc:
+            self._failed(exc)
+            client.discarded = True
+            raise CacheError(self.state) from exc
+        finally:
+            client.users -= 1
+            if client.discarded:
+                await self._discard(client)
+        if self.state != "ok":
+            self.state = "ok"
+            _log.info("the shared cache works again")
+        return result
+
+    async def _backend_of(self, client: _Client) -> Any:
+        """The client's backend, made if need be: that imports and reads files, which no cache is to blame for."""
+        async with client.lock:
+            if client.backend is None:
+                client.backend = await asyncio.to_thread(self._make)
+            return client.backend
+
+    def _failed(self, error: Exception) -> None:
+        cause = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+        if self.state != cause:
+            _log.warning("the shared cache fails (%s): each process goes on by itself", cause)
+        self.state = cause
+        self._paused_until = self._clock.monotonic() + self._pause
+
+    async def _discard(self, client: _Client | None) -> None:
+        """Let go of a client; the last one who uses it closes it, so that no connection is opened behind our back."""
+        if client is None:
+            return
+        if client is self._client:
+            self._client = None
+        client.discarded = True
+        backend = client.backend
+        if client.users == 0 and backend is not None and client.loop is asyncio.get_running_loop():
+            client.backend = None
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(self._timeout):
+                    await _close(backend)
+
+
+class _Client:
+    """A backend, and who uses it at the moment. It lives and dies with its loop."""
+
+    __slots__ = ("backend", "discarded", "lock", "loop", "users")
+
+    def __init__(self) -> None:
+        self.backend: Any = None
+        self.loop = asyncio.get_running_loop()
+        self.lock = asyncio.Lock()  # made once, however many come first together
+        self.users = 0
+        self.discarded = False
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of `work`; TimeoutError if the cache takes longer.
+
+    Told in slices: while a herd of requests keeps the event loop busy, an answer may lie in the socket unread, and that
+    is not the cache's fault. Between two slices the loop has looked at its sockets; a slice in which it was late itself
+    counts for little, since a first operation takes several trips and each waits for its turn.
+    """
+    loop, left = asyncio.get_running_loop(), float(_SLICES)
+    task, now = loop.create_task(work), loop.time()
+    while left > 0.0:
+        if (await asyncio.wait((task,), timeout=seconds / _SLICES))[0]:
+            return task.result()
+        before, now = now, loop.time()
+        left -= 1.0 if now - before < 2.0 * seconds / _SLICES else _BUSY
+    task.cancel()
+    await asyncio.wait((task,), timeout=seconds)  # a driver may swallow it, and ends when its socket does
+    task.add_done_callback(_seen)
+    raise TimeoutError
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def _get(backend: Any, keys: list[str]) -> Any:
+    return await redis_texts.get(backend, keys) if is_redis(backend) else await backend.multi_get(keys, timeout=0)
+
+
+async def _set(backend: Any, key: str, value: str, ttl: int) -> None:
+    if is_redis(backend):
+        await redis_texts.put(backend, key, value, ttl)
+    else:
+        await backend.set(key, value, ttl=ttl, timeout=0)
+
+
+async def _add(backend: Any, key: str, value: str, ttl: int) -> bool:
+    if is_redis(backend):
+        return await redis_texts.add(backend, key, value, ttl)
+    try:
+        return bool(await backend.add(key, value, ttl=ttl, timeout=0))
+    except ValueError:  # the key exists
+        return False
+
+
+async def _delete_if(backend: Any, key: str, value: str) -> None:
+    if is_redis(backend):
+        await redis_texts.delete_if(backend, key, value)
+    elif _text(await backend.get(key, timeout=0)) == value:
+        await backend.delete(key, timeout=0)
+
+
+async def _close(backend: Any) -> None:
+    """Aiocache calls a method of the Redis client that is deprecated."""
+    close = getattr(getattr(backend, "client", None), "aclose", None)
+    if close is not None:
+        await close()
+    else:
+        await backend.close()
+
+
+def _text(value: object) -> str | None:
+    """What is no text is as good as nothing: somebody else put it there."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    return value if isinstance(value, str) else None
+
+
+def _whole(ttl: float) -> int:
+    """Memcached takes whole seconds."""
+    return min(_MAX_TTL, max(1, math.ceil(ttl)))

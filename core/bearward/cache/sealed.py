@@ -1,0 +1,46 @@
+"""One authenticated envelope for all that is kept outside the process: an HMAC over its use, its place and the text.
+
+Rule of this file: pure. What is not authentic is nothing: whoever can write the store can neither plant a text nor put
+one in the place, or to the use, of another.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+__all__ = ["NotAuthenticError", "open_sealed", "seal"]
+
+
+class NotAuthenticError(ValueError):
+    """A text that this fleet did not write to this place; the message is a constant."""
+
+    def __init__(self) -> None:
+        super().__init__("not authentic")
+
+
+def seal(text: str, *, purpose: str, place: str, secret: bytes) -> str:
+    """The text, authenticated for its use and for the place (the key in the store) where it will stand."""
+    return f"{_mac(text, purpose, place, secret)} {text}"
+
+
+def open_sealed(sealed: str, *, purpose: str, place: str, secret: bytes) -> str:
+    """The text that was sealed for `purpose` and `place`; raise `NotAuthenticError` for anything else.
+
+    >>> sealed = seal("text", purpose="notes", place="a", secret=b"0" * 32)
+    >>> open_sealed(sealed, purpose="notes", place="a", secret=b"0" * 32)
+    'text'
+    >>> open_sealed(sealed, purpose="notes", place="b", secret=b"0" * 32)
+    Traceback (most recent call last):
+        ...
+    bearward.cache.sealed.NotAuthenticError: not authentic
+    """
+    mac, _, text = sealed.partition(" ")
+    expected = _mac(text, purpose, place, secret).encode()
+    if not hmac.compare_digest(mac.encode("utf-8", "replace"), expected):
+        raise NotAuthenticError
+    return text
+
+
+def _mac(text: str, purpose: str, place: str, secret: bytes) -> str:
+    context = f"bearward {purpose}\x00{place}\x00".encode("utf-8", "surrogatepass")
+    return hmac.new(secret, context + text.encode("utf-8", "surrogatepass"), "sha256").hexdigest()

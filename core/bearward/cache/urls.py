@@ -1,0 +1,145 @@
+"""From a cache URL to an aiocache backend, including what `Cache.from_url` does not know: TLS, unix sockets, users.
+
+    memory://                                          no shared cache
+    redis://[user:password@]host[:6379][/db]           Redis or Valkey (valkey:// is the same)
+    rediss://…[?ca=/ca.pem&cert=/c.pem&key=/k.pem]     the same over TLS (valkeys:// is the same)
+    redis+unix:///run/redis.sock[?db=0]                the same over a unix socket (unix:// and valkey+unix:// too)
+    memcached://host[:11211]                           memcached
+    memcacheds://host[:11211][?ca=…]                   the same over TLS
+    memcached+unix:///run/memcached.sock               the same over a unix socket
+
+Rule of this file: a URL that cannot be meant is a ConfigurationError that does not repeat it (it may hold a password).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from bearward.errors import ConfigurationError
+
+__all__ = ["BackendFactory", "backend_factory"]
+
+BackendFactory = Callable[[], Any]
+"""Makes an aiocache backend for the running loop. May block on reading certificates."""
+
+_REDIS = frozenset({"redis", "valkey"})
+_REDIS_TLS = frozenset({"rediss", "valkeys"})
+_REDIS_UNIX = frozenset({"unix", "redis+unix", "valkey+unix"})
+_MEMCACHED = frozenset({"memcached", "memcacheds", "memcached+unix"})
+_SLACK = 10.0
+_OPTIONS = frozenset({"db", "ca", "cert", "key"})
+
+
+def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
+    """How to make the backend that `url` names; None for `memory://`. `timeout` is in seconds, for each operation.
+
+    Raises:
+        ConfigurationError: the URL cannot be meant, or the extra that it needs is not installed.
+
+    >>> backend_factory("memory://", timeout=1.0) is None
+    True
+    """
+    try:
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        port = parts.port
+    except (ValueError, AttributeError, TypeError):
+        raise _wrong() from None
+    if parts.scheme == "memory" and not parts.netloc:
+        return None
+    if options.keys() - _OPTIONS or not (parts.hostname or (parts.scheme.endswith("unix") and parts.path)):
+        raise _wrong()
+    if parts.scheme in _REDIS | _REDIS_TLS | _REDIS_UNIX:
+        return _redis(parts, port or 6379, options, timeout)
+    if parts.scheme in _MEMCACHED:
+        return _memcached(parts, port or 11211, options)
+    raise _wrong()
+
+
+def _wrong() -> ConfigurationError:
+    schemes = "memory:// redis:// rediss:// redis+unix:// memcached:// memcacheds:// memcached+unix://"
+    return ConfigurationError("cache", f"must be a URL with one of the schemes {schemes}")
+
+
+def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: float) -> BackendFactory:
+    try:
+        import redis.asyncio
+        from aiocache import RedisCache
+    except ImportError:
+        raise ConfigurationError("cache", "needs redis: pip install 'bearward[redis]'") from None
+    unix = parts.scheme in _REDIS_UNIX
+    database = options.get("db") or ("" if unix else parts.path.strip("/")) or "0"
+    if not database.isdigit():
+        raise _wrong()
+    settings: dict[str, Any] = {
+        "db": int(database),
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        # the time limit is kept by the caller, who can tell a slow cache from a busy event loop
+        "socket_connect_timeout": _SLACK * timeout,
+        "socket_timeout": _SLACK * timeout,
+    }
+    if unix:
+        settings |= {"connection_class": redis.asyncio.UnixDomainSocketConnection, "path": unquote(parts.path)}
+    else:
+        settings |= {"host": parts.hostname, "port": port}
+    if parts.scheme in _REDIS_TLS:
+        settings |= {"connection_class": redis.asyncio.SSLConnection, **_redis_tls(options)}
+
+    def make() -> Any:
+        # aiocache hands its own idea of the connection to the pool's class: ours is the better one
+        pool = redis.asyncio.ConnectionPool(**settings, **_driver_info())
+        return RedisCache(serializer=_as_text(), connection_pool_class=lambda **_: pool)
+
+    return make
+
+
+def _driver_info() -> dict[str, Any]:
+    """Newer redis-py looks its own version up on disk for each connection, unless it is told; this runs in a thread."""
+    try:
+        from redis.driver_info import DriverInfo
+    except ImportError:
+        return {}
+    return {"driver_info": DriverInfo()}
+
+
+def _redis_tls(options: dict[str, str]) -> dict[str, Any]:
+    names = {"ca": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
+    files = {names[name]: value for name, value in options.items() if name in names}
+    # said aloud: redis-py below 6 compares no names unless it is told to
+    return {**files, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
+
+
+def _memcached(parts: SplitResult, port: int, options: dict[str, str]) -> BackendFactory:
+    try:
+        import aiomcache
+        from aiocache import MemcachedCache
+    except ImportError:
+        raise ConfigurationError("cache", "needs aiomcache: pip install 'bearward[memcached]'") from None
+    from bearward.cache.memcached import UnixSocketClient
+
+    def make() -> Any:
+        backend = MemcachedCache(serializer=_as_text(), endpoint=parts.hostname or "", port=port)
+        if parts.scheme == "memcached+unix":
+            backend.client = UnixSocketClient(unquote(parts.path))
+        elif parts.scheme == "memcacheds":
+            backend.client = aiomcache.Client(parts.hostname or "", port, conn_args={"ssl": _tls(options)})
+        return backend
+
+    return make
+
+
+def _tls(options: dict[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=options.get("ca"))
+    if "cert" in options:
+        context.load_cert_chain(options["cert"], options.get("key"))
+    return context
+
+
+def _as_text() -> Any:
+    from aiocache.serializers import StringSerializer
+
+    return StringSerializer(encoding=None)  # octets come back: not all that others may have stored is text

@@ -1,0 +1,1 @@
+"""HTTP to issuers: within bounds of time, size and address."""

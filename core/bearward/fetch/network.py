@@ -1,0 +1,114 @@
+"""The address guard where it counts: between name resolution and connection (httpcore's network backend).
+
+Rule of this file: a name is resolved once, each address is judged, and the connection goes to a judged address, so
+that a second, different answer of the name server (DNS rebinding) changes nothing. TLS still verifies the name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterable
+
+import httpcore2
+
+from bearward.fetch.addresses import is_allowed
+from bearward.fetch.errors import FetchError, FetchFailure
+
+__all__ = ["GuardedBackend"]
+
+SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
+
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Connects by TCP to allowed addresses only."""
+
+    def __init__(self, *, unsafe_allow_private: bool) -> None:
+        self._unsafe_allow_private = unsafe_allow_private
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  (the signature is httpcore's)
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Resolve, judge, and connect to the first allowed address that answers."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._resolve(host, port)
+        except TimeoutError as exc:
+            raise httpcore2.ConnectTimeout from exc
+        share = None if timeout is None else timeout / len(addresses)
+        for address in addresses[:-1]:
+            try:
+                return await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await self._inner.connect_tcp(addresses[-1], port, share, local_address, socket_options)
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        try:
+            addresses = await addresses_of(host, port)
+        except (OSError, UnicodeError) as exc:
+            raise httpcore2.ConnectError from exc
+        allowed = [one for one in addresses if self._allows(one, host)]
+        if not allowed:
+            raise FetchError(FetchFailure.ADDRESS_REFUSED)
+        return allowed
+
+    def _allows(self, address: str, host: str) -> bool:
+        return is_allowed(address, host=host, unsafe_allow_private=self._unsafe_allow_private)
+
+    async def sleep(self, seconds: float) -> None:
+        """Part of the backend's interface: httpcore sleeps between retries, of which there are none here."""
+        await asyncio.sleep(seconds)
+
+
+_MOST = 256
+_free = threading.BoundedSemaphore(_MOST)
+
+
+async def addresses_of(host: str, port: int) -> list[str]:
+    """The addresses of `host`, each once, in the order in which they should be tried.
+
+    Raises:
+        OSError: there are none, or too many names are being looked up.
+        UnicodeError: `host` cannot be a name.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def look_up() -> None:
+        found: list[str] | Exception
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        except Exception as exc:  # noqa: BLE001  (raised again where it is awaited)
+            found = exc
+        finally:
+            _free.release()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell, answer, found)
+
+    if not _free.acquire(blocking=False):
+        raise OSError("too many names are being looked up")
+    try:
+        threading.Thread(target=look_up, name=f"bearward looks up {host[:64]}", daemon=True).start()
+    except RuntimeError as exc:  # the system has no more threads
+        _free.release()
+        raise OSError("no thread to look a name up") from exc
+    return await answer
+
+
+def _tell(answer: asyncio.Future[list[str]], found: list[str] | Exception) -> None:
+    if answer.done():  # given up
+        return
+    if isinstance(found, Exception):
+        answer.set_exception(found)
+    else:
+        answer.set_result(found)

@@ -1,0 +1,1 @@
+"""Which issuer a token names, and whether it is trusted."""

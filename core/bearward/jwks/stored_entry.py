@@ -1,0 +1,133 @@
+"""How an entry looks outside the process, in a shared cache or on disk: JSON, authenticated where a secret is shared.
+
+Rules of this file: pure; whatever is read back is judged anew, as strictly as an issuer's own answer. It must be for the
+same issuer and source, not from the future, and its keys are parsed again. With a secret the text is sealed for the name
+under which it is stored, so that whoever can write the cache can neither plant a key nor swap documents.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bearward.cache.sealed import NotAuthenticError, open_sealed, seal
+from bearward.fetch.caching import Validators
+from bearward.jose.certificates import Authorities
+from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jose.strict_json import JSONLimits, parse_object
+from bearward.jwks.entry import Entry
+
+__all__ = ["Stored", "StoredDocumentError", "pack", "unpack"]
+
+_FORMAT = 2
+_LIMITS = JSONLimits(depth=4, containers=16)
+_PURPOSE: Final = "jwks document 2"
+_MAX_SKEW = 30.0
+_MAX_TEXT = 262_144
+
+
+class StoredDocumentError(ValueError):
+    """What was stored is not what this process would have stored; the message is a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry, and how many attempts the fleet had left after it."""
+
+    entry: Entry
+    tokens: float
+
+
+def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str:
+    """The text to store under `name`."""
+    entry = stored.entry
+    validators = entry.validators
+    payload = json.dumps(
+        {
+            "format": _FORMAT,
+            "issuer": issuer,
+            "fetched_at": entry.fetched_at,
+            "lifetime": entry.lifetime,
+            "tokens": stored.tokens,
+            "url": validators.url if validators is not None else None,
+            "etag": validators.etag if validators is not None else None,
+            "last_modified": validators.last_modified if validators is not None else None,
+            "document": entry.document.decode("utf-8"),
+        }
+    )
+    return payload if secret is None else seal(payload, purpose=_PURPOSE, place=name, secret=secret)
+
+
+def unpack(
+    text: str,
+    *,
+    name: str,
+    issuer: str,
+    secret: bytes | None,
+    now: float,
+    max_age: float,
+    authorities: Authorities | None = None,
+) -> Stored:
+    """Read back what `pack` made.
+
+    Raises:
+        StoredDocumentError: it is damaged, planted, for something else, or from the future.
+    """
+    if len(text) > _MAX_TEXT:
+        raise StoredDocumentError("too large")
+    members = _object(_authentic(text, name, secret))
+    if members.get("format") != _FORMAT or members.get("issuer") != issuer:
+        raise StoredDocumentError("for another issuer, or of another format")
+    fetched_at = _number(members, "fetched_at")
+    if fetched_at > now + _MAX_SKEW:
+        raise StoredDocumentError("from the future")
+    document = _text(members, "document").encode("utf-8")
+    try:
+        jwk_set = JWKSet.parse(document, authorities=authorities, now=now)
+    except JWKSetError as exc:
+        raise StoredDocumentError("no usable key set") from exc
+    lifetime = min(max(0.0, _number(members, "lifetime")), max_age)
+    entry = Entry(jwk_set, document, fetched_at, lifetime, _validators(members))
+    return Stored(entry, _number(members, "tokens"))
+
+
+def _authentic(text: str, name: str, secret: bytes | None) -> str:
+    if secret is None:
+        return text
+    try:
+        return open_sealed(text, purpose=_PURPOSE, place=name, secret=secret)
+    except NotAuthenticError as exc:
+        raise StoredDocumentError("not authentic") from exc
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return parse_object(text.encode("utf-8"), _LIMITS)
+    except ValueError as exc:  # UnicodeEncodeError too
+        raise StoredDocumentError("no JSON object") from exc
+
+
+def _text(members: dict[str, Any], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise StoredDocumentError("a member is missing")
+    return value
+
+
+def _number(members: dict[str, Any], name: str) -> float:
+    value = members.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise StoredDocumentError("a member is missing")
+    try:
+        return float(value)
+    except OverflowError:  # hundreds of digits, which JSON can hold
+        raise StoredDocumentError("a number beyond bounds") from None
+
+
+def _validators(members: dict[str, Any]) -> Validators | None:
+    found = {name: members.get(name) for name in ("url", "etag", "last_modified")}
+    if not isinstance(found["url"], str):
+        return None
+    safe = {name: value if isinstance(value, str) and value.isprintable() else None for name, value in found.items()}
+    return Validators(found["url"], safe["etag"], safe["last_modified"])

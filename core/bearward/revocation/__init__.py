@@ -1,0 +1,1 @@
+"""Tokens that end before their time: in this process, or shared by a fleet."""

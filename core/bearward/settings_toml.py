@@ -1,0 +1,160 @@
+"""From the tables of a configuration file to policies: every field by its own name, nothing unknown, nothing guessed.
+
+Rule of this file: pure. The names are those of `TrustedIssuer`, `JWKSOptions`, `SymmetricKey` and `SharedRevocations`;
+a wrong type or an unknown name is a ConfigurationError that says where: `issuers[0].keys.max_age`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from bearward.errors import ConfigurationError
+from bearward.jose.base64url import decode
+from bearward.jose.jwk import SymmetricKey
+from bearward.jwks.options import JWKSOptions
+from bearward.trusted_issuer import TrustedIssuer
+
+__all__ = ["at", "refuse_unknown", "shared_revocations", "text", "trusted_issuers"]
+
+T = TypeVar("T")
+
+# What a file cannot say: objects of the program.
+_OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
+_ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options"} | {"keys"}
+_SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
+_REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
+_PATHS = frozenset({"ca_file", "client_cert", "client_key", "jwks_file", "proxy", "snapshot_dir"})
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Name settings by where they stand: `audience` becomes `issuers[0].audience`."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{place}.{error.setting}", error.requirement) from None
+
+
+def refuse_unknown(table: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise ConfigurationError for the first name that is no setting: a misspelt one must not go unnoticed."""
+    for name in table:
+        if name not in known:
+            raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
+
+
+def text(name: str, value: object) -> str:
+    """The value of `name`, which must be a string."""
+    if not isinstance(value, str):
+        raise ConfigurationError(name, "must be a string")
+    return value
+
+
+def trusted_issuers(tables: object) -> tuple[TrustedIssuer, ...]:
+    """The policies that the array of tables `[[issuers]]` describes."""
+    issuers = []
+    for index, table in enumerate(_tables("issuers", tables)):
+        with at(f"issuers[{index}]"):
+            issuers.append(_trusted_issuer(table))
+    if not issuers:
+        raise ConfigurationError("issuers", "must name at least one issuer, each in a table [[issuers]]")
+    return tuple(issuers)
+
+
+def shared_revocations(value: object) -> dict[str, Any]:
+    """What the table `[revocations]` gives to `SharedRevocations`, which judges the values itself."""
+    table = _table("revocations", value)
+    with at("revocations"):
+        refuse_unknown(table, _REVOCATIONS)
+        if "on_failure" not in table:
+            raise ConfigurationError("on_failure", 'must be "refuse" or "accept"')
+        strings = {name: text(name, table[name]) for name in ("cache", "cache_secret") if name in table}
+    values = {**table, **strings}
+    return values if "cache_secret" not in strings else {**values, "cache_secret": strings["cache_secret"].encode()}
+
+
+def _trusted_issuer(table: Mapping[str, Any]) -> TrustedIssuer:
+    refuse_unknown(table, _ISSUER)
+    if "issuer" not in table:
+        raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
+    read = _readers() | {name: _boolean for name in _ISSUER if name.startswith("unsafe_")}
+    values: dict[str, Any] = {name: read.get(name, _as_it_is)(name, value) for name, value in table.items()}
+    if "keys" in values:  # the short name of a table that people write by hand
+        values["jwks_options"] = values.pop("keys")
+    return TrustedIssuer(values.pop("issuer"), **values)
+
+
+def _readers() -> dict[str, Callable[[str, Any], Any]]:
+    return {
+        "keys": _options,
+        "jwks": _table,
+        "symmetric_keys": _symmetric_keys,
+        "token_types": _token_types,
+    }
+
+
+def _as_it_is(_name: str, value: Any) -> Any:
+    # `TrustedIssuer` and `JWKSOptions` judge it themselves.
+    return value
+
+
+def _options(name: str, value: object) -> JWKSOptions:
+    table = _table(name, value)
+    with at(name):
+        refuse_unknown(table, _OPTIONS)
+        for path in _PATHS & table.keys():
+            text(path, table[path])
+        return JWKSOptions(**table)
+
+
+def _symmetric_keys(name: str, value: object) -> tuple[SymmetricKey, ...]:
+    keys = []
+    for index, table in enumerate(_tables(name, value)):
+        with at(f"{name}[{index}]"):
+            keys.append(_symmetric_key(table))
+    return tuple(keys)
+
+
+def _symmetric_key(table: Mapping[str, Any]) -> SymmetricKey:
+    refuse_unknown(table, _SECRET)
+    strings = {name: text(name, value) for name, value in table.items()}
+    if ("secret" in strings) == ("secret_base64url" in strings):
+        raise ConfigurationError("secret", "must be given once: as secret (its text) or as secret_base64url")
+    secret = strings.pop("secret", "").encode() or _octets(strings.pop("secret_base64url", ""))
+    try:
+        return SymmetricKey(secret, **strings)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.setting.removeprefix("symmetric_keys."), error.requirement) from None
+
+
+def _octets(encoded: str) -> bytes:
+    try:
+        return decode(encoded.encode("ascii"))
+    except ValueError:
+        raise ConfigurationError("secret_base64url", "must be base64url without padding") from None
+
+
+def _token_types(name: str, value: object) -> tuple[str | None, ...]:
+    """TOML has no null, so an empty string stands for an absent `typ`."""
+    several = value if isinstance(value, list) else [value]
+    return tuple(text(name, item) or None for item in several)
+
+
+def _boolean(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(name, "must be true or false")
+    return value
+
+
+def _table(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(name, "must be a table")
+    return value
+
+
+def _tables(name: str, value: object) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise ConfigurationError(name, "must be an array of tables")
+    return [_table(f"{name}[{index}]", item) for index, item in enumerate(value)]

@@ -1,0 +1,1 @@
+"""For grpc.aio: the interceptor, and what it puts around handlers."""

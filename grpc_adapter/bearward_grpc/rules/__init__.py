@@ -1,0 +1,1 @@
+"""The policy: which method asks what of its caller, where that is read from, and its check when a server starts."""

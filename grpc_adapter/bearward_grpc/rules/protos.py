@@ -1,0 +1,97 @@
+"""Policies from `.proto` files: the options of `bearward_grpc/v1/annotations.proto`, read from descriptors.
+
+Rules of this file: a method's option replaces its service's, none of both is no rule, and so a refusal. An option that
+says what this version does not know is an error, for it may be a restriction. Options are read by way of their octets,
+so that it does not matter which pool a descriptor lives in or which modules were imported before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bearward.errors import ConfigurationError
+from bearward.requirements import AUTHENTICATED
+from bearward_grpc.rules.policy import Rule, optional, public
+from bearward_grpc.rules.sources import rule_from_parts
+
+__all__ = ["policy_from_protos", "proto_path"]
+
+
+_OPEN = {"ACCESS_PUBLIC": public, "ACCESS_OPTIONAL": optional}
+
+
+def proto_path() -> str:
+    """The directory to give to protoc (`-I`), so that `import "bearward_grpc/v1/annotations.proto"` is found."""
+    return str(Path(__file__).resolve().parents[2])
+
+
+def policy_from_protos(*sources: Any) -> dict[str, Rule]:
+    """Rules of every method of these generated modules (`notes_pb2`), file descriptors or service descriptors.
+
+    Keyed by full method name, ready for `Policy` or for merging: `{**policy_from_protos(notes_pb2), …}`. A method
+    without a rule is not in it. Raises `ConfigurationError` that names the method.
+    """
+    return dict(found for source in sources for service in _services(source) for found in _rules(service))
+
+
+def _services(source: Any) -> Iterator[Any]:
+    described = source.DESCRIPTOR if isinstance(source, ModuleType) else source
+    if hasattr(described, "services_by_name"):
+        yield from described.services_by_name.values()
+    elif hasattr(described, "methods"):
+        yield described
+    else:
+        raise ConfigurationError("policy", "must come from generated modules, file descriptors or service descriptors")
+
+
+def _rules(service: Any) -> Iterator[tuple[str, Rule]]:
+    from google.protobuf import descriptor_pb2
+
+    from bearward_grpc.v1 import annotations_pb2
+
+    default = _option(service, descriptor_pb2.ServiceOptions, annotations_pb2.default_rule)
+    for method in service.methods:
+        own = _option(method, descriptor_pb2.MethodOptions, annotations_pb2.rule)
+        written = default if own is None else own
+        if written is not None:
+            name = f"/{service.full_name}/{method.name}"
+            yield name, _rule(f"policy[{name!r}]", written)
+
+
+def _option(described: Any, options: Any, extension: Any) -> Any:
+    held = options.FromString(described.GetOptions().SerializeToString())
+    return held.Extensions[extension] if held.HasExtension(extension) else None
+
+
+def _rule(setting: str, written: Any) -> Rule:
+    _refuse_unknown(setting, written)
+    parts: dict[str, Any] = {
+        part: list(getattr(written, part)) for part in ("scopes", "any_scopes", "acr_values") if getattr(written, part)
+    }
+    if written.HasField("max_age"):
+        parts["max_age"] = written.max_age
+    if written.claims:
+        parts["claims"] = {claim.name: list(claim.values) for claim in written.claims}
+        if len(parts["claims"]) < len(written.claims):
+            raise ConfigurationError(f"{setting}.claims", "must not name a claim twice")
+    access = type(written).DESCRIPTOR.fields_by_name["access"].enum_type.values_by_number.get(written.access)
+    if access is None:
+        raise ConfigurationError(f"{setting}.access", "must be one that this version knows")
+    if access.name in _OPEN:
+        if parts:
+            raise ConfigurationError(setting, "must not be open and require something")
+        return _OPEN[access.name]
+    if not parts and access.name == "ACCESS_AUTHENTICATED":
+        return AUTHENTICATED
+    return rule_from_parts(setting, parts)
+
+
+def _refuse_unknown(setting: str, message: Any) -> None:
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    parts = [message, *getattr(message, "claims", ())]
+    if any(len(UnknownFieldSet(part)) for part in parts):
+        raise ConfigurationError(setting, "must not ask for what this version does not know: update bearward")

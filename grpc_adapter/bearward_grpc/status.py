@@ -1,0 +1,125 @@
+"""Answers: the one table from a refusal of the core to what a gRPC caller sees.
+
+Rules of this file: the core decides, this file translates. Every text is a constant of the catalogue, so that nothing
+of a token or of an exception can reach a caller. The trailers are there with or without `googleapis-common-protos`;
+with it the answer also carries `google.rpc.ErrorInfo`, and `RetryInfo` where trying again makes sense.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from bearward.challenge import challenge
+from bearward.errors import AuthError, Fault, Refusal
+
+try:
+    from google.protobuf import any_pb2, duration_pb2
+    from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+except ImportError:  # the extra `grpc-status` is not installed
+    RICH = False
+else:
+    RICH = True
+
+__all__ = ["RICH", "Answer", "Answers", "PerRefusal", "status_of"]
+
+Trailers = tuple[tuple[str, str | bytes], ...]
+T = TypeVar("T")
+
+_STATUS = {
+    Fault.CREDENTIALS: grpc.StatusCode.UNAUTHENTICATED,
+    Fault.PERMISSION: grpc.StatusCode.PERMISSION_DENIED,
+    Fault.SERVICE: grpc.StatusCode.UNAVAILABLE,
+}
+_DEFAULT_RETRY_SECONDS = 1.0
+_MAX_CHALLENGE = 4096  # grpcio drops calls whose metadata passes 8 kB now and then, and the real status with them
+_MAX_KEPT = 1024  # refusals differ by what the policy names only, so this is never reached by a sane policy
+
+
+def status_of(refusal: Refusal) -> grpc.StatusCode:
+    """The gRPC status of a refusal.
+
+    >>> status_of(Refusal.TOKEN_EXPIRED), status_of(Refusal.SCOPE_INSUFFICIENT)
+    (<StatusCode.UNAUTHENTICATED: (16, 'unauthenticated')>, <StatusCode.PERMISSION_DENIED: (7, 'permission denied')>)
+    """
+    return grpc.StatusCode.INTERNAL if refusal is Refusal.INTERNAL_ERROR else _STATUS[refusal.fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one refusal looks like on the wire: status, fixed text, trailers."""
+
+    code: grpc.StatusCode
+    details: str
+    trailers: Trailers
+
+
+class Answers:
+    """Makes answers: `realm` for the challenge, `error_domain` for ErrorInfo, `resource_metadata` by RFC 9728."""
+
+    def __init__(self, *, realm: str | None, error_domain: str, resource_metadata: str | None) -> None:
+        self._realm = realm
+        self._domain = error_domain
+        self._resource_metadata = resource_metadata
+
+    def of(self, error: AuthError) -> Answer:
+        """The answer for `error`."""
+        code, details = status_of(error.refusal), str(error)
+        trailers: list[tuple[str, str | bytes]] = [("bearward-code", error.code)]
+        value = challenge(error, realm=self._realm, resource_metadata=self._resource_metadata)
+        if value is not None and len(value) <= _MAX_CHALLENGE:
+            trailers.append(("www-authenticate", value))
+        retry = _retry_seconds(error)
+        if retry is not None:
+            # gRPC's own retry obeys this trailer and no other (gRFC A6); RetryInfo is for applications.
+            trailers.append(("grpc-retry-pushback-ms", str(math.ceil(retry * 1000))))
+        if RICH:
+            trailers.append(("grpc-status-details-bin", self._details(error, code, details, retry)))
+        return Answer(code, details, tuple(trailers))
+
+    def _details(self, error: AuthError, code: grpc.StatusCode, details: str, retry: float | None) -> bytes:
+        number: int = code.value[0]
+        info = error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=self._domain)
+        status = status_pb2.Status(code=number, message=details, details=[_packed(info)])
+        if retry is not None:
+            delay = duration_pb2.Duration()
+            delay.FromNanoseconds(math.ceil(retry * 1e9))
+            status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+        octets: bytes = status.SerializeToString()
+        return octets
+
+
+class PerRefusal(Generic[T]):
+    """One constant per refusal: what `make` made of it is kept, for refusals differ only by what the policy names."""
+
+    def __init__(self, make: Callable[[AuthError], T]) -> None:
+        self._make = make
+        self._kept: dict[Any, T] = {}
+
+    def of(self, error: AuthError) -> T:
+        """What was made for an error like this one."""
+        if error.retry_after is not None:
+            return self._make(error)
+        key = (error.refusal, error.claim, error.scopes, error.acr_values, error.max_age)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._make(error)
+            if len(self._kept) < _MAX_KEPT:
+                self._kept[key] = kept
+        return kept
+
+
+def _retry_seconds(error: AuthError) -> float | None:
+    if error.fault is not Fault.SERVICE or error.refusal is Refusal.INTERNAL_ERROR:
+        return None
+    return _DEFAULT_RETRY_SECONDS if error.retry_after is None else max(0.0, error.retry_after)
+
+
+def _packed(message: Any) -> Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed

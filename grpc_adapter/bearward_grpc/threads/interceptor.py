@@ -1,0 +1,155 @@
+"""`SyncAuthInterceptor`: bearer tokens for grpc.server, the one with the thread pool.
+
+Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it judges
+from held keys or not at all: what needs a fetch goes to the pool (see `shell`). No exception leaves it. grpc runs it
+and the handler in one context, so a context variable that is set here is seen by the handler.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from bearward.bug_reports import report_bug
+from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.verifier import Verifier
+from bearward_grpc.call import CALL, Call
+from bearward_grpc.certificates import ClientCertificate
+from bearward_grpc.gate import Gate
+from bearward_grpc.options import StreamExpiry, certificate_finder, policy_of, stream_terms
+from bearward_grpc.rules.policy import Policy, Rule, public
+from bearward_grpc.status import Answers, PerRefusal
+from bearward_grpc.threads.deferred_call import serve
+from bearward_grpc.threads.denial import abort, denial
+from bearward_grpc.threads.handlers import ThreadWrapping
+from bearward_grpc.threads.stream_guard import ThreadGuard
+from bearward_grpc.threads.verifier_thread import VerifierThread
+
+__all__ = ["SyncAuthInterceptor"]
+
+_LOG: Final = logging.getLogger("bearward.grpc")
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
+_INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
+_GRACE_SECONDS = 0.5  # what a handler has to pass a check, before its stream is cancelled from outside
+
+
+class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-ignore]
+    """Guards every method of a grpc.server by `policy`; takes what `AuthInterceptor` takes.
+
+    `verifier` is a `VerifierThread`, or a `Verifier`, for which one is started here (`interceptor.background`).
+    A stream whose handler neither sends nor receives when its token ends is cancelled: its caller sees CANCELLED.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier | VerifierThread,
+        policy: Policy | Mapping[str, Rule],
+        *,
+        realm: str | None = "api",
+        error_domain: str = "bearward",
+        resource_metadata: str | None = None,
+        health: Rule | None = public,
+        reflection: Rule | bool = False,
+        stream_expiry: StreamExpiry = "terminate",
+        stream_leeway: float = 0.0,
+        certificate_bound: bool = False,
+        client_certificate: ClientCertificate | None = None,
+    ) -> None:
+        self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
+        streams, finder = stream_terms(stream_expiry, stream_leeway), certificate_finder(client_certificate)
+        self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
+        self._gate = Gate(
+            self.background.verifier,
+            self.policy,
+            streams=streams,
+            certificate_bound=certificate_bound,
+            client_certificate=finder,
+        )
+        answers = Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata)
+        self._answers = PerRefusal(answers.of)
+        self._denials = PerRefusal(lambda error: denial(self._answers.of(error)))
+        self.background.start()
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler[Req, Res] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler[Req, Res] | None:
+        """Called by grpc for each call, before its body is read."""
+        CALL.set(None)
+        try:
+            return self._intercept(continuation, handler_call_details)
+        except AuthError as refused:
+            return self._denials.of(refused)
+        except BaseException as error:  # noqa: BLE001  (it would end the serving thread, and so the server)
+            report_bug(_LOG, "a bug while a call was authenticated", error)
+        CALL.set(None)
+        return self._denials.of(_INTERNAL)
+
+    def _intercept(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler[Req, Res] | None],
+        details: grpc.HandlerCallDetails,
+    ) -> Handler[Req, Res] | None:
+        try:
+            call = self._gate.admit_now(details.method, details.invocation_metadata)
+        except KeysNeededError:
+            return self._in_the_pool(lambda: continuation(details), details)
+        if call is None:
+            return continuation(details)
+        CALL.set(call)
+        handler: Handler[Req, Res] | None = self._wrapped(continuation(details), call)
+        return handler
+
+    def _in_the_pool(
+        self, find: Callable[[], Any], details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        def shell(raw: Iterator[bytes], context: Any) -> Iterator[bytes]:
+            try:
+                call = self._admit_later(details, context)
+            except AuthError as error:
+                refused = error
+            else:
+                CALL.set(call)
+                yield from serve(self._wrapped(find(), call), raw, context)
+                return
+            abort(context, self._answers.of(refused))
+
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(shell)
+        return handler
+
+    def _admit_later(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
+        admitted = self.background.submit(self._gate.admit_later(details.method, details.invocation_metadata))
+        try:
+            if not context.add_callback(admitted.cancel):
+                admitted.cancel()  # the caller has gone
+            return admitted.result()
+        except AuthError:
+            raise
+        except CancelledError:
+            raise AuthError(Refusal.KEYS_UNAVAILABLE) from None
+        except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
+            report_bug(_LOG, "a bug while a call was authenticated", error)
+        raise AuthError(Refusal.INTERNAL_ERROR)  # a new one: one that is raised twice keeps both tracebacks
+
+    def _wrapped(self, handler: Any, call: Call) -> Any:
+        if handler is None:
+            return None
+        call.loop = self.background.loop
+        streaming = handler.request_streaming or handler.response_streaming
+        guard = (lambda context: self._guard(call, context)) if streaming and self._gate.streams.terminate else None
+        return ThreadWrapping(call, self._answers, _run, guard).wrapped(handler)
+
+    def _guard(self, call: Call, context: Any) -> ThreadGuard:
+        return ThreadGuard(call, self.background.loop, context.cancel, _GRACE_SECONDS)
+
+
+def _run(work: Callable[..., Any], *args: Any) -> Any:
+    return work(*args)

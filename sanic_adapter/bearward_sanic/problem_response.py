@@ -1,0 +1,110 @@
+"""How a refusal looks over HTTP: status, challenge, problem document.
+
+Rules of this file: one table from `Refusal` to a status, total by construction; the body is RFC 9457 problem JSON with
+the stable code; a refusal is never stored by a cache. What does not change from one refusal to the next is made once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final, NamedTuple, cast
+
+from sanic import HTTPResponse
+
+from bearward import AuthError, Fault, OAuthError, Refusal
+from bearward.challenge import challenge
+
+__all__ = ["STATUS", "RefusalAnswers"]
+
+
+def _status(refusal: Refusal) -> HTTPStatus:
+    if refusal is Refusal.INTERNAL_ERROR:
+        return HTTPStatus.INTERNAL_SERVER_ERROR
+    if refusal.fault is Fault.SERVICE:
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if refusal.fault is Fault.PERMISSION:
+        return HTTPStatus.FORBIDDEN
+    # RFC 6750 section 3.1: invalid_request is 400, everything else about credentials is 401.
+    return HTTPStatus.BAD_REQUEST if refusal.error is OAuthError.INVALID_REQUEST else HTTPStatus.UNAUTHORIZED
+
+
+STATUS: Final = MappingProxyType({refusal: _status(refusal) for refusal in Refusal})
+"""The HTTP status of each refusal."""
+
+PROBLEM_JSON: Final = "application/problem+json"
+_KEPT_AT_MOST = 512
+
+
+class _Parts(NamedTuple):
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+class RefusalResponse(HTTPResponse):
+    """A response whose headers are encoded once: Sanic's own way takes longer than the rest of a refusal."""
+
+    @property
+    def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
+        """The headers as octets, as Sanic would encode them."""
+        self.headers.setdefault("content-type", self.content_type)
+        pairs = [_ENCODED.get(item) for item in self.headers.items()]
+        if None in pairs:
+            pairs = list(super().processed_headers)
+            if len(_ENCODED) < _KEPT_AT_MOST:
+                _ENCODED.update(zip(self.headers.items(), pairs, strict=True))
+        return iter(cast("list[tuple[bytes, bytes]]", pairs))
+
+
+_ENCODED: Final[dict[tuple[str, object], tuple[bytes, bytes] | None]] = {}
+"""Headers of refusals and their octets; bounded, and only filled with what such a response held."""
+
+
+class RefusalAnswers:
+    """Makes the response to a refusal.
+
+    `realm` and `resource_metadata` (the URL of the RFC 9728 document) go into the challenges.
+    """
+
+    __slots__ = ("_made", "_realm", "_resource_metadata")
+
+    def __init__(self, *, realm: str | None, resource_metadata: str | None) -> None:
+        self._realm = realm
+        self._resource_metadata = resource_metadata
+        self._made: dict[object, _Parts] = {}
+
+    def answer(self, error: AuthError, scopes: tuple[str, ...] = ()) -> HTTPResponse:
+        """The response to `error`; `scopes` are what the route needs, where the caller may learn that."""
+        key = (error.refusal, error.claim, error.scopes, error.retry_after, error.acr_values, error.max_age, scopes)
+        parts = self._made.get(key)
+        if parts is None:
+            parts = self._make(error, scopes)
+            if len(self._made) < _KEPT_AT_MOST:
+                self._made[key] = parts
+        return RefusalResponse(parts.body, status=parts.status, headers=parts.headers, content_type=PROBLEM_JSON)
+
+    def _make(self, error: AuthError, scopes: tuple[str, ...]) -> _Parts:
+        status = STATUS[error.refusal]
+        headers = {"cache-control": "no-store"}
+        presented = challenge(error, realm=self._realm, resource_metadata=self._resource_metadata, scopes=scopes)
+        if presented is not None:
+            headers["www-authenticate"] = presented
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["retry-after"] = str(retry_after(error))
+        return _Parts(status.value, problem(error), headers)
+
+
+def problem(error: AuthError) -> bytes:
+    """The RFC 9457 problem document: `type` is about:blank by absence, so `title` is the status phrase."""
+    status = STATUS[error.refusal]
+    document = {"title": status.phrase, "status": status.value, "detail": str(error), "code": error.code}
+    return json.dumps(document).encode("ascii")
+
+
+def retry_after(error: AuthError) -> int:
+    """Whole seconds until it is worth trying again, at least 1 (RFC 9110 section 10.2.3)."""
+    return max(1, math.ceil(error.retry_after or 1.0))

@@ -1,0 +1,151 @@
+"""Which URLs and addresses a fetch goes to: judged at each request, and after the name was resolved."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.network import GuardedBackend, addresses_of
+from bearward.testing import LocalIssuer
+from tests.conftest import LOOPS, Run
+from tests.core.jwks.support import fetch
+
+REFUSED_URLS = ["http://login.example/jwks", "ftp://login.example/jwks", "nonsense"]
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+def test_urls_are_checked_at_each_request(url: str, run: Run) -> None:
+    """Whoever came by the URL: https, or loopback."""
+    with pytest.raises(FetchError) as failed:
+        run(fetch(url))
+    assert failed.value.failure is FetchFailure.URL_REFUSED
+
+
+LITERALS = [
+    "10.0.0.1",
+    "169.254.169.254",
+    "192.168.1.1",
+    "[fd00:ec2::254]",
+    "0.0.0.0",
+    "[::ffff:10.0.0.1]",
+    "2130706433",
+]
+
+
+@pytest.mark.parametrize("host", LITERALS)
+def test_private_and_metadata_addresses_are_not_connected_to(host: str, run: Run) -> None:
+    """Written out in the URL, in whatever notation the resolver takes."""
+    with pytest.raises(FetchError) as failed:
+        run(fetch(f"https://{host}/jwks"))
+    assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
+
+
+def test_a_public_name_that_resolves_to_loopback_is_refused(
+    run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged is the address that the name server gave, and that very address is connected to."""
+    resolver, asked = socket.getaddrinfo, []
+
+    def rebind(host: Any, *args: Any, **more: Any) -> Any:
+        """A name server that answers for `login.example`."""
+        asked.append(host)
+        return resolver("127.0.0.1" if host == "login.example" else host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    url = issuer.jwks_uri.replace("127.0.0.1", "login.example")
+    with pytest.raises(FetchError) as failed:
+        run(fetch(url, unsafe_allow_http=True))
+    assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
+    assert issuer.requests() == 0
+    assert run(fetch(url, unsafe_allow_http=True, unsafe_allow_private_addresses=True)).body
+    assert asked.count("login.example") == 2
+
+
+def test_the_next_address_is_tried(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with a dead address and a living one."""
+    resolver = socket.getaddrinfo
+
+    def both(host: Any, port: Any, *args: Any, **more: Any) -> Any:
+        return resolver("127.0.0.2", port, *args, **more) + resolver("127.0.0.1", port, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    assert run(fetch(issuer.jwks_uri.replace("127.0.0.1", "localhost"))).body
+
+
+@contextmanager
+def silent_names(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[None]:
+    """A name server that does not answer for `names` within the block."""
+    resolver, over = socket.getaddrinfo, threading.Event()
+
+    def ask(host: Any, *args: Any, **more: Any) -> Any:
+        if host in names:
+            over.wait(60)
+        return resolver("127.0.0.1" if host.endswith(".example") else host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_guard_has_a_time_limit_for_names(loop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer is a timeout, like a server that does not; the program may end before it."""
+    with silent_names(monkeypatch, "login.example"):
+        with pytest.raises(FetchError) as failed:
+            run(fetch("https://login.example/jwks", connect_timeout=0.05), loop=loop)
+        assert failed.value.failure is FetchFailure.TIMEOUT
+
+
+def test_names_that_hang_cost_no_other_issuer(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names are not answered for, the next one is looked up at once, and threads are free for other work."""
+    url = issuer.jwks_uri.replace("127.0.0.1", "login.example")
+    hanging = [f"t{number}.example" for number in range(40)]  # the pool of a loop has 32 threads at most
+
+    async def scenario() -> None:
+        lost = [asyncio.create_task(fetch(f"https://{name}/jwks", connect_timeout=60)) for name in hanging]
+        async with asyncio.timeout(30):
+            answer = await fetch(url, unsafe_allow_http=True, unsafe_allow_private_addresses=True, connect_timeout=20)
+            assert answer.body
+            await asyncio.to_thread(int)
+        for task in lost:
+            task.cancel()
+        await asyncio.gather(*lost, return_exceptions=True)
+
+    with silent_names(monkeypatch, *hanging):
+        run(scenario())
+
+
+def test_the_threads_that_look_names_up_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound a fetch fails at once; what was given up makes room again when it ends."""
+    monkeypatch.setattr("bearward.fetch.network._free", threading.BoundedSemaphore(1))
+
+    async def scenario() -> None:
+        lost = asyncio.create_task(addresses_of("t.example", 443))
+        while threading.active_count() < before + 1:  # noqa: ASYNC110  (a thread sets no event of ours)
+            await asyncio.sleep(0)
+        with pytest.raises(FetchError) as failed:
+            await fetch("https://login.example/jwks")
+        assert failed.value.failure is FetchFailure.CONNECT
+        lost.cancel()
+
+    before = threading.active_count()
+    with silent_names(monkeypatch, "t.example"):
+        run(scenario())
+    for thread in threading.enumerate():
+        if thread.name == "bearward looks up t.example":
+            thread.join(30)
+    assert run(addresses_of("127.0.0.1", 443)) == ["127.0.0.1"]
+
+
+def test_the_backend_of_the_transport_can_sleep(run: Run) -> None:
+    """Its interface asks for it, for retries that we do not make."""
+    run(GuardedBackend(unsafe_allow_private=False).sleep(0))

@@ -1,0 +1,135 @@
+"""Which issuers are trusted: those that are listed, those of a template, those that a resolver knows; no others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from bearward import AuthError, ConfigurationError, KeysNeededError, Refusal, TenantIssuers, TrustedIssuer, Verifier
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+
+AUDIENCE = "https://api.example"
+
+
+@pytest.fixture
+def tenant() -> Iterator[LocalIssuer]:
+    """One tenant of a provider that is up."""
+    with LocalIssuer(algorithms=["ES256"], path="/blue") as issuer:
+        yield issuer
+
+
+def test_issuers_with_the_same_kid_are_never_mixed_up() -> None:
+    """A token is judged by the keys of its own issuer alone, even where another has a key of the same name."""
+    one = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
+    two = LocalIssuer(algorithms=["ES256"], identifier="https://two.example")
+    one.rotate(kid="same")
+    two.rotate(kid="same")
+    verifier = Verifier(*(TrustedIssuer(i.url, audience=AUDIENCE, jwks=i.keys.jwks()) for i in (one, two)))
+    assert verifier.verify_now(one.mint()).issuer == "https://one.example"
+    assert verifier.verify_now(two.mint()).issuer == "https://two.example"
+    for forged in (one.mint(iss=two.url), two.mint(iss=one.url)):
+        with pytest.raises(AuthError) as refused:
+            verifier.verify_now(forged)
+        assert refused.value.refusal is Refusal.SIGNATURE_INVALID
+
+
+def test_a_tenant_of_a_template_is_trusted_and_discovered(tenant: LocalIssuer, run: Run) -> None:
+    """The tenant's own discovery document is used, and what does not fit the template is untrusted."""
+    template = tenant.url.replace("blue", "{tenant}")
+
+    async def use() -> None:
+        async with Verifier(TenantIssuers(template, audience=AUDIENCE)) as verifier:
+            assert (await verifier.verify(tenant.mint())).issuer == tenant.url
+            for stranger in (tenant.url + "/more", template, tenant.url.replace("blue", "a..b"), tenant.url + "\n"):
+                with pytest.raises(AuthError) as refused:
+                    await verifier.verify(tenant.mint(iss=stranger))
+                assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
+
+    run(use())
+
+
+def test_a_template_may_be_narrowed_to_some_tenants(tenant: LocalIssuer) -> None:
+    """A tenant that is not among the named ones is untrusted."""
+    template = tenant.url.replace("blue", "{tenant}")
+    tenants = TenantIssuers(template, tenants=frozenset({"green"}), audience=AUDIENCE)
+    assert tenants.issuer_for(tenant.url) is None
+    assert tenants.issuer_for(template.format(tenant="green")) is not None
+
+
+def test_the_memory_of_tenants_is_bounded() -> None:
+    """However many tenants a stranger invents, no more than the bound are kept."""
+    tenants = TenantIssuers("https://login.example/{tenant}", audience=AUDIENCE, max_tenants=10)
+    for number in range(1000):
+        assert tenants.issuer_for(f"https://login.example/t{number}")
+    assert repr(tenants) == "<TenantIssuers https://login.example/{tenant}: 10 kept>"
+
+
+def test_a_resolver_is_asked_once_and_its_answer_kept(run: Run) -> None:
+    """Concurrent first tokens of an issuer cause one question; a no is remembered as well."""
+    known = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
+    asked: list[str] = []
+
+    async def resolve(issuer: str) -> TrustedIssuer | None:
+        asked.append(issuer)
+        await asyncio.sleep(0)
+        return TrustedIssuer(issuer, audience=AUDIENCE, jwks=known.keys.jwks()) if issuer == known.url else None
+
+    async def use() -> None:
+        async with Verifier(resolve) as verifier:
+            token = known.mint()
+            with pytest.raises(KeysNeededError):
+                verifier.verify_now(token)
+            await asyncio.gather(*(verifier.verify(known.mint()) for _ in range(20)))
+            verifier.verify_now(token)
+            for _ in range(3):
+                with pytest.raises(AuthError) as refused:
+                    await verifier.verify(known.mint(iss="https://stranger.example"))
+                assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
+
+    run(use())
+    assert asked == ["https://known.example", "https://stranger.example"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("boom"), OSError("down")])
+def test_a_resolver_that_fails_is_our_fault(run: Run, failure: Exception) -> None:
+    """What a resolver raises becomes KEYS_UNAVAILABLE and never reaches a caller."""
+
+    async def resolve(issuer: str) -> TrustedIssuer | None:
+        raise failure
+
+    async def use() -> AuthError:
+        issuer = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
+        async with Verifier(resolve) as verifier:
+            with pytest.raises(AuthError) as refused:
+                await verifier.verify(issuer.mint())
+            return refused.value
+
+    error = run(use())
+    assert error.refusal is Refusal.KEYS_UNAVAILABLE
+    assert str(failure) not in str(error)
+
+
+def test_a_resolver_cannot_answer_for_another_issuer(run: Run) -> None:
+    """The policy that a resolver answers with must be that of the `iss` it was asked for."""
+    known = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
+
+    async def resolve(issuer: str) -> TrustedIssuer | None:
+        return TrustedIssuer(known.url, audience=AUDIENCE, jwks=known.keys.jwks())
+
+    async def use() -> None:
+        async with Verifier(resolve) as verifier:
+            with pytest.raises(AuthError) as refused:
+                await verifier.verify(known.mint(iss="https://stranger.example"))
+            assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
+
+    run(use())
+
+
+def test_the_same_issuer_is_not_named_twice() -> None:
+    """Two policies for one `iss` cannot both be meant."""
+    issuer = TrustedIssuer("https://login.example", audience=AUDIENCE)
+    with pytest.raises(ConfigurationError, match="twice"):
+        Verifier(issuer, issuer)

@@ -1,0 +1,259 @@
+"""Resolvers over time: how long an answer is believed, what a failure takes away, and what strangers cost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bearward import AuthError, KeysNeededError, Refusal, TrustedIssuer, Verifier
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+
+AUDIENCE = "https://api.example"
+KNOWN = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
+TRUST = TrustedIssuer(KNOWN.url, audience=AUDIENCE, jwks=KNOWN.keys.jwks())
+
+
+def good(issuer: LocalIssuer = KNOWN, **claims: Any) -> str:
+    """A token that outlives every test here, by whatever clock."""
+    return issuer.mint(claims={"iat": 1_700_000_000, "exp": 2_500_000_000, **claims})
+
+
+class Resolver:
+    """Answers what it is told to, and counts the questions."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {KNOWN.url: TRUST}
+        self.failure: Exception | None = None
+        self.asked: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, issuer: str) -> TrustedIssuer | None:
+        """The answer for `issuer`, once the gate is open."""
+        self.asked.append(issuer)
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        answer: TrustedIssuer | None = self.answers.get(issuer)
+        return answer
+
+
+async def settled() -> None:
+    """Let everything run that can run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def refusal(verifier: Verifier, token: str) -> Refusal:
+    """Why `token` is refused."""
+    with pytest.raises(AuthError) as refused:
+        await verifier.verify(token)
+    return refused.value.refusal
+
+
+def test_an_answer_is_asked_for_again_in_the_background(run: Run) -> None:
+    """After five minutes; nobody waits for it, and many callers cause one question."""
+    resolver, clock = Resolver(), FakeClock()
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            token = good()
+            await verifier.verify(token)
+            clock.forward(299)
+            verifier.verify_now(good())
+            assert len(resolver.asked) == 1
+            clock.forward(2)
+            for _ in range(20):
+                verifier.verify_now(good())
+            await settled()
+            assert len(resolver.asked) == 2
+
+    run(scenario())
+
+
+def test_who_is_no_longer_trusted_does_not_stay_so(run: Run) -> None:
+    """Neither by the policy that was remembered, nor by keys, nor by a token that was verified before."""
+    resolver, clock = Resolver(), FakeClock()
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            token = good()
+            principal = await verifier.verify(token)
+            ended: list[AuthError] = []
+            verifier.watch(principal, ended.append)
+            resolver.answers = {}
+            clock.forward(301)
+            await verifier.verify(good())  # has it asked
+            await settled()
+            assert await refusal(verifier, token) is Refusal.ISSUER_UNTRUSTED
+            await settled()
+            assert [error.refusal for error in ended] == [Refusal.ISSUER_UNTRUSTED]
+
+    run(scenario())
+
+
+def test_another_policy_is_followed(run: Run) -> None:
+    """Other keys, and other rules for tokens that were verified before."""
+    resolver, clock = Resolver(), FakeClock()
+    other = LocalIssuer(algorithms=["ES256"], identifier=KNOWN.url)
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            await verifier.verify(good())
+            resolver.answers = {KNOWN.url: replace(TRUST, jwks=other.keys.jwks())}
+            clock.forward(400)
+            await verifier.verify(good(other))
+            assert await refusal(verifier, good()) is Refusal.KEY_UNKNOWN
+
+    run(scenario())
+
+
+def test_a_resolver_that_fails_takes_nothing_away_for_an_hour(run: Run) -> None:
+    """And is not asked for each request meanwhile; after the hour it is our fault."""
+    resolver, clock = Resolver(), FakeClock()
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            await verifier.verify(good())
+            resolver.failure = OSError("down")
+            clock.forward(3000)
+            for _ in range(20):
+                await verifier.verify(good())
+            assert len(resolver.asked) == 2
+            resolver.open.clear()  # from now on it hangs, and nobody waits for it
+            clock.forward(5)
+            for _ in range(20):
+                verifier.verify_now(good())
+            await settled()
+            assert len(resolver.asked) == 3
+            resolver.open.set()
+            await settled()
+            clock.forward(896)
+            assert await refusal(verifier, good()) is Refusal.KEYS_UNAVAILABLE
+            resolver.failure = None
+            await verifier.verify(good())
+
+    run(scenario())
+
+
+def test_a_wall_clock_that_is_set_back_makes_no_answer_last_longer(run: Run) -> None:
+    """A no is remembered for a minute of real time."""
+
+    class SetBack(FakeClock):
+        behind = 0.0
+
+        def now(self) -> float:
+            return super().now() - self.behind
+
+    resolver, clock = Resolver(), SetBack()
+    resolver.answers = {}
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            assert await refusal(verifier, good()) is Refusal.ISSUER_UNTRUSTED
+            resolver.answers = {KNOWN.url: TRUST}
+            clock.behind = 3600.0
+            clock.forward(61)
+            await verifier.verify(good())
+
+    run(scenario())
+
+
+def test_strangers_push_out_nobody_and_hold_up_nobody(run: Run) -> None:
+    """Ten thousand invented issuers, and as many as may be asked about at a time without an answer."""
+    resolver, clock = Resolver(), FakeClock()
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            await verifier.verify(good())
+            for number in range(10_000):
+                with pytest.raises(AuthError):
+                    await verifier._issuers.find(f"https://stranger{number}.example")
+            verifier.verify_now(good())
+            resolver.open.clear()
+            strangers = [
+                asyncio.create_task(refusal(verifier, good(iss=f"https://other{number}.example")))
+                for number in range(64)
+            ]
+            await settled()
+            assert await refusal(verifier, good(iss="https://more.example")) is Refusal.KEYS_UNAVAILABLE
+            clock.forward(1000)
+            waiting = asyncio.create_task(verifier.verify(good()))
+            await settled()
+            resolver.open.set()
+            assert (await waiting).issuer == KNOWN.url
+            assert set(await asyncio.gather(*strangers)) == {Refusal.ISSUER_UNTRUSTED}
+
+    run(scenario())
+    assert resolver.asked.count(KNOWN.url) == 2
+
+
+@pytest.mark.parametrize("answer", ["https://known.example", 1, object()])
+def test_an_answer_that_is_no_policy_is_our_fault(answer: object, run: Run) -> None:
+    """A resolver with a bug raises nothing at a caller."""
+    resolver = Resolver()
+    resolver.answers = {KNOWN.url: answer}
+
+    async def scenario() -> None:
+        async with Verifier(resolver) as verifier:
+            assert await refusal(verifier, good()) is Refusal.KEYS_UNAVAILABLE
+
+    run(scenario())
+
+
+def test_two_loops_may_ask_at_the_same_time(run: Run) -> None:
+    """Each waits for a question of its own: a task of one loop cannot be awaited on another."""
+    barrier = threading.Barrier(2, timeout=30)
+
+    async def resolve(issuer: str) -> TrustedIssuer | None:
+        await asyncio.to_thread(barrier.wait)
+        return TRUST
+
+    verifier = Verifier(resolve)
+    found: list[str] = []
+
+    def on_a_loop_of_its_own() -> None:
+        found.append(asyncio.run(verifier._issuers.find(KNOWN.url))[0].issuer)
+
+    threads = [threading.Thread(target=on_a_loop_of_its_own) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [KNOWN.url] * 2
+
+
+def test_a_question_that_was_left_behind_with_its_loop_counts_no_more(run: Run) -> None:
+    """A loop that was closed in the middle of it answers nobody, and keeps no place from others."""
+    resolver = Resolver()
+    verifier = Verifier(resolver)
+    strangers = [f"https://stranger{number}.example" for number in range(64)]
+
+    async def begin() -> None:
+        resolver.open = asyncio.Event()
+        for issuer in strangers:
+            verifier._issuers._resolvers._ask(issuer)
+        await settled()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    left = asyncio.all_tasks(loop)
+    loop.close()
+    for task in left:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # that is the very point here
+        task.get_coro().close()
+
+    async def scenario() -> None:
+        resolver.open.set()
+        assert (await verifier.verify(good())).issuer == KNOWN.url
+        with pytest.raises(KeysNeededError):
+            verifier._issuers.known(strangers[0])
+        await verifier.aclose()
+
+    run(scenario())

@@ -1,0 +1,171 @@
+"""Event loops that end, or that nobody runs any more: the store goes on where it is asked next, and nobody hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bearward import TrustedIssuer, Verifier
+from bearward.errors import AuthError
+from bearward.jwks.options import JWKSOptions
+from bearward.jwks.store import JWKSStore
+from bearward.testing import LocalIssuer
+from tests.conftest import LOOPS, Run, _loop_factory
+from tests.core.jwks.cache_servers import Valkey
+from tests.core.jwks.support import DEADLINE, eventually, policy
+
+# A loop that is closed without a word leaves its tasks behind: that is what these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
+
+@pytest.fixture(params=LOOPS)
+def another(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that a test may leave as it likes; what hangs on it goes with it, and complains."""
+    loop = _loop_factory(request.param)()
+    yield loop
+    if not loop.is_closed():
+        loop.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+def serving(issuer: LocalIssuer, **options: Any) -> Verifier:
+    """A verifier that looks around often, and whose start waits."""
+    keys = JWKSOptions(**{"poll_interval": 0.05, "start_wait": 30, **options})
+    return Verifier(TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=keys))
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_next_loop_takes_over(
+    closed: bool, run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
+) -> None:
+    """From one that was closed without `aclose`, and from one that is only no longer run; refreshing goes on too."""
+    verifier = serving(issuer)
+    another.run_until_complete(verifier.start())
+    if closed:
+        another.close()
+    kid = issuer.rotate().kid
+
+    async def scenario() -> None:
+        assert (await verifier.verify(issuer.mint(kid=kid))).issuer == issuer.url
+        await verifier.aclose()
+        assert len(asyncio.all_tasks()) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_closing_on_another_loop_is_no_error(
+    closed: bool, run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
+) -> None:
+    """What cannot be awaited any more is let go."""
+    verifier = serving(issuer)
+    another.run_until_complete(verifier.start())
+    if closed:
+        another.close()
+    run(verifier.aclose())
+
+
+def test_what_runs_in_the_background_moves_too(
+    run: Run, valkey: Valkey, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
+) -> None:
+    """A rotation that another process saw is noticed on the new loop, without a miss and without another start."""
+    trusted = policy(issuer, poll_interval=0.05, burst=5)
+    store, other = JWKSStore(cache=valkey.url), JWKSStore(cache=valkey.url)
+    another.run_until_complete(store.start([trusted]))
+    keys = store.keys_of(trusted)
+    another.run_until_complete(keys.obtain())
+    another.close()
+
+    async def scenario() -> None:
+        await keys.refresh_after_miss("nobody's", 1)
+        held = keys.current()
+        kid = issuer.rotate().kid
+        await other.start([trusted])
+        await other.keys_of(trusted).obtain()
+        await other.keys_of(trusted).refresh_after_miss(kid, 1)
+        await eventually(lambda: keys.current() is not held)
+        await store.aclose()
+        await other.aclose()
+
+    run(scenario())
+
+
+def running(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    """Run `loop` in a thread; answers what ends it, and waits for that."""
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(DEADLINE)
+
+    return end
+
+
+def test_whoever_waits_for_a_loop_that_ends_is_served_elsewhere(
+    run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
+) -> None:
+    """A caller on another loop does not wait for an answer that can no longer come."""
+    store, trusted = JWKSStore(), policy(issuer)
+    keys = store.keys_of(trusted)
+    end = running(another)
+    asyncio.run_coroutine_threadsafe(store.start([trusted]), another).result(DEADLINE)
+    issuer.hold()
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(keys.obtain())
+        await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
+        await asyncio.to_thread(end)
+        another.close()
+        issuer.release()
+        async with asyncio.timeout(DEADLINE):
+            assert (await waiting).jwk_set.keys
+        await store.aclose()
+
+    run(scenario())
+
+
+def test_a_caller_on_another_loop_may_give_up(
+    run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
+) -> None:
+    """Its cancellation ends neither the fetch nor the loop that makes it."""
+    store, trusted = JWKSStore(), policy(issuer)
+    keys = store.keys_of(trusted)
+    end = running(another)
+    asyncio.run_coroutine_threadsafe(store.start([trusted]), another).result(DEADLINE)
+    issuer.hold()
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(keys.obtain())
+        await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        issuer.release()
+        assert (await keys.obtain()).jwk_set.keys
+        await store.aclose()  # from here, on the store's own loop
+
+    run(scenario())
+    assert issuer.requests() == 1
+    end()
+
+
+def test_a_required_start_that_fails_leaves_nothing_behind(run: Run, issuer: LocalIssuer) -> None:
+    """`async with` that raises on the way in has no way out: it must clean up by itself."""
+    issuer.down()
+
+    async def scenario() -> None:
+        with pytest.raises(AuthError):
+            async with serving(issuer, start="required"):
+                pass
+        assert len(asyncio.all_tasks()) == 1
+
+    run(scenario())

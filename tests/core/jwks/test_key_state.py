@@ -1,0 +1,63 @@
+"""What replaces what: an answer that was asked for later, whatever the wall clock was set to in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from bearward import JWKSOptions
+from bearward.jose.jwk_set import JWKSet
+from bearward.jwks.entry import Entry
+from bearward.jwks.key_state import KeyState
+from bearward.testing import SigningKey, json_octets
+
+KEYS = {name: SigningKey.generate("EdDSA", kid=name) for name in ("old", "new")}
+CASES = {
+    # now, when the held one was asked for, when the other was asked for: is it taken?
+    "asked for later": (20.0, 10.0, 15.0, True),
+    "asked for earlier": (20.0, 10.0, 5.0, False),
+    "asked for at the same moment": (20.0, 10.0, 10.0, True),
+    "asked for now, after the wall clock was set back": (6.0, 10.0, 6.0, True),
+    "asked for before now, after the wall clock was set back": (6.0, 10.0, 5.0, False),
+}
+
+
+class Clock:
+    """A wall clock that can be set."""
+
+    def __init__(self, now: float) -> None:
+        self.wall = now
+
+    def now(self) -> float:
+        """The wall clock."""
+        return self.wall
+
+    def monotonic(self) -> float:
+        """Goes on by itself, and not far in these tests."""
+        return 1000.0
+
+
+def _entry(name: str, fetched_at: float) -> Entry:
+    document = json_octets({"keys": [KEYS[name].public_jwk()]})
+    return Entry(JWKSet.parse(document), document, fetched_at, 100.0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_asked_for_later_is_held(case: str) -> None:
+    """Other keys are taken if they were asked for no earlier than those that are held, and else are left."""
+    now, first, second, taken = CASES[case]
+    clock = Clock(first)
+    state = KeyState("https://login.example/", JWKSOptions(), clock, lambda: 0.0)
+    state.take(_entry("old", first))
+    clock.wall = now
+    assert state.take(_entry("new", second)) is taken
+    assert state.held is not None
+    assert state.held.jwk_set.holds("new") is taken
+
+
+def test_the_same_answer_twice_is_no_news() -> None:
+    """What a sibling took from the same answer leaves everything as it is."""
+    state = KeyState("https://login.example/", JWKSOptions(), Clock(10.0), lambda: 0.0)
+    state.take(_entry("old", 10.0))
+    held, entry = state.held, state.entry
+    assert state.take(_entry("old", 10.0)) is False
+    assert (state.held, state.entry) == (held, entry)

@@ -1,0 +1,461 @@
+"""Revocation in a fleet, through real servers: it reaches everyone, survives failures, and cannot be forged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bearward import (
+    AuthError,
+    ConfigurationError,
+    Principal,
+    Refusal,
+    RevocationNotSharedError,
+    SharedRevocations,
+    TrustedIssuer,
+    Verifier,
+)
+from bearward.cache.client import SharedCache
+from bearward.cache.urls import backend_factory
+from bearward.clock import SystemClock
+from bearward.testing import SigningKey, json_octets, sign_segments
+from tests.conftest import Run
+from tests.core.jwks.cache_servers import CacheServer, Memcached, Valkey, has_memcached
+from tests.core.jwks.support import eventually
+
+ISSUER = "https://login.example"
+SECRET = b"0123456789abcdef"
+KEY = SigningKey.generate("ES256")
+LOG = "bearward:revocations:default"
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A server that is up, and keeps nothing on disk."""
+    with Valkey(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(params=[Valkey, Memcached])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CacheServer]:
+    """Each kind of server."""
+    if request.param is Memcached and not has_memcached():
+        pytest.skip("this machine has no memcached")
+    with request.param(tmp_path) as server:
+        yield server
+
+
+def shared(server: CacheServer, **changes: Any) -> SharedRevocations:
+    """The list of one process."""
+    settings: dict[str, Any] = {"cache": server.url, "cache_secret": SECRET, "on_failure": "refuse", "grace": 0.5}
+    return SharedRevocations(**{**settings, "poll_interval": 0.05, **changes})
+
+
+@asynccontextmanager
+async def started(*lists: SharedRevocations) -> AsyncIterator[None]:
+    """All lists at work."""
+    for revocations in lists:
+        await revocations.start()
+    try:
+        yield
+    finally:
+        for revocations in lists:
+            await revocations.aclose()
+
+
+def who(jti: str = "t1") -> Principal:
+    """A principal whose token was verified."""
+    now = time.time()
+    claims = {"iss": ISSUER, "sub": "ada", "sid": "s1", "jti": jti, "iat": now - 10, "exp": now + 300}
+    return Principal.from_verified_claims(claims, "k1")
+
+
+def verdict(revocations: SharedRevocations, principal: Principal) -> Refusal | None:
+    """Why the principal is refused, or None."""
+    try:
+        revocations.check(principal)
+    except AuthError as error:
+        return error.refusal
+    return None
+
+
+def cache_of(server: CacheServer) -> SharedCache:
+    """A hand in the store."""
+    make = backend_factory(server.url, timeout=5)
+    assert make is not None
+    return SharedCache(make, SystemClock(), timeout=5)
+
+
+def test_each_kind_of_revocation_reaches_another_process(server: CacheServer, run: Run) -> None:
+    """By token, subject, session and key; also what was revoked before the other process started."""
+
+    async def use() -> None:
+        one, two = shared(server), shared(server)
+        async with started(one):
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            one.revoke_subject(ISSUER, "eve", before=time.time())
+            await one.flush()
+            async with started(two):
+                assert verdict(two, who("t1")) is Refusal.TOKEN_REVOKED
+                assert verdict(two, who("t2")) is None
+                one.revoke_session(ISSUER, "s1", before=time.time())
+                await eventually(lambda: verdict(two, who("t2")) is Refusal.TOKEN_REVOKED, "the session's end")
+                two.revoke_key(ISSUER, "k2")
+                await two.flush()
+                await eventually(lambda: len(one) == 4, "the way back")
+
+    run(use())
+
+
+def test_a_revocation_reaches_remembered_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
+    """With the intervals that are the default; measured from the call in one process to the effect in another."""
+
+    async def use(jti: str) -> float:
+        one = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        two = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        policy = TrustedIssuer(ISSUER, audience="a", jwks={"keys": [KEY.public_jwk()]})
+        ends = time.time() + 300
+        claims = {"iss": ISSUER, "aud": "a", "sub": "ada", "jti": jti, "exp": ends}
+        token = sign_segments(json_octets({"alg": "ES256", "kid": KEY.kid}), json_octets(claims), KEY)
+        async with Verifier(policy, revocations=two) as verifier, started(one):
+            ended: asyncio.Future[AuthError] = asyncio.get_running_loop().create_future()
+            verifier.watch(verifier.verify_now(token), ended.set_result)
+            assert verifier.verify_now(token) is verifier.verify_now(token)
+            began = time.monotonic()
+            one.revoke_token(ISSUER, jti, until=ends)
+            assert (await asyncio.wait_for(ended, 30)).refusal is Refusal.TOKEN_REVOKED
+            took = time.monotonic() - began
+            with pytest.raises(AuthError) as refused:
+                verifier.verify_now(token)
+            assert refused.value.refusal is Refusal.TOKEN_REVOKED
+        return took
+
+    # Best of three: other tests may have the machine's two cores at the moment.
+    assert min(run(use(jti)) for jti in ("t1", "t2", "t3")) < 1.0
+
+
+def test_many_processes_lose_nothing_however_they_write(valkey: Valkey, run: Run) -> None:
+    """Real processes revoke at the same time; a late one learns all of it."""
+    settings = json.dumps({"cache": valkey.url, "secret": SECRET.decode(), "issuer": ISSUER})
+    command = [sys.executable, "-m", "tests.core.revocation.revoking_member", settings]
+    members = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
+        for _ in range(3)
+    ]
+    names = [[f"{member}-{number}" for number in range(40)] for member in range(3)]
+    threads = [
+        threading.Thread(target=member.communicate, args=("".join(f"{name}\n" for name in mine), 60))
+        for member, mine in zip(members, names, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [member.returncode for member in members] == [0, 0, 0]
+
+    async def use() -> None:
+        late = shared(valkey)
+        async with started(late):
+            assert len(late) == 120
+            assert all(verdict(late, who(name)) is Refusal.TOKEN_REVOKED for mine in names for name in mine)
+
+    run(use())
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("refuse", Refusal.REVOCATION_UNAVAILABLE), ("accept", None)])
+def test_when_the_store_fails_the_operators_choice_holds(
+    valkey: Valkey, run: Run, choice: str, expected: Refusal | None
+) -> None:
+    """Killed, and hanging: closed or open as chosen, said in the health, and over as soon as the store is back."""
+
+    async def use() -> None:
+        revocations = shared(valkey, on_failure=choice)
+        policy = TrustedIssuer(ISSUER, audience="a", jwks={"keys": [KEY.public_jwk()]})
+        async with Verifier(policy, revocations=revocations) as verifier:
+            revocations.revoke_token(ISSUER, "bad", until=time.time() + 300)
+            await revocations.flush()
+            for fail, mend in ((valkey.stop, valkey.start), (valkey.hang, valkey.go_on)):
+                await asyncio.to_thread(fail)
+                await eventually(lambda: not revocations._up, "the failure")
+                assert verdict(revocations, who("good")) is expected
+                assert verdict(revocations, who("bad")) is not None
+                assert verifier.ready == (choice == "accept")
+                assert ("refusing all tokens" in verifier.health().revocations) == (choice == "refuse")
+                assert "store: ok" not in verifier.health().revocations
+                with pytest.raises(RevocationNotSharedError):
+                    await revocations.flush()
+                await asyncio.to_thread(mend)
+                await eventually(lambda: revocations._up, "the recovery")
+                assert verdict(revocations, who("good")) is None
+                assert verifier.health().revocations == "1 entries, store: ok"
+
+    run(use())
+
+
+def test_a_watch_and_a_remembered_token_end_where_the_choice_is_to_refuse(valkey: Valkey, run: Run) -> None:
+    """Closed means closed: no remembered verification and no live stream outlives the knowledge about it."""
+
+    async def use() -> None:
+        policy = TrustedIssuer(ISSUER, audience="a", jwks={"keys": [KEY.public_jwk()]})
+        claims = {"iss": ISSUER, "aud": "a", "exp": time.time() + 300}
+        token = sign_segments(json_octets({"alg": "ES256", "kid": KEY.kid}), json_octets(claims), KEY)
+        async with Verifier(policy, revocations=shared(valkey)) as verifier:
+            ended: asyncio.Future[AuthError] = asyncio.get_running_loop().create_future()
+            verifier.watch(await verifier.verify(token), ended.set_result)
+            await asyncio.to_thread(valkey.stop)
+            error = await asyncio.wait_for(ended, 30)
+            assert error.refusal is Refusal.REVOCATION_UNAVAILABLE
+            assert error.retry_after is not None
+            with pytest.raises(AuthError) as refused:
+                verifier.verify_now(token)
+            assert refused.value.refusal is Refusal.REVOCATION_UNAVAILABLE
+
+    run(use())
+
+
+def test_what_was_revoked_while_the_store_was_down_is_shared_when_it_is_back(valkey: Valkey, run: Run) -> None:
+    """The store comes back empty: each process puts back what it knows, also what it could not share before."""
+
+    async def use() -> None:
+        one, two = shared(valkey), shared(valkey)
+        async with started(one, two):
+            one.revoke_token(ISSUER, "before", until=time.time() + 300)
+            await one.flush()
+            await eventually(lambda: len(two) == 1, "the first")
+            await asyncio.to_thread(valkey.stop)
+            await eventually(lambda: not one._up and not two._up, "the failure")
+            one.revoke_token(ISSUER, "one", until=time.time() + 300)
+            two.revoke_token(ISSUER, "two", until=time.time() + 300)
+            assert "not shared yet" in one.health()
+            await asyncio.to_thread(valkey.start)
+            await eventually(lambda: len(one) == 3 and len(two) == 3, "the exchange")
+        late = shared(valkey)
+        async with started(late):
+            assert len(late) == 3
+
+    run(use())
+
+
+def test_nothing_is_lost_when_the_store_dies_under_load(valkey: Valkey, run: Run) -> None:
+    """Three processes revoke all the time while the server is killed and started again, empty, three times."""
+
+    async def use() -> None:
+        lists = [shared(valkey) for _ in range(3)]
+        revoked: list[str] = []
+        done = False
+
+        async def load(number: int) -> None:
+            while not done:
+                name = f"{number}-{len(revoked)}"
+                lists[number].revoke_token(ISSUER, name, until=time.time() + 300)
+                revoked.append(name)
+                await asyncio.sleep(0.002)
+
+        async with started(*lists):
+            loads = [asyncio.create_task(load(number)) for number in range(3)]
+            for _ in range(3):
+                seen = len(revoked)
+                await eventually(lambda seen=seen: len(revoked) > seen + 100, "some load")  # type: ignore[misc]
+                await asyncio.to_thread(valkey.stop)
+                await eventually(lambda: not any(one._up for one in lists), "the failure")
+                await asyncio.to_thread(valkey.start)
+                await eventually(lambda: all(one._up for one in lists), "the recovery")
+            done = True
+            await asyncio.gather(*loads)
+            await eventually(lambda: all(len(one) == len(revoked) for one in lists), "the exchange")
+        late = shared(valkey)
+        async with started(late):
+            await eventually(lambda: len(late) == len(revoked), "all of it")
+
+    run(use())
+
+
+def test_a_long_log_is_begun_anew_and_nobody_misses_anything(
+    server: CacheServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new process reads a short log, however many revocations there were in a week."""
+    monkeypatch.setattr("bearward.revocation.log._BEGIN_ANEW_BEYOND", 20)
+
+    async def use() -> None:
+        one, two = shared(server), shared(server)
+        async with started(one, two):
+            for number in range(60):
+                revoking = (one, two)[number % 2]
+                revoking.revoke_token(ISSUER, f"t{number}", until=time.time() + 300)
+                await revoking.flush()
+            await eventually(lambda: len(one) == len(two) == 60, "the exchange")
+            assert one._log._next < 60
+        late = shared(server)
+        async with started(late):
+            assert len(late) == 60
+
+    run(use())
+
+
+def test_entries_that_the_store_lost_are_put_back(valkey: Valkey, run: Run) -> None:
+    """A store that evicts makes a gap, at which a new process would stop reading: the log is begun anew instead."""
+
+    async def use() -> None:
+        one = shared(valkey)
+        hand = cache_of(valkey)
+        async with started(one):
+            for number in range(5):
+                one.revoke_token(ISSUER, f"t{number}", until=time.time() + 300)
+                await one.flush()
+            place = f"{LOG}:{one._log._id}:2"
+            (text,) = await hand.get([place])
+            assert text is not None
+            await hand.release(place, text)
+            late = shared(valkey)
+            async with started(late):
+                await eventually(lambda: len(late) == 5, "what was behind the gap, and in it")
+                late.revoke_token(ISSUER, "new", until=time.time() + 300)
+                await late.flush()
+                await eventually(lambda: len(one) == 6, "that both write to the same log")
+        await hand.aclose()
+
+    run(use())
+
+
+@pytest.mark.parametrize("forged", ["", "x", "00 []", "é [", '[["jti","https://login.example","t9",null,null]]'])
+def test_whoever_can_write_the_store_can_revoke_nothing(valkey: Valkey, run: Run, forged: str) -> None:
+    """An entry that is not authentic is passed over and counted; the ones behind it are read."""
+
+    async def use() -> None:
+        one, two = shared(valkey), shared(valkey)
+        hand = cache_of(valkey)
+        async with started(one, two):
+            await hand.put(f"{LOG}:{one._log._id}:1", forged, 60)
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            await one.flush()
+            await eventually(lambda: len(two) == 1, "the entry behind it")
+            assert "1 entries in the store refused" in two.health()
+            assert verdict(two, who("t9")) is None
+        await hand.aclose()
+
+    run(use())
+
+
+def test_an_entry_cannot_be_moved(valkey: Valkey, run: Run) -> None:
+    """A copy of an authentic entry in another place is not authentic there."""
+
+    async def use() -> None:
+        one, other = shared(valkey), shared(valkey, name="other")
+        hand = cache_of(valkey)
+        async with started(one, other):
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            await one.flush()
+            (text,) = await hand.get([f"{LOG}:{one._log._id}:1"])
+            assert text is not None
+            await hand.put(f"bearward:revocations:other:{other._log._id}:1", text, 60)
+            await eventually(lambda: other._log.refused == 1, "the refusal")
+            assert len(other) == 0
+        await hand.aclose()
+
+    run(use())
+
+
+def test_a_list_of_another_secret_is_a_failure_and_is_left_alone(valkey: Valkey, run: Run) -> None:
+    """Two fleets with one name and two secrets: the second says so, and does not overwrite the first."""
+
+    async def use() -> None:
+        one, stranger = shared(valkey), shared(valkey, cache_secret=b"another-secret-of-theirs")
+        async with started(one):
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            await one.flush()
+            async with started(stranger):
+                assert verdict(stranger, who()) is Refusal.REVOCATION_UNAVAILABLE
+                assert "not authentic" in stranger.health()
+            one.revoke_token(ISSUER, "t2", until=time.time() + 300)
+            await one.flush()
+
+    run(use())
+
+
+def test_revoking_works_from_any_thread_and_any_loop(valkey: Valkey, run: Run) -> None:
+    """`add` is synchronous; `flush` may be awaited on another event loop than the verifier's."""
+
+    async def use() -> None:
+        one = shared(valkey)
+
+        def elsewhere() -> None:
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            asyncio.run(one.flush())
+
+        async with started(one):
+            await asyncio.to_thread(elsewhere)
+            assert not one._unshared
+
+    run(use())
+
+
+def test_before_the_start_and_after_the_end_the_store_counts_as_failed(valkey: Valkey, run: Run) -> None:
+    """A verifier that nobody started knows nothing about revocation, and must not pretend to."""
+
+    async def use() -> None:
+        one = shared(valkey)
+        assert verdict(one, who()) is Refusal.REVOCATION_UNAVAILABLE
+        with pytest.raises(RevocationNotSharedError):
+            await one.flush()
+        for _ in range(2):
+            async with started(one):
+                assert verdict(one, who()) is None
+            assert verdict(one, who()) is Refusal.REVOCATION_UNAVAILABLE
+
+    run(use())
+
+
+def test_one_list_serves_two_verifiers(valkey: Valkey, run: Run) -> None:
+    """The list is closed with the last of them."""
+
+    async def use() -> None:
+        one = shared(valkey)
+        policy = TrustedIssuer(ISSUER, audience="a", jwks={"keys": [KEY.public_jwk()]})
+        async with Verifier(policy, revocations=one):
+            async with Verifier(policy, revocations=one):
+                pass
+            assert verdict(one, who()) is None
+        assert verdict(one, who()) is Refusal.REVOCATION_UNAVAILABLE
+
+    run(use())
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"on_failure": "maybe"}, "on_failure"),
+        ({"on_failure": None}, "on_failure"),
+        ({"cache_secret": b"short"}, "cache_secret"),
+        ({"cache_secret": "0123456789abcdef"}, "cache_secret"),
+        ({"cache": "memory://"}, "cache"),
+        ({"cache": "nonsense"}, "cache"),
+        ({"name": "a b"}, "name"),
+        ({"name": ""}, "name"),
+        ({"poll_interval": 2}, "poll_interval"),
+        ({"poll_interval": True}, "poll_interval"),
+        ({"grace": -1}, "grace"),
+        ({"grace": "1"}, "grace"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_refuses_to_be_made(changes: dict[str, Any], setting: str) -> None:
+    """The error names the setting, and shows no value."""
+    good: dict[str, Any] = {"cache": "redis://cache", "cache_secret": SECRET, "on_failure": "refuse"}
+    with pytest.raises(ConfigurationError) as refused:
+        SharedRevocations(**{**good, **changes})
+    assert refused.value.setting == setting
+
+
+def test_the_choice_has_no_default() -> None:
+    """Closed or open is for the operator to say."""
+    with pytest.raises(TypeError, match="on_failure"):
+        SharedRevocations(cache="redis://cache", cache_secret=SECRET)  # type: ignore[call-arg]

@@ -1,0 +1,144 @@
+"""Watches: whoever holds a live call is told once when its token has ended, and why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from bearward import AuthError, JWKSOptions, Refusal, TrustedIssuer, Verifier
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+
+AUDIENCE = "https://api.example"
+
+
+@pytest.fixture
+def issuer() -> Iterator[LocalIssuer]:
+    """An issuer that is up."""
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        yield issuer
+
+
+async def revoke(verifier: Verifier, issuer: LocalIssuer) -> None:
+    """Revoke all that ada was given."""
+    verifier.revocations.revoke_subject(issuer.url, "ada", before=verifier.now() + 1)
+
+
+async def withdraw(verifier: Verifier, issuer: LocalIssuer) -> None:
+    """Withdraw the key that signed, and let the verifier see it."""
+    issuer.withdraw(issuer.key())
+    issuer.rotate()
+    await verifier.verify(issuer.mint())
+
+
+async def wait(verifier: Verifier, issuer: LocalIssuer) -> None:
+    """The token of this case lives one second."""
+
+
+@pytest.mark.parametrize(
+    ("event", "lifetime", "refusal"),
+    [
+        (revoke, 300, Refusal.TOKEN_REVOKED),
+        (withdraw, 300, Refusal.KEY_WITHDRAWN),
+        (wait, 1, Refusal.TOKEN_EXPIRED),
+    ],
+)
+def test_a_watch_tells_once_why_its_token_has_ended(
+    issuer: LocalIssuer,
+    run: Run,
+    event: Callable[[Verifier, LocalIssuer], Awaitable[None]],
+    lifetime: float,
+    refusal: Refusal,
+) -> None:
+    """Expiry, the withdrawal of the key and revocation each end a watch, with their own code."""
+
+    async def use() -> list[AuthError]:
+        async with _verifier(issuer) as verifier:
+            told: list[AuthError] = []
+            ended = asyncio.Event()
+
+            def on_end(error: AuthError) -> None:
+                told.append(error)
+                ended.set()
+
+            verifier.watch(await verifier.verify(issuer.mint(sub="ada", lifetime=lifetime)), on_end)
+            await event(verifier, issuer)
+            await asyncio.wait_for(ended.wait(), 30)
+            await revoke(verifier, issuer)
+            await asyncio.sleep(0)
+            return told
+
+    assert [error.refusal for error in run(use())] == [refusal]
+
+
+@pytest.mark.parametrize(("event", "refusal"), [(revoke, Refusal.TOKEN_REVOKED), (withdraw, Refusal.KEY_WITHDRAWN)])
+def test_a_watch_that_begins_too_late_tells_at_once(
+    issuer: LocalIssuer, run: Run, event: Callable[[Verifier, LocalIssuer], Awaitable[None]], refusal: Refusal
+) -> None:
+    """What ended the token between its verification and the watch is not missed: nobody would tell of it again."""
+
+    async def use() -> Refusal:
+        async with _verifier(issuer) as verifier:
+            principal = await verifier.verify(issuer.mint(sub="ada"))
+            await event(verifier, issuer)
+            ended: asyncio.Future[AuthError] = asyncio.get_running_loop().create_future()
+            verifier.watch(principal, ended.set_result)
+            return (await asyncio.wait_for(ended, 30)).refusal
+
+    assert run(use()) is refusal
+
+
+def test_a_watch_that_was_closed_tells_nothing(issuer: LocalIssuer, run: Run) -> None:
+    """After `close` nothing is told, and closing twice is harmless."""
+
+    async def use() -> list[AuthError]:
+        async with _verifier(issuer) as verifier:
+            told: list[AuthError] = []
+            watch = verifier.watch(await verifier.verify(issuer.mint(sub="ada")), told.append)
+            watch.close()
+            watch.close()
+            await revoke(verifier, issuer)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return told
+
+    assert run(use()) == []
+
+
+def test_a_watch_goes_on_under_a_newer_token(issuer: LocalIssuer, run: Run) -> None:
+    """`extend` moves the end to that of the new token, which is then the one that is watched."""
+
+    async def use() -> Refusal:
+        async with _verifier(issuer) as verifier:
+            ended: asyncio.Future[AuthError] = asyncio.get_running_loop().create_future()
+            first = await verifier.verify(issuer.mint(sub="ada", lifetime=1))
+            longer = await verifier.verify(issuer.mint(sub="ada", lifetime=300))
+            watch = verifier.watch(first, ended.set_result)
+            watch.extend(longer)
+            assert watch.principal is longer
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(ended), first.expires_at - verifier.now() + 0.5)
+            await revoke(verifier, issuer)
+            return (await asyncio.wait_for(ended, 30)).refusal
+
+    assert run(use()) is Refusal.TOKEN_REVOKED
+
+
+def test_a_leeway_lets_a_watch_go_on_that_long(issuer: LocalIssuer, run: Run) -> None:
+    """With a leeway the end comes that much later than the token's own."""
+
+    async def use() -> float:
+        async with _verifier(issuer) as verifier:
+            ended: asyncio.Future[AuthError] = asyncio.get_running_loop().create_future()
+            principal = await verifier.verify(issuer.mint(lifetime=1))
+            verifier.watch(principal, ended.set_result, leeway=1.0)
+            await asyncio.wait_for(ended, 30)
+            return verifier.now() - principal.expires_at
+
+    assert run(use()) >= 1.0
+
+
+def _verifier(issuer: LocalIssuer) -> Verifier:
+    return Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=JWKSOptions(cooldown=0.0)))
