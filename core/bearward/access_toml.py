@@ -1,0 +1,93 @@
+"""Access rules from a parsed TOML table, for every adapter.
+
+Rule of this file: pure; an unknown word or part is an error, for it may be a restriction that was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bearward.access import Access, as_access, requires
+from bearward.errors import ConfigurationError
+from bearward.requirements import Requirement, any_scope, claim, recent_authentication, scope
+
+__all__ = ["requirement_from_parts", "rule_from_toml", "rules_from_toml"]
+
+_PARTS = ("scopes", "any_scopes", "claims", "acr_values", "max_age")
+
+
+def rules_from_toml(section: Mapping[str, Any], setting: str = "rules") -> dict[str, Access]:
+    """Rules by name (a gRPC method or service, a Sanic route), from a parsed table.
+
+    A rule is `"public"`, `"optional"`, `"authenticated"`, `"deny"`, or a table of what is required, all of it: `scopes`
+    (all), `any_scopes` (one of them), `claims` (name to value or values), `acr_values` and `max_age` in seconds
+    (RFC 9470). Raises `ConfigurationError` that names the rule.
+
+    >>> import tomllib
+    >>> rules_from_toml(tomllib.loads('''
+    ... "/notes.v1.Notes/List" = {scopes = ["notes:read"]}
+    ... "/notes.v1.Notes/*" = {scopes = ["notes:write"], claims = {role = ["editor", "admin"]}}
+    ... "notes.v1.Info" = "public"
+    ... '''))["/notes.v1.Notes/*"]
+    requires(scope('notes:write') & claim('role', 'editor', 'admin'))
+    """
+    if not isinstance(section, Mapping):
+        raise ConfigurationError(setting, "must be a table of rules")
+    return {name: rule_from_toml(f"{setting}[{name!r}]", value) for name, value in section.items()}
+
+
+def rule_from_toml(setting: str, value: object) -> Access:
+    """The rule that one value of the table means; raises `ConfigurationError` that names `setting`."""
+    if isinstance(value, str):
+        return as_access(value, setting)
+    if not isinstance(value, Mapping):
+        must = "must be 'public', 'optional', 'authenticated', 'deny' or a table of requirements"
+        raise ConfigurationError(setting, must)
+    unknown = sorted(set(value) - set(_PARTS))
+    if unknown:
+        raise ConfigurationError(setting, f"has no {', '.join(map(repr, unknown))}; it may have {', '.join(_PARTS)}")
+    return requires(requirement_from_parts(setting, value))
+
+
+def requirement_from_parts(setting: str, parts: Mapping[str, Any]) -> Requirement:
+    """The requirement that asks for all of `parts`; raises `ConfigurationError` naming `setting` if it asks nothing."""
+    required: list[Requirement] = [
+        _named(setting, part, build, _strings(setting, part, parts[part]))
+        for part, build in (("scopes", scope), ("any_scopes", any_scope))
+        if part in parts
+    ]
+    required += _claims(setting, parts.get("claims", {}))
+    recent = {part: parts[part] for part in ("max_age", "acr_values") if part in parts}
+    if "acr_values" in recent:
+        recent["acr_values"] = _strings(setting, "acr_values", recent["acr_values"])
+    if recent:
+        required.append(recent_authentication(**recent))
+    if not required:
+        raise ConfigurationError(setting, "requires nothing: write 'authenticated' if any verified caller may")
+    whole = required[0]
+    for requirement in required[1:]:
+        whole = whole & requirement
+    return whole
+
+
+def _claims(setting: str, claims: object) -> list[Requirement]:
+    if not isinstance(claims, Mapping):
+        raise ConfigurationError(f"{setting}.claims", "must map names of claims to values")
+    return [
+        _named(setting, "claims", claim, (name, *(values if isinstance(values, list | tuple) else (values,))))
+        for name, values in claims.items()
+    ]
+
+
+def _named(setting: str, part: str, build: Callable[..., Requirement], values: Sequence[Any]) -> Requirement:
+    try:
+        return build(*values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{setting}.{part}", error.requirement) from error
+
+
+def _strings(setting: str, part: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or any(not isinstance(item, str) for item in value):
+        raise ConfigurationError(f"{setting}.{part}", "must be a list of strings")
+    return tuple(value)
