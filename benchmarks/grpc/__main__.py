@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -32,6 +31,7 @@ import grpc
 
 from bearward.testing import LocalIssuer
 from benchmarks.grpc.server import AUDIENCE, MESSAGES, SERVICE
+from benchmarks.results import save
 
 HERE = Path(__file__).parent
 BODY = b"hello, world"
@@ -93,15 +93,8 @@ def main() -> None:
     results = {loop: measured(loop, given.repetitions, given.calls) for loop in given.loop or ("asyncio", "uvloop")}
     print(table(results))
     if given.write:
-        about = {
-            "python": platform.python_version(),
-            "grpcio": grpc.__version__,
-            "repetitions": given.repetitions,
-            "calls": given.calls,
-            "unit": "microseconds of server CPU per call (streaming: per message)",
-        }
-        (HERE / "results.json").write_text(json.dumps({"about": about, "loops": results}, indent=1) + "\n")
-        (HERE / "results.md").write_text(table(results) + "\n")
+        unit = "microseconds of server CPU per call (streaming: per message)"
+        save("grpc", results, [table(results)], repetitions=given.repetitions, calls=given.calls, unit=unit)
 
 
 def measured(loop: str, repetitions: int, calls: int) -> dict[str, dict[str, float]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from benchmarks.compare import write
 from benchmarks.http.run import run
-from benchmarks.results import write
 
 
 def main() -> None:

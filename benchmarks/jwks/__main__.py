@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from benchmarks.jwks.fleet import PROCESSES, REQUESTS, VERIFIERS, cold_fleet, kinds
 from benchmarks.jwks.flood import flood, p99
 from benchmarks.jwks.memory import growth
 from benchmarks.jwks.rotation import herd, rotations
-from benchmarks.results import machine
-
-_RESULTS = Path(__file__).parent
+from benchmarks.results import machine, save
 
 Figure = tuple[str, float, float, str]
 """What, how much, at most, of what."""
@@ -64,8 +60,7 @@ def main() -> int:
         print(lines[-1], flush=True)
     if not quick:
         named = ", ".join(f"{name} {value}" for name, value in machine().items())
-        (_RESULTS / "results.md").write_text("\n".join([*lines, "", named, ""]))
-        (_RESULTS / "results.json").write_text(json.dumps({"machine": machine(), "figures": measured}, indent=1) + "\n")
+        save("jwks", measured, [*lines, "", named])
     return 0 if all(figure["value"] <= figure["at_most"] for figure in measured) else 1
 
 

@@ -7,8 +7,9 @@ import os
 import warnings
 from pathlib import Path
 
+from benchmarks.compare import write
 from benchmarks.library.run import run, write_pyperf
-from benchmarks.results import RESULTS, write
+from benchmarks.results import RESULTS
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     results = run(quick=arguments.quick)
     keep = arguments.no_write or arguments.quick
     RESULTS.mkdir(exist_ok=True)
-    write_pyperf(results, Path(os.devnull) if keep else RESULTS / "library.pyperf.json")
+    write_pyperf(results, Path(os.devnull) if keep else RESULTS / "library-pyperf.json")
     write("library", results, keep=keep)
 
 

@@ -1,6 +1,6 @@
 """CPU time per request of a guarded Sanic route, beside the same route unguarded.
 
-    python -m benchmarks.sanic.run [rounds] [seconds]
+    python -m benchmarks.sanic [rounds] [seconds]
 
 One worker on one core, `wrk` on another; the server's utime + stime over the requests it answered, so that what else
 the machine does matters little. The cases run in a new random order each round; ratios are of paired medians.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import random
 import re
 import signal
@@ -19,10 +18,11 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bearward.testing import LocalIssuer
+from benchmarks.results import save
 from benchmarks.sanic.served import AUDIENCE
 
 HERE = Path(__file__).parent
@@ -132,7 +132,7 @@ def _token(issuer: LocalIssuer, number: int) -> str:
 
 
 def main() -> None:
-    """Measure, print a table, write results.json."""
+    """Measure, print a table, keep the results."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 8
     seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     seen: dict[str, list[float]] = {case.name: [] for case in CASES}
@@ -151,8 +151,8 @@ def main() -> None:
 
 
 def report(seen: dict[str, list[float]], rounds: int, seconds: int, length: int) -> None:
-    """The table and the file."""
-    results = []
+    """The table, printed and kept."""
+    results: list[dict[str, Any]] = []
     for case in CASES:
         base = seen[case.base] if case.base else None
         ratio = None if base is None else statistics.median(seen[case.name]) / statistics.median(base)
@@ -169,16 +169,17 @@ def report(seen: dict[str, list[float]], rounds: int, seconds: int, length: int)
             "at_most": case.at_most,
         })  # fmt: skip
         print(json.dumps(results[-1]))
-    setting = {
-        "rounds": rounds,
-        "seconds": seconds,
-        "token_length": length,
-        "python": platform.python_version(),
-        "sanic": version("sanic"),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-    }
-    (HERE / "results.json").write_text(json.dumps({"setting": setting, "results": results}, indent=2) + "\n")
+    save("sanic", results, table(results), rounds=rounds, seconds=seconds, token_length=length, cpus=os.cpu_count())
+
+
+def table(results: list[dict[str, Any]]) -> list[str]:
+    """The results in Markdown: CPU time by request, and beside what it is measured."""
+    head = [
+        "| case | µs, median | µs, least | beside | ratio, paired | at most |",
+        "| --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    columns = ("case", "cpu_us_median", "cpu_us_min", "base", "median_of_paired_ratios", "at_most")
+    return [*head, *("| " + " | ".join(str(row[name] or "") for name in columns) + " |" for row in results)]
 
 
 if __name__ == "__main__":
