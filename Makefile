@@ -8,6 +8,9 @@ TYPED := bearward $(notdir $(wildcard grpc_adapter/bearward_grpc sanic_adapter/b
 # pyright looks for the package in the first Python of PATH, whatever its settings say.
 VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PATH" pyright --ignoreexternal --verifytypes
 ARGS ?=
+# Two tiers of tests on this many processes; each takes the next test when it is idle.
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: help
 help: ## say what can be done here
@@ -24,13 +27,17 @@ run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops
 	@exec $(PY) -m samples.run $(ARGS)
 
 .PHONY: test
-test: venv ## run the tests (ARGS="-k expired" picks some)
-	$(PY) -m pytest $(ARGS)
+test: venv ## the quick tier of the tests, within three minutes (ARGS="-k expired" picks some)
+	$(PYTEST) --tier quick $(ARGS)
 
 .PHONY: check
-check: lint types contracts test ## all of lint, types, contracts and test
+check: lint types contracts test-all ## lint, types, contracts, and every test
 
 ##@ What check is made of, and what helps with it
+
+.PHONY: test-all
+test-all: venv ## both tiers of the tests: all there are
+	$(PYTEST) $(ARGS)
 
 .PHONY: lint
 lint: venv ## style and format
@@ -77,7 +84,7 @@ fuzz: venv ## fuzz the core for FUZZ_SECONDS (60); what crashes becomes a test
 	$(PY) -m tests.fuzz $(ARGS)
 
 .PHONY: differential
-differential: venv ## write docs/differential.md anew: what joserfc and PyJWT say about the same tokens
+differential: venv ## write docs/evidence/differential.md anew: what joserfc and PyJWT say about the same tokens
 	$(PY) -m tests.differential
 
 .PHONY: mutation
@@ -88,7 +95,7 @@ mutation: venv ## change the pure files in every small way and see whether a tes
 INTEROP := $(or $(INTEROP_HOME),.cache/interop)
 
 .PHONY: interop
-interop: ## other people's issuers, clients and proxies against both samples; writes docs/interop.md (ARGS="envoy" picks)
+interop: ## other people's issuers, clients and proxies against both samples; writes docs/evidence/interop.md (ARGS="envoy" picks)
 	$(PYTHON) tests/interop/install.py
 	$(INTEROP)/venv/bin/python -m tests.interop $(ARGS)
 

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import pytest
 from blockbuster import blockbuster_ctx
 
+pytest_plugins = ["tests.tiers"]
+
 OURS = ("bearward", "bearward_grpc", "bearward_sanic")
 THREADED = ("bearward.testing",)  # starts servers and waits for them: meant to block
 LOOPS = ("asyncio", "uvloop")

@@ -1,7 +1,7 @@
 """`python tools/mutation.py`: change the pure files in every small way, and see whether a test notices (mutmut 3).
 
 Rules of this file: it works on a copy below `.cache`, laid out as mutmut wants it, and never touches the tree. Who
-survives must be explained in `tools/mutation_reasons.toml`; `docs/mutation.md` is written from both. The exit code is 1
+survives must be explained in `tools/mutation_reasons.toml`; `docs/evidence/mutation.md` is written from both. The exit code is 1
 where a survivor has no explanation. It takes long: `python tools/mutation.py jose/jwk.py policy.py` runs the named files
 only and keeps what earlier runs found out about the others; `--report` runs none. The page needs all of them.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 WORK = TOP / ".cache" / "mutation"
-PAGE = TOP / "docs" / "mutation.md"
+PAGE = TOP / "docs" / "evidence" / "mutation.md"
 REASONS = TOP / "tools" / "mutation_reasons.toml"
 FOUND = TOP / ".cache" / "mutants"
 PURE = (

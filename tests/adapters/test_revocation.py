@@ -26,6 +26,8 @@ from tests.adapters.fleet_member import AUDIENCE, SERVICE
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import Valkey
 
+pytestmark = pytest.mark.thorough
+
 ISSUER, SECRET = "https://login.example", b"0123456789abcdef"
 KEY = SigningKey.generate("ES256", kid="k")
 WAIT = 30.0

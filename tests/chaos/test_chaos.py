@@ -13,7 +13,7 @@ from tests.chaos.traffic import Tally
 PICKED = ["issuer down", "flood while the issuer is down", "half published", "cache killed", "cache poisoned"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_nothing_good_is_refused_and_nothing_bad_accepted() -> None:
     """Under each fault, and a withdrawn key at the end: the verdicts stay right, and the servers recover."""

@@ -1,6 +1,6 @@
 """The very edges of rules, where an off-by-one or a dropped case would go unnoticed elsewhere.
 
-Each test here once was the answer to a change of the code that no other test noticed (see docs/mutation.md).
+Each test here once was the answer to a change of the code that no other test noticed (see docs/evidence/mutation.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The edges of keys and of verification: coordinates with and without their zeros, two keys of one name, one verdict.
 
-Each test here once was the answer to a change of the code that no other test noticed (see docs/mutation.md).
+Each test here once was the answer to a change of the code that no other test noticed (see docs/evidence/mutation.md).
 """
 
 from __future__ import annotations

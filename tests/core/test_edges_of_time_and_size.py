@@ -1,6 +1,6 @@
 """The edges of sizes and of moments: the last that is taken, the first that is not.
 
-Each test here once was the answer to a change of the code that no other test noticed (see docs/mutation.md).
+Each test here once was the answer to a change of the code that no other test noticed (see docs/evidence/mutation.md).
 """
 
 from __future__ import annotations

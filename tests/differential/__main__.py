@@ -1,4 +1,4 @@
-"""`python -m tests.differential`: write docs/differential.md anew."""
+"""`python -m tests.differential`: write docs/evidence/differential.md anew."""
 
 # ruff: noqa: T201  (a command that says what it did)
 
@@ -18,7 +18,7 @@ from tests.differential.reasons import why_accepted, why_refused
 
 __all__ = ["DOCUMENT", "document"]
 
-DOCUMENT = Path("docs/differential.md")
+DOCUMENT = Path("docs/evidence/differential.md")
 
 
 def document(rows: Iterable[Row]) -> str:

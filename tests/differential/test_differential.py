@@ -1,4 +1,4 @@
-"""What we accept, joserfc and PyJWT accept with the same claims; where they are laxer, docs/differential.md says why."""
+"""What we accept, joserfc and PyJWT accept with the same claims; where they are laxer, docs/evidence/differential.md says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.interop [ROW …]`: run the rows, write `docs/interop.md`, and fail where a verdict is wrong.
+"""`python -m tests.interop [ROW …]`: run the rows, write `docs/evidence/interop.md`, and fail where a verdict is wrong.
 
 Rule of this file: without names all rows run, and only then the table and `ran.json` are written.
 """
@@ -14,7 +14,7 @@ from tests.interop.runner import faults, run, say, stop_when_told
 from tests.interop.table import table
 
 RAN = manifest.HERE / "ran.json"
-TABLE = manifest.TOP / "docs" / "interop.md"
+TABLE = manifest.TOP / "docs" / "evidence" / "interop.md"
 
 
 def main(names: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""The table of `docs/interop.md`: what ran, against what, and what came out.
+"""The table of `docs/evidence/interop.md`: what ran, against what, and what came out.
 
 Rule of this file: nothing in it depends on the machine or on the hour, so that two runs that saw the same write the
 same.
@@ -18,7 +18,7 @@ _HEAD = """<!-- Written by `make interop`; not by hand. -->
 
 Each row is software that nobody here wrote, run for real on loopback against the two sample servers. Rows *by shape*
 are issuers that cannot be run here: their documents, keys and tokens as their own documentation shows them, and trusted
-as [issuers.md](issuers.md) says. A *case* is one token or call; a *verdict* is what one transport answered to it. A right
+as [issuers.md](../issuers.md) says. A *case* is one token or call; a *verdict* is what one transport answered to it. A right
 answer is the verdict that was written down before: accepted with exactly the token's claims, or refused with exactly
 this code, status and challenge.
 

@@ -198,10 +198,10 @@ def test_an_outcome_that_did_not_run_has_no_verdicts() -> None:
 
 
 def test_the_page_is_of_the_run_that_is_written_down() -> None:
-    """`docs/interop.md` and `ran.json` are committed together, and nothing was wrong."""
+    """`docs/evidence/interop.md` and `ran.json` are committed together, and nothing was wrong."""
     known = ran.load(manifest.HERE / "ran.json")
     cases = sum(row["cases"] for row in known.values())
-    page = (manifest.TOP / "docs" / "interop.md").read_text(encoding="utf-8")
+    page = (manifest.TOP / "docs" / "evidence" / "interop.md").read_text(encoding="utf-8")
     assert re.search(
         rf"^{len(known)} rows ran, 0 did not: {cases} cases, \d+ verdicts right, 0 wrong\.$", page, re.MULTILINE
     )

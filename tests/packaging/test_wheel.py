@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 PACKAGES = {"bearward", "bearward_grpc", "bearward_sanic"}
 EXTRAS = {"all", "grpc", "grpc-status", "memcached", "redis", "samples", "sanic"}
 NEEDS = {

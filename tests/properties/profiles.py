@@ -1,25 +1,38 @@
-"""How hard the properties are tried: a short, repeatable run by default, a long, random one where it is asked for.
+"""How hard the properties are tried: two profiles that repeat, and a long one that draws new examples each time.
 
-Rule of this file: `BEARWARD_PROPERTIES=long` multiplies the examples by fifty and draws new ones each time; without
-it the same examples run on every machine, so that a failure in continuous integration is a failure everywhere.
+Rules of this file: `quick` is what `make test` runs and `thorough` what `make check` runs; both try the same examples on
+every machine, so that a failure in continuous integration is a failure everywhere. `BEARWARD_PROPERTIES=long` multiplies
+the examples of `thorough` by fifty, and no two runs are the same.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ["LONG", "examples"]
+__all__ = ["PROFILE", "examples"]
 
-LONG = os.environ.get("BEARWARD_PROPERTIES") == "long"
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How many examples, as a factor on what the property asks for, and whether they are the same each time."""
+
+    factor: float
+    repeats: bool = True
+
+
+PROFILES = {"quick": Profile(factor=0.1), "thorough": Profile(factor=1), "long": Profile(factor=50, repeats=False)}
+PROFILE = PROFILES[os.environ.get("BEARWARD_PROPERTIES", "thorough")]
+_FEWEST = 10
 
 
 def examples(number: int) -> settings:
-    """The decorator for a property: try `number` examples, or fifty times as many in the long run."""
+    """The decorator for a property: try `number` examples, as the profile multiplies them."""
     return settings(
-        max_examples=number * 50 if LONG else number,
-        derandomize=not LONG,
+        max_examples=max(_FEWEST, int(number * PROFILE.factor)),
+        derandomize=PROFILE.repeats,
         database=None,
         deadline=None,  # two noisy cores say nothing about speed
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

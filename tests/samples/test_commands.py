@@ -23,6 +23,8 @@ from samples.grpc_client import CALLS, Client
 from samples.processes import Process
 from tests.samples.conftest import SCOPES, environment
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 GRANT = {"grant_type": "client_credentials", "client_id": "ada", "scope": SCOPES}
 

@@ -30,6 +30,8 @@ from tests.samples.servers import (
     until_heard,
 )
 
+pytestmark = pytest.mark.thorough
+
 QUICK = "[[issuers]]\nissuer = '{issuer}'\naudience = '{audience}'\nkeys = {{ cooldown = 0.1, max_backoff = 0.1 }}\n"
 ONE_OF_EACH = (SERVERS[0], SERVERS[2])
 NAMES = [" ".join(command) for command in SERVERS]

@@ -30,6 +30,8 @@ from tests.samples.servers import (
     until_heard,
 )
 
+pytestmark = pytest.mark.thorough
+
 SETTINGS = """
 cache = '{cache}'
 cache_secret = 'the same in the whole fleet'

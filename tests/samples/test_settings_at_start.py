@@ -9,6 +9,8 @@ import pytest
 
 from samples.processes import Process
 
+pytestmark = pytest.mark.thorough
+
 GOOD = {"BEARWARD_ISSUER": "http://127.0.0.1:1", "BEARWARD_AUDIENCE": "a"}
 SERVERS = ("samples.http_server", "samples.grpc_server")
 

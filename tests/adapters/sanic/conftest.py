@@ -93,25 +93,44 @@ EXTENDED: list[Wanted] = [
 """With sanic-ext on each server, for what takes its time."""
 
 
+QUICK: list[Wanted] = [
+    ("native", False, False, True),
+    ("uvicorn", True, False, True),
+    ("hypercorn", False, False, True),
+    ("native", False, False, False),
+]
+"""What the quick tier keeps of them: every server once, sanic-ext once, the door before the handlers once."""
+
+
+def _kinds(wanted: list[Wanted]) -> list[Any]:
+    """All but the quick ones are of the second tier: each starts a server of its own and repeats every test on it."""
+    marks = {False: (pytest.mark.thorough,), True: ()}
+    return [pytest.param(kind, marks=marks[kind in QUICK]) for kind in wanted]
+
+
 def _chosen(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
     name, ext, oldest, middleware = request.param
     python = request.getfixturevalue("oldest_python") if oldest else sys.executable
     return running(Kind(name, ext, python, middleware))
 
 
-@pytest.fixture(scope="session", params=[*EVERY_KIND, *ALONE], ids=_ids)
+@pytest.fixture(scope="session", params=_kinds([*EVERY_KIND, *ALONE]), ids=_ids)
 def server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
     """The application under test on every server, on the oldest and the newest Sanic, with and without sanic-ext."""
     return _chosen(request, running)
 
 
-@pytest.fixture(scope="session", params=EVERY_KIND, ids=_ids)
+@pytest.fixture(scope="session", params=_kinds(EVERY_KIND), ids=_ids)
 def crowded_server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
     """The same, always with middleware of the user's."""
     return _chosen(request, running)
 
 
-@pytest.fixture(scope="session", params=[*(k for k in EVERY_KIND if not k[1]), *EXTENDED, ALONE[0], ALONE[2]], ids=_ids)
+@pytest.fixture(
+    scope="session",
+    params=_kinds([*(k for k in EVERY_KIND if not k[1]), *EXTENDED, ALONE[0], ALONE[2]]),
+    ids=_ids,
+)
 def slow_server(request: pytest.FixtureRequest, running: Callable[[Kind], Server]) -> Server:
     """For what takes its time: every server and Sanic, and with sanic-ext every server once."""
     return _chosen(request, running)

@@ -13,7 +13,11 @@ from tests.adapters.sanic.servers import Kind, Server
 SIGNALS = ["http.routing.after", "http.handler.before"]
 
 
-@pytest.fixture(scope="module", params=[(signal, oldest) for oldest in (False, True) for signal in SIGNALS])
+NEWEST = [(signal, False) for signal in SIGNALS]
+OLDEST = [pytest.param((signal, True), marks=pytest.mark.thorough) for signal in SIGNALS]
+
+
+@pytest.fixture(scope="module", params=[*NEWEST, *OLDEST])
 def injecting(request: pytest.FixtureRequest, issuer: Any) -> Any:
     """A server whose handlers ask for their caller."""
     signal, oldest = request.param

@@ -10,6 +10,8 @@ import pytest
 
 from tests.adapters.sanic.servers import Server
 
+pytestmark = pytest.mark.thorough
+
 
 def test_the_document_says_who_may(serve: Any) -> None:
     """Security, 401, 403 and 503 are there where a token is needed, and not where it is not."""

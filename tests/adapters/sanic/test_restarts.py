@@ -15,6 +15,8 @@ import pytest
 from bearward.testing import LocalIssuer
 from tests.adapters.sanic.servers import AUDIENCE, PACKAGES, TOP
 
+pytestmark = pytest.mark.thorough
+
 STARTS = 20
 
 PROGRAM = """

@@ -21,6 +21,8 @@ import pytest
 from bearward.testing import LocalIssuer
 from tests.adapters.sanic.servers import AUDIENCE, PACKAGES, TOP
 
+pytestmark = pytest.mark.thorough
+
 WORKERS = 4
 
 

@@ -20,6 +20,7 @@ from tests.core.jwks.support import all_obtain, eventually, fleet, policy
 SECRET = b"a secret that the fleet shares"
 
 
+@pytest.mark.thorough
 def test_a_cache_that_is_down_changes_nothing_but_the_count(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
     """Each fetches by itself and says so; when the cache comes back they share again."""
 

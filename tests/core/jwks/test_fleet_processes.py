@@ -8,8 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from bearward.testing import LocalIssuer
 from tests.core.jwks.cache_servers import CacheServer, Valkey
+
+pytestmark = pytest.mark.thorough
 
 SECRET = b"a secret that the fleet shares"
 

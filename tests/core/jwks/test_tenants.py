@@ -85,6 +85,7 @@ def test_the_longest_unused_of_the_proven_tenants_goes_first(run: Run, issuer: L
     run(scenario())
 
 
+@pytest.mark.thorough
 def test_many_tenants_leave_memory_where_it_was(run: Run) -> None:
     """Strangers who invent tenants cost a bounded amount; the benchmark does it with a million."""
 

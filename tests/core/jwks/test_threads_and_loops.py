@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.testing import LocalIssuer
@@ -13,6 +15,7 @@ from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import eventually, policy, started
 
 
+@pytest.mark.thorough
 def test_current_and_miss_may_be_called_on_any_thread(run: Run, issuer: LocalIssuer) -> None:
     """Threads that look while the loop refreshes see the old set or the new one, never anything else."""
     clock = FakeClock()

@@ -246,6 +246,7 @@ def test_what_was_revoked_while_the_store_was_down_is_shared_when_it_is_back(val
     run(use())
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_when_the_store_dies_under_load(valkey: Valkey, run: Run) -> None:
     """Three processes revoke all the time while the server is killed and started again, empty, three times."""
 
