@@ -1,0 +1,101 @@
+"""The services in `examples/` run as they stand, guard what they say they guard, and are what the README shows."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+
+from bearward.testing import LocalIssuer
+
+TOP = Path(__file__).resolve().parents[1]
+AUDIENCE = "https://api.example"
+EXAMPLES = sorted(path.relative_to(TOP) for path in (TOP / "examples").glob("*.py"))
+DOES_NOTHING = ("import ", "from ", "#", '"""', "if __name__")
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[LocalIssuer]:
+    """The issuer that the examples are told to trust."""
+    with LocalIssuer(audience=AUDIENCE) as running:
+        yield running
+
+
+@contextmanager
+def running(example: str, issuer: LocalIssuer) -> Iterator[str]:
+    """The example as a process of its own; its address, once it listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "ISSUER": issuer.url, "PORT": str(port)}
+    command = [sys.executable, f"examples/{example}.py"]
+    with subprocess.Popen(
+        command, cwd=TOP, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            _wait_until_it_listens(process, port)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    process.kill()
+    said = process.stdout.read().decode() if process.stdout else ""
+    raise AssertionError(f"it does not listen:\n{said}")
+
+
+def test_the_sanic_service_guards_its_route(issuer: LocalIssuer) -> None:
+    """With the scope the route answers for its caller; without it 403, without a token 401."""
+    with running("sanic_service", issuer) as address, httpx2.Client() as client:
+        tokens = (issuer.mint(scope="orders:read"), issuer.mint(scope="other"), None)
+        headers = [{"authorization": f"Bearer {token}"} if token else {} for token in tokens]
+        answers = [client.get(f"http://{address}/orders", headers=one) for one in headers]
+    assert [answer.status_code for answer in answers] == [200, 403, 401]
+    assert answers[0].json() == {"for": "subject"}
+
+
+def test_the_grpc_service_guards_its_method(issuer: LocalIssuer) -> None:
+    """With the scope the call is served for its caller; without it PERMISSION_DENIED, without a token UNAUTHENTICATED."""
+    with running("grpc_service", issuer) as address, grpc.insecure_channel(address) as channel:
+        call: Any = channel.unary_unary("/Orders/List")
+        assert call(b"", metadata=_bearer(issuer.mint(scope="orders:read")), timeout=PATIENCE) == b"for subject"
+        codes = []
+        for metadata in (_bearer(issuer.mint(scope="other")), ()):
+            with pytest.raises(grpc.RpcError) as refused:
+                call(b"", metadata=metadata, timeout=PATIENCE)
+            codes.append(refused.value.code())
+    assert codes == [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_has_about_ten_lines(example: Path) -> None:
+    """Without imports, comments and empty lines, an example is at most fifteen lines long."""
+    lines = [line for line in (TOP / example).read_text().splitlines() if line.strip()]
+    assert len([line for line in lines if not line.startswith(DOES_NOTHING)]) <= 15
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_the_readme_shows_the_example(example: Path) -> None:
+    """The README holds each example whole, letter for letter."""
+    assert f"```python {example}\n{(TOP / example).read_text()}```\n" in (TOP / "README.md").read_text()
+
+
+def _bearer(token: str) -> tuple[tuple[str, str]]:
+    return (("authorization", f"Bearer {token}"),)
