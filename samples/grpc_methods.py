@@ -17,7 +17,7 @@ import grpc
 from bearward import AUTHENTICATED, Principal, Requirement
 from bearward_grpc import current_principal
 from samples.notes import Note
-from samples.service import READ, WRITE, Importing, InvalidNote, OffLoop, ProtectedService, checked, until
+from samples.service import READ, WRITE, Importing, InvalidNoteError, OffLoop, ProtectedService, checked, until
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
 __all__ = ["RULES", "SERVICE", "AioMethods", "SyncMethods"]
@@ -79,7 +79,7 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
         try:
             async for request in until(self._stopping, aiter(request_iterator)):
                 importing.add(request.text)
-        except InvalidNote as error:
+        except InvalidNoteError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         await self._refuse_if_stopping(context)
         count = await self._off_loop.do(self._service.import_notes, _caller(), importing.texts)
@@ -95,7 +95,7 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
     async def _added(self, text: str, context: Any) -> sample_pb2.Note:
         try:
             checked(text)
-        except InvalidNote as error:
+        except InvalidNoteError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return _message(await self._off_loop.do(self._service.add_note, _caller(), text))
 
@@ -146,7 +146,7 @@ class SyncMethods(sample_pb2_grpc.ProtectedServiceServicer):
         try:
             for request in request_iterator:
                 importing.add(request.text)
-        except InvalidNote as error:
+        except InvalidNoteError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return sample_pb2.ImportNotesResponse(imported=self._service.import_notes(_caller(), importing.texts))
 
@@ -159,7 +159,7 @@ class SyncMethods(sample_pb2_grpc.ProtectedServiceServicer):
     def _added(self, text: str, context: Any) -> sample_pb2.Note:
         try:
             return _message(self._service.add_note(_caller(), text))
-        except InvalidNote as error:
+        except InvalidNoteError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise  # abort does not return
 

@@ -19,7 +19,7 @@ from bearward import Principal
 from bearward.verifier import Verifier
 from bearward_sanic import public, requires
 from samples.notes import Note
-from samples.service import MAX_TEXT, READ, WRITE, Importing, InvalidNote, OffLoop, until
+from samples.service import MAX_TEXT, READ, WRITE, Importing, InvalidNoteError, OffLoop, until
 
 __all__ = ["App", "add_routes"]
 
@@ -41,7 +41,7 @@ def add_routes(app: App, off_loop: OffLoop, verifier: Verifier, stopping: asynci
     _add_public(app, verifier)
     _add_simple(app, off_loop)
     _add_streams(app, off_loop, stopping)
-    app.exception(InvalidNote)(_no_note)
+    app.exception(InvalidNoteError)(_no_note)
     app.exception(SanicException)(_problem)
 
 
@@ -138,7 +138,7 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
             if line.strip():
                 yield line
         if len(rest) > _MAX_LINE:
-            raise InvalidNote(f"a line must not be longer than {_MAX_LINE} bytes")
+            raise InvalidNoteError(f"a line must not be longer than {_MAX_LINE} bytes")
     if rest.strip():
         yield rest
 
@@ -147,10 +147,10 @@ def _text(body: bytes) -> str:
     try:
         document = json.loads(body.decode())
     except (ValueError, RecursionError):
-        raise InvalidNote('must be JSON: {"text": "…"}') from None
+        raise InvalidNoteError('must be JSON: {"text": "…"}') from None
     text = document.get("text") if isinstance(document, dict) else None
     if not isinstance(text, str):
-        raise InvalidNote('must be a JSON object with a string: {"text": "…"}')
+        raise InvalidNoteError('must be a JSON object with a string: {"text": "…"}')
     return text
 
 

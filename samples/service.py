@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from bearward import Principal, scope
 from samples.notes import Note, NoteStore
 
-__all__ = ["READ", "WRITE", "Importing", "InvalidNote", "OffLoop", "ProtectedService", "checked", "until"]
+__all__ = ["READ", "WRITE", "Importing", "InvalidNoteError", "OffLoop", "ProtectedService", "checked", "until"]
 
 READ = scope("notes:read")
 WRITE = scope("notes:write")
@@ -30,7 +30,7 @@ _LOOK_AGAIN = 0.25
 T = TypeVar("T")
 
 
-class InvalidNote(ValueError):
+class InvalidNoteError(ValueError):
     """What was sent is no note; the text says what a note must be."""
 
 
@@ -53,12 +53,12 @@ class ProtectedService:
         return self.store.after(0)
 
     def add_note(self, principal: Principal, text: str) -> Note:
-        """Store one note; an empty text is a valid one. Raises `InvalidNote`."""
+        """Store one note; an empty text is a valid one. Raises `InvalidNoteError`."""
         (note,) = self.store.add(_author(principal), [checked(text)])
         return note
 
     def import_notes(self, principal: Principal, texts: Iterable[str]) -> int:
-        """Store all of these or none; answers how many. Raises `InvalidNote`."""
+        """Store all of these or none; answers how many. Raises `InvalidNoteError`."""
         return len(self.store.add(_author(principal), [checked(text) for text in texts]))
 
     def last(self) -> int:
@@ -140,24 +140,24 @@ class Importing:
         self._size = 0
 
     def add(self, text: str) -> None:
-        """One more text; raises `InvalidNote`."""
+        """One more text; raises `InvalidNoteError`."""
         # An empty text takes room too, so that no number of them is free.
         self._size += len(checked(text).encode()) + 64
         if self._size > MAX_IMPORT:
-            raise InvalidNote(f"an import must not be larger than {MAX_IMPORT} bytes")
+            raise InvalidNoteError(f"an import must not be larger than {MAX_IMPORT} bytes")
         self.texts.append(text)
 
 
 def checked(text: object) -> str:
-    """The text of a note; raises `InvalidNote` for what cannot be one."""
+    """The text of a note; raises `InvalidNoteError` for what cannot be one."""
     if not isinstance(text, str):
-        raise InvalidNote("text must be a string")
+        raise InvalidNoteError("text must be a string")
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise InvalidNote("text must be Unicode without lone surrogates") from None
+        raise InvalidNoteError("text must be Unicode without lone surrogates") from None
     if size > MAX_TEXT:
-        raise InvalidNote(f"text must not be longer than {MAX_TEXT} bytes")
+        raise InvalidNoteError(f"text must not be longer than {MAX_TEXT} bytes")
     return text
 
 

@@ -15,7 +15,7 @@ from blockbuster import blockbuster_ctx
 
 from bearward import ConfigurationError, Principal
 from samples.notes import MEMORY, Note, NoteStore
-from samples.service import MAX_IMPORT, MAX_TEXT, Importing, InvalidNote, OffLoop, ProtectedService, checked, until
+from samples.service import MAX_IMPORT, MAX_TEXT, Importing, InvalidNoteError, OffLoop, ProtectedService, checked, until
 
 ADA = Principal({"iss": "https://login.example", "sub": "ada"}, key_thumbprint="k")
 
@@ -88,7 +88,7 @@ def test_what_a_note_must_be() -> None:
         assert checked(good) == good
     wrong: list[Any] = [None, 1, b"x", "\ud800", "x" * (MAX_TEXT + 1), "ä" * (MAX_TEXT // 2 + 1)]
     for bad in wrong:
-        with pytest.raises(InvalidNote):
+        with pytest.raises(InvalidNoteError):
             checked(bad)
 
 
@@ -97,12 +97,12 @@ def test_an_import_is_bounded() -> None:
     importing = Importing()
     for _ in range(MAX_IMPORT // (MAX_TEXT + 64)):
         importing.add("x" * MAX_TEXT)
-    with pytest.raises(InvalidNote):
+    with pytest.raises(InvalidNoteError):
         importing.add("x" * MAX_TEXT)
     empty = Importing()
     for _ in range(MAX_IMPORT // 64):
         empty.add("")
-    with pytest.raises(InvalidNote):
+    with pytest.raises(InvalidNoteError):
         empty.add("")
 
 
@@ -180,14 +180,14 @@ def test_until_ends_with_its_items_or_when_told() -> None:
 
     async def failing() -> AsyncIterator[int]:
         yield 1
-        raise InvalidNote("x")
+        raise InvalidNoteError("x")
 
     async def work() -> None:
         stopping = asyncio.Event()
         assert [n async for n in until(stopping, numbers(forever=False))] == [1, 2]
         asyncio.get_running_loop().call_later(0.01, stopping.set)
         assert [n async for n in until(stopping, numbers(forever=True))] == [1, 2]
-        with pytest.raises(InvalidNote):
+        with pytest.raises(InvalidNoteError):
             assert [n async for n in until(asyncio.Event(), failing())] == [1]
         assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -21,7 +21,7 @@ __all__ = ["TokenEndpoint"]
 _SINGLE = ("grant_type", "scope", "client_id", "client_secret", "lifetime")
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, error: str, description: str, status: int = 400, **headers: str) -> None:
         super().__init__(error)
         body = {"error": error, "error_description": description}
@@ -47,18 +47,18 @@ class TokenEndpoint:
         """The answer to a request to the token endpoint."""
         try:
             return self._grant(request)
-        except _Refused as refused:
+        except _RefusedError as refused:
             return refused.answer
 
     def _grant(self, request: Request) -> Answer:
         if request.method != "POST":
-            raise _Refused("invalid_request", "the token endpoint takes POST", 405, Allow="POST")
+            raise _RefusedError("invalid_request", "the token endpoint takes POST", 405, Allow="POST")
         form = _form(request)
         client = self._client(request, form)
         if form.get("grant_type") is None:
-            raise _Refused("invalid_request", "grant_type is missing")
+            raise _RefusedError("invalid_request", "grant_type is missing")
         if form["grant_type"] != ["client_credentials"]:
-            raise _Refused("unsupported_grant_type", "only client_credentials is served here")
+            raise _RefusedError("unsupported_grant_type", "only client_credentials is served here")
         scope = self._scope(form)
         claims = {"sub": client, "client_id": client, "aud": self._audience(form)}
         lifetime = self._lifetime(form)
@@ -71,7 +71,7 @@ class TokenEndpoint:
         presented = request.headers.get("authorization")
         if presented is not None:
             if "client_secret" in form:
-                raise _Refused("invalid_request", "one way of client authentication, not two")
+                raise _RefusedError("invalid_request", "one way of client authentication, not two")
             name, secret = _basic(presented)
         else:
             name, secret = form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
@@ -87,9 +87,9 @@ class TokenEndpoint:
         asked = form.get("scope", [""])[0]
         tokens = asked.split(" ") if asked else []
         if any(not token or any(not "!" <= c <= "~" or c in '"\\' for c in token) for token in tokens):
-            raise _Refused("invalid_scope", "the scope is malformed")
+            raise _RefusedError("invalid_scope", "the scope is malformed")
         if self.scopes is not None and not self.scopes.issuperset(tokens):
-            raise _Refused("invalid_scope", "a scope is asked for that is not granted here")
+            raise _RefusedError("invalid_scope", "a scope is asked for that is not granted here")
         return " ".join(dict.fromkeys(tokens))
 
     def _lifetime(self, form: Mapping[str, list[str]]) -> float:
@@ -97,7 +97,7 @@ class TokenEndpoint:
         if not asked:
             return self.lifetime
         if not asked.isascii() or not asked.isdigit() or not 0 < int(asked[:10]) <= self.lifetime:
-            raise _Refused("invalid_request", f"lifetime must be from 1 to {int(self.lifetime)} seconds")
+            raise _RefusedError("invalid_request", f"lifetime must be from 1 to {int(self.lifetime)} seconds")
         return int(asked)
 
     def _audience(self, form: Mapping[str, list[str]]) -> str | list[str]:
@@ -106,7 +106,7 @@ class TokenEndpoint:
         for resource in resources:
             parts = urlsplit(resource)
             if not parts.scheme or "#" in resource:
-                raise _Refused("invalid_target", "resource must be an absolute URI without a fragment")
+                raise _RefusedError("invalid_target", "resource must be an absolute URI without a fragment")
         audiences = list(dict.fromkeys([*resources, *form.get("audience", [])])) or [self.audience]
         return audiences[0] if len(audiences) == 1 else audiences
 
@@ -114,16 +114,16 @@ class TokenEndpoint:
 def _form(request: Request) -> dict[str, list[str]]:
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
-        raise _Refused("invalid_request", "the body must be application/x-www-form-urlencoded")
+        raise _RefusedError("invalid_request", "the body must be application/x-www-form-urlencoded")
     try:
         pairs = parse_qsl(request.body.decode("ascii"), keep_blank_values=False, errors="strict", max_num_fields=50)
     except ValueError:
-        raise _Refused("invalid_request", "the form is malformed") from None
+        raise _RefusedError("invalid_request", "the form is malformed") from None
     form: dict[str, list[str]] = {}
     for name, value in pairs:
         form.setdefault(name, []).append(value)
     if any(len(form.get(name, ())) > 1 for name in _SINGLE):
-        raise _Refused("invalid_request", "a parameter is repeated")
+        raise _RefusedError("invalid_request", "a parameter is repeated")
     return form
 
 
@@ -139,6 +139,6 @@ def _basic(presented: str) -> tuple[str, str]:
     return unquote_plus(name), unquote_plus(secret)
 
 
-def _unauthorized() -> _Refused:
+def _unauthorized() -> _RefusedError:
     challenge = {"WWW_Authenticate": 'Basic realm="token"'}
-    return _Refused("invalid_client", "client authentication failed", 401, **challenge)
+    return _RefusedError("invalid_client", "client authentication failed", 401, **challenge)
