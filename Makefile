@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PY := .venv/bin/python
-CODE := $(wildcard core grpc_adapter sanic_adapter samples tests benchmarks tools)
+CODE := $(wildcard core grpc_adapter sanic_adapter samples examples tests benchmarks tools)
 TYPED := bearward $(notdir $(wildcard grpc_adapter/bearward_grpc sanic_adapter/bearward_sanic))
 # pyright looks for the package in the first Python of PATH, whatever its settings say.
 VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PATH" pyright --ignoreexternal --verifytypes
@@ -45,9 +45,12 @@ lint: venv ## style and format
 	$(PY) -m ruff format --check $(CODE)
 
 .PHONY: types
-types: venv ## mypy --strict, and pyright on what the packages make public
-	$(PY) -m mypy $(CODE)
+types: mypy ## mypy --strict, and pyright on what the packages make public
 	$(foreach package,$(TYPED),$(VERIFY_TYPES) $(package) &&) true
+
+.PHONY: mypy
+mypy: venv
+	$(PY) -m mypy $(CODE)
 
 .PHONY: contracts
 contracts: venv ## who may import what

@@ -43,14 +43,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of pytest-xdist collects for itself; only the controller can say what was left out."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output["left_out"] = sorted(session.config.stash[LEFT_OUT])
+        left_out = session.config.stash[LEFT_OUT]
+        output["left_out"] = sorted(left_out)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object, error: object) -> None:
     """The controller hears from each worker; all collected the same."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
-    config.stash[LEFT_OUT].update(getattr(node, "workeroutput", {}).get("left_out", ()))
+    left_out: list[str] = getattr(node, "workeroutput", {}).get("left_out", [])
+    config.stash[LEFT_OUT].update(left_out)
 
 
 @pytest.hookimpl(trylast=True)

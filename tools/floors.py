@@ -36,9 +36,11 @@ def main() -> int:
 
 
 def floors() -> list[str]:
-    """Each requirement of the package and of its extras, at its floor."""
-    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    """Each requirement of the package, of its extras and of the samples, at its floor."""
+    written = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    project, samples = written["project"], written["dependency-groups"]["samples"]
+    extras = (line for extra in project["optional-dependencies"].values() for line in extra)
+    lines = [*project["dependencies"], *extras, *samples]
     found = [match for line in lines if (match := FLOOR.match(line))]
     return sorted({f"{match['name']}=={match['version']}" for match in found} | set(BESIDE))
 

@@ -61,7 +61,9 @@ def _ourselves() -> bool:
     """The project, as its constraints pin it, with what its samples need."""
     if not manifest.PYTHON.exists():
         venv.create(manifest.HOME / "venv", with_pip=True, clear=True)
-    return _run(*PIP, "-c", "constraints.txt", "-e", ".[samples]")
+    pip = (*PIP, "-c", "constraints.txt")
+    # first a pip that knows dependency groups
+    return _run(*pip, "pip") and _run(*pip, "-e", ".[grpc-status,sanic]", "--group", "samples")
 
 
 def _pypi() -> bool:
