@@ -16,7 +16,7 @@ from contextlib import closing
 
 from bearward import ConfigurationError
 from bearward.fetch.urls import is_loopback_host
-from bearward.testing import Answer, LocalIssuer, Request, SigningKey, json_answer
+from bearward.testing import Response, LocalIssuer, Request, SigningKey, json_response
 from samples.command_line import Parser, main_of, ready, told_to_stop, until_told_to_stop
 
 __all__ = ["Rollover", "main"]
@@ -59,14 +59,14 @@ class Rollover:
             time.sleep(every / 2)
             self.withdraw(older_than=self._issuer.lifetime)
 
-    def _asked(self, request: Request, act: Callable[[], None]) -> Answer:
+    def _asked(self, request: Request, act: Callable[[], None]) -> Response:
         if not is_loopback_host(request.client):
-            return json_answer({"error": "forbidden"}, 403)
+            return json_response({"error": "forbidden"}, 403)
         if request.method != "POST":
-            return json_answer({"error": "method_not_allowed"}, 405, Allow="POST")
+            return json_response({"error": "method_not_allowed"}, 405, Allow="POST")
         act()
         published = [key.kid for key in self._issuer.keys.published]
-        return json_answer({"signing": self._issuer.key().kid, "published": published})
+        return json_response({"signing": self._issuer.key().kid, "published": published})
 
 
 def main() -> None:

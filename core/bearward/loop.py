@@ -1,6 +1,6 @@
-"""What all issuers of one store share: the clock, the event loop, the tasks, and the callback for changes.
+"""An object's hold on one event loop: its clock, its tasks, its timers, and who may wait for what.
 
-Rule of this file: a task belongs to the store, not to the caller that happened to start it, so a caller's
+Rule of this file: a task belongs to the owner of the binding, not to the caller that happened to start it, so a caller's
 cancellation never reaches it; `aclose` cancels and awaits every task. Any thread may ask for work on the loop.
 """
 
@@ -16,65 +16,65 @@ from typing import Any, TypeVar
 
 from bearward.clock import Clock
 
-__all__ = ["Alarm", "Runtime", "WaitingRoom"]
+__all__ = ["LoopBinding", "Timer", "WaiterLimit"]
 
 T = TypeVar("T")
 
-_LOOK_EVERY = 0.05
+_POLL_INTERVAL = 0.05
 
 
-class Runtime:
-    """The store's hold on one event loop."""
+class LoopBinding:
+    """The owner's hold on one event loop."""
 
     def __init__(self, clock: Clock, random_share: Callable[[], float] | None = None) -> None:
         self.clock = clock
         self.jitter: Callable[[], float] = random_share or random.SystemRandom().random
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.newcomers: int = 0
-        """Fetches under way for tenants that never had keys."""
-        self.on_move: Callable[[], None] = lambda: None
-        """Called on a loop that was just taken: what hung on the last one is gone."""
+        self.unproven_fetches: int = 0
+        """Fetches under way for issuers whose keys were never held."""
+        self.on_rebind: Callable[[], None] = lambda: None
+        """Called on a loop that was just bound: timers and tasks of the last one are gone."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._binding = threading.RLock()
+        self._lock = threading.RLock()
 
     def bind(self) -> bool:
-        """Take the running loop, unless another one is bound and runs. Whether the bound one is the running one.
+        """Bind the running loop, unless another one is bound and runs. Whether the bound one is the running one.
 
-        A loop that is closed, or that nobody runs any more, would keep whoever waits for it for ever.
+        A loop that is closed, or that nobody runs any more, would keep its waiters for ever.
         """
         running = asyncio.get_running_loop()
-        with self._binding:
+        with self._lock:
             moved = self.loop is not running and not (self.loop is not None and self.loop.is_running())
             if moved:
                 self.loop = running
         if moved:
-            self.on_move()
+            self.on_rebind()
         return self.loop is running
 
-    async def elsewhere(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Await `work()` from another loop than the store's, on which it runs; here, if that one ends meanwhile."""
+    async def run_on_bound_loop(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run `work()` on the bound loop and await it from another one; run it here if the bound one ends meanwhile."""
         loop = self.loop
         if loop is None:
-            raise RuntimeError("the store is not started")
+            raise RuntimeError("no event loop is bound")
         coroutine = work()
         try:
             there = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except RuntimeError:  # closed
             coroutine.close()
             return await work()
-        answer = asyncio.wrap_future(there)
+        result = asyncio.wrap_future(there)
         try:
-            while not answer.done() and loop.is_running():
-                await asyncio.wait((answer,), timeout=_LOOK_EVERY)
+            while not result.done() and loop.is_running():
+                await asyncio.wait((result,), timeout=_POLL_INTERVAL)
         except asyncio.CancelledError:
-            answer.cancel()
+            result.cancel()
             raise
-        if answer.done() and not answer.cancelled():
-            return answer.result()
-        await asyncio.sleep(_LOOK_EVERY)  # it is about to end, and has cancelled what ran on it
+        if result.done() and not result.cancelled():
+            return result.result()
+        await asyncio.sleep(_POLL_INTERVAL)  # it is about to end, and has cancelled what ran on it
         return await work()
 
-    def call(self, callback: Callable[[], None]) -> bool:
+    def call_soon(self, callback: Callable[[], None]) -> bool:
         """From any thread: run `callback` on the loop. False where there is no loop to run it on."""
         if self.loop is None or not self.loop.is_running():
             return False
@@ -85,32 +85,32 @@ class Runtime:
         return True
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle | None:
-        """On the loop, after `delay` seconds; a day at most, the callback looks again."""
+        """On the loop, after `delay` seconds, at most a day: the callback checks again."""
         if self.loop is None:
             return None
         return self.loop.call_later(min(max(delay, 0.0), 86_400.0), callback)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task of the store's own. On the loop only."""
+        """Start a task that the binding owns. On the loop only."""
         if self.loop is None:
             work.close()
-            raise RuntimeError("the store is not started")
+            raise RuntimeError("no event loop is bound")
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def count_newcomer(self, flight: asyncio.Task[None]) -> None:
-        """Count a fetch for a tenant that never had keys, until it ends."""
+    def count_unproven_fetch(self, fetch: asyncio.Task[None]) -> None:
+        """Count a fetch for an issuer whose keys were never held, until it ends."""
 
         def ended(_: asyncio.Task[None]) -> None:
-            self.newcomers -= 1
+            self.unproven_fetches -= 1
 
-        self.newcomers += 1
-        flight.add_done_callback(ended)
+        self.unproven_fetches += 1
+        fetch.add_done_callback(ended)
 
     async def aclose(self) -> None:
-        """Cancel all tasks, await those that can still end, and let go of the loop."""
+        """Cancel all tasks, await those that can still end, and unbind the loop."""
         tasks, self._tasks = tuple(self._tasks), set()
         for task in tasks:
             with contextlib.suppress(RuntimeError):  # its loop is closed
@@ -120,11 +120,11 @@ class Runtime:
         self.loop = None
 
 
-class Alarm:
-    """Calls `callback` on the store's loop, at one moment at a time."""
+class Timer:
+    """Calls `callback` on the bound loop, at one moment at a time."""
 
-    def __init__(self, runtime: Runtime, callback: Callable[[], None]) -> None:
-        self._runtime = runtime
+    def __init__(self, binding: LoopBinding, callback: Callable[[], None]) -> None:
+        self._binding = binding
         self._callback = callback
         self._timer: asyncio.TimerHandle | None = None
 
@@ -134,30 +134,30 @@ class Alarm:
             self._timer.cancel()
             self._timer = None
         if delay is not None and delay < math.inf:
-            self._timer = self._runtime.call_later(delay, self._callback)
+            self._timer = self._binding.call_later(delay, self._callback)
 
 
-class WaitingRoom:
-    """At most `most` callers wait at a time."""
+class WaiterLimit:
+    """At most `max_waiters` callers wait at a time."""
 
-    __slots__ = ("_most", "_waiting")
+    __slots__ = ("_max_waiters", "_waiting")
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_waiters: int) -> None:
+        self._max_waiters = max_waiters
         self._waiting = 0
 
     @property
     def full(self) -> bool:
-        """Whether the next one would be turned away. Any thread may ask."""
-        return self._waiting >= self._most
+        """Whether the next caller would be refused. Any thread may ask."""
+        return self._waiting >= self._max_waiters
 
-    async def wait_for(self, flight: asyncio.Task[None] | None) -> bool:
-        """Wait until it has landed; False at once where there is none, or no room."""
-        if flight is None or self.full:
+    async def wait_for(self, task: asyncio.Task[None] | None) -> bool:
+        """Wait until `task` has ended; False at once where there is none, or too many wait already."""
+        if task is None or self.full:
             return False
         self._waiting += 1
         try:
-            await asyncio.wait((flight,))  # a cancelled waiter leaves the flight alone
+            await asyncio.wait((task,))  # a cancelled waiter does not cancel the task
         finally:
             self._waiting -= 1
         return True

@@ -18,7 +18,7 @@ from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, take_apart
-from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
+from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.principal import Principal
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, cost_of, digest_of
@@ -247,7 +247,7 @@ class Verifier:
         """Whether the token may be of a newer key, and the store would look for one now."""
         if not newer_keys_could_help(token, held.jwk_set):
             return False
-        return keys.miss(token.header.kid, held.generation) is not Miss.UNKNOWN
+        return keys.decide_on_miss(token.header.kid, held.generation) is not MissAction.UNKNOWN
 
     async def _fetch_for(self, token: str, generation: int | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
@@ -259,7 +259,7 @@ class Verifier:
         unverified = take_apart(token)
         _, keys = await self._issuers.find(issuer_of(unverified.claims))
         if generation is None:
-            await keys.obtain()
+            await keys.get()
         else:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bearward.testing import Answer, LocalIssuer, Request
-from bearward.testing.exchange import json_answer
+from bearward.testing import LocalIssuer, Request, Response
+from bearward.testing.exchange import json_response
 from bearward.testing.loopback import LoopbackServer
 from tests.attack.case import Case, KeySet
 from tests.attack.forge import Forge
@@ -68,7 +68,7 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """A world, with tokens minted now."""
-    canary = LoopbackServer(lambda _: json_answer({"keys": []}))
+    canary = LoopbackServer(lambda _: json_response({"keys": []}))
     canary.up()
     try:
         with LocalIssuer(audience=AUDIENCE) as issuer:
@@ -86,11 +86,11 @@ class _Served:
     def __init__(self, key_set: KeySet) -> None:
         self._set = key_set
 
-    def __call__(self, _: Request) -> Answer:
+    def __call__(self, _: Request) -> Response:
         body = self._set.body
         if not self._set.chunked:
-            return Answer(body, 200, self._set.headers)
-        return Answer(iter([body[:7], body[7:20], body[20:]]), 200, self._set.headers)
+            return Response(body, 200, self._set.headers)
+        return Response(iter([body[:7], body[7:20], body[20:]]), 200, self._set.headers)
 
 
 def _toml(table: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from bearward.testing import Answer, LocalIssuer, Request
+from bearward.testing import LocalIssuer, Request, Response
 from tests.chaos.poison import poisoned
 from tests.chaos.scene import MAX_AGE, Scene
 from tests.chaos.traffic import Traffic
@@ -63,14 +63,14 @@ async def _silent(stage: Stage) -> AsyncIterator[None]:
     stage.scene.issuer.release()
 
 
-def _answering(answer: Callable[[LocalIssuer], Answer]) -> Fault:
+def _answering(answer: Callable[[LocalIssuer], Response]) -> Fault:
     """The issuer answers requests for its keys with this instead."""
 
     @asynccontextmanager
     async def fault(stage: Stage) -> AsyncIterator[None]:
         issuer = stage.scene.issuer
 
-        def respond(_: Request) -> Answer:
+        def respond(_: Request) -> Response:
             return answer(issuer)
 
         issuer.serve("/jwks", respond)
@@ -93,10 +93,10 @@ def _truth(issuer: LocalIssuer) -> bytes:
 _turn = itertools.count()
 
 
-def _half_published(issuer: LocalIssuer) -> Answer:
+def _half_published(issuer: LocalIssuer) -> Response:
     """A file that is being written while it is served: now half of it, now empty, now without its keys."""
     whole = _truth(issuer)
-    return Answer([whole[: len(whole) // 2], b"", b'{"keys": []}', b"{}"][next(_turn) % 4], 200, _JSON)
+    return Response([whole[: len(whole) // 2], b"", b'{"keys": []}', b"{}"][next(_turn) % 4], 200, _JSON)
 
 
 @asynccontextmanager
@@ -181,15 +181,15 @@ FAULTS: dict[str, Fault] = {
     "issuer down": _down,
     "issuer slow (1.5 s)": _slow,
     "issuer silent": _silent,
-    "trickling": _answering(lambda _: Answer(_trickle(), 200, _JSON)),
-    "error 500": _answering(lambda _: Answer(b"oops", 500)),
-    "garbage": _answering(lambda _: Answer(bytes(range(256)) * 20, 200, _JSON)),
-    "huge": _answering(lambda _: Answer(itertools.repeat(b" " * 4096), 200, _JSON)),
-    "redirecting": _answering(lambda _: Answer(b"", 302, {"Location": "https://login.example/jwks"})),
-    "an HTML page": _answering(lambda _: Answer(b"<html>sign in</html>", 200, {"Content-Type": "text/html"})),
-    "wrong content type": _answering(lambda issuer: Answer(_truth(issuer), 200, {"Content-Type": "text/html"})),
+    "trickling": _answering(lambda _: Response(_trickle(), 200, _JSON)),
+    "error 500": _answering(lambda _: Response(b"oops", 500)),
+    "garbage": _answering(lambda _: Response(bytes(range(256)) * 20, 200, _JSON)),
+    "huge": _answering(lambda _: Response(itertools.repeat(b" " * 4096), 200, _JSON)),
+    "redirecting": _answering(lambda _: Response(b"", 302, {"Location": "https://login.example/jwks"})),
+    "an HTML page": _answering(lambda _: Response(b"<html>sign in</html>", 200, {"Content-Type": "text/html"})),
+    "wrong content type": _answering(lambda issuer: Response(_truth(issuer), 200, {"Content-Type": "text/html"})),
     "gzip bomb": _answering(
-        lambda _: Answer(gzip.compress(b" " * 20_000_000), 200, {**_JSON, "Content-Encoding": "gzip"})
+        lambda _: Response(gzip.compress(b" " * 20_000_000), 200, {**_JSON, "Content-Encoding": "gzip"})
     ),
     "half published": _answering(_half_published),
     "rotations, published ahead": _changing,

@@ -12,10 +12,10 @@ import pytest
 from bearward import AuthError, JWKSOptions, Refusal, TrustedIssuer
 from bearward.jose import base64url
 from bearward.jose.compact import MAX_TOKEN, take_apart
-from bearward.jwks.freshness import Record, next_attempt, usable_until
+from bearward.jwks.freshness import FetchRecord, next_attempt, usable_until
 
 OPTIONS = JWKSOptions(max_age=100, stale_if_error=300, cooldown=10)
-HELD = Record(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0)
+HELD = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0)
 
 
 @pytest.mark.parametrize("text", [b"XXXX", b"AXXX", b"XAAA", b"X-_A", b""])
@@ -60,7 +60,7 @@ def test_plain_http_is_for_who_says_so() -> None:
 @pytest.mark.parametrize(("failed_at", "until"), [(49.0, 100.0), (50.0, 400.0), (51.0, 400.0)])
 def test_a_failure_excuses_an_old_set_from_the_moment_that_a_refresh_was_due(failed_at: float, until: float) -> None:
     """At that very moment too."""
-    record = Record(
+    record = FetchRecord(
         fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, failures=1, failed_at=failed_at, not_before=60.0
     )
     assert usable_until(record, OPTIONS) == until
@@ -68,7 +68,7 @@ def test_a_failure_excuses_an_old_set_from_the_moment_that_a_refresh_was_due(fai
 
 def test_the_brake_holds_back_after_a_failure_only() -> None:
     """Before one, a lookup leads to an attempt as soon as a refresh is due."""
-    braked = Record(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, level=0.0, level_at=45.0)
+    braked = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, permits=0.0, permits_at=45.0)
     assert next_attempt(braked, OPTIONS) == 50.0
     assert next_attempt(replace(braked, failures=1), OPTIONS) == 55.0
     assert next_attempt(replace(braked, failures=1, not_before=70.0), OPTIONS) == 70.0

@@ -15,7 +15,7 @@ import pytest
 from joserfc import jwk, jwt
 
 from bearward import AuthError, TrustedIssuer
-from bearward.testing import Answer, LocalIssuer, SigningKey, json_answer, tamper
+from bearward.testing import LocalIssuer, Response, SigningKey, json_response, tamper
 from bearward.verifier import Verifier
 from tests.conftest import Run
 
@@ -173,9 +173,9 @@ def test_documents_are_overridden(own: LocalIssuer, client: httpx2.Client) -> No
     assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (500, b"\xff", "3")
     own.serve_discovery({"issuer": "https://other.example"})
     assert client.get(own.discovery_uri).json() == {"issuer": "https://other.example"}
-    own.serve("/jwks", lambda request: json_answer({"asked": request.method}, 418))
+    own.serve("/jwks", lambda request: json_response({"asked": request.method}, 418))
     assert client.get(own.jwks_uri).json() == {"asked": "GET"}
-    own.serve("/jwks", Answer(repeat(b"x" * 10, 3)))
+    own.serve("/jwks", Response(repeat(b"x" * 10, 3)))
     assert client.get(own.jwks_uri).content == b"x" * 30
     own.serve_jwks(None)
     assert client.get(own.jwks_uri).json() == own.keys.jwks()
@@ -183,7 +183,7 @@ def test_documents_are_overridden(own: LocalIssuer, client: httpx2.Client) -> No
 
 def test_what_is_streamed_may_have_no_end(own: LocalIssuer) -> None:
     """For a client that must stop reading by itself."""
-    own.serve("/jwks", Answer(repeat(b"x" * 1024)))
+    own.serve("/jwks", Response(repeat(b"x" * 1024)))
     with httpx2.stream("GET", own.jwks_uri, timeout=30) as answer:
         assert len(next(answer.iter_bytes(100_000))) == 100_000
 

@@ -1,9 +1,10 @@
 """The aiocache boundary: a few operations on short texts, each within a time limit; every failure is a `CacheError`.
 
-Rules of this file: nothing that a cache does or fails to do gets past it but a value, None or a CacheError. After a
-failure the backend is made anew (a cancelled aiomcache call leaves an answer in its connection, which the next call
-would take for its own), and for a moment operations fail at once, so that a cache that hangs costs one time limit and
-not one for each operation. aiocache's own lock holds between coroutines only; a lease here is an `add` with a time.
+Rules of this file: whatever a cache does, callers get a value, None or a CacheError. After a failure the backend is created
+anew (a cancelled aiomcache call leaves a response in its connection, which the next call would read as its own), and for a
+moment operations fail at once, so that a cache that hangs costs one time limit and not one for each operation. aiocache's
+own lock holds between coroutines only; a lease here is an `add` with a time to live. What a failure means is for the user of
+the cache to say: the log here names the cache and the cause.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ __all__ = ["CacheError", "SharedCache"]
 
 _log = logging.getLogger("bearward.cache")
 
-_SLICES = 5
-_BUSY = 0.2
+_TIME_SLICES = 5
+_BUSY_WEIGHT = 0.2
 _MAX_TTL = 30 * 86_400  # memcached takes more for a date
 
 
@@ -34,12 +35,20 @@ class CacheError(Exception):
 
 
 class SharedCache:
-    """A cache that several processes share. `timeout` and `pause` are seconds."""
+    """A cache that several processes share. `timeout` and `pause` are seconds; `purpose` names it in the log."""
 
     def __init__(
-        self, make: BackendFactory, clock: Clock, *, timeout: float, pause: float = 1.0, local: bool = False
+        self,
+        make: BackendFactory,
+        clock: Clock,
+        *,
+        timeout: float,
+        pause: float = 1.0,
+        local: bool = False,
+        purpose: str = "keys",
     ) -> None:
         self._make = make
+        self._purpose = purpose
         self.local: bool = local
         """Whether it is shared within the process only."""
         self._clock = clock
@@ -60,14 +69,18 @@ class SharedCache:
 
     async def put(self, key: str, value: str, ttl: float) -> None:
         """Store `value` for at least `ttl` seconds."""
-        await self._do(lambda backend: _set(backend, key, value, _whole(ttl)))
+        await self._do(lambda backend: _set(backend, key, value, _whole_seconds(ttl)))
 
-    async def claim(self, key: str, owner: str, ttl: float) -> bool:
-        """Take the lease `key`, for `ttl` seconds at most, unless another holds it."""
-        return bool(await self._do(lambda backend: _add(backend, key, owner, _whole(ttl))))
+    async def add_if_absent(self, key: str, value: str, ttl: float) -> bool:
+        """Store `value` for at least `ttl` seconds unless there is something already. Whether it was stored."""
+        return bool(await self._do(lambda backend: _add(backend, key, value, _whole_seconds(ttl))))
 
-    async def release(self, key: str, owner: str) -> None:
-        """Give the lease back, if it is still `owner`'s."""
+    async def acquire_lease(self, key: str, owner: str, ttl: float) -> bool:
+        """Acquire the lease `key` for at most `ttl` seconds; False where another owner holds it."""
+        return await self.add_if_absent(key, owner, ttl)
+
+    async def release_lease(self, key: str, owner: str) -> None:
+        """Release the lease, if it is still `owner`'s."""
         await self._do(lambda backend: _delete_if(backend, key, owner))
 
     async def aclose(self) -> None:
@@ -89,7 +102,7 @@ class SharedCache:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        _seen(task)  # if the caller is gone
+        _consume_exception(task)  # if the caller is gone
 
     async def _run(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         client = self._client
@@ -98,8 +111,8 @@ class SharedCache:
         client.users += 1
         try:
             work = operation(await self._backend_of(client))
-            # nothing within the process is slow: only the process itself can be
-            result = await (work if self.local else _within(self._timeout, work))
+            # within the process only the process itself is slow
+            result = await (work if self.local else _with_time_limit(self._timeout, work))
         except Exception as exc:
             self._failed(exc)
             client.discarded = True
@@ -110,11 +123,11 @@ class SharedCache:
                 await self._discard(client)
         if self.state != "ok":
             self.state = "ok"
-            _log.info("the shared cache works again")
+            _log.info("the shared cache of %s works again", self._purpose)
         return result
 
     async def _backend_of(self, client: _Client) -> Any:
-        """The client's backend, made if need be: that imports and reads files, which no cache is to blame for."""
+        """The client's backend, created if need be: that imports and reads files, which is not the cache's time."""
         async with client.lock:
             if client.backend is None:
                 client.backend = await asyncio.to_thread(self._make)
@@ -123,12 +136,12 @@ class SharedCache:
     def _failed(self, error: Exception) -> None:
         cause = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
         if self.state != cause:
-            _log.warning("the shared cache fails (%s): each process goes on by itself", cause)
+            _log.warning("the shared cache of %s fails: %s", self._purpose, cause)
         self.state = cause
         self._paused_until = self._clock.monotonic() + self._pause
 
     async def _discard(self, client: _Client | None) -> None:
-        """Let go of a client; the last one who uses it closes it, so that no connection is opened behind our back."""
+        """Stop using a client; its last user closes it, so that no connection is left open."""
         if client is None:
             return
         if client is self._client:
@@ -143,39 +156,39 @@ class SharedCache:
 
 
 class _Client:
-    """A backend, and who uses it at the moment. It lives and dies with its loop."""
+    """A backend, and how many operations use it at the moment. It belongs to one event loop."""
 
     __slots__ = ("backend", "discarded", "lock", "loop", "users")
 
     def __init__(self) -> None:
         self.backend: Any = None
         self.loop = asyncio.get_running_loop()
-        self.lock = asyncio.Lock()  # made once, however many come first together
+        self.lock = asyncio.Lock()  # created once, however many come first together
         self.users = 0
         self.discarded = False
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
+async def _with_time_limit(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
     """The result of `work`; TimeoutError if the cache takes longer.
 
-    Told in slices: while a herd of requests keeps the event loop busy, an answer may lie in the socket unread, and that
-    is not the cache's fault. Between two slices the loop has looked at its sockets; a slice in which it was late itself
-    counts for little, since a first operation takes several trips and each waits for its turn.
+    Measured in slices: while many requests keep the event loop busy, a response may wait in the socket unread, and that is
+    not the cache's fault. Between two slices the loop has polled its sockets; a slice in which it was late itself counts
+    for little, since a first operation takes several round trips and each waits for its turn.
     """
-    loop, left = asyncio.get_running_loop(), float(_SLICES)
+    loop, left = asyncio.get_running_loop(), float(_TIME_SLICES)
     task, now = loop.create_task(work), loop.time()
     while left > 0.0:
-        if (await asyncio.wait((task,), timeout=seconds / _SLICES))[0]:
+        if (await asyncio.wait((task,), timeout=seconds / _TIME_SLICES))[0]:
             return task.result()
         before, now = now, loop.time()
-        left -= 1.0 if now - before < 2.0 * seconds / _SLICES else _BUSY
+        left -= 1.0 if now - before < 2.0 * seconds / _TIME_SLICES else _BUSY_WEIGHT
     task.cancel()
     await asyncio.wait((task,), timeout=seconds)  # a driver may swallow it, and ends when its socket does
-    task.add_done_callback(_seen)
+    task.add_done_callback(_consume_exception)
     raise TimeoutError
 
 
-def _seen(task: asyncio.Task[Any]) -> None:
+def _consume_exception(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()
 
@@ -217,7 +230,7 @@ async def _close(backend: Any) -> None:
 
 
 def _text(value: object) -> str | None:
-    """What is no text is as good as nothing: somebody else put it there."""
+    """A value that is no text counts as none: another program stored it."""
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
@@ -226,6 +239,6 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _whole(ttl: float) -> int:
+def _whole_seconds(ttl: float) -> int:
     """Memcached takes whole seconds."""
     return min(_MAX_TTL, max(1, math.ceil(ttl)))

@@ -1,7 +1,7 @@
 """`memory://`: the cache that the verifiers of one event loop share, an aiocache backend with bounds.
 
-Rules of this file: at most so many texts, the oldest goes first (aiocache's own memory backend has no bound); a text
-that is past its time is gone when somebody looks, without a timer that would keep its event loop alive.
+Rules of this file: at most so many texts, the oldest is dropped first (aiocache's own memory backend has no bound); an
+expired text is absent when somebody reads it, without a timer that would keep its event loop alive.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from bearward.clock import SystemClock
 
 __all__ = ["process_cache"]
 
-_MOST = 2048
+_MAX_TEXTS = 2048
 _lock = threading.Lock()
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _ProcessCache] = WeakKeyDictionary()
 
 
 def process_cache(loop: asyncio.AbstractEventLoop) -> Any:
-    """The one of `loop`; any thread may ask."""
+    """The cache of `loop`; any thread may call."""
     with _lock:
         return _shared.setdefault(loop, _ProcessCache())
 
 
 class _ProcessCache(BaseCache):  # type: ignore[misc]
-    """What the store asks of an aiocache backend, in memory. Times to live are seconds."""
+    """What the store needs of an aiocache backend, in memory. Times to live are seconds."""
 
     NAME = "memory"
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, max_texts: int = _MAX_TEXTS) -> None:
         super().__init__(serializer=NullSerializer(), timeout=None)
-        self._most = most
+        self._max_texts = max_texts
         self._texts: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._monotonic = SystemClock().monotonic
 
@@ -57,7 +57,7 @@ class _ProcessCache(BaseCache):  # type: ignore[misc]
     async def _set(self, key: str, value: str, ttl: float, _cas_token: object = None, _conn: object = None) -> bool:
         self._texts[key] = (value, self._monotonic() + ttl)
         self._texts.move_to_end(key)
-        if len(self._texts) > self._most:
+        if len(self._texts) > self._max_texts:
             self._texts.popitem(last=False)
         return True
 

@@ -2,7 +2,7 @@
 
 Rules of this file: a backend that a user hands in may have any serializer, and texts go in and come out as they are;
 its namespace holds. At most so many octets of a value are read: whoever can write the cache can store half a gigabyte
-under our names, and every process would fetch it at each look.
+under our keys, and every process would fetch it at each poll.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["add", "delete_if", "get", "is_redis", "put"]
 
-_MOST = 1_048_576  # more than anything that is stored here; memcached's own bound
+_MAX_VALUE_BYTES = 1_048_576  # more than anything that is stored here; memcached's own bound
 _RELEASE = "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
 
 
@@ -29,7 +29,7 @@ async def get(backend: Any, keys: Sequence[str]) -> list[Any]:
     async with backend.client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.exists(backend.build_key(key))
-            pipeline.getrange(backend.build_key(key), 0, _MOST)
+            pipeline.getrange(backend.build_key(key), 0, _MAX_VALUE_BYTES)
         answers = await pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
@@ -54,5 +54,5 @@ async def delete_if(backend: Any, key: str, value: str) -> None:
 
 
 def _disabled() -> bool:
-    """Then `raw` answers None and does nothing, and a pipeline would do what it is told."""
+    """Then `raw` returns None and does nothing, while a pipeline would still be executed."""
     return os.environ.get("AIOCACHE_DISABLE") == "1"

@@ -1,7 +1,7 @@
-"""One authenticated envelope for all that is kept outside the process: an HMAC over its use, its place and the text.
+"""One authenticated envelope for all that is stored outside the process: an HMAC over its purpose, its place and the text.
 
-Rule of this file: pure. What is not authentic is nothing: whoever can write the store can neither plant a text nor put
-one in the place, or to the use, of another.
+Rule of this file: pure. What is not authentic is treated as absent: whoever can write the store can neither plant a text nor
+put one in the place, or to the purpose, of another.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ __all__ = ["NotAuthenticError", "open_sealed", "seal"]
 
 
 class NotAuthenticError(ValueError):
-    """A text that this fleet did not write to this place; the message is a constant."""
+    """A text that no process with this secret wrote to this place; the message is a constant."""
 
     def __init__(self) -> None:
         super().__init__("not authentic")
 
 
 def seal(text: str, *, purpose: str, place: str, secret: bytes) -> str:
-    """The text, authenticated for its use and for the place (the key in the store) where it will stand."""
+    """The text, authenticated for its purpose and for the place (the key in the store) where it is stored."""
     return f"{_mac(text, purpose, place, secret)} {text}"
 
 

@@ -8,7 +8,7 @@
     memcacheds://host[:11211][?ca=…]                   the same over TLS
     memcached+unix:///run/memcached.sock               the same over a unix socket
 
-Rule of this file: a URL that cannot be meant is a ConfigurationError that does not repeat it (it may hold a password).
+Rule of this file: an invalid URL raises a ConfigurationError that does not repeat it (it may hold a password).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REDIS = frozenset({"redis", "valkey"})
 _REDIS_TLS = frozenset({"rediss", "valkeys"})
 _REDIS_UNIX = frozenset({"unix", "redis+unix", "valkey+unix"})
 _MEMCACHED = frozenset({"memcached", "memcacheds", "memcached+unix"})
-_SLACK = 10.0
+_DRIVER_TIMEOUT_FACTOR = 10.0
 _OPTIONS = frozenset({"db", "ca", "cert", "key"})
 
 
@@ -37,7 +37,7 @@ def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
     """How to make the backend that `url` names; None for `memory://`. `timeout` is in seconds, for each operation.
 
     Raises:
-        ConfigurationError: the URL cannot be meant, or the extra that it needs is not installed.
+        ConfigurationError: the URL is invalid, or the extra that it needs is not installed.
 
     >>> backend_factory("memory://", timeout=1.0) is None
     True
@@ -47,19 +47,19 @@ def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
         port = parts.port
     except (ValueError, AttributeError, TypeError):
-        raise _wrong() from None
+        raise _invalid_url() from None
     if parts.scheme == "memory" and not parts.netloc:
         return None
     if options.keys() - _OPTIONS or not (parts.hostname or (parts.scheme.endswith("unix") and parts.path)):
-        raise _wrong()
+        raise _invalid_url()
     if parts.scheme in _REDIS | _REDIS_TLS | _REDIS_UNIX:
         return _redis(parts, port or 6379, options, timeout)
     if parts.scheme in _MEMCACHED:
         return _memcached(parts, port or 11211, options)
-    raise _wrong()
+    raise _invalid_url()
 
 
-def _wrong() -> ConfigurationError:
+def _invalid_url() -> ConfigurationError:
     schemes = "memory:// redis:// rediss:// redis+unix:// memcached:// memcacheds:// memcached+unix://"
     return ConfigurationError("cache", f"must be a URL with one of the schemes {schemes}")
 
@@ -73,14 +73,14 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
     unix = parts.scheme in _REDIS_UNIX
     database = options.get("db") or ("" if unix else parts.path.strip("/")) or "0"
     if not database.isdigit():
-        raise _wrong()
+        raise _invalid_url()
     settings: dict[str, Any] = {
         "db": int(database),
         "username": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
-        # the time limit is kept by the caller, who can tell a slow cache from a busy event loop
-        "socket_connect_timeout": _SLACK * timeout,
-        "socket_timeout": _SLACK * timeout,
+        # the caller keeps the time limit, and can tell a slow cache from a busy event loop
+        "socket_connect_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
+        "socket_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
     }
     if unix:
         settings |= {"connection_class": redis.asyncio.UnixDomainSocketConnection, "path": unquote(parts.path)}
@@ -90,9 +90,9 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
         settings |= {"connection_class": redis.asyncio.SSLConnection, **_redis_tls(options)}
 
     def make() -> Any:
-        # aiocache hands its own idea of the connection to the pool's class: ours is the better one
+        # aiocache passes its own connection settings to the pool's class; ours know TLS and unix sockets
         pool = redis.asyncio.ConnectionPool(**settings, **_driver_info())
-        return RedisCache(serializer=_as_text(), connection_pool_class=lambda **_: pool)
+        return RedisCache(serializer=_text_serializer(), connection_pool_class=lambda **_: pool)
 
     return make
 
@@ -109,7 +109,7 @@ def _driver_info() -> dict[str, Any]:
 def _redis_tls(options: dict[str, str]) -> dict[str, Any]:
     names = {"ca": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
     files = {names[name]: value for name, value in options.items() if name in names}
-    # said aloud: redis-py below 6 compares no names unless it is told to
+    # explicit: redis-py below 6 does not compare host names unless it is told to
     return {**files, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 
@@ -122,7 +122,7 @@ def _memcached(parts: SplitResult, port: int, options: dict[str, str]) -> Backen
     from bearward.cache.memcached import UnixSocketClient
 
     def make() -> Any:
-        backend = MemcachedCache(serializer=_as_text(), endpoint=parts.hostname or "", port=port)
+        backend = MemcachedCache(serializer=_text_serializer(), endpoint=parts.hostname or "", port=port)
         if parts.scheme == "memcached+unix":
             backend.client = UnixSocketClient(unquote(parts.path))
         elif parts.scheme == "memcacheds":
@@ -139,7 +139,7 @@ def _tls(options: dict[str, str]) -> ssl.SSLContext:
     return context
 
 
-def _as_text() -> Any:
+def _text_serializer() -> Any:
     from aiocache.serializers import StringSerializer
 
-    return StringSerializer(encoding=None)  # octets come back: not all that others may have stored is text
+    return StringSerializer(encoding=None)  # bytes come back: what other programs stored may not be text

@@ -1,6 +1,6 @@
-"""How long an HTTP answer is fresh: Cache-Control, Age and Expires (RFC 9111 sections 4.2 and 5), clamped.
+"""How long an HTTP response is fresh: Cache-Control, Age and Expires (RFC 9111 sections 4.2 and 5), clamped.
 
-Rules of this file: pure; a header that makes no sense counts as absent; what the issuer says is clamped to the
+Rules of this file: pure; an invalid header counts as absent; what the issuer says is clamped to the
 configured bounds, so that neither `no-store` nor `max-age=31536000` takes the decision out of the operator's hands.
 """
 
@@ -59,14 +59,14 @@ def _date(text: str | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What lets the next request be a conditional one (RFC 9110 section 8.8), good for one URL."""
+    """What makes the next request conditional (RFC 9110 section 8.8), valid for one URL."""
 
     url: str
     etag: str | None = None
     last_modified: str | None = None
 
     def conditions(self, url: str) -> dict[str, str]:
-        """The headers of a conditional request for `url`; none where these validators are not for it."""
+        """The headers of a conditional request for `url`; none where these validators are for another URL."""
         if url != self.url:
             return {}
         if self.etag is not None:

@@ -1,40 +1,109 @@
-"""Why an attempt to fetch keys failed: one enum, so that logs and health name a class of error and nothing secret."""
+"""Why a document cannot be fetched: one enum, so that logs and health name a class of error and nothing secret.
+
+Rule of this file: pure. A message says which URL (without its query, which may hold a key), which setting led there, what
+happened, and which setting mends it; of what others sent it holds at most a bounded, printable excerpt.
+"""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
-__all__ = ["FetchError", "FetchFailure"]
+__all__ = ["FetchError", "FetchFailure", "excerpt"]
+
+_MAX_EXCERPT = 200
 
 
 class FetchFailure(Enum):
     """One way in which an attempt fails. The value is what a log line and the health page say."""
 
+    DNS = "the host name cannot be resolved"
     CONNECT = "cannot connect"
     TLS = "TLS handshake failed"
     TIMEOUT = "timed out"
     ADDRESS_REFUSED = "resolves to an address that is refused"
     PROTOCOL = "broke off, or does not speak HTTP"
     PROXY = "the proxy refused to connect"
-    REDIRECT = "answered with a redirect"
-    NOT_FOUND = "answered that there is no such document"
-    STATUS = "answered with an error status"
+    REDIRECT = "responded with a redirect"
+    NOT_FOUND = "responded that there is no such document"
+    STATUS = "responded with an error status"
     TOO_LARGE = "document too large"
     ENCODING = "unknown or broken content encoding"
     NOT_A_KEY_SET = "document is no usable JWK Set"
     NOT_METADATA = "document is no issuer metadata"
     ISSUER_MISMATCH = "metadata belongs to another issuer"
-    URL_REFUSED = "the jwks_uri is not https, or not of the issuer's origin"
+    URL_REFUSED = "the URL is not one that keys may come from"
     FILE = "file cannot be read"
     PEER_FAILED = "another process tried just now and failed"
+    RATE_LIMITED = "too many unknown tenants are being asked for"
     CLOSED = "the store was closed"
     INTERNAL = "internal error"
 
 
-class FetchError(Exception):
-    """An attempt to fetch a document failed; carries its class and, for an HTTP answer, the status."""
+_REMEDIES: Final = {
+    FetchFailure.DNS: "check the host name, or set jwks_uri",
+    FetchFailure.CONNECT: "check the host and port, or set jwks_options.proxy",
+    FetchFailure.TLS: "set jwks_options.ca_file for a private authority, client_cert where one is asked for",
+    FetchFailure.TIMEOUT: "raise jwks_options.connect_timeout, read_timeout or total_timeout",
+    FetchFailure.ADDRESS_REFUSED: "set jwks_options.unsafe_allow_private_addresses for an issuer in a private network",
+    FetchFailure.PROXY: "check jwks_options.proxy",
+    FetchFailure.REDIRECT: "set jwks_uri to where the redirect leads",
+    FetchFailure.NOT_FOUND: "set jwks_uri, or jwks_options.metadata",
+    FetchFailure.TOO_LARGE: "raise jwks_options.max_body",
+    FetchFailure.NOT_A_KEY_SET: "check that jwks_uri is the issuer's JWK Set",
+    FetchFailure.NOT_METADATA: "set jwks_uri",
+    FetchFailure.ISSUER_MISMATCH: "set issuer to exactly what the metadata says, or set jwks_uri",
+    FetchFailure.URL_REFUSED: "set jwks_uri to where the keys are",
+    FetchFailure.FILE: "check that the file is there and can be read",
+}
 
-    def __init__(self, failure: FetchFailure, status: int | None = None) -> None:
-        super().__init__(failure.value if status is None else f"{failure.value} ({status})")
+
+class FetchError(Exception):
+    """A document cannot be fetched: the class of failure, the HTTP status if there is one, and where it happened.
+
+    `detail` says more about the cause, `url` and `setting` which address and which setting led there. A source of your own
+    raises it with a `FetchFailure` alone.
+
+    >>> print(FetchError(FetchFailure.STATUS, 503, url="https://login.example/jwks?key=1", setting="jwks_uri"))
+    https://login.example/jwks (jwks_uri): responded with an error status (503)
+    """
+
+    def __init__(
+        self,
+        failure: FetchFailure,
+        status: int | None = None,
+        *,
+        detail: str | None = None,
+        url: str | None = None,
+        setting: str | None = None,
+    ) -> None:
+        super().__init__(failure, status)
         self.failure = failure
         self.status = status
+        self.detail = detail
+        self.url = url
+        self.setting = setting
+
+    def locate(self, url: str, setting: str) -> None:
+        """Say where it happened, unless that is known already."""
+        if self.url is None:
+            self.url, self.setting = url, setting
+
+    @property
+    def reason(self) -> str:
+        """What happened, without where and without what mends it."""
+        text = self.failure.value if self.status is None else f"{self.failure.value} ({self.status})"
+        return text if self.detail is None else f"{text}: {self.detail}"
+
+    def __str__(self) -> str:
+        where = "" if self.url is None else self.url.partition("?")[0]
+        if where and self.setting:
+            where += f" ({self.setting})"
+        remedy = _REMEDIES.get(self.failure)
+        return (f"{where}: " if where else "") + self.reason + (f"; {remedy}" if where and remedy else "")
+
+
+def excerpt(text: object) -> str:
+    """What others sent, for a message: printable ASCII in quotes, and not long."""
+    shown = ascii(text if isinstance(text, str) else type(text).__name__)
+    return shown if len(shown) <= _MAX_EXCERPT else shown[:_MAX_EXCERPT] + "…"

@@ -1,7 +1,7 @@
 """The address guard where it counts: between name resolution and connection (httpcore's network backend).
 
 Rule of this file: a name is resolved once, each address is judged, and the connection goes to a judged address, so
-that a second, different answer of the name server (DNS rebinding) changes nothing. TLS still verifies the name.
+that a second, different response of the name server (DNS rebinding) changes nothing. TLS still verifies the name.
 """
 
 from __future__ import annotations
@@ -11,13 +11,21 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterable
+from contextvars import ContextVar
 
 import httpcore2
 
-from bearward.fetch.addresses import is_allowed
+from bearward.fetch.addresses import Network, is_allowed, network_of
 from bearward.fetch.errors import FetchError, FetchFailure
 
-__all__ = ["GuardedBackend"]
+__all__ = ["GuardedBackend", "discovered_in", "resolve_host"]
+
+_MAX_LOOKUPS = 256
+_MAX_HOSTS = 64
+_free = threading.BoundedSemaphore(_MAX_LOOKUPS)
+
+discovered_in: ContextVar[Network | None] = ContextVar("discovered_in", default=None)
+"""In the task of a request: where the document lies that named the URL; None for a URL that the operator wrote."""
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
@@ -28,6 +36,11 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self, *, unsafe_allow_private: bool) -> None:
         self._unsafe_allow_private = unsafe_allow_private
         self._inner = httpcore2.AnyIOBackend()
+        self._reached: dict[str, Network] = {}
+
+    def network_reached(self, host: str) -> Network | None:
+        """The network that the last connection to `host` led to."""
+        return self._reached.get(host.lower())
 
     async def connect_tcp(
         self,
@@ -45,35 +58,39 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             raise httpcore2.ConnectTimeout from exc
         share = None if timeout is None else timeout / len(addresses)
         for address in addresses[:-1]:
-            try:
-                return await self._inner.connect_tcp(address, port, share, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                continue
-        return await self._inner.connect_tcp(addresses[-1], port, share, local_address, socket_options)
+            with contextlib.suppress(httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                stream = await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+                return self._noted(stream, host, address)
+        stream = await self._inner.connect_tcp(addresses[-1], port, share, local_address, socket_options)
+        return self._noted(stream, host, addresses[-1])
+
+    def _noted(self, stream: httpcore2.AsyncNetworkStream, host: str, address: str) -> httpcore2.AsyncNetworkStream:
+        if len(self._reached) >= _MAX_HOSTS:
+            self._reached.clear()
+        self._reached[host.lower()] = network_of(address)
+        return stream
 
     async def _resolve(self, host: str, port: int) -> list[str]:
         try:
-            addresses = await addresses_of(host, port)
+            addresses = await resolve_host(host, port)
         except (OSError, UnicodeError) as exc:
-            raise httpcore2.ConnectError from exc
+            raise FetchError(FetchFailure.DNS, detail=getattr(exc, "strerror", None) or str(exc) or None) from exc
         allowed = [one for one in addresses if self._allows(one, host)]
         if not allowed:
             raise FetchError(FetchFailure.ADDRESS_REFUSED)
         return allowed
 
     def _allows(self, address: str, host: str) -> bool:
-        return is_allowed(address, host=host, unsafe_allow_private=self._unsafe_allow_private)
+        return is_allowed(
+            address, host=host, unsafe_allow_private=self._unsafe_allow_private, discovered_in=discovered_in.get()
+        )
 
     async def sleep(self, seconds: float) -> None:
         """Part of the backend's interface: httpcore sleeps between retries, of which there are none here."""
         await asyncio.sleep(seconds)
 
 
-_MOST = 256
-_free = threading.BoundedSemaphore(_MOST)
-
-
-async def addresses_of(host: str, port: int) -> list[str]:
+async def resolve_host(host: str, port: int) -> list[str]:
     """The addresses of `host`, each once, in the order in which they should be tried.
 
     Raises:
@@ -81,7 +98,7 @@ async def addresses_of(host: str, port: int) -> list[str]:
         UnicodeError: `host` cannot be a name.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
+    result: asyncio.Future[list[str]] = loop.create_future()
 
     def look_up() -> None:
         found: list[str] | Exception
@@ -93,7 +110,7 @@ async def addresses_of(host: str, port: int) -> list[str]:
         finally:
             _free.release()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_tell, answer, found)
+            loop.call_soon_threadsafe(_deliver, result, found)
 
     if not _free.acquire(blocking=False):
         raise OSError("too many names are being looked up")
@@ -102,13 +119,13 @@ async def addresses_of(host: str, port: int) -> list[str]:
     except RuntimeError as exc:  # the system has no more threads
         _free.release()
         raise OSError("no thread to look a name up") from exc
-    return await answer
+    return await result
 
 
-def _tell(answer: asyncio.Future[list[str]], found: list[str] | Exception) -> None:
-    if answer.done():  # given up
+def _deliver(result: asyncio.Future[list[str]], found: list[str] | Exception) -> None:
+    if result.done():  # given up
         return
     if isinstance(found, Exception):
-        answer.set_exception(found)
+        result.set_exception(found)
     else:
-        answer.set_result(found)
+        result.set_result(found)

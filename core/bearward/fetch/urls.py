@@ -1,4 +1,4 @@
-"""Which URLs keys may come from, and where an issuer's metadata lies (pure).
+"""Which URLs keys may come from, and where an issuer's metadata is (pure).
 
 Rules of this file: https only, except that loopback may be reached over http for development; no user info, no
 fragment; printable ASCII (an internationalized host is written in its A-label form, RFC 5890).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["check_url", "is_loopback_host", "oauth_metadata_url", "openid_metadata_url", "same_origin"]
+__all__ = ["check_url", "host_of", "is_loopback_host", "oauth_metadata_url", "openid_metadata_url", "same_origin"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -68,6 +68,11 @@ def oauth_metadata_url(issuer: str) -> str:
         raise ValueError("must be an https:// URL")
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}"
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, in lower case; empty where there is none."""
+    return urlsplit(url).hostname or ""
 
 
 def same_origin(one: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""A key set together with what came with it: the document, when it was asked for, how long it is fresh."""
+"""A key set together with what came with it: the document, when it was requested, how long it is fresh (pure)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Entry", "HeldKeys", "StaleEntryError"]
 
 @dataclass(frozen=True, slots=True)
 class HeldKeys:
-    """What a verification looks its key up in: the same object for as long as the keys are the same."""
+    """The key set that a verification looks its key up in: the same object for as long as the keys are the same."""
 
     jwk_set: JWKSet
     generation: int
-    """Counts the sets that were held; a caller that misses says which one it looked in."""
+    """Counts the sets that were held; a caller whose `kid` is not in the set says which one it looked in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer of an issuer."""
+    """One response of an issuer."""
 
     jwk_set: JWKSet
     document: bytes = field(repr=False)
@@ -34,8 +34,8 @@ class Entry:
 
 
 class StaleEntryError(FetchError):
-    """A fetch failed, and others keep an older `entry`, which is better than none."""
+    """A fetch failed, and the shared cache holds an older `entry`, which is better than none."""
 
     def __init__(self, failed: FetchError, entry: Entry) -> None:
-        super().__init__(failed.failure, failed.status)
+        super().__init__(failed.failure, failed.status, detail=failed.detail, url=failed.url, setting=failed.setting)
         self.entry = entry

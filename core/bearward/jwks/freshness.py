@@ -1,26 +1,27 @@
-"""The freshness of a key set, as a pure state machine: (what we remember, now, why we ask) in, an answer out.
+"""The freshness of a key set, as a pure state machine: (what is remembered, now, what triggers it) in, a decision out.
 
 Rules of this file: no clock, no I/O, no randomness; times are seconds of the monotonic clock, and jitter is a number
-from 0 to 1 that is handed in. `Record` is what is remembered of one issuer; each event makes a new one.
+from 0 to 1 that is handed in. `FetchRecord` is what is remembered of one issuer; each event
+returns a new one.
 
-    state        when                                   a lookup                          a miss (kid unknown)
+    state        when                                   LOOKUP                            UNKNOWN_KID
     -----------  -------------------------------------  --------------------------------  --------------------
     FRESH        before `refresh_at`                    USE                               REFRESH | REFUSE
-    AHEAD        from then to the end of the lifetime   USE_AND_REFRESH | USE             REFRESH | REFUSE
+    REFRESH_DUE  from then to the end of the lifetime   USE_AND_REFRESH | USE             REFRESH | REFUSE
     EXPIRED      past it, and the issuer was not tried  REFRESH                           REFRESH | REFUSE
     STALE        past it, and the issuer fails, for     USE_AND_REFRESH | USE             REFRESH | REFUSE
                  less than `stale_if_error`
     UNAVAILABLE  nothing held, or all of it went by     REFRESH | REFUSE                  REFRESH | REFUSE
 
-"The issuer fails": the refresh that was due failed, or an earlier attempt did and the brake still holds because of it.
-An old failure excuses no old set: once the brake is off, the issuer is tried first.
+"The issuer fails": the refresh that was due failed, or an earlier attempt did and the rate limit still holds because of
+it. An old failure does not excuse an old set: once an attempt is allowed, the issuer is tried first.
 
-The second answer of a pair is given while the brake holds. The brake: each attempt takes a token from a bucket that
-holds `burst` of them and gains one per `cooldown`, whether the attempt then succeeds or not. While the issuer fails,
-exponential back-off with full jitter comes on top. A lookup at a healthy issuer needs no token (the lifetime of the
+The second decision of a pair applies while the rate limit holds. The rate limit: each attempt takes a permit from a bucket
+that holds `burst` of them and gains one per `cooldown`, whether the attempt then succeeds or not. While the issuer fails,
+exponential back-off with full jitter comes on top. A lookup at a healthy issuer needs no permit (the lifetime of the
 set spaces those attempts), so no flood of unknown `kid`s can delay a scheduled refresh.
 
-A set that comes in late never replaces a newer one: what counts is when it was asked for.
+A set that comes in late never replaces a newer one: what counts is when it was requested.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from enum import Enum
 from bearward.jwks.options import JWKSOptions
 
 __all__ = [
-    "Answer", "Freshness", "Record", "Why", "attempted", "decide", "failed", "freshness", "may_attempt", "next_attempt",
-    "succeeded", "tokens", "usable_until",
+    "Decision", "FetchRecord", "Freshness", "Trigger", "after_attempt", "after_failure", "after_success", "clamp", "decide",
+    "freshness", "may_attempt", "next_attempt", "permits", "usable_until",
 ]  # fmt: skip
 
 _NEVER = -math.inf
@@ -44,20 +45,20 @@ class Freshness(Enum):
     """The state of an issuer's keys; see the table above."""
 
     FRESH = "fresh"
-    AHEAD = "refresh ahead"
+    REFRESH_DUE = "refresh due"
     EXPIRED = "expired"
     STALE = "stale"
     UNAVAILABLE = "unavailable"
 
 
-class Why(Enum):
-    """Why the keys are asked for."""
+class Trigger(Enum):
+    """Trigger the keys are asked for."""
 
     LOOKUP = "lookup"
-    MISS = "miss"
+    UNKNOWN_KID = "unknown kid"
 
 
-class Answer(Enum):
+class Decision(Enum):
     """What to do."""
 
     USE = "use"
@@ -67,26 +68,26 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class FetchRecord:
     """What is remembered of one issuer. Without `fetched_at` nothing is held."""
 
     fetched_at: float | None = None
-    """When the held set was asked for."""
+    """When the held set was requested."""
     fresh_until: float = _NEVER
     refresh_at: float = _NEVER
     generation: int = 0
-    """How many different sets were taken; a caller that missed in an older one reads again, and asks for nothing."""
+    """How many different sets were accepted; a caller whose `kid` was not in an older one looks in the newer one first."""
     failures: int = 0
     """Attempts that failed since the last one that succeeded."""
     failed_at: float = _NEVER
     not_before: float = _NEVER
     """Back-off: no attempt before."""
-    level: float = math.inf
-    """Tokens in the bucket at `level_at`, at most `burst`."""
-    level_at: float = 0.0
+    permits: float = math.inf
+    """Permits in the bucket at `permits_at`, at most `burst`."""
+    permits_at: float = 0.0
 
 
-def usable_until(record: Record, options: JWKSOptions) -> float:
+def usable_until(record: FetchRecord, options: JWKSOptions) -> float:
     """Until when the held set may be used if nothing more happens."""
     if record.fetched_at is None:
         return _NEVER
@@ -95,72 +96,72 @@ def usable_until(record: Record, options: JWKSOptions) -> float:
     last = record.fresh_until + options.stale_if_error
     if record.failed_at >= record.refresh_at:
         return last
-    return min(last, max(record.fresh_until, _brake_until(record, options)))
+    return min(last, max(record.fresh_until, _rate_limited_until(record, options)))
 
 
-def freshness(record: Record, options: JWKSOptions, now: float) -> Freshness:
+def freshness(record: FetchRecord, options: JWKSOptions, now: float) -> Freshness:
     """The state at `now`."""
     if record.fetched_at is None or now >= record.fresh_until + options.stale_if_error:
         return Freshness.UNAVAILABLE
     if now < record.fresh_until:
-        return Freshness.FRESH if now < record.refresh_at else Freshness.AHEAD
+        return Freshness.FRESH if now < record.refresh_at else Freshness.REFRESH_DUE
     return Freshness.STALE if now < usable_until(record, options) else Freshness.EXPIRED
 
 
-def _brake_until(record: Record, options: JWKSOptions) -> float:
-    """When the brake lets an attempt through at an issuer that fails."""
-    missing = max(0.0, 1.0 - record.level) if options.cooldown else 0.0
-    return max(record.not_before, record.level_at + missing * options.cooldown)
+def _rate_limited_until(record: FetchRecord, options: JWKSOptions) -> float:
+    """When the next attempt is allowed at an issuer that fails."""
+    missing = max(0.0, 1.0 - record.permits) if options.cooldown else 0.0
+    return max(record.not_before, record.permits_at + missing * options.cooldown)
 
 
-def tokens(record: Record, options: JWKSOptions, now: float) -> float:
+def permits(record: FetchRecord, options: JWKSOptions, now: float) -> float:
     """How many attempts the bucket allows at `now`."""
     if options.cooldown == 0:
         return float(options.burst)
-    return min(float(options.burst), record.level + max(0.0, now - record.level_at) / options.cooldown)
+    return min(float(options.burst), record.permits + max(0.0, now - record.permits_at) / options.cooldown)
 
 
-def may_attempt(record: Record, options: JWKSOptions, now: float, why: Why) -> bool:
-    """Whether the brake lets an attempt through."""
+def may_attempt(record: FetchRecord, options: JWKSOptions, now: float, trigger: Trigger) -> bool:
+    """Whether the rate limit allows an attempt."""
     if now < record.not_before:
         return False
-    if why is Why.LOOKUP and not record.failures:
+    if trigger is Trigger.LOOKUP and not record.failures:
         return True
-    return tokens(record, options, now) >= 1.0
+    return permits(record, options, now) >= 1.0
 
 
-def decide(record: Record, options: JWKSOptions, now: float, why: Why) -> Answer:
-    """The answer of the table above."""
-    state, free = freshness(record, options, now), may_attempt(record, options, now, why)
-    if why is Why.MISS or state is Freshness.UNAVAILABLE:
-        return Answer.REFRESH if free else Answer.REFUSE
-    if state is Freshness.EXPIRED:  # no brake holds: it would make the set STALE
-        return Answer.REFRESH
+def decide(record: FetchRecord, options: JWKSOptions, now: float, trigger: Trigger) -> Decision:
+    """The decision of the table above."""
+    state, free = freshness(record, options, now), may_attempt(record, options, now, trigger)
+    if trigger is Trigger.UNKNOWN_KID or state is Freshness.UNAVAILABLE:
+        return Decision.REFRESH if free else Decision.REFUSE
+    if state is Freshness.EXPIRED:  # an attempt is allowed: else the set would be STALE
+        return Decision.REFRESH
     if state is Freshness.FRESH:
-        return Answer.USE
-    return Answer.USE_AND_REFRESH if free else Answer.USE
+        return Decision.USE
+    return Decision.USE_AND_REFRESH if free else Decision.USE
 
 
-def next_attempt(record: Record, options: JWKSOptions) -> float:
+def next_attempt(record: FetchRecord, options: JWKSOptions) -> float:
     """The earliest moment at which a lookup leads to an attempt."""
-    return max(record.refresh_at, _brake_until(record, options)) if record.failures else record.refresh_at
+    return max(record.refresh_at, _rate_limited_until(record, options)) if record.failures else record.refresh_at
 
 
-def attempted(record: Record, options: JWKSOptions, now: float) -> Record:
-    """An attempt begins: it takes a token."""
-    return replace(record, level=max(0.0, tokens(record, options, now) - 1.0), level_at=now)
+def after_attempt(record: FetchRecord, options: JWKSOptions, now: float) -> FetchRecord:
+    """An attempt begins: it takes a permit."""
+    return replace(record, permits=max(0.0, permits(record, options, now) - 1.0), permits_at=now)
 
 
-def failed(record: Record, options: JWKSOptions, now: float, jitter: float) -> Record:
+def after_failure(record: FetchRecord, options: JWKSOptions, now: float, jitter: float) -> FetchRecord:
     """An attempt failed: what is held stays, and the next attempt waits."""
     longest = min(options.max_backoff, options.cooldown * 2.0 ** min(record.failures, _MAX_DOUBLINGS))
     return replace(record, failures=record.failures + 1, failed_at=now, not_before=now + jitter * longest)
 
 
-def succeeded(
-    record: Record, options: JWKSOptions, *, fetched_at: float, lifetime: float, changed: bool, jitter: float
-) -> Record:
-    """A usable set, asked for at `fetched_at`, came in: it is taken unless a newer one is held."""
+def after_success(
+    record: FetchRecord, options: JWKSOptions, *, fetched_at: float, lifetime: float, changed: bool, jitter: float
+) -> FetchRecord:
+    """A usable set, requested at `fetched_at`, came in: it is accepted unless a newer one is held."""
     if record.fetched_at is not None and fetched_at < record.fetched_at:
         return record
     first = options.refresh_fraction

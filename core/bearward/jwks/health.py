@@ -1,6 +1,7 @@
-"""The health of one issuer's keys: one object, one line.
+"""The health of one issuer's keys: one object, one line (pure).
 
-Rule of this file: numbers, states, thumbprints and classes of error; nothing that a token or a secret could be in.
+Rule of this file: numbers, states, thumbprints of public keys and why a fetch failed; nothing that may hold a token or a
+secret.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
 
 __all__ = ["IssuerHealth"]
@@ -16,7 +18,7 @@ __all__ = ["IssuerHealth"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerHealth:
-    """How it stands with one issuer's keys. Ages and spans are seconds; moments are seconds since the epoch."""
+    """The health of one issuer's keys. Ages and spans are seconds; moments are seconds since the epoch."""
 
     issuer: str
     state: Freshness
@@ -27,18 +29,20 @@ class IssuerHealth:
     rejected_keys: Mapping[str, int] = field(default_factory=dict)
     """How many keys are not used, by reason."""
     thumbprint: str | None = None
-    """Of the set: the same on every process that holds the same keys."""
+    """Of the set: the same in every process that holds the same keys."""
     age: float | None = None
     last_success: float | None = None
     last_error: str | None = None
-    """The class of the last failure, until an attempt succeeds."""
+    """The last failure (URL, setting, cause, remedy), until an attempt succeeds."""
+    last_failure: FetchFailure | None = None
+    """The class of that failure."""
     last_error_at: float | None = None
     failures: int = 0
     """Attempts in a row that failed."""
     stale_left: float | None = None
-    """How long what is held can still be used if the issuer goes on failing."""
+    """How long the held keys can still be used if the issuer goes on failing."""
     next_refresh: float | None = None
-    """In how many seconds; None where none is planned."""
+    """In how many seconds; None where none is scheduled."""
     attempts: int = 0
     """Refreshes begun since the process started."""
     cache: str | None = None
@@ -47,7 +51,9 @@ class IssuerHealth:
     def to_dict(self) -> dict[str, Any]:
         """For a health page, as JSON."""
         known = {name: getattr(self, name) for name in self.__slots__}
-        return {**known, "state": self.state.value, "rejected_keys": dict(self.rejected_keys)}
+        failure = None if self.last_failure is None else self.last_failure.name.lower()
+        plain = {"state": self.state.value, "last_failure": failure, "rejected_keys": dict(self.rejected_keys)}
+        return {**known, **plain}
 
     def line(self) -> str:
         """For a log or a terminal."""

@@ -1,8 +1,8 @@
-"""The keys of one issuer: answers at once from what is held, and sees to it that something is held.
+"""The keys of one issuer: returned at once where they are held, fetched and refreshed where they are not.
 
-Rules of this file: `current` and `miss` are synchronous and safe on any thread; they read one immutable view and change
-nothing. All state changes on the event loop. There is one flight at a time, and it belongs to the store: whoever waits
-for it may be cancelled without ending it.
+Rules of this file: `current` and `decide_on_miss` are synchronous and safe on any thread; they read one immutable view and
+change nothing. All state changes on the event loop. One refresh is in flight at a time, and it belongs to the store: a
+waiter may be cancelled without ending it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from collections.abc import Callable
 from bearward.errors import AuthError, Refusal
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.entry import Entry, HeldKeys
-from bearward.jwks.freshness import Answer, Why
+from bearward.jwks.freshness import Decision, Trigger
 from bearward.jwks.health import IssuerHealth
-from bearward.jwks.key_state import KeyState, Miss
+from bearward.jwks.key_state import KeyState, MissAction
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.refresh import Ask, Fleet, Refresher
+from bearward.jwks.refresh import Fleet, Refresher, RefreshRequest
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.state_log import Announcer
-from bearward.loop import Alarm, Runtime, WaitingRoom
+from bearward.jwks.state_log import StateLog
+from bearward.loop import LoopBinding, Timer, WaiterLimit
 
-__all__ = ["IssuerKeys", "Miss"]
+__all__ = ["IssuerKeys", "MissAction"]
 
 _NEVER = -math.inf
 _MIN_WAIT = 0.01
 _MIN_RETRY_AFTER = 1.0
-_MAX_NEWCOMERS = 32
-"""How many tenants that never had keys may be asked for at a time: strangers can invent any number of them."""
+_MAX_UNPROVEN_FETCHES = 32
+"""How many tenants whose keys were never held may be fetched at a time: anybody can invent any number of them."""
 
 
 class IssuerKeys:
@@ -40,64 +40,66 @@ class IssuerKeys:
         issuer: str,
         options: JWKSOptions,
         refresher: Refresher,
-        runtime: Runtime,
+        binding: LoopBinding,
         *,
         on_change: Callable[[IssuerKeys], None] | None = None,
         on_first: Callable[[], None] | None = None,
         snapshot: Snapshot | None = None,
-        tended: bool = True,
+        background_refresh: bool = True,
     ) -> None:
         self.issuer = issuer
         self.options = options
         self._refresher = refresher
-        self._runtime = runtime
-        self._monotonic = runtime.clock.monotonic
+        self._binding = binding
+        self._monotonic = binding.clock.monotonic
         self._on_change = on_change
         self._on_first = on_first
         self._snapshot = snapshot
-        self._tended = tended
-        self._state = KeyState(issuer, options, runtime.clock, runtime.jitter)
-        # (held, when there is something to see to, until when held may be used): replaced as one, read without a lock
+        self._background_refresh = background_refresh
+        self._state = KeyState(issuer, options, binding.clock, binding.jitter)
+        # (held, when a refresh is due, until when held may be used): replaced as one, read without a lock
         self._view: tuple[HeldKeys | None, float, float] = (None, _NEVER, _NEVER)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._flight: asyncio.Task[None] | None = None
-        self._alarm = Alarm(runtime, self._tend)
-        self._gone = False
-        self._asked = False
-        self._waiting = WaitingRoom(options.max_waiters)
-        self._announce = Announcer(self.health)
+        self._in_flight: asyncio.Task[None] | None = None
+        self._timer = Timer(binding, self._refresh_if_due)
+        self._invalidated = False
+        self._refresh_requested = False
+        self._waiting = WaiterLimit(options.max_waiters)
+        self._log_state = StateLog(self.health)
 
     # On any thread ------------------------------------------------------------------------------------------------
 
     def current(self) -> HeldKeys | None:
-        """The keys to use now, or None where a caller has to `obtain` them. Never waits."""
+        """The keys to use now, or None where a caller has to await `get`. Never waits."""
         held, due, until = self._view
         now = self._monotonic()
         if now < due:
             return held
         if now >= until:
             return None
-        if not self._asked:
-            self._asked = True
-            if not self._runtime.call(self._tend):
-                self._asked = False
+        if not self._refresh_requested:
+            self._refresh_requested = True
+            if not self._binding.call_soon(self._refresh_if_due):
+                self._refresh_requested = False
         return held
 
-    def miss(self, kid: str | None, generation: int) -> Miss:
-        """What to do about a `kid` that is not in the set of `generation`. Decides, changes nothing."""
-        return self._state.judge_miss(kid, generation, flying=self._flight is not None, full=self._waiting.full)
+    def decide_on_miss(self, kid: str | None, generation: int) -> MissAction:
+        """What to do about a `kid` that is not in the set of `generation`. Changes nothing."""
+        return self._state.decide_on_miss(
+            kid, generation, in_flight=self._in_flight is not None, queue_full=self._waiting.full
+        )
 
     def health(self) -> IssuerHealth:
-        """How it stands."""
-        return self._state.health(flying=self._flight is not None, cache=self._refresher.fleet_state())
+        """The health of these keys."""
+        return self._state.health(in_flight=self._in_flight is not None, cache=self._refresher.fleet_state())
 
     def __repr__(self) -> str:
         return f"<IssuerKeys {self.health().line()}>"
 
     # On the loop --------------------------------------------------------------------------------------------------
 
-    async def obtain(self) -> HeldKeys:
-        """The keys to use now, fetched if need be; all callers share one flight.
+    async def get(self) -> HeldKeys:
+        """The keys to use now, fetched if need be; all callers share one refresh.
 
         Raises:
             AuthError: KEYS_UNAVAILABLE with `retry_after` in seconds.
@@ -106,56 +108,56 @@ class IssuerKeys:
         if held is not None:
             return held
         if not self._attach():
-            return await self._runtime.elsewhere(self.obtain)
-        if self._flight is None and self._state.decide(Why.LOOKUP) is Answer.REFRESH:
-            if self._is_newcomer and self._runtime.newcomers >= _MAX_NEWCOMERS:
+            return await self._binding.run_on_bound_loop(self.get)
+        if self._in_flight is None and self._state.decide(Trigger.LOOKUP) is Decision.REFRESH:
+            if self._is_unproven and self._binding.unproven_fetches >= _MAX_UNPROVEN_FETCHES:
                 raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_MIN_RETRY_AFTER)
-            self._fly(Why.LOOKUP)
-        await self._waiting.wait_for(self._flight)
+            self._start_refresh(Trigger.LOOKUP)
+        await self._waiting.wait_for(self._in_flight)
         return self._usable()
 
     async def refresh_after_miss(self, kid: str | None, generation: int) -> HeldKeys:
         """The keys after at most one refresh, for a caller whose `kid` was not in the set of `generation`.
 
-        The answer may be the set that was looked in: then the `kid` is unknown.
+        The result may be the set that was looked in: then the `kid` is unknown.
 
         Raises:
             AuthError: KEYS_UNAVAILABLE, only if no usable set is held.
         """
         if not self._attach():
-            return await self._runtime.elsewhere(lambda: self.refresh_after_miss(kid, generation))
-        if self.miss(kid, generation) is Miss.FETCH:
-            if self._flight is None:
-                self._fly(Why.MISS, kid)
-            if await self._waiting.wait_for(self._flight):
-                self._state.miss(kid)
+            return await self._binding.run_on_bound_loop(lambda: self.refresh_after_miss(kid, generation))
+        if self.decide_on_miss(kid, generation) is MissAction.FETCH:
+            if self._in_flight is None:
+                self._start_refresh(Trigger.UNKNOWN_KID, kid)
+            if await self._waiting.wait_for(self._in_flight):
+                self._state.record_unknown_kid(kid)
         return self._usable()
 
     def refresh(self) -> asyncio.Task[None]:
-        """Refresh now, whatever the brake says: for start-up, and for a source that saw a change."""
+        """Refresh now, whatever the rate limit says: for start-up, and for a source that has changed."""
         self._attach()
-        return self._flight or self._fly(Why.LOOKUP)
+        return self._in_flight or self._start_refresh(Trigger.LOOKUP)
 
-    def adopt(self, entry: Entry) -> None:
-        """Take an entry that another process, or an earlier life of this one, fetched."""
-        self._settle(entry)
-        self._keep(entry)
+    def accept(self, entry: Entry) -> None:
+        """Accept an entry that another process, or an earlier run of this one, fetched."""
+        self._apply(entry)
+        self._save_snapshot(entry)
 
     async def load_snapshot(self) -> None:
-        """Take what an earlier life of this process left on disk, if it is configured and worth it."""
+        """Accept what an earlier run of this process left on disk, if that is configured and usable."""
         entry = None if self._snapshot is None else await self._snapshot.load()
         if entry is not None:
-            self._settle(entry)
+            self._apply(entry)
 
     async def refresh_if_changed(self) -> None:
-        """Refresh if the source says that it has something new."""
-        if self._state.attempts and self._flight is None and await self._refresher.changed():
+        """Refresh if the source says that it has changed."""
+        if self._state.attempts and self._in_flight is None and await self._refresher.changed():
             self.refresh()
 
     @property
-    def watched(self) -> bool:
-        """Whether the source can tell that it has something new."""
-        return self._refresher.watched
+    def is_change_aware(self) -> bool:
+        """Whether the source can tell that it has changed."""
+        return self._refresher.is_change_aware
 
     @property
     def fleet(self) -> Fleet | None:
@@ -164,25 +166,25 @@ class IssuerKeys:
 
     @property
     def entry(self) -> Entry | None:
-        """What is held, for those that keep it elsewhere."""
+        """What is held, for whoever stores it elsewhere."""
         return self._state.entry
 
     @property
     def in_use(self) -> bool:
-        """Whether anything of it hangs on the loop."""
+        """Whether it has timers, tasks or connections on the loop."""
         return self._loop is not None
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Not to be used again: whoever still has this object finds no keys in it. Any thread may call."""
-        self._gone, self._view = True, (None, _NEVER, _NEVER)
+        self._invalidated, self._view = True, (None, _NEVER, _NEVER)
 
-    def retire(self) -> None:
-        """No longer wanted: free what hangs on the loop, once a flight that others wait for has landed."""
-        self._runtime.spawn(self._leave())
+    def close_when_idle(self) -> None:
+        """No longer needed: close once a refresh that others wait for has ended."""
+        self._binding.spawn(self._close_after_refresh())
 
-    async def _leave(self) -> None:
-        if self._flight is not None:
-            await asyncio.wait((self._flight,))
+    async def _close_after_refresh(self) -> None:
+        if self._in_flight is not None:
+            await asyncio.wait((self._in_flight,))
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -191,77 +193,80 @@ class IssuerKeys:
         await self._refresher.aclose()
 
     @property
-    def _is_newcomer(self) -> bool:
-        """Whether this may be an invention: a tenant that never had keys."""
-        return not self._tended and self._state.entry is None
+    def _is_unproven(self) -> bool:
+        """Whether this may be an invented tenant: one whose keys were never held."""
+        return not self._background_refresh and self._state.entry is None
 
-    def move(self) -> None:
-        """The store has moved to this loop: tend the keys from here."""
+    def rebind(self) -> None:
+        """The store is bound to this loop now: refresh from here."""
         self._attach()
-        self._publish()
+        self._update_view()
 
     def _attach(self) -> bool:
-        """Whether we run on the store's loop. What hung on a loop that is gone is forgotten."""
-        here = self._runtime.bind()
-        if here and self._loop is not self._runtime.loop:
+        """Whether this is the store's loop. Timers and tasks of a loop that is gone are forgotten."""
+        here = self._binding.bind()
+        if here and self._loop is not self._binding.loop:
             self._detach()
-            self._loop = self._runtime.loop
+            self._loop = self._binding.loop
         return here
 
     def _detach(self) -> None:
-        self._alarm.set(None)
-        self._loop, self._flight, self._asked = None, None, False
+        self._timer.set(None)
+        self._loop, self._in_flight, self._refresh_requested = None, None, False
 
-    def _tend(self) -> None:
-        """Something was due: refresh if the machine says so."""
-        self._asked = False
+    def _refresh_if_due(self) -> None:
+        """A refresh may be due: begin one if the state machine says so."""
+        self._refresh_requested = False
         if not self._attach():
             return
-        if self._flight is None and self._state.decide(Why.LOOKUP) in (Answer.USE_AND_REFRESH, Answer.REFRESH):
-            self._fly(Why.LOOKUP)
+        if self._in_flight is None and self._state.decide(Trigger.LOOKUP) in (
+            Decision.USE_AND_REFRESH,
+            Decision.REFRESH,
+        ):
+            self._start_refresh(Trigger.LOOKUP)
         else:
-            self._publish()
+            self._update_view()
 
-    def _fly(self, why: Why, kid: str | None = None) -> asyncio.Task[None]:
+    def _start_refresh(self, trigger: Trigger, kid: str | None = None) -> asyncio.Task[None]:
         error = self._state.error
-        alone = error is not None and error.failure is FetchFailure.PEER_FAILED
-        ask = Ask(why, self._state.entry, kid, alone)
-        began = self._state.attempt()
-        self._flight = self._runtime.spawn(self._refresh(ask, began))
-        if self._is_newcomer:
-            self._runtime.count_newcomer(self._flight)
-        self._publish()
-        return self._flight
+        skip_fleet = error is not None and error.failure is FetchFailure.PEER_FAILED
+        request = RefreshRequest(trigger, self._state.entry, kid, skip_fleet)
+        began = self._state.record_attempt()
+        self._in_flight = self._binding.spawn(self._refresh(request, began))
+        if self._is_unproven:
+            self._binding.count_unproven_fetch(self._in_flight)
+        self._update_view()
+        return self._in_flight
 
-    async def _refresh(self, ask: Ask, began: float) -> None:
+    async def _refresh(self, request: RefreshRequest, began: float) -> None:
         result: Entry | FetchError
-        asked_at = self._runtime.clock.now()
+        requested_at = self._binding.clock.now()
         try:
-            result = await self._refresher.refresh(ask)
+            result = await self._refresher.refresh(request)
         except FetchError as exc:
             result = exc
-        except Exception:  # noqa: BLE001  (a custom source may raise anything; it is logged)
-            self._announce.bug()
+        except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged)
+            self._log_state.record_bug(exc)
             result = FetchError(FetchFailure.INTERNAL)
         finally:
-            ours = self._flight is asyncio.current_task()
+            ours = self._in_flight is asyncio.current_task()
             if ours:
-                self._flight = None
+                self._in_flight = None
         if not ours:  # begun on a loop that was left behind, and goes on there
             return
-        self._settle(result)
+        self._apply(result)
         if not isinstance(result, FetchError):
-            self._keep(result)
+            self._save_snapshot(result)
         if (
-            ask.why is Why.MISS and isinstance(result, Entry) and result.fetched_at >= asked_at
-        ):  # not of the fleet's brake
-            self._state.miss(ask.kid, began)
+            request.trigger is Trigger.UNKNOWN_KID and isinstance(result, Entry) and result.fetched_at >= requested_at
+        ):  # not one that the fleet's rate limit left us with
+            self._state.record_unknown_kid(request.kid, began)
 
-    def _keep(self, entry: Entry) -> None:
-        """On disk, if it was taken, whoever fetched it: the process that starts next may find issuer and fleet down."""
+    def _save_snapshot(self, entry: Entry) -> None:
+        """Store it on disk, if it was accepted, whoever fetched it: issuer and fleet may be down at the next start."""
         held = self._state.entry
         if self._snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
-            self._runtime.spawn(self._snapshot.save(held))
+            self._binding.spawn(self._snapshot.save(held))
 
     def _usable(self) -> HeldKeys:
         held = self._state.usable()
@@ -269,29 +274,29 @@ class IssuerKeys:
             raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=self._state.retry_after())
         return held
 
-    def _settle(self, result: Entry | FetchError) -> None:
-        """An answer came in, or failed to: change the state, make it visible, and tell."""
-        before, news = self._state.held, False
+    def _apply(self, result: Entry | FetchError) -> None:
+        """A refresh has ended: update the state, make it visible, and log what changed."""
+        before, is_new_failure = self._state.held, False
         if isinstance(result, FetchError):
-            news = self._state.fail(result)
+            is_new_failure = self._state.record_failure(result)
         else:
-            self._state.take(result)
+            self._state.accept(result)
         changed = self._state.held is not before
-        self._publish()
+        self._update_view()
         if before is None and changed and self._on_first is not None:
             self._on_first()
-        if news and not self._is_newcomer:  # its name came with a token that nobody has verified
-            self._announce.failure()
+        if is_new_failure and not self._is_unproven:  # its name came with a token that was not verified
+            self._log_state.record_failure()
         if changed and before is not None:
-            self._announce.other_keys(lambda: self._on_change(self) if self._on_change is not None else None)
+            self._log_state.record_change(lambda: self._on_change(self) if self._on_change is not None else None)
 
-    def _publish(self) -> None:
-        """Make the state visible to all threads, and set the timer for the next thing to see to."""
+    def _update_view(self) -> None:
+        """Make the state visible to all threads, and set the timer for the next refresh."""
         state = self._state
         until = state.usable_until()
-        due = until if self._flight is not None else min(until, state.next_attempt())
-        if not self._gone:
+        due = until if self._in_flight is not None else min(until, state.next_attempt())
+        if not self._invalidated:
             self._view = (state.held, due, until)
-        self._announce.state(state.freshness())
-        due = self._tended and self._flight is None and bool(state.attempts)
-        self._alarm.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if due else None)
+        self._log_state.record_state(state.freshness())
+        due = self._background_refresh and self._in_flight is None and bool(state.attempts)
+        self._timer.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if due else None)

@@ -1,4 +1,4 @@
-"""What is known about one issuer's keys, and how each event changes it; knows neither loop nor network.
+"""What is known about one issuer's keys, and how each event changes it; knows neither event loop nor network.
 
 Rule of this file: one method per event, called on one thread; `view`, `held` and `record` are replaced whole, so that
 other threads read them without a lock.
@@ -16,17 +16,17 @@ from bearward.fetch.errors import FetchError
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks import freshness as machine
 from bearward.jwks.entry import Entry, HeldKeys, StaleEntryError
-from bearward.jwks.freshness import Answer, Freshness, Record, Why
+from bearward.jwks.freshness import Decision, FetchRecord, Freshness, Trigger
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions, StartMode
 from bearward.jwks.unknown_kids import UnknownKids
 
-__all__ = ["KeyState", "Miss"]
+__all__ = ["KeyState", "MissAction"]
 
 _MIN_RETRY_AFTER = 1.0
 
 
-class Miss(Enum):
+class MissAction(Enum):
     """What to do about a `kid` that is not in the set that was looked in."""
 
     UNKNOWN = "refuse at once: KEY_UNKNOWN"
@@ -35,14 +35,14 @@ class Miss(Enum):
 
 
 class KeyState:
-    """The state of one issuer's keys. `jitter` answers numbers from 0 to 1."""
+    """The state of one issuer's keys. `jitter` returns numbers from 0 to 1."""
 
     def __init__(self, issuer: str, options: JWKSOptions, clock: Clock, jitter: Callable[[], float]) -> None:
         self.issuer = issuer
         self.options = options
         self._clock = clock
         self._jitter = jitter
-        self.record: Record = Record()
+        self.record: FetchRecord = FetchRecord()
         self.entry: Entry | None = None
         self.held: HeldKeys | None = None
         self.unknown: UnknownKids = UnknownKids(options.max_unknown_kids)
@@ -55,9 +55,9 @@ class KeyState:
         """Whether the keys are configured, so that no refresh can bring others."""
         return self.record.refresh_at == math.inf
 
-    def decide(self, why: Why) -> Answer:
-        """The answer of the state machine, now."""
-        return machine.decide(self.record, self.options, self._clock.monotonic(), why)
+    def decide(self, trigger: Trigger) -> Decision:
+        """The decision of the state machine, now."""
+        return machine.decide(self.record, self.options, self._clock.monotonic(), trigger)
 
     def freshness(self) -> Freshness:
         """The state, now."""
@@ -76,38 +76,38 @@ class KeyState:
         return machine.next_attempt(self.record, self.options)
 
     def retry_after(self) -> float:
-        """Seconds that a caller should wait who could not be served."""
+        """Seconds after which a caller should retry."""
         wait = self.next_attempt() - self._clock.monotonic()
         return max(_MIN_RETRY_AFTER, wait)
 
-    def attempt(self) -> float:
-        """An attempt begins; answers when."""
+    def record_attempt(self) -> float:
+        """An attempt begins; returns when."""
         now = self._clock.monotonic()
-        self.record = machine.attempted(self.record, self.options, now)
+        self.record = machine.after_attempt(self.record, self.options, now)
         self.attempts += 1
         return now
 
-    def fail(self, error: FetchError) -> bool:
-        """An attempt failed. Whether that is news."""
+    def record_failure(self, error: FetchError) -> bool:
+        """An attempt failed. Whether it failed in another way than the last one."""
         if isinstance(error, StaleEntryError):
-            self.take(error.entry)
-        self.record = machine.failed(self.record, self.options, self._clock.monotonic(), self._jitter())
-        news = self.error is None or self.error.failure is not error.failure
+            self.accept(error.entry)
+        self.record = machine.after_failure(self.record, self.options, self._clock.monotonic(), self._jitter())
+        is_new = self.error is None or self.error.failure is not error.failure
         self.error, self._error_at = error, self._clock.now()
-        return news
+        return is_new
 
-    def take(self, entry: Entry) -> bool:
-        """A usable entry came in: hold it, unless a newer one is held. Whether the keys are others than before."""
+    def accept(self, entry: Entry) -> bool:
+        """A usable entry came in: hold it, unless a newer one is held. Whether the keys changed."""
         before = self.entry
-        if before is not None and not self._is_news(entry, before):
+        if before is not None and not self._is_newer(entry, before):
             return False
-        if before is not None and _alike(before.jwk_set, entry.jwk_set):  # the same keys keep the same object
+        if before is not None and _same_keys(before.jwk_set, entry.jwk_set):  # the same keys keep the same object
             entry = replace(entry, jwk_set=before.jwk_set)
         changed = before is None or before.jwk_set is not entry.jwk_set
         fetched_at = self._clock.monotonic() - max(0.0, self._clock.now() - entry.fetched_at)
-        if self.record.fetched_at is not None:  # a wall clock that was set makes no new answer an old one
+        if self.record.fetched_at is not None:  # a wall clock that was set makes no new response an old one
             fetched_at = max(fetched_at, self.record.fetched_at)
-        self.record = machine.succeeded(
+        self.record = machine.after_success(
             self.record,
             self.options,
             fetched_at=fetched_at,
@@ -121,37 +121,37 @@ class KeyState:
             self.unknown.clear()
         return changed
 
-    def _is_news(self, entry: Entry, before: Entry) -> bool:
-        """Whether `entry` was asked for later, or as late and says something else; a clock that was set back counts."""
+    def _is_newer(self, entry: Entry, before: Entry) -> bool:
+        """Whether `entry` was requested later, or at the same time with other content; allows for a clock that was set back."""
         if entry.fetched_at == before.fetched_at:
             return entry.document != before.document
         return entry.fetched_at >= min(before.fetched_at, self._clock.now())
 
-    def judge_miss(self, kid: str | None, generation: int, *, flying: bool, full: bool) -> Miss:
+    def decide_on_miss(self, kid: str | None, generation: int, *, in_flight: bool, queue_full: bool) -> MissAction:
         """What to do about a `kid` that is not in the set of `generation`, with or without a refresh under way.
 
-        `full`: no more callers can wait for it.
+        `queue_full`: no more callers can wait for it.
         """
         if self.held is not None and self.held.generation > generation:
-            return Miss.REREAD
+            return MissAction.REREAD
         if self.never_changes or self.unknown.holds(kid, self._clock.monotonic()):
-            return Miss.UNKNOWN
-        if flying:
-            return Miss.UNKNOWN if full else Miss.FETCH
-        return Miss.FETCH if self.decide(Why.MISS) is Answer.REFRESH else Miss.UNKNOWN
+            return MissAction.UNKNOWN
+        if in_flight:
+            return MissAction.UNKNOWN if queue_full else MissAction.FETCH
+        return MissAction.FETCH if self.decide(Trigger.UNKNOWN_KID) is Decision.REFRESH else MissAction.UNKNOWN
 
-    def miss(self, kid: str | None, began: float | None = None) -> None:
-        """A refresh did not bring `kid`: remember that for a while, longer if it was `began` for its sake."""
+    def record_unknown_kid(self, kid: str | None, began: float | None = None) -> None:
+        """A refresh did not bring `kid`: remember that for a while, longer if it began, at `began`, because of it."""
         if kid is not None and self.entry is not None and self.entry.jwk_set.holds(kid):
             return
         first, most = self.options.cooldown, self.options.unknown_kid_ttl
         if began is None:
-            self.unknown.add(kid, self._clock.monotonic() + first)
+            self.unknown.remember_until(kid, self._clock.monotonic() + first)
         else:
-            self.unknown.learn(kid, began, first=first or most, most=most)
+            self.unknown.remember_with_backoff(kid, began, first=first or most, most=most)
 
-    def health(self, *, flying: bool = False, cache: str | None = None) -> IssuerHealth:
-        """How it stands."""
+    def health(self, *, in_flight: bool = False, cache: str | None = None) -> IssuerHealth:
+        """The health of these keys."""
         record, now = self.record, self._clock.monotonic()
         state, entry = self.freshness(), self.entry
         lazy = self.options.start is StartMode.LAZY and not record.failures
@@ -166,16 +166,17 @@ class KeyState:
             age=None if record.fetched_at is None else max(0.0, now - record.fetched_at),
             last_success=None if entry is None else entry.fetched_at,
             last_error=None if self.error is None else str(self.error),
+            last_failure=None if self.error is None else self.error.failure,
             last_error_at=self._error_at,
             failures=record.failures,
             stale_left=_finite(max(0.0, record.fresh_until + self.options.stale_if_error - now)) if entry else None,
-            next_refresh=0.0 if flying else _finite(max(0.0, self.next_attempt() - now)) if self.attempts else None,
+            next_refresh=0.0 if in_flight else _finite(max(0.0, self.next_attempt() - now)) if self.attempts else None,
             attempts=self.attempts,
             cache=cache,
         )
 
 
-def _alike(one: JWKSet, other: JWKSet) -> bool:
+def _same_keys(one: JWKSet, other: JWKSet) -> bool:
     return one.thumbprint == other.thumbprint and one.rejected == other.rejected
 
 

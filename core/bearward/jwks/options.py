@@ -6,31 +6,24 @@ one is a ConfigurationError that names the setting. What weakens a check is call
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from enum import StrEnum
+from typing import Protocol
 
 from bearward.errors import ConfigurationError
+from bearward.fetch.settings import HTTPSettings
 from bearward.jose.certificates import Authorities
+from bearward.jwks import option_checks as check
+from bearward.jwks.source import Source
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bearward.jwks.source import Source
-
-__all__ = ["JWKSOptions", "Metadata", "StartMode"]
+__all__ = ["FilePath", "JWKSOptions", "MetadataKind", "StartMode"]
 
 _YEAR = 366 * 86400.0
-_FORBIDDEN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
 class StartMode(StrEnum):
-    """What `start` does about an issuer's keys."""
+    """What `Verifier.start` does about an issuer's keys."""
 
     REQUIRED = "required"
     """Fetch, wait, and fail if there is no usable key set within `total_timeout`."""
@@ -40,15 +33,23 @@ class StartMode(StrEnum):
     """Fetch when the first token asks."""
 
 
-class Metadata(StrEnum):
+class MetadataKind(StrEnum):
     """Where the issuer's metadata is looked for when no `jwks_uri` is configured."""
 
     OPENID = "openid"
     """`/.well-known/openid-configuration` appended to the issuer (OpenID Connect Discovery 1.0 section 4)."""
     OAUTH = "oauth"
-    """`/.well-known/oauth-authorization-server` put before the issuer's path (RFC 8414 section 3)."""
+    """`/.well-known/oauth-authorization-server` inserted before the issuer's path (RFC 8414 section 3)."""
     ANY = "any"
-    """OpenID first; RFC 8414 where the issuer answers that it has no such document."""
+    """OpenID first; RFC 8414 where the issuer responds that it has no such document."""
+
+
+class FilePath(Protocol):
+    """A `pathlib.Path`, or whatever else `os.fspath` takes; this module opens no file."""
+
+    def __fspath__(self) -> str:
+        """The path."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,11 @@ class JWKSOptions:
     stale_if_error: float = 3600.0
     """How long after its freshness a set is still used while the issuer fails (RFC 5861 section 4). 0: not at all."""
 
-    # The brake
+    # The rate limit
     cooldown: float = 5.0
     """One attempt per cooldown, counted from the attempts, whether they succeeded or not."""
     burst: int = 2
-    """Attempts that may be saved up: a scheduled refresh just before a rotation must not block the rotation."""
+    """Attempts that may be saved up: a scheduled refresh just before a rotation must not delay the rotation."""
     max_backoff: float = 30.0
     """While the issuer fails, attempts are spaced by a random time up to `cooldown * 2**n`, and up to this."""
     unknown_kid_ttl: float = 30.0
@@ -87,7 +88,7 @@ class JWKSOptions:
 
     After the first refresh it is one `cooldown`, and then twice as long each time, up to this."""
     max_unknown_kids: int = 1024
-    """How many such `kid`s are remembered; the oldest goes first."""
+    """How many such `kid`s are remembered; the oldest is dropped first."""
     max_waiters: int = 10_000
     """How many callers may await one fetch; further ones are refused at once."""
 
@@ -95,63 +96,91 @@ class JWKSOptions:
     connect_timeout: float = 2.0
     read_timeout: float = 5.0
     total_timeout: float = 10.0
-    """For everything that one attempt does: discovery, the key set, and what a slow issuer trickles."""
+    """For everything that one attempt does: discovery, the key set, and a slow response."""
     max_body: int = 65_536
     """The largest document in bytes, enforced while reading and while unpacking."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Sent with every request to this issuer."""
-    ca_file: str | Path | None = None
-    """PEM file of the certification authorities to trust instead of the system's."""
-    client_cert: str | Path | None = None
-    """PEM file of a client certificate (mutual TLS), with its key unless `client_key` names another file."""
-    client_key: str | Path | None = None
+    """Sent with every request to a URL that the configuration names, and to its origin; never to another origin that the
+    issuer's metadata names (set `jwks_uri` where the keys are at another origin that needs them)."""
+    ca_file: str | FilePath | None = None
+    """PEM file of the certification authorities to trust instead of the system's. Read again when it changes."""
+    client_cert: str | FilePath | None = None
+    """PEM file of a client certificate (mutual TLS), with its key unless `client_key` names another file.
+
+    Shown where `headers` are sent, and nowhere else. Read again when it changes."""
+    client_key: str | FilePath | None = None
     proxy: str | None = field(default=None, repr=False)
     """`http://` or `https://` URL of a proxy, with `user:password@` for Basic authentication, escaped where need be.
 
-    An https proxy is judged by the system's authorities. The environment's proxy settings are not read."""
+    An https proxy is verified by the system's authorities. The environment's proxy settings are not read."""
     x5c_authorities: str | bytes | None = field(default=None, repr=False)
     """Certificates in PEM: a key counts only if its `x5c` leads to one of them. None: chains say nothing."""
     same_origin: bool = False
     """Whether a discovered `jwks_uri` must have the issuer's scheme, host and port."""
-    metadata: Metadata = Metadata.ANY
+    metadata: MetadataKind = MetadataKind.ANY
     unsafe_allow_private_addresses: bool = False
-    """Connect to private addresses too (RFC 1918, RFC 4193, RFC 6598). Link-local and metadata ones stay refused."""
+    """Connect to private addresses too (RFC 1918, RFC 4193, RFC 6598). Link-local and metadata ones stay refused.
+
+    An address that the issuer's metadata names may be private only if the metadata itself came from a private one."""
 
     # Sources beyond the issuer's own `jwks_uri`, `jwks` and discovery
-    jwks_file: str | Path | None = None
+    jwks_file: str | FilePath | None = None
     """A JWK Set in a file, watched for change, instead of HTTP."""
     sources: tuple[Source, ...] = ()
-    """Own sources, tried in order, instead of what the issuer's settings say."""
+    """Your own sources, tried in order, instead of what the issuer's settings say."""
 
     # Start-up and fleet
     start: StartMode = StartMode.EAGER
     start_wait: float = 1.0
-    snapshot_dir: str | Path | None = None
+    snapshot_dir: str | FilePath | None = None
     """Where the last good key set is kept, so that a restart needs no issuer; it ages from its fetch."""
     poll_interval: float = 0.5
-    """How often a shared cache (or a watched file) is asked whether there is a newer key set."""
+    """How often a shared cache (or a file, or another source with `changed`) is asked for a newer key set."""
 
     authorities: Authorities | None = field(default=None, init=False, repr=False, compare=False)
-    """`x5c_authorities`, read."""
+    """`x5c_authorities`, parsed."""
 
     def __post_init__(self) -> None:
+        """Check every field; raise `ConfigurationError`."""
         for name, (low, high) in _SECONDS.items():
-            _check_seconds(name, getattr(self, name), low, high)
+            check.seconds(name, getattr(self, name), low, high)
         for name, (least, most) in _COUNTS.items():
-            _check_count(name, getattr(self, name), least, most)
-        if not 0.1 <= _number("refresh_fraction", self.refresh_fraction) <= 0.95:
-            raise ConfigurationError("refresh_fraction", "must be a share from 0.1 to 0.95")
+            check.count(name, getattr(self, name), least, most)
+        if not 0.1 <= check.number("refresh_fraction", self.refresh_fraction) <= 0.95:
+            raise ConfigurationError("refresh_fraction", "must be a fraction from 0.1 to 0.95")
         for name in ("same_origin", "unsafe_allow_private_addresses"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigurationError(name, "must be true or false")
-        object.__setattr__(self, "start", _member("start", StartMode, self.start))
-        object.__setattr__(self, "metadata", _member("metadata", Metadata, self.metadata))
-        object.__setattr__(self, "headers", _headers(self.headers))
+        object.__setattr__(self, "start", check.member("start", StartMode, self.start))
+        object.__setattr__(self, "metadata", check.member("metadata", MetadataKind, self.metadata))
+        object.__setattr__(self, "headers", check.headers(self.headers))
         object.__setattr__(self, "sources", tuple(self.sources))
-        object.__setattr__(self, "authorities", _authorities(self.x5c_authorities))
-        _check_files(self)
-        if self.proxy is not None and not _is_proxy(self.proxy):
+        object.__setattr__(self, "authorities", check.authorities(self.x5c_authorities))
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        if self.client_key is not None and self.client_cert is None:
+            raise ConfigurationError("client_key", "must come with client_cert")
+        if self.sources and self.jwks_file is not None:
+            raise ConfigurationError("sources", "must not be combined with jwks_file")
+        if self.proxy is not None and not check.is_proxy(self.proxy):
             raise ConfigurationError("proxy", "must be an http:// or https:// URL")
+
+    def http_settings(self, *, unsafe_allow_http: bool = False) -> HTTPSettings:
+        """What of it the HTTP client has to know."""
+        return HTTPSettings(
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            total_timeout=self.total_timeout,
+            max_body=self.max_body,
+            headers=self.headers,
+            ca_file=_path(self.ca_file),
+            client_cert=_path(self.client_cert),
+            client_key=_path(self.client_key),
+            proxy=self.proxy,
+            unsafe_allow_private_addresses=self.unsafe_allow_private_addresses,
+            unsafe_allow_http=unsafe_allow_http,
+        )
 
 
 _SECONDS = {
@@ -175,72 +204,5 @@ _COUNTS = {
 }
 
 
-def _number(name: str, value: object) -> float:
-    number = math.inf
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # hundreds of digits, which a configuration file can hold
-            number = float(value)
-    if not math.isfinite(number):
-        raise ConfigurationError(name, "must be a number")
-    return number
-
-
-def _check_seconds(name: str, value: object, low: float, high: float) -> None:
-    if not low <= _number(name, value) <= high:
-        raise ConfigurationError(name, f"must be a number of seconds from {low:g} to {high:g}")
-
-
-def _check_count(name: str, value: object, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigurationError(name, f"must be a whole number from {least} to {most}")
-
-
-def _member(name: str, kind: type[Enum], value: object) -> Enum:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ConfigurationError(name, "must be one of " + ", ".join(member.value for member in kind)) from None
-
-
-def _headers(value: object) -> Mapping[str, str]:
-    if not isinstance(value, Mapping):
-        raise ConfigurationError("headers", "must map header names to values")
-    for name, text in value.items():
-        if not _is_header(name, text):
-            raise ConfigurationError("headers", "must map header names to values of printable ASCII")
-        if name.lower() in _FORBIDDEN_HEADERS:
-            raise ConfigurationError("headers", f"must not set {name.lower()}")
-    return MappingProxyType(dict(value))
-
-
-def _is_header(name: object, value: object) -> bool:
-    """RFC 9110 section 5: a token, and a value without control characters."""
-    if not isinstance(name, str) or not isinstance(value, str) or not name:
-        return False
-    token = all(char.isascii() and (char.isalnum() or char in "!#$%&'*+-.^_`|~") for char in name)
-    return token and all(" " <= char <= "~" for char in value)
-
-
-def _authorities(pem: object) -> Authorities | None:
-    try:
-        if pem is None or isinstance(pem, str | bytes):
-            return None if pem is None else Authorities(pem)
-    except ValueError as wrong:
-        raise ConfigurationError("x5c_authorities", f"must be one or more certificates in PEM: {wrong}") from None
-    raise ConfigurationError("x5c_authorities", "must be one or more certificates in PEM")
-
-
-def _is_proxy(url: object) -> bool:
-    """Whether it names a host, and at most a port and who asks."""
-    try:
-        parts = urlsplit(url) if isinstance(url, str) and url.isascii() and url.isprintable() else None
-        return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _check_files(options: JWKSOptions) -> None:
-    if options.client_key is not None and options.client_cert is None:
-        raise ConfigurationError("client_key", "must come with client_cert")
-    if options.sources and options.jwks_file is not None:
-        raise ConfigurationError("sources", "must not be combined with jwks_file")
+def _path(path: str | FilePath | None) -> str | None:
+    return path if path is None or isinstance(path, str) else path.__fspath__()

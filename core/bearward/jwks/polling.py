@@ -1,7 +1,7 @@
-"""Noticing from outside: what another process fetched, and files that changed.
+"""Noticing changes from outside: what another process fetched, and sources that changed.
 
-Rule of this file: one question for all issuers at each interval, for short stamps and not for documents; a cache or a
-file that fails or hangs is asked again when it can be, and costs nothing else.
+Rule of this file: one question for all issuers at each interval, for short version texts and not for documents; a cache or a
+source that fails or hangs is asked again next time, and holds up nothing else.
 """
 
 from __future__ import annotations
@@ -11,58 +11,59 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from bearward.bug_reports import report_bug
 from bearward.cache.client import CacheError, SharedCache
 from bearward.jwks.issuer_keys import IssuerKeys
 
-__all__ = ["watch"]
+__all__ = ["poll_for_changes"]
 
 _log = logging.getLogger("bearward.jwks")
 
-_MOST = 256
+_MAX_ISSUERS = 256
 
 
-async def watch(issuers: Callable[[], Iterable[IssuerKeys]], cache: SharedCache, interval: float) -> None:
-    """Look every `interval` seconds, for ever. `issuers` answers the most recently used first."""
-    looking: set[IssuerKeys] = set()
+async def poll_for_changes(issuers: Callable[[], Iterable[IssuerKeys]], cache: SharedCache, interval: float) -> None:
+    """Poll every `interval` seconds, for ever. `issuers` returns the most recently used first."""
+    asking: set[IssuerKeys] = set()
     async with asyncio.TaskGroup() as group:
         while True:
             await asyncio.sleep(interval)
-            watched = [keys for keys, _ in zip(issuers(), range(_MOST), strict=False)]
-            for keys in watched:
-                if keys.watched and keys not in looking:
-                    looking.add(keys)
-                    group.create_task(_look_at_source(keys, looking))
-            await _survive(_look_at_stamps(watched, cache))
+            polled = [keys for keys, _ in zip(issuers(), range(_MAX_ISSUERS), strict=False)]
+            for keys in polled:
+                if keys.is_change_aware and keys not in asking:
+                    asking.add(keys)
+                    group.create_task(_poll_source(keys, asking))
+            await _log_failures(_poll_versions(polled, cache))
 
 
-async def _look_at_source(keys: IssuerKeys, looking: set[IssuerKeys]) -> None:
+async def _poll_source(keys: IssuerKeys, asking: set[IssuerKeys]) -> None:
     """In a task of its own: a source that hangs or fails holds up neither the cache nor another issuer."""
     try:
-        await _survive(keys.refresh_if_changed())
+        await _log_failures(keys.refresh_if_changed())
     finally:
-        looking.discard(keys)
+        asking.discard(keys)
 
 
-async def _survive(look: Coroutine[Any, Any, None]) -> None:
-    """Let it fail: there is a next time."""
+async def _log_failures(poll: Coroutine[Any, Any, None]) -> None:
+    """Await it, and log what it raises: there is a next time."""
     try:
-        await look
-    except CacheError:  # is told by the cache itself
+        await poll
+    except CacheError:  # logged by the cache itself
         pass
-    except Exception:  # noqa: BLE001  (a custom source may raise anything; it is logged, and we go on)
-        _log.exception("watching for new keys failed in an unexpected way")
+    except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged, and polling goes on)
+        report_bug(_log, "polling for new keys failed in an unexpected way", exc)
 
 
-async def _look_at_stamps(watched: list[IssuerKeys], cache: SharedCache) -> None:
-    shared = [(keys, keys.fleet) for keys in watched]
-    named = [(keys, fleet) for keys, fleet in shared if fleet is not None]
-    if not named:
+async def _poll_versions(polled: list[IssuerKeys], cache: SharedCache) -> None:
+    fleets = [(keys, keys.fleet) for keys in polled]
+    shared = [(keys, fleet) for keys, fleet in fleets if fleet is not None]
+    if not shared:
         return
-    stamps = await cache.get([fleet.stamp_name for _, fleet in named])
-    for (keys, fleet), stamp in zip(named, stamps, strict=True):
-        if stamp is None or stamp == fleet.seen:
+    versions = await cache.get([fleet.version_key for _, fleet in shared])
+    for (keys, fleet), version in zip(shared, versions, strict=True):
+        if version is None or version == fleet.last_version:
             continue
         entry = await fleet.newer_than(keys.entry)
-        fleet.seen = stamp
+        fleet.last_version = version
         if entry is not None:
-            keys.adopt(entry)
+            keys.accept(entry)

@@ -1,7 +1,7 @@
-"""One refresh: ask the fleet, else the issuer's source, within the total timeout, and answer a usable entry.
+"""One refresh: ask the fleet, else the issuer's source, within the total timeout, and return a usable entry.
 
-Rule of this file: whatever comes in is parsed and judged here before anything else sees it, and what does not work
-out is a `FetchError`. The state of the issuer is not touched: the caller does that with the answer.
+Rule of this file: whatever comes in is parsed and judged here before anything else sees it, and every failure is a
+`FetchError`. The state of the issuer is not touched: the caller updates it with the result.
 """
 
 from __future__ import annotations
@@ -11,51 +11,50 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bearward.clock import Clock
-from bearward.fetch.client import HTTPClient
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.entry import Entry
-from bearward.jwks.freshness import Why, clamp
+from bearward.jwks.freshness import Trigger, clamp
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.source import Source, Watched
+from bearward.jwks.source import ChangeAwareSource, Source, description
 
-__all__ = ["Ask", "Fleet", "Refresher"]
+__all__ = ["Fetch", "Fleet", "RefreshRequest", "Refresher"]
+
+_CLOCK_STEP = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Why there is a refresh: the entry that was looked in, and for a miss the `kid` that was not in it."""
+class RefreshRequest:
+    """Why there is a refresh: the entry that was looked in, and for an unknown `kid` that `kid`."""
 
-    why: Why
+    trigger: Trigger
     held: Entry | None
     kid: str | None = None
-    alone: bool = False
-    """Whether the last attempt was left to another process, which failed: then this one is our own."""
+    skip_fleet: bool = False
+    """Whether the last attempt was left to another process, which failed: then this process fetches itself."""
 
     def is_older_than(self, entry: Entry) -> bool:
-        """Whether `entry` is newer than the set that was tried."""
+        """Whether `entry` is newer than the set that was looked in."""
         return self.held is None or entry.fetched_at > self.held.fetched_at
 
-    def is_met_by(self, entry: Entry, now: float) -> bool:
-        """Whether an entry that another process fetched spares a request to the issuer.
+    def is_satisfied_by(self, entry: Entry, now: float) -> bool:
+        """Whether an entry that another process fetched makes a request to the issuer unnecessary.
 
-        It must be newer than the set that was tried, fresh, and for a miss hold the `kid`.
+        It must be newer than the set that was looked in, fresh, and for an unknown `kid` hold it.
         """
         if not self.is_older_than(entry):
             return False
         if now >= entry.fetched_at + entry.lifetime:
             return False
-        return self.why is Why.LOOKUP or (self.kid is not None and entry.jwk_set.holds(self.kid))
-
-
-_TICK = 0.001
+        return self.trigger is Trigger.LOOKUP or (self.kid is not None and entry.jwk_set.holds(self.kid))
 
 
 class Fleet(Protocol):
     """What the processes that share a cache do for one another."""
 
-    async def refresh(self, ask: Ask, fetch: FetchOne) -> Entry:
-        """Answer what another process fetched, or fetch on behalf of all."""
+    async def refresh(self, request: RefreshRequest, fetch: Fetch) -> Entry:
+        """Return what another process fetched, or fetch on behalf of all."""
         ...
 
     def state(self) -> str | None:
@@ -67,15 +66,15 @@ class Fleet(Protocol):
         ...
 
     @property
-    def stamp_name(self) -> str:
-        """Under which a short text changes whenever the shared entry does."""
+    def version_key(self) -> str:
+        """The key in the cache whose short text changes whenever the shared entry does."""
         ...
 
-    seen: str | None
+    last_version: str | None
     """The last such text."""
 
 
-class FetchOne(Protocol):
+class Fetch(Protocol):
     """Ask the issuer itself; raises `FetchError`."""
 
     async def __call__(self, held: Entry | None) -> Entry:
@@ -87,30 +86,30 @@ class Refresher:
     """Refreshes one issuer's keys."""
 
     def __init__(
-        self, source: Source, client: HTTPClient, options: JWKSOptions, clock: Clock, fleet: Fleet | None = None
+        self, source: Source, client: IssuerHTTPClient, options: JWKSOptions, clock: Clock, fleet: Fleet | None = None
     ) -> None:
         self._source = source
-        self._watched = source if isinstance(source, Watched) else None
+        self._change_aware = source if isinstance(source, ChangeAwareSource) else None
         self._client = client
         self._options = options
         self._clock = clock
         self.fleet = fleet
 
-    async def refresh(self, ask: Ask) -> Entry:
-        """Answer an entry that is newer than the one that is held.
+    async def refresh(self, request: RefreshRequest) -> Entry:
+        """Return an entry that is newer than the one that is held.
 
         Raises:
             FetchError: there is none to be had at the moment.
         """
         if self.fleet is None:
-            return await self.fetch(ask.held)
-        return await self.fleet.refresh(ask, self.fetch)
+            return await self.fetch(request.held)
+        return await self.fleet.refresh(request, self.fetch)
 
     async def fetch(self, held: Entry | None) -> Entry:
         """Ask the issuer itself."""
-        asked_at = self._clock.now()
-        if held is not None:  # a wall clock that was set back does not make a new answer an old one
-            asked_at = max(asked_at, held.fetched_at + _TICK)
+        requested_at = self._clock.now()
+        if held is not None:  # a wall clock that was set back does not make a new response an old one
+            requested_at = max(requested_at, held.fetched_at + _CLOCK_STEP)
         try:
             async with asyncio.timeout(self._options.total_timeout):
                 loaded = await self._source.load(self._client, held.validators if held is not None else None)
@@ -123,29 +122,30 @@ class Refresher:
             if loaded.lifetime is None:  # RFC 9111 section 3.2: what a 304 does not repeat stays as it was
                 lifetime = min(held.lifetime, self._options.max_age)
         document = held.document if held is not None and loaded.document is None else loaded.document or b""
-        return Entry(self._read_set(document, held), document, asked_at, lifetime, loaded.validators)
+        origin = description(self._source) if loaded.validators is None else loaded.validators.url
+        return Entry(self._parse(document, held, origin), document, requested_at, lifetime, loaded.validators)
 
-    def _read_set(self, document: bytes, held: Entry | None) -> JWKSet:
+    def _parse(self, document: bytes, held: Entry | None, origin: str) -> JWKSet:
         authorities = self._options.authorities
         if held is not None and document == held.document and authorities is None:
             return held.jwk_set
         try:  # with authorities the same document too: certificates expire
             return JWKSet.parse(document, authorities=authorities, now=self._clock.now())
         except JWKSetError as exc:
-            raise FetchError(FetchFailure.NOT_A_KEY_SET) from exc
+            raise FetchError(FetchFailure.NOT_A_KEY_SET, detail=str(exc), url=origin) from exc
 
     def fleet_state(self) -> str | None:
-        """How it stands with the shared cache; None where there is none."""
+        """The state of the shared cache; None where there is none."""
         return None if self.fleet is None else self.fleet.state()
 
     @property
-    def watched(self) -> bool:
-        """Whether the source can tell that it has something new."""
-        return self._watched is not None
+    def is_change_aware(self) -> bool:
+        """Whether the source can tell that it has changed."""
+        return self._change_aware is not None
 
     async def changed(self) -> bool:
-        """Whether a source that can tell has something new."""
-        return self._watched is not None and await self._watched.changed()
+        """Whether a source that can tell has changed."""
+        return self._change_aware is not None and await self._change_aware.changed()
 
     async def aclose(self) -> None:
         """Close the connections."""

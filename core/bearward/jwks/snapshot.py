@@ -1,6 +1,6 @@
 """The last good key set on disk, so that a restart does not need the issuer.
 
-Rules of this file: written whole or not at all (a temporary file, synced, then renamed); read as distrustfully as a
+Rules of this file: written whole or not at all (a temporary file, synced, then renamed); checked as strictly as a
 shared cache; it ages from the fetch, not from the start. A disk that fails is a line in the log, never a failed refresh.
 """
 
@@ -17,22 +17,22 @@ from pathlib import Path
 
 from bearward.clock import Clock
 from bearward.jwks.entry import Entry
-from bearward.jwks.options import JWKSOptions
+from bearward.jwks.options import FilePath, JWKSOptions
 from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
 
 __all__ = ["Snapshot"]
 
 _log = logging.getLogger("bearward.jwks")
 
-_MOST = 262_144
+_MAX_BYTES = 262_144
 
 
 class Snapshot:
-    """One issuer's file in `directory`. The methods run in a thread what blocks."""
+    """One issuer's file in `directory`. What blocks runs in a thread."""
 
     def __init__(
         self,
-        directory: str | Path,
+        directory: str | FilePath,
         issuer: str,
         *,
         source: str,
@@ -41,7 +41,9 @@ class Snapshot:
         secret: bytes | None,
     ) -> None:
         self._name = sha256(f"{issuer}\x00{source}".encode()).hexdigest()[:32]
-        self.path: Path = Path(directory) / f"{self._name}.json"
+        self.path: Path = (
+            Path(directory if isinstance(directory, str) else directory.__fspath__()) / f"{self._name}.json"
+        )
         self._issuer = issuer
         self._options = options
         self._clock = clock
@@ -50,7 +52,7 @@ class Snapshot:
         self._writing = threading.Lock()
 
     async def load(self) -> Entry | None:
-        """The entry, if there is one that this process can believe."""
+        """The entry, if there is one that this process may use."""
         try:
             text = await asyncio.to_thread(self._read)
             return unpack(
@@ -70,7 +72,7 @@ class Snapshot:
             return None
 
     async def save(self, entry: Entry) -> None:
-        """Replace the file; of several that are given at the same time the last stays."""
+        """Replace the file; of several calls at the same time the last wins."""
         self._newest = entry
         try:
             await asyncio.to_thread(self._write_newest, entry)
@@ -79,7 +81,7 @@ class Snapshot:
 
     def _read(self) -> str:
         with self.path.open("rb") as file:
-            return file.read(_MOST + 1).decode("utf-8")
+            return file.read(_MAX_BYTES + 1).decode("utf-8")
 
     def _write_newest(self, entry: Entry) -> None:
         with self._writing:  # a slow disk must not put an older one over a newer one

@@ -1,36 +1,36 @@
-"""What a source of keys is: the protocol that one's own source implements.
+"""What a source of keys is: the protocol that your own source implements (pure).
 
-Rule of this file: a source answers with a document, unparsed, or that the one we know still holds, or a `FetchError`.
+Rule of this file: a source returns a document, unparsed, or that the known one still holds, or raises a `FetchError`.
 A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from bearward.fetch.caching import Validators
-from bearward.fetch.client import HTTPClient
+from bearward.fetch.http import HTTPClient
 
-__all__ = ["Loaded", "Source", "Watched"]
+__all__ = ["ChangeAwareSource", "Loaded", "Source", "description"]
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a source answered. `document` is None where the known one still holds."""
+    """What a source returned. `document` is None where the known one still holds."""
 
-    document: bytes | None
+    document: bytes | None = field(repr=False)
     lifetime: float | None = None
-    """Seconds that the issuer calls the answer fresh; None where it says nothing, infinity where it never changes."""
+    """Seconds that the issuer calls the document fresh; None where it says nothing, infinity where it never changes."""
     validators: Validators | None = None
 
 
 class Source(Protocol):
     """Your own source: one method.
 
-    Processes that share a cache share what a source answers if their issuer and the `repr` of the source are the same
+    Processes that share a cache share what a source returns if their issuer and the `repr` of the source are the same
     (without a `__repr__` of your own: its class). One that reads what only this machine has says `local = True`; then
-    nothing is shared. One that has the method of `Watched` too is asked whether there is something new.
+    nothing is shared. One that has the method of `ChangeAwareSource` too is asked regularly whether it has changed.
     """
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
@@ -47,9 +47,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Watched(Protocol):
-    """A source that can tell cheaply whether there is something new; asked every `poll_interval`."""
+class ChangeAwareSource(Protocol):
+    """A source that can tell cheaply whether it has changed; asked every `poll_interval`."""
 
     async def changed(self) -> bool:
         """Whether another document would be loaded now than the last time."""
         ...
+
+
+def description(source: Source) -> str:
+    """A text by which processes agree that they mean the same source: without the address of an object."""
+    kind = type(source)
+    return f"{kind.__module__}.{kind.__qualname__}" if kind.__repr__ is object.__repr__ else repr(source)

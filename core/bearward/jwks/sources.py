@@ -1,43 +1,51 @@
-"""Where an issuer's keys come from: a `jwks_uri`, metadata that names one, or fixed keys.
+"""Where an issuer's keys come from: a `jwks_uri`, metadata that names one, a file, or fixed keys.
 
-Rule of this file: a source answers with a document, unparsed, or that the one we know still holds, or a `FetchError`.
-A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
+Rule of this file: a source returns a document, unparsed, or that the known one still holds, or raises a `FetchError` that
+says which URL and which setting led there. A source object belongs to one issuer; what it remembers (a discovered
+`jwks_uri`) is never shared.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from bearward.fetch.addresses import Network, network_of_host
 from bearward.fetch.caching import Validators
-from bearward.fetch.client import HTTPClient
-from bearward.fetch.errors import FetchError, FetchFailure
-from bearward.fetch.urls import check_url, same_origin
+from bearward.fetch.errors import FetchError, FetchFailure, excerpt
+from bearward.fetch.http import HTTPClient
+from bearward.fetch.urls import check_url, host_of, same_origin
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.source import Loaded
 
 __all__ = ["JWKSURI", "Discovery", "File", "Static"]
 
-Mark = tuple[int, int, int]
+FileVersion = tuple[int, int, int]
 
 _METADATA_LIMITS = JSONLimits(depth=16, containers=1024)
 
 
 class JWKSURI:
-    """Keys from a URL."""
+    """Keys from a URL. `discovered_from` is the document that named it, if the operator did not."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, discovered_from: str | None = None) -> None:
         self.url = url
+        self._discovered_from = discovered_from
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
-        """Fetch, conditionally where the last answer allows it."""
-        answer = await client.get(self.url, known.conditions(self.url) if known is not None else None)
-        validators = Validators(self.url, answer.etag, answer.last_modified)
-        if answer.body is None and known is not None and answer.etag is None:  # a 304 need not repeat them
+        """Fetch, conditionally where the last response allows it."""
+        setting = "jwks_uri" if self._discovered_from is None else f"jwks_uri in {self._discovered_from}"
+        conditions = known.conditions(self.url) if known is not None else None
+        with _located(self.url, setting):
+            response = await client.get(self.url, conditions, discovered_from=self._discovered_from)
+        validators = Validators(self.url, response.etag, response.last_modified)
+        if response.body is None and known is not None and response.etag is None:  # a 304 need not repeat them
             validators = known
-        return Loaded(answer.body, answer.lifetime, validators)
+        return Loaded(response.body, response.lifetime, validators)
 
     def __repr__(self) -> str:
         return f"JWKSURI({self.url!r})"
@@ -61,7 +69,9 @@ class Discovery:
         """Discover if need be, and fetch."""
         now = client.clock.monotonic()
         if self._keys is None or now - self._discovered_at >= self._max_age:
-            self._keys = JWKSURI(await self._discover(client))
+            with _located(self._metadata_url, "metadata of issuer"):
+                url = await self._discover(client)
+            self._keys = JWKSURI(url, discovered_from=self._metadata_url)
             self._discovered_at = now
         try:
             return await self._keys.load(client, known)
@@ -70,28 +80,50 @@ class Discovery:
             raise
 
     async def _discover(self, client: HTTPClient) -> str:
-        answer = await client.get(self._metadata_url)
+        response = await client.get(self._metadata_url)
         try:
-            metadata = parse_object(answer.body or b"", _METADATA_LIMITS)
+            metadata = parse_object(response.body or b"", _METADATA_LIMITS)
         except ValueError as exc:
             raise FetchError(FetchFailure.NOT_METADATA) from exc
-        if metadata.get("issuer") != self._issuer:  # RFC 8414 section 3.3: identical, code point by code point
-            raise FetchError(FetchFailure.ISSUER_MISMATCH)
+        named = metadata.get("issuer")
+        if named != self._issuer:  # RFC 8414 section 3.3: identical, code point by code point
+            detail = f"it says {excerpt(named)}, configured is {excerpt(self._issuer)}"
+            raise FetchError(FetchFailure.ISSUER_MISMATCH, detail=detail)
         return self._checked(metadata.get("jwks_uri"), client)
 
     def _checked(self, url: object, client: HTTPClient) -> str:
         if not isinstance(url, str):
-            raise FetchError(FetchFailure.NOT_METADATA)
-        try:
-            check_url(url, unsafe_allow_http=client.unsafe_allow_http)
-        except ValueError as exc:
-            raise FetchError(FetchFailure.URL_REFUSED) from exc
-        if self._same_origin and not same_origin(url, self._issuer):
-            raise FetchError(FetchFailure.URL_REFUSED)
+            raise FetchError(FetchFailure.NOT_METADATA, detail="it has no jwks_uri")
+        reason = _why_not(url, client, self._metadata_url)
+        if reason is None and self._same_origin and not same_origin(url, self._issuer):
+            reason = "not of the issuer's origin, and jwks_options.same_origin is set"
+        if reason is not None:
+            raise FetchError(FetchFailure.URL_REFUSED, detail=f"jwks_uri {excerpt(url)}: {reason}")
         return url
 
     def __repr__(self) -> str:
         return f"Discovery({self._metadata_url!r})"
+
+
+def _why_not(url: str, client: HTTPClient, metadata_url: str) -> str | None:
+    """Why keys may not come from a URL that the metadata names; None where they may."""
+    try:
+        check_url(url, unsafe_allow_http=client.unsafe_allow_http)
+    except ValueError as exc:
+        return str(exc)
+    loopback = network_of_host(host_of(url)) is Network.LOOPBACK
+    if loopback and network_of_host(host_of(metadata_url)) is not Network.LOOPBACK:
+        return "loopback, and the issuer is not"
+    return None
+
+
+@contextlib.contextmanager
+def _located(url: str, setting: str) -> Iterator[None]:
+    try:
+        yield
+    except FetchError as exc:
+        exc.locate(url, setting)
+        raise
 
 
 class Static:
@@ -101,7 +133,7 @@ class Static:
         self._document = document
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
-        """Answer the document."""
+        """Return the document."""
         return Loaded(self._document, math.inf)
 
     def __repr__(self) -> str:
@@ -111,37 +143,38 @@ class Static:
 class File:
     """A JWK Set document in a file; at most `max_body` bytes of it are read."""
 
-    local = True  # the same path may be another file elsewhere
+    local: bool = True  # the same path may be another file elsewhere
 
     def __init__(self, path: str | Path, *, max_body: int = 65_536) -> None:
         self._path = Path(path)
         self._max_body = max_body
-        self._loaded: Mark | None = None
+        self._loaded: FileVersion | None = None
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         """Read the file."""
-        try:
-            document, self._loaded = await asyncio.to_thread(self._read)
-        except OSError as exc:
-            self._loaded = await asyncio.to_thread(self._mark)  # looked at: no news until it changes
-            raise FetchError(FetchFailure.FILE) from exc
-        if len(document) > self._max_body:
-            raise FetchError(FetchFailure.TOO_LARGE)
+        with _located(str(self._path), "jwks_file"):
+            try:
+                document, self._loaded = await asyncio.to_thread(self._read)
+            except OSError as exc:
+                self._loaded = await asyncio.to_thread(self._version)  # tried: not again until it changes
+                raise FetchError(FetchFailure.FILE, detail=exc.strerror) from exc
+            if len(document) > self._max_body:
+                raise FetchError(FetchFailure.TOO_LARGE)
         return Loaded(document)
 
     async def changed(self) -> bool:
-        """Whether the file is another one than was loaded; a file that is gone is no news."""
-        mark = await asyncio.to_thread(self._mark)
-        return mark is not None and mark != self._loaded
+        """Whether the file is another one than was loaded; a file that is missing has not changed."""
+        version = await asyncio.to_thread(self._version)
+        return version is not None and version != self._loaded
 
-    def _read(self) -> tuple[bytes, Mark]:
+    def _read(self) -> tuple[bytes, FileVersion]:
         with self._path.open("rb") as file:
-            mark = _mark(os.fstat(file.fileno()))
-            return file.read(self._max_body + 1), mark
+            version = _version(os.fstat(file.fileno()))
+            return file.read(self._max_body + 1), version
 
-    def _mark(self) -> Mark | None:
+    def _version(self) -> FileVersion | None:
         try:
-            return _mark(self._path.stat())
+            return _version(self._path.stat())
         except OSError:
             return None
 
@@ -149,5 +182,5 @@ class File:
         return f"File({str(self._path)!r})"
 
 
-def _mark(status: os.stat_result) -> Mark:
+def _version(status: os.stat_result) -> FileVersion:
     return status.st_mtime_ns, status.st_size, status.st_ino

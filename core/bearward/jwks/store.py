@@ -1,7 +1,7 @@
 """The JWKS store: the keys of many issuers, one `IssuerKeys` each, on one event loop.
 
-Rule of this file: explicit issuers stay for good and are tended in the background; those that a pattern or a resolver
-brought (tenants) are made when first asked for, refreshed when used, and kept within bounds.
+Rule of this file: configured issuers stay for good and are refreshed in the background; tenants, which a template or a
+resolver vouches for, are created when first needed, refreshed when used, and kept within bounds.
 """
 
 from __future__ import annotations
@@ -9,34 +9,32 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bearward.cache.client import SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
-from bearward.fetch.client import HTTPClient
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.health import IssuerHealth
-from bearward.jwks.issuer_keys import IssuerKeys, Miss
+from bearward.jwks.issuer_keys import IssuerKeys, MissAction
+from bearward.jwks.issuer_settings import IssuerSettings
 from bearward.jwks.options import StartMode
-from bearward.jwks.polling import watch
+from bearward.jwks.polling import poll_for_changes
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.source import Source
-from bearward.jwks.source_chain import description, source_of
+from bearward.jwks.source import Source, description
+from bearward.jwks.source_chain import source_for
 from bearward.jwks.tenant_keys import TenantKeys
-from bearward.loop import Runtime
+from bearward.loop import LoopBinding
 
-if TYPE_CHECKING:
-    from bearward.trusted_issuer import TrustedIssuer
-
-__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "Miss", "StartError"]
+__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction", "StartError"]
 
 _CACHE_TIMEOUT = 0.5
 _POLL_INTERVAL = 0.5
-_LEAST_SECRET = 16
+_MIN_SECRET_BYTES = 16
 
 
 class JWKSStore:
@@ -53,52 +51,52 @@ class JWKSStore:
     ) -> None:
         if not isinstance(max_tenants, int) or max_tenants < 1:
             raise ConfigurationError("max_tenants", "must be a whole number from 1")
-        self._runtime = Runtime(clock or SystemClock())
+        self._binding = LoopBinding(clock or SystemClock())
         self._on_change = on_change
-        self._explicit: dict[str, IssuerKeys] = {}
+        self._configured: dict[str, IssuerKeys] = {}
         self._tenants = TenantKeys(max_tenants)
         self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
-        self._secret = _checked(cache_secret)
+        self._secret = _validated_secret(cache_secret)
         self._cache = self._shared_cache(cache)
-        self._watch: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._started = False
-        self._runtime.on_move = self._begin
+        self._binding.on_rebind = self._begin
 
-    def keys_of(self, issuer: TrustedIssuer) -> IssuerKeys:
-        """The keys of `issuer`: those of an explicit one, or of a tenant, made at the first call."""
-        explicit = self._explicit.get(issuer.issuer)
-        if explicit is not None:
-            return explicit
+    def keys_of(self, issuer: IssuerSettings) -> IssuerKeys:
+        """The keys of `issuer`: those of a configured one, or of a tenant, created at the first call."""
+        configured = self._configured.get(issuer.issuer)
+        if configured is not None:
+            return configured
         with self._lock:
             keys = self._tenants.find(issuer.issuer)
             if keys is not None:
                 return keys
-            keys, gone = self._tenants.add(issuer.issuer, lambda: self._make(issuer, tended=False))
+            keys, gone = self._tenants.add(issuer.issuer, lambda: self._create(issuer, background_refresh=False))
         if gone is not None and gone.in_use:
-            self._runtime.call(gone.retire)
+            self._binding.call_soon(gone.close_when_idle)
         return keys
 
     def forget(self, issuer: str) -> None:
-        """The policy of a tenant is another one now, or none: its keys are not used again, nor what they verified."""
+        """The policy of a tenant changed, or it is no longer trusted: its keys are not used again, nor what they verified."""
         with self._lock:
             gone = self._tenants.drop(issuer)
         if gone is None:
             return
-        gone.forget()
+        gone.invalidate()
         if gone.in_use:
-            self._runtime.call(gone.retire)
+            self._binding.call_soon(gone.close_when_idle)
         if self._on_change is not None:
             self._on_change(gone)
 
-    def add(self, issuer: TrustedIssuer) -> IssuerKeys:
-        """The keys of an explicit issuer, which stay for good."""
-        keys = self._explicit.get(issuer.issuer)
+    def add(self, issuer: IssuerSettings) -> IssuerKeys:
+        """The keys of a configured issuer, which stay for good."""
+        keys = self._configured.get(issuer.issuer)
         if keys is None:
-            keys = self._explicit[issuer.issuer] = self._make(issuer, tended=True)
+            keys = self._configured[issuer.issuer] = self._create(issuer, background_refresh=True)
         return keys
 
-    async def start(self, issuers: Iterable[TrustedIssuer] = ()) -> None:
-        """Bind to the running loop and see to the keys of `issuers`, each as its `start` option says.
+    async def start(self, issuers: Iterable[IssuerSettings] = ()) -> None:
+        """Bind to the running loop and fetch the keys of `issuers`, each as its `start` option says.
 
         Raises:
             StartError: the keys of an issuer with `start=StartMode.REQUIRED` cannot be had.
@@ -106,43 +104,45 @@ class JWKSStore:
         for issuer in issuers:
             self.add(issuer)
         self._started = True
-        if not self._runtime.bind():
-            await self._runtime.elsewhere(self.start)
+        if not self._binding.bind():
+            await self._binding.run_on_bound_loop(self.start)
             return
-        if self._watch is None:
+        if self._polling is None:
             self._begin()
-        await asyncio.gather(*(self._warm(keys) for keys in self._explicit.values()))
+        await asyncio.gather(*(self._initial_fetch(keys) for keys in self._configured.values()))
 
     def _begin(self) -> None:
-        """On a loop that was just taken, as a new one or instead of one that ended: what runs in the background."""
+        """On a loop that was just bound, as the first one or instead of one that ended: start the background work."""
         if self._started:
-            intervals = [keys.options.poll_interval for keys in self._explicit.values()]
-            self._watch = self._runtime.spawn(watch(self._by_use, self._cache, min(intervals, default=_POLL_INTERVAL)))
-            for keys in self._explicit.values():
-                keys.move()
+            intervals = [keys.options.poll_interval for keys in self._configured.values()]
+            self._polling = self._binding.spawn(
+                poll_for_changes(self._most_recent_first, self._cache, min(intervals, default=_POLL_INTERVAL))
+            )
+            for keys in self._configured.values():
+                keys.rebind()
 
     async def aclose(self) -> None:
-        """End all tasks and close all connections. What is held stays; `start` may be called on another loop."""
-        self._started, self._watch = False, None
-        if self._runtime.loop is not None and not self._runtime.bind():
-            await self._runtime.elsewhere(self.aclose)
+        """Cancel all tasks and close all connections. What is held stays; `start` may be called on another loop."""
+        self._started, self._polling = False, None
+        if self._binding.loop is not None and not self._binding.bind():
+            await self._binding.run_on_bound_loop(self.aclose)
             return
-        await self._runtime.aclose()
+        await self._binding.aclose()
         for keys in self._all():
             await keys.aclose()
         await self._cache.aclose()
 
     def health(self) -> tuple[IssuerHealth, ...]:
-        """One per explicit issuer, then one per tenant that has had keys: strangers cannot add to it."""
-        return tuple(keys.health() for keys in self._by_use())
+        """One per configured issuer, then one per tenant whose keys were held: invented tenants are not in it."""
+        return tuple(keys.health() for keys in self._most_recent_first())
 
-    def _by_use(self) -> list[IssuerKeys]:
+    def _most_recent_first(self) -> list[IssuerKeys]:
         with self._lock:
-            return [*self._explicit.values(), *self._tenants.proven()]
+            return [*self._configured.values(), *self._tenants.proven()]
 
     def _shared_cache(self, cache: str | Any) -> SharedCache:
-        clock = self._runtime.clock
-        if not isinstance(cache, str):  # an aiocache backend of the caller's own
+        clock = self._binding.clock
+        if not isinstance(cache, str):  # an aiocache backend
             return SharedCache(lambda: cache, clock, timeout=_CACHE_TIMEOUT)
         make = backend_factory(cache, timeout=_CACHE_TIMEOUT)
         if make is None:
@@ -153,19 +153,20 @@ class JWKSStore:
         """Runs in a thread: importing aiocache, and what it imports, takes longer than all of bearward."""
         from bearward.cache.memory import process_cache
 
-        if self._runtime.loop is None:
+        if self._binding.loop is None:
             raise RuntimeError("the store is not started")
-        return process_cache(self._runtime.loop)
+        return process_cache(self._binding.loop)
 
     def _all(self) -> list[IssuerKeys]:
         with self._lock:
-            return [*self._explicit.values(), *self._tenants.all()]
+            return [*self._configured.values(), *self._tenants.all()]
 
-    def _make(self, issuer: TrustedIssuer, *, tended: bool) -> IssuerKeys:
-        client = HTTPClient(issuer.jwks_options, unsafe_allow_http=issuer.unsafe_allow_http, clock=self._runtime.clock)
-        source, options, clock = source_of(issuer), issuer.jwks_options, self._runtime.clock
+    def _create(self, issuer: IssuerSettings, *, background_refresh: bool) -> IssuerKeys:
+        source, options, clock = source_for(issuer), issuer.jwks_options, self._binding.clock
+        settings = options.http_settings(unsafe_allow_http=issuer.unsafe_allow_http)
+        client = IssuerHTTPClient(settings, clock=clock)
         shared: dict[str, Any] = {
-            "source": _fingerprint(source, issuer),
+            "source": _source_identity(source, issuer),
             "options": options,
             "clock": clock,
             "secret": self._secret,
@@ -179,43 +180,43 @@ class JWKSStore:
             issuer.issuer,
             options,
             Refresher(source, client, options, clock, fleet),
-            self._runtime,
+            self._binding,
             on_change=self._on_change,
-            on_first=None if tended else self._promote,
+            on_first=None if background_refresh else self._promote,
             snapshot=snapshot,
-            tended=tended,
+            background_refresh=background_refresh,
         )
         if issuer.static_keys is not None:
-            keys.adopt(Entry(issuer.static_keys, b"", self._runtime.clock.now(), float("inf")))
+            keys.accept(Entry(issuer.static_keys, b"", self._binding.clock.now(), float("inf")))
         return keys
 
     def _promote(self) -> None:
         with self._lock:
             gone = self._tenants.promote()
         for keys in gone:
-            keys.retire()
+            keys.close_when_idle()
 
-    async def _warm(self, keys: IssuerKeys) -> None:
+    async def _initial_fetch(self, keys: IssuerKeys) -> None:
         mode = keys.options.start
         if keys.current() is None:
             await keys.load_snapshot()
         if mode is StartMode.LAZY or keys.current() is not None:
             return
-        flight = keys.refresh()
+        refresh = keys.refresh()
         wait = keys.options.start_wait if mode is StartMode.EAGER else None
-        await asyncio.wait((flight,), timeout=wait)
+        await asyncio.wait((refresh,), timeout=wait)
         if mode is StartMode.REQUIRED and keys.current() is None:
             raise StartError(keys.issuer)
 
 
-def _checked(secret: bytes | None) -> bytes | None:
-    if secret is not None and (not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET):
-        raise ConfigurationError("cache_secret", f"must be at least {_LEAST_SECRET} bytes")
+def _validated_secret(secret: bytes | None) -> bytes | None:
+    if secret is not None and (not isinstance(secret, bytes) or len(secret) < _MIN_SECRET_BYTES):
+        raise ConfigurationError("cache_secret", f"must be at least {_MIN_SECRET_BYTES} bytes")
     return secret
 
 
-def _fingerprint(source: Source, issuer: TrustedIssuer) -> str:
-    """From where and how a document may have been fetched: only those who agree on it take it from one another."""
+def _source_identity(source: Source, issuer: IssuerSettings) -> str:
+    """Where and how a document is fetched: only processes that agree on it accept it from one another."""
     options = issuer.jwks_options
     how = (options.ca_file, options.proxy, options.same_origin, options.unsafe_allow_private_addresses)
     return repr((description(source), issuer.unsafe_allow_http, *map(str, how)))

@@ -1,6 +1,6 @@
-"""How an entry looks outside the process, in a shared cache or on disk: JSON, authenticated where a secret is shared.
+"""The form of an entry outside the process, in a shared cache or on disk: JSON, authenticated where a secret is shared.
 
-Rules of this file: pure; whatever is read back is judged anew, as strictly as an issuer's own answer. It must be for the
+Rules of this file: pure; whatever is read back is checked again, as strictly as an issuer's own response. It must be for the
 same issuer and source, not from the future, and its keys are parsed again. With a secret the text is sealed for the name
 under which it is stored, so that whoever can write the cache can neither plant a key nor swap documents.
 """
@@ -20,9 +20,9 @@ from bearward.jwks.entry import Entry
 
 __all__ = ["Stored", "StoredDocumentError", "pack", "unpack"]
 
-_FORMAT = 2
+_FORMAT = 3
 _LIMITS = JSONLimits(depth=4, containers=16)
-_PURPOSE: Final = "jwks document 2"
+_PURPOSE: Final = "jwks document 3"
 _MAX_SKEW = 30.0
 _MAX_TEXT = 262_144
 
@@ -33,10 +33,10 @@ class StoredDocumentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An entry, and how many attempts the fleet had left after it."""
+    """An entry, and how many permits the fleet had left after it."""
 
     entry: Entry
-    tokens: float
+    permits: float
 
 
 def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str:
@@ -49,7 +49,7 @@ def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str
             "issuer": issuer,
             "fetched_at": entry.fetched_at,
             "lifetime": entry.lifetime,
-            "tokens": stored.tokens,
+            "permits": stored.permits,
             "url": validators.url if validators is not None else None,
             "etag": validators.etag if validators is not None else None,
             "last_modified": validators.last_modified if validators is not None else None,
@@ -89,7 +89,7 @@ def unpack(
         raise StoredDocumentError("no usable key set") from exc
     lifetime = min(max(0.0, _number(members, "lifetime")), max_age)
     entry = Entry(jwk_set, document, fetched_at, lifetime, _validators(members))
-    return Stored(entry, _number(members, "tokens"))
+    return Stored(entry, _number(members, "permits"))
 
 
 def _authentic(text: str, name: str, secret: bytes | None) -> str:

@@ -1,7 +1,8 @@
-"""The keys of tenants, within bounds, in two classes: those that have proved themselves, and newcomers.
+"""The keys of tenants, within bounds, in two classes: proven ones, whose keys were held, and unproven ones.
 
-Rule of this file: a tenant that never had keys may be a stranger's invention, so newcomers make room for newcomers only:
-no flood of invented names costs a known tenant its keys. In each class the longest unused goes first.
+Rule of this file: a tenant whose keys were never held may have been invented by whoever sent the token, so an unproven
+tenant evicts unproven ones only: no number of invented names costs a known tenant its keys. In each class the least
+recently used goes first.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from bearward.jwks.issuer_keys import IssuerKeys
 
 __all__ = ["TenantKeys"]
 
-_LEAST_NEWCOMERS = 16
+_MIN_UNPROVEN = 16
 
 
 class TenantKeys:
-    """At most `most` tenants with keys, and a quarter as many newcomers. Not safe on several threads by itself."""
+    """At most `max_tenants` proven tenants, and a quarter as many unproven ones. The caller holds a lock."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._most_newcomers = max(_LEAST_NEWCOMERS, most // 4)
+    def __init__(self, max_tenants: int) -> None:
+        self._max_proven = max_tenants
+        self._max_unproven = max(_MIN_UNPROVEN, max_tenants // 4)
         self._proven: OrderedDict[str, IssuerKeys] = OrderedDict()
-        self._newcomers: OrderedDict[str, IssuerKeys] = OrderedDict()
+        self._unproven: OrderedDict[str, IssuerKeys] = OrderedDict()
 
     def find(self, issuer: str) -> IssuerKeys | None:
         """The keys of a tenant that is remembered."""
@@ -31,42 +32,42 @@ class TenantKeys:
         if keys is not None:
             self._proven.move_to_end(issuer)
             return keys
-        keys = self._newcomers.get(issuer)
+        keys = self._unproven.get(issuer)
         if keys is not None:
-            self._newcomers.move_to_end(issuer)
+            self._unproven.move_to_end(issuer)
         return keys
 
-    def add(self, issuer: str, make: Callable[[], IssuerKeys]) -> tuple[IssuerKeys, IssuerKeys | None]:
-        """Make and remember keys; answers them, and those that had to go."""
-        keys = make()
+    def add(self, issuer: str, create: Callable[[], IssuerKeys]) -> tuple[IssuerKeys, IssuerKeys | None]:
+        """Create and remember keys; returns them, and those that were evicted."""
+        keys = create()
         if keys.entry is not None:  # configured keys
             self._proven[issuer] = keys
-            return keys, self._proven.popitem(last=False)[1] if len(self._proven) > self._most else None
-        self._newcomers[issuer] = keys
-        gone = self._newcomers.popitem(last=False)[1] if len(self._newcomers) > self._most_newcomers else None
+            return keys, self._proven.popitem(last=False)[1] if len(self._proven) > self._max_proven else None
+        self._unproven[issuer] = keys
+        gone = self._unproven.popitem(last=False)[1] if len(self._unproven) > self._max_unproven else None
         return keys, gone
 
     def drop(self, issuer: str) -> IssuerKeys | None:
-        """Forget a tenant; answers its keys."""
-        return self._proven.pop(issuer, None) or self._newcomers.pop(issuer, None)
+        """Forget a tenant; returns its keys."""
+        return self._proven.pop(issuer, None) or self._unproven.pop(issuer, None)
 
     def promote(self) -> list[IssuerKeys]:
-        """Move newcomers that hold keys to the proven ones; answers those that had to go."""
-        for issuer, keys in list(self._newcomers.items()):
+        """Move unproven tenants that hold keys to the proven ones; returns those that were evicted."""
+        for issuer, keys in list(self._unproven.items()):
             if keys.entry is not None:
-                self._proven[issuer] = self._newcomers.pop(issuer)
+                self._proven[issuer] = self._unproven.pop(issuer)
         gone = []
-        while len(self._proven) > self._most:
+        while len(self._proven) > self._max_proven:
             gone.append(self._proven.popitem(last=False)[1])
         return gone
 
     def proven(self) -> list[IssuerKeys]:
-        """Those that have had keys, the most recently used first."""
+        """Those whose keys were held, the most recently used first."""
         return list(reversed(self._proven.values()))
 
     def all(self) -> list[IssuerKeys]:
-        """All of them, newcomers too."""
-        return [*self.proven(), *self._newcomers.values()]
+        """All of them, unproven ones too."""
+        return [*self.proven(), *self._unproven.values()]
 
     def __len__(self) -> int:
-        return len(self._proven) + len(self._newcomers)
+        return len(self._proven) + len(self._unproven)

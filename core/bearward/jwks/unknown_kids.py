@@ -12,29 +12,29 @@ from hashlib import blake2b
 
 __all__ = ["UnknownKids"]
 
-_LONG = 64
-"""Characters: what names the digest of a key, and what a flood of forged names does not go beyond for free."""
+_MAX_PLAIN_LENGTH = 64
+"""Characters; a longer `kid` is kept as its digest."""
 
 
 class UnknownKids:
     """A bounded negative cache. `None` stands for tokens without a `kid`."""
 
-    __slots__ = ("_known", "_most")
+    __slots__ = ("_known", "_max_kids")
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_kids: int) -> None:
+        self._max_kids = max_kids
         # until when, and for how long it was remembered last
         self._known: dict[str | bytes | None, tuple[float, float]] = {}
 
-    def add(self, kid: str | None, until: float) -> None:
+    def remember_until(self, kid: str | None, until: float) -> None:
         """Remember, until then, that a refresh did not bring `kid`."""
-        name = _short(kid)
+        name = _bounded(kid)
         before, span = self._known.get(name, (until, 0.0))
         self._put(name, max(until, before), span)
 
-    def learn(self, kid: str | None, since: float, *, first: float, most: float) -> None:
+    def remember_with_backoff(self, kid: str | None, since: float, *, first: float, most: float) -> None:
         """A refresh for its sake, begun at `since`, did not bring `kid`: for `first` seconds, `most` in the end."""
-        name = _short(kid)
+        name = _bounded(kid)
         before, span = self._known.get(name, (since, 0.0))
         span = min(most, max(first, 2.0 * span))
         self._put(name, max(since + span, before), span)
@@ -42,12 +42,12 @@ class UnknownKids:
     def _put(self, name: str | bytes | None, until: float, span: float) -> None:
         self._known.pop(name, None)
         self._known[name] = until, span
-        if len(self._known) > self._most:
+        if len(self._known) > self._max_kids:
             del self._known[next(iter(self._known))]
 
     def holds(self, kid: str | None, now: float) -> bool:
         """Whether `kid` is known to be unknown."""
-        return bool(self._known) and now < self._known.get(_short(kid), (now, 0.0))[0]
+        return bool(self._known) and now < self._known.get(_bounded(kid), (now, 0.0))[0]
 
     def clear(self) -> None:
         """The set changed: any `kid` may be in it."""
@@ -57,7 +57,7 @@ class UnknownKids:
         return len(self._known)
 
 
-def _short(kid: str | None) -> str | bytes | None:
-    if kid is None or len(kid) <= _LONG:
+def _bounded(kid: str | None) -> str | bytes | None:
+    if kid is None or len(kid) <= _MAX_PLAIN_LENGTH:
         return kid
     return blake2b(kid.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -85,13 +85,13 @@ class RevocationLog:
 
     async def begin_anew(self, living: Sequence[Revocation]) -> None:
         """Begin a new log with what is alive, unless another process is doing so. Raises `CacheError`."""
-        if not await self._cache.claim(f"{self._name}:lease", self._owner, _LEASE):
+        if not await self._cache.acquire_lease(f"{self._name}:lease", self._owner, _LEASE):
             return
         try:
             if await self._current() == self._id:
                 await self._replace(living)
         finally:
-            await self._cache.release(f"{self._name}:lease", self._owner)
+            await self._cache.release_lease(f"{self._name}:lease", self._owner)
 
     async def _replace(self, living: Sequence[Revocation]) -> None:
         new, begun = secrets.token_hex(8), self._clock.now()
@@ -122,7 +122,7 @@ class RevocationLog:
     async def _begin(self) -> str:
         """The store is empty: begin a log, or read the one that another process began at the same moment."""
         text = self._sealed_log(secrets.token_hex(8), self._clock.now())
-        if await self._cache.claim(self._name, text, KEPT_FOR):
+        if await self._cache.add_if_absent(self._name, text, KEPT_FOR):
             return text
         (found,) = await self._cache.get([self._name])
         if found is None:
@@ -136,7 +136,9 @@ class RevocationLog:
     async def _append(self, text: str) -> None:
         while True:
             place = self._place(self._id, self._next)
-            if await self._cache.claim(place, seal(text, purpose=PURPOSE, place=place, secret=self._secret), KEPT_FOR):
+            if await self._cache.add_if_absent(
+                place, seal(text, purpose=PURPOSE, place=place, secret=self._secret), KEPT_FOR
+            ):
                 self._next += 1
                 return
             before = self._next

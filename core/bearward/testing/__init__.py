@@ -10,19 +10,19 @@ It imports no test framework and no web framework. It is no issuer for productio
 
 from __future__ import annotations
 
-from bearward.testing.exchange import Answer, Request, json_answer
+from bearward.testing.exchange import Request, Response, json_response
 from bearward.testing.issuer import LocalIssuer
 from bearward.testing.keys import SigningKey
 from bearward.testing.minting import compact, json_octets, sign_segments, tamper
 
 __all__ = [
-    "Answer",
     "LocalIssuer",
     "Request",
+    "Response",
     "SigningKey",
     "compact",
-    "json_answer",
     "json_octets",
+    "json_response",
     "sign_segments",
     "tamper",
 ]

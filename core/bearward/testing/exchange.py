@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Answer", "Request", "json_answer", "serve_connection"]
+__all__ = ["Request", "Response", "json_response", "serve_connection"]
 
 _MAX_BODY = 1 << 20
 
@@ -31,7 +31,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What is sent. A body that is no `bytes` is sent piece by piece, chunked, for as long as it yields."""
 
     body: bytes | Iterable[bytes] = field(default=b"", repr=False)
@@ -39,13 +39,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_answer(document: Any, status: int = 200, **headers: str) -> Answer:
+def json_response(document: Any, status: int = 200, **headers: str) -> Response:
     """A JSON document; in the names of `headers` an underscore stands for a hyphen."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(json.dumps(document).encode(), status, {"Content-Type": "application/json", **named})
+    return Response(json.dumps(document).encode(), status, {"Content-Type": "application/json", **named})
 
 
-def serve_connection(connection: socket.socket, respond: Callable[[Request], Answer]) -> None:
+def serve_connection(connection: socket.socket, respond: Callable[[Request], Response]) -> None:
     """Serve one connection to its end; raises `OSError` where the peer went away."""
     _Exchange(connection, respond)
 
@@ -56,7 +56,7 @@ class _Exchange(BaseHTTPRequestHandler):
     # Small answers in several writes would wait for the peer's delayed ACK.
     disable_nagle_algorithm = True
 
-    def __init__(self, connection: socket.socket, respond: Callable[[Request], Answer]) -> None:
+    def __init__(self, connection: socket.socket, respond: Callable[[Request], Response]) -> None:
         self._respond = respond
         # The third argument is a server that this class never asks for anything.
         super().__init__(connection, connection.getpeername(), None)  # type: ignore[arg-type]
@@ -64,9 +64,9 @@ class _Exchange(BaseHTTPRequestHandler):
     def _exchange(self) -> None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
-            return self._send(Answer(status=411, headers={"Connection": "close"}))
+            return self._send(Response(status=411, headers={"Connection": "close"}))
         if int(length) > _MAX_BODY:
-            return self._send(Answer(status=413, headers={"Connection": "close"}))
+            return self._send(Response(status=413, headers={"Connection": "close"}))
         body = self.rfile.read(int(length))
         return self._send(self._respond(self._request(body)))
 
@@ -78,7 +78,7 @@ class _Exchange(BaseHTTPRequestHandler):
         client = str(self.client_address[0])
         return Request(self.command, target.path, target.query, headers, body, client)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bearward.testing.exchange import Answer, Request
+from bearward.testing.exchange import Request, Response
 from bearward.testing.key_ring import KeyRing
 from bearward.testing.keys import SigningKey
 from bearward.testing.minting import json_octets, sign_segments
@@ -146,7 +146,7 @@ class LocalIssuer(Publisher):
             "jti": uuid.uuid4().hex,
         }
 
-    def _token_answer(self, request: Request) -> Answer:
+    def _token_answer(self, request: Request) -> Response:
         endpoint = TokenEndpoint(
             mint=lambda claims, lifetime: self.mint(claims=claims, lifetime=lifetime),
             audience=self.audience,

@@ -1,6 +1,6 @@
 """A small HTTP server in threads, for tests: it can go down, stall, be held, and it counts what it was asked.
 
-Rule of this file: it knows nothing of tokens. It hands a `Request` to a function and sends the `Answer`; everything
+Rule of this file: it knows nothing of tokens. It hands a `Request` to a function and sends the `Response`; everything
 that can go wrong with a real server can be made to go wrong here, on purpose.
 """
 
@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from bearward.testing.exchange import Answer, Request, serve_connection
+from bearward.testing.exchange import Request, Response, serve_connection
 
 __all__ = ["LoopbackServer"]
 
@@ -26,7 +26,7 @@ class LoopbackServer:
 
     def __init__(
         self,
-        answer: Callable[[Request], Answer],
+        answer: Callable[[Request], Response],
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -95,7 +95,7 @@ class LoopbackServer:
         self._open_gate.clear()
 
     def release(self) -> None:
-        """Answer what was held."""
+        """Response what was held."""
         self._open_gate.set()
 
     def requests(self, path: str | None = None) -> int:
@@ -153,7 +153,7 @@ class LoopbackServer:
             self._connections.discard(old)
             self._connections.add(new)
 
-    def _respond(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Response:
         with self._state:
             self._counts[request.path] += 1
             self._state.notify_all()

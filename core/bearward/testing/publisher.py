@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bearward.testing.exchange import Answer, Request, json_answer
+from bearward.testing.exchange import Request, Response, json_response
 from bearward.testing.key_ring import KeyRing
 from bearward.testing.loopback import LoopbackServer
 from bearward.testing.tls import ThrowAwayAuthority
@@ -36,7 +36,7 @@ class Publisher(LoopbackServer):
         """Whether the JWK Set carries an `ETag` and is answered with 304 where it did not change (RFC 9110)."""
         self._path = path.rstrip("/")
         self._identifier = identifier
-        self._served: dict[str, Answer | Callable[[Request], Answer]] = {}
+        self._served: dict[str, Response | Callable[[Request], Response]] = {}
 
     @property
     def origin(self) -> str:
@@ -77,7 +77,7 @@ class Publisher(LoopbackServer):
             raise ValueError("this issuer serves plain http")
         return self._authority.ca_pem
 
-    def serve(self, path: str, answer: Answer | Callable[[Request], Answer] | None) -> None:
+    def serve(self, path: str, answer: Response | Callable[[Request], Response] | None) -> None:
         """Answer `path` with this instead of the truth; None returns to the truth."""
         if answer is None:
             self._served.pop(path, None)
@@ -105,35 +105,35 @@ class Publisher(LoopbackServer):
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         }
 
-    def _route(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Response:
         served = self._served.get(request.path)
         if served is not None:
             return served(request) if callable(served) else served
         if request.path in (self._path + _DISCOVERY, _METADATA + self._path):
-            return json_answer(self.discovery())
+            return json_response(self.discovery())
         if request.path == f"{self._path}/jwks":
             return self._jwks_answer(request)
         if request.path == f"{self._path}/token":
             return self._token_answer(request)
-        return json_answer({"error": "not_found"}, 404)
+        return json_response({"error": "not_found"}, 404)
 
-    def _token_answer(self, request: Request) -> Answer:
+    def _token_answer(self, request: Request) -> Response:
         """Whoever has something to sign with answers here."""
-        return json_answer({"error": "not_found"}, 404)
+        return json_response({"error": "not_found"}, 404)
 
-    def _jwks_answer(self, request: Request) -> Answer:
+    def _jwks_answer(self, request: Request) -> Response:
         body = json.dumps(self.keys.jwks()).encode()
         headers = {"Content-Type": "application/jwk-set+json", **self.jwks_headers}
         if self.conditional:
             headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
             if request.headers.get("if-none-match") == headers["ETag"]:
-                return Answer(b"", 304, headers)
-        return Answer(body, 200, headers)
+                return Response(b"", 304, headers)
+        return Response(body, 200, headers)
 
 
-def _as_answer(document: Any, status: int, headers: Mapping[str, str]) -> Answer | None:
+def _as_answer(document: Any, status: int, headers: Mapping[str, str]) -> Response | None:
     if document is None:
         return None
     named = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Answer(body, status, named)
+    return Response(body, status, named)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from bearward.testing.exchange import Answer, Request, json_answer
+from bearward.testing.exchange import Request, Response, json_response
 
 __all__ = ["TokenEndpoint"]
 
@@ -25,7 +25,7 @@ class _RefusedError(Exception):
     def __init__(self, error: str, description: str, status: int = 400, **headers: str) -> None:
         super().__init__(error)
         body = {"error": error, "error_description": description}
-        self.answer = json_answer(body, status, Cache_Control="no-store", **headers)
+        self.answer = json_response(body, status, Cache_Control="no-store", **headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +43,14 @@ class TokenEndpoint:
     clients: Mapping[str, str] | None = None
     scopes: frozenset[str] | None = None
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """The answer to a request to the token endpoint."""
         try:
             return self._grant(request)
         except _RefusedError as refused:
             return refused.answer
 
-    def _grant(self, request: Request) -> Answer:
+    def _grant(self, request: Request) -> Response:
         if request.method != "POST":
             raise _RefusedError("invalid_request", "the token endpoint takes POST", 405, Allow="POST")
         form = _form(request)
@@ -65,7 +65,7 @@ class TokenEndpoint:
         token = self.mint(claims | ({"scope": scope} if scope else {}), lifetime)
         body = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime)}
         # RFC 6749 section 5.1: an answer with a token is never cached.
-        return json_answer(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
+        return json_response(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
 
     def _client(self, request: Request, form: Mapping[str, list[str]]) -> str:
         presented = request.headers.get("authorization")

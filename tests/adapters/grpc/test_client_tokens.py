@@ -12,7 +12,7 @@ import pytest
 
 from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward.testing.exchange import json_answer
+from bearward.testing.exchange import json_response
 from bearward_grpc import client
 from bearward_grpc.client.grant import granted
 from tests.adapters.grpc.calls import TIMEOUT
@@ -120,7 +120,7 @@ ANSWERS: list[tuple[Any, int, str]] = [
 )
 def test_an_answer_that_is_no_token(document: Any, status: int, told: str, login: LocalIssuer) -> None:
     """Whatever the endpoint answers, the caller gets a token or a `TokenUnavailableError`."""
-    login.serve("/token", json_answer(document, status))
+    login.serve("/token", json_response(document, status))
     try:
         with pytest.raises(client.TokenUnavailableError, match=told):
             credentials_of(login).token()

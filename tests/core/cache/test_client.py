@@ -37,12 +37,12 @@ async def exercise(cache: SharedCache) -> None:
     assert await cache.get(["a", "b"]) == [None, None]
     await cache.put("a", "ä" * 1000, 60)
     assert await cache.get(["b", "a"]) == [None, "ä" * 1000]
-    assert await cache.claim("lease", "me", 60)
-    assert not await cache.claim("lease", "you", 60)
-    await cache.release("lease", "you")
-    assert not await cache.claim("lease", "you", 60)
-    await cache.release("lease", "me")
-    assert await cache.claim("lease", "you", 60)
+    assert await cache.acquire_lease("lease", "me", 60)
+    assert not await cache.acquire_lease("lease", "you", 60)
+    await cache.release_lease("lease", "you")
+    assert not await cache.acquire_lease("lease", "you", 60)
+    await cache.release_lease("lease", "me")
+    assert await cache.acquire_lease("lease", "you", 60)
     assert cache.state == "ok"
 
 
@@ -191,7 +191,7 @@ def test_a_cache_that_is_full(run: Run, tmp_path: Path) -> None:
                 with pytest.raises(CacheError):
                     await cache.put("a", "b", 60)
                 with pytest.raises(CacheError):
-                    await cache.claim("lease", "me", 60)
+                    await cache.acquire_lease("lease", "me", 60)
 
     run(scenario())
 
@@ -246,8 +246,8 @@ def test_a_disabled_aiocache_is_a_cache_that_holds_nothing(
         async with cache_at(server.url) as cache:
             await cache.put("a", "b", 60)
             assert await cache.get(["a"]) == [None]
-            assert await cache.claim("lease", "me", 60)
-            assert await cache.claim("lease", "you", 60)
+            assert await cache.acquire_lease("lease", "me", 60)
+            assert await cache.acquire_lease("lease", "you", 60)
 
     run(scenario())
 

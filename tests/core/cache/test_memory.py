@@ -23,7 +23,7 @@ def test_the_verifiers_of_a_process_make_one_fetch(run: Run) -> None:
         with LocalIssuer(algorithms=["ES256"]) as issuer:
             stores = [JWKSStore() for _ in range(8)]
             all_keys = [store.keys_of(policy(issuer)) for store in stores]
-            await asyncio.gather(*(keys.obtain() for keys in all_keys for _ in range(100)))
+            await asyncio.gather(*(keys.get() for keys in all_keys for _ in range(100)))
             assert issuer.requests() == 1
             assert {keys.health().cache for keys in all_keys} == {None}
             await asyncio.gather(*(store.aclose() for store in stores))
@@ -38,7 +38,7 @@ def test_those_who_trust_otherwise_share_nothing(run: Run) -> None:
         with LocalIssuer(algorithms=["ES256"]) as issuer:
             for lax in (True, False):
                 store = JWKSStore()
-                await store.keys_of(policy(issuer, unsafe_allow_private_addresses=lax)).obtain()
+                await store.keys_of(policy(issuer, unsafe_allow_private_addresses=lax)).get()
                 await store.aclose()
             assert issuer.requests() == 2
 
@@ -49,7 +49,7 @@ def test_the_oldest_goes_first(run: Run) -> None:
     """However many issuers there are."""
 
     async def scenario() -> None:
-        cache = ProcessCache(most=100)
+        cache = ProcessCache(max_texts=100)
         for number in range(1000):
             await cache.set(str(number), "text", ttl=60)
         assert await cache.multi_get(["899", "900", "999"]) == [None, "text", "text"]

@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from bearward.fetch.client import HTTPAnswer, HTTPClient
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.http import HTTPResponse
 from bearward.jwks.options import JWKSOptions
-from bearward.testing import Answer, LocalIssuer, Request
+from bearward.testing import LocalIssuer, Request, Response
 from tests.conftest import Run
 from tests.core.jwks.support import fetch
 
 JSON = {"Content-Type": "application/json"}
 
 
-def gzipped(body: bytes, **headers: str) -> Answer:
+def gzipped(body: bytes, **headers: str) -> Response:
     """The body in one gzip member."""
-    return Answer(gzip.compress(body), 200, {**JSON, "Content-Encoding": "gzip", **headers})
+    return Response(gzip.compress(body), 200, {**JSON, "Content-Encoding": "gzip", **headers})
 
 
 def trickle() -> Iterable[bytes]:
@@ -33,51 +34,51 @@ def trickle() -> Iterable[bytes]:
         time.sleep(0.05)
 
 
-GOOD: list[tuple[str, Answer]] = [
-    ("plain", Answer(b'{"keys": []}', 200, JSON)),
+GOOD: list[tuple[str, Response]] = [
+    ("plain", Response(b'{"keys": []}', 200, JSON)),
     ("gzip", gzipped(b'{"keys": []}')),
-    ("chunked", Answer([b'{"keys"', b": []}"], 200, JSON)),
-    ("gzip, chunked", Answer([gzip.compress(b'{"keys": []}')], 200, {"Content-Encoding": "x-gzip"})),
-    ("another content type", Answer(b'{"keys": []}', 200, {"Content-Type": "text/html"})),
-    ("no content type", Answer(b'{"keys": []}', 200)),
+    ("chunked", Response([b'{"keys"', b": []}"], 200, JSON)),
+    ("gzip, chunked", Response([gzip.compress(b'{"keys": []}')], 200, {"Content-Encoding": "x-gzip"})),
+    ("another content type", Response(b'{"keys": []}', 200, {"Content-Type": "text/html"})),
+    ("no content type", Response(b'{"keys": []}', 200)),
 ]
 
 
 @pytest.mark.parametrize(("what", "answer"), GOOD, ids=[case[0] for case in GOOD])
-def test_good_answers(what: str, answer: Answer, run: Run, issuer: LocalIssuer) -> None:
+def test_good_answers(what: str, answer: Response, run: Run, issuer: LocalIssuer) -> None:
     """The body counts, not what it calls itself: static file hosts serve keys as anything."""
     issuer.serve("/jwks", answer)
     assert run(fetch(issuer.jwks_uri)).body == b'{"keys": []}'
 
 
-BAD: list[tuple[str, Callable[[], Answer], FetchFailure]] = [
-    ("301", lambda: Answer(b"", 301, {"Location": "https://evil.example/jwks"}), FetchFailure.REDIRECT),
-    ("307 to itself", lambda: Answer(b"", 307, {"Location": "/jwks"}), FetchFailure.REDIRECT),
-    ("304 without a condition", lambda: Answer(b"", 304), FetchFailure.REDIRECT),
-    ("404", lambda: Answer(b"", 404), FetchFailure.NOT_FOUND),
-    ("410", lambda: Answer(b"", 410), FetchFailure.NOT_FOUND),
-    ("403", lambda: Answer(b"", 403), FetchFailure.STATUS),
-    ("500", lambda: Answer(b"", 500), FetchFailure.STATUS),
-    ("503", lambda: Answer(b"", 503, {"Retry-After": "1"}), FetchFailure.STATUS),
-    ("204", lambda: Answer(b"", 204), FetchFailure.STATUS),
-    ("206", lambda: Answer(b"{", 206), FetchFailure.STATUS),
-    ("too large", lambda: Answer(b" " * 65_537), FetchFailure.TOO_LARGE),
-    ("too large, chunked", lambda: Answer([b" " * 1024] * 65), FetchFailure.TOO_LARGE),
-    ("endless", lambda: Answer(itertools.repeat(b" " * 1024)), FetchFailure.TOO_LARGE),
+BAD: list[tuple[str, Callable[[], Response], FetchFailure]] = [
+    ("301", lambda: Response(b"", 301, {"Location": "https://evil.example/jwks"}), FetchFailure.REDIRECT),
+    ("307 to itself", lambda: Response(b"", 307, {"Location": "/jwks"}), FetchFailure.REDIRECT),
+    ("304 without a condition", lambda: Response(b"", 304), FetchFailure.REDIRECT),
+    ("404", lambda: Response(b"", 404), FetchFailure.NOT_FOUND),
+    ("410", lambda: Response(b"", 410), FetchFailure.NOT_FOUND),
+    ("403", lambda: Response(b"", 403), FetchFailure.STATUS),
+    ("500", lambda: Response(b"", 500), FetchFailure.STATUS),
+    ("503", lambda: Response(b"", 503, {"Retry-After": "1"}), FetchFailure.STATUS),
+    ("204", lambda: Response(b"", 204), FetchFailure.STATUS),
+    ("206", lambda: Response(b"{", 206), FetchFailure.STATUS),
+    ("too large", lambda: Response(b" " * 65_537), FetchFailure.TOO_LARGE),
+    ("too large, chunked", lambda: Response([b" " * 1024] * 65), FetchFailure.TOO_LARGE),
+    ("endless", lambda: Response(itertools.repeat(b" " * 1024)), FetchFailure.TOO_LARGE),
     ("gzip bomb", lambda: gzipped(b" " * 50_000_000), FetchFailure.TOO_LARGE),
     ("a gzip bomb's first byte too many", lambda: gzipped(b" " * 65_537), FetchFailure.TOO_LARGE),
-    ("gzip cut short", lambda: Answer(gzip.compress(b"{}")[:-4], 200, {"Content-Encoding": "gzip"}), FetchFailure.ENCODING),
-    ("gzip in name only", lambda: Answer(b"{}", 200, {"Content-Encoding": "gzip"}), FetchFailure.ENCODING),
-    ("gzip and more", lambda: Answer(gzip.compress(b"{}") + b"x", 200, {"Content-Encoding": "gzip"}), FetchFailure.ENCODING),
-    ("brotli", lambda: Answer(b"{}", 200, {"Content-Encoding": "br"}), FetchFailure.ENCODING),
-    ("gzip twice", lambda: Answer(b"{}", 200, {"Content-Encoding": "gzip, gzip"}), FetchFailure.ENCODING),
-    ("trickling", lambda: Answer(trickle()), FetchFailure.TIMEOUT),
+    ("gzip cut short", lambda: Response(gzip.compress(b"{}")[:-4], 200, {"Content-Encoding": "gzip"}), FetchFailure.ENCODING),
+    ("gzip in name only", lambda: Response(b"{}", 200, {"Content-Encoding": "gzip"}), FetchFailure.ENCODING),
+    ("gzip and more", lambda: Response(gzip.compress(b"{}") + b"x", 200, {"Content-Encoding": "gzip"}), FetchFailure.ENCODING),
+    ("brotli", lambda: Response(b"{}", 200, {"Content-Encoding": "br"}), FetchFailure.ENCODING),
+    ("gzip twice", lambda: Response(b"{}", 200, {"Content-Encoding": "gzip, gzip"}), FetchFailure.ENCODING),
+    ("trickling", lambda: Response(trickle()), FetchFailure.TIMEOUT),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("what", "answer", "failure"), BAD, ids=[case[0] for case in BAD])
 def test_bad_answers(
-    what: str, answer: Callable[[], Answer], failure: FetchFailure, run: Run, issuer: LocalIssuer
+    what: str, answer: Callable[[], Response], failure: FetchFailure, run: Run, issuer: LocalIssuer
 ) -> None:
     """Each is a FetchError of its class, within the bounds of time and memory."""
     issuer.serve("/jwks", answer())
@@ -144,7 +145,7 @@ def test_a_name_that_does_not_exist(run: Run) -> None:
     """RFC 6761 keeps `.invalid` for that."""
     with pytest.raises(FetchError) as failed:
         run(fetch("https://issuer.invalid/jwks"))
-    assert failed.value.failure in (FetchFailure.CONNECT, FetchFailure.TIMEOUT)
+    assert failed.value.failure in (FetchFailure.DNS, FetchFailure.TIMEOUT)
 
 
 def test_an_issuer_that_takes_its_time(run: Run, issuer: LocalIssuer) -> None:
@@ -173,14 +174,14 @@ def test_what_is_sent(run: Run, issuer: LocalIssuer) -> None:
     """The configured headers, no cookies and nothing that says more about us than the name."""
     seen: list[Request] = []
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Response:
         seen.append(request)
-        return Answer(b"{}", 200, {**JSON, "Set-Cookie": "track=1"})
+        return Response(b"{}", 200, {**JSON, "Set-Cookie": "track=1"})
 
     issuer.serve("/jwks", answer)
 
     async def scenario() -> None:
-        client = HTTPClient(JWKSOptions(headers={"X-Api-Key": "k", "User-Agent": "mine"}))
+        client = IssuerHTTPClient(JWKSOptions(headers={"X-Api-Key": "k", "User-Agent": "mine"}).http_settings())
         for _ in range(2):
             await client.get(issuer.jwks_uri, {"if-none-match": '"tag"'})
         await client.aclose()
@@ -199,8 +200,8 @@ def test_a_conditional_request_may_be_answered_by_304(run: Run, issuer: LocalIss
     """Then there is no body, and the headers count."""
     issuer.jwks_headers = {"Cache-Control": "max-age=77"}
 
-    async def scenario() -> tuple[HTTPAnswer, HTTPAnswer]:
-        client = HTTPClient(JWKSOptions())
+    async def scenario() -> tuple[HTTPResponse, HTTPResponse]:
+        client = IssuerHTTPClient(JWKSOptions().http_settings())
         first = await client.get(issuer.jwks_uri)
         second = await client.get(issuer.jwks_uri, {"if-none-match": first.etag or ""})
         await client.aclose()

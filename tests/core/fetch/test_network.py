@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bearward.fetch.errors import FetchError, FetchFailure
-from bearward.fetch.network import GuardedBackend, addresses_of
+from bearward.fetch.network import GuardedBackend, resolve_host
 from bearward.testing import LocalIssuer
 from tests.conftest import LOOPS, Run
 from tests.core.jwks.support import fetch
@@ -129,12 +129,12 @@ def test_the_threads_that_look_names_up_are_bounded(run: Run, monkeypatch: pytes
     monkeypatch.setattr("bearward.fetch.network._free", threading.BoundedSemaphore(1))
 
     async def scenario() -> None:
-        lost = asyncio.create_task(addresses_of("t.example", 443))
+        lost = asyncio.create_task(resolve_host("t.example", 443))
         while threading.active_count() < before + 1:  # noqa: ASYNC110  (a thread sets no event of ours)
             await asyncio.sleep(0)
         with pytest.raises(FetchError) as failed:
             await fetch("https://login.example/jwks")
-        assert failed.value.failure is FetchFailure.CONNECT
+        assert failed.value.failure is FetchFailure.DNS
         lost.cancel()
 
     before = threading.active_count()
@@ -143,7 +143,7 @@ def test_the_threads_that_look_names_up_are_bounded(run: Run, monkeypatch: pytes
     for thread in threading.enumerate():
         if thread.name == "bearward looks up t.example":
             thread.join(30)
-    assert run(addresses_of("127.0.0.1", 443)) == ["127.0.0.1"]
+    assert run(resolve_host("127.0.0.1", 443)) == ["127.0.0.1"]
 
 
 def test_the_backend_of_the_transport_can_sleep(run: Run) -> None:

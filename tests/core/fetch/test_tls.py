@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from bearward.fetch.client import HTTPAnswer, HTTPClient
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.http import HTTPResponse
 from bearward.jwks.options import JWKSOptions
 from bearward.testing import LocalIssuer
 from bearward.testing.tls import ThrowAwayAuthority
@@ -36,7 +37,7 @@ def test_the_authorities_of_the_machine_are_read_once(run: Run, issuer: LocalIss
     """However many issuers there are: each context would hold them all."""
 
     async def held_by_many() -> int:
-        clients = [HTTPClient(JWKSOptions()) for _ in range(8)]
+        clients = [IssuerHTTPClient(JWKSOptions().http_settings()) for _ in range(8)]
         for client in clients:
             await client.get(issuer.jwks_uri)
         held = _contexts()
@@ -92,7 +93,7 @@ def test_through_a_proxy(run: Run, issuer: LocalIssuer) -> None:
         await writer.drain()
         writer.close()
 
-    async def scenario() -> HTTPAnswer:
+    async def scenario() -> HTTPResponse:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
@@ -116,7 +117,7 @@ def test_tls_through_a_proxy(run: Run, tmp_path: Path) -> None:
             writer.close()
             await writer.wait_closed()
 
-        async def scenario() -> HTTPAnswer:
+        async def scenario() -> HTTPResponse:
             finished = asyncio.Event()
 
             async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,7 +176,7 @@ def test_a_proxy_over_tls(run: Run, issuer: LocalIssuer, tmp_path: Path, monkeyp
         await writer.drain()
         writer.close()
 
-    async def scenario() -> HTTPAnswer:
+    async def scenario() -> HTTPResponse:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=authority.server_context())
         async with server:
             proxy = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"

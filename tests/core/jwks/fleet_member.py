@@ -23,7 +23,7 @@ async def member(settings: dict[str, str]) -> None:
     store = JWKSStore(cache=settings["cache"], cache_secret=settings["secret"].encode())
     await store.start([trusted])
     keys = store.keys_of(trusted)
-    await asyncio.gather(*(keys.obtain() for _ in range(100)))
+    await asyncio.gather(*(keys.get() for _ in range(100)))
     _say(ready=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         held = keys.current()

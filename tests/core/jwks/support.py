@@ -13,14 +13,15 @@ import pytest
 from bearward import TrustedIssuer
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, Refusal
-from bearward.fetch.client import HTTPAnswer, HTTPClient
+from bearward.fetch.client import IssuerHTTPClient
+from bearward.fetch.http import HTTPResponse
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.core.fake_clock import FakeClock
 
-__all__ = ["all_obtain", "eventually", "fetch", "fleet", "policy", "refused", "started"]
+__all__ = ["all_get_keys", "eventually", "fetch", "fleet", "policy", "refused", "started"]
 
 DEADLINE = 30.0
 
@@ -61,9 +62,9 @@ async def eventually(condition: Callable[[], bool], what: str = "it") -> None:
 
 
 async def refused(keys: IssuerKeys) -> AuthError:
-    """The refusal that `obtain` answers with."""
+    """The refusal that `get` answers with."""
     with pytest.raises(AuthError) as info:
-        await keys.obtain()
+        await keys.get()
     assert info.value.refusal is Refusal.KEYS_UNAVAILABLE
     return info.value
 
@@ -79,14 +80,14 @@ async def fleet(trusted: TrustedIssuer, size: int, clock: Any = None, **more: An
         yield members
 
 
-async def all_obtain(members: list[IssuerKeys]) -> None:
+async def all_get_keys(members: list[IssuerKeys]) -> None:
     """A cold start of all at once."""
-    await asyncio.gather(*(keys.obtain() for keys in members for _ in range(20)))
+    await asyncio.gather(*(keys.get() for keys in members for _ in range(20)))
 
 
-async def fetch(url: str, *, unsafe_allow_http: bool = False, **options: Any) -> HTTPAnswer:
+async def fetch(url: str, *, unsafe_allow_http: bool = False, **options: Any) -> HTTPResponse:
     """One GET, with a client that is closed afterwards."""
-    client = HTTPClient(JWKSOptions(**options), unsafe_allow_http=unsafe_allow_http)
+    client = IssuerHTTPClient(JWKSOptions(**options).http_settings(unsafe_allow_http=unsafe_allow_http))
     try:
         return await client.get(url)
     finally:

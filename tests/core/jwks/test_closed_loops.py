@@ -81,7 +81,7 @@ def test_what_runs_in_the_background_moves_too(
     store, other = JWKSStore(cache=valkey.url), JWKSStore(cache=valkey.url)
     another.run_until_complete(store.start([trusted]))
     keys = store.keys_of(trusted)
-    another.run_until_complete(keys.obtain())
+    another.run_until_complete(keys.get())
     another.close()
 
     async def scenario() -> None:
@@ -89,7 +89,7 @@ def test_what_runs_in_the_background_moves_too(
         held = keys.current()
         kid = issuer.rotate().kid
         await other.start([trusted])
-        await other.keys_of(trusted).obtain()
+        await other.keys_of(trusted).get()
         await other.keys_of(trusted).refresh_after_miss(kid, 1)
         await eventually(lambda: keys.current() is not held)
         await store.aclose()
@@ -121,7 +121,7 @@ def test_whoever_waits_for_a_loop_that_ends_is_served_elsewhere(
     issuer.hold()
 
     async def scenario() -> None:
-        waiting = asyncio.create_task(keys.obtain())
+        waiting = asyncio.create_task(keys.get())
         await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
         await asyncio.to_thread(end)
         another.close()
@@ -144,13 +144,13 @@ def test_a_caller_on_another_loop_may_give_up(
     issuer.hold()
 
     async def scenario() -> None:
-        waiting = asyncio.create_task(keys.obtain())
+        waiting = asyncio.create_task(keys.get())
         await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         issuer.release()
-        assert (await keys.obtain()).jwk_set.keys
+        assert (await keys.get()).jwk_set.keys
         await store.aclose()  # from here, on the store's own loop
 
     run(scenario())

@@ -12,7 +12,7 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.fetch.caching import Validators
-from bearward.fetch.client import HTTPClient
+from bearward.fetch.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.source import Loaded
 from bearward.jwks.store import JWKSStore
@@ -35,7 +35,7 @@ class Vault:
         self.asked = 0
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
-        """Answer, and count."""
+        """Respond, and count."""
         self.asked += 1
         return Loaded(self._document)
 

@@ -14,12 +14,12 @@ from aiocache.serializers import StringSerializer
 from bearward.cache.urls import _driver_info
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.issuer_keys import IssuerKeys
-from bearward.jwks.store import Miss
+from bearward.jwks.store import MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.cache_servers import CacheServer, Memcached, Valkey, has_memcached
-from tests.core.jwks.support import all_obtain, eventually, fleet, policy
+from tests.core.jwks.support import all_get_keys, eventually, fleet, policy
 
 SECRET = b"a secret that the fleet shares"
 
@@ -31,7 +31,7 @@ def test_one_fetch_for_a_fleet(run: Run, server: CacheServer, issuer: LocalIssue
 
     async def scenario() -> None:
         async with fleet(policy(issuer), 8, cache=server.url, cache_secret=SECRET) as members:
-            await all_obtain(members)
+            await all_get_keys(members)
             assert issuer.requests() == 1
             kid = issuer.rotate().kid
             await members[0].refresh_after_miss(kid, 1)
@@ -48,7 +48,7 @@ def test_a_rotation_is_noticed_at_the_next_miss_if_that_is_first(run: Run, valke
 
     async def scenario() -> None:
         async with fleet(trusted, 2, cache=valkey.url) as (one, other):
-            await all_obtain([one, other])
+            await all_get_keys([one, other])
             kid = issuer.rotate().kid
             await one.refresh_after_miss(kid, 1)
             assert (await other.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
@@ -64,7 +64,7 @@ def test_a_forced_refresh_is_not_answered_by_the_set_that_was_tried(
 
     async def scenario() -> None:
         async with fleet(policy(issuer, poll_interval=3600), 2, cache=valkey.url) as (one, other):
-            await all_obtain([one, other])
+            await all_get_keys([one, other])
             kid = issuer.rotate().kid
             assert (await other.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
             assert issuer.requests() == 2
@@ -78,7 +78,7 @@ def test_a_newer_set_without_the_kid_does_not_stand_in_the_way(run: Run, valkey:
     async def scenario() -> None:
         clock = FakeClock()
         async with fleet(policy(issuer, poll_interval=3600), 2, clock, cache=valkey.url) as (one, other):
-            await all_obtain([one, other])
+            await all_get_keys([one, other])
             clock.forward(60)
             await one.refresh()
             kid = issuer.rotate().kid
@@ -92,7 +92,7 @@ async def notice(keys: IssuerKeys) -> None:
     assert keys.fleet is not None
     entry = await keys.fleet.newer_than(keys.entry)
     if entry is not None:
-        keys.adopt(entry)
+        keys.accept(entry)
 
 
 @pytest.mark.parametrize("noticed", [True, False])
@@ -105,14 +105,14 @@ def test_the_cooldown_is_the_fleets(noticed: bool, run: Run, valkey: Valkey, iss
 
     async def scenario() -> None:
         async with fleet(policy(issuer, poll_interval=3600), 6, clock, cache=valkey.url) as members:
-            await all_obtain(members)
+            await all_get_keys(members)
             clock.forward(60)
             for step in range(30 * 4 + 1):
                 for number, keys in enumerate(members):
                     held = keys.current()
                     assert held is not None
                     kid = f"random {step} {number}"
-                    if keys.miss(kid, held.generation) is Miss.FETCH:
+                    if keys.decide_on_miss(kid, held.generation) is MissAction.FETCH:
                         await keys.refresh_after_miss(kid, held.generation)
                         for other in members if noticed else ():
                             await notice(other)
@@ -132,8 +132,8 @@ def test_a_clock_that_goes_before_holds_nobody_up(run: Run, valkey: Valkey, issu
             fleet(trusted, 1, there, cache=valkey.url) as (fast,),
             fleet(trusted, 1, here, cache=valkey.url) as (slow,),
         ):
-            await fast.obtain()
-            held = await slow.obtain()
+            await fast.get()
+            held = await slow.get()
             kid = issuer.rotate().kid
             assert not (await slow.refresh_after_miss(kid, held.generation)).jwk_set.holds(kid)
             here.forward(5)
@@ -149,15 +149,15 @@ def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIs
 
     async def scenario() -> None:
         async with fleet(trusted, 1, clock, cache=valkey.url) as (first,):
-            await first.obtain()
+            await first.get()
             clock.forward(200)
             async with fleet(trusted, 1, clock, cache=valkey.url) as (late,):
-                await late.obtain()
+                await late.get()
                 assert late.health().age == 200
                 assert issuer.requests() == 1
             clock.forward(500)  # past its lifetime: shared or not, it is fetched anew
             async with fleet(trusted, 1, clock, cache=valkey.url) as (later,):
-                await later.obtain()
+                await later.get()
                 assert later.health().age == 0
 
     run(scenario())
@@ -172,11 +172,11 @@ def test_a_newcomer_in_an_outage_takes_the_stale_set_of_the_fleet(
 
     async def scenario() -> None:
         async with fleet(trusted, 1, clock, cache=valkey.url) as (first,):
-            await first.obtain()
+            await first.get()
         issuer.down()
         clock.forward(1000)
         async with fleet(trusted, 1, clock, cache=valkey.url) as (late,):
-            await late.obtain()
+            await late.get()
             assert late.health().state is Freshness.STALE
             assert late.health().stale_left == pytest.approx(3200)
 
@@ -206,7 +206,7 @@ def test_an_own_aiocache_backend_is_shared_too(kind: str, run: Run, tmp_path: Pa
         with Valkey(tmp_path) as redis, Memcached(tmp_path) as memcached:
             backend = await asyncio.to_thread(OWN[kind], redis, memcached)
             async with fleet(policy(issuer), 3, cache=backend) as members:
-                await all_obtain(members)
+                await all_get_keys(members)
                 assert issuer.requests() == 1
                 kid = issuer.rotate().kid
                 await members[0].refresh_after_miss(kid, 1)

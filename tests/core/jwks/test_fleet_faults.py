@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from bearward.fetch.errors import FetchFailure
 from bearward.jwks.fleet import IssuerFleet
-from bearward.jwks.store import Miss
+from bearward.jwks.store import MissAction
 from bearward.jwks.stored_entry import Stored, pack
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import CacheServer, Valkey
-from tests.core.jwks.support import all_obtain, eventually, fleet, policy
+from tests.core.jwks.support import all_get_keys, eventually, fleet, policy
 
 SECRET = b"a secret that the fleet shares"
 
@@ -28,7 +29,7 @@ def test_a_cache_that_is_down_changes_nothing_but_the_count(run: Run, server: Ca
         server.stop()
         trusted = policy(issuer, cooldown=0)
         async with fleet(trusted, 4, cache=server.url) as members:
-            await all_obtain(members)
+            await all_get_keys(members)
             assert issuer.requests() == 4
             assert all(member.health().cache not in (None, "ok") for member in members)
             server.start()
@@ -48,7 +49,7 @@ def test_a_cache_that_hangs_costs_little_time_and_no_answer(run: Run, server: Ca
         server.hang()
         try:
             async with fleet(policy(issuer), 1, cache=server.url) as (keys,):
-                await keys.obtain()
+                await keys.get()
                 assert keys.health().cache == "timed out"
         finally:
             server.go_on()
@@ -65,7 +66,7 @@ def test_a_cache_that_is_full_stops_nobody(run: Run, tmp_path: Path, issuer: Loc
     async def scenario() -> None:
         with Full(tmp_path) as server:
             async with fleet(policy(issuer), 2, cache=server.url) as members:
-                await all_obtain(members)
+                await all_get_keys(members)
                 assert issuer.requests() == 2
 
     run(scenario())
@@ -77,7 +78,7 @@ def test_a_cache_that_is_flushed_or_killed_between_steps(run: Run, server: Cache
     async def scenario() -> None:
         trusted = policy(issuer, cooldown=0, unknown_kid_ttl=0)
         async with fleet(trusted, 3, cache=server.url) as members:
-            await all_obtain(members)
+            await all_get_keys(members)
             for _ in range(5):
                 server.stop()
                 for keys in members:
@@ -98,7 +99,7 @@ def forged_document(issuer: LocalIssuer, names: IssuerFleet) -> str:
 
     document = json.dumps(LocalIssuer(algorithms=["ES256"]).keys.jwks()).encode()
     entry = Entry(JWKSet.parse(document), document, time.time() + 5, 600.0)
-    return pack(Stored(entry, 2.0), name=names._names.document, issuer=issuer.url, secret=None)
+    return pack(Stored(entry, 2.0), name=names._keys.document, issuer=issuer.url, secret=None)
 
 
 POISON: list[tuple[str, Callable[[LocalIssuer, IssuerFleet], str]]] = [
@@ -118,13 +119,13 @@ def test_a_poisoned_cache_plants_nothing(
 
     async def scenario() -> None:
         async with fleet(policy(issuer), 2, cache=valkey.url, cache_secret=SECRET) as (one, other):
-            await one.obtain()
+            await one.get()
             names = one.fleet
             assert isinstance(names, IssuerFleet)
-            await names._cache.put(names._names.document, poison(issuer, names), 60)
-            await names._cache.put(names._names.stamp, "look here", 60)
+            await names._cache.put(names._keys.document, poison(issuer, names), 60)
+            await names._cache.put(names._keys.version, "look here", 60)
             await eventually(lambda: (one.health().cache or "").startswith("refused a document"))
-            held = await other.obtain()
+            held = await other.get()
             assert held.jwk_set.thumbprint == one.current().jwk_set.thumbprint  # type: ignore[union-attr]
             assert issuer.requests() == 2
             await eventually(lambda: one.health().cache == "ok")
@@ -140,8 +141,8 @@ def test_a_lease_that_is_never_given_back_stops_nobody(run: Run, valkey: Valkey,
         async with fleet(trusted, 1, cache=valkey.url) as (keys,):
             names = keys.fleet
             assert isinstance(names, IssuerFleet)
-            await names._cache.put(names._names.lease, "an attacker", 3600)
-            await keys.obtain()
+            await names._cache.put(names._keys.lease, "an attacker", 3600)
+            await keys.get()
             kid = issuer.rotate().kid
             began = time.monotonic()
             assert (await keys.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
@@ -155,17 +156,17 @@ def test_when_the_one_who_fetches_fails_the_others_wait_once(run: Run, valkey: V
 
     async def scenario() -> None:
         async with fleet(policy(issuer, cooldown=1, poll_interval=3600), 2, cache=valkey.url) as (one, other):
-            await all_obtain([one, other])
+            await all_get_keys([one, other])
             names = one.fleet
             assert isinstance(names, IssuerFleet)
-            await names._cache.put(names._names.lease, "failed somebody", 60)
+            await names._cache.put(names._keys.lease, "failed somebody", 60)
             kid = issuer.rotate().kid
             assert not (await one.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
-            assert one.health().last_error == "another process tried just now and failed"
-            await eventually(lambda: one.miss("a", 1) is not Miss.UNKNOWN)
+            assert one.health().last_failure is FetchFailure.PEER_FAILED
+            await eventually(lambda: one.decide_on_miss("a", 1) is not MissAction.UNKNOWN)
             await one.refresh_after_miss("a", 1)
             assert one.current().jwk_set.holds(kid)  # type: ignore[union-attr]
             async with fleet(policy(issuer), 1, cache=valkey.url) as (newcomer,):
-                await newcomer.obtain()
+                await newcomer.get()
 
     run(scenario())

@@ -11,53 +11,71 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bearward.jwks import freshness as machine
-from bearward.jwks.freshness import Answer, Freshness, Record, Why
+from bearward.jwks.freshness import Decision, FetchRecord, Freshness, Trigger
 from bearward.jwks.options import JWKSOptions
 
 OPTIONS = JWKSOptions(max_age=600, stale_if_error=3600, cooldown=5, burst=2, max_backoff=30)
-HELD = machine.succeeded(Record(), OPTIONS, fetched_at=1000, lifetime=600, changed=True, jitter=0.0)  # AHEAD from 1300
-FAILED_AHEAD = machine.failed(HELD, OPTIONS, 1400, 0.0)
-FAILED_EARLY = machine.failed(HELD, OPTIONS, 1100, 0.0)
+HELD = machine.after_success(
+    FetchRecord(), OPTIONS, fetched_at=1000, lifetime=600, changed=True, jitter=0.0
+)  # REFRESH_DUE from 1300
+FAILED_AHEAD = machine.after_failure(HELD, OPTIONS, 1400, 0.0)
+FAILED_EARLY = machine.after_failure(HELD, OPTIONS, 1100, 0.0)
 BRAKED_EARLY = replace(FAILED_EARLY, not_before=1650)
 
 TABLE = [
-    ("nothing was ever held", Record(), 0, Freshness.UNAVAILABLE, Answer.REFRESH, Answer.REFRESH),
-    ("fresh", HELD, 1299.9, Freshness.FRESH, Answer.USE, Answer.REFRESH),
-    ("refresh ahead is due", HELD, 1300, Freshness.AHEAD, Answer.USE_AND_REFRESH, Answer.REFRESH),
-    ("to the last moment of the lifetime", HELD, 1599.9, Freshness.AHEAD, Answer.USE_AND_REFRESH, Answer.REFRESH),
-    ("past it, and nobody asked the issuer", HELD, 1600, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
-    ("an early failure excuses no old set", FAILED_EARLY, 1600, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
-    ("an early failure, and the brake holds", BRAKED_EARLY, 1600, Freshness.STALE, Answer.USE, Answer.REFUSE),
-    ("an early failure, and it is off", BRAKED_EARLY, 1700, Freshness.EXPIRED, Answer.REFRESH, Answer.REFRESH),
-    ("the refresh that was due failed", FAILED_AHEAD, 1600, Freshness.STALE, Answer.USE_AND_REFRESH, Answer.REFRESH),
-    ("stale to the last moment", FAILED_AHEAD, 5199.9, Freshness.STALE, Answer.USE_AND_REFRESH, Answer.REFRESH),
-    ("stale too long", FAILED_AHEAD, 5200, Freshness.UNAVAILABLE, Answer.REFRESH, Answer.REFRESH),
+    ("nothing was ever held", FetchRecord(), 0, Freshness.UNAVAILABLE, Decision.REFRESH, Decision.REFRESH),
+    ("fresh", HELD, 1299.9, Freshness.FRESH, Decision.USE, Decision.REFRESH),
+    ("refresh ahead is due", HELD, 1300, Freshness.REFRESH_DUE, Decision.USE_AND_REFRESH, Decision.REFRESH),
+    (
+        "to the last moment of the lifetime",
+        HELD,
+        1599.9,
+        Freshness.REFRESH_DUE,
+        Decision.USE_AND_REFRESH,
+        Decision.REFRESH,
+    ),
+    ("past it, and nobody asked the issuer", HELD, 1600, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
+    ("an early failure excuses no old set", FAILED_EARLY, 1600, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
+    ("an early failure, and the brake holds", BRAKED_EARLY, 1600, Freshness.STALE, Decision.USE, Decision.REFUSE),
+    ("an early failure, and it is off", BRAKED_EARLY, 1700, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
+    (
+        "the refresh that was due failed",
+        FAILED_AHEAD,
+        1600,
+        Freshness.STALE,
+        Decision.USE_AND_REFRESH,
+        Decision.REFRESH,
+    ),
+    ("stale to the last moment", FAILED_AHEAD, 5199.9, Freshness.STALE, Decision.USE_AND_REFRESH, Decision.REFRESH),
+    ("stale too long", FAILED_AHEAD, 5200, Freshness.UNAVAILABLE, Decision.REFRESH, Decision.REFRESH),
 ]
 
 
 @pytest.mark.parametrize(("why", "record", "now", "state", "lookup", "miss"), TABLE, ids=[case[0] for case in TABLE])
-def test_the_table(why: str, record: Record, now: float, state: Freshness, lookup: Answer, miss: Answer) -> None:
+def test_the_table(
+    why: str, record: FetchRecord, now: float, state: Freshness, lookup: Decision, miss: Decision
+) -> None:
     """Each line of the table in the module's docstring, with the brake off unless it says otherwise."""
     assert machine.freshness(record, OPTIONS, now) is state
-    assert machine.decide(record, OPTIONS, now, Why.LOOKUP) is lookup
-    assert machine.decide(record, OPTIONS, now, Why.MISS) is miss
+    assert machine.decide(record, OPTIONS, now, Trigger.LOOKUP) is lookup
+    assert machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
 
 
 BRAKED = [
-    ("fresh", HELD, 1100, Answer.USE, Answer.REFUSE),
-    ("a healthy issuer's refresh needs no token", HELD, 1300, Answer.USE_AND_REFRESH, Answer.REFUSE),
-    ("ahead, failing", FAILED_AHEAD, 1400, Answer.USE, Answer.REFUSE),
-    ("stale", FAILED_AHEAD, 2000, Answer.USE, Answer.REFUSE),
-    ("unavailable", machine.failed(Record(), OPTIONS, 0, 0.0), 1, Answer.REFUSE, Answer.REFUSE),
+    ("fresh", HELD, 1100, Decision.USE, Decision.REFUSE),
+    ("a healthy issuer's refresh needs no token", HELD, 1300, Decision.USE_AND_REFRESH, Decision.REFUSE),
+    ("ahead, failing", FAILED_AHEAD, 1400, Decision.USE, Decision.REFUSE),
+    ("stale", FAILED_AHEAD, 2000, Decision.USE, Decision.REFUSE),
+    ("unavailable", machine.after_failure(FetchRecord(), OPTIONS, 0, 0.0), 1, Decision.REFUSE, Decision.REFUSE),
 ]
 
 
 @pytest.mark.parametrize(("why", "record", "now", "lookup", "miss"), BRAKED, ids=[case[0] for case in BRAKED])
-def test_the_brake(why: str, record: Record, now: float, lookup: Answer, miss: Answer) -> None:
+def test_the_brake(why: str, record: FetchRecord, now: float, lookup: Decision, miss: Decision) -> None:
     """With an empty bucket nothing waits: what may be used is used, the rest is refused at once."""
-    empty = replace(record, level=0.0, level_at=now)
-    assert machine.decide(empty, OPTIONS, now, Why.LOOKUP) is lookup
-    assert machine.decide(empty, OPTIONS, now, Why.MISS) is miss
+    empty = replace(record, permits=0.0, permits_at=now)
+    assert machine.decide(empty, OPTIONS, now, Trigger.LOOKUP) is lookup
+    assert machine.decide(empty, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
 
 
 def test_a_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None:
@@ -66,13 +84,13 @@ def test_a_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None
         record, attempts = HELD, []
         for step in range(30 * 1000 + 1):
             now = 1001 + step / 1000
-            if machine.decide(record, OPTIONS, now, Why.MISS) is Answer.REFRESH:
+            if machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is Decision.REFRESH:
                 attempts.append(now)
-                record = machine.attempted(record, OPTIONS, now)
+                record = machine.after_attempt(record, OPTIONS, now)
                 record = (
-                    machine.succeeded(record, OPTIONS, fetched_at=now, lifetime=600, changed=False, jitter=0.5)
+                    machine.after_success(record, OPTIONS, fetched_at=now, lifetime=600, changed=False, jitter=0.5)
                     if succeeds
-                    else machine.failed(record, OPTIONS, now, 0.0)
+                    else machine.after_failure(record, OPTIONS, now, 0.0)
                 )
         assert len(attempts) == 8
         assert attempts[1] - attempts[0] < 0.01  # the burst
@@ -81,9 +99,9 @@ def test_a_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None
 
 def test_back_off_doubles_up_to_its_bound() -> None:
     """With the whole jitter, each failure doubles the wait, up to `max_backoff`; no number of failures overflows."""
-    record, waits = Record(), []
+    record, waits = FetchRecord(), []
     for _ in range(2000):
-        record = machine.failed(record, OPTIONS, 0.0, 1.0)
+        record = machine.after_failure(record, OPTIONS, 0.0, 1.0)
         waits.append(record.not_before)
     assert waits[:5] == [5, 10, 20, 30, 30]
     assert waits[-1] == 30
@@ -92,7 +110,7 @@ def test_back_off_doubles_up_to_its_bound() -> None:
 def test_jitter_spreads_the_refresh_between_half_and_three_quarters_of_the_lifetime() -> None:
     """A fleet that fetched together does not come back together, and always well before the end."""
     moments = [
-        machine.succeeded(Record(), OPTIONS, fetched_at=0, lifetime=600, changed=True, jitter=share).refresh_at
+        machine.after_success(FetchRecord(), OPTIONS, fetched_at=0, lifetime=600, changed=True, jitter=share).refresh_at
         for share in (0.0, 0.5, 1.0)
     ]
     assert moments == [300, 375, 450]
@@ -100,8 +118,8 @@ def test_jitter_spreads_the_refresh_between_half_and_three_quarters_of_the_lifet
 
 def test_a_static_set_is_never_due() -> None:
     """An infinite lifetime means: use, for ever."""
-    record = machine.succeeded(Record(), OPTIONS, fetched_at=0, lifetime=math.inf, changed=True, jitter=0.3)
-    assert machine.decide(record, OPTIONS, 1e12, Why.LOOKUP) is Answer.USE
+    record = machine.after_success(FetchRecord(), OPTIONS, fetched_at=0, lifetime=math.inf, changed=True, jitter=0.3)
+    assert machine.decide(record, OPTIONS, 1e12, Trigger.LOOKUP) is Decision.USE
     assert machine.next_attempt(record, OPTIONS) == math.inf
 
 
@@ -148,25 +166,25 @@ class Naive:
             return Freshness.UNAVAILABLE
         due = held[0] + SHORT.max_age * (0.5 + held[1] / 4)
         if now - held[0] < SHORT.max_age:
-            return Freshness.FRESH if now < due else Freshness.AHEAD
-        fails = failures and (failures[-1][0] >= due or not self.free(now, Why.LOOKUP))
+            return Freshness.FRESH if now < due else Freshness.REFRESH_DUE
+        fails = failures and (failures[-1][0] >= due or not self.free(now, Trigger.LOOKUP))
         return Freshness.STALE if fails else Freshness.EXPIRED
 
-    def free(self, now: float, why: Why) -> bool:
+    def free(self, now: float, why: Trigger) -> bool:
         failures = self.failures()
         if failures and now < failures[-1][0] + failures[-1][1] * min(30, 5 * 2 ** (len(failures) - 1)):
             return False
-        return (why is Why.LOOKUP and not failures) or self.bucket(now) >= 1
+        return (why is Trigger.LOOKUP and not failures) or self.bucket(now) >= 1
 
-    def answer(self, now: float, why: Why) -> Answer:
+    def answer(self, now: float, why: Trigger) -> Decision:
         state, free = self.state(now), self.free(now, why)
-        if why is Why.MISS or state is Freshness.UNAVAILABLE:
-            return Answer.REFRESH if free else Answer.REFUSE
+        if why is Trigger.UNKNOWN_KID or state is Freshness.UNAVAILABLE:
+            return Decision.REFRESH if free else Decision.REFUSE
         if state is Freshness.EXPIRED:
-            return Answer.REFRESH
+            return Decision.REFRESH
         if state is Freshness.FRESH:
-            return Answer.USE
-        return Answer.USE_AND_REFRESH if free else Answer.USE
+            return Decision.USE
+        return Decision.USE_AND_REFRESH if free else Decision.USE
 
 
 QUARTERS = st.integers(0, 200).map(lambda quarters: quarters / 4)  # exact in binary: no rounding to argue about
@@ -178,23 +196,23 @@ class AgreesWithTheNaiveModel(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.now, self.record, self.naive = 100.0, Record(), Naive()
+        self.now, self.record, self.naive = 100.0, FetchRecord(), Naive()
         self.generations = 0
 
     @rule(seconds=st.one_of(QUARTERS, st.sampled_from([0.0, 0.25, 5.0])))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(why=st.sampled_from(Why))
-    def an_attempt_begins_if_it_may(self, why: Why) -> None:
-        if machine.decide(self.record, SHORT, self.now, why) in (Answer.REFRESH, Answer.USE_AND_REFRESH):
-            self.record = machine.attempted(self.record, SHORT, self.now)
+    @rule(why=st.sampled_from(Trigger))
+    def an_attempt_begins_if_it_may(self, why: Trigger) -> None:
+        if machine.decide(self.record, SHORT, self.now, why) in (Decision.REFRESH, Decision.USE_AND_REFRESH):
+            self.record = machine.after_attempt(self.record, SHORT, self.now)
             self.naive.attempts.append(self.now)
 
     @rule(age=st.sampled_from([0.0, 1.0, 15.0, 100.0]), jitter=JITTER, changed=st.booleans())
     def a_set_comes_in(self, age: float, jitter: float, changed: bool) -> None:
         before, fetched_at = self.record, self.now - age
-        self.record = machine.succeeded(
+        self.record = machine.after_success(
             self.record, SHORT, fetched_at=fetched_at, lifetime=SHORT.max_age, changed=changed, jitter=jitter
         )
         self.naive.history.append(("success", self.now, fetched_at, jitter))
@@ -204,29 +222,29 @@ class AgreesWithTheNaiveModel(RuleBasedStateMachine):
     @rule(jitter=JITTER)
     def an_attempt_fails(self, jitter: float) -> None:
         held = (self.record.fetched_at, self.record.generation)
-        self.record = machine.failed(self.record, SHORT, self.now, jitter)
+        self.record = machine.after_failure(self.record, SHORT, self.now, jitter)
         self.naive.history.append(("failure", self.now, 0.0, jitter))
         assert held == (self.record.fetched_at, self.record.generation), "a failure takes nothing away"
 
     @invariant()
     def they_agree(self) -> None:
         assert machine.freshness(self.record, SHORT, self.now) is self.naive.state(self.now)
-        for why in Why:
+        for why in Trigger:
             assert machine.decide(self.record, SHORT, self.now, why) is self.naive.answer(self.now, why)
 
     @invariant()
     def what_is_usable_is_what_the_state_says(self) -> None:
         usable = self.now < machine.usable_until(self.record, SHORT)
         state = machine.freshness(self.record, SHORT, self.now)
-        assert usable is (state in (Freshness.FRESH, Freshness.AHEAD, Freshness.STALE))
+        assert usable is (state in (Freshness.FRESH, Freshness.REFRESH_DUE, Freshness.STALE))
 
     @invariant()
     def an_attempt_is_planned_exactly_where_one_will_be_made(self) -> None:
-        attempts = (Answer.USE_AND_REFRESH, Answer.REFRESH)
+        attempts = (Decision.USE_AND_REFRESH, Decision.REFRESH)
         moment = machine.next_attempt(self.record, SHORT)
         if moment > self.now:
-            assert machine.decide(self.record, SHORT, moment + 1e-6, Why.LOOKUP) in attempts
-            assert machine.decide(self.record, SHORT, max(self.now, moment - 0.01), Why.LOOKUP) not in attempts
+            assert machine.decide(self.record, SHORT, moment + 1e-6, Trigger.LOOKUP) in attempts
+            assert machine.decide(self.record, SHORT, max(self.now, moment - 0.01), Trigger.LOOKUP) not in attempts
 
     @invariant()
     def generations_only_grow(self) -> None:

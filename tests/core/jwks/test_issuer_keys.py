@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.store import Miss
+from bearward.jwks.store import MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -17,7 +17,7 @@ def test_a_cold_herd_makes_one_fetch(run: Run, issuer: LocalIssuer) -> None:
 
     async def herd() -> None:
         async with started(policy(issuer)) as (_, keys):
-            held = await asyncio.gather(*(keys.obtain() for _ in range(1000)))
+            held = await asyncio.gather(*(keys.get() for _ in range(1000)))
             assert len({id(one) for one in held}) == 1
 
     run(herd())
@@ -30,8 +30,8 @@ def test_a_cancelled_caller_does_not_end_the_flight(run: Run, issuer: LocalIssue
     async def scenario() -> None:
         async with started(policy(issuer)) as (_, keys):
             issuer.hold()
-            first = asyncio.create_task(keys.obtain())
-            others = [asyncio.create_task(keys.obtain()) for _ in range(10)]
+            first = asyncio.create_task(keys.get())
+            others = [asyncio.create_task(keys.get()) for _ in range(10)]
             await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
             first.cancel()
             others[3].cancel()
@@ -50,11 +50,11 @@ def test_misses_together_cost_one_refresh(run: Run, issuer: LocalIssuer) -> None
 
     async def scenario() -> None:
         async with started(policy(issuer)) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             kid = issuer.rotate().kid
             again = await asyncio.gather(*(keys.refresh_after_miss(kid, held.generation) for _ in range(100)))
             assert all(one.jwk_set.holds(kid) for one in again)
-            assert keys.miss(kid, held.generation) is Miss.REREAD
+            assert keys.decide_on_miss(kid, held.generation) is MissAction.REREAD
             late = await keys.refresh_after_miss(kid, held.generation)
             assert late is again[0]
 
@@ -68,12 +68,12 @@ def test_a_flood_of_unknown_kids_costs_a_burst_and_then_one_fetch_per_cooldown(r
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             clock.forward(60)  # the bucket is full again
             for step in range(30 * 8 + 1):  # 30 seconds
                 for number in range(20):
                     kid = f"random {step} {number}"
-                    if keys.miss(kid, held.generation) is Miss.FETCH:
+                    if keys.decide_on_miss(kid, held.generation) is MissAction.FETCH:
                         assert await keys.refresh_after_miss(kid, held.generation) is held
                 clock.forward(0.125)
             assert keys.health().state is Freshness.FRESH
@@ -88,16 +88,16 @@ def test_a_known_unknown_is_refused_at_once_until_the_set_changes(run: Run, issu
 
     async def scenario() -> None:
         async with started(policy(issuer, cooldown=60, burst=5), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             await keys.refresh_after_miss("nobody's", held.generation)
             clock.forward(50)
-            assert keys.miss("nobody's", held.generation) is Miss.UNKNOWN
-            assert keys.miss("another", held.generation) is Miss.FETCH
+            assert keys.decide_on_miss("nobody's", held.generation) is MissAction.UNKNOWN
+            assert keys.decide_on_miss("another", held.generation) is MissAction.FETCH
             kid = issuer.rotate().kid
             changed = await keys.refresh_after_miss(kid, held.generation)
             assert changed.generation == held.generation + 1
             clock.forward(10)
-            assert keys.miss("nobody's", changed.generation) is Miss.FETCH
+            assert keys.decide_on_miss("nobody's", changed.generation) is MissAction.FETCH
 
     run(scenario())
 
@@ -108,13 +108,13 @@ def test_a_key_that_is_used_before_it_is_published_is_found_after_a_cooldown(run
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             early = issuer.publish_next().kid
             document = issuer.keys.jwks()
             issuer.serve_jwks({"keys": [key for key in document["keys"] if key["kid"] != early]})
             assert not (await keys.refresh_after_miss(early, held.generation)).jwk_set.holds(early)
             issuer.serve_jwks(document)
-            assert keys.miss(early, held.generation) is Miss.UNKNOWN
+            assert keys.decide_on_miss(early, held.generation) is MissAction.UNKNOWN
             clock.forward(5)
             assert (await keys.refresh_after_miss(early, held.generation)).jwk_set.holds(early)
 
@@ -127,7 +127,7 @@ def test_an_unchanged_set_keeps_its_identity(run: Run, issuer: LocalIssuer) -> N
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             for conditional in (True, False):
                 issuer.conditional = conditional
                 clock.forward(10)
@@ -143,7 +143,7 @@ def test_refresh_ahead_happens_in_the_background(run: Run, issuer: LocalIssuer) 
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             clock.forward(299)
             assert keys.current() is held
             assert keys.health().state is Freshness.FRESH
@@ -165,10 +165,10 @@ def test_the_waiting_room_is_bounded(run: Run, issuer: LocalIssuer) -> None:
     async def scenario() -> None:
         async with started(policy(issuer, max_waiters=10)) as (_, keys):
             issuer.hold()
-            waiting = [asyncio.create_task(keys.obtain()) for _ in range(10)]
+            waiting = [asyncio.create_task(keys.get()) for _ in range(10)]
             await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
             await refused(keys)
-            assert keys.miss("any", 0) is Miss.UNKNOWN
+            assert keys.decide_on_miss("any", 0) is MissAction.UNKNOWN
             issuer.release()
             await asyncio.gather(*waiting)
 

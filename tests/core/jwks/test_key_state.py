@@ -47,9 +47,9 @@ def test_what_was_asked_for_later_is_held(case: str) -> None:
     now, first, second, taken = CASES[case]
     clock = Clock(first)
     state = KeyState("https://login.example/", JWKSOptions(), clock, lambda: 0.0)
-    state.take(_entry("old", first))
+    state.accept(_entry("old", first))
     clock.wall = now
-    assert state.take(_entry("new", second)) is taken
+    assert state.accept(_entry("new", second)) is taken
     assert state.held is not None
     assert state.held.jwk_set.holds("new") is taken
 
@@ -57,7 +57,7 @@ def test_what_was_asked_for_later_is_held(case: str) -> None:
 def test_the_same_answer_twice_is_no_news() -> None:
     """What a sibling took from the same answer leaves everything as it is."""
     state = KeyState("https://login.example/", JWKSOptions(), Clock(10.0), lambda: 0.0)
-    state.take(_entry("old", 10.0))
+    state.accept(_entry("old", 10.0))
     held, entry = state.held, state.entry
-    assert state.take(_entry("old", 10.0)) is False
+    assert state.accept(_entry("old", 10.0)) is False
     assert (state.held, state.entry) == (held, entry)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bearward.errors import ConfigurationError
-from bearward.jwks.options import JWKSOptions, Metadata, StartMode
+from bearward.jwks.options import JWKSOptions, MetadataKind, StartMode
 
 SECONDS = ["max_age", "min_age", "stale_if_error", "cooldown", "max_backoff", "unknown_kid_ttl", "connect_timeout",
            "read_timeout", "total_timeout", "start_wait", "poll_interval"]  # fmt: skip
@@ -54,13 +54,13 @@ def test_the_defaults_are_those_that_are_documented() -> None:
     """The numbers that the documentation gives."""
     options = JWKSOptions()
     assert (options.max_age, options.stale_if_error, options.cooldown, options.burst) == (600, 3600, 5, 2)
-    assert (options.max_body, options.start, options.metadata) == (65_536, StartMode.EAGER, Metadata.ANY)
+    assert (options.max_body, options.start, options.metadata) == (65_536, StartMode.EAGER, MetadataKind.ANY)
 
 
 def test_words_stand_for_modes() -> None:
     """So that a settings file can name them."""
     assert JWKSOptions(start="lazy").start is StartMode.LAZY  # type: ignore[arg-type]
-    assert JWKSOptions(metadata="oauth").metadata is Metadata.OAUTH  # type: ignore[arg-type]
+    assert JWKSOptions(metadata="oauth").metadata is MetadataKind.OAUTH  # type: ignore[arg-type]
 
 
 def test_a_file_and_own_sources_exclude_each_other() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.store import Miss
+from bearward.jwks.store import MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -18,11 +19,11 @@ def test_stale_keys_serve_while_the_issuer_is_down(run: Run, issuer: LocalIssuer
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600, stale_if_error=3600), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             issuer.down()
             clock.forward(601)
             assert keys.current() is None  # nobody knows yet that the issuer is down
-            assert await keys.obtain() is held
+            assert await keys.get() is held
             assert keys.health().state is Freshness.STALE
             assert keys.health().stale_left == pytest.approx(3599)
             clock.forward(3598)
@@ -43,7 +44,7 @@ def test_without_stale_if_error_old_keys_are_not_used(run: Run, issuer: LocalIss
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600, stale_if_error=0), clock) as (_, keys):
-            await keys.obtain()
+            await keys.get()
             issuer.down()
             clock.forward(601)
             await refused(keys)
@@ -63,7 +64,7 @@ def test_an_outage_does_not_remove_the_brake(run: Run, issuer: LocalIssuer) -> N
                 clock.forward(0.1)
             issuer.serve_jwks(None)
             clock.forward(30)
-            await keys.obtain()
+            await keys.get()
 
     run(scenario())
     assert 2 <= issuer.requests() <= 9
@@ -75,7 +76,7 @@ def test_an_unknown_kid_with_usable_keys_is_never_our_fault(run: Run, issuer: Lo
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             issuer.down()
             for number in range(50):
                 assert await keys.refresh_after_miss(f"forged {number}", held.generation) is held
@@ -93,12 +94,12 @@ def test_a_flood_in_an_outage_never_costs_a_good_caller_its_answer(run: Run, iss
     async def scenario() -> None:
         trusted = policy(issuer, max_age=20, min_age=0, stale_if_error=60, cooldown=5)
         async with started(trusted, clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             issuer.down()
             for step in range(79 * 4):
-                assert (keys.current() or await keys.obtain()) is held, f"after {step / 4} s"
+                assert (keys.current() or await keys.get()) is held, f"after {step / 4} s"
                 kid = f"forged {step}"
-                if keys.miss(kid, held.generation) is Miss.FETCH:
+                if keys.decide_on_miss(kid, held.generation) is MissAction.FETCH:
                     await keys.refresh_after_miss(kid, held.generation)
                 clock.forward(0.25)
 
@@ -111,13 +112,13 @@ def test_a_bad_set_never_replaces_a_good_one(run: Run, issuer: LocalIssuer) -> N
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             bad = [b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "AAAA"}]}', b"{", b"<html>", b'{"keys": {}}', b"[]"]
             for number, document in enumerate(bad):
                 issuer.serve_jwks(document)
                 clock.forward(60)
                 assert await keys.refresh_after_miss(f"kid {number}", held.generation) is held
-                assert keys.health().last_error == "document is no usable JWK Set"
+                assert keys.health().last_failure is FetchFailure.NOT_A_KEY_SET
             assert keys.health().failures == len(bad)
 
     run(scenario())
@@ -131,7 +132,7 @@ def test_odd_keys_are_counted_with_their_reasons(run: Run, issuer: LocalIssuer) 
     async def scenario() -> None:
         issuer.serve_jwks(document)
         async with started(policy(issuer)) as (_, keys):
-            await keys.obtain()
+            await keys.get()
             health = keys.health()
             assert health.keys == 1
             assert sum(health.rejected_keys.values()) == 4

@@ -12,11 +12,12 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.fetch.caching import Validators
-from bearward.fetch.client import HTTPClient
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.source import Loaded
-from bearward.jwks.source_chain import Chain, description
+from bearward.jwks.source_chain import FirstUsable, description
 from bearward.jwks.sources import JWKSURI, File, Static
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -53,11 +54,11 @@ def test_the_next_source_is_asked(why: str, run: Run, issuer: LocalIssuer) -> No
     """Within the same attempt; and if all fail, the first one's trouble is told."""
     answer, failure = FIRST[why]
     document = json.dumps(issuer.keys.jwks()).encode()
-    client = HTTPClient(JWKSOptions())
-    loaded = run(Chain([Own(answer), Static(document)], JWKSOptions(total_timeout=0.2)).load(client, None))
+    client = IssuerHTTPClient(JWKSOptions().http_settings())
+    loaded = run(FirstUsable([Own(answer), Static(document)], JWKSOptions(total_timeout=0.2)).load(client, None))
     assert loaded.document == document
     with pytest.raises(FetchError) as failed:
-        run(Chain([Own(answer), Own(answer)], JWKSOptions(total_timeout=0.2)).load(client, None))
+        run(FirstUsable([Own(answer), Own(answer)], JWKSOptions(total_timeout=0.2)).load(client, None))
     assert failed.value.failure is failure
 
 
@@ -118,10 +119,10 @@ def test_a_file_that_cannot_be_read_does_not_drive_the_next_source(
     """It was looked at: there is no news in it until it changes, so the source after it is not asked at each look."""
     path = tmp_path / "jwks.json"
     path.mkdir()
-    chain = Chain([File(path), JWKSURI(issuer.jwks_uri)], JWKSOptions())
+    chain = FirstUsable([File(path), JWKSURI(issuer.jwks_uri)], JWKSOptions())
 
     async def scenario() -> None:
-        client = HTTPClient(JWKSOptions())
+        client = IssuerHTTPClient(JWKSOptions().http_settings())
         await chain.load(client, None)
         await client.aclose()
         assert not await chain.changed()
@@ -131,5 +132,5 @@ def test_a_file_that_cannot_be_read_does_not_drive_the_next_source(
 
 def test_sources_are_described_by_what_they_are() -> None:
     """So that processes agree on the name: no address of an object in it."""
-    chain = Chain([Own(b""), JWKSURI("https://login.example/jwks")], JWKSOptions())
-    assert description(chain) == f"Chain({__name__}.Own, JWKSURI('https://login.example/jwks'))"
+    chain = FirstUsable([Own(b""), JWKSURI("https://login.example/jwks")], JWKSOptions())
+    assert description(chain) == f"FirstUsable({__name__}.Own, JWKSURI('https://login.example/jwks'))"

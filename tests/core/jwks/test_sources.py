@@ -13,13 +13,13 @@ import pytest
 from bearward import TrustedIssuer
 from bearward.errors import AuthError
 from bearward.fetch.caching import Validators
-from bearward.fetch.client import HTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.http import HTTPClient
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.source import Loaded
 from bearward.jwks.sources import JWKSURI, Static
-from bearward.testing import Answer, LocalIssuer, Request
+from bearward.testing import LocalIssuer, Request, Response
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import eventually, policy, started
@@ -34,12 +34,12 @@ def issuer() -> Iterator[LocalIssuer]:
         yield one
 
 
-async def outcome(trusted: TrustedIssuer) -> str | None:
-    """What becomes of a first fetch: None, or the failure's text."""
+async def outcome(trusted: TrustedIssuer) -> FetchFailure | None:
+    """What becomes of a first fetch: None, or the class of failure."""
     async with started(trusted) as (_, keys):
         with contextlib.suppress(AuthError):
-            await keys.obtain()
-        return keys.health().last_error
+            await keys.get()
+        return keys.health().last_failure
 
 
 @pytest.mark.parametrize("metadata", ["openid", "oauth", "any"])
@@ -52,15 +52,15 @@ def test_metadata_names_the_keys(metadata: str, run: Run, issuer: LocalIssuer) -
 
 def test_rfc_8414_where_there_is_no_openid_document(run: Run, issuer: LocalIssuer) -> None:
     """A 404 means: look elsewhere."""
-    issuer.serve(f"/tenant{OPENID}", Answer(b"", 404))
+    issuer.serve(f"/tenant{OPENID}", Response(b"", 404))
     assert run(outcome(policy(issuer, discover=True))) is None
     assert issuer.requests(f"{OAUTH}/tenant") == 1
 
 
 def test_an_issuer_that_fails_is_not_asked_twice(run: Run, issuer: LocalIssuer) -> None:
     """A 500 means that it is out of order, not that the document lies elsewhere."""
-    issuer.serve(f"/tenant{OPENID}", Answer(b"", 500))
-    assert run(outcome(policy(issuer, discover=True))) == "answered with an error status (500)"
+    issuer.serve(f"/tenant{OPENID}", Response(b"", 500))
+    assert run(outcome(policy(issuer, discover=True))) is FetchFailure.STATUS
     assert issuer.requests() == 1
 
 
@@ -82,26 +82,26 @@ def test_metadata_is_not_believed_blindly(
 ) -> None:
     """It must be this issuer's own, and lead where keys may come from."""
     issuer.serve_discovery({**issuer.discovery(), **members})
-    assert run(outcome(policy(issuer, discover=True))) == failure.value
+    assert run(outcome(policy(issuer, discover=True))) is failure
 
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b'{"issuer": 1, "issuer": 2}', b"\xff"])
 def test_metadata_that_is_none(document: bytes, run: Run, issuer: LocalIssuer) -> None:
     """Whatever comes instead of it."""
     issuer.serve_discovery(document)
-    assert run(outcome(policy(issuer, discover=True))) == FetchFailure.NOT_METADATA.value
+    assert run(outcome(policy(issuer, discover=True))) is FetchFailure.NOT_METADATA
 
 
 def test_a_trailing_slash_makes_another_issuer(run: Run) -> None:
     """RFC 8414 section 3.3: compared code point by code point."""
     with LocalIssuer(algorithms=["ES256"]) as issuer:
         trusted = TrustedIssuer(issuer.url + "/", audience="a", jwks_options=JWKSOptions(start="lazy"))  # type: ignore[arg-type]
-        assert run(outcome(trusted)) == FetchFailure.ISSUER_MISMATCH.value
+        assert run(outcome(trusted)) is FetchFailure.ISSUER_MISMATCH
 
 
-@pytest.mark.parametrize(("same_origin", "expected"), [(True, FetchFailure.URL_REFUSED.value), (False, None)])
+@pytest.mark.parametrize(("same_origin", "expected"), [(True, FetchFailure.URL_REFUSED), (False, None)])
 def test_the_keys_may_be_held_to_the_issuers_origin(
-    same_origin: bool, expected: str | None, run: Run, issuer: LocalIssuer
+    same_origin: bool, expected: FetchFailure | None, run: Run, issuer: LocalIssuer
 ) -> None:
     """An optional rule: many providers keep keys on another host."""
     with LocalIssuer(algorithms=["ES256"]) as other:
@@ -115,12 +115,12 @@ def test_a_moved_jwks_uri_is_found_again(run: Run, issuer: LocalIssuer) -> None:
 
     async def scenario() -> None:
         async with started(policy(issuer, discover=True), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             for number in range(3):
                 clock.forward(60)
                 await keys.refresh_after_miss(f"kid {number}", held.generation)
             assert issuer.requests(f"/tenant{OPENID}") == 1
-            issuer.serve("/elsewhere", Answer(json.dumps(issuer.keys.jwks()).encode()))
+            issuer.serve("/elsewhere", Response(json.dumps(issuer.keys.jwks()).encode()))
             issuer.serve_discovery({**issuer.discovery(), "jwks_uri": f"{issuer.origin}/elsewhere"})
             issuer.serve_jwks(b"gone", status=410)
             for number in range(2):
@@ -137,18 +137,18 @@ def test_validators_go_with_the_next_request(run: Run, issuer: LocalIssuer) -> N
     seen: list[dict[str, str]] = []
     document = json.dumps(issuer.keys.jwks()).encode()
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Response:
         seen.append(dict(request.headers))
         if "if-modified-since" in request.headers:
-            return Answer(b"", 304)
-        return Answer(document, 200, {"Last-Modified": "Fri, 15 Jan 2027 08:00:00 GMT"})
+            return Response(b"", 304)
+        return Response(document, 200, {"Last-Modified": "Fri, 15 Jan 2027 08:00:00 GMT"})
 
     issuer.serve("/tenant/jwks", answer)
     clock = FakeClock()
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             for number in range(2):
                 clock.forward(60)
                 assert await keys.refresh_after_miss(f"kid {number}", held.generation) is held
@@ -162,19 +162,19 @@ def test_a_304_that_says_no_lifetime_leaves_it_as_it_was(run: Run, issuer: Local
     """RFC 9111 section 3.2: header fields that the 304 does not repeat are those of the stored answer."""
     document = json.dumps(issuer.keys.jwks()).encode()
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Response:
         if "if-none-match" in request.headers:
-            return Answer(b"", 304)
-        return Answer(document, 200, {"ETag": '"1"', "Cache-Control": "max-age=100"})
+            return Response(b"", 304)
+        return Response(document, 200, {"ETag": '"1"', "Cache-Control": "max-age=100"})
 
     issuer.serve("/tenant/jwks", answer)
     clock = FakeClock()
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600, min_age=1), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             clock.forward(101)
-            assert await keys.obtain() is held
+            assert await keys.get() is held
             clock.forward(99)
             assert keys.current() is held
             clock.forward(1)
@@ -217,17 +217,17 @@ def test_a_file_is_watched(run: Run, tmp_path: Path, issuer: LocalIssuer) -> Non
     run(scenario())
 
 
-FILES = [(None, "file cannot be read"), (b" " * 70_000, "document too large"), (b"{}", "document is no usable JWK Set")]
+FILES = [(None, FetchFailure.FILE), (b" " * 70_000, FetchFailure.TOO_LARGE), (b"{}", FetchFailure.NOT_A_KEY_SET)]
 
 
 @pytest.mark.parametrize(("content", "error"), FILES)
-def test_a_file_that_is_no_use(content: bytes | None, error: str, run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_no_use(content: bytes | None, error: FetchFailure, run: Run, tmp_path: Path) -> None:
     """Missing, huge, or no key set: keys are unavailable, and health says why."""
     path = tmp_path / "jwks.json"
     if content is not None:
         path.write_bytes(content)
     options = JWKSOptions(jwks_file=str(path), start="lazy")  # type: ignore[arg-type]
-    assert run(outcome(TrustedIssuer("https://login.example", audience="a", jwks_options=options))) == error
+    assert run(outcome(TrustedIssuer("https://login.example", audience="a", jwks_options=options))) is error
 
 
 class Broken:
@@ -249,9 +249,7 @@ def test_sources_are_tried_in_order(run: Run, issuer: LocalIssuer) -> None:
     document = json.dumps(issuer.keys.jwks()).encode()
     absent = JWKSURI(f"{issuer.origin}/nothing-here")
     assert run(outcome(policy(issuer, sources=(absent, Static(document))))) is None
-    assert run(outcome(policy(issuer, sources=(absent, JWKSURI("https://10.0.0.1/jwks"))))) == (
-        "answered that there is no such document (404)"
-    )
+    assert run(outcome(policy(issuer, sources=(absent, JWKSURI("https://10.0.0.1/jwks"))))) is FetchFailure.NOT_FOUND
 
 
 @pytest.mark.parametrize(("source", "error"), [(Broken(), FetchFailure.INTERNAL), (Silent(), FetchFailure.PROTOCOL)])
@@ -259,24 +257,24 @@ def test_a_source_with_a_bug_is_a_failed_attempt(
     source: Any, error: FetchFailure, run: Run, issuer: LocalIssuer
 ) -> None:
     """Somebody else's exception is logged and becomes KEYS_UNAVAILABLE, never a traceback to a caller."""
-    assert run(outcome(policy(issuer, sources=(source,)))) == error.value
+    assert run(outcome(policy(issuer, sources=(source,)))) is error
 
 
 def test_configured_keys_are_there_before_any_loop() -> None:
     """A static set answers at once, on any thread, and no miss leads to a fetch."""
-    from bearward.jwks.store import JWKSStore, Miss
+    from bearward.jwks.store import JWKSStore, MissAction
 
     issuer = LocalIssuer(algorithms=["ES256"])
     trusted = TrustedIssuer("https://login.example", audience="a", jwks=issuer.keys.jwks())
     keys = JWKSStore(clock=FakeClock()).keys_of(trusted)
     held = keys.current()
     assert held is not None
-    assert keys.miss("another", held.generation) is Miss.UNKNOWN
+    assert keys.decide_on_miss("another", held.generation) is MissAction.UNKNOWN
     assert keys.health().state is Freshness.FRESH
     assert keys.health().next_refresh is None
 
 
 def test_failures_have_texts_without_secrets() -> None:
     """What is logged is a class of error, at most with a status."""
-    assert str(FetchError(FetchFailure.STATUS, 503)) == "answered with an error status (503)"
+    assert str(FetchError(FetchFailure.STATUS, 503)) == "responded with an error status (503)"
     assert str(FetchError(FetchFailure.TLS)) == "TLS handshake failed"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.store import JWKSStore, StartError
 from bearward.testing import LocalIssuer
@@ -51,7 +52,7 @@ def test_an_issuer_that_comes_up_later_is_noticed_without_traffic(run: Run, issu
 
         async with started(trusted, SystemClock()) as (store, _):
             assert not store.health()[0].ready
-            assert store.health()[0].last_error == "cannot connect"
+            assert store.health()[0].last_failure is FetchFailure.CONNECT
             issuer.up()
             await eventually(lambda: store.health()[0].ready)
 
@@ -86,7 +87,7 @@ def test_lazy_start_asks_nobody_and_is_ready(run: Run, issuer: LocalIssuer) -> N
             assert store.health()[0].state is Freshness.UNAVAILABLE
             issuer.down()
             with pytest.raises(AuthError):
-                await keys.obtain()
+                await keys.get()
             assert not store.health()[0].ready
 
     run(scenario())
@@ -117,7 +118,7 @@ def test_a_loop_that_was_closed_without_a_word_is_left_behind(run: Run, issuer: 
     """A store that was never closed binds to the next loop that awaits it."""
     store, trusted = JWKSStore(clock=FakeClock()), policy(issuer)
     keys = store.keys_of(trusted)
-    run(keys.obtain())
+    run(keys.get())
     kid = issuer.rotate().kid
     assert run(keys.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
     run(store.aclose())
@@ -129,7 +130,7 @@ def test_ending_while_a_fetch_is_under_way_leaves_nobody_waiting(run: Run, issue
     async def scenario() -> None:
         issuer.hold()
         async with started(policy(issuer)) as (_, keys):
-            waiting = asyncio.create_task(keys.obtain())
+            waiting = asyncio.create_task(keys.get())
             await asyncio.to_thread(issuer.wait_for_requests, "/jwks")
         with pytest.raises(AuthError):
             await waiting
@@ -162,7 +163,7 @@ def test_health_is_one_object_and_one_line(run: Run, issuer: LocalIssuer) -> Non
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600), clock) as (store, keys):
-            await keys.obtain()
+            await keys.get()
             clock.forward(10)
             health = store.health()[0]
             document = health.to_dict()

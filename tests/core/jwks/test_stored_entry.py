@@ -36,7 +36,7 @@ def read(text: str, secret: bytes | None = SECRET, **more: Any) -> Stored:
 def test_what_was_stored_comes_back(secret: bytes | None) -> None:
     """The keys, the validators, and the time of the fetch: the age counts from there."""
     stored = read(packed(secret), secret)
-    assert stored.tokens == 1.5
+    assert stored.permits == 1.5
     assert stored.entry.jwk_set.thumbprint == ENTRY.jwk_set.thumbprint
     assert (stored.entry.fetched_at, stored.entry.lifetime) == (ENTRY.fetched_at, ENTRY.lifetime)
     assert stored.entry.validators == ENTRY.validators
@@ -103,7 +103,7 @@ def test_any_text_is_a_document_or_refused(text: str) -> None:
             read(text, secret)
 
 
-@given(st.dictionaries(st.sampled_from(["format", "issuer", "fetched_at", "lifetime", "tokens", "url", "etag",
+@given(st.dictionaries(st.sampled_from(["format", "issuer", "fetched_at", "lifetime", "permits", "url", "etag",
                                         "last_modified", "document"]),
                        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)))  # fmt: skip
 def test_any_members_are_a_document_or_refused(members: dict[str, Any]) -> None:

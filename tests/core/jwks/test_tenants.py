@@ -10,7 +10,7 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.errors import AuthError
-from bearward.jwks.store import JWKSStore, Miss
+from bearward.jwks.store import JWKSStore, MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -47,9 +47,9 @@ def test_invented_tenants_cost_a_known_one_nothing(run: Run, caplog: pytest.LogC
             store = JWKSStore(clock=FakeClock(), max_tenants=3)
             await store.start()
             keys = store.keys_of(policy(known))
-            held = await keys.obtain()
+            held = await keys.get()
             known.hold()
-            strangers = [asyncio.create_task(store.keys_of(tenant(n, known.origin)).obtain()) for n in range(1000)]
+            strangers = [asyncio.create_task(store.keys_of(tenant(n, known.origin)).get()) for n in range(1000)]
             _, waiting = await asyncio.wait(strangers, timeout=1)
             assert 0 < len(waiting) <= 32
             assert store.keys_of(policy(known)) is keys
@@ -76,7 +76,7 @@ def test_the_longest_unused_of_the_proven_tenants_goes_first(run: Run, issuer: L
             tenants = [policy(one) for one in (issuer, second, third)]
             kept = [store.keys_of(one) for one in tenants]
             for keys in kept:
-                await keys.obtain()
+                await keys.get()
             assert len(store.health()) == 2
             assert store.keys_of(tenants[2]) is kept[2]
             assert store.keys_of(tenants[0]) is not kept[0]
@@ -121,13 +121,13 @@ def test_one_issuer_never_costs_another(run: Run, issuer: LocalIssuer) -> None:
             flooded, calm = policy(issuer), policy(other)
             await store.start([flooded, calm])
             keys, others = store.keys_of(flooded), store.keys_of(calm)
-            held = await keys.obtain()
-            calm_held = await others.obtain()
+            held = await keys.get()
+            calm_held = await others.get()
             for number in range(100):
                 await keys.refresh_after_miss(f"kid {number}", held.generation)
-            assert keys.miss("one more", held.generation) is Miss.UNKNOWN
+            assert keys.decide_on_miss("one more", held.generation) is MissAction.UNKNOWN
             kid = other.rotate().kid
-            assert others.miss(kid, calm_held.generation) is Miss.FETCH
+            assert others.decide_on_miss(kid, calm_held.generation) is MissAction.FETCH
             assert (await others.refresh_after_miss(kid, calm_held.generation)).jwk_set.holds(kid)
             await store.aclose()
 

@@ -22,7 +22,7 @@ def test_current_and_miss_may_be_called_on_any_thread(run: Run, issuer: LocalIss
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             stop, seen, failures = threading.Event(), set(), []
 
             def look() -> None:
@@ -31,7 +31,7 @@ def test_current_and_miss_may_be_called_on_any_thread(run: Run, issuer: LocalIss
                         found = keys.current()
                         assert found is not None
                         seen.add(found.generation)
-                        keys.miss("kid", found.generation)
+                        keys.decide_on_miss("kid", found.generation)
                         keys.health()
                 except BaseException as error:  # noqa: BLE001  (told below)
                     failures.append(error)
@@ -57,7 +57,7 @@ def test_a_thread_that_finds_a_refresh_due_has_it_made_on_the_loop(run: Run, iss
 
     async def scenario() -> None:
         async with started(policy(issuer, max_age=600), clock) as (_, keys):
-            await keys.obtain()
+            await keys.get()
             clock.forward(500)
             assert await asyncio.to_thread(keys.current) is not None
             await asyncio.to_thread(issuer.wait_for_requests, "/jwks", 2)
@@ -71,7 +71,7 @@ def test_another_loop_may_await_the_keys(run: Run, issuer: LocalIssuer) -> None:
 
     async def scenario() -> None:
         async with started(policy(issuer)) as (_, keys):
-            held = await asyncio.to_thread(lambda: asyncio.run(keys.obtain()))
+            held = await asyncio.to_thread(lambda: asyncio.run(keys.get()))
             assert held is keys.current()
             kid = issuer.rotate().kid
             again = await asyncio.to_thread(lambda: asyncio.run(keys.refresh_after_miss(kid, held.generation)))
@@ -92,7 +92,7 @@ def test_changes_are_told_on_the_loop_once_each(run: Run, issuer: LocalIssuer) -
 
     async def scenario() -> None:
         async with started(policy(issuer), clock, on_change=listener) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             for _ in range(2):
                 clock.forward(10)
                 await keys.refresh_after_miss("nobody's", held.generation)
@@ -117,7 +117,7 @@ def test_a_wall_clock_that_is_set_back_blocks_no_refresh(run: Run, issuer: Local
 
     async def scenario() -> None:
         async with started(policy(issuer), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             clock.behind = 7200.0
             clock.forward(10)
             kid = issuer.rotate().kid

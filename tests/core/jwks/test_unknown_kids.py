@@ -8,7 +8,7 @@ from bearward.jwks.unknown_kids import UnknownKids
 def test_a_kid_is_unknown_until_its_time_is_up() -> None:
     """To the moment, and not at it."""
     unknown = UnknownKids(10)
-    unknown.add("a", 100.0)
+    unknown.remember_until("a", 100.0)
     assert unknown.holds("a", 99.9)
     assert not unknown.holds("a", 100.0)
     assert not unknown.holds("b", 0.0)
@@ -17,8 +17,8 @@ def test_a_kid_is_unknown_until_its_time_is_up() -> None:
 def test_a_shorter_time_does_not_replace_a_longer_one() -> None:
     """Who joined a refresh must not shorten what its initiator learned."""
     unknown = UnknownKids(10)
-    unknown.add("a", 100.0)
-    unknown.add("a", 50.0)
+    unknown.remember_until("a", 100.0)
+    unknown.remember_until("a", 50.0)
     assert unknown.holds("a", 99.0)
 
 
@@ -26,21 +26,21 @@ def test_one_that_comes_again_is_remembered_for_longer() -> None:
     """For one cooldown at first, since it may be published a moment later; in the end for `unknown_kid_ttl`."""
     unknown, now, spans = UnknownKids(10), 0.0, []
     for _ in range(5):
-        unknown.learn("a", now, first=5.0, most=30.0)
-        unknown.add("a", now + 5.0)  # somebody who waited for the same refresh
+        unknown.remember_with_backoff("a", now, first=5.0, most=30.0)
+        unknown.remember_until("a", now + 5.0)  # somebody who waited for the same refresh
         began = now
         while unknown.holds("a", now):
             now += 1.0
         spans.append(now - began)
     assert spans == [5.0, 10.0, 20.0, 30.0, 30.0]
-    unknown.learn("b", now, first=5.0, most=30.0)
+    unknown.remember_with_backoff("b", now, first=5.0, most=30.0)
     assert not unknown.holds("b", now + 5.0)
 
 
 def test_no_kid_is_a_name_of_its_own() -> None:
     """A token without `kid` is not one with an empty one."""
     unknown = UnknownKids(10)
-    unknown.add(None, 100.0)
+    unknown.remember_until(None, 100.0)
     assert unknown.holds(None, 0.0)
     assert not unknown.holds("", 0.0)
 
@@ -49,7 +49,7 @@ def test_the_oldest_goes_first() -> None:
     """A million names leave as many as are allowed."""
     unknown = UnknownKids(1000)
     for number in range(1_000_000):
-        unknown.add(str(number), 1.0)
+        unknown.remember_until(str(number), 1.0)
     assert len(unknown) == 1000
     assert unknown.holds("999999", 0.0)
     assert unknown.holds("999000", 0.0)
@@ -59,7 +59,7 @@ def test_the_oldest_goes_first() -> None:
 def test_a_new_set_clears_it() -> None:
     """Any name may be in the new set."""
     unknown = UnknownKids(10)
-    unknown.add("a", 100.0)
+    unknown.remember_until("a", 100.0)
     unknown.clear()
     assert not unknown.holds("a", 0.0)
 
@@ -67,5 +67,5 @@ def test_a_new_set_clears_it() -> None:
 def test_a_name_that_is_no_text_is_remembered_like_any_other() -> None:
     """JSON can smuggle lone surrogates into a string."""
     unknown = UnknownKids(10)
-    unknown.add("\ud800", 100.0)
+    unknown.remember_until("\ud800", 100.0)
     assert unknown.holds("\ud800", 0.0)

@@ -9,10 +9,11 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.errors import AuthError
+from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.options import JWKSOptions, StartMode
 from bearward.jwks.store import JWKSStore
-from bearward.testing import Answer, LocalIssuer, Request
+from bearward.testing import LocalIssuer, Request, Response
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jose.test_certificates import DIRECT, EXPIRED, INTERMEDIATE, LEAF, NOW, ROOT, STRANGER, pem
@@ -37,7 +38,7 @@ def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
 
     async def scenario() -> None:
         async with started(certified(issuer), FakeClock(NOW.timestamp())) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             assert [key.kid for key in held.jwk_set.keys] == ["leaf"]
             assert keys.health().rejected_keys == {"certificate_untrusted": 3}
 
@@ -48,23 +49,23 @@ def test_a_certificate_that_expires_ends_its_key_at_the_next_refresh(run: Run, i
     """Also where the issuer says that nothing has changed; the only key of a set goes with `stale_if_error`."""
     document = json.dumps({"keys": [DIRECT.jwk()]}).encode()
 
-    def answer(request: Request) -> Answer:
-        return Answer(b"", 304) if "if-none-match" in request.headers else Answer(document, 200, {"ETag": '"1"'})
+    def answer(request: Request) -> Response:
+        return Response(b"", 304) if "if-none-match" in request.headers else Response(document, 200, {"ETag": '"1"'})
 
     issuer.serve("/jwks", answer)
     clock = FakeClock(NOW.timestamp())
 
     async def scenario() -> None:
         async with started(certified(issuer, max_age=DAY, stale_if_error=0), clock) as (_, keys):
-            held = await keys.obtain()
+            held = await keys.get()
             clock.forward(DAY - 60)
             await keys.refresh_after_miss("nobody's", held.generation)
             assert keys.current() is held
             clock.forward(DAY + 1)
             with pytest.raises(AuthError):
-                await keys.obtain()
+                await keys.get()
             assert keys.health().state is Freshness.UNAVAILABLE
-            assert keys.health().last_error == "document is no usable JWK Set"
+            assert keys.health().last_failure is FetchFailure.NOT_A_KEY_SET
 
     run(scenario())
 
@@ -79,11 +80,11 @@ def test_what_is_shared_is_judged_by_the_reader(run: Run, valkey: Valkey, issuer
 
     async def scenario() -> None:
         async with started(bare, clock, cache=valkey.url) as (_, keys):
-            await keys.obtain()
+            await keys.get()
         issuer.serve_jwks({"keys": [DIRECT.jwk()]})
         store = JWKSStore(cache=valkey.url, clock=clock)
         await store.start([certified(issuer)])
-        held = await store.keys_of(certified(issuer)).obtain()
+        held = await store.keys_of(certified(issuer)).get()
         assert [key.kid for key in held.jwk_set.keys] == ["direct"]
         await store.aclose()
 

@@ -1,0 +1,49 @@
+"""What a key source needs of HTTP: GET one document (pure; `client` does it).
+
+Rule of this file: a source says where a URL comes from. One that the operator wrote gets what the operator configured
+(headers, a client certificate); one that a document named (`discovered_from`) gets that only at the very origin of that
+document, and leads into no private network that the document itself does not come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bearward.clock import Clock
+
+__all__ = ["HTTPClient", "HTTPResponse"]
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPResponse:
+    """A 200 with its body, or a 304 (`body` is None)."""
+
+    body: bytes | None = field(repr=False)
+    lifetime: float | None
+    """How long the response is fresh, in seconds, by its headers; None where they do not say."""
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class HTTPClient(Protocol):
+    """HTTP within the bounds of one issuer's options; handed to a source each time that it is asked for keys."""
+
+    clock: Clock
+    unsafe_allow_http: bool
+
+    async def get(
+        self, url: str, conditions: Mapping[str, str] | None = None, *, discovered_from: str | None = None
+    ) -> HTTPResponse:
+        """Fetch `url`.
+
+        Args:
+            url: https, or http on loopback.
+            conditions: the headers of a conditional request (RFC 9110 section 13.1).
+            discovered_from: the URL of the document that named `url`; None for a URL that the operator wrote.
+
+        Raises:
+            FetchError: anything went wrong.
+        """
+        ...
