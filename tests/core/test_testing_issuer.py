@@ -138,7 +138,7 @@ def test_it_goes_down_and_comes_back_on_the_same_port(own: LocalIssuer, client: 
     assert client.get(own.jwks_uri).status_code == 200
 
 
-def test_it_counts_and_holds_what_arrives(own: LocalIssuer) -> None:
+def test_it_counts_and_holds_requests(own: LocalIssuer) -> None:
     """A held request has arrived and is counted; it is answered when it is released."""
     own.hold()
     answers: list[int] = []
@@ -181,7 +181,7 @@ def test_documents_are_overridden(own: LocalIssuer, client: httpx2.Client) -> No
     assert client.get(own.jwks_uri).json() == own.keys.jwks()
 
 
-def test_what_is_streamed_may_have_no_end(own: LocalIssuer) -> None:
+def test_endless_response_can_be_served(own: LocalIssuer) -> None:
     """For a client that must stop reading by itself."""
     own.serve("/jwks", Response(repeat(b"x" * 1024)))
     with httpx2.stream("GET", own.jwks_uri, timeout=30) as answer:
@@ -201,7 +201,7 @@ def test_the_key_set_is_conditional(own: LocalIssuer, client: httpx2.Client) -> 
     assert "etag" not in client.get(own.jwks_uri).headers
 
 
-def test_it_can_be_a_tenant_and_have_another_name(client: httpx2.Client) -> None:
+def test_issuer_with_a_path_and_another_identifier(client: httpx2.Client) -> None:
     """The path stands in every address, for RFC 8414 behind the well-known part; `identifier` replaces `iss` alone."""
     with LocalIssuer(algorithms=["ES256"], path="/blue") as tenant:
         assert tenant.url == f"{tenant.origin}/blue"

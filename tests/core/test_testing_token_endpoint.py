@@ -67,7 +67,7 @@ def test_the_audience_is_what_was_asked_for(open_issuer: LocalIssuer, form: dict
     assert _claims(token)["aud"] == audience
 
 
-def test_a_shorter_life_can_be_asked_for(open_issuer: LocalIssuer) -> None:
+def test_shorter_lifetime_can_be_requested(open_issuer: LocalIssuer) -> None:
     """For trying out what happens when a token expires; never a longer one."""
     body = httpx2.post(open_issuer.token_endpoint, data={**GRANT, "lifetime": "7"}).json()
     claims = _claims(body["access_token"])
@@ -103,7 +103,7 @@ def test_a_wrong_request_is_refused(issuer: LocalIssuer, form: dict[str, Any], s
 
 
 @pytest.mark.parametrize("credentials", ["Basic", "Basic !", "Basic YWRh", "Bearer x", "Basic /w=="])
-def test_credentials_that_are_none_are_refused(issuer: LocalIssuer, credentials: str) -> None:
+def test_invalid_client_credentials_are_refused(issuer: LocalIssuer, credentials: str) -> None:
     """Whatever stands in the header: invalid_client."""
     answer = httpx2.post(issuer.token_endpoint, data=GRANT, headers={"authorization": credentials})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
@@ -119,7 +119,7 @@ def test_two_ways_of_authentication_are_refused(issuer: LocalIssuer) -> None:
     ("content", "media_type"),
     [(b"\xff", "application/x-www-form-urlencoded"), (b"{}", "application/json"), (b"a=1&" * 60, None)],
 )
-def test_a_body_that_is_no_form_is_refused(issuer: LocalIssuer, content: bytes, media_type: str | None) -> None:
+def test_body_that_is_no_form_is_refused(issuer: LocalIssuer, content: bytes, media_type: str | None) -> None:
     """Bytes, another media type, too many fields: invalid_request."""
     headers = {"content-type": media_type or "application/x-www-form-urlencoded"}
     answer = httpx2.post(issuer.token_endpoint, content=content, headers=headers)

@@ -18,6 +18,11 @@ CONTRACTS: dict[str, dict[str, Any]] = {
 }
 BREACHES = {
     "Deciding does no I/O": ("core/bearward/claims.py", "import socket"),
+    "The packages of the core stand in layers": ("core/bearward/cache/urls.py", "import bearward.jwks.store"),
+    "No circle of imports": (
+        "core/bearward/fetch/urls.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import bearward.fetch.addresses",
+    ),
     "The core knows no framework": ("core/bearward/verifier.py", "import sanic"),
     "One boundary for HTTP": ("core/bearward/verifier.py", "import httpx2"),
     "One boundary for aiocache": ("core/bearward/verifier.py", "import aiocache"),

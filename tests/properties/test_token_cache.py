@@ -87,7 +87,7 @@ class RememberedTokens(RuleBasedStateMachine):
         document = json_octets({"keys": [world.key("EdDSA", number).public_jwk() for number in numbers]})
         # As a refresh does it: what is asked for later is newer, whatever was done to the wall clock meanwhile.
         self.fetched_at = max(self.clock.time, self.fetched_at + 0.001)
-        self.keys.adopt(Entry(JWKSet.parse(document), document, self.fetched_at, 100.0))
+        self.keys.accept(Entry(JWKSet.parse(document), document, self.fetched_at, 100.0))
         self.published = {world.key("EdDSA", number).thumbprint for number in numbers}
         self.fresh_until = self.clock.monotonic() + 100.0
 

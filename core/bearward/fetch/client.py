@@ -42,7 +42,7 @@ class IssuerHTTPClient:
 
     def __init__(self, settings: HTTPSettings, *, clock: Clock | None = None) -> None:
         self._settings = settings
-        self.clock: Clock = clock or SystemClock()
+        self._clock = clock or SystemClock()
         self.unsafe_allow_http: bool = settings.unsafe_allow_http
         self._keeper = PoolKeeper(settings)
 
@@ -65,6 +65,14 @@ class IssuerHTTPClient:
         conditional = any(name in _CONDITIONS for name, _ in headers)
         async with pool.stream("GET", url, headers=headers, extensions={"timeout": self._timeouts()}) as response:
             return await self._read(response, conditional=conditional)
+
+    def now(self) -> float:
+        """The wall clock: seconds since the epoch."""
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        """The monotonic clock, in seconds."""
+        return self._clock.monotonic()
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again."""
@@ -100,7 +108,7 @@ class IssuerHTTPClient:
         if response.status != _NOT_MODIFIED or not conditional:
             _check_status(response.status)
             body = await read_body(response.aiter_stream(), headers, self._settings.max_body)
-        lifetime = lifetime_of(headers, self.clock.now())
+        lifetime = lifetime_of(headers, self._clock.now())
         return HTTPResponse(body, lifetime, headers.get("etag"), headers.get("last-modified"))
 
     def _headers(self, conditions: Mapping[str, str] | None, *, with_configured: bool) -> list[tuple[str, str]]:

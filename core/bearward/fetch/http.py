@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bearward.clock import Clock
-
 __all__ = ["HTTPClient", "HTTPResponse"]
 
 
@@ -30,8 +28,15 @@ class HTTPResponse:
 class HTTPClient(Protocol):
     """HTTP within the bounds of one issuer's options; handed to a source each time that it is asked for keys."""
 
-    clock: Clock
     unsafe_allow_http: bool
+
+    def now(self) -> float:
+        """The wall clock of the verifier: seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """The monotonic clock of the verifier, in seconds."""
+        ...
 
     async def get(
         self, url: str, conditions: Mapping[str, str] | None = None, *, discovered_from: str | None = None

@@ -56,7 +56,7 @@ class FirstUsable:
     def _check(self, loaded: Loaded, client: HTTPClient) -> None:
         if loaded.document is not None:
             try:
-                JWKSet.parse(loaded.document, authorities=self._options.authorities, now=client.clock.now())
+                JWKSet.parse(loaded.document, authorities=self._options.authorities, now=client.now())
             except JWKSetError as exc:
                 raise FetchError(FetchFailure.NOT_A_KEY_SET, detail=str(exc)) from exc
 

@@ -67,7 +67,7 @@ class Discovery:
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         """Discover if need be, and fetch."""
-        now = client.clock.monotonic()
+        now = client.monotonic()
         if self._keys is None or now - self._discovered_at >= self._max_age:
             with _located(self._metadata_url, "metadata of issuer"):
                 url = await self._discover(client)

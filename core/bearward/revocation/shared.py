@@ -74,7 +74,7 @@ class SharedRevocations(Revocations):
         self._refuse = on_failure == "refuse"
         self._interval, self._grace = poll_interval, grace
         self._binding = LoopBinding(self._clock)
-        self._cache = SharedCache(make, self._clock, timeout=_TIMEOUT, pause=poll_interval)
+        self._cache = SharedCache(make, self._clock, timeout=_TIMEOUT, pause=poll_interval, purpose="revocations")
         place = f"bearward:revocations:{name}"
         self._log = RevocationLog(self._cache, self._clock, name=place, secret=cache_secret, learn=super().add)
         self._unshared: dict[tuple[str, str, str], Revocation] = {}

@@ -1,4 +1,4 @@
-"""For tests, yours too: a real issuer on loopback, keys that sign, and tokens of every kind, honest and hostile.
+"""For tests, yours too: a real issuer on loopback, keys that sign, and tokens of every kind, good and hostile.
 
     from bearward.testing import LocalIssuer
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange of the loopback server: what was asked, what is answered, and how that looks on the wire.
+"""One HTTP exchange of the loopback server: the request, the response, and both on the wire.
 
 Rule of this file: bytes in, bytes out, HTTP/1.1 with connections kept alive; a body may be streamed without an end.
 """
@@ -20,7 +20,7 @@ _MAX_BODY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked. Header names are in lower case; of a repeated header the values are joined by a comma."""
+    """What a client sent. Header names are in lower case; of a repeated header the values are joined by a comma."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is sent. A body that is no `bytes` is sent piece by piece, chunked, for as long as it yields."""
+    """What is sent back. A body that is not `bytes` is sent piece by piece, chunked, for as long as it yields."""
 
     body: bytes | Iterable[bytes] = field(default=b"", repr=False)
     status: int = 200
@@ -53,7 +53,7 @@ def serve_connection(connection: socket.socket, respond: Callable[[Request], Res
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 65536
-    # Small answers in several writes would wait for the peer's delayed ACK.
+    # Small responses in several writes would wait for the peer's delayed ACK.
     disable_nagle_algorithm = True
 
     def __init__(self, connection: socket.socket, respond: Callable[[Request], Response]) -> None:
@@ -78,17 +78,17 @@ class _Exchange(BaseHTTPRequestHandler):
         client = str(self.client_address[0])
         return Request(self.command, target.path, target.query, headers, body, client)
 
-    def _send(self, answer: Response) -> None:
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        if not isinstance(answer.body, bytes):
+        if not isinstance(response.body, bytes):
             self.send_header("Transfer-Encoding", "chunked")
-        elif answer.status != 304:
-            self.send_header("Content-Length", str(len(answer.body)))
+        elif response.status != 304:
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self._send_body(answer.body)
+            self._send_body(response.body)
         self.wfile.flush()
 
     def _send_body(self, body: bytes | Iterable[bytes]) -> None:
@@ -102,4 +102,4 @@ class _Exchange(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name that http.server gave it)
-        """Say nothing: a test's output is the test's."""
+        """Log nothing: the output belongs to the test."""

@@ -30,7 +30,7 @@ class LocalIssuer(Publisher):
     `algorithms` name the keys it makes (the first is the default), `audience` and `lifetime` (seconds) go into its
     tokens, `path` makes it one tenant of several (`http://127.0.0.1:1234/tenant`), `identifier` gives it another
     `iss` than its address, `clients` (id to secret; None lets anybody in) and `scopes` (None: any) rule `POST /token`,
-    `tls` serves https with a throw-away authority (`client_context`), `clock` answers seconds since the epoch.
+    `tls` serves https with a throw-away authority (`client_context`), `clock` returns seconds since the epoch.
 
     >>> with LocalIssuer(algorithms=["ES256"]) as issuer:
     ...     token = issuer.mint(sub="ada", scope="notes:read", lifetime=60)
@@ -146,7 +146,7 @@ class LocalIssuer(Publisher):
             "jti": uuid.uuid4().hex,
         }
 
-    def _token_answer(self, request: Request) -> Response:
+    def _token_response(self, request: Request) -> Response:
         endpoint = TokenEndpoint(
             mint=lambda claims, lifetime: self.mint(claims=claims, lifetime=lifetime),
             audience=self.audience,
@@ -154,7 +154,7 @@ class LocalIssuer(Publisher):
             clients=self._clients,
             scopes=self._scopes,
         )
-        return endpoint.answer(request)
+        return endpoint.respond(request)
 
 
 def _numeric_date(seconds: float) -> float:

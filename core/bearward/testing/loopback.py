@@ -1,4 +1,4 @@
-"""A small HTTP server in threads, for tests: it can go down, stall, be held, and it counts what it was asked.
+"""A small HTTP server in threads, for tests: it can go down, be slow, hold requests back, and it counts them.
 
 Rule of this file: it knows nothing of tokens. It hands a `Request` to a function and sends the `Response`; everything
 that can go wrong with a real server can be made to go wrong here, on purpose.
@@ -19,14 +19,14 @@ __all__ = ["LoopbackServer"]
 
 
 class LoopbackServer:
-    """Serves `answer` on `host`:`port` (0: any free port) from `start` until `close`.
+    """Serves what `respond` returns on `host`:`port` (0: any free port) from `start` until `close`.
 
     All methods may be called from any thread. Times are seconds.
     """
 
     def __init__(
         self,
-        answer: Callable[[Request], Response],
+        respond: Callable[[Request], Response],
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -34,7 +34,7 @@ class LoopbackServer:
     ) -> None:
         self.host = host
         self.port: int = port
-        self._answer = answer
+        self._handler = respond
         self._tls = tls
         self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()
@@ -87,11 +87,11 @@ class LoopbackServer:
                 thread.join(timeout=10)
 
     def slow(self, seconds: float) -> None:
-        """Wait this long before each answer from now on; 0 ends it."""
+        """Wait this long before each response from now on; 0 ends it."""
         self._delay = seconds
 
     def hold(self) -> None:
-        """Take requests and answer none of them until `release`."""
+        """Accept requests and respond to none of them until `release`."""
         self._open_gate.clear()
 
     def release(self) -> None:
@@ -99,7 +99,7 @@ class LoopbackServer:
         self._open_gate.set()
 
     def requests(self, path: str | None = None) -> int:
-        """How many requests have arrived, for one path or in all; those not answered yet count."""
+        """How many requests have arrived, for one path or in all; those without a response yet count."""
         with self._state:
             return self._counts.total() if path is None else self._counts[path]
 
@@ -160,7 +160,7 @@ class LoopbackServer:
         self._open_gate.wait()
         if self._delay:
             self._closed.wait(self._delay)
-        return self._answer(request)
+        return self._handler(request)
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -1,6 +1,6 @@
 """What an issuer publishes over HTTP: its addresses, discovery document and JWK Set.
 
-Rule of this file: it serves the truth unless a test has put something else in its place, by path.
+Rule of this file: it serves the real documents unless a test has replaced one of them, by path.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Publisher(LoopbackServer):
         super().__init__(self._route, host=host, port=port, tls=context)
         self.keys = keys
         self.jwks_headers: dict[str, str] = {}
-        """Headers of the JWK Set's answer, `{"Cache-Control": "max-age=60"}`; read at each request."""
+        """Headers of the JWK Set's response, `{"Cache-Control": "max-age=60"}`; read at each request."""
         self.conditional = True
-        """Whether the JWK Set carries an `ETag` and is answered with 304 where it did not change (RFC 9110)."""
+        """Whether the JWK Set carries an `ETag` and a request for an unchanged one gets a 304 (RFC 9110)."""
         self._path = path.rstrip("/")
         self._identifier = identifier
         self._served: dict[str, Response | Callable[[Request], Response]] = {}
@@ -77,20 +77,20 @@ class Publisher(LoopbackServer):
             raise ValueError("this issuer serves plain http")
         return self._authority.ca_pem
 
-    def serve(self, path: str, answer: Response | Callable[[Request], Response] | None) -> None:
-        """Answer `path` with this instead of the truth; None returns to the truth."""
-        if answer is None:
+    def serve(self, path: str, response: Response | Callable[[Request], Response] | None) -> None:
+        """Respond to requests for `path` with this instead of the real document; None restores it."""
+        if response is None:
             self._served.pop(path, None)
         else:
-            self._served[path] = answer
+            self._served[path] = response
 
     def serve_jwks(self, document: Any, *, status: int = 200, **headers: str) -> None:
-        """Serve this as the JWK Set: `bytes` as they are, None for the truth again, anything else as JSON."""
-        self.serve(f"{self._path}/jwks", _as_answer(document, status, headers))
+        """Serve this as the JWK Set: `bytes` as they are, None for the real one again, anything else as JSON."""
+        self.serve(f"{self._path}/jwks", _as_response(document, status, headers))
 
     def serve_discovery(self, document: Any, *, status: int = 200, **headers: str) -> None:
         """Serve this as the discovery document; see `serve_jwks`."""
-        self.serve(self._path + _DISCOVERY, _as_answer(document, status, headers))
+        self.serve(self._path + _DISCOVERY, _as_response(document, status, headers))
 
     def discovery(self) -> dict[str, Any]:
         """The discovery document (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2)."""
@@ -112,16 +112,16 @@ class Publisher(LoopbackServer):
         if request.path in (self._path + _DISCOVERY, _METADATA + self._path):
             return json_response(self.discovery())
         if request.path == f"{self._path}/jwks":
-            return self._jwks_answer(request)
+            return self._jwks_response(request)
         if request.path == f"{self._path}/token":
-            return self._token_answer(request)
+            return self._token_response(request)
         return json_response({"error": "not_found"}, 404)
 
-    def _token_answer(self, request: Request) -> Response:
-        """Whoever has something to sign with answers here."""
+    def _token_response(self, request: Request) -> Response:
+        """Overridden by whoever can sign."""
         return json_response({"error": "not_found"}, 404)
 
-    def _jwks_answer(self, request: Request) -> Response:
+    def _jwks_response(self, request: Request) -> Response:
         body = json.dumps(self.keys.jwks()).encode()
         headers = {"Content-Type": "application/jwk-set+json", **self.jwks_headers}
         if self.conditional:
@@ -131,7 +131,7 @@ class Publisher(LoopbackServer):
         return Response(body, 200, headers)
 
 
-def _as_answer(document: Any, status: int, headers: Mapping[str, str]) -> Response | None:
+def _as_response(document: Any, status: int, headers: Mapping[str, str]) -> Response | None:
     if document is None:
         return None
     named = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}

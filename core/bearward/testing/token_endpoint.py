@@ -1,6 +1,6 @@
 """The token endpoint for the client credentials grant (RFC 6749 sections 3.2, 4.4 and 5, RFC 8707, RFC 9068).
 
-Rule of this file: pure. A request and what the issuer knows in, an answer out; the errors are those of RFC 6749
+Rule of this file: pure. A request and the issuer's settings in, a response out; the errors are those of RFC 6749
 section 5.2 and RFC 8707 section 2.
 """
 
@@ -25,7 +25,7 @@ class _RefusedError(Exception):
     def __init__(self, error: str, description: str, status: int = 400, **headers: str) -> None:
         super().__init__(error)
         body = {"error": error, "error_description": description}
-        self.answer = json_response(body, status, Cache_Control="no-store", **headers)
+        self.response = json_response(body, status, Cache_Control="no-store", **headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,12 @@ class TokenEndpoint:
     clients: Mapping[str, str] | None = None
     scopes: frozenset[str] | None = None
 
-    def answer(self, request: Request) -> Response:
-        """The answer to a request to the token endpoint."""
+    def respond(self, request: Request) -> Response:
+        """The response to a request to the token endpoint."""
         try:
             return self._grant(request)
         except _RefusedError as refused:
-            return refused.answer
+            return refused.response
 
     def _grant(self, request: Request) -> Response:
         if request.method != "POST":
@@ -64,7 +64,7 @@ class TokenEndpoint:
         lifetime = self._lifetime(form)
         token = self.mint(claims | ({"scope": scope} if scope else {}), lifetime)
         body = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime)}
-        # RFC 6749 section 5.1: an answer with a token is never cached.
+        # RFC 6749 section 5.1: a response with a token is never cached.
         return json_response(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
 
     def _client(self, request: Request, form: Mapping[str, list[str]]) -> str:

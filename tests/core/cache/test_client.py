@@ -123,7 +123,7 @@ def test_a_cache_that_is_down(run: Run, server: CacheServer) -> None:
     run(scenario())
 
 
-def test_a_cache_that_hangs_costs_one_time_limit(run: Run, server: CacheServer) -> None:
+def test_hanging_cache_costs_one_time_limit(run: Run, server: CacheServer) -> None:
     """After the first failure the others fail at once, until the pause is over."""
 
     async def scenario() -> None:
@@ -140,7 +140,7 @@ def test_a_cache_that_hangs_costs_one_time_limit(run: Run, server: CacheServer) 
     run(scenario())
 
 
-def test_a_backend_that_is_slow_to_make_is_no_slow_cache(run: Run) -> None:
+def test_slow_backend_creation_is_not_a_cache_timeout(run: Run) -> None:
     """Making it imports and reads files, in a thread: on a busy machine that takes longer than any operation may."""
 
     async def scenario() -> None:
@@ -157,7 +157,7 @@ def test_a_backend_that_is_slow_to_make_is_no_slow_cache(run: Run) -> None:
     run(scenario())
 
 
-def test_an_answer_that_comes_late_is_nobody_elses(run: Run, server: CacheServer) -> None:
+def test_late_response_is_not_read_by_the_next_call(run: Run, server: CacheServer) -> None:
     """A call that was given up leaves its answer in the connection: the next call must not take it for its own."""
 
     async def scenario() -> None:
@@ -196,7 +196,7 @@ def test_a_cache_that_is_full(run: Run, tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_foreign_values_are_as_good_as_none(run: Run, server: CacheServer) -> None:
+def test_values_of_other_programs_are_ignored(run: Run, server: CacheServer) -> None:
     """Octets that are no text, whoever put them there."""
 
     async def scenario() -> None:
@@ -215,7 +215,7 @@ def test_foreign_values_are_as_good_as_none(run: Run, server: CacheServer) -> No
     run(scenario())
 
 
-def test_what_is_no_text_of_ours_is_not_fetched_whole(run: Run, valkey: Valkey) -> None:
+def test_huge_foreign_value_is_not_read_whole(run: Run, valkey: Valkey) -> None:
     """Half a gigabyte, or a list: whoever put it under our name costs each look a megabyte at most."""
 
     async def scenario() -> None:

@@ -31,7 +31,7 @@ def test_the_verifiers_of_a_process_make_one_fetch(run: Run) -> None:
     run(scenario())
 
 
-def test_those_who_trust_otherwise_share_nothing(run: Run) -> None:
+def test_verifiers_with_other_fetch_settings_share_nothing(run: Run) -> None:
     """A document that was fetched under laxer rules is not taken over."""
 
     async def scenario() -> None:
@@ -45,7 +45,7 @@ def test_those_who_trust_otherwise_share_nothing(run: Run) -> None:
     run(scenario())
 
 
-def test_the_oldest_goes_first(run: Run) -> None:
+def test_oldest_is_dropped_first(run: Run) -> None:
     """However many issuers there are."""
 
     async def scenario() -> None:
@@ -58,7 +58,7 @@ def test_the_oldest_goes_first(run: Run) -> None:
     run(scenario())
 
 
-def test_what_is_past_its_time_is_gone(run: Run) -> None:
+def test_expired_entries_are_absent(run: Run) -> None:
     """A lease too: the next one may take it."""
 
     async def scenario() -> None:

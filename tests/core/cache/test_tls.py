@@ -52,7 +52,7 @@ def trusted(server: CacheServer, certificates: Certificates, port: int, host: st
     return f"{SCHEMES[server.scheme]}://{host}:{port}?{files}"
 
 
-def test_both_sides_know_each_other(run: Run, server: CacheServer, tmp_path: Path) -> None:
+def test_mutual_tls_verifies_both_sides(run: Run, server: CacheServer, tmp_path: Path) -> None:
     """`rediss://` and `memcacheds://`, with the authority and the certificate that the URL names."""
     certificates = Certificates(tmp_path)
 
@@ -73,7 +73,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("why", REFUSED)
-def test_strangers_are_refused(why: str, run: Run, server: CacheServer, tmp_path: Path) -> None:
+def test_unknown_clients_are_refused(why: str, run: Run, server: CacheServer, tmp_path: Path) -> None:
     """By either side; for the store that is a cache that fails."""
     certificates = Certificates(tmp_path)
 

@@ -36,7 +36,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("why", "headers", "seconds"), CASES, ids=[case[0] for case in CASES])
-def test_what_the_headers_say(why: str, headers: dict[str, str], seconds: float | None) -> None:
+def test_lifetime_from_response_headers(why: str, headers: dict[str, str], seconds: float | None) -> None:
     """Cache-Control, Age, Expires and Date, as they come."""
     assert lifetime_of(headers, NOW) == seconds
 
@@ -45,7 +45,7 @@ BOUNDS = [(None, 600), (0, 30), (29, 30), (300, 300), (86_400, 600), (math.inf, 
 
 
 @pytest.mark.parametrize(("said", "seconds"), BOUNDS)
-def test_what_is_said_is_clamped(said: float | None, seconds: float) -> None:
+def test_issuer_lifetime_is_clamped(said: float | None, seconds: float) -> None:
     """Neither `no-store` nor a year takes the decision out of the operator's hands."""
     assert clamp(said, JWKSOptions(max_age=600, min_age=30)) == seconds
 

@@ -124,7 +124,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize(("what", "answer"), GARBAGE, ids=[case[0] for case in GARBAGE])
-def test_garbage(what: str, answer: bytes, run: Run) -> None:
+def test_non_http_response_is_a_protocol_error(what: str, answer: bytes, run: Run) -> None:
     """What is no HTTP answer is a FetchError too."""
     with raw_server(answer) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/jwks"
@@ -133,7 +133,7 @@ def test_garbage(what: str, answer: bytes, run: Run) -> None:
     assert failed.value.failure is FetchFailure.PROTOCOL
 
 
-def test_nobody_listens(run: Run, issuer: LocalIssuer) -> None:
+def test_closed_port_is_a_connect_error(run: Run, issuer: LocalIssuer) -> None:
     """An issuer that is down."""
     issuer.down()
     with pytest.raises(FetchError) as failed:
@@ -141,14 +141,14 @@ def test_nobody_listens(run: Run, issuer: LocalIssuer) -> None:
     assert failed.value.failure is FetchFailure.CONNECT
 
 
-def test_a_name_that_does_not_exist(run: Run) -> None:
+def test_unknown_host_name_is_a_dns_error(run: Run) -> None:
     """RFC 6761 keeps `.invalid` for that."""
     with pytest.raises(FetchError) as failed:
         run(fetch("https://issuer.invalid/jwks"))
     assert failed.value.failure in (FetchFailure.DNS, FetchFailure.TIMEOUT)
 
 
-def test_an_issuer_that_takes_its_time(run: Run, issuer: LocalIssuer) -> None:
+def test_slow_issuer_times_out(run: Run, issuer: LocalIssuer) -> None:
     """No answer within the read timeout."""
     issuer.hold()
     with pytest.raises(FetchError) as failed:
@@ -157,7 +157,7 @@ def test_an_issuer_that_takes_its_time(run: Run, issuer: LocalIssuer) -> None:
     assert failed.value.failure is FetchFailure.TIMEOUT
 
 
-def test_nobody_accepts(run: Run) -> None:
+def test_server_that_never_accepts_times_out(run: Run) -> None:
     """A listener whose queue is full leaves a connection attempt without an answer."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
@@ -170,7 +170,7 @@ def test_nobody_accepts(run: Run) -> None:
         assert failed.value.failure is FetchFailure.TIMEOUT
 
 
-def test_what_is_sent(run: Run, issuer: LocalIssuer) -> None:
+def test_request_headers(run: Run, issuer: LocalIssuer) -> None:
     """The configured headers, no cookies and nothing that says more about us than the name."""
     seen: list[Request] = []
 
@@ -196,7 +196,7 @@ def test_what_is_sent(run: Run, issuer: LocalIssuer) -> None:
         assert "cookie" not in request.headers
 
 
-def test_a_conditional_request_may_be_answered_by_304(run: Run, issuer: LocalIssuer) -> None:
+def test_conditional_request_accepts_304(run: Run, issuer: LocalIssuer) -> None:
     """Then there is no body, and the headers count."""
     issuer.jwks_headers = {"Cache-Control": "max-age=77"}
 

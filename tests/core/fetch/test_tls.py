@@ -22,7 +22,7 @@ from tests.conftest import Run
 from tests.core.jwks.support import fetch
 
 
-def test_https_with_an_own_authority(run: Run, tmp_path: Path) -> None:
+def test_https_with_ca_file(run: Run, tmp_path: Path) -> None:
     """Trusted by `ca_file`, and by nothing else."""
     with LocalIssuer(algorithms=["ES256"], tls=True) as issuer:
         ca_file = tmp_path / "ca.pem"
@@ -140,7 +140,7 @@ def test_tls_through_a_proxy(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_wants_to_know_who_asks(scheme: str, run: Run) -> None:
+def test_proxy_with_basic_authentication(scheme: str, run: Run) -> None:
     """The URL's user and password, escaped there, go to the proxy as Basic credentials; a refusal is named as such."""
     seen: list[str] = []
 

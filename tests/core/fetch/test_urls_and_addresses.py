@@ -86,7 +86,7 @@ METADATA = [
 
 
 @pytest.mark.parametrize(("issuer", "openid", "oauth"), METADATA)
-def test_where_metadata_lies(issuer: str, openid: str, oauth: str) -> None:
+def test_metadata_urls(issuer: str, openid: str, oauth: str) -> None:
     """OpenID appends to the issuer's path, RFC 8414 puts its own before it."""
     assert (openid_metadata_url(issuer), oauth_metadata_url(issuer)) == (openid, oauth)
 

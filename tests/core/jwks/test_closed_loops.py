@@ -73,7 +73,7 @@ def test_closing_on_another_loop_is_no_error(
     run(verifier.aclose())
 
 
-def test_what_runs_in_the_background_moves_too(
+def test_background_work_moves_to_the_new_loop(
     run: Run, valkey: Valkey, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
 ) -> None:
     """A rotation that another process saw is noticed on the new loop, without a miss and without another start."""
@@ -110,7 +110,7 @@ def running(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     return end
 
 
-def test_whoever_waits_for_a_loop_that_ends_is_served_elsewhere(
+def test_waiters_of_a_loop_that_ends_are_served_by_another(
     run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
 ) -> None:
     """A caller on another loop does not wait for an answer that can no longer come."""

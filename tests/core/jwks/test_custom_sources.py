@@ -58,7 +58,7 @@ def replace(path: Path, document: bytes) -> None:
     new.rename(path)
 
 
-def test_a_file_is_watched_while_the_shared_cache_is_down(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_changed_file_is_read_again_while_the_cache_is_down(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """The one has nothing to do with the other."""
     path = tmp_path / "jwks.json"
     path.write_bytes(document_of(issuer))
@@ -80,9 +80,7 @@ def test_a_file_is_watched_while_the_shared_cache_is_down(run: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_a_source_that_cannot_be_watched_holds_up_no_other(
-    fails: bool, run: Run, tmp_path: Path, issuer: LocalIssuer
-) -> None:
+def test_source_whose_check_hangs_delays_no_other(fails: bool, run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """Whether it raises or hangs, another issuer's file is still looked at."""
     path = tmp_path / "jwks.json"
     path.write_bytes(document_of(issuer))
@@ -126,7 +124,7 @@ def test_a_file_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer
     run(scenario())
 
 
-def test_an_own_source_is_shared_by_its_class(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_custom_source_is_shared_by_its_class(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Each process has an object of its own, and they mean the same."""
     sources = [Vault(document_of(issuer)) for _ in range(2)]
 
@@ -141,7 +139,7 @@ def test_an_own_source_is_shared_by_its_class(run: Run, valkey: Valkey, issuer: 
     assert [source.asked for source in sources] == [1, 0]
 
 
-def test_a_snapshot_of_an_own_source_is_found_again(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_snapshot_of_a_custom_source_is_found_again(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """One file, however often the service is started."""
 
     async def life(source: Vault) -> None:
@@ -156,7 +154,7 @@ def test_a_snapshot_of_an_own_source_is_found_again(run: Run, tmp_path: Path, is
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_another_process_fetched_is_kept_on_disk_too(
+def test_set_fetched_by_another_process_is_saved_to_the_snapshot(
     run: Run, tmp_path: Path, valkey: Valkey, issuer: LocalIssuer
 ) -> None:
     """A process that never had to fetch may be the one that starts while the issuer is down."""

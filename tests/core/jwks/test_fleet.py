@@ -42,7 +42,7 @@ def test_one_fetch_for_a_fleet(run: Run, server: CacheServer, issuer: LocalIssue
     run(scenario())
 
 
-def test_a_rotation_is_noticed_at_the_next_miss_if_that_is_first(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_rotation_is_noticed_at_the_next_unknown_kid(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Who misses finds the newer set in the cache and asks the issuer for nothing."""
     trusted = policy(issuer, poll_interval=3600)
 
@@ -57,9 +57,7 @@ def test_a_rotation_is_noticed_at_the_next_miss_if_that_is_first(run: Run, valke
     run(scenario())
 
 
-def test_a_forced_refresh_is_not_answered_by_the_set_that_was_tried(
-    run: Run, valkey: Valkey, issuer: LocalIssuer
-) -> None:
+def test_forced_refresh_ignores_the_shared_set_already_held(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """What is shared is no newer than what was looked in: the issuer itself is asked."""
 
     async def scenario() -> None:
@@ -72,7 +70,7 @@ def test_a_forced_refresh_is_not_answered_by_the_set_that_was_tried(
     run(scenario())
 
 
-def test_a_newer_set_without_the_kid_does_not_stand_in_the_way(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_newer_set_without_the_kid_does_not_prevent_a_fetch(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Another worker refreshed just before the rotation: the burst lets this one ask again."""
 
     async def scenario() -> None:
@@ -96,7 +94,7 @@ async def notice(keys: IssuerKeys) -> None:
 
 
 @pytest.mark.parametrize("noticed", [True, False])
-def test_the_cooldown_is_the_fleets(noticed: bool, run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_rate_limit_is_shared_by_the_fleet(noticed: bool, run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """A flood of unknown kids at all members costs the issuer no more than at one.
 
     Whether or not each has noticed what another fetched by the time of its next miss.
@@ -122,7 +120,7 @@ def test_the_cooldown_is_the_fleets(noticed: bool, run: Run, valkey: Valkey, iss
     assert issuer.requests() - 1 <= 9
 
 
-def test_a_clock_that_goes_before_holds_nobody_up(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_clock_that_is_ahead_delays_nobody_beyond_a_cooldown(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """The brake of a document from "the future" lasts one cooldown from when it was seen."""
     here, there = FakeClock(), FakeClock(FakeClock().now() + 25)
 
@@ -163,7 +161,7 @@ def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIs
     run(scenario())
 
 
-def test_a_newcomer_in_an_outage_takes_the_stale_set_of_the_fleet(
+def test_new_process_uses_the_stale_set_of_the_fleet_during_an_outage(
     run: Run, valkey: Valkey, issuer: LocalIssuer
 ) -> None:
     """As stale as it is, and only because the issuer fails."""
@@ -199,7 +197,7 @@ OWN: dict[str, Callable[[CacheServer, CacheServer], Any]] = {
 
 @pytest.mark.skipif(not has_memcached(), reason="needs Debian's memcached")
 @pytest.mark.parametrize("kind", OWN)
-def test_an_own_aiocache_backend_is_shared_too(kind: str, run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_custom_aiocache_backend_is_shared(kind: str, run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """Whatever aiocache offers may be handed in: its serializer does not matter, and its namespace holds."""
 
     async def scenario() -> None:

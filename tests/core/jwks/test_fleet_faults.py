@@ -22,7 +22,7 @@ SECRET = b"a secret that the fleet shares"
 
 
 @pytest.mark.thorough
-def test_a_cache_that_is_down_changes_nothing_but_the_count(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
+def test_cache_outage_only_adds_fetches(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
     """Each fetches by itself and says so; when the cache comes back they share again."""
 
     async def scenario() -> None:
@@ -42,7 +42,7 @@ def test_a_cache_that_is_down_changes_nothing_but_the_count(run: Run, server: Ca
     run(scenario())
 
 
-def test_a_cache_that_hangs_costs_little_time_and_no_answer(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
+def test_hanging_cache_costs_little_time_and_refuses_nobody(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
     """The time limits of the cache come on top of the fetch, once."""
 
     async def scenario() -> None:
@@ -57,7 +57,7 @@ def test_a_cache_that_hangs_costs_little_time_and_no_answer(run: Run, server: Ca
     run(scenario())
 
 
-def test_a_cache_that_is_full_stops_nobody(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_full_cache_refuses_nobody(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """No lease and no document can be stored: each fetches by itself."""
 
     class Full(Valkey):
@@ -124,7 +124,7 @@ def test_a_poisoned_cache_plants_nothing(
             assert isinstance(names, IssuerFleet)
             await names._cache.put(names._keys.document, poison(issuer, names), 60)
             await names._cache.put(names._keys.version, "look here", 60)
-            await eventually(lambda: (one.health().cache or "").startswith("refused a document"))
+            await eventually(lambda: (one.health().cache or "").startswith("rejected a document"))
             held = await other.get()
             assert held.jwk_set.thumbprint == one.current().jwk_set.thumbprint  # type: ignore[union-attr]
             assert issuer.requests() == 2
@@ -133,7 +133,7 @@ def test_a_poisoned_cache_plants_nothing(
     run(scenario())
 
 
-def test_a_lease_that_is_never_given_back_stops_nobody(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_lease_that_is_never_released_expires(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Somebody renews it for ever: after the total timeout each fetches by itself, and asks for no lease for a while."""
     trusted = policy(issuer, total_timeout=0.5, cooldown=0)
 
@@ -151,7 +151,7 @@ def test_a_lease_that_is_never_given_back_stops_nobody(run: Run, valkey: Valkey,
     run(scenario())
 
 
-def test_when_the_one_who_fetches_fails_the_others_wait_once(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_failure_of_the_lease_holder_delays_the_others_once(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Who holds keys leaves the next attempt to itself; who holds none tries at once."""
 
     async def scenario() -> None:

@@ -71,14 +71,14 @@ BRAKED = [
 
 
 @pytest.mark.parametrize(("why", "record", "now", "lookup", "miss"), BRAKED, ids=[case[0] for case in BRAKED])
-def test_the_brake(why: str, record: FetchRecord, now: float, lookup: Decision, miss: Decision) -> None:
+def test_the_rate_limit(why: str, record: FetchRecord, now: float, lookup: Decision, miss: Decision) -> None:
     """With an empty bucket nothing waits: what may be used is used, the rest is refused at once."""
     empty = replace(record, permits=0.0, permits_at=now)
     assert machine.decide(empty, OPTIONS, now, Trigger.LOOKUP) is lookup
     assert machine.decide(empty, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
 
 
-def test_a_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None:
+def test_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None:
     """Thirty seconds of misses cost at most eight attempts, counted from the attempts and not from the successes."""
     for succeeds in (True, False):
         record, attempts = HELD, []

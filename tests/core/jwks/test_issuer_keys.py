@@ -12,7 +12,7 @@ from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import eventually, policy, refused, started
 
 
-def test_a_cold_herd_makes_one_fetch(run: Run, issuer: LocalIssuer) -> None:
+def test_concurrent_cold_lookups_share_one_fetch(run: Run, issuer: LocalIssuer) -> None:
     """A thousand callers that find nothing held wait for the same flight."""
 
     async def herd() -> None:
@@ -24,7 +24,7 @@ def test_a_cold_herd_makes_one_fetch(run: Run, issuer: LocalIssuer) -> None:
     assert issuer.requests() == 1
 
 
-def test_a_cancelled_caller_does_not_end_the_flight(run: Run, issuer: LocalIssuer) -> None:
+def test_cancelled_caller_does_not_end_the_refresh(run: Run, issuer: LocalIssuer) -> None:
     """The one who started it may go away; the others get their keys."""
 
     async def scenario() -> None:
@@ -45,7 +45,7 @@ def test_a_cancelled_caller_does_not_end_the_flight(run: Run, issuer: LocalIssue
     assert issuer.requests() == 1
 
 
-def test_misses_together_cost_one_refresh(run: Run, issuer: LocalIssuer) -> None:
+def test_concurrent_unknown_kids_share_one_refresh(run: Run, issuer: LocalIssuer) -> None:
     """A hundred callers that miss in the same set cause one refresh, then find the key that was rotated in."""
 
     async def scenario() -> None:
@@ -82,7 +82,7 @@ def test_a_flood_of_unknown_kids_costs_a_burst_and_then_one_fetch_per_cooldown(r
     assert issuer.requests() - 1 == 8
 
 
-def test_a_known_unknown_is_refused_at_once_until_the_set_changes(run: Run, issuer: LocalIssuer) -> None:
+def test_negative_cache_holds_until_key_set_changes(run: Run, issuer: LocalIssuer) -> None:
     """A kid that a refresh did not bring needs no second refresh, though the brake would let it through."""
     clock = FakeClock()
 
@@ -137,7 +137,7 @@ def test_an_unchanged_set_keeps_its_identity(run: Run, issuer: LocalIssuer) -> N
     run(scenario())
 
 
-def test_refresh_ahead_happens_in_the_background(run: Run, issuer: LocalIssuer) -> None:
+def test_due_refresh_runs_in_the_background(run: Run, issuer: LocalIssuer) -> None:
     """Past half of the lifetime the answer is still at once, and a refresh begins, once, however many ask."""
     clock = FakeClock()
 
@@ -159,7 +159,7 @@ def test_refresh_ahead_happens_in_the_background(run: Run, issuer: LocalIssuer) 
     assert issuer.requests() == 2
 
 
-def test_the_waiting_room_is_bounded(run: Run, issuer: LocalIssuer) -> None:
+def test_waiters_are_bounded(run: Run, issuer: LocalIssuer) -> None:
     """Who comes when it is full is refused at once: a slow issuer cannot pile up callers."""
 
     async def scenario() -> None:

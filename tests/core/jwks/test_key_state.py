@@ -42,7 +42,7 @@ def _entry(name: str, fetched_at: float) -> Entry:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_was_asked_for_later_is_held(case: str) -> None:
+def test_later_request_wins(case: str) -> None:
     """Other keys are taken if they were asked for no earlier than those that are held, and else are left."""
     now, first, second, taken = CASES[case]
     clock = Clock(first)
@@ -54,7 +54,7 @@ def test_what_was_asked_for_later_is_held(case: str) -> None:
     assert state.held.jwk_set.holds("new") is taken
 
 
-def test_the_same_answer_twice_is_no_news() -> None:
+def test_same_response_twice_changes_nothing() -> None:
     """What a sibling took from the same answer leaves everything as it is."""
     state = KeyState("https://login.example/", JWKSOptions(), Clock(10.0), lambda: 0.0)
     state.accept(_entry("old", 10.0))

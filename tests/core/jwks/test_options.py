@@ -57,13 +57,13 @@ def test_the_defaults_are_those_that_are_documented() -> None:
     assert (options.max_body, options.start, options.metadata) == (65_536, StartMode.EAGER, MetadataKind.ANY)
 
 
-def test_words_stand_for_modes() -> None:
+def test_modes_may_be_given_as_strings() -> None:
     """So that a settings file can name them."""
     assert JWKSOptions(start="lazy").start is StartMode.LAZY  # type: ignore[arg-type]
     assert JWKSOptions(metadata="oauth").metadata is MetadataKind.OAUTH  # type: ignore[arg-type]
 
 
-def test_a_file_and_own_sources_exclude_each_other() -> None:
+def test_file_and_custom_sources_exclude_each_other() -> None:
     """Two answers to the same question are none."""
     with pytest.raises(ConfigurationError) as refused:
         JWKSOptions(jwks_file="/jwks.json", sources=(object(),))  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def test_without_stale_if_error_old_keys_are_not_used(run: Run, issuer: LocalIss
     run(scenario())
 
 
-def test_an_outage_does_not_remove_the_brake(run: Run, issuer: LocalIssuer) -> None:
+def test_rate_limit_holds_during_an_outage(run: Run, issuer: LocalIssuer) -> None:
     """The cooldown counts attempts: an issuer that is down is not asked for every request."""
     clock = FakeClock()
 
@@ -87,7 +87,7 @@ def test_an_unknown_kid_with_usable_keys_is_never_our_fault(run: Run, issuer: Lo
     run(scenario())
 
 
-def test_a_flood_in_an_outage_never_costs_a_good_caller_its_answer(run: Run, issuer: LocalIssuer) -> None:
+def test_flood_during_an_outage_refuses_no_good_caller(run: Run, issuer: LocalIssuer) -> None:
     """Whatever forged tokens do to the brake, at any moment: what is held is used to the end of the stale window."""
     clock = FakeClock()
 
@@ -124,7 +124,7 @@ def test_a_bad_set_never_replaces_a_good_one(run: Run, issuer: LocalIssuer) -> N
     run(scenario())
 
 
-def test_odd_keys_are_counted_with_their_reasons(run: Run, issuer: LocalIssuer) -> None:
+def test_rejected_keys_are_counted_by_reason(run: Run, issuer: LocalIssuer) -> None:
     """The good ones stay usable, and an operator sees what is wrong with the others."""
     document = issuer.keys.jwks()
     document["keys"] += [{"kty": "oct", "k": "AAAA"}, {"kty": "quantum"}, 5, {**document["keys"][0], "use": "enc"}]

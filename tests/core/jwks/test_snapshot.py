@@ -42,7 +42,7 @@ BAD_SNAPSHOTS = [b"", b"{", b"\xff", b"{}", b" " * 300_000]
 
 
 @pytest.mark.parametrize("content", BAD_SNAPSHOTS)
-def test_a_damaged_snapshot_is_as_good_as_none(content: bytes, run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+def test_damaged_snapshot_is_ignored(content: bytes, run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
     """A disk can hold anything."""
     trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path)
 
@@ -72,7 +72,7 @@ def test_a_snapshot_that_cannot_be_written_fails_nothing(run: Run, issuer: Local
     run(scenario())
 
 
-def test_a_planted_snapshot_is_refused_with_a_secret(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+def test_planted_snapshot_is_rejected_with_a_secret(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
     """Who can write the directory cannot plant a key."""
     trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path)
 

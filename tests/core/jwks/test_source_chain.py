@@ -16,8 +16,8 @@ from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.source import Loaded
-from bearward.jwks.source_chain import FirstUsable, description
+from bearward.jwks.source import Loaded, description
+from bearward.jwks.source_chain import FirstUsable
 from bearward.jwks.sources import JWKSURI, File, Static
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -50,7 +50,7 @@ FIRST = {
 
 
 @pytest.mark.parametrize("why", FIRST)
-def test_the_next_source_is_asked(why: str, run: Run, issuer: LocalIssuer) -> None:
+def test_next_source_is_tried_after_each_failure(why: str, run: Run, issuer: LocalIssuer) -> None:
     """Within the same attempt; and if all fail, the first one's trouble is told."""
     answer, failure = FIRST[why]
     document = json.dumps(issuer.keys.jwks()).encode()
@@ -92,7 +92,7 @@ def test_a_first_source_that_trickles_leaves_time_for_the_next(run: Run, issuer:
     run(scenario())
 
 
-def test_a_file_among_several_sources_is_watched(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_changed_file_among_several_sources_is_read_again(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """One that comes before the source that answered is taken as soon as it is there; one after it is not asked."""
     first, last = tmp_path / "first.json", tmp_path / "last.json"
     document = json.dumps(issuer.keys.jwks())
@@ -113,7 +113,7 @@ def test_a_file_among_several_sources_is_watched(run: Run, tmp_path: Path, issue
     run(scenario())
 
 
-def test_a_file_that_cannot_be_read_does_not_drive_the_next_source(
+def test_unreadable_file_does_not_cause_requests_to_the_next_source(
     run: Run, tmp_path: Path, issuer: LocalIssuer
 ) -> None:
     """It was looked at: there is no news in it until it changes, so the source after it is not asked at each look."""

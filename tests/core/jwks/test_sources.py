@@ -77,7 +77,7 @@ BAD_METADATA: list[tuple[str, Any, FetchFailure]] = [
 
 
 @pytest.mark.parametrize(("what", "members", "failure"), BAD_METADATA, ids=[case[0] for case in BAD_METADATA])
-def test_metadata_is_not_believed_blindly(
+def test_metadata_is_validated(
     what: str, members: dict[str, Any], failure: FetchFailure, run: Run, issuer: LocalIssuer
 ) -> None:
     """It must be this issuer's own, and lead where keys may come from."""
@@ -86,7 +86,7 @@ def test_metadata_is_not_believed_blindly(
 
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b'{"issuer": 1, "issuer": 2}', b"\xff"])
-def test_metadata_that_is_none(document: bytes, run: Run, issuer: LocalIssuer) -> None:
+def test_document_that_is_no_metadata(document: bytes, run: Run, issuer: LocalIssuer) -> None:
     """Whatever comes instead of it."""
     issuer.serve_discovery(document)
     assert run(outcome(policy(issuer, discover=True))) is FetchFailure.NOT_METADATA
@@ -158,7 +158,7 @@ def test_validators_go_with_the_next_request(run: Run, issuer: LocalIssuer) -> N
     assert ["if-modified-since" in headers for headers in seen] == [False, True, True]
 
 
-def test_a_304_that_says_no_lifetime_leaves_it_as_it_was(run: Run, issuer: LocalIssuer) -> None:
+def test_304_without_lifetime_keeps_the_lifetime(run: Run, issuer: LocalIssuer) -> None:
     """RFC 9111 section 3.2: header fields that the 304 does not repeat are those of the stored answer."""
     document = json.dumps(issuer.keys.jwks()).encode()
 
@@ -191,7 +191,7 @@ def test_validators_are_for_their_own_url() -> None:
     assert Validators("https://a.example/jwks").conditions("https://a.example/jwks") == {}
 
 
-def test_a_file_is_watched(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_changed_file_is_read_again(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """A set that is renamed into place is noticed without a request and without the clock; a bad one changes nothing."""
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps(issuer.keys.jwks()))
@@ -221,7 +221,7 @@ FILES = [(None, FetchFailure.FILE), (b" " * 70_000, FetchFailure.TOO_LARGE), (b"
 
 
 @pytest.mark.parametrize(("content", "error"), FILES)
-def test_a_file_that_is_no_use(content: bytes | None, error: FetchFailure, run: Run, tmp_path: Path) -> None:
+def test_unusable_file(content: bytes | None, error: FetchFailure, run: Run, tmp_path: Path) -> None:
     """Missing, huge, or no key set: keys are unavailable, and health says why."""
     path = tmp_path / "jwks.json"
     if content is not None:
@@ -260,7 +260,7 @@ def test_a_source_with_a_bug_is_a_failed_attempt(
     assert run(outcome(policy(issuer, sources=(source,)))) is error
 
 
-def test_configured_keys_are_there_before_any_loop() -> None:
+def test_static_keys_need_no_event_loop() -> None:
     """A static set answers at once, on any thread, and no miss leads to a fetch."""
     from bearward.jwks.store import JWKSStore, MissAction
 

@@ -42,7 +42,7 @@ def test_eager_start_does_not_wait_for_an_issuer_that_hangs(run: Run, issuer: Lo
     run(scenario())
 
 
-def test_an_issuer_that_comes_up_later_is_noticed_without_traffic(run: Run, issuer: LocalIssuer) -> None:
+def test_keys_are_fetched_in_the_background_once_the_issuer_is_up(run: Run, issuer: LocalIssuer) -> None:
     """While it is down, attempts go on in the background, and readiness follows."""
 
     async def scenario() -> None:
@@ -77,7 +77,7 @@ def test_required_start_fails_without_keys(run: Run, issuer: LocalIssuer) -> Non
     run(scenario())
 
 
-def test_lazy_start_asks_nobody_and_is_ready(run: Run, issuer: LocalIssuer) -> None:
+def test_lazy_start_fetches_nothing_and_is_ready(run: Run, issuer: LocalIssuer) -> None:
     """Who waits for readiness before sending the first token must not wait for ever."""
 
     async def scenario() -> None:
@@ -114,7 +114,7 @@ def test_a_store_starts_again_on_another_loop(run: Run, issuer: LocalIssuer) -> 
     run(life())
 
 
-def test_a_loop_that_was_closed_without_a_word_is_left_behind(run: Run, issuer: LocalIssuer) -> None:
+def test_loop_closed_without_aclose_is_replaced(run: Run, issuer: LocalIssuer) -> None:
     """A store that was never closed binds to the next loop that awaits it."""
     store, trusted = JWKSStore(clock=FakeClock()), policy(issuer)
     keys = store.keys_of(trusted)
@@ -124,7 +124,7 @@ def test_a_loop_that_was_closed_without_a_word_is_left_behind(run: Run, issuer: 
     run(store.aclose())
 
 
-def test_ending_while_a_fetch_is_under_way_leaves_nobody_waiting(run: Run, issuer: LocalIssuer) -> None:
+def test_closing_during_a_fetch_releases_all_waiters(run: Run, issuer: LocalIssuer) -> None:
     """Who waits is told that keys are unavailable; nothing of the fetch stays behind."""
 
     async def scenario() -> None:
@@ -157,7 +157,7 @@ def test_wrong_settings_are_refused_by_name(setting: str, arguments: dict[str, A
     assert refused.value.setting == setting
 
 
-def test_health_is_one_object_and_one_line(run: Run, issuer: LocalIssuer) -> None:
+def test_health_as_object_and_line(run: Run, issuer: LocalIssuer) -> None:
     """Everything an operator asks about, as JSON and as a line, and in the `repr`."""
     clock = FakeClock()
 

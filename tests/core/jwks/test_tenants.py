@@ -24,7 +24,7 @@ def tenant(number: int, origin: str = "https://login.example") -> TrustedIssuer:
     return TrustedIssuer(f"{origin}/{number}", audience="a")
 
 
-def test_tenants_are_bounded_and_explicit_issuers_stay(run: Run, issuer: LocalIssuer) -> None:
+def test_tenants_are_bounded_and_configured_issuers_stay(run: Run, issuer: LocalIssuer) -> None:
     """The longest unused tenant goes first; an explicit issuer never."""
 
     async def scenario() -> None:
@@ -39,7 +39,7 @@ def test_tenants_are_bounded_and_explicit_issuers_stay(run: Run, issuer: LocalIs
     run(scenario())
 
 
-def test_invented_tenants_cost_a_known_one_nothing(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_tenants_do_not_evict_known(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     """Neither its keys, nor readiness, nor a line of the health page or the log, nor many fetches at a time."""
 
     async def scenario() -> None:
@@ -66,7 +66,7 @@ def test_invented_tenants_cost_a_known_one_nothing(run: Run, caplog: pytest.LogC
     run(scenario())
 
 
-def test_the_longest_unused_of_the_proven_tenants_goes_first(run: Run, issuer: LocalIssuer) -> None:
+def test_least_recently_used_proven_tenant_is_evicted_first(run: Run, issuer: LocalIssuer) -> None:
     """With keys or without: the number of tenants is bounded."""
 
     async def scenario() -> None:
@@ -112,7 +112,7 @@ def test_many_tenants_leave_memory_where_it_was(run: Run) -> None:
     run(scenario())
 
 
-def test_one_issuer_never_costs_another(run: Run, issuer: LocalIssuer) -> None:
+def test_issuers_have_separate_rate_limits(run: Run, issuer: LocalIssuer) -> None:
     """Each has its own brake and back-off."""
 
     async def scenario() -> None:

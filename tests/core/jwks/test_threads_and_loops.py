@@ -80,7 +80,7 @@ def test_another_loop_may_await_the_keys(run: Run, issuer: LocalIssuer) -> None:
     run(scenario())
 
 
-def test_changes_are_told_on_the_loop_once_each(run: Run, issuer: LocalIssuer) -> None:
+def test_each_change_calls_the_listener_once_on_the_loop(run: Run, issuer: LocalIssuer) -> None:
     """A first set is no change, the same set is none, and a listener that fails breaks nothing."""
     told: list[int] = []
 
@@ -104,7 +104,7 @@ def test_changes_are_told_on_the_loop_once_each(run: Run, issuer: LocalIssuer) -
     assert told == [2]
 
 
-def test_a_wall_clock_that_is_set_back_blocks_no_refresh(run: Run, issuer: LocalIssuer) -> None:
+def test_wall_clock_set_back_blocks_no_refresh(run: Run, issuer: LocalIssuer) -> None:
     """Ages are measured by the monotonic clock; an answer that came later is newer, whatever the wall clock says."""
 
     class SetBack(FakeClock):

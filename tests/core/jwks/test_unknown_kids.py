@@ -22,7 +22,7 @@ def test_a_shorter_time_does_not_replace_a_longer_one() -> None:
     assert unknown.holds("a", 99.0)
 
 
-def test_one_that_comes_again_is_remembered_for_longer() -> None:
+def test_repeated_unknown_kid_is_remembered_for_longer() -> None:
     """For one cooldown at first, since it may be published a moment later; in the end for `unknown_kid_ttl`."""
     unknown, now, spans = UnknownKids(10), 0.0, []
     for _ in range(5):
@@ -45,7 +45,7 @@ def test_no_kid_is_a_name_of_its_own() -> None:
     assert not unknown.holds("", 0.0)
 
 
-def test_the_oldest_goes_first() -> None:
+def test_oldest_is_dropped_first() -> None:
     """A million names leave as many as are allowed."""
     unknown = UnknownKids(1000)
     for number in range(1_000_000):
@@ -64,7 +64,7 @@ def test_a_new_set_clears_it() -> None:
     assert not unknown.holds("a", 0.0)
 
 
-def test_a_name_that_is_no_text_is_remembered_like_any_other() -> None:
+def test_kid_with_lone_surrogates_is_remembered() -> None:
     """JSON can smuggle lone surrogates into a string."""
     unknown = UnknownKids(10)
     unknown.remember_until("\ud800", 100.0)

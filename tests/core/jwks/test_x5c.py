@@ -70,7 +70,7 @@ def test_a_certificate_that_expires_ends_its_key_at_the_next_refresh(run: Run, i
     run(scenario())
 
 
-def test_what_is_shared_is_judged_by_the_reader(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_shared_set_is_validated_by_its_reader(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """A set without certificates in the cache is refused, even without a secret."""
     bare = TrustedIssuer(
         issuer.url, audience="a", jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)

@@ -316,7 +316,7 @@ def test_entries_that_the_store_lost_are_put_back(valkey: Valkey, run: Run) -> N
             place = f"{LOG}:{one._log._id}:2"
             (text,) = await hand.get([place])
             assert text is not None
-            await hand.release(place, text)
+            await hand.release_lease(place, text)
             late = shared(valkey)
             async with started(late):
                 await eventually(lambda: len(late) == 5, "what was behind the gap, and in it")
