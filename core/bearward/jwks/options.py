@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bearward.errors import ConfigurationError
+from bearward.frozen import FrozenDict
 from bearward.jose.certificates import Authorities
 
 if TYPE_CHECKING:
@@ -153,6 +154,10 @@ class JWKSOptions:
         if self.proxy is not None and not _is_proxy(self.proxy):
             raise ConfigurationError("proxy", "must be an http:// or https:// URL")
 
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """By what was given: what was read from it is read again where the options are sent to."""
+        return partial(type(self), **{item.name: getattr(self, item.name) for item in fields(self) if item.init}), ()
+
 
 _SECONDS = {
     "max_age": (0.1, _YEAR),
@@ -210,7 +215,7 @@ def _headers(value: object) -> Mapping[str, str]:
             raise ConfigurationError("headers", "must map header names to values of printable ASCII")
         if name.lower() in _FORBIDDEN_HEADERS:
             raise ConfigurationError("headers", f"must not set {name.lower()}")
-    return MappingProxyType(dict(value))
+    return FrozenDict(value)
 
 
 def _is_header(name: object, value: object) -> bool:
