@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bearward.errors import ConfigurationError
-from bearward.frozen import FrozenDict
+from bearward.frozen import FrozenMapping
 from bearward.jose.certificates import Authorities
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _headers(value: object) -> Mapping[str, str]:
             raise ConfigurationError("headers", "must map header names to values of printable ASCII")
         if name.lower() in _FORBIDDEN_HEADERS:
             raise ConfigurationError("headers", f"must not set {name.lower()}")
-    return FrozenDict(value)
+    return FrozenMapping(value)
 
 
 def _is_header(name: object, value: object) -> bool:
