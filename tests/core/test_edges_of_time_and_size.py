@@ -11,7 +11,7 @@ import pytest
 
 from bearward import AuthError, JWKSOptions, Refusal, TrustedIssuer
 from bearward.jose import base64url
-from bearward.jose.compact import MAX_TOKEN, take_apart
+from bearward.jose.compact import MAX_TOKEN, parse_compact
 from bearward.jwks.freshness import Record, next_attempt, usable_until
 
 OPTIONS = JWKSOptions(max_age=100, stale_if_error=300, cooldown=10)
@@ -35,7 +35,7 @@ def test_encoding_takes_nothing_but_padding_away(text: bytes) -> None:
 def test_a_token_may_have_16_kib(length: int, refusal: Refusal) -> None:
     """The longest is looked at, and is malformed for another reason."""
     with pytest.raises(AuthError) as refused:
-        take_apart("a" * length)
+        parse_compact("a" * length)
     assert refused.value.refusal is refusal
 
 
@@ -43,10 +43,10 @@ def test_a_token_may_have_16_kib(length: int, refusal: Refusal) -> None:
 def test_only_three_segments_are_a_token(dots: int) -> None:
     """Whatever the number of dots; five segments are those of a JWE."""
     with pytest.raises(AuthError) as refused:
-        take_apart("e30" + ".e30" * dots)
+        parse_compact("e30" + ".e30" * dots)
     assert refused.value.refusal is Refusal.TOKEN_MALFORMED
     with pytest.raises(AuthError) as encrypted:
-        take_apart("e30" + ".e30" * 4)
+        parse_compact("e30" + ".e30" * 4)
     assert encrypted.value.refusal is Refusal.TOKEN_ENCRYPTED
 
 
