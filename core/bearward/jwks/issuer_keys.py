@@ -87,6 +87,10 @@ class IssuerKeys:
         """What to do about a `kid` that is not in the set of `generation`. Decides, changes nothing."""
         return self._state.judge_miss(kid, generation, flying=self._flight is not None, full=self._waiting.full)
 
+    def retry_after(self) -> float:
+        """Seconds that a caller should wait who could not be served."""
+        return self._state.retry_after()
+
     def health(self) -> IssuerHealth:
         """How it stands."""
         return self._state.health(flying=self._flight is not None, cache=self._refresher.fleet_state())
