@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from bearward.errors import BearwardError
+
 __all__ = ["FetchError", "FetchFailure"]
 
 
@@ -31,7 +33,7 @@ class FetchFailure(Enum):
     INTERNAL = "internal error"
 
 
-class FetchError(Exception):
+class FetchError(BearwardError):
     """An attempt to fetch a document failed; carries its class and, for an HTTP answer, the status."""
 
     def __init__(self, failure: FetchFailure, status: int | None = None) -> None:
