@@ -13,14 +13,14 @@ from typing import Any
 from bearward.errors import AuthError, Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["check_content", "check_times", "issuer_of", "says_what_is_asked", "valid_between"]
+__all__ = ["check_claims", "check_times", "claims_pass", "issuer_claim", "validity_window"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
-_FARTHEST = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
-_LATE = 1 << 53  # seconds: an integer below is a float without loss, and needs no further look
+_MAX_NUMERIC_DATE = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
+_MAX_EXACT_FLOAT = 1 << 53  # seconds: an integer below is a float without loss, and needs no further look
 
 
-def issuer_of(claims: Mapping[str, Any]) -> str:
+def issuer_claim(claims: Mapping[str, Any]) -> str:
     """The `iss` claim, still unverified; raise `AuthError` where it is missing or no string."""
     issuer = claims.get("iss")
     if type(issuer) is not str:
@@ -34,23 +34,28 @@ def check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) ->
 
     Refusals: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_ISSUED_IN_FUTURE, TOKEN_TOO_OLD, CLAIM_MALFORMED.
 
-    May be asked before a signature is verified: most tokens that come to be refused have expired, the answer tells a
-    stranger no more than the time of day, and it is a fifth of the price.
+    May be checked before the signature: most tokens that are refused have expired, the refusal reveals no more than the
+    time of day, and it costs a fifth of verifying.
     """
     leeway = policy.leeway
-    # What is usual and good is passed at a glance; the rules below judge the rest, and would have passed it too.
+    # The usual good token passes here; the rules below judge the rest, and would have passed it too.
     expires = claims.get("exp")
-    if type(expires) is not int or not 0 < expires < _LATE or now >= expires + leeway:
+    if type(expires) is not int or not 0 < expires < _MAX_EXACT_FLOAT or now >= expires + leeway:
         _check_expiry(claims, leeway, now)
     if "nbf" in claims and now < _date(claims, "nbf") - leeway:
         raise AuthError(Refusal.TOKEN_NOT_YET_VALID)
     issued = claims.get("iat")
-    if type(issued) is not int or not 0 < issued < _LATE or now < issued - leeway or policy.max_token_age is not None:
-        _check_issue(claims, policy, now)
+    if (
+        type(issued) is not int
+        or not 0 < issued < _MAX_EXACT_FLOAT
+        or now < issued - leeway
+        or policy.max_token_age is not None
+    ):
+        _check_issued_at(claims, policy, now)
 
 
-def check_content(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> None:
-    """Raise `AuthError` unless the claims are there, are meant for us and say what `policy` asks for.
+def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> None:
+    """Raise `AuthError` unless the claims are complete, are meant for this audience and say what `policy` asks for.
 
     Refusals: AUDIENCE_MISMATCH, CLAIM_MISSING, CLAIM_MALFORMED, CLAIM_MISMATCH, TOKEN_SENDER_CONSTRAINED.
     """
@@ -60,18 +65,18 @@ def check_content(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bou
     audience = claims.get("aud")
     if type(audience) is not str or audience not in policy.audience:
         _check_audience(claims, policy)
-    if type(claims.get("sub", "")) is not str:
-        raise AuthError(Refusal.CLAIM_MALFORMED, claim="sub")
-    if type(claims.get("jti", "")) is not str:
-        raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti")
-    if "cnf" in claims and not allow_bound:  # RFC 7800: whoever presents it must prove a key
+    if type(claims.get("sub", "")) is not str or type(claims.get("jti", "")) is not str:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti" if type(claims.get("sub", "")) is str else "sub")
+    if "cnf" in claims and not allow_bound:  # RFC 7800: the presenter must prove possession of a key
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    if policy.client_ids or policy.expected_claims:
-        _check_profile(claims, policy)
+    if policy.client_ids:
+        _check_client(claims, policy)
+    if policy.expected_claims:
+        _check_expected(claims, policy)
 
 
-def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
-    """From when and until when valid claims stay so, leeway included, in seconds since the epoch."""
+def validity_window(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
+    """From when until when the claims are within their times, leeway included, in seconds since the epoch."""
     leeway, issued = policy.leeway, claims.get("iat", 0)
     ends = claims.get("exp", math.inf)
     if policy.max_token_age is not None:
@@ -79,10 +84,10 @@ def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[flo
     return max(claims.get("nbf", 0), issued) - leeway, ends + leeway
 
 
-def says_what_is_asked(claims: Mapping[str, Any], policy: TrustedIssuer) -> bool:
-    """Whether the content would pass if only the signature were good."""
+def claims_pass(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> bool:
+    """Whether the claims would pass if only the signature were good."""
     try:
-        check_content(claims, policy, allow_bound=True)
+        check_claims(claims, policy, allow_bound=allow_bound)
     except AuthError:
         return False
     return True
@@ -93,7 +98,7 @@ def _check_expiry(claims: Mapping[str, Any], leeway: float, now: float) -> None:
         raise AuthError(Refusal.TOKEN_EXPIRED)
 
 
-def _check_issue(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
+def _check_issued_at(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
     if "iat" not in claims:
         return
     issued = _date(claims, "iat")
@@ -105,7 +110,7 @@ def _check_issue(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -
 
 def _date(claims: Mapping[str, Any], name: str) -> int | float:
     date: int | float = claims[name]
-    if type(date) not in _NUMERIC or not -_FARTHEST < date < _FARTHEST:
+    if type(date) not in _NUMERIC or not -_MAX_NUMERIC_DATE < date < _MAX_NUMERIC_DATE:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim=name)
     return date
 
@@ -125,13 +130,6 @@ def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
     if not policy.unsafe_any_audience and not any(name in policy.audience for name in audience):
         raise AuthError(Refusal.AUDIENCE_MISMATCH)
-
-
-def _check_profile(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
-    if policy.client_ids:
-        _check_client(claims, policy)
-    if policy.expected_claims:
-        _check_expected(claims, policy)
 
 
 def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:

@@ -7,30 +7,32 @@ only where an answer needs keys that are not held.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from bearward.claims import check_content, check_times, issuer_of, says_what_is_asked, valid_between
+from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
-from bearward.jose.compact import UnverifiedToken, take_apart
+from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.principal import Principal
+from bearward.revocation.entry import Revocation
 from bearward.revocation.local import Revocations
-from bearward.token_cache import CacheEntry, TokenCache, cost_of, digest_of
+from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 from bearward.trusted_issuer import TrustedIssuer
-from bearward.verification import check_header, find_signing_key, newer_keys_could_help
+from bearward.verification import KeyNotHeldError, verify_token
 from bearward.watches import Watch, Watches
 
-__all__ = ["Verifier"]
+__all__ = ["Verifier", "verify_function"]
 
 _MEBIBYTE = 1024 * 1024
-_ATTEMPTS = 3
-"""Keys may rotate again while we fetch; more often than this within one request is no longer our caller's patience."""
+_MAX_FETCHES = 3
+"""Keys may rotate again while they are fetched; one request waits for no more than so many."""
 
 
 class Verifier:
@@ -73,8 +75,10 @@ class Verifier:
         if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
-        self.revocations: Revocations = revocations or Revocations(clock=self._clock)
-        self._stop_listening = self.revocations.on_change(self._watches.look)
+        self.revocations: Revocations = Revocations(clock=self._clock) if revocations is None else revocations
+        # Revocations may be shared, and outlive this verifier: they must not keep it.
+        stop_listening = self.revocations.on_change(_weak_listener(self._watches))
+        weakref.finalize(self, stop_listening).atexit = False
         self._started: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -110,19 +114,37 @@ class Verifier:
     ) -> None:
         await self.aclose()
 
-    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
-    def verify_now(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
+    def verify_now(self, token: str, *, unsafe_allow_bound: bool = False) -> Principal:
         """The principal of `token`, from the keys that are held; any thread may call.
 
-        Raises `AuthError`, or `KeysNeededError` where the answer needs a fetch: await `verify` then. With `allow_bound` a
-        token that is bound to a certificate passes, and the caller must call `confirmation.check_certificate`.
+        With `unsafe_allow_bound` a token that is bound to a key (`cnf`, RFC 7800) passes, and the caller must prove the
+        binding: `bearward.adapters.check_certificate`.
+
+        Raises:
+            AuthError: the token is refused.
+            KeysNeededError: the answer needs a fetch: await `verify` then.
         """
+        return self._verify_now(token, unsafe_allow_bound)
+
+    async def verify(self, token: str, *, unsafe_allow_bound: bool = False) -> Principal:
+        """The principal of `token`; awaits only where keys must be fetched. As `verify_now` but for that.
+
+        Raises:
+            AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it cannot be had.
+        """
+        try:
+            return self._verify_now(token, unsafe_allow_bound)
+        except KeysNeededError as needed:
+            return await self._verify_by_fetching(token, needed, unsafe_allow_bound)
+
+    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
+    def _verify_now(self, token: str, allow_bound: bool) -> Principal:  # noqa: FBT001
         cache = self._cache
         # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
             return self._verify(token, None, allow_bound)
         try:
-            digest = digest_of(token)
+            digest = token_digest(token)
         except UnicodeEncodeError:
             raise AuthError(Refusal.TOKEN_MALFORMED) from None
         entry = cache.get(digest)
@@ -130,8 +152,8 @@ class Verifier:
             if entry.current() is entry.held and entry.revision == self.revocations.revision:
                 if entry.not_before <= self.now() < entry.not_after:
                     return entry.principal
-            elif self._same_keys(cache, digest, entry):
-                return self.verify_now(token, allow_bound)
+            elif self._carry_over_entry(cache, digest, entry):
+                return self._verify_now(token, allow_bound)
             cache.drop(digest)
         return self._verify(token, digest, allow_bound)
 
@@ -144,7 +166,7 @@ class Verifier:
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
-        entry = self._cache.get(digest_of(token))
+        entry = self._cache.get(token_digest(token))
         return None if entry is None or entry.bound else entry
 
     def is_still_valid(self, entry: CacheEntry) -> bool:
@@ -155,18 +177,11 @@ class Verifier:
             and entry.not_before <= self.now() < entry.not_after
         )
 
-    async def verify(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
-        """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
-        try:
-            return self.verify_now(token, allow_bound)
-        except KeysNeededError as needed:
-            return await self._verify_by_fetching(token, needed, allow_bound=allow_bound)
-
-    async def _verify_by_fetching(self, token: str, needed: KeysNeededError, *, allow_bound: bool) -> Principal:
-        for _ in range(_ATTEMPTS):
-            await self._fetch_for(token, needed.generation)
+    async def _verify_by_fetching(self, token: str, needed: KeysNeededError, allow_bound: bool) -> Principal:  # noqa: FBT001
+        for _ in range(_MAX_FETCHES):
+            await self._fetch_keys_for(token, needed.generation)
             try:
-                return self.verify_now(token, allow_bound)
+                return self._verify_now(token, allow_bound)
             except KeysNeededError as again:
                 needed = again
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
@@ -186,7 +201,7 @@ class Verifier:
     def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
         policy, _ = self._issuers.last_known(principal.issuer)
-        return valid_between(principal.claims, policy)[1] + leeway - self.now()
+        return validity_window(principal.claims, policy)[1] + leeway - self.now()
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
@@ -208,60 +223,78 @@ class Verifier:
         )
 
     def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
-        unverified = take_apart(token)
-        claims = unverified.claims
-        policy, keys = self._issuers.known(issuer_of(claims))
-        check_header(unverified, policy)
-        check_times(claims, policy, self.now())
+        unverified = parse_compact(token)
+        policy, keys = self._issuers.known(issuer_claim(unverified.claims))
         held = keys.current()
-        if held is None:
-            check_content(claims, policy, allow_bound=allow_bound)
-            raise KeysNeededError
-        key = find_signing_key(unverified, held.jwk_set)
-        if isinstance(key, Refusal):
-            # A token that no key could make good is not worth a fetch.
-            if self._newer_keys_could_help(unverified, keys, held) and says_what_is_asked(claims, policy):
-                raise KeysNeededError(held.generation)
-            raise AuthError(key)
-        check_content(claims, policy, allow_bound=allow_bound)
-        principal = Principal.from_verified_claims(claims, key.thumbprint)
+        jwk_set = None if held is None else held.jwk_set
+        try:
+            principal = verify_token(unverified, policy, jwk_set, self.now(), allow_bound=allow_bound)
+        except AuthError as refused:
+            raise _refusal_or_fetch(refused, unverified, keys, held) from None
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
-        if digest is not None and self._cache is not None:
-            begins, ends = valid_between(claims, policy)
-            bound, cost = "cnf" in claims, cost_of(unverified.payload)
+        if digest is not None and self._cache is not None and held is not None:
+            begins, ends = validity_window(unverified.claims, policy)
+            bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
             self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, begins, ends, bound, cost))
         return principal
 
     @staticmethod
-    def _same_keys(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
+    def _carry_over_entry(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
         """Whether a refresh brought the very set that the entry was verified with; the entry then goes on."""
         held = entry.current()
         if held is None or held is entry.held or held.jwk_set.thumbprint != entry.held.jwk_set.thumbprint:
             return False
-        cache.put(digest, entry.under(held))
+        cache.put(digest, entry.with_keys(held))
         return True
 
-    @staticmethod
-    def _newer_keys_could_help(token: UnverifiedToken, keys: IssuerKeys, held: HeldKeys) -> bool:
-        """Whether the token may be of a newer key, and the store would look for one now."""
-        if not newer_keys_could_help(token, held.jwk_set):
-            return False
-        return keys.decide_on_miss(token.header.kid, held.generation) is not MissAction.UNKNOWN
-
-    async def _fetch_for(self, token: str, generation: int | None) -> None:
+    async def _fetch_keys_for(self, token: str, generation: int | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
 
         Who looked in a key set says in which: of many that missed in the same one, one fetches.
         """
         if self._started is None or self._started.is_closed():
             await self.start()
-        unverified = take_apart(token)
-        _, keys = await self._issuers.find(issuer_of(unverified.claims))
+        unverified = parse_compact(token)
+        _, keys = await self._issuers.find(issuer_claim(unverified.claims))
         if generation is None:
             await keys.get()
         else:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 
     def __repr__(self) -> str:
-        return f"<Verifier of {self._issuers!r}, {'started' if self._started else 'not started'}>"
+        cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
+        state = "started" if self._started else "not started"
+        return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
+
+
+def _weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:
+    """Has `watches` look for as long as somebody else holds them."""
+    held = weakref.ref(watches)
+
+    def look_at(changed: tuple[Revocation, ...] | None) -> None:
+        living = held()
+        if living is not None:
+            living.look_at(changed)
+
+    return look_at
+
+
+def _refusal_or_fetch(
+    refused: AuthError, token: UnverifiedToken, keys: IssuerKeys, held: HeldKeys | None
+) -> AuthError | KeysNeededError:
+    """The refusal of a token, or `KeysNeededError` where newer keys could help and the store would look for them now."""
+    if held is None:
+        if isinstance(refused, KeyNotHeldError):
+            return KeysNeededError()
+        if refused.refusal is Refusal.KEYS_UNAVAILABLE:  # as if it had been worth a fetch that failed
+            return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
+    elif isinstance(refused, KeyNotHeldError):
+        kid, generation = token.header.kid, held.generation
+        return refused if keys.decide_on_miss(kid, generation) is MissAction.UNKNOWN else KeysNeededError(generation)
+    return refused
+
+
+def verify_function(verifier: Verifier) -> Callable[[str, bool], Principal]:
+    """`verifier.verify_now` with `unsafe_allow_bound` positional, for the hot path of an adapter: ask for it once."""
+    return verifier._verify_now  # noqa: SLF001

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bearward.principal import Principal
+from bearward.principal import Principal, same_caller
+from tests.core.tokens import ISSUER
 
 CLAIMS: dict[str, Any] = {
     "iss": "https://login.example",
@@ -31,7 +32,7 @@ MAKERS = pytest.mark.parametrize("how", ["public", "verified"])
 
 
 @MAKERS
-def test_what_it_tells(how: str) -> None:
+def test_properties_are_read_from_claims(how: str) -> None:
     """RFC 7519 section 4.1 and RFC 9068 section 2.2, by name."""
     who = _made(how, CLAIMS)
     assert (who.issuer, who.subject, who.audience, who.token_id) == ("https://login.example", "ada", ("a", "b"), "7")
@@ -42,7 +43,7 @@ def test_what_it_tells(how: str) -> None:
 
 
 @MAKERS
-def test_what_is_absent(how: str) -> None:
+def test_absent_claims_are_none_or_empty(how: str) -> None:
     """Nothing but `iss` is sure to be there."""
     who = _made(how, {"iss": "https://login.example"})
     assert (who.subject, who.audience, who.client_id, who.token_id) == (None, (), None, None)
@@ -91,7 +92,7 @@ def test_a_single_audience_is_a_tuple_too() -> None:
 
 
 @MAKERS
-def test_nothing_of_it_can_be_changed(how: str) -> None:
+def test_a_principal_is_deeply_immutable(how: str) -> None:
     """Not its attributes, not its claims, not what is deep inside them; and not through what it was made from."""
     who = _made(how, CLAIMS)
     for change in ("issuer", "claims", "_key", "_claims", "new"):
@@ -112,7 +113,7 @@ def test_nothing_of_it_can_be_changed(how: str) -> None:
     assert who.to_dict() == CLAIMS
 
 
-def test_it_keeps_no_hold_of_what_it_was_made_from() -> None:
+def test_the_constructor_copies_its_claims() -> None:
     """The public constructor takes a copy."""
     claims = copy.deepcopy(CLAIMS)
     who = Principal(claims, key_thumbprint="k1")
@@ -134,15 +135,55 @@ def test_equality() -> None:
 
 
 @MAKERS
-def test_it_shows_names_only(how: str) -> None:
+def test_repr_names_claims_without_values(how: str) -> None:
     """A claim's value is nobody's business in a log."""
     text = repr(_made(how, CLAIMS))
     assert text == "<Principal of https://login.example: claims act, aud, exp, iat, iss, jti, scope, sub>"
 
 
 @MAKERS
-def test_it_is_not_pickled(how: str) -> None:
-    """A pickle is no proof that anything was verified."""
-    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="not pickled"):
-            copied(_made(how, CLAIMS))
+def test_it_can_be_pickled_and_copied(how: str) -> None:
+    """For a worker that trusts whoever sent it; a copy of what cannot change is the thing itself."""
+    who = _made(how, CLAIMS)
+    again = pickle.loads(pickle.dumps(who))
+    assert again == who
+    assert again.key_thumbprint == "k1"
+    assert isinstance(again.claims["aud"], tuple)
+    assert copy.copy(who) is copy.deepcopy(who) is who
+
+
+SAME: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "the same": ({"sub": "ada"}, {"sub": "ada"}, True),
+    "the same client": ({"sub": "ada", "client_id": "c"}, {"sub": "ada", "client_id": "c", "scope": "a"}, True),
+    "the same azp": ({"sub": "ada", "azp": "c"}, {"sub": "ada", "azp": "c", "jti": "2"}, True),
+    "another subject": ({"sub": "ada"}, {"sub": "eve"}, False),
+    "another issuer": ({"sub": "ada"}, {"sub": "ada", "iss": "j"}, False),
+    "another client": ({"sub": "ada", "client_id": "c"}, {"sub": "ada", "client_id": "d"}, False),
+    "another azp": ({"sub": "ada", "azp": "c"}, {"sub": "ada", "azp": "d"}, False),
+    "another azp beside one client": (
+        {"sub": "ada", "client_id": "c", "azp": "c"},
+        {"sub": "ada", "client_id": "c", "azp": "d"},
+        False,
+    ),
+    "a client and none": ({"sub": "ada", "client_id": "c"}, {"sub": "ada"}, False),
+    "no subject": ({}, {}, False),
+    "no subject, the same client": ({"client_id": "c"}, {"client_id": "c"}, False),
+    "an empty subject": ({"sub": ""}, {"sub": ""}, False),
+    "a null subject": ({"sub": None}, {"sub": None}, False),
+    "a malformed client": ({"sub": "ada", "client_id": True}, {"sub": "ada", "client_id": 1}, False),
+}
+
+
+@MAKERS
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_caller(name: str, how: str) -> None:
+    """Issuer, subject and client agree; an absent or empty subject is nobody's. It does not matter which came first."""
+    one, other, same = SAME[name]
+    before, after = (_made(how, {"iss": "i", **claims}) for claims in (one, other))
+    assert same_caller(before, after) is same_caller(after, before) is same
+
+
+def test_a_principal_shows_odd_names_of_claims_quoted() -> None:
+    """Whoever names claims writes no lines of our log."""
+    principal = Principal.from_verified_claims({"iss": ISSUER, "a\nb": 1, "plain": 2}, "k")
+    assert repr(principal) == f"<Principal of {ISSUER}: claims 'a\\nb', iss, plain>"

@@ -45,7 +45,7 @@ def refusal_of(verifier: Verifier, token: str) -> Refusal:
     return refused.value.refusal
 
 
-def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, run: Run) -> None:
+def test_verify_now_needs_no_event_loop_once_keys_are_held(issuer: LocalIssuer, run: Run) -> None:
     """`verify_now` needs no event loop once keys are held."""
 
     async def started() -> Verifier:
@@ -58,7 +58,7 @@ def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, 
     assert verifier.verify_now(issuer.mint(sub="ada")).subject == "ada"
 
 
-def test_a_verifier_without_keys_says_that_they_are_needed(issuer: LocalIssuer, run: Run) -> None:
+def test_verify_now_without_keys_raises_keys_needed(issuer: LocalIssuer, run: Run) -> None:
     """Before the first fetch a token that could be good is answered by `KeysNeededError`, and `verify` fetches once."""
 
     async def use() -> None:
@@ -78,23 +78,67 @@ def test_a_verifier_without_keys_says_that_they_are_needed(issuer: LocalIssuer, 
     ("change", "refusal"),
     [
         ({"lifetime": -1.0}, Refusal.TOKEN_EXPIRED),
-        ({"aud": "https://other.example"}, Refusal.AUDIENCE_MISMATCH),
-        ({"without": ("exp",)}, Refusal.CLAIM_MISSING),
+        ({"aud": "https://other.example"}, Refusal.KEYS_UNAVAILABLE),
+        ({"without": ("exp",)}, Refusal.KEYS_UNAVAILABLE),
         ({"iss": "https://stranger.example"}, Refusal.ISSUER_UNTRUSTED),
         ({"headers": {"typ": "logout+jwt"}}, Refusal.TOKEN_TYPE_NOT_ALLOWED),
         ({"alg": "none"}, Refusal.ALGORITHM_NOT_ALLOWED),
     ],
 )
-def test_no_key_is_fetched_for_a_token_that_no_key_could_make_good(
-    issuer: LocalIssuer, change: dict[str, object], refusal: Refusal
+def test_keys_are_fetched_only_if_claims_pass(
+    issuer: LocalIssuer, run: Run, change: dict[str, object], refusal: Refusal
 ) -> None:
-    """A token that is refused whatever its key is causes no request."""
-    verifier = Verifier(trusting(issuer))
-    assert refusal_of(verifier, issuer.mint(**change)) is refusal  # type: ignore[arg-type]
+    """A token that no key could make good causes no request, while no keys are held and later."""
+
+    async def use() -> tuple[Refusal, float | None]:
+        verifier = Verifier(trusting(issuer))
+        with pytest.raises(AuthError) as refused:
+            await verifier.verify(issuer.mint(**change))  # type: ignore[arg-type]
+        await verifier.aclose()
+        return refused.value.refusal, refused.value.retry_after
+
+    assert run(use()) == (refusal, 1.0 if refusal is Refusal.KEYS_UNAVAILABLE else None)
     assert issuer.requests() == 0
 
 
-def test_keys_that_cannot_be_had_are_our_fault(issuer: LocalIssuer, run: Run) -> None:
+@pytest.mark.parametrize("change", [{"aud": "https://other.example"}, {"lifetime": -1.0}])
+def test_an_unknown_kid_is_looked_for_only_if_claims_pass(
+    issuer: LocalIssuer, run: Run, change: dict[str, object]
+) -> None:
+    """A token for another audience, or one that has expired, causes no refresh, whatever key it names."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=0.0)) as verifier:
+            await verifier.verify(issuer.mint())
+            asked = issuer.requests("/jwks")
+            with pytest.raises(AuthError):
+                await verifier.verify(issuer.mint(kid="unknown", **change))  # type: ignore[arg-type]
+            assert issuer.requests("/jwks") == asked
+            with pytest.raises(AuthError):
+                await verifier.verify(issuer.mint(kid="unknown"))
+            assert issuer.requests("/jwks") == asked + 1
+
+    run(use())
+
+
+def test_while_the_issuer_is_down_forged_tokens_are_refused_alike(issuer: LocalIssuer, run: Run) -> None:
+    """Nothing of a refusal, not even when to try again, says whether audience and claims were right."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=3600.0)) as verifier:
+            refusals = []
+            for change in ({}, {"aud": "https://other.example"}, {"without": ("exp",)}):
+                with pytest.raises(AuthError) as refused:
+                    await verifier.verify(issuer.mint(**change))
+                refusals.append((refused.value.refusal, round(refused.value.retry_after or 0.0)))
+            assert refusals[0][0] is Refusal.KEYS_UNAVAILABLE
+            assert len(set(refusals)) == 1
+
+    issuer.down()
+    run(use())
+
+
+def test_an_issuer_that_is_down_gives_keys_unavailable(issuer: LocalIssuer, run: Run) -> None:
     """With no keys held and the issuer down, a good token is answered by KEYS_UNAVAILABLE and when to try again."""
 
     async def use() -> AuthError:
@@ -112,7 +156,7 @@ def test_keys_that_cannot_be_had_are_our_fault(issuer: LocalIssuer, run: Run) ->
     assert refused.retry_after > 0
 
 
-def test_a_key_that_was_rotated_in_is_found_and_one_that_was_withdrawn_is_not(issuer: LocalIssuer, run: Run) -> None:
+def test_rotated_keys_are_found_and_withdrawn_ones_refused(issuer: LocalIssuer, run: Run) -> None:
     """An unknown `kid` causes one refresh; a token of a withdrawn key is refused even if it was verified before."""
 
     async def use() -> None:
@@ -176,7 +220,7 @@ def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
     verifier.verify_now(other)
 
 
-def test_what_is_recalled_of_a_token_ends_with_it() -> None:
+def test_a_cached_entry_ends_with_its_token() -> None:
     """A recalled token is good until it expires or is revoked, and a bound one is not recalled at all."""
     clock = FakeClock(1_000_000.0)
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
@@ -185,7 +229,7 @@ def test_what_is_recalled_of_a_token_ends_with_it() -> None:
     assert verifier.cached_entry(token) is None
     for seen in (token, other):
         verifier.verify_now(seen)
-    verifier.verify_now(bound, allow_bound=True)
+    verifier.verify_now(bound, unsafe_allow_bound=True)
     assert verifier.cached_entry(bound) is None
     short, long = verifier.cached_entry(token), verifier.cached_entry(other)
     assert short is not None
@@ -232,7 +276,7 @@ def test_a_token_bound_to_a_key_is_no_bearer_token() -> None:
     verifier = Verifier(_static(issuer))
     token = issuer.mint(cnf={"x5t#S256": "A" * 43})
     assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
-    verifier.verify_now(token, allow_bound=True)
+    verifier.verify_now(token, unsafe_allow_bound=True)
     assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
 
 

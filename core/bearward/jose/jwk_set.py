@@ -1,6 +1,6 @@
 """A JWK Set (RFC 7517 section 5): parsed once, immutable, and asked which keys could have signed a token.
 
-Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is set aside and counted with
+Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is rejected and counted with
 its reason; a document that is no set, or has no usable key at all, is refused, so that it never replaces a good one.
 """
 
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 
+from bearward.errors import BearwardError
 from bearward.jose import base64url
 from bearward.jose.certificates import Authorities
 from bearward.jose.jwk import KeyRejection, RejectedKeyError, VerificationKey, read_key
@@ -21,7 +22,7 @@ _MAX_KEYS = 256
 _MAX_CANDIDATES = 8
 
 
-class JWKSetError(ValueError):
+class JWKSetError(BearwardError, ValueError):
     """A document that is no usable JWK Set; the message is a constant."""
 
 
@@ -43,7 +44,7 @@ class JWKSet:
     """Of the whole set: the same keys in another order have the same one."""
 
     def __init__(self, keys: Iterable[VerificationKey], rejected: Iterable[KeyRejection] = ()) -> None:
-        self.keys, repeated = _without_repeats(keys)
+        self.keys, repeated = _deduplicated(keys)
         self.rejected = (*rejected, *repeated)
         self.thumbprints = frozenset(key.thumbprint for key in self.keys)
         self.thumbprint = _digest(f"{key.thumbprint} {key.kid} {sorted(key.algorithms)}" for key in self.keys)
@@ -59,7 +60,7 @@ class JWKSet:
     ) -> JWKSet:
         """Parse a JWK Set document; raise `JWKSetError` unless at least one key of it can be used.
 
-        With `authorities` a key is set aside unless they vouch for its `x5c` at `now` (seconds since the epoch).
+        With `authorities` a key is rejected unless they vouch for its `x5c` at `now` (seconds since the epoch).
         """
         try:
             members = parse_object(document, JWKS_LIMITS).get("keys")
@@ -87,7 +88,7 @@ class JWKSet:
         return tuple(key for key in named if algorithm in key.algorithms)[:_MAX_CANDIDATES]
 
     def rejection_counts(self) -> dict[str, int]:
-        """How many keys were set aside, by reason, for the health page."""
+        """How many keys were rejected, by reason, for the health page."""
         return {reason.name.lower(): count for reason, count in Counter(self.rejected).items()}
 
     def __repr__(self) -> str:
@@ -105,14 +106,14 @@ def _read(
         except RejectedKeyError as odd:
             rejected.append(odd.reason)
             continue
-        if authorities is None or (isinstance(member, dict) and authorities.vouch_for(member.get("x5c"), now)):
+        if authorities is None or (isinstance(member, dict) and authorities.trusts(member.get("x5c"), now)):
             keys.append(key)
         else:
             rejected.append(KeyRejection.CERTIFICATE_UNTRUSTED)
     return keys, rejected
 
 
-def _without_repeats(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:
+def _deduplicated(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:
     """What stands there twice counts once; several keys may share a `kid` (RFC 7517 section 4.5 only advises against)."""
     kept: dict[object, VerificationKey] = {}
     repeated: list[KeyRejection] = []

@@ -119,13 +119,13 @@ def test_a_chain_to_an_authority_counts(how: str) -> None:
 
 
 @pytest.mark.parametrize("why", DOES_NOT)
-def test_a_key_without_such_a_chain_is_set_aside(why: str) -> None:
+def test_a_key_without_such_a_chain_is_rejected(why: str) -> None:
     """The others stay usable; without authorities the same key is as good as any."""
     assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNTRUSTED,)
     assert read(DOES_NOT[why], authorities=None).rejected == ()
 
 
-def test_the_certificate_must_be_for_the_key_of_all_things() -> None:
+def test_the_certificate_must_be_for_the_key() -> None:
     """A good chain of somebody else's proves nothing."""
     borrowed = STRANGER.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
     assert read(borrowed, authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNFIT,)
@@ -144,7 +144,7 @@ def test_certificates_expire(holder: Holder) -> None:
 @pytest.mark.parametrize(
     "value", ["", "nonsense", b"\xff", 1, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_authorities_that_are_none_are_refused(value: Any) -> None:
+def test_authorities_need_at_least_one_certificate(value: Any) -> None:
     """When the options are built, by the name of the setting."""
     with pytest.raises(ConfigurationError) as refused:
         JWKSOptions(x5c_authorities=value)
@@ -161,7 +161,7 @@ def test_an_unused_curve_is_no_exception() -> None:
     """What `cryptography` cannot verify does not count."""
     odd = Holder("odd", ROOT)
     odd.private = ec.generate_private_key(ec.SECP256K1())
-    assert not Authorities(pem(ROOT)).vouch_for([b64(Holder("below odd", odd).certificate)], NOW.timestamp())
+    assert not Authorities(pem(ROOT)).trusts([b64(Holder("below odd", odd).certificate)], NOW.timestamp())
 
 
 def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
@@ -169,7 +169,7 @@ def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
     der = PINNED.certificate.public_bytes(Encoding.DER).replace(_P256, _P239)
     odd: x509.Certificate = x509.load_der_x509_certificate(der)
     authorities = Authorities(odd.public_bytes(Encoding.PEM))
-    assert authorities.vouch_for([b64(odd)], NOW.timestamp())
+    assert authorities.trusts([b64(odd)], NOW.timestamp())
     strangers = STRANGER.key.public_jwk() | {"x5c": [b64(odd)]}
     with pytest.raises(RejectedKeyError) as refused:
         read_key(strangers, certified=True)
@@ -186,12 +186,12 @@ _P256, _P239 = (bytes.fromhex("06082a8648ce3d0301" + last) for last in ("07", "0
 def test_a_configured_certificate_counts_from_its_first_second_to_its_last(moment: dt.datetime) -> None:
     """RFC 5280 section 4.1.2.5: both ends are within."""
     authorities = Authorities(AUTHORITIES)
-    assert authorities.vouch_for([b64(PINNED.certificate)], moment.timestamp())
+    assert authorities.trusts([b64(PINNED.certificate)], moment.timestamp())
     beyond = moment + (moment - NOW) / 86_400
-    assert not authorities.vouch_for([b64(PINNED.certificate)], beyond.timestamp())
+    assert not authorities.trusts([b64(PINNED.certificate)], beyond.timestamp())
 
 
-def test_what_is_no_certificate_is_said_in_a_constant() -> None:
+def test_invalid_certificates_have_a_constant_message() -> None:
     """Nothing of the text is in it."""
     with pytest.raises(ValueError, match=r"\Ano certificate in PEM\Z"):
         Authorities("nonsense")

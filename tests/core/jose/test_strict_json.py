@@ -13,10 +13,10 @@ from bearward.jose.strict_json import (
     PAYLOAD_LIMITS,
     JSONLimits,
     parse_object,
-    parse_object_slowly,
+    parse_object_reference,
 )
 
-PARSERS = (parse_object, parse_object_slowly)
+PARSERS = (parse_object, parse_object_reference)
 Parser = Callable[[bytes, JSONLimits], dict[str, Any]]
 
 GOOD: dict[bytes, dict[str, Any]] = {
@@ -162,4 +162,19 @@ def test_many_numbers_are_the_same_numbers(count: int, number: str) -> None:
     text = '{"a":[' + ",".join([number] * count) + '],"b":{"c":' + number + "}}"
     value = parse_object(text.encode(), PAYLOAD_LIMITS)
     assert value == {"a": [float(number)] * count, "b": {"c": float(number)}}
-    assert repr(value) == repr(parse_object_slowly(text.encode(), PAYLOAD_LIMITS))
+    assert repr(value) == repr(parse_object_reference(text.encode(), PAYLOAD_LIMITS))
+
+
+@pytest.mark.parametrize("parse", [parse_object, parse_object_reference], ids=["fast", "slow"])
+@pytest.mark.parametrize("name", [b"a", rb"\u0061"])
+def test_closed_brackets_do_not_allow_deeper_nesting(parse: Any, name: bytes) -> None:
+    """Depth is counted as it is, whatever stands beside."""
+    limits = JSONLimits(depth=4, containers=100)
+    closed = b",".join(b'"%d":[{}]' % number for number in range(9))
+    deepest = b"{" + closed + b',"' + name + b'":[[[]]]}'
+    assert parse(deepest, limits)
+    with pytest.raises(ValueError, match="strict"):
+        parse(deepest.replace(b"[[[]]]", b"[[[[]]]]"), limits)
+    with pytest.raises(ValueError, match="strict"):
+        parse(deepest, JSONLimits(depth=4, containers=21))
+    assert parse(deepest, JSONLimits(depth=4, containers=22))
