@@ -40,7 +40,7 @@ T = TypeVar("T")
 _MARK: Final = "__bearward_access__"
 """Where a marked function or class keeps its rule."""
 _INNER: Final = "__bearward_unmarked__"
-"""Where the guard of a marked function keeps the function."""
+"""Where the guard of a marked function keeps itself and the function."""
 
 
 class Kind(Enum):
@@ -165,7 +165,9 @@ def unmarked(target: Any) -> Any:
 
     For an adapter that has decided by the mark itself, and so needs no second look.
     """
-    return getattr(target, _INNER, target)
+    guard, function = getattr(target, _INNER, (None, None))
+    # `functools.wraps` copies the note to a decorator around the guard, whose own work must not be skipped.
+    return function if guard is target else target
 
 
 Gate = Callable[[tuple[Any, ...]], Access | None]
@@ -227,7 +229,7 @@ def _guarded(function: Any, rule: Access) -> Any:
             _check(function, rule, args)
             return function(*args, **kwargs)
 
-    setattr(guard, _INNER, function)
+    setattr(guard, _INNER, (guard, function))
     return guard
 
 

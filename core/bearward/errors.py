@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["AuthError", "ConfigurationError", "Fault", "KeysNeededError", "OAuthError", "Refusal"]
+__all__ = [
+    "AuthError",
+    "BearwardError",
+    "ConfigurationError",
+    "Fault",
+    "KeysNeededError",
+    "OAuthError",
+    "Refusal",
+    "UsageError",
+]
 
 
 class Fault(Enum):
@@ -103,6 +112,14 @@ class Refusal(Enum):
         self.error = error
         self.message = message
         self.code = self.name.lower()
+
+
+class BearwardError(Exception):
+    """The base of every error that bearward raises."""
+
+
+class UsageError(BearwardError, RuntimeError):
+    """A function was called where it has no meaning: a bug of the calling code, and never a refusal of the caller."""
 
 
 class AuthError(Exception):

@@ -15,8 +15,8 @@ from sanic.http.constants import Stage
 
 from bearward import AuthError, Verifier
 from bearward.watches import Watch
-from bearward_sanic.connection_memory import Seen
-from bearward_sanic.context import principal_of
+from bearward_sanic.connection_memory import SeenCredentials
+from bearward_sanic.context import principal_of, state_of
 
 __all__ = ["ENDED", "RESPONSE", "LiveRequests"]
 
@@ -26,16 +26,16 @@ ENDED: Final = "_bearward_ended"
 RESPONSE: Final = "_bearward_response"
 """Where `request.ctx` keeps the response under ASGI, since older Sanic forgets it once it has begun."""
 
-INTERVAL: Final = 0.2
+_SCAN_INTERVAL: Final = 0.2
 """Seconds between two looks; an end comes at most this much after the token's."""
 
-_PATIENCE: Final = 1.0
+_END_TIMEOUT: Final = 1.0
 """Seconds that a client which reads nothing may delay the end."""
 
-_NOBODY: Final = (None, None)
+_UNTRACKED: Final = (None, None)
 
 
-class _Live:
+class _TrackedRequest:
     """A request that took longer than a look, and its watch."""
 
     __slots__ = ("ended", "request", "watch")
@@ -57,39 +57,40 @@ class _Live:
 class LiveRequests:
     """The guarded requests of one worker that are being answered."""
 
-    def __init__(self, verifier: Verifier, *, enabled: bool) -> None:
+    def __init__(self, verifier: Verifier, *, enabled: bool, leeway: float = 0.0) -> None:
         self._verifier = verifier
         self._enabled = enabled
-        self._noted: dict[Any, tuple[asyncio.Task[Any] | None, Seen | None]] = {}
+        self._leeway = leeway
+        self._tracked: dict[Any, tuple[asyncio.Task[Any] | None, SeenCredentials | None]] = {}
         """What was let in, by the stream that it came on; looked through a few times a second."""
-        self._live: dict[Any, _Live] = {}
+        self._live: dict[Any, _TrackedRequest] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin to look, on the running event loop."""
         if self._enabled:
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+            self._timer = asyncio.get_running_loop().call_later(_SCAN_INTERVAL, self._scan)
 
     def stop(self) -> None:
         """Stop looking and forget everything."""
         if self._timer is not None:
             self._timer.cancel()
-        for stream in tuple(self._noted):
+        for stream in tuple(self._tracked):
             self._forget(stream)
 
-    def note(self, request: Request, seen: Seen | None = None) -> None:
+    def track(self, request: Request, seen: SeenCredentials | None = None) -> None:
         """A request was let in. One that its connection remembers as `seen` need not be noted again until then."""
         stream = request.stream
         if self._enabled:
-            self._unsee(stream)
-            self._noted[stream] = asyncio.current_task(), seen
+            self._unmark(stream)
+            self._tracked[stream] = asyncio.current_task(), seen
         if seen is not None:
-            seen.noted = stream
+            seen.tracked = stream
 
-    def _look(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
-        for stream, (task, _) in tuple(self._noted.items()):
+    def _scan(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_SCAN_INTERVAL, self._scan)
+        for stream, (task, _) in tuple(self._tracked.items()):
             request = getattr(stream, "request", None)
             live = self._live.get(stream)
             if live is not None and live.request is not request:
@@ -99,29 +100,29 @@ class LiveRequests:
                 self._forget(stream)
                 continue
             if live is None:
-                live = self._live[stream] = _Live(request)
+                live = self._live[stream] = _TrackedRequest(request)
                 principal = principal_of(request)
                 if principal is not None:
-                    live.watch = self._verifier.watch(principal, live.end)
+                    live.watch = self._verifier.watch(principal, live.end, leeway=self._leeway)
             if live.ended is not None and _can_end(request):
                 self._end(request, task, live.ended)
                 self._forget(stream)
 
     def _forget(self, stream: Any) -> None:
         self._unwatch(stream)
-        self._unsee(stream)
-        self._noted.pop(stream, None)
+        self._unmark(stream)
+        self._tracked.pop(stream, None)
 
     def _unwatch(self, stream: Any) -> None:
         live = self._live.pop(stream, None)
         if live is not None:
             live.close()
 
-    def _unsee(self, stream: Any) -> None:
+    def _unmark(self, stream: Any) -> None:
         """Have the connection's next request noted anew."""
-        _, seen = self._noted.get(stream, _NOBODY)
+        _, seen = self._tracked.get(stream, _UNTRACKED)
         if seen is not None:
-            seen.noted = None
+            seen.tracked = None
 
     def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
         ending = asyncio.get_running_loop().create_task(_end(request, task, error), name="bearward: end of a stream")
@@ -143,7 +144,7 @@ def _can_end(request: Request) -> bool:
 
 def _response(request: Request) -> Any:
     stream: Any = request.stream
-    return getattr(request.ctx, RESPONSE, None) or stream.response
+    return state_of(request).get(RESPONSE) or stream.response
 
 
 async def _end(request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
@@ -153,9 +154,9 @@ async def _end(request: Request, task: asyncio.Task[Any], error: AuthError) -> N
     farewell = b""
     if (response.content_type or "").startswith("text/event-stream"):
         farewell = f"\n\nevent: {error.code}\ndata: {error.refusal.message}\n\n".encode()
-    setattr(request.ctx, ENDED, True)
+    state_of(request)[ENDED] = True
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_END_TIMEOUT):
             await stream.send(farewell, end_stream=True)
     except Exception:  # noqa: BLE001, S110  (a client that is gone, or reads nothing, is cut off all the same)
         pass

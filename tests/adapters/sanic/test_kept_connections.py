@@ -84,7 +84,7 @@ def test_a_bound_token_needs_its_certificate(serve: Any) -> None:
 
 
 def test_a_route_that_was_added_late(serve: Any) -> None:
-    """A route that is added while the server runs is nobody's until the policies are looked at again."""
+    """A route that is added while the server runs is nobody's until the rules are resolved again."""
     running: Server = serve()
     token = running.mint(scope="notes:read")
     assert running.call("POST", "/grow").status == 204

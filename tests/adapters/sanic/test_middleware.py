@@ -40,8 +40,8 @@ def test_an_unreadable_request_is_answered_by_nobody_else(
 
 
 def test_a_middleware_for_every_path_answers_no_stranger(serve: Any) -> None:
-    """With `hide_unknown=False` a 404 and a 405 are the truth, and not what a page cache has for that path."""
-    running: Server = serve(settings={"hide_unknown": False})
+    """With `hide_unknown_routes=False` a 404 and a 405 are the truth, and not what a page cache has for that path."""
+    running: Server = serve(settings={"hide_unknown_routes": False})
     for method, path, status in [("GET", "/nope", 404), ("POST", "/private", 405)]:
         answer = running.call(method, path, headers={"x-cached": "1"})
         assert answer.status == status

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bearward import TrustedIssuer, Verifier
-from bearward_sanic.streams import INTERVAL, LiveRequests
+from bearward_sanic.streams import _SCAN_INTERVAL, LiveRequests
 from tests.adapters.sanic.servers import Server
 
 
@@ -40,20 +40,20 @@ def test_a_stream_on_a_kept_connection_ends(slow_server: Server) -> None:
     for path in ["/private"] * 4:
         connection.request("GET", path, headers=headers)
         assert connection.getresponse().read() == b"SECRET"
-        time.sleep(INTERVAL)  # at most as often as requests are looked through
+        time.sleep(_SCAN_INTERVAL)  # at most as often as requests are looked through
     connection.request("GET", "/events", headers=headers)
     with connection.getresponse() as response:
         assert response.read().endswith(b"event: token_expired\ndata: the token has expired\n\n")
     connection.close()
 
 
-def test_nothing_is_noted_where_streams_do_not_end() -> None:
-    """With `streams_end=False` no request is remembered, since nobody would look through them."""
+def test_nothing_is_tracked_where_streams_do_not_end() -> None:
+    """With `stream_expiry="ignore"` no request is remembered, since nobody would look through them."""
     issuer = TrustedIssuer("https://login.example", audience="api", jwks_uri="https://login.example/jwks")
     live = LiveRequests(Verifier(issuer), enabled=False)
     request: Any = SimpleNamespace(stream=object())
-    live.note(request)
-    assert not live._noted
+    live.track(request)
+    assert not live._tracked
 
 
 def test_another_stream_ends_without_a_word(slow_server: Server) -> None:

@@ -1,4 +1,4 @@
-"""What an application brings itself: middleware that answers instead of anybody else, a renderer, a proxy's proof."""
+"""What an application brings itself: middleware that responds in the place of handlers, a renderer, a proxy's proof."""
 
 # mypy: disable-error-code="untyped-decorator,no-untyped-call"
 # Some of Sanic's decorators have no types.
