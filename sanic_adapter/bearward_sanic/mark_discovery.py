@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -19,7 +19,7 @@ from sanic import Blueprint, Request, Sanic
 from bearward import Verifier
 from bearward.access import Access, mark_of, unmarked
 
-__all__ = ["handler_mark", "hidden_marks", "is_generated", "method_mark", "view_of", "websocket_handler"]
+__all__ = ["handler_mark", "hidden_marks", "is_generated", "marks_on", "method_mark", "view_of", "websocket_handler"]
 
 _MAX_VISITED: Final = 2000
 """Objects that a search looks at: a handler that refers to more is left to the guard of its marks."""
@@ -59,6 +59,15 @@ def method_mark(view: type, method: str) -> Access | None:
     if function is None and method == "HEAD":
         function = getattr(view, "get", None)
     return mark_of(function)
+
+
+def marks_on(handler: object, methods: Iterable[str]) -> Iterator[Access]:
+    """Every mark on a route's handler, its view, and the view's methods."""
+    view = view_of(handler)
+    marks = [handler_mark(handler)]
+    if view is not None:
+        marks += [mark_of(view), *(method_mark(view, method) for method in methods)]
+    yield from (mark for mark in marks if mark is not None)
 
 
 def is_generated(handler: object) -> bool:

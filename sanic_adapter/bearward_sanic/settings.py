@@ -87,12 +87,10 @@ class AdapterSettings:
         _check_numbers(self.max_token_length, self.stream_leeway)
         if self.cookie is not None and not isinstance(self.cookie, CookieCredentials):
             raise ConfigurationError("cookie", "must be a CookieCredentials")
-        for name in ("render_refusal", "client_certificate"):
-            if getattr(self, name) is not None and not callable(getattr(self, name)):
-                raise ConfigurationError(name, "must be callable")
-        for name in ("resource", "resource_metadata"):
-            if getattr(self, name) is not None:
-                _check_url(name, getattr(self, name))
+        _check_callable("render_refusal", self.render_refusal)
+        _check_callable("client_certificate", self.client_certificate)
+        _check_url("resource", self.resource)
+        _check_url("resource_metadata", self.resource_metadata)
 
     @property
     def default_rule(self) -> Access:
@@ -183,8 +181,15 @@ def _check_numbers(max_token_length: object, stream_leeway: object) -> None:
         raise ConfigurationError("stream_leeway", "must be a finite number of seconds, 0 or more")
 
 
-def _check_url(setting: str, url: str) -> None:
+def _check_callable(setting: str, value: object) -> None:
+    if value is not None and not callable(value):
+        raise ConfigurationError(setting, "must be callable")
+
+
+def _check_url(setting: str, url: str | None) -> None:
     """RFC 9728 sections 1.2 and 3: an https URL without a fragment; http on loopback, for development."""
+    if url is None:
+        return
     must = "must be an https URL without a fragment (http on loopback), such as https://api.example/v1"
     try:
         parts = urlsplit(url)

@@ -20,7 +20,7 @@ from bearward import AuthError, Refusal
 from bearward.access import Access, as_access
 from bearward_sanic.blueprint_rules import BlueprintRules
 from bearward_sanic.context import App
-from bearward_sanic.mark_discovery import handler_mark, method_mark, view_of
+from bearward_sanic.mark_discovery import marks_on
 from bearward_sanic.problem_response import RefusalResponses
 
 __all__ = ["close_unguarded", "extend_finalize"]
@@ -66,11 +66,7 @@ def _ruled(app: App) -> Iterator[Route]:
 
 
 def _rules(route: Route, blueprints: BlueprintRules) -> Iterator[Access]:
-    view = view_of(route.handler)
-    marks = [handler_mark(route.handler)]
-    if view is not None:
-        marks += [method_mark(view, method) for method in route.methods]
-    own = [mark for mark in marks if mark is not None]
+    own = list(marks_on(route.handler, route.methods or ()))
     if hasattr(route.ctx, "auth"):
         own.append(as_access(route.ctx.auth, f"ctx_auth of route {route.name}"))
     of_blueprint = None if own else blueprints.rule(route)
