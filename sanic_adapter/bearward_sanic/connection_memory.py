@@ -28,7 +28,7 @@ REFUSAL_TTL: Final = 1.0
 """Seconds that a refusal is repeated to the same token on the same connection before it is judged again.
 
 A signature that is wrong stays wrong until the issuer publishes another key by the same name, and an expired token
-stays expired. Clients that ask again and again with such a token are common, and each answer would cost an RSA
+stays expired. Clients that ask again and again with such a token are common, and each response would cost an RSA
 verification.
 """
 

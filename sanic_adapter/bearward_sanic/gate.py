@@ -188,7 +188,7 @@ class Gate:
         if request.method != "NONE" and self._hides_unknown and not preflight:
             return self._authenticate(request, _UNROUTED)
         state_of(request).setdefault("principal", None)
-        # Some middleware may know an answer to a preflight; where none does, `refuse_unanswered_preflight` is the last.
+        # Some middleware may respond to a preflight; where none does, `refuse_unanswered_preflight` is the last.
         return None if preflight and request.method != "NONE" else respond_immediately(request)
 
     def refuse_unanswered_preflight(self, request: Request) -> GateResult:

@@ -89,7 +89,7 @@ class RefusalResponder:
     ) -> HTTPResponse:
         if renderer is not None:
             response = await self._rendered(request, error, response, renderer)
-        # Sanic would let the first response middleware that answers replace the refusal, so it runs here instead.
+        # Sanic would let the first response middleware that returns one replace the refusal, so it runs here instead.
         request._response_middleware_started = True  # noqa: SLF001
         stream: Any = request.stream
         if stream is not None:

@@ -40,7 +40,7 @@ _CLOSE_CODES: Final = {Fault.CREDENTIALS: 4401, Fault.PERMISSION: 4403, Fault.SE
 """For a refusal after the 101: private codes that echo HTTP's, and "try again later" where the fault is ours."""
 
 _CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that a client has to answer our close by its own (RFC 6455 section 7.1.2)."""
+"""Seconds that a client has to send its own close frame (RFC 6455 section 7.1.2)."""
 
 _POLL_INTERVAL: Final = 0.02
 """Seconds between two looks at whether it has."""
@@ -163,7 +163,7 @@ async def _close_by_asgi(transport: Any, code: int, reason: str) -> None:
 
 
 def echo_subprotocol(request: Request, handler: Any) -> None:
-    """Have the handshake answer `bearer` to a client that offers it, after what the route itself speaks.
+    """Have the handshake select `bearer` for a client that offers it, after what the route itself speaks.
 
     A browser fails a socket whose subprotocol was not answered. Sanic takes the arguments of a websocket's handshake
     from the match of its route, which is where the list is put.
@@ -184,7 +184,7 @@ def refuse_handshake(request: Request) -> None:
     if scope is None:
         return
     transport: Any = request.transport
-    send = transport._send  # noqa: SLF001  (Sanic has no public way to answer a handshake)
+    send = transport._send  # noqa: SLF001  (Sanic has no public way to respond to a handshake)
     answers = "websocket.http.response" in (scope.get("extensions") or {})
 
     async def translated(message: dict[str, Any]) -> None:

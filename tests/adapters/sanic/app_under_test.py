@@ -1,4 +1,4 @@
-"""One application with every kind of route that Sanic has, for the black-box tests to knock at.
+"""One application with every kind of route that Sanic has, for the black-box tests.
 
 It runs in a process of its own, on whichever Sanic and server a test asks for; see `serving.py`.
 """

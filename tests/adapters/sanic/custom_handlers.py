@@ -14,7 +14,7 @@ from bearward import AuthError
 
 
 def add_middleware(app: Any) -> None:
-    """A user's middleware that answers instead of anybody else, as page caches do."""
+    """A user's middleware that responds in the place of handlers, as page caches do."""
 
     @app.on_request(priority=2_000_000_000)
     async def cache(request: Request) -> HTTPResponse | None:

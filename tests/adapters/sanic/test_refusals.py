@@ -18,7 +18,7 @@ CHALLENGE = re.compile(rf"{TOKEN}(?: {TOKEN}={QUOTED}(?:, {TOKEN}={QUOTED})*)?")
 
 
 @pytest.mark.parametrize("refusal", Refusal)
-def test_the_table_is_total(refusal: Refusal) -> None:
+def test_every_refusal_has_a_status(refusal: Refusal) -> None:
     """Every refusal has the status of its fault, and a response that says its code."""
     status = STATUS[refusal]
     allowed = {Fault.CREDENTIALS: {400, 401}, Fault.PERMISSION: {403}, Fault.SERVICE: {500, 503}}

@@ -99,7 +99,7 @@ print(json.dumps([shapes[0], shapes[-1]]))
 @pytest.mark.parametrize("how", ["test", "reusable", "asgi"])
 @pytest.mark.parametrize("sanic", ["newest", "oldest"])
 @pytest.mark.parametrize("ext", ["ext", "plain"])
-def test_twenty_starts_leave_what_one_leaves(
+def test_twenty_starts_leave_the_state_of_one(
     issuer: LocalIssuer, request: pytest.FixtureRequest, ext: str, sanic: str, how: str
 ) -> None:
     """No middleware, wrapper, route, task or OpenAPI entry piles up, and no loop is mixed with another."""

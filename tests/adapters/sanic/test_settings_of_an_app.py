@@ -19,7 +19,7 @@ def test_a_renderer_chooses_how_a_refusal_looks(serve: Any) -> None:
     assert running.call("GET", "/raises", token=running.mint()).status == 418
 
 
-def test_the_truth_for_everybody(serve: Any) -> None:
+def test_unknown_routes_may_be_shown(serve: Any) -> None:
     """Without `hide_unknown_routes` an anonymous caller sees 404 and 405, and what a route needs."""
     running: Server = serve(settings={"hide_unknown_routes": False, "realm": 'a "b" \\c'})
     assert running.call("GET", "/nope").status == 404
@@ -27,7 +27,7 @@ def test_the_truth_for_everybody(serve: Any) -> None:
     assert running.call("GET", "/scoped").challenge == 'Bearer realm="a \\"b\\" \\\\c", scope="notes:read"'
 
 
-def test_metadata_say_whose_tokens_are_taken(serve: Any) -> None:
+def test_resource_metadata_lists_issuers(serve: Any) -> None:
     """RFC 9728: the document is public, at the path of the resource, and every challenge names it."""
     running: Server = serve(settings={"resource": "https://api.example/v1", "resource_name": "Notes"})
     answer = running.call("GET", "/.well-known/oauth-protected-resource/v1")

@@ -194,7 +194,7 @@ def test_an_unknown_setting_in_the_configuration_is_refused(app: App, verifier: 
         install(app, verifier)
 
 
-def test_no_issuer_is_no_verifier(app: App) -> None:
+def test_install_without_an_issuer_is_refused(app: App) -> None:
     """Without a verifier and without an issuer in the configuration there is nothing to guard with."""
     with pytest.raises(ConfigurationError, match="BEARWARD_ISSUER"):
         Bearward(app)

@@ -112,7 +112,7 @@ def test_a_rule_without_a_gate_refuses(app: App, build: Build) -> None:
 
 
 def test_open_rules_need_no_gate(app: App) -> None:
-    """What is public or optional answers without a gate, too."""
+    """What is public or optional responds without a gate, too."""
     app.add_route(public(_handler()), "/public", name="public")
     app.add_route(_handler(), "/optional", name="optional", ctx_auth=optional)
     with Serving(app) as server:
@@ -151,7 +151,7 @@ def test_an_auth_error_is_a_response_without_a_gate(app: App) -> None:
 
 
 def test_a_websocket_without_a_gate_is_refused_before_the_101(app: App) -> None:
-    """A marked websocket in an unguarded application answers the handshake by 403."""
+    """A marked websocket in an unguarded application responds to the handshake by 403."""
 
     @app.websocket("/ws")
     @requires(scope("a"))
