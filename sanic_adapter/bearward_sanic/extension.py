@@ -162,7 +162,7 @@ class Bearward:
     def _rules(self, app: App) -> dict[tuple[int, str], RouteRule]:
         rules = resolve_rules(app, self.settings)
         self._middlewares.install(app)
-        return {key: defer_body(rule) for key, rule in rules.items()}
+        return {(route, method): defer_body(rule, method) for (route, method), rule in rules.items()}
 
     def _current_rules(self) -> dict[tuple[int, str], RouteRule]:
         if self._gate is not None:

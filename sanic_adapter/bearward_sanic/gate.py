@@ -11,6 +11,7 @@ request's life, without what Sanic's call of a middleware costs (a coroutine and
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from inspect import isawaitable
@@ -23,11 +24,12 @@ from bearward import AuthError, Principal, Refusal, Verifier
 from bearward.access import Kind, authenticated, deny
 from bearward.bug_reports import report_bug
 from bearward_sanic.authentication import Authenticator
-from bearward_sanic.bodies import receive_body, stream_body
+from bearward_sanic.bodies import receive_body, receive_short_body, stream_body
 from bearward_sanic.connection_memory import ConnectionMemory
 from bearward_sanic.context import OUTCOME, principal_of, set_outcome, state_of
 from bearward_sanic.route_rules import Body, RouteRule, RuleTable
 from bearward_sanic.settings import AdapterSettings
+from bearward_sanic.stream_end import upload_ended
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.unrouted import is_preflight, respond_immediately
 from bearward_sanic.websockets import echo_subprotocol
@@ -60,6 +62,7 @@ class Gate:
         self._recognize = memory.recognize
         self._authenticator = Authenticator(settings, verifier, memory)
         self._track = live.track
+        self._ended = live.ended
         self.use(rules)
 
     def use(self, rules: RuleTable) -> None:
@@ -169,18 +172,29 @@ class Gate:
         if rule.websocket:
             echo_subprotocol(request, rule.route.handler)
         elif principal is not None:
-            self._track(request)
-        if rule.body is Body.WHOLE:
-            return self._receive(request, rule)
+            self._track(request, None, rule.upload or rule.body is not Body.SANIC)
+        if rule.body is Body.SANIC:
+            return None
         if rule.body is Body.STREAM:
             stream_body(request)
-        return None
+            return None
+        return self._receive(request, rule)
 
     async def _receive(self, request: Request, rule: RouteRule) -> HTTPResponse | None:
-        await receive_body(request)
-        if principal_of(request) is not None and self._authenticator.brings_another(request):
-            return await _resolved(self._refuse(request, AuthError(Refusal.CREDENTIALS_REPEATED), rule))
-        return None
+        try:
+            await (receive_short_body if rule.body is Body.SHORT else receive_body)(request)
+        except CancelledError:
+            ended = upload_ended(request)
+            if ended is None:
+                raise
+            return await _resolved(self._refuse(request, ended, rule))
+        principal = principal_of(request)
+        if principal is None:
+            return None
+        error = self._ended(principal)  # a body may trickle for as long as its token lives, and longer
+        if error is None and self._authenticator.brings_another(request):
+            error = AuthError(Refusal.CREDENTIALS_REPEATED)
+        return None if error is None else await _resolved(self._refuse(request, error, rule))
 
     def _handle_unrouted(self, request: Request) -> GateResult:
         """No such route or method, or no request at all, where Sanic could not read one."""

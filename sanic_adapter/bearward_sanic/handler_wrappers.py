@@ -1,30 +1,23 @@
-"""What has to stand around a handler: the watch over a websocket, the quiet end of a stream under ASGI, and the gate.
+"""What has to stand around a handler: the watch over a websocket, the quiet end of a stream, and the gate.
 
 Rules of this file: handlers are wrapped at the start and unwrapped before the next one, so that twenty starts wrap
-once. The guard of a mark is left out where the gate decides by that very mark. The quiet end is needed only under ASGI,
-where cancelling the handler would otherwise cancel the server's own task. The gate stands here where it is a route's only
+once. The guard of a mark is left out where the gate decides by that very mark. The quiet end is needed for
+uploads, and for all under ASGI, where cancelling the handler would otherwise cancel the server's own task. The gate stands here where it is a route's only
 request middleware, and then its place among the middleware is empty; a handler is never unwrapped without the gate going
 back there.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Callable
-from functools import wraps
-from inspect import isawaitable
 from typing import Any, Final
 
-from sanic import Request
-from sanic.response import BaseHTTPResponse, ResponseStream
-
 from bearward.access import mark_of, unmarked
-from bearward_sanic.context import App, state_of
+from bearward_sanic.context import App
 from bearward_sanic.gate import Gate
 from bearward_sanic.mark_discovery import websocket_handler
 from bearward_sanic.route_rules import RouteRule
-from bearward_sanic.streams import ENDED, RESPONSE
+from bearward_sanic.stream_end import ending_quietly
 from bearward_sanic.websockets import SocketTerms, guarded_websocket
 
 __all__ = ["unwrap_handlers", "wrap_handlers"]
@@ -68,58 +61,4 @@ def _called_by_gate(handler: Any, rule: RouteRule, terms: SocketTerms, *, asgi: 
         return guarded_websocket(handler, terms, rule.access)
     if mark_of(handler) == rule.access:
         handler = unmarked(handler)
-    return _ending_quietly(handler) if asgi else handler
-
-
-def _ending_quietly(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """`handler`, whose cancellation ends its response and not the task of the ASGI server."""
-
-    @wraps(handler)
-    async def quiet(request: Request, *args: Any, **kwargs: Any) -> Any:
-        _remember_response(request)
-        try:
-            response = handler(request, *args, **kwargs)
-            if isawaitable(response):
-                response = await response
-        except asyncio.CancelledError:
-            if not _was_ended(request):
-                raise
-            return None
-        if isinstance(response, ResponseStream):
-            response.streaming_fn = _streaming_quietly(request, response.streaming_fn)
-        return response
-
-    return quiet
-
-
-def _streaming_quietly(request: Request, stream: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(stream)
-    async def quiet(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await stream(*args, **kwargs)
-        except asyncio.CancelledError:
-            if not _was_ended(request):
-                raise
-            return None
-
-    return quiet
-
-
-def _remember_response(request: Request) -> None:
-    stream: Any = request.stream
-    respond = stream.respond
-
-    def remembering(response: BaseHTTPResponse) -> Any:
-        state_of(request)[RESPONSE] = response
-        return respond(response)
-
-    stream.respond = remembering
-
-
-def _was_ended(request: Request) -> bool:
-    """Whether it was we who cancelled, having ended the response; then the task goes on as if it had not been."""
-    task = asyncio.current_task()
-    if task is None or not state_of(request).get(ENDED, False):
-        return False
-    task.uncancel()
-    return True
+    return ending_quietly(handler, asgi=asgi) if asgi or rule.upload else handler

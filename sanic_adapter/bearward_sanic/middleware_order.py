@@ -24,6 +24,7 @@ BEFORE_ALL: Final[Any] = math.inf
 """Before any middleware whose priority is a number, also where Sanic sorts them anew (`app.amend`)."""
 
 _DEFERRED: Final = "bearward_defers"
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
 class Middlewares:
@@ -47,12 +48,15 @@ class Middlewares:
         return function in (self.admit, self._last) or isinstance(getattr(function, "__self__", None), Gate)
 
 
-def defer_body(rule: RouteRule) -> RouteRule:
+def defer_body(rule: RouteRule, method: str) -> RouteRule:
     """Have the body read after the gate and not before it, where Sanic would read one."""
-    extra: Any = rule.route.extra if rule.route is not None else None
-    if extra is None or rule.websocket or (extra.ignore_body and not getattr(extra, _DEFERRED, False)):
-        return rule
-    extra.ignore_body = True
-    setattr(extra, _DEFERRED, True)
-    handler: Any = rule.route.handler if rule.route is not None else None
-    return replace(rule, body=Body.STREAM if hasattr(handler, "is_stream") else Body.WHOLE)
+    route: Any = rule.route
+    if route.extra.ignore_body and not getattr(route.extra, _DEFERRED, False):
+        # The handler may read what Sanic was told to ignore, but for methods that Sanic itself takes to have no body.
+        return replace(rule, upload=method not in _WITHOUT_BODY)
+    route.extra.ignore_body = True
+    setattr(route.extra, _DEFERRED, True)
+    if rule.websocket:
+        return replace(rule, body=Body.SHORT)
+    streams = hasattr(route.handler, "is_stream")
+    return replace(rule, body=Body.STREAM if streams else Body.WHOLE, upload=streams)

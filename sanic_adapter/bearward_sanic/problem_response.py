@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from sanic import HTTPResponse
 
@@ -52,16 +52,21 @@ class RefusalResponse(HTTPResponse):
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """The headers as octets, as Sanic would encode them."""
         self.headers.setdefault("content-type", self.content_type)
-        pairs = [_ENCODED.get(item) for item in self.headers.items()]
-        if None in pairs:
-            pairs = list(super().processed_headers)
-            if len(_ENCODED) < _MAX_CACHED:
-                _ENCODED.update(zip(self.headers.items(), pairs, strict=True))
-        return iter(cast("list[tuple[bytes, bytes]]", pairs))
+        items = tuple(self.headers.items())
+        pairs = _ENCODED.get(items) if self.headers.keys() <= _OWN_HEADERS else None
+        if pairs is None:
+            pairs = tuple(super().processed_headers)
+            # What others put there may be a secret, or new in each response.
+            if len(_ENCODED) < _MAX_CACHED and self.headers.keys() <= _OWN_HEADERS:
+                _ENCODED[items] = pairs
+        return iter(pairs)
 
 
-_ENCODED: Final[dict[tuple[str, object], tuple[bytes, bytes] | None]] = {}
-"""Headers of refusals and their octets; bounded, and only filled with what such a response held."""
+_OWN_HEADERS: Final = frozenset(
+    {"cache-control", "connection", "content-length", "content-type", "retry-after", "www-authenticate"}
+)
+_ENCODED: Final[dict[tuple[tuple[str, str], ...], tuple[tuple[bytes, bytes], ...]]] = {}
+"""Headers of refusals and their octets; bounded, and only filled with what bearward itself put there."""
 
 
 class RefusalResponses:

@@ -19,6 +19,7 @@ from bearward.bug_reports import report_bug
 from bearward_sanic.bodies import refuse_body
 from bearward_sanic.context import App
 from bearward_sanic.problem_response import RefusalResponses
+from bearward_sanic.response_middleware import KEPT_HEADERS, run_response_middleware
 from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.websockets import accept_then_close, refuse_handshake
 
@@ -26,26 +27,24 @@ __all__ = ["RefusalResponder"]
 
 _LOG: Final = logging.getLogger("bearward.sanic")
 
-_KEPT_HEADERS: Final = ("www-authenticate", "cache-control", "retry-after", "connection")
-"""Headers of a refusal that nobody's code may take away."""
-
 
 class RefusalResponder:
     """Responds to requests with refusals."""
 
     def __init__(self, app: App, settings: AdapterSettings, responses: RefusalResponses) -> None:
         self._app = app
-        self._settings = settings
+        self._render_refusal: Callable[..., Any] | None = settings.render_refusal
         self._responses = responses
         self._asgi = True
         self._renders = True
+        self._reported = False
         self._closes_websockets = settings.websocket_refusal == "close"
 
     def prepare(self) -> None:
         """Look, once the application starts, at what need not be looked at for every refusal."""
         handlers = self._app.error_handler.cached_handlers
         theirs = [kind for (kind, _), one in handlers.items() if one is not None and one != self.render]
-        self._renders = self._settings.render_refusal is not None or AuthError in theirs
+        self._renders = self._render_refusal is not None or AuthError in theirs
         self._asgi = self._app.asgi
 
     def respond(
@@ -64,22 +63,22 @@ class RefusalResponder:
         response = self._responses.response(error, scopes)
         if closes:
             response.headers["connection"] = "close"
-        rendered = self._renderer(request) if self._renders else None
+        renderer = self._renderer(request) if self._renders else None
         middleware = self._response_middleware(request)
-        if rendered is None and not middleware:
+        if renderer is None and not middleware:
             return response
-        return self._run_response_middleware(request, error, response, rendered, middleware)
+        return self._decorated(request, error, response, renderer, middleware)
 
     def render(self, request: Request, error: Exception) -> HTTPResponse | Awaitable[HTTPResponse]:
         """The exception handler for an `AuthError` that the application's own code raises."""
         if not isinstance(error, AuthError):
             raise error
         response = self._responses.response(error)
-        if self._settings.render_refusal is None:
+        if self._render_refusal is None:
             return response
-        return self._rendered(request, error, response, self._settings.render_refusal)
+        return self._rendered(request, error, response, self._render_refusal)
 
-    async def _run_response_middleware(
+    async def _decorated(
         self,
         request: Request,
         error: AuthError,
@@ -94,17 +93,7 @@ class RefusalResponder:
         stream: Any = request.stream
         if stream is not None:
             stream.respond(response)  # as Sanic does before it runs them: nobody else can begin another one
-        status, body = response.status, response.body
-        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        for run in middleware:
-            try:
-                replaced = run(request, response)
-                if isawaitable(replaced):
-                    await replaced
-            except Exception as bug:  # noqa: BLE001  (as Sanic does: logged, and the response goes out)
-                report_bug(_LOG, "a response middleware failed", bug)
-        response.status, response.body = status, body
-        response.headers.update(kept)
+        await run_response_middleware(request, response, middleware)
         request.reset_response()
         return response
 
@@ -116,20 +105,15 @@ class RefusalResponder:
             if isawaitable(rendered):
                 rendered = await rendered
         except Exception as bug:  # noqa: BLE001
-            report_bug(_LOG, "the renderer of refusals failed", bug)
+            if not self._reported:  # anonymous callers cause refusals: they must not fill the log with them
+                self._reported = True
+                report_bug(_LOG, "the renderer of refusals failed (logged once)", bug)
             return response
-        if not isinstance(rendered, HTTPResponse):
-            return response
-        if rendered.status < 300:
-            rendered.status = response.status  # how it looks is the application's, not whether it is a refusal
-        for name in _KEPT_HEADERS:
-            if name in response.headers:
-                rendered.headers.setdefault(name, response.headers[name])
-        return rendered
+        return _still_refusing(rendered, response) if isinstance(rendered, HTTPResponse) else response
 
     def _renderer(self, request: Request) -> Callable[..., Any] | None:
-        if self._settings.render_refusal is not None:
-            return self._settings.render_refusal
+        if self._render_refusal is not None:
+            return self._render_refusal
         handlers = self._app.error_handler.cached_handlers
         handler: Any = handlers.get((AuthError, request.name)) or handlers.get((AuthError, None))
         if handler is None or getattr(handler, "__func__", None) is RefusalResponder.render:
@@ -142,3 +126,13 @@ class RefusalResponder:
             route is not None and route.extra.response_middleware
         ) or self._app.response_middleware
         return chain
+
+
+def _still_refusing(rendered: HTTPResponse, response: HTTPResponse) -> HTTPResponse:
+    """How a refusal looks is the application's, not whether it is one."""
+    if rendered.status < 300:
+        rendered.status = response.status
+    for name in KEPT_HEADERS:
+        if name in response.headers:
+            rendered.headers.setdefault(name, response.headers[name])
+    return rendered

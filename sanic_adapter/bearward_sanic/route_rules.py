@@ -31,6 +31,8 @@ class Body(Enum):
     """Sanic, or nobody."""
     WHOLE = "whole"
     """The gate, once the caller is let in."""
+    SHORT = "short"
+    """The gate, up to a bound: a websocket's handshake has none (RFC 6455 section 4.1)."""
     STREAM = "stream"
     """The handler itself."""
 
@@ -47,6 +49,8 @@ class RouteRule:
     """Whether a CORS preflight passes: no browser sends credentials with it (Fetch standard)."""
     websocket: bool = False
     body: Body = Body.SANIC
+    upload: bool = False
+    """Whether the handler reads the body by itself, so that it can end in between."""
 
 
 RuleTable: TypeAlias = Mapping[tuple[int, str], RouteRule]
