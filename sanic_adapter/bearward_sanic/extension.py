@@ -11,10 +11,10 @@ import logging
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from sanic import HTTPResponse, Request
+from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse
 
-from bearward import AuthError, ConfigurationError, Verifier
+from bearward import AuthError, ConfigurationError, TrustedIssuer, Verifier
 from bearward.access import Access
 from bearward_sanic.context import App, principal_of
 from bearward_sanic.gate import Gate, GateResult
@@ -60,6 +60,7 @@ class Bearward:
         self._early_gate: Gate | None = None
         self._injected: frozenset[int] = frozenset()
         self._authenticates_early = False
+        self._length_was_chosen = False
         self._live: LiveRequests | None = None
         self._middlewares = Middlewares(self._admit, self._refuse_unanswered_preflight)
         self._responder: RefusalResponder
@@ -68,10 +69,13 @@ class Bearward:
 
     def init_app(self, app: App, verifier: Verifier | None = None, **settings: Any) -> None:
         """Guard `app`, which may still get its routes; `settings` win over those of the constructor."""
-        if hasattr(app.ctx, "bearward"):
-            raise ConfigurationError("app", "must be guarded once")
+        verifier = verifier or self._given
+        _check_installed(app, verifier)
+        self._length_was_chosen = bool({"max_token_length"} & {*self._arguments, *settings}) or (
+            "BEARWARD_MAX_TOKEN_LENGTH" in app.config
+        )
         self.settings = adapter_settings(app.config, {**self._arguments, **settings})
-        self.verifier = verifier or self._given or verifier_from(app.config)
+        self.verifier = verifier or verifier_from(app.config)
         self.metadata = metadata_of(self.settings)
         url = self.settings.resource_metadata if self.metadata is None else self.metadata.url
         responses = RefusalResponses(realm=self.settings.realm, resource_metadata=url)
@@ -136,6 +140,8 @@ class Bearward:
             _LOG.critical("bearward: %s", wrong)
             raise
         _warn_of(without_rule(rules))
+        if self._length_was_chosen and not app.asgi:
+            _warn_of_long_tokens(self.settings.max_token_length, app.config.REQUEST_MAX_HEADER_SIZE)
         settings, live = self.settings, self._live_requests()
         self._injected = injection.routes_with_dependencies(app, rules)
         self._gate = Gate(settings, self.verifier, rules, self._responder.respond, live)
@@ -227,6 +233,17 @@ def check(app: App) -> None:
     _guard_of(app).check()
 
 
+def _check_installed(app: object, verifier: object) -> None:
+    if not isinstance(app, Sanic):
+        raise ConfigurationError("app", "must be a Sanic application: install(app, verifier)")
+    if hasattr(app.ctx, "bearward"):
+        raise ConfigurationError("app", "must be guarded once")
+    if isinstance(verifier, TrustedIssuer):
+        raise ConfigurationError("verifier", "must be a Verifier: install(app, Verifier(TrustedIssuer(...)))")
+    if verifier is not None and not isinstance(verifier, Verifier):
+        raise ConfigurationError("verifier", "must be a Verifier, or left out to be made of app.config")
+
+
 def _guard_of(app: App) -> Bearward:
     guard = getattr(app.ctx, "bearward", None)
     if not isinstance(guard, Bearward):
@@ -242,6 +259,16 @@ def _warn_of(unruled: list[str]) -> None:
             "to any verified token by install(app, verifier, default=authenticated)",
             ", ".join(unruled[:_MAX_NAMED]),
             more,
+        )
+
+
+def _warn_of_long_tokens(length: int, taken: int) -> None:
+    if length >= taken:
+        _LOG.warning(
+            "max_token_length is %d, and Sanic refuses a request whose head is longer than REQUEST_MAX_HEADER_SIZE, %d "
+            "bytes, by 413: raise that (to 16384 at most)",
+            length,
+            taken,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from bearward import AuthError, ConfigurationError, Requirement, Verifier
 from bearward.access import Access, as_access, deny
 from bearward.access_toml import rule_from_toml
 from bearward.fetch.urls import is_loopback_host
+from bearward.jose.compact import MAX_TOKEN
 from bearward.settings import Settings
 from bearward_sanic.cookies import CookieCredentials
 
@@ -52,7 +54,7 @@ class AdapterSettings:
     """The API's name for people, in its metadata."""
     resource_documentation: str | None = None
     """The URL of the API's documentation, in its metadata."""
-    max_token_length: int = 16 * 1024
+    max_token_length: int = MAX_TOKEN
     """Longer tokens, in characters, are refused unread."""
     cookie: CookieCredentials | None = None
     """Accept the token in a cookie, protected against forged requests."""
@@ -87,8 +89,8 @@ class AdapterSettings:
         _check_numbers(self.max_token_length, self.stream_leeway)
         if self.cookie is not None and not isinstance(self.cookie, CookieCredentials):
             raise ConfigurationError("cookie", "must be a CookieCredentials")
-        _check_callable("render_refusal", self.render_refusal)
-        _check_callable("client_certificate", self.client_certificate)
+        _check_callable("render_refusal", self.render_refusal, "request, refusal, response")
+        _check_callable("client_certificate", self.client_certificate, "request")
         _check_url("resource", self.resource)
         _check_url("resource_metadata", self.resource_metadata)
 
@@ -174,16 +176,27 @@ def _check_defaults(default: object, unsafe_default: object) -> None:
 
 def _check_numbers(max_token_length: object, stream_leeway: object) -> None:
     length = max_token_length
-    if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= 1024 * 1024:
-        raise ConfigurationError("max_token_length", "must be a number of characters from 1 to 1048576")
+    if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= MAX_TOKEN:
+        raise ConfigurationError("max_token_length", f"must be a number of characters from 1 to {MAX_TOKEN}")
     leeway = stream_leeway
     if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway < math.inf:
         raise ConfigurationError("stream_leeway", "must be a finite number of seconds, 0 or more")
 
 
-def _check_callable(setting: str, value: object) -> None:
-    if value is not None and not callable(value):
-        raise ConfigurationError(setting, "must be callable")
+def _check_callable(setting: str, value: object, arguments: str) -> None:
+    """A function of another number of arguments would fail at the first refusal, and not before."""
+    if value is None:
+        return
+    if not callable(value):
+        raise ConfigurationError(setting, f"must be a function of ({arguments})")
+    try:
+        found = signature(value)
+    except (TypeError, ValueError):  # a callable of C without a signature
+        return
+    try:
+        found.bind(*arguments.split(", "))
+    except TypeError:
+        raise ConfigurationError(setting, f"must be a function of ({arguments}), and takes {found}") from None
 
 
 def _check_url(setting: str, url: str | None) -> None:
