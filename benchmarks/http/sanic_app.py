@@ -16,9 +16,10 @@ def main(issuer: str, port: int, token_cache: int) -> None:
     """Serve until told to stop."""
     app: Any = Sanic("bench", configure_logging=False)
     if issuer != "plain":
-        from bearward_sanic import install
+        from bearward_sanic import authenticated, install
 
-        install(app, Verifier(TrustedIssuer(issuer, audience=AUDIENCE), token_cache_bytes=token_cache))
+        verifier = Verifier(TrustedIssuer(issuer, audience=AUDIENCE), token_cache_bytes=token_cache)
+        install(app, verifier, default=authenticated)
 
     async def protected(_: Request) -> HTTPResponse:
         return json({"message": "Access granted"})

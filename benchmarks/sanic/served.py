@@ -21,7 +21,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.response import json
 
 from bearward import TrustedIssuer, Verifier
-from bearward_sanic import install
+from bearward_sanic import authenticated, install
 
 AUDIENCE = "https://api.example"
 
@@ -40,7 +40,7 @@ def make_app(variant: str, issuer: str) -> Sanic[Any, Any]:
         return json({"message": "Access granted"})
 
     if variant.startswith("guarded"):
-        install(app, Verifier(TrustedIssuer(issuer, audience=AUDIENCE)))
+        install(app, Verifier(TrustedIssuer(issuer, audience=AUDIENCE)), default=authenticated)
     return app
 
 

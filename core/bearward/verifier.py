@@ -208,6 +208,11 @@ class Verifier:
         return self._watches.add(principal, on_end, leeway)
 
     @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers that the configuration names; not those that a resolver or a template has added since."""
+        return tuple(issuer.issuer for issuer in self._issuers.explicit)
+
+    @property
     def ready(self) -> bool:
         """Whether tokens of at least one issuer can be judged."""
         return self.health().ready

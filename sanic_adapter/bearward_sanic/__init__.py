@@ -1,10 +1,10 @@
-"""bearward for Sanic: nothing gets past the door without a bearer token, unless a route says so.
+"""bearward for Sanic: every route needs a rule, and a bearer token unless the rule says otherwise.
 
-    from bearward_sanic import install, public, requires
+    from bearward_sanic import authenticated, install, public, requires
     install(app, verifier)
 
-Every route, method, static file, view, blueprint and websocket needs a verified token; `@public`, `@optional` and
-`@requires(...)` say otherwise. The caller is `request.ctx.principal` and `current_principal()`.
+Every route, method, static file, view, blueprint and websocket is denied until a rule speaks of it: `@authenticated`,
+`@requires(...)`, `@optional`, `@public`. The caller is `request.ctx.principal` and `current_principal()`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,31 @@ except ModuleNotFoundError as _missing:
         raise
     raise ImportError("bearward_sanic needs sanic: pip install 'bearward[sanic]'") from _missing
 
+# For their effect: marks ask here who was let in, and applications without a gate are closed.
+from bearward.access import Access, authenticated, deny, optional, public, requires
+from bearward_sanic import marks as _marks  # noqa: F401
+from bearward_sanic import unguarded as _unguarded  # noqa: F401
 from bearward_sanic.context import current_principal
 from bearward_sanic.cookies import CookieCredentials
-from bearward_sanic.extension import Bearward, install
-from bearward_sanic.marks import Mark, authenticated, optional, public, requires
+from bearward_sanic.extension import Bearward, check, install, rules
+from bearward_sanic.redaction import redact_logs
 from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.websockets import reauthenticate
 
 __all__ = [
+    "Access",
     "AdapterSettings",
     "Bearward",
     "CookieCredentials",
-    "Mark",
     "authenticated",
+    "check",
     "current_principal",
+    "deny",
     "install",
     "optional",
     "public",
     "reauthenticate",
+    "redact_logs",
     "requires",
+    "rules",
 ]

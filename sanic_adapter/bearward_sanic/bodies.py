@@ -1,7 +1,7 @@
 """Bodies: refused without being read, or read once the caller is let in.
 
-Rules of this file: only what Sanic itself tells streaming handlers to set, on the request's stream. Under ASGI the
-server owns the connection, and is asked to close it.
+Rules of this file: nothing is set on the request's stream but what Sanic itself has streaming handlers set. Under ASGI
+the server owns the connection, and is asked to close it.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import Any, Final
 
 from sanic import Request
 
-__all__ = ["DRAINED_AT_MOST", "receive_body", "refuse_body"]
+__all__ = ["receive_body", "receive_short_body", "refuse_body", "stream_body"]
 
-DRAINED_AT_MOST: Final = 64 * 1024
+_MAX_DRAINED: Final = 64 * 1024
 """Octets of a refused body that are read so that the connection can be kept; a longer one costs the connection."""
 
 
 def refuse_body(request: Request) -> bool:
-    """Have nobody ask for or drain the body of a request that is refused; whether the connection must be closed."""
+    """Have nobody ask for or drain the body of a refused request; return whether the connection must be closed."""
     stream: Any = request.stream
     if not getattr(stream, "request_body", None):
         return False
     if not hasattr(stream, "request_max_size"):
         return _long(request) and _http_1(request)
     stream.expecting_continue = False  # or "100 Continue" would stand in front of the refusal (RFC 9110 section 10.1.1)
-    stream.request_max_size = DRAINED_AT_MOST
-    if stream.request_body == "chunked" or (stream.request_bytes or 0) > DRAINED_AT_MOST:
+    stream.request_max_size = _MAX_DRAINED
+    if stream.request_body == "chunked" or (stream.request_bytes or 0) > _MAX_DRAINED:
         stream.keep_alive = False
         return True
     return False
@@ -34,7 +34,7 @@ def refuse_body(request: Request) -> bool:
 
 def _long(request: Request) -> bool:
     length = request.headers.get("content-length", "")
-    return "transfer-encoding" in request.headers or (length.isdecimal() and int(length[:19]) > DRAINED_AT_MOST)
+    return "transfer-encoding" in request.headers or (length.isdecimal() and int(length[:19]) > _MAX_DRAINED)
 
 
 def _http_1(request: Request) -> bool:
@@ -43,12 +43,23 @@ def _http_1(request: Request) -> bool:
     return scope.get("type") == "http" and str(scope.get("http_version", "")).startswith("1")
 
 
-async def receive_body(request: Request, handler: object) -> None:
-    """What Sanic would have done before the middleware: read the body, or leave it to a streaming handler."""
+async def receive_body(request: Request) -> None:
+    """Read the body, as Sanic would have done before the middleware."""
     stream: Any = request.stream
-    if stream is None or not stream.request_body or request.body:
-        return
-    if hasattr(handler, "is_stream"):
-        stream.request_max_size = math.inf
-    else:
+    if stream is not None and stream.request_body and not request.body:
         await request.receive_body()  # type: ignore[no-untyped-call]
+
+
+async def receive_short_body(request: Request) -> None:
+    """The same for a request that should have none: Sanic refuses more than a little by 413."""
+    stream: Any = request.stream
+    if hasattr(stream, "request_max_size"):
+        stream.request_max_size = min(stream.request_max_size, _MAX_DRAINED)
+    await receive_body(request)
+
+
+def stream_body(request: Request) -> None:
+    """Leave the body to a streaming handler, of whatever length, as Sanic would have done before the middleware."""
+    stream: Any = request.stream
+    if stream is not None and stream.request_body:
+        stream.request_max_size = math.inf

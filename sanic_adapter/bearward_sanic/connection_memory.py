@@ -1,8 +1,8 @@
-"""What a kept connection has shown before: its `Authorization` value, and what came of it.
+"""What a kept connection has presented before: its `Authorization` value, and what came of it.
 
 Rules of this file: remembered, not trusted. What was found good is asked of the verifier again by every request, which
-spares the reading and hashing of the token and nothing else. A refusal that cost a signature stands for a second. The
-memory is Sanic's own for a connection (`conn_info`); under ASGI that is new in each request, and holds nothing.
+spares the reading and hashing of the token and nothing else. A refusal that cost a signature is repeated for a second.
+The memory is Sanic's own for a connection (`conn_info`); under ASGI that is new in each request, and holds nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sanic import Request
 from bearward import Principal, Refusal, Verifier
 from bearward.token_cache import CacheEntry
 
-__all__ = ["AUTHORIZATION", "NONE", "KeptConnections", "Seen"]
+__all__ = ["AUTHORIZATION", "NONE", "ConnectionMemory", "SeenCredentials"]
 
 AUTHORIZATION: Final = istr("authorization")
 """Already lower case, and known to be: a look-up takes half as long."""
@@ -24,81 +24,86 @@ AUTHORIZATION: Final = istr("authorization")
 NONE: Final[list[str]] = []
 """What a request without the header presents; never written to."""
 
-STANDS_FOR: Final = 1.0
+REFUSAL_TTL: Final = 1.0
 """Seconds that a refusal is repeated to the same token on the same connection before it is judged again.
 
 A signature that is wrong stays wrong until the issuer publishes another key by the same name, and an expired token
-stays expired. Clients that ask again and again with such a token are common, and each answer would cost an RSA
+stays expired. Clients that ask again and again with such a token are common, and each response would cost an RSA
 verification.
 """
 
-_STANDING: Final = frozenset({Refusal.SIGNATURE_INVALID, Refusal.TOKEN_EXPIRED})
+_REPEATED: Final = frozenset({Refusal.SIGNATURE_INVALID, Refusal.TOKEN_EXPIRED})
 _SEEN: Final = "_bearward_seen"
 
 
-class Seen:
+class SeenCredentials:
     """The `Authorization` values of a connection's latest request, and what is known of them."""
 
-    __slots__ = ("entry", "noted", "principal", "refusal", "refused_until", "values")
+    __slots__ = ("entry", "principal", "refusal", "refused_until", "repeated", "tracked", "values")
 
     def __init__(self, values: list[str]) -> None:
         self.values: list[str] = values
+        self.repeated = False
+        """Whether they came more than once."""
         self.entry: CacheEntry | None = None
         self.principal: Principal | None = None
-        self.noted: Any = None
-        """The stream on which `LiveRequests` knows of it already."""
+        self.tracked: Any = None
+        """The stream on which `LiveRequests` tracks the connection already."""
         self.refusal: Refusal | None = None
         self.refused_until: float = 0.0
 
 
-class KeptConnections:
+class ConnectionMemory:
     """Recognizes what was presented before on the same connection."""
 
-    __slots__ = ("_still_good", "_verifier")
+    __slots__ = ("_is_still_valid", "_verifier")
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
-        self._still_good: Callable[[CacheEntry], bool] = verifier.is_still_valid
+        self._is_still_valid: Callable[[CacheEntry], bool] = verifier.is_still_valid
 
-    def known(self, request: Request) -> Seen | None:
+    def recognize(self, request: Request) -> SeenCredentials | None:
         """What was seen of a request whose token is as good as it was then; the hot path."""
         conn_info = request.conn_info
-        seen: Seen | None = None if conn_info is None else conn_info.ctx.__dict__.get(_SEEN)
+        seen: SeenCredentials | None = None if conn_info is None else conn_info.ctx.__dict__.get(_SEEN)
         if seen is None or seen.entry is None or request.headers.getall(AUTHORIZATION, NONE) != seen.values:
             return None
-        return seen if self._still_good(seen.entry) else None
+        return seen if self._is_still_valid(seen.entry) else None
 
-    def meet(self, request: Request, values: list[str]) -> tuple[Seen | None, bool]:
-        """What is remembered of a request's `Authorization` values, and whether they came before."""
+    def look_up(self, request: Request, values: list[str]) -> SeenCredentials | None:
+        """What is remembered of a request's `Authorization` values; remembers them from now on."""
         conn_info = request.conn_info
         if conn_info is None or len(values) != 1:
-            return None, False
+            return None
         held = conn_info.ctx.__dict__
-        seen: Seen | None = held.get(_SEEN)
+        seen: SeenCredentials | None = held.get(_SEEN)
         if seen is not None and seen.values == values:
-            return seen, True
-        held[_SEEN] = seen = Seen(values)
-        return seen, False
+            seen.repeated = True
+            return seen
+        held[_SEEN] = seen = SeenCredentials(values)
+        return seen
 
-    def standing(self, seen: Seen) -> Refusal | None:
-        """The refusal that the same token got a moment ago, if that still stands."""
+    def recent_refusal(self, seen: SeenCredentials) -> Refusal | None:
+        """The refusal that the same token got a moment ago, if it is still repeated."""
         if seen.refusal is None:
             return None
         # A clock that was set back must not make a refusal last.
-        if not seen.refused_until - STANDS_FOR <= self._verifier.now() < seen.refused_until:
+        if not seen.refused_until - REFUSAL_TTL <= self._verifier.now() < seen.refused_until:
             seen.refusal = None
         return seen.refusal
 
-    def accept(self, seen: Seen, token: str) -> None:
-        """The token was good again: find it faster next time, unless it is bound to a certificate."""
+    def accept(self, seen: SeenCredentials, token: str) -> None:
+        """The token was good; where it came before, find it faster next time, unless it is bound to a certificate."""
+        if not seen.repeated:
+            return
         entry = self._verifier.cached_entry(token)
-        seen.entry = None if entry is None or not self._still_good(entry) else entry
+        seen.entry = None if entry is None or not self._is_still_valid(entry) else entry
         seen.principal = None if seen.entry is None else seen.entry.principal
         seen.refusal = None
 
-    def refuse(self, seen: Seen, refusal: Refusal) -> None:
+    def refuse(self, seen: SeenCredentials, refusal: Refusal) -> None:
         """The token was refused."""
         seen.entry = None
-        if refusal in _STANDING and seen.refusal is None:
+        if refusal in _REPEATED and seen.refusal is None:
             seen.refusal = refusal
-            seen.refused_until = self._verifier.now() + STANDS_FOR
+            seen.refused_until = self._verifier.now() + REFUSAL_TTL

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from sanic import Request
 
 from bearward import AuthError, ConfigurationError, Refusal
+from bearward.fetch.urls import is_loopback_host
 
 __all__ = ["CookieCredentials", "cookie_values"]
 
@@ -59,11 +60,8 @@ class CookieCredentials:
             raise AuthError(Refusal.CSRF_CHECK_FAILED)
 
     def _same_origin(self, request: Request) -> bool:
-        if not self.origins:  # no script can set a header on a websocket, so only the host is left to compare with
-            host = request.headers.get("host", "")
-            return request.headers.getall("origin", []) in ([f"https://{host}"], [f"http://{host}"])
         origins = request.headers.getall("origin", [])
-        return len(origins) == 1 and origins[0] in self.origins
+        return len(origins) == 1 and origins[0] in (self.origins or _own_origins(request.headers.get("host", "")))
 
     def _submitted_twice(self, request: Request) -> bool:
         cookies = cookie_values(request, self.csrf_cookie)
@@ -71,6 +69,16 @@ class CookieCredentials:
         if len(cookies) != 1 or len(headers) != 1 or len(cookies[0]) < 16:
             return False
         return compare_digest(_octets(cookies[0]), _octets(headers[0]))
+
+
+def _own_origins(host: str) -> tuple[str, ...]:
+    """The origins that a websocket may come from where none are configured: no script can set a header on one.
+
+    An origin is scheme, host and port (RFC 6454 section 4). A page that came over plain http may be anybody's who holds
+    the network, so it is taken for our own on loopback only, whatever a proxy says of the connection.
+    """
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    return (f"https://{host}", f"http://{host}") if is_loopback_host(name.strip("[]")) else (f"https://{host}",)
 
 
 def cookie_values(request: Request, name: str) -> list[str]:

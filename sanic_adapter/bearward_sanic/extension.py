@@ -1,45 +1,44 @@
 """The extension: `Bearward(app, verifier)`, `init_app`, and `install` for short.
 
 Rules of this file: nothing is bound to an event loop before `before_server_start`, everything is let go in
-`after_server_stop`, and any number of starts in one process leaves what one would. A wrong setting or mark stops the
+`after_server_stop`, and any number of starts in one process leaves what one would. A wrong setting or rule stops the
 start with one clear line; an issuer that is down does not.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from sanic import HTTPResponse, Request
-from sanic.middleware import Middleware, MiddlewareLocation
+from sanic import HTTPResponse, Request, Sanic
 from sanic.response import BaseHTTPResponse
 
-from bearward import AuthError, ConfigurationError, Verifier
-from bearward_sanic.context import App
-from bearward_sanic.gate import Answer, FrontDoor
+from bearward import AuthError, ConfigurationError, TrustedIssuer, Verifier
+from bearward.access import Access
+from bearward_sanic.context import App, principal_of
+from bearward_sanic.gate import Gate, GateResult
 from bearward_sanic.handler_wrappers import unwrap_handlers, wrap_handlers
-from bearward_sanic.integrations import access_logs, injection, openapi
-from bearward_sanic.integrations import worker_state as workers
-from bearward_sanic.integrations.resource_metadata import Metadata, metadata_of
-from bearward_sanic.problem_response import RefusalAnswers
-from bearward_sanic.refusal_responder import SayingNo
-from bearward_sanic.route_rules import Door, resolve_doors
+from bearward_sanic.integrations import injection, openapi, worker_state
+from bearward_sanic.integrations.resource_metadata import ResourceMetadata, metadata_of
+from bearward_sanic.middleware_order import BEFORE_ALL, Middlewares, defer_body
+from bearward_sanic.problem_response import RefusalResponses
+from bearward_sanic.redaction import redact_logs
+from bearward_sanic.refusal_responder import RefusalResponder
+from bearward_sanic.route_rules import RouteRule, require_rules, resolve_rules, table_of, without_rule
 from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
 from bearward_sanic.streams import LiveRequests
+from bearward_sanic.websockets import SocketTerms
 
-__all__ = ["Bearward", "install"]
+__all__ = ["Bearward", "check", "install", "rules"]
 
 _LOG: Final = logging.getLogger("bearward.sanic")
 
 _FIRST: Final = 1_000_000
 """Before everybody's listeners and middleware (Sanic: the highest number goes first)."""
-_BEFORE_ALL: Final[Any] = math.inf
-"""Before any middleware whose priority is a number, also where Sanic sorts them anew (`app.amend`)."""
 _LAST: Final = -1_000_000
 """After everybody's listeners, when every route is there (sanic-ext adds its own at -1000)."""
+_MAX_NAMED: Final = 20
 
 
 class Bearward:
@@ -53,32 +52,37 @@ class Bearward:
     def __init__(self, app: App | None = None, verifier: Verifier | None = None, **settings: Any) -> None:
         self.verifier: Verifier
         self.settings: AdapterSettings
-        self.metadata: Metadata | None = None
+        self.metadata: ResourceMetadata | None = None
+        self._app: App | None = None
         self._arguments = settings
         self._given = verifier
-        self._door: FrontDoor | None = None
-        self._early_door: FrontDoor | None = None
+        self._gate: Gate | None = None
+        self._early_gate: Gate | None = None
         self._injected: frozenset[int] = frozenset()
-        self._judged_early = False
+        self._authenticates_early = False
+        self._length_was_chosen = False
         self._live: LiveRequests | None = None
-        self._saying_no: SayingNo | None = None
+        self._middlewares = Middlewares(self._admit, self._refuse_unanswered_preflight)
+        self._responder: RefusalResponder
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: App, verifier: Verifier | None = None, **settings: Any) -> None:
         """Guard `app`, which may still get its routes; `settings` win over those of the constructor."""
-        if hasattr(app.ctx, "bearward"):
-            raise ConfigurationError("app", "must be guarded once")
-        self.settings = adapter_settings(app.config, {**self._arguments, **settings})
-        self.verifier = verifier or self._given or verifier_from(app.config)
-        self.metadata = metadata_of(self.settings)
-        answers = RefusalAnswers(
-            realm=self.settings.realm, resource_metadata=None if self.metadata is None else self.metadata.url
+        verifier = verifier or self._given
+        _check_installed(app, verifier)
+        self._length_was_chosen = bool({"max_token_length"} & {*self._arguments, *settings}) or (
+            "BEARWARD_MAX_TOKEN_LENGTH" in app.config
         )
-        self._saying_no = SayingNo(app, self.settings, answers)
+        self.settings = adapter_settings(app.config, {**self._arguments, **settings})
+        self.verifier = verifier or verifier_from(app.config)
+        self.metadata = metadata_of(self.settings)
+        url = self.settings.resource_metadata if self.metadata is None else self.metadata.url
+        responses = RefusalResponses(realm=self.settings.realm, resource_metadata=url)
+        self._responder = RefusalResponder(app, self.settings, responses)
+        self._app = app
         app.ctx.bearward = self
-        enter: Any = self._enter
-        app.register_middleware(enter, "request", priority=_BEFORE_ALL)
+        app.register_middleware(self._middlewares.admit, "request", priority=BEFORE_ALL)
         app.before_server_start(self._open, priority=_FIRST)
         app.before_server_start(self._ready, priority=_LAST)
         app.after_server_start(self._announce, priority=_LAST)
@@ -86,97 +90,126 @@ class Bearward:
         if self.settings.query:
             app.register_middleware(_keep_private, "response", priority=_LAST)
         if self.metadata is not None:
-            self.metadata.add_route(app, self)
+            self.metadata.add_route(app, self._document)
         openapi.prepare(app, self.settings)
-        self._judged_early = injection.judge_before_injection(app, self._enter_early)
+        self._authenticates_early = injection.authenticate_before_injection(app, self._admit_early)
 
     def refresh(self, app: App) -> None:
         """Look at the routes again, after `with app.amend():` added some; until then those are refused."""
-        if self._door is None:
+        if self._gate is None:
             raise RuntimeError("refresh is for a running application")
         unwrap_handlers(app)
-        doors = self._doors(app)
-        self._injected = injection.routes_with_dependencies(app, doors)
-        for door in (self._door, self._early_door):
-            if door is not None:
-                door.use(doors)
-        wrap_handlers(app, self._door, self.verifier)
+        rules = self._rules(app)
+        self._injected = injection.routes_with_dependencies(app, rules)
+        for gate in (self._gate, self._early_gate):
+            if gate is not None:
+                gate.use(rules)
+        wrap_handlers(app, self._gate, self._socket_terms())
 
-    def policies(self) -> dict[tuple[str, str], str]:
-        """Who may pass, by (name of the route, method), for a look from outside; empty before the start."""
-        doors = {} if self._door is None else self._door.doors
-        return {(door.route.name, method): repr(door.mark) for (_, method), door in sorted(doors.items(), key=_by_name)}
+    def route_rules(self) -> dict[tuple[str, str], Access]:
+        """Who may call what, by (name of the route, method): what was decided at the start, or would be now."""
+        return table_of(self._current_rules())
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` for a route without a rule and for a rule that matches nothing."""
+        require_rules(self._current_rules())
 
     def scopes(self) -> tuple[str, ...]:
         """All scopes that some route asks for, sorted."""
-        doors = {} if self._door is None else self._door.doors
-        return tuple(sorted({name for door in doors.values() for name in door.mark.requirement.scopes}))
+        return tuple(sorted({name for rule in self._current_rules().values() for name in rule.access.scopes}))
+
+    def rule_of(self, request: Request) -> Access | None:
+        """The rule by which `request` is judged; None before the start and where there is no route."""
+        if self._gate is None or request.route is None:
+            return None
+        return self._gate.rule_of(request).access
 
     async def _open(self, app: App) -> None:
         """Start the verifier, and all that others' listeners may want to use."""
-        access_logs.hide_tokens()
-        _take_places(app, self._enter, self._leave)
+        redact_logs()
+        self._middlewares.install(app)
         unwrap_handlers(app)
-        injection.provide(app, judged=self._judged_early)
+        injection.provide(app, authenticated=self._authenticates_early)
         await self.verifier.start()
 
     async def _ready(self, app: App) -> None:
         """Decide who may pass where, now that every route is there."""
-        assert self._saying_no is not None  # noqa: S101  (init_app made it)
         try:
-            doors = self._doors(app)
+            rules = self._rules(app)
         except ConfigurationError as wrong:
             _LOG.critical("bearward: %s", wrong)
             raise
-        self._live = LiveRequests(self.verifier, enabled=self.settings.streams_end)
-        self._injected = injection.routes_with_dependencies(app, doors)
-        self._door = FrontDoor(self.settings, self.verifier, doors, self._saying_no.answer, self._live)
-        self._early_door = FrontDoor(self.settings, self.verifier, doors, injection.say_nothing, self._live)
-        openapi.describe(app, self.settings, doors)
-        openapi.serve_redirect_page(app, self.settings)
-        wrap_handlers(app, self._door, self.verifier)
-        self._render_what_handlers_raise(app, self._saying_no)
-        self._saying_no.prepare()
-        self._live.start()
+        _warn_of(without_rule(rules))
+        if self._length_was_chosen and not app.asgi:
+            _warn_of_long_tokens(self.settings.max_token_length, app.config.REQUEST_MAX_HEADER_SIZE)
+        settings, live = self.settings, self._live_requests()
+        self._injected = injection.routes_with_dependencies(app, rules)
+        self._gate = Gate(settings, self.verifier, rules, self._responder.respond, live)
+        self._early_gate = Gate(settings, self.verifier, rules, injection.stop_signal, live)
+        openapi.describe(app, settings, rules)
+        openapi.serve_redirect_page(app, settings)
+        wrap_handlers(app, self._gate, self._socket_terms())
+        self._handle_auth_errors(app)
+        self._responder.prepare()
+        live.start()
 
     async def _announce(self, app: App) -> None:
-        workers.publish(app, self.verifier)
+        worker_state.publish(app, self.verifier)
 
     async def _close(self, app: App) -> None:
         if self._live is not None:
             self._live.stop()
-        workers.withdraw(app)
-        self._door = self._early_door = None
+        worker_state.withdraw(app)
+        self._gate = self._early_gate = None
         await self.verifier.aclose()
-        _take_places(app, self._enter, self._leave)
+        self._middlewares.install(app)
         unwrap_handlers(app)
 
-    def _doors(self, app: App) -> dict[tuple[int, str], Door]:
-        doors = resolve_doors(app, self.settings)
-        _take_places(app, self._enter, self._leave)
-        return {key: _reading_late(door) for key, door in doors.items()}
+    def _rules(self, app: App) -> dict[tuple[int, str], RouteRule]:
+        rules = resolve_rules(app, self.settings)
+        self._middlewares.install(app)
+        return {(route, method): defer_body(rule, method) for (route, method), rule in rules.items()}
 
-    def _enter(self, request: Request) -> Answer | Awaitable[HTTPResponse]:
+    def _current_rules(self) -> dict[tuple[int, str], RouteRule]:
+        if self._gate is not None:
+            return dict(self._gate.rules)
+        if self._app is None:
+            raise ConfigurationError("app", "must be given first, by init_app(app)")
+        return resolve_rules(self._app, self.settings)
+
+    def _live_requests(self) -> LiveRequests:
+        terminate = self.settings.stream_expiry == "terminate"
+        self._live = LiveRequests(self.verifier, enabled=terminate, leeway=self.settings.stream_leeway)
+        return self._live
+
+    def _socket_terms(self) -> SocketTerms:
+        terminate = self.settings.stream_expiry == "terminate"
+        return SocketTerms(self.verifier, terminate=terminate, leeway=self.settings.stream_leeway)
+
+    def _document(self) -> dict[str, Any]:
+        assert self.metadata is not None  # noqa: S101  (who serves it has it)
+        return self.metadata.document(self.settings, self.verifier.issuers, self.scopes())
+
+    def _admit(self, request: Request) -> GateResult | Awaitable[HTTPResponse]:
         """The request middleware; before the start there is nobody to ask, so nobody is let in."""
-        if self._door is None:
+        if self._gate is None:
             raise RuntimeError("the server was not started: bearward is not ready")
-        return self._door.enter(request)
+        return self._gate.admit(request)
 
-    def _leave(self, request: Request) -> Answer:
-        return None if self._door is None else self._door.leave(request)
+    def _refuse_unanswered_preflight(self, request: Request) -> GateResult:
+        return None if self._gate is None else self._gate.refuse_unanswered_preflight(request)
 
-    def _enter_early(self, request: Request) -> Answer:
-        """The judgement before sanic-ext injects, for routes that it injects into."""
-        if self._early_door is None or request.route is None or id(request.route) not in self._injected:
+    def _admit_early(self, request: Request) -> GateResult:
+        """The decision before sanic-ext injects, for routes that it injects into."""
+        if self._early_gate is None or request.route is None or id(request.route) not in self._injected:
             return None
-        return self._early_door.enter(request)
+        return self._early_gate.admit(request)
 
-    @staticmethod
-    def _render_what_handlers_raise(app: App, saying_no: SayingNo) -> None:
-        """Answer an `AuthError` of the application's own code like any other refusal, unless it does so itself."""
+    def _handle_auth_errors(self, app: App) -> None:
+        """Respond to an `AuthError` of the application's own code as to any refusal, unless it does so itself."""
         handlers: dict[Any, Any] = app.error_handler.cached_handlers
         if handlers.get((AuthError, None)) is None:
-            handlers[AuthError, None] = saying_no.render
+            handlers[AuthError, None] = self._responder.render
 
 
 def install(app: App, verifier: Verifier | None = None, **settings: Any) -> Bearward:
@@ -184,35 +217,62 @@ def install(app: App, verifier: Verifier | None = None, **settings: Any) -> Bear
     return Bearward(app, verifier, **settings)
 
 
+def rules(app: App) -> dict[tuple[str, str], Access]:
+    """Who may call what in `app`, by (name of the route, method); before the server starts, too.
+
+    Raises `ConfigurationError` for an application that nobody guards, and for whatever would stop its start.
+    """
+    return _guard_of(app).route_rules()
+
+
+def check(app: App) -> None:
+    """Raise `ConfigurationError` for a route of `app` without a rule and for a rule that matches nothing.
+
+    For a test of the application: no server needs to run.
+    """
+    _guard_of(app).check()
+
+
+def _check_installed(app: object, verifier: object) -> None:
+    if not isinstance(app, Sanic):
+        raise ConfigurationError("app", "must be a Sanic application: install(app, verifier)")
+    if hasattr(app.ctx, "bearward"):
+        raise ConfigurationError("app", "must be guarded once")
+    if isinstance(verifier, TrustedIssuer):
+        raise ConfigurationError("verifier", "must be a Verifier: install(app, Verifier(TrustedIssuer(...)))")
+    if verifier is not None and not isinstance(verifier, Verifier):
+        raise ConfigurationError("verifier", "must be a Verifier, or left out to be made of app.config")
+
+
+def _guard_of(app: App) -> Bearward:
+    guard = getattr(app.ctx, "bearward", None)
+    if not isinstance(guard, Bearward):
+        raise ConfigurationError("app", "must be guarded: bearward_sanic.install(app, verifier)")
+    return guard
+
+
+def _warn_of(unruled: list[str]) -> None:
+    if unruled:
+        more = f" and {len(unruled) - _MAX_NAMED} more" if len(unruled) > _MAX_NAMED else ""
+        _LOG.warning(
+            "no rule for %s%s: nobody may call them; mark them (@public, @authenticated, @requires(...)), or open all "
+            "to any verified token by install(app, verifier, default=authenticated)",
+            ", ".join(unruled[:_MAX_NAMED]),
+            more,
+        )
+
+
+def _warn_of_long_tokens(length: int, taken: int) -> None:
+    if length >= taken:
+        _LOG.warning(
+            "max_token_length is %d, and Sanic refuses a request whose head is longer than REQUEST_MAX_HEADER_SIZE, %d "
+            "bytes, by 413: raise that (to 16384 at most)",
+            length,
+            taken,
+        )
+
+
 async def _keep_private(request: Request, response: BaseHTTPResponse) -> None:
-    """RFC 6750 section 2.3: an answer to a token in the URL is nobody else's."""
-    if getattr(request.ctx, "principal", None) is not None and "access_token" in request.args:
+    """RFC 6750 section 2.3: a response to a token in the URL is nobody else's."""
+    if principal_of(request) is not None and "access_token" in request.args:
         response.headers.setdefault("cache-control", "private")
-
-
-def _take_places(app: App, enter: Any, leave: Any) -> None:
-    """Make ours the first request middleware of every route, and first and last where there is no route."""
-    chains: list[deque[Any]] = [route.extra.request_middleware for route in app.router.routes]
-    for chain in (*chains, app.request_middleware):
-        others = [item for item in chain if not _is_ours(item)]
-        chain.clear()
-        chain.extend([Middleware(enter, MiddlewareLocation.REQUEST, priority=_BEFORE_ALL), *others])
-    app.request_middleware.append(Middleware(leave, MiddlewareLocation.REQUEST, priority=-_BEFORE_ALL))
-
-
-def _is_ours(middleware: Any) -> bool:
-    function = getattr(middleware, "func", middleware)
-    return isinstance(getattr(function, "__self__", None), Bearward | FrontDoor)
-
-
-def _reading_late(door: Door) -> Door:
-    """Have the body read after the door and not before it, where Sanic would read one."""
-    extra = door.route.extra
-    if door.websocket or (extra.ignore_body and not getattr(extra, "bearward_reads", False)):
-        return door
-    extra.ignore_body = extra.bearward_reads = True
-    return Door(door.mark, door.route, reads_body=True, websocket=door.websocket)
-
-
-def _by_name(item: tuple[tuple[int, str], Door]) -> tuple[str, str]:
-    return item[1].route.name, item[0][1]

@@ -1,40 +1,42 @@
-"""Handlers: what Sanic and users wrap around a function, and where its mark went.
+"""Marks on handlers: found through what Sanic and users wrap around a function.
 
-Rules of this file: marks are read, never guessed. A decorator that swallows a mark (it wraps without
-`functools.wraps`) would turn `@requires(...)` into "any token"; such a mark is found in the wrapper's closure and
-stops the start.
+Rules of this file: a mark is read, never guessed. A decorator that loses a mark (it wraps without `functools.wraps`)
+leaves a function that refuses every call; it is looked for in all that the handler refers to, within bounds, so that the
+start can say so before the first caller does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import partial
-from types import CellType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from bearward_sanic.marks import ATTRIBUTE, Mark
+from sanic import Blueprint, Request, Sanic
 
-__all__ = ["ORIGINAL", "automatic", "handler_mark", "own_mark", "swallowed_marks", "websocket_handler"]
+from bearward import Verifier
+from bearward.access import Access, mark_of, unmarked
 
-ORIGINAL: Final = "__bearward_original__"
-"""Where a handler that we wrapped keeps what it wraps, so that a second start wraps anew and not twice."""
+__all__ = ["handler_mark", "hidden_marks", "is_generated", "marks_on", "method_mark", "view_of", "websocket_handler"]
 
-_DEPTH: Final = 6
+_MAX_VISITED: Final = 2000
+"""Objects that a search looks at: a handler that refers to more is left to the guard of its marks."""
+_LEAVES: Final = (
+    *(Sanic, Blueprint, Request, Verifier, ModuleType, CodeType, FrameType, BuiltinFunctionType),
+    *(str, bytes, int, float, complex),
+)
+"""Where a search does not go on: what holds everything, and what holds nothing."""
 
 
-def own_mark(target: object) -> Mark | None:
-    """The mark that `target` itself carries (a class inherits its base's)."""
-    mark = getattr(target, ATTRIBUTE, None)
-    return mark if isinstance(mark, Mark) else None
-
-
-def handler_mark(handler: object) -> Mark | None:
+def handler_mark(handler: object) -> Access | None:
     """The mark of a route's handler, through the partial that Sanic puts around a websocket's."""
-    mark = own_mark(handler)
+    mark = mark_of(handler)
     while mark is None and isinstance(handler, partial):
         inner = websocket_handler(handler)
         handler = handler.func if inner is None else inner
-        mark = own_mark(handler)
+        mark = mark_of(handler)
     return mark
 
 
@@ -45,38 +47,62 @@ def websocket_handler(handler: object) -> Any | None:
     return None
 
 
-def automatic(handler: object) -> bool:
+def view_of(handler: object) -> type | None:
+    """The class of a class-based view's handler."""
+    view = getattr(handler, "view_class", None)
+    return view if isinstance(view, type) else None
+
+
+def method_mark(view: type, method: str) -> Access | None:
+    """The mark of the view's method that Sanic calls for an HTTP method: a HEAD without one goes to `get`."""
+    function = getattr(view, method.lower(), None)
+    if function is None and method == "HEAD":
+        function = getattr(view, "get", None)
+    return mark_of(function)
+
+
+def marks_on(handler: object, methods: Iterable[str]) -> Iterator[Access]:
+    """Every mark on a route's handler, its view, and the view's methods."""
+    view = view_of(handler)
+    marks = [handler_mark(handler)]
+    if view is not None:
+        marks += [mark_of(view), *(method_mark(view, method) for method in methods)]
+    yield from (mark for mark in marks if mark is not None)
+
+
+def is_generated(handler: object) -> bool:
     """Whether sanic-ext made this handler (HEAD beside GET, OPTIONS beside everything)."""
     return getattr(handler, "__auto_handler__", False) is True
 
 
-def swallowed_marks(handler: object) -> Iterator[tuple[object, Mark]]:
-    """Marked functions that `handler` wraps without carrying their mark, each with its mark."""
-    seen: set[int] = set()
-    todo: list[tuple[object, int]] = [(handler, 0)]
-    while todo:
-        target, depth = todo.pop()
-        if id(target) in seen or depth > _DEPTH or not callable(target):
+def hidden_marks(handler: object) -> Iterator[tuple[object, Access]]:
+    """Marked functions and classes that `handler` refers to without carrying their mark, each with its mark."""
+    start = unmarked(handler)
+    seen = {id(handler), id(start)}
+    todo = deque(_referents(start))
+    while todo and len(seen) < _MAX_VISITED:
+        target = todo.popleft()
+        if id(target) in seen or isinstance(target, _LEAVES):
             continue
         seen.add(id(target))
-        mark = vars(target).get(ATTRIBUTE) if hasattr(target, "__dict__") else None
-        if isinstance(mark, Mark):
+        mark = _mark_of_anything(target)
+        if mark is not None:
             yield target, mark
-            continue
-        todo.extend((inner, depth + 1) for inner in _inside(target))
+        elif not isinstance(target, type):
+            todo.extend(_referents(target))
 
 
-def _inside(target: object) -> Iterator[object]:
-    """What a callable may call in turn: its closure, a partial's function and arguments, an object's attributes."""
-    if isinstance(target, partial):
-        yield target.func
-        yield from target.args
-        yield from target.keywords.values()
-    for cell in getattr(target, "__closure__", None) or ():
-        if isinstance(cell, CellType):
-            try:
-                yield cell.cell_contents
-            except ValueError:  # not filled yet
-                continue
-    if not isinstance(target, type) and not hasattr(target, "__code__") and hasattr(target, "__dict__"):
-        yield from vars(target).values()
+def _mark_of_anything(target: object) -> Access | None:
+    try:
+        return mark_of(target) if callable(target) else None
+    except Exception:  # noqa: BLE001  (a proxy that stands for nothing yet may raise whatever it likes)
+        return None
+
+
+def _referents(target: object) -> list[object]:
+    """What an object holds: of a function its closure, defaults and attributes, not the names of its module."""
+    if isinstance(target, FunctionType):
+        return [target.__closure__, target.__defaults__, target.__kwdefaults__, vars(target)]
+    if isinstance(target, MethodType):
+        return [target.__self__, target.__func__]
+    return gc.get_referents(target)

@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterator
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from sanic import HTTPResponse
 
 from bearward import AuthError, Fault, OAuthError, Refusal
 from bearward.challenge import challenge
 
-__all__ = ["STATUS", "RefusalAnswers"]
+__all__ = ["STATUS", "RefusalResponses"]
 
 
 def _status(refusal: Refusal) -> HTTPStatus:
@@ -36,7 +36,7 @@ STATUS: Final = MappingProxyType({refusal: _status(refusal) for refusal in Refus
 """The HTTP status of each refusal."""
 
 PROBLEM_JSON: Final = "application/problem+json"
-_KEPT_AT_MOST = 512
+_MAX_CACHED = 512
 
 
 class _Parts(NamedTuple):
@@ -52,39 +52,44 @@ class RefusalResponse(HTTPResponse):
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """The headers as octets, as Sanic would encode them."""
         self.headers.setdefault("content-type", self.content_type)
-        pairs = [_ENCODED.get(item) for item in self.headers.items()]
-        if None in pairs:
-            pairs = list(super().processed_headers)
-            if len(_ENCODED) < _KEPT_AT_MOST:
-                _ENCODED.update(zip(self.headers.items(), pairs, strict=True))
-        return iter(cast("list[tuple[bytes, bytes]]", pairs))
+        items = tuple(self.headers.items())
+        pairs = _ENCODED.get(items) if self.headers.keys() <= _OWN_HEADERS else None
+        if pairs is None:
+            pairs = tuple(super().processed_headers)
+            # What others put there may be a secret, or new in each response.
+            if len(_ENCODED) < _MAX_CACHED and self.headers.keys() <= _OWN_HEADERS:
+                _ENCODED[items] = pairs
+        return iter(pairs)
 
 
-_ENCODED: Final[dict[tuple[str, object], tuple[bytes, bytes] | None]] = {}
-"""Headers of refusals and their octets; bounded, and only filled with what such a response held."""
+_OWN_HEADERS: Final = frozenset(
+    {"cache-control", "connection", "content-length", "content-type", "retry-after", "www-authenticate"}
+)
+_ENCODED: Final[dict[tuple[tuple[str, str], ...], tuple[tuple[bytes, bytes], ...]]] = {}
+"""Headers of refusals and their octets; bounded, and only filled with what bearward itself put there."""
 
 
-class RefusalAnswers:
+class RefusalResponses:
     """Makes the response to a refusal.
 
     `realm` and `resource_metadata` (the URL of the RFC 9728 document) go into the challenges.
     """
 
-    __slots__ = ("_made", "_realm", "_resource_metadata")
+    __slots__ = ("_cache", "_realm", "_resource_metadata")
 
     def __init__(self, *, realm: str | None, resource_metadata: str | None) -> None:
         self._realm = realm
         self._resource_metadata = resource_metadata
-        self._made: dict[object, _Parts] = {}
+        self._cache: dict[object, _Parts] = {}
 
-    def answer(self, error: AuthError, scopes: tuple[str, ...] = ()) -> HTTPResponse:
+    def response(self, error: AuthError, scopes: tuple[str, ...] = ()) -> HTTPResponse:
         """The response to `error`; `scopes` are what the route needs, where the caller may learn that."""
         key = (error.refusal, error.claim, error.scopes, error.retry_after, error.acr_values, error.max_age, scopes)
-        parts = self._made.get(key)
+        parts = self._cache.get(key)
         if parts is None:
             parts = self._make(error, scopes)
-            if len(self._made) < _KEPT_AT_MOST:
-                self._made[key] = parts
+            if len(self._cache) < _MAX_CACHED:
+                self._cache[key] = parts
         return RefusalResponse(parts.body, status=parts.status, headers=parts.headers, content_type=PROBLEM_JSON)
 
     def _make(self, error: AuthError, scopes: tuple[str, ...]) -> _Parts:

@@ -1,4 +1,4 @@
-"""Saying no: a refusal becomes the response, and stays one.
+"""Refusals become responses, and stay refusals.
 
 Rules of this file: a refusal is returned and not raised (raising costs as much as a whole request); the application
 may choose how it looks, by a renderer or an exception handler for `AuthError`, and not whether it is one; response
@@ -18,37 +18,36 @@ from bearward import AuthError
 from bearward.bug_reports import report_bug
 from bearward_sanic.bodies import refuse_body
 from bearward_sanic.context import App
-from bearward_sanic.problem_response import RefusalAnswers
+from bearward_sanic.problem_response import RefusalResponses
+from bearward_sanic.response_middleware import KEPT_HEADERS, run_response_middleware
 from bearward_sanic.settings import AdapterSettings
-from bearward_sanic.websockets import close_instead, refuse_handshake
+from bearward_sanic.websockets import accept_then_close, refuse_handshake
 
-__all__ = ["SayingNo"]
+__all__ = ["RefusalResponder"]
 
 _LOG: Final = logging.getLogger("bearward.sanic")
 
-_OURS: Final = ("www-authenticate", "cache-control", "retry-after", "connection")
-"""Headers of a refusal that nobody's code may take away."""
 
+class RefusalResponder:
+    """Responds to requests with refusals."""
 
-class SayingNo:
-    """Answers requests with refusals."""
-
-    def __init__(self, app: App, settings: AdapterSettings, answers: RefusalAnswers) -> None:
+    def __init__(self, app: App, settings: AdapterSettings, responses: RefusalResponses) -> None:
         self._app = app
-        self._settings = settings
-        self._answers = answers
+        self._render_refusal: Callable[..., Any] | None = settings.render_refusal
+        self._responses = responses
         self._asgi = True
         self._renders = True
+        self._reported = False
         self._closes_websockets = settings.websocket_refusal == "close"
 
     def prepare(self) -> None:
         """Look, once the application starts, at what need not be looked at for every refusal."""
         handlers = self._app.error_handler.cached_handlers
         theirs = [kind for (kind, _), one in handlers.items() if one is not None and one != self.render]
-        self._renders = self._settings.render is not None or AuthError in theirs
+        self._renders = self._render_refusal is not None or AuthError in theirs
         self._asgi = self._app.asgi
 
-    def answer(
+    def respond(
         self,
         request: Request,
         error: AuthError,
@@ -58,28 +57,28 @@ class SayingNo:
         """The response to `error`; to be awaited only where somebody's code has a say in it."""
         closes = refuse_body(request)
         if websocket and self._closes_websockets:
-            return close_instead(request, error)
+            return accept_then_close(request, error)
         if self._asgi:
             refuse_handshake(request)
-        response = self._answers.answer(error, scopes)
+        response = self._responses.response(error, scopes)
         if closes:
             response.headers["connection"] = "close"
-        rendered = self._renderer(request) if self._renders else None
+        renderer = self._renderer(request) if self._renders else None
         middleware = self._response_middleware(request)
-        if rendered is None and not middleware:
+        if renderer is None and not middleware:
             return response
-        return self._dress(request, error, response, rendered, middleware)
+        return self._decorated(request, error, response, renderer, middleware)
 
     def render(self, request: Request, error: Exception) -> HTTPResponse | Awaitable[HTTPResponse]:
         """The exception handler for an `AuthError` that the application's own code raises."""
         if not isinstance(error, AuthError):
             raise error
-        response = self._answers.answer(error)
-        if self._settings.render is None:
+        response = self._responses.response(error)
+        if self._render_refusal is None:
             return response
-        return self._rendered(request, error, response, self._settings.render)
+        return self._rendered(request, error, response, self._render_refusal)
 
-    async def _dress(
+    async def _decorated(
         self,
         request: Request,
         error: AuthError,
@@ -89,22 +88,12 @@ class SayingNo:
     ) -> HTTPResponse:
         if renderer is not None:
             response = await self._rendered(request, error, response, renderer)
-        # Sanic would let the first response middleware that answers replace the refusal, so it runs here instead.
+        # Sanic would let the first response middleware that returns one replace the refusal, so it runs here instead.
         request._response_middleware_started = True  # noqa: SLF001
         stream: Any = request.stream
         if stream is not None:
             stream.respond(response)  # as Sanic does before it runs them: nobody else can begin another one
-        status, body = response.status, response.body
-        kept = {name: response.headers[name] for name in _OURS if name in response.headers}
-        for decorate in middleware:
-            try:
-                replaced = decorate(request, response)
-                if isawaitable(replaced):
-                    await replaced
-            except Exception as bug:  # noqa: BLE001  (as Sanic does: logged, and the response goes out)
-                report_bug(_LOG, "a response middleware failed", bug)
-        response.status, response.body = status, body
-        response.headers.update(kept)
+        await run_response_middleware(request, response, middleware)
         request.reset_response()
         return response
 
@@ -116,23 +105,18 @@ class SayingNo:
             if isawaitable(rendered):
                 rendered = await rendered
         except Exception as bug:  # noqa: BLE001
-            report_bug(_LOG, "the renderer of refusals failed", bug)
+            if not self._reported:  # anonymous callers cause refusals: they must not fill the log with them
+                self._reported = True
+                report_bug(_LOG, "the renderer of refusals failed (logged once)", bug)
             return response
-        if not isinstance(rendered, HTTPResponse):
-            return response
-        if rendered.status < 300:
-            rendered.status = response.status  # how it looks is the application's, not whether it is a refusal
-        for name in _OURS:
-            if name in response.headers:
-                rendered.headers.setdefault(name, response.headers[name])
-        return rendered
+        return _still_refusing(rendered, response) if isinstance(rendered, HTTPResponse) else response
 
     def _renderer(self, request: Request) -> Callable[..., Any] | None:
-        if self._settings.render is not None:
-            return self._settings.render
+        if self._render_refusal is not None:
+            return self._render_refusal
         handlers = self._app.error_handler.cached_handlers
         handler: Any = handlers.get((AuthError, request.name)) or handlers.get((AuthError, None))
-        if handler is None or getattr(handler, "__func__", None) is SayingNo.render:
+        if handler is None or getattr(handler, "__func__", None) is RefusalResponder.render:
             return None
         return lambda request, error, _: handler(request, error)
 
@@ -142,3 +126,13 @@ class SayingNo:
             route is not None and route.extra.response_middleware
         ) or self._app.response_middleware
         return chain
+
+
+def _still_refusing(rendered: HTTPResponse, response: HTTPResponse) -> HTTPResponse:
+    """How a refusal looks is the application's, not whether it is one."""
+    if rendered.status < 300:
+        rendered.status = response.status
+    for name in KEPT_HEADERS:
+        if name in response.headers:
+            rendered.headers.setdefault(name, response.headers[name])
+    return rendered

@@ -1,129 +1,169 @@
-"""Policies: which mark holds for which route and method. Default deny, decided once at the start.
+"""Route rules: who may call which route by which method. Default deny, decided once at the start.
 
-Rules of this file: what is nearest to the handler wins (method, then handler, view or route, then the lists of public
-names, then the blueprint, then the default); two marks at the same distance that differ, a name that matches nothing
-and a mark that nothing carries stop the start. What cannot be resolved is refused to everybody.
+Rules of this file: what is nearest to the handler wins (method, then handler, view or route, then the blueprint, then
+the default); two rules at the same distance that differ, a name that matches nothing and a mark that nothing carries stop
+the start. What cannot be resolved is refused to everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import TypeAlias
 
-from sanic import Blueprint
 from sanic_routing.route import Route
 
 from bearward import ConfigurationError
+from bearward.access import Access, Kind, as_access, authenticated, deny, mark_of, public
+from bearward_sanic.blueprint_rules import BlueprintRules
 from bearward_sanic.context import App
-from bearward_sanic.mark_discovery import automatic, handler_mark, own_mark, swallowed_marks
-from bearward_sanic.marks import Kind, Mark, as_mark, nobody, preflight, public
+from bearward_sanic.mark_discovery import handler_mark, hidden_marks, is_generated, method_mark, view_of
 from bearward_sanic.settings import AdapterSettings
 
-__all__ = ["Door", "resolve_doors"]
+__all__ = ["Body", "RouteRule", "RuleTable", "require_rules", "resolve_rules", "table_of", "without_rule"]
+
+
+class Body(Enum):
+    """Who reads the body of a request."""
+
+    SANIC = "sanic"
+    """Sanic, or nobody."""
+    WHOLE = "whole"
+    """The gate, once the caller is let in."""
+    SHORT = "short"
+    """The gate, up to a bound: a websocket's handshake has none (RFC 6455 section 4.1)."""
+    STREAM = "stream"
+    """The handler itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One route and method, and who may pass. It keeps the route alive, so that its id stays its own."""
+class RouteRule:
+    """Who may call one route by one method. It keeps the route alive, so that its id stays its own."""
 
-    mark: Mark
-    route: Route
-    reads_body: bool = False
+    access: Access
+    route: Route | None
+    said: bool = True
+    """Whether somebody said so, or it is the default."""
+    preflight: bool = False
+    """Whether a CORS preflight passes: no browser sends credentials with it (Fetch standard)."""
     websocket: bool = False
+    body: Body = Body.SANIC
+    upload: bool = False
+    """Whether the handler reads the body by itself, so that it can end in between."""
 
 
-def resolve_doors(app: App, settings: AdapterSettings) -> dict[tuple[int, str], Door]:
-    """A door for every route and method of `app`, by (id of the route, method); raises `ConfigurationError`."""
-    return dict(_Resolver(app, settings).doors())
+RuleTable: TypeAlias = Mapping[tuple[int, str], RouteRule]
+"""Rules by (id of the route, method)."""
+
+
+def resolve_rules(app: App, settings: AdapterSettings) -> dict[tuple[int, str], RouteRule]:
+    """The rule of every route and method of `app`; raises `ConfigurationError`."""
+    return dict(_Resolver(app, settings).rules())
+
+
+def table_of(rules: RuleTable) -> dict[tuple[str, str], Access]:
+    """The same by (name of the route, method), sorted."""
+    named = {(rule.route.name, method): rule.access for (_, method), rule in rules.items() if rule.route is not None}
+    return dict(sorted(named.items(), key=lambda item: item[0]))
+
+
+def without_rule(rules: RuleTable) -> list[str]:
+    """What nobody ruled on and the default denies: `GET /notes (app.notes)`, sorted."""
+    return sorted(
+        f"{method} /{rule.route.path.lstrip('/')} ({rule.route.name})"
+        for (_, method), rule in rules.items()
+        if rule.route is not None and not rule.said and rule.access == deny and not is_generated(rule.route.handler)
+    )
+
+
+def require_rules(rules: RuleTable) -> None:
+    """Raise `ConfigurationError` that names what nobody ruled on."""
+    unruled = without_rule(rules)
+    if unruled:
+        must = f"must be ruled on, or opened to any verified token by default=authenticated: {', '.join(unruled)}"
+        raise ConfigurationError("routes", must)
 
 
 class _Resolver:
     def __init__(self, app: App, settings: AdapterSettings) -> None:
-        self._routes: list[Route] = list(app.router.routes)
+        self._routes: tuple[Route, ...] = tuple(app.router.routes)
         self._groups = {id(route): group for group in app.router.groups.values() for route in group}
         self._prefix = f"{app.name}."
-        self._default = settings.default
-        self._public_routes = settings.public_routes
-        self._public_blueprints = settings.public_blueprints
-        self._blueprints = {id(route): bp for bp in app.blueprints.values() for route in bp.routes}
-        self._registered: dict[str, Blueprint] = app.blueprints
+        self._default = settings.default_rule
+        self._named = settings.rules
+        self._blueprints = BlueprintRules(app, settings.rules)
         self._check_names()
         self._handled = {id(route.handler) for route in self._routes}
 
-    def doors(self) -> Iterator[tuple[tuple[int, str], Door]]:
+    def rules(self) -> Iterator[tuple[tuple[int, str], RouteRule]]:
         for route in self._routes:
-            self._check_swallowed(route)
-            websocket = bool(getattr(route.extra, "websocket", False))
+            self._check_hidden(route)
             for method in sorted(route.methods or {"GET"}):
-                yield (id(route), method), Door(self._mark(route, method), route, websocket=websocket)
+                yield (id(route), method), self._rule(route, method)
 
-    def _mark(self, route: Route, method: str) -> Mark:
-        if automatic(route.handler):
-            return self._automatic_mark(route, method)
-        view = getattr(route.handler, "view_class", None)
-        own = own_mark(getattr(view, method.lower(), None)) if view is not None else None
-        return own or self._route_mark(route, view) or self._blueprint_mark(route) or self._default
+    def _rule(self, route: Route, method: str) -> RouteRule:
+        websocket = bool(getattr(route.extra, "websocket", False))
+        if is_generated(route.handler):
+            return self._generated_rule(route, method)
+        access = self._said(route, method)
+        if access is None:
+            return RouteRule(self._default, route, said=False, websocket=websocket)
+        return RouteRule(access, route, websocket=websocket)
 
-    def _automatic_mark(self, route: Route, method: str) -> Mark:
-        siblings = [r for r in self._groups.get(id(route), ()) if not automatic(r.handler) and _same_host(r, route)]
+    def _said(self, route: Route, method: str) -> Access | None:
+        view = view_of(route.handler)
+        access = None if view is None else method_mark(view, method)
+        if access is None:
+            access = self._route_rule(route, view)
+        return self._blueprints.rule(route) if access is None else access
+
+    def _generated_rule(self, route: Route, method: str) -> RouteRule:
+        """HEAD is asked what its GET is; OPTIONS is open beside a public route, and else to preflights."""
+        siblings = [r for r in self._groups.get(id(route), ()) if not is_generated(r.handler) and _same_host(r, route)]
         if method == "OPTIONS":
-            open_to_all = any(self._mark(r, m).kind is Kind.PUBLIC for r in siblings for m in r.methods)
-            return public if open_to_all else preflight
+            kinds = {self._rule(r, m).access.kind for r in siblings for m in r.methods}
+            open_to_all = Kind.PUBLIC in kinds
+            return RouteRule(public if open_to_all else authenticated, route, preflight=not open_to_all)
         if method == "HEAD":
-            return next((self._mark(r, "GET") for r in siblings if "GET" in r.methods), nobody)
-        return nobody
+            access = next((self._rule(r, "GET").access for r in siblings if "GET" in r.methods), deny)
+            return RouteRule(access, route)
+        return RouteRule(deny, route)
 
-    def _route_mark(self, route: Route, view: type | None) -> Mark | None:
+    def _route_rule(self, route: Route, view: type | None) -> Access | None:
         """What is said of the route as a whole: on the handler or the view, by `ctx_auth`, by its name."""
-        said: dict[str, Mark] = {}
-        if (mark := handler_mark(route.handler)) is not None:
-            said["the handler"] = mark
-        if view is not None and (mark := own_mark(view)) is not None:
-            said["the view"] = mark
-        if hasattr(route.ctx, "auth"):
-            said["ctx_auth"] = as_mark(route.ctx.auth, f"ctx_auth of route {route.name}")
-        if route.name in self._public_routes or route.name.removeprefix(self._prefix) in self._public_routes:
-            said["public_routes"] = public
+        said = dict(self._said_of(route, view))
         if len(set(said.values())) > 1:
-            marks = ", ".join(f"{mark} by {where}" for where, mark in said.items())
-            raise ConfigurationError(f"route {route.name}", f"must have one mark, not {marks}")
+            rules = ", ".join(f"{rule} by {where}" for where, rule in said.items())
+            raise ConfigurationError(f"route {route.name}", f"must have one rule, not {rules}")
         return next(iter(said.values()), None)
 
-    def _blueprint_mark(self, route: Route) -> Mark | None:
-        blueprint = self._blueprints.get(id(route))
-        if blueprint is None:
-            return None
-        default = self._blueprint_default(blueprint)
-        if blueprint.name not in self._public_blueprints:
-            return default
-        if default not in (None, public):
-            raise ConfigurationError(f"blueprint {blueprint.name}", f"must not be public and {default} at once")
-        return public
-
-    def _blueprint_default(self, blueprint: Blueprint) -> Mark | None:
-        said: Any = getattr(blueprint.ctx, "auth", None)
-        if said is not None:
-            return as_mark(said, f"ctx.auth of blueprint {blueprint.name}")
-        # Blueprint.copy() leaves ctx behind; a copy must not be open where its original is closed.
-        origin = self._registered.get(str(getattr(blueprint, "copied_from", "")))
-        return None if origin is None or origin is blueprint else self._blueprint_default(origin)
+    def _said_of(self, route: Route, view: type | None) -> Iterable[tuple[str, Access]]:
+        if (mark := handler_mark(route.handler)) is not None:
+            yield "the handler", mark
+        if view is not None and (mark := mark_of(view)) is not None:
+            yield "the view", mark
+        if hasattr(route.ctx, "auth"):
+            yield "ctx_auth", as_access(route.ctx.auth, f"ctx_auth of route {route.name}")
+        for name in (route.name, route.name.removeprefix(self._prefix)):
+            if name in self._named:
+                yield f"rules[{name!r}]", self._named[name]
 
     def _check_names(self) -> None:
         names = {route.name for route in self._routes}
-        names |= {name.removeprefix(self._prefix) for name in names}
-        for name in self._public_routes:
+        names |= {name.removeprefix(self._prefix) for name in names} | self._blueprints.patterns()
+        for name in self._named:
             if name not in names:
-                raise ConfigurationError("public_routes", f"must name routes of the application; it has no {name!r}")
-        for name in self._public_blueprints:
-            if name not in self._registered:
-                raise ConfigurationError("public_blueprints", f"must name blueprints; the application has no {name!r}")
+                must = "must name a route or, as 'blueprint.*', a blueprint of the application"
+                raise ConfigurationError(f"rules[{name!r}]", f"{must}; there is none")
 
-    def _check_swallowed(self, route: Route) -> None:
-        if automatic(route.handler) or handler_mark(route.handler) is not None:
+    def _check_hidden(self, route: Route) -> None:
+        """A mark that a decorator lost would refuse every call: say so now."""
+        if is_generated(route.handler):
             return
-        for function, mark in swallowed_marks(route.handler):
-            if id(function) not in self._handled:
+        rules = {self._rule(route, method).access for method in route.methods or {"GET"}}
+        for function, mark in hidden_marks(route.handler):
+            if id(function) not in self._handled and rules != {mark} and function is not view_of(route.handler):
                 name = getattr(function, "__qualname__", repr(type(function)))
                 must = f"must carry the mark of what it wraps ({name} is {mark}): use functools.wraps"
                 raise ConfigurationError(f"decorator of route {route.name}", must)

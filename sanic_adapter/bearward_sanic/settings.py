@@ -1,52 +1,60 @@
-"""What the adapter is told: by arguments, or by `app.config` as `BEARWARD_*`.
+"""Settings of the adapter: given as arguments, or by `app.config` as `BEARWARD_*`.
 
-Rules of this file: frozen, checked once, and a setting that nothing reads is refused: a misspelt word must not mean
-the default. Arguments win over `app.config`. What makes a verifier is the core's (`bearward.settings`).
+Rules of this file: frozen, checked once, and an unknown setting is refused: a misspelt name must not mean the default.
+Arguments win over `app.config`. What makes a verifier is the core's (`bearward.settings`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, fields
+from inspect import signature
+from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from sanic import HTTPResponse, Request
 
-from bearward import AuthError, ConfigurationError, Verifier
+from bearward import AuthError, ConfigurationError, Requirement, Verifier
+from bearward.access import Access, as_access, deny
+from bearward.access_toml import rule_from_toml
+from bearward.fetch.urls import is_loopback_host
+from bearward.jose.compact import MAX_TOKEN
 from bearward.settings import Settings
 from bearward_sanic.cookies import CookieCredentials
-from bearward_sanic.marks import Mark, as_mark, authenticated
 
 __all__ = ["AdapterSettings", "Renderer", "adapter_settings", "verifier_from"]
 
 Renderer = Callable[[Request, AuthError, HTTPResponse], "HTTPResponse | Awaitable[HTTPResponse]"]
-"""Called with the request, the refusal and the response that would be sent; answers the response to send."""
+"""Called with the request, the refusal and the response that would be sent; returns the response to send."""
 
 PREFIX: Final = "BEARWARD_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
-    """The settings of the front door. Raises `ConfigurationError` for one that cannot be meant."""
+    """The settings of the gate. Raises `ConfigurationError` for invalid ones."""
 
-    default: Mark = authenticated
-    """The mark of whatever has none; anything but public."""
-    public_routes: tuple[str, ...] = ()
-    """Names of routes that anyone may call, such as a static route's."""
-    public_blueprints: tuple[str, ...] = ()
-    """Names of blueprints that anyone may call where nothing else is said, such as `openapi`."""
-    hide_unknown: bool = True
+    default: Access = deny
+    """The rule of whatever has none: `deny`, `authenticated` or a requirement."""
+    unsafe_default: Access | None = None
+    """The same where it lets anonymous callers in: `public` or `optional`."""
+    rules: Mapping[str, Access] = field(default_factory=lambda: MappingProxyType({}))
+    """Rules by the name of a route (a static route's, say), or `blueprint.*` for what says nothing itself there."""
+    hide_unknown_routes: bool = True
     """Whether a caller without a good token is refused alike where there is no such route or method."""
     realm: str | None = "api"
     """The realm of the challenges (RFC 9110 section 11.5)."""
     resource: str | None = None
     """The URL of the protected API: serves its metadata (RFC 9728) and names them in the challenges."""
+    resource_metadata: str | None = None
+    """The URL of the metadata in the challenges, where something else serves them."""
     resource_name: str | None = None
     """The API's name for people, in its metadata."""
     resource_documentation: str | None = None
     """The URL of the API's documentation, in its metadata."""
-    max_token_length: int = 16 * 1024
+    max_token_length: int = MAX_TOKEN
     """Longer tokens, in characters, are refused unread."""
     cookie: CookieCredentials | None = None
     """Accept the token in a cookie, protected against forged requests."""
@@ -58,9 +66,11 @@ class AdapterSettings:
     """Accept `Sec-WebSocket-Protocol: bearer, <token>` on websockets, the one way that browsers have."""
     websocket_refusal: Literal["status", "close"] = "status"
     """Refuse a websocket by HTTP status, or accept it and close it with 4401, 4403 or 1013, which a browser can see."""
-    streams_end: bool = True
-    """Whether streamed responses and websockets end when the token does."""
-    render: Renderer | None = None
+    stream_expiry: Literal["terminate", "ignore"] = "terminate"
+    """Whether streamed requests and responses and websockets end when the token does."""
+    stream_leeway: float = 0.0
+    """Seconds that a stream may go on after that, beyond the issuer's own leeway."""
+    render_refusal: Renderer | None = None
     """How a refusal looks: a function of request, refusal and response."""
     client_certificate: Callable[[Request], bytes | None] | None = None
     """Where the client's certificate (DER) is found, once its key was proven; without it bound tokens are refused."""
@@ -69,28 +79,31 @@ class AdapterSettings:
 
     def __post_init__(self) -> None:
         """Check what the types do not say."""
-        if self.default.kind.value == "public":
-            raise ConfigurationError("default", "must not be public: mark what is public")
+        _check_defaults(self.default, self.unsafe_default)
         for name in _BOOLEANS:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigurationError(name, "must be true or false")
-        if self.websocket_refusal not in ("status", "close"):
-            raise ConfigurationError("websocket_refusal", "must be 'status' or 'close'")
-        length = self.max_token_length
-        if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= 1024 * 1024:
-            raise ConfigurationError("max_token_length", "must be a number of characters from 1 to 1048576")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                raise ConfigurationError(name, f"must be {words[0]!r} or {words[1]!r}")
+        _check_numbers(self.max_token_length, self.stream_leeway)
         if self.cookie is not None and not isinstance(self.cookie, CookieCredentials):
             raise ConfigurationError("cookie", "must be a CookieCredentials")
-        for name in ("render", "client_certificate"):
-            if getattr(self, name) is not None and not callable(getattr(self, name)):
-                raise ConfigurationError(name, "must be callable")
-        if self.resource is not None:
-            _check_resource(self.resource)
+        _check_callable("render_refusal", self.render_refusal, "request, refusal, response")
+        _check_callable("client_certificate", self.client_certificate, "request")
+        _check_url("resource", self.resource)
+        _check_url("resource_metadata", self.resource_metadata)
+
+    @property
+    def default_rule(self) -> Access:
+        """The rule of whatever has none."""
+        return self.default if self.unsafe_default is None else self.unsafe_default
 
 
-_BOOLEANS: Final = ("hide_unknown", "form", "query", "websocket_subprotocol", "streams_end", "offline_docs")
+_BOOLEANS: Final = ("hide_unknown_routes", "form", "query", "websocket_subprotocol", "offline_docs")
+_WORDS: Final = {"websocket_refusal": ("status", "close"), "stream_expiry": ("terminate", "ignore")}
 _NAMES: Final = frozenset(field.name for field in fields(AdapterSettings))
-_FROM_CONFIG: Final = _NAMES - {"cookie", "render", "client_certificate"}
+_FROM_CONFIG: Final = _NAMES - {"cookie", "render_refusal", "client_certificate"}
 _OF_CORE: Final = frozenset(
     (
         *("ISSUER", "AUDIENCE", "JWKS_URI", "ALGORITHMS", "LEEWAY", "CACHE", "CACHE_SECRET"),
@@ -106,11 +119,11 @@ def adapter_settings(config: Mapping[str, Any], arguments: Mapping[str, Any]) ->
             raise ConfigurationError(name, f"is no setting; there are {', '.join(sorted(_NAMES))}")
     chosen = {name: value for name, value in _configured(config).items() if name not in arguments}
     chosen.update(arguments)
-    for name in ("public_routes", "public_blueprints"):
-        if name in chosen:
-            chosen[name] = _names(chosen[name], name)
-    if "default" in chosen:
-        chosen["default"] = as_mark(chosen["default"], "default")
+    for name in ("default", "unsafe_default"):
+        if chosen.get(name) is not None:
+            chosen[name] = as_access(chosen[name], name)
+    if "rules" in chosen:
+        chosen["rules"] = _rules(chosen["rules"])
     return AdapterSettings(**chosen)
 
 
@@ -134,22 +147,68 @@ def _configured(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _names(value: Collection[str] | str, setting: str) -> tuple[str, ...]:
-    """Names as a collection or, as the environment has them, separated by commas."""
-    names = value.split(",") if isinstance(value, str) else list(value)
-    if any(not isinstance(name, str) for name in names):
-        raise ConfigurationError(setting, "must be names")
-    return tuple(name.strip() for name in names if name.strip())
+def _rules(value: object) -> Mapping[str, Access]:
+    """Rules by name: objects of `bearward.access`, or what a parsed TOML table has for them."""
+    if not isinstance(value, Mapping) or any(not isinstance(name, str) for name in value):
+        raise ConfigurationError("rules", "must map names of routes to rules")
+    return MappingProxyType({name: _rule(name, rule) for name, rule in value.items()})
 
 
-def _check_resource(resource: str) -> None:
-    """RFC 9728 section 1.2: an https URL without a fragment; http on loopback, for development."""
+def _rule(name: str, value: object) -> Access:
+    setting = f"rules[{name!r}]"
+    return as_access(value, setting) if isinstance(value, Access | Requirement) else rule_from_toml(setting, value)
+
+
+def _check_defaults(default: object, unsafe_default: object) -> None:
+    if not isinstance(default, Access):
+        raise ConfigurationError("default", "must be deny, authenticated or requires(...)")
+    if default.admits_anonymous:
+        raise ConfigurationError(
+            "default", f"must not be {default}: mark what is open, or say unsafe_default={default}"
+        )
+    if unsafe_default is None:
+        return
+    if not isinstance(unsafe_default, Access) or not unsafe_default.admits_anonymous:
+        raise ConfigurationError("unsafe_default", "must be public or optional; what asks for a token is a default")
+    if default != deny:
+        raise ConfigurationError("unsafe_default", "must not be given beside default")
+
+
+def _check_numbers(max_token_length: object, stream_leeway: object) -> None:
+    length = max_token_length
+    if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= MAX_TOKEN:
+        raise ConfigurationError("max_token_length", f"must be a number of characters from 1 to {MAX_TOKEN}")
+    leeway = stream_leeway
+    if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway < math.inf:
+        raise ConfigurationError("stream_leeway", "must be a finite number of seconds, 0 or more")
+
+
+def _check_callable(setting: str, value: object, arguments: str) -> None:
+    """A function of another number of arguments would fail at the first refusal, and not before."""
+    if value is None:
+        return
+    if not callable(value):
+        raise ConfigurationError(setting, f"must be a function of ({arguments})")
+    try:
+        found = signature(value)
+    except (TypeError, ValueError):  # a callable of C without a signature
+        return
+    try:
+        found.bind(*arguments.split(", "))
+    except TypeError:
+        raise ConfigurationError(setting, f"must be a function of ({arguments}), and takes {found}") from None
+
+
+def _check_url(setting: str, url: str | None) -> None:
+    """RFC 9728 sections 1.2 and 3: an https URL without a fragment; http on loopback, for development."""
+    if url is None:
+        return
     must = "must be an https URL without a fragment (http on loopback), such as https://api.example/v1"
     try:
-        parts = urlsplit(resource)
-        loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        parts = urlsplit(url)
+        loopback = is_loopback_host(parts.hostname or "")
     except (ValueError, AttributeError, TypeError):
-        raise ConfigurationError("resource", must) from None
+        raise ConfigurationError(setting, must) from None
     good = parts.scheme == "https" or (parts.scheme == "http" and loopback)
-    if not good or not parts.netloc or parts.fragment or not resource.isascii() or " " in resource or '"' in resource:
-        raise ConfigurationError("resource", must)
+    if not good or not parts.netloc or parts.fragment or not url.isascii() or " " in url or '"' in url:
+        raise ConfigurationError(setting, must)

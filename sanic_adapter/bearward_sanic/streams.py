@@ -1,8 +1,8 @@
-"""Streamed responses that outlive their token: ended cleanly, so that a client sees an end and not a broken line.
+"""Requests that are being served, and the end of those that outlive their token.
 
 Rules of this file: a request pays one entry in a dict and nothing else; a few times a second those that are still
-being answered are put under watch. A response that has not begun is left alone until it streams; one whose length was
-promised is finished, since it was granted as a whole and cannot end early without lying.
+being served are put under watch. What can be ended then, and how, is `stream_end`'s; everything else is left alone
+until it can be.
 """
 
 from __future__ import annotations
@@ -13,151 +13,138 @@ from typing import Any, Final
 from sanic import Request
 from sanic.http.constants import Stage
 
-from bearward import AuthError, Verifier
+from bearward import AuthError, Principal, Verifier
 from bearward.watches import Watch
-from bearward_sanic.connection_memory import Seen
+from bearward_sanic.connection_memory import SeenCredentials
 from bearward_sanic.context import principal_of
+from bearward_sanic.stream_end import can_end_response, can_end_upload, end_response, end_upload
 
-__all__ = ["ENDED", "RESPONSE", "LiveRequests"]
+__all__ = ["LiveRequests"]
 
-ENDED: Final = "_bearward_ended"
-"""Set on `request.ctx` once we have ended the response."""
-
-RESPONSE: Final = "_bearward_response"
-"""Where `request.ctx` keeps the response under ASGI, since older Sanic forgets it once it has begun."""
-
-INTERVAL: Final = 0.2
-"""Seconds between two looks; an end comes at most this much after the token's."""
-
-_PATIENCE: Final = 1.0
-"""Seconds that a client which reads nothing may delay the end."""
-
-_NOBODY: Final = (None, None)
+_SCAN_INTERVAL: Final = 0.2
+"""Seconds between two scans; an end comes at most this much after the token's."""
 
 
-class _Live:
-    """A request that took longer than a look, and its watch."""
+class _Tracked:
+    """What was let in on one stream, and the watch over a request that took longer than a scan."""
 
-    __slots__ = ("ended", "request", "watch")
+    __slots__ = ("ended", "request", "seen", "task", "upload", "watch")
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.ended: AuthError | None = None
+    def __init__(self, task: asyncio.Task[Any] | None, seen: SeenCredentials | None, upload: bool) -> None:  # noqa: FBT001
+        self.task = task
+        self.seen = seen
+        self.upload = upload
+        self.request: Request | None = None
         self.watch: Watch | None = None
+        self.ended: AuthError | None = None
 
     def end(self, error: AuthError) -> None:
         """Called by the watch."""
         self.ended = error
 
-    def close(self) -> None:
+    def watch_over(self, request: Request, verifier: Verifier, leeway: float) -> None:
+        """Have the end of the token behind `request` told; a stream carries one request after the other."""
+        if request is self.request:
+            return
+        self.unwatch()
+        self.request = request
+        principal = principal_of(request)
+        if principal is not None:
+            self.watch = verifier.watch(principal, self.end, leeway=leeway)
+
+    def unwatch(self) -> None:
+        """Forget the request."""
         if self.watch is not None:
             self.watch.close()
+        self.request = self.watch = self.ended = None
+
+    def release(self) -> None:
+        """Forget all; the connection's next request is tracked anew."""
+        self.unwatch()
+        if self.seen is not None:
+            self.seen.tracked = None
 
 
 class LiveRequests:
-    """The guarded requests of one worker that are being answered."""
+    """The guarded requests of one worker that are being served."""
 
-    def __init__(self, verifier: Verifier, *, enabled: bool) -> None:
+    def __init__(self, verifier: Verifier, *, enabled: bool, leeway: float = 0.0) -> None:
         self._verifier = verifier
         self._enabled = enabled
-        self._noted: dict[Any, tuple[asyncio.Task[Any] | None, Seen | None]] = {}
-        """What was let in, by the stream that it came on; looked through a few times a second."""
-        self._live: dict[Any, _Live] = {}
+        self._leeway = leeway
+        self._tracked: dict[Any, _Tracked] = {}
+        """What was let in, by the stream that it came on."""
         self._timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Begin to look, on the running event loop."""
+        """Begin to scan, on the running event loop."""
         if self._enabled:
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+            self._timer = asyncio.get_running_loop().call_later(_SCAN_INTERVAL, self._scan)
 
     def stop(self) -> None:
-        """Stop looking and forget everything."""
+        """Stop scanning and forget everything."""
         if self._timer is not None:
             self._timer.cancel()
-        for stream in tuple(self._noted):
+        for stream in tuple(self._tracked):
             self._forget(stream)
 
-    def note(self, request: Request, seen: Seen | None = None) -> None:
-        """A request was let in. One that its connection remembers as `seen` need not be noted again until then."""
+    # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
+    def track(self, request: Request, seen: SeenCredentials | None = None, upload: bool = False) -> None:  # noqa: FBT001, FBT002
+        """A request was let in. One that its connection remembers as `seen` need not be tracked again until a scan.
+
+        `upload` says that the handler reads the body by itself.
+        """
         stream = request.stream
         if self._enabled:
-            self._unsee(stream)
-            self._noted[stream] = asyncio.current_task(), seen
+            before = self._tracked.get(stream)
+            if before is not None:
+                before.release()
+            self._tracked[stream] = _Tracked(asyncio.current_task(), seen, upload)
         if seen is not None:
-            seen.noted = stream
+            seen.tracked = stream
 
-    def _look(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
-        for stream, (task, _) in tuple(self._noted.items()):
+    def ended(self, principal: Principal) -> AuthError | None:
+        """Why a request of `principal` that took a while to come may not go on; None where it may."""
+        if self._enabled:
+            try:
+                self._verifier.check_still_valid(principal, leeway=self._leeway)
+            except AuthError as error:
+                return error
+        return None
+
+    def _scan(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_SCAN_INTERVAL, self._scan)
+        for stream, tracked in tuple(self._tracked.items()):
             request = getattr(stream, "request", None)
-            live = self._live.get(stream)
-            if live is not None and live.request is not request:
-                self._unwatch(stream)
-                live = None
+            task = tracked.task
             if task is None or task.done() or request is None or not _in_flight(request):
                 self._forget(stream)
                 continue
-            if live is None:
-                live = self._live[stream] = _Live(request)
-                principal = principal_of(request)
-                if principal is not None:
-                    live.watch = self._verifier.watch(principal, live.end)
-            if live.ended is not None and _can_end(request):
-                self._end(request, task, live.ended)
+            tracked.watch_over(request, self._verifier, self._leeway)
+            if tracked.ended is not None and self._end(request, task, tracked.ended, upload=tracked.upload):
                 self._forget(stream)
 
-    def _forget(self, stream: Any) -> None:
-        self._unwatch(stream)
-        self._unsee(stream)
-        self._noted.pop(stream, None)
-
-    def _unwatch(self, stream: Any) -> None:
-        live = self._live.pop(stream, None)
-        if live is not None:
-            live.close()
-
-    def _unsee(self, stream: Any) -> None:
-        """Have the connection's next request noted anew."""
-        _, seen = self._noted.get(stream, _NOBODY)
-        if seen is not None:
-            seen.noted = None
-
-    def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
-        ending = asyncio.get_running_loop().create_task(_end(request, task, error), name="bearward: end of a stream")
+    def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError, *, upload: bool) -> bool:
+        """End what can be ended now; whether that was so."""
+        if upload and can_end_upload(request):
+            end_upload(request, task, error)
+            return True
+        if not can_end_response(request):
+            return False
+        ending = asyncio.get_running_loop().create_task(
+            end_response(request, task, error), name="bearward: end of a stream"
+        )
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
+        return True
+
+    def _forget(self, stream: Any) -> None:
+        tracked = self._tracked.pop(stream, None)
+        if tracked is not None:
+            tracked.release()
 
 
 def _in_flight(request: Request) -> bool:
     stream: Any = request.stream
     return stream is not None and stream.stage in (Stage.HANDLER, Stage.RESPONSE)
-
-
-def _can_end(request: Request) -> bool:
-    """Whether a response of open length is under way."""
-    stream: Any = request.stream
-    response = _response(request)
-    return stream.stage is Stage.RESPONSE and response is not None and "content-length" not in response.headers
-
-
-def _response(request: Request) -> Any:
-    stream: Any = request.stream
-    return getattr(request.ctx, RESPONSE, None) or stream.response
-
-
-async def _end(request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
-    """Send what closes the stream, then stop the handler, which sees a cancellation and can clean up."""
-    stream: Any = request.stream
-    response = _response(request)
-    farewell = b""
-    if (response.content_type or "").startswith("text/event-stream"):
-        farewell = f"\n\nevent: {error.code}\ndata: {error.refusal.message}\n\n".encode()
-    setattr(request.ctx, ENDED, True)
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await stream.send(farewell, end_stream=True)
-    except Exception:  # noqa: BLE001, S110  (a client that is gone, or reads nothing, is cut off all the same)
-        pass
-    finally:
-        task.cancel()

@@ -1,7 +1,7 @@
 """Requests that lead nowhere: no such route, no such method, or no request that Sanic could read.
 
-Rule of this file: Sanic runs request middleware for those too, on its error path; where a stranger gets past the door
-there, no middleware gets the word before Sanic's own answer, since it would answer a stranger.
+Rule of this file: Sanic runs request middleware for those too, on its error path; where an anonymous
+caller gets past the gate there, no middleware runs before Sanic's own response, since it would respond to that caller.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 from sanic import HTTPResponse, Request
 from sanic.exceptions import RequestTimeout
 
-__all__ = ["answer_at_once", "is_preflight"]
+__all__ = ["is_preflight", "respond_immediately"]
 
 
-def answer_at_once(request: Request) -> HTTPResponse | Awaitable[HTTPResponse | None] | None:
-    """What Sanic, or an exception handler of the application, answers to the exception that brought us here."""
+def respond_immediately(request: Request) -> HTTPResponse | Awaitable[HTTPResponse | None] | None:
+    """The response of Sanic, or of an exception handler of the application, to the exception that brought us here."""
     error = exception()
     if isinstance(error, CancelledError):  # how Sanic's timer ends a request that does not come
         error = RequestTimeout("Request Timeout")
     if not isinstance(error, Exception):
         return None
     handlers: Any = request.app.error_handler
-    answer: HTTPResponse | Awaitable[HTTPResponse | None] | None = handlers.response(request, error)
-    return answer
+    response: HTTPResponse | Awaitable[HTTPResponse | None] | None = handlers.response(request, error)
+    return response
 
 
 def is_preflight(request: Request) -> bool:

@@ -1,7 +1,7 @@
 """Websockets: refused before the 101, ended when the token ends, re-authenticated in band.
 
 Rules of this file: the same behaviour natively and under any ASGI server, which takes three translations: a refusal
-becomes an HTTP answer to the handshake (or a close, where the server cannot do that), a close becomes a message to the
+becomes an HTTP response to the handshake (or a close, where the server cannot do that), a close becomes a message to the
 server (Sanic's own is a no-op there), and the subprotocol `bearer` is echoed where it was offered.
 """
 
@@ -10,51 +10,67 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request
 from websockets.protocol import State
 
-from bearward import AuthError, Fault, Principal, Refusal, Requirement, Verifier, authorize
+from bearward import AuthError, Fault, Principal, Refusal, Verifier
+from bearward.access import Access, unmarked
+from bearward.errors import UsageError
 from bearward.watches import Watch
-from bearward_sanic.context import principal_of
+from bearward_sanic.context import principal_of, set_outcome, state_of
 from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
-from bearward_sanic.mark_discovery import ORIGINAL
-from bearward_sanic.route_rules import Door
 
-__all__ = ["close_instead", "echo_subprotocol", "guarded_websocket", "reauthenticate", "refuse_handshake"]
+__all__ = [
+    "SocketTerms",
+    "accept_then_close",
+    "echo_subprotocol",
+    "guarded_websocket",
+    "reauthenticate",
+    "refuse_handshake",
+]
 
-POLICY_VIOLATION: Final = 1008
+_POLICY_VIOLATION: Final = 1008
 """RFC 6455 section 7.4.1: what a socket is closed with when its token ends."""
 
 _CLOSE_CODES: Final = {Fault.CREDENTIALS: 4401, Fault.PERMISSION: 4403, Fault.SERVICE: 1013}
 """For a refusal after the 101: private codes that echo HTTP's, and "try again later" where the fault is ours."""
 
-_PATIENCE: Final = 5.0
-"""Seconds that a client has to answer our close by its own (RFC 6455 section 7.1.2)."""
+_CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that a client has to send its own close frame (RFC 6455 section 7.1.2)."""
 
-_GLANCE: Final = 0.02
+_POLL_INTERVAL: Final = 0.02
 """Seconds between two looks at whether it has."""
 
 _SOCKET: Final = "_bearward_socket"
 
 
-def guarded_websocket(handler: Any, verifier: Verifier, door: Door) -> Any:
+@dataclass(frozen=True, slots=True)
+class SocketTerms:
+    """What holds for the sockets of an application: who verifies, and whether and how late they end with the token."""
+
+    verifier: Verifier
+    terminate: bool = True
+    leeway: float = 0.0
+
+
+def guarded_websocket(handler: Any, terms: SocketTerms, rule: Access) -> Any:
     """`handler`, a route's `partial(app._websocket_handler, function, ...)`, with its function under watch."""
-    function: Callable[..., Any] = handler.args[0]
+    function: Callable[..., Any] = unmarked(handler.args[0])
 
     async def watched(request: Request, ws: Any, *args: Any, **kwargs: Any) -> Any:
         principal = principal_of(request)
         if principal is None:
             return await function(request, ws, *args, **kwargs)
-        socket = _Socket(request, ws, verifier, door.mark.requirement, principal)
-        setattr(request.ctx, _SOCKET, socket)
+        socket = _Socket(request, ws, terms, rule, principal)
+        state_of(request)[_SOCKET] = socket
         return await socket.run(partial(function, request, ws, *args, **kwargs))
 
     wrapped = partial(handler.func, watched, *handler.args[1:], **handler.keywords)
     vars(wrapped).update(vars(handler))
-    setattr(wrapped, ORIGINAL, handler)
     return wrapped
 
 
@@ -63,24 +79,23 @@ async def reauthenticate(request: Request, token: str) -> Principal:
 
     The token must be good, be the same caller's (`iss` and `sub`), and meet what the route requires; then
     `request.ctx.principal` is the new one and the socket lives until the new token ends. Raises `AuthError` and leaves
-    everything as it was; raises `RuntimeError` outside a guarded websocket.
+    everything as it was; raises `UsageError` outside the handler of a guarded websocket that a caller was verified for.
     """
-    socket: _Socket | None = getattr(request.ctx, _SOCKET, None)
+    socket: _Socket | None = state_of(request).get(_SOCKET)
     if socket is None:
-        raise RuntimeError("reauthenticate is for the handler of a guarded websocket")
+        raise UsageError("reauthenticate is for the handler of a guarded websocket with a verified caller")
     return await socket.reauthenticate(token)
 
 
 class _Socket:
     """A websocket that was let in, and the end of it."""
 
-    def __init__(
-        self, request: Request, ws: Any, verifier: Verifier, requirement: Requirement, principal: Principal
-    ) -> None:
+    def __init__(self, request: Request, ws: Any, terms: SocketTerms, rule: Access, principal: Principal) -> None:
         self._request = request
         self._ws = ws
-        self._verifier = verifier
-        self._requirement = requirement
+        self._terms = terms
+        self._verifier = terms.verifier
+        self._rule = rule
         self._principal = principal
         self._watch: Watch | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -88,7 +103,8 @@ class _Socket:
 
     async def run(self, handler: Callable[[], Any]) -> Any:
         self._task = asyncio.current_task()
-        self._watch = self._verifier.watch(self._principal, self._end)
+        if self._terms.terminate:
+            self._watch = self._verifier.watch(self._principal, self._end, leeway=self._terms.leeway)
         try:
             return await handler()
         except asyncio.CancelledError:
@@ -97,7 +113,8 @@ class _Socket:
             self._task.uncancel()  # it was we who cancelled the handler, and the socket is closed in order
             return None
         finally:
-            self._watch.close()
+            if self._watch is not None:
+                self._watch.close()
             if self._closing is not None:
                 await self._closing
 
@@ -105,14 +122,17 @@ class _Socket:
         principal = await self._verifier.verify(token)
         if (principal.issuer, principal.subject) != (self._principal.issuer, self._principal.subject):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
-        authorize(principal, self._requirement, self._verifier.now())
-        self._principal = self._request.ctx.principal = principal
+        refused = self._rule.refusal(principal, self._verifier.now())
+        if refused is not None:
+            raise refused
+        self._principal = principal
+        set_outcome(self._request, principal, True)
         if self._watch is not None:
             self._watch.extend(principal)
         return principal
 
     def _end(self, error: AuthError) -> None:
-        closing = close(self._request, self._ws, POLICY_VIOLATION, error.code)
+        closing = close(self._request, self._ws, _POLICY_VIOLATION, error.code)
         self._closing = asyncio.get_running_loop().create_task(closing, name="bearward: close of a websocket")
         if self._task is not None:
             self._task.cancel()
@@ -125,11 +145,11 @@ async def close(request: Request, ws: Any, code: int, reason: str) -> None:
     client still writes, and a browser then reports 1006 instead of the code (RFC 6455 section 7.1.1).
     """
     with suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
             if _websocket_scope(request) is None:
                 await ws.close(code=code, reason=reason)
                 while ws.ws_proto.close_rcvd is None and ws.ws_proto.state is not State.CLOSED:  # noqa: ASYNC110  (Sanic tells nobody)
-                    await asyncio.sleep(_GLANCE)
+                    await asyncio.sleep(_POLL_INTERVAL)
             else:
                 await _close_by_asgi(request.transport, code, reason)
 
@@ -143,7 +163,7 @@ async def _close_by_asgi(transport: Any, code: int, reason: str) -> None:
 
 
 def echo_subprotocol(request: Request, handler: Any) -> None:
-    """Have the handshake answer `bearer` to a client that offers it, after what the route itself speaks.
+    """Have the handshake select `bearer` for a client that offers it, after what the route itself speaks.
 
     A browser fails a socket whose subprotocol was not answered. Sanic takes the arguments of a websocket's handshake
     from the match of its route, which is where the list is put.
@@ -164,7 +184,7 @@ def refuse_handshake(request: Request) -> None:
     if scope is None:
         return
     transport: Any = request.transport
-    send = transport._send  # noqa: SLF001  (Sanic has no public way to answer a handshake)
+    send = transport._send  # noqa: SLF001  (Sanic has no public way to respond to a handshake)
     answers = "websocket.http.response" in (scope.get("extensions") or {})
 
     async def translated(message: dict[str, Any]) -> None:
@@ -172,7 +192,7 @@ def refuse_handshake(request: Request) -> None:
         if kind.startswith("http.response.") and answers:
             message = {**message, "type": f"websocket.{kind}"}
         elif kind == "http.response.start":
-            message = {"type": "websocket.close", "code": POLICY_VIOLATION}
+            message = {"type": "websocket.close", "code": _POLICY_VIOLATION}
         elif kind.startswith("http.response."):
             return
         await send(message)
@@ -180,7 +200,7 @@ def refuse_handshake(request: Request) -> None:
     transport._send = translated  # noqa: SLF001
 
 
-async def close_instead(request: Request, error: AuthError) -> HTTPResponse:
+async def accept_then_close(request: Request, error: AuthError) -> HTTPResponse:
     """Accept the handshake and close at once, so that a browser's script learns why."""
     code = _CLOSE_CODES[error.fault]
     subprotocols = [SUBPROTOCOL] if SUBPROTOCOL in offered_subprotocols(request) else None

@@ -23,7 +23,7 @@ from sanic import json as json_response
 
 from bearward import AUTHENTICATED, SharedRevocations, TrustedIssuer, Verifier
 from bearward_grpc import AuthInterceptor
-from bearward_sanic import install, public
+from bearward_sanic import authenticated, install, public
 
 SERVICE = "tests.Fleet"
 AUDIENCE = "https://api.example"
@@ -43,7 +43,7 @@ def main() -> None:
     policy = TrustedIssuer(options["issuer"], audience=AUDIENCE, jwks=options["jwks"])
     verifier = Verifier(policy, revocations=revocations)
     app: Sanic[Any, Any] = Sanic("fleet-member", configure_logging=False)
-    install(app, verifier)
+    install(app, verifier, default=authenticated)
     _add_routes(app, verifier)
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -1,7 +1,7 @@
 """`principal: Principal` as a parameter of a handler, through the injection of sanic-ext.
 
 Rules of this file: sanic-ext is asked only where the application uses it. By default it injects before any middleware,
-so routes with dependencies are judged before that by a signal of ours, and nobody's dependency runs for a caller who
+so routes with dependencies are authenticated before that by a signal of ours, and nobody's dependency runs for a caller who
 is refused.
 """
 
@@ -19,54 +19,54 @@ from sanic.constants import HTTP_METHODS
 from bearward import AuthError, ConfigurationError, Principal, Refusal
 from bearward_sanic.context import App, principal_of
 from bearward_sanic.mark_discovery import websocket_handler
-from bearward_sanic.route_rules import Door
+from bearward_sanic.route_rules import RuleTable
 
-__all__ = ["judge_before_injection", "provide", "routes_with_dependencies", "say_nothing"]
+__all__ = ["authenticate_before_injection", "provide", "routes_with_dependencies", "stop_signal"]
 
 _SIGNAL: Final = "http.routing.after"
 _FIRST: Final = 1_000_000
 
 
-def say_nothing(*_: Any) -> HTTPResponse:
-    """Stands where refusals are answered while there is nobody to answer yet: something true."""
+def stop_signal(*_: Any) -> HTTPResponse:
+    """Stands for a refusal where a signal is handled: any response keeps Sanic from calling further handlers of it."""
     return HTTPResponse(status=401)
 
 
-def judge_before_injection(app: App, enter: Callable[[Request], Any]) -> bool:
-    """Have `enter` called for routes with dependencies before sanic-ext injects; whether that was arranged."""
+def authenticate_before_injection(app: App, admit: Callable[[Request], Any]) -> bool:
+    """Have `admit` called for routes with dependencies before sanic-ext injects; whether that was arranged."""
     automatic = getattr(app.config, "AUTO_EXTEND", True) and importlib.util.find_spec("sanic_ext") is not None
     signal = str(getattr(app.config, "INJECTION_SIGNAL", _SIGNAL))
     if not (automatic or hasattr(app, "_ext")) or signal not in (_SIGNAL, "Event.HTTP_ROUTING_AFTER"):
         return False
 
-    async def judge(request: Request, **_: Any) -> Any:
-        answer = enter(request)
+    async def authenticate(request: Request, **_: Any) -> Any:
+        result = admit(request)
         # Something true keeps Sanic from calling the handlers of this signal that come after: injection among them.
-        return await answer if isawaitable(answer) else answer
+        return await result if isawaitable(result) else result
 
-    app.signal(_SIGNAL, priority=_FIRST)(judge)
+    app.signal(_SIGNAL, priority=_FIRST)(authenticate)
     return True
 
 
-def provide(app: App, *, judged: bool) -> None:
+def provide(app: App, *, authenticated: bool) -> None:
     """Teach sanic-ext, where it is in use, to make a `Principal` and a `Principal | None`."""
     registry = _registry(app)
     if registry is None:
         return
     signal = app.config.INJECTION_SIGNAL
-    if not judged and getattr(signal, "value", signal) == _SIGNAL:
+    if not authenticated and getattr(signal, "value", signal) == _SIGNAL:
         raise ConfigurationError("Extend(app)", "must come before bearward_sanic.install(app)")
     extend: Any = app.ext
     extend.add_dependency(Principal, _principal)
     extend.add_dependency(Principal | None, _principal_or_none)
 
 
-def routes_with_dependencies(app: App, doors: dict[tuple[int, str], Door]) -> frozenset[int]:
+def routes_with_dependencies(app: App, rules: RuleTable) -> frozenset[int]:
     """The ids of the routes into whose handlers sanic-ext injects something."""
     registry = _registry(app)
     if registry is None:
         return frozenset()
-    return frozenset(route for (route, _), door in doors.items() if _depends(door.route.handler, registry))
+    return frozenset(id(rule.route) for rule in rules.values() if rule.route and _depends(rule.route.handler, registry))
 
 
 def _depends(handler: Any, registry: Any) -> bool:

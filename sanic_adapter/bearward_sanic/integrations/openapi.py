@@ -1,4 +1,4 @@
-"""OpenAPI: what the policies say, in the document of sanic-ext; and its page without a CDN.
+"""OpenAPI: what the rules say, in the document of sanic-ext; and its page without a CDN.
 
 Rules of this file: sanic-ext is imported only where the application uses it. Its tables are shared by the process, so
 each operation is described once, whatever the number of starts; what the application said itself stays.
@@ -6,7 +6,6 @@ each operation is described once, whatever the number of starts; what the applic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -15,16 +14,18 @@ from sanic import HTTPResponse, Request
 from sanic.response import file
 
 from bearward import ConfigurationError
+from bearward.access import Access, Kind
 from bearward_sanic.context import App
-from bearward_sanic.mark_discovery import automatic
-from bearward_sanic.marks import Kind, Mark, public
-from bearward_sanic.route_rules import Door
+from bearward_sanic.mark_discovery import is_generated
+from bearward_sanic.route_rules import RuleTable
 from bearward_sanic.settings import AdapterSettings
 
 __all__ = ["describe", "prepare", "serve_redirect_page"]
 
 SCHEME: Final = "bearer"
 COOKIE: Final = "bearerCookie"
+_PAGES: Final = "openapi.*"
+"""The name of the rule for the pages of sanic-ext."""
 _DESCRIBED: Final = "_bearward"
 _PAGE: Final = Path(__file__).with_name("docs_page.html")
 _ASSETS: Final = {
@@ -48,8 +49,12 @@ def prepare(app: App, settings: AdapterSettings) -> None:
     for name, content_type in _ASSETS.items():
         handler = _asset(assets / name, content_type)
         # Scripts and a style sheet of a public package: as open as the page that needs them.
-        mark = public if "openapi" in settings.public_blueprints else settings.default
-        app.add_route(mark(handler), f"{prefix}/assets/{name}", name=f"bearward_docs_{name}".replace(".", "_"))
+        page = settings.rules.get(_PAGES)
+        app.add_route(
+            handler if page is None else page(handler),
+            f"{prefix}/assets/{name}",
+            name=f"bearward_docs_{name}".replace(".", "_"),
+        )
 
 
 def serve_redirect_page(app: App, settings: AdapterSettings) -> None:
@@ -62,7 +67,7 @@ def serve_redirect_page(app: App, settings: AdapterSettings) -> None:
             route.handler = page
 
 
-def describe(app: App, settings: AdapterSettings, doors: Mapping[tuple[int, str], Door]) -> None:
+def describe(app: App, settings: AdapterSettings, rules: RuleTable) -> None:
     """Say in the OpenAPI document who may pass."""
     if getattr(app, "_ext", None) is None or not getattr(app.config, "OAS", False):
         return
@@ -75,19 +80,20 @@ def describe(app: App, settings: AdapterSettings, doors: Mapping[tuple[int, str]
         document.add_security_scheme(COOKIE, "apiKey", location="cookie", name=settings.cookie.name)
         schemes.append(COOKIE)
     store: Any = OperationStore()  # type: ignore[no-untyped-call]
-    for (_, method), door in doors.items():
-        if door.mark.kind in (Kind.REQUIRED, Kind.OPTIONAL) and not automatic(door.route.handler):
-            _describe(store[_operation(door.route.handler, method)], door.mark, schemes)
+    for (_, method), rule in rules.items():
+        handler = None if rule.route is None else rule.route.handler
+        if rule.access.kind in (Kind.REQUIRED, Kind.OPTIONAL) and not is_generated(handler):
+            _describe(store[_operation(handler, method)], rule.access, schemes)
 
 
-def _describe(operation: Any, mark: Mark, schemes: list[str]) -> None:
+def _describe(operation: Any, access: Access, schemes: list[str]) -> None:
     if getattr(operation, _DESCRIBED, False):
         return
     setattr(operation, _DESCRIBED, True)
     if not operation.security:
-        needed = list(mark.requirement.scopes)
+        needed = list(access.scopes)
         # OpenAPI 3.0: the list of an http scheme stays empty; the scopes are told in words.
-        operation.security.extend([{}] if mark.kind is Kind.OPTIONAL else [])
+        operation.security.extend([{}] if access.kind is Kind.OPTIONAL else [])
         operation.security.extend({scheme: []} for scheme in schemes)
         told = f" Needs the scope {' '.join(needed)}." if needed else ""
         _respond(operation, told)

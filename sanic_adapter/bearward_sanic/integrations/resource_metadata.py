@@ -1,55 +1,52 @@
 """Protected resource metadata (RFC 9728): the document that tells a client whose tokens this API takes.
 
-Rules of this file: the document is made of settings and policies, says nothing about callers, and is public. Its path
+Rules of this file: the document is made of settings and rules, names no tenant and no caller, and is public. Its path
 is that of the resource, behind the well-known name (section 3.1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sanic import HTTPResponse, Request
 from sanic.response import json
 
+from bearward.access import public
 from bearward_sanic.context import App
-from bearward_sanic.marks import public
 from bearward_sanic.settings import AdapterSettings
 
-if TYPE_CHECKING:
-    from bearward_sanic.extension import Bearward
-
-__all__ = ["Metadata", "metadata_of"]
+__all__ = ["ResourceMetadata", "metadata_of"]
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
+class ResourceMetadata:
     """Where the document is: its `url` for the challenges, its `path` for the route."""
 
     resource: str
     url: str
     path: str
 
-    def add_route(self, app: App, extension: Bearward) -> None:
-        """Serve the document, to anyone."""
+    def add_route(self, app: App, make: Callable[[], dict[str, Any]]) -> None:
+        """Serve the document that `make` returns, to anyone."""
 
         @public
         async def oauth_protected_resource(_: Request) -> HTTPResponse:
-            return json(self.document(extension), headers={"cache-control": "public, max-age=300"})
+            return json(make(), headers={"cache-control": "public, max-age=300"})
 
         app.add_route(oauth_protected_resource, self.path, methods=["GET"], name="oauth_protected_resource")
 
-    def document(self, extension: Bearward) -> dict[str, Any]:
-        """The document (RFC 9728 section 2)."""
-        settings = extension.settings
+    def document(self, settings: AdapterSettings, issuers: tuple[str, ...], scopes: tuple[str, ...]) -> dict[str, Any]:
+        """The document (RFC 9728 section 2): `issuers` are those of the configuration, `scopes` those of the rules."""
         document: dict[str, Any] = {
             "resource": self.resource,
-            "authorization_servers": [issuer.issuer for issuer in extension.verifier.health().issuers],
+            "authorization_servers": list(issuers),
             "bearer_methods_supported": _methods(settings),
-            "scopes_supported": list(extension.scopes()),
+            "scopes_supported": list(scopes),
         }
         if settings.resource_name is not None:
             document["resource_name"] = settings.resource_name
@@ -61,14 +58,15 @@ class Metadata:
         return {name: value for name, value in document.items() if value not in ([], "")}
 
 
-def metadata_of(settings: AdapterSettings) -> Metadata | None:
+def metadata_of(settings: AdapterSettings) -> ResourceMetadata | None:
     """Where the metadata of the configured resource are; None without a resource."""
     if settings.resource is None:
         return None
     parts = urlsplit(settings.resource)
     path = WELL_KNOWN + parts.path.rstrip("/")
     query = f"?{parts.query}" if parts.query else ""
-    return Metadata(settings.resource, f"{parts.scheme}://{parts.netloc}{path}{query}", path)
+    url = settings.resource_metadata or f"{parts.scheme}://{parts.netloc}{path}{query}"
+    return ResourceMetadata(settings.resource, url, path)
 
 
 def _methods(settings: AdapterSettings) -> list[str]:

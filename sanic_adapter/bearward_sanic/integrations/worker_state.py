@@ -53,9 +53,9 @@ def summary(verifier: Verifier) -> dict[str, Any]:
     }
 
 
-def _publish(app: App, verifier: Verifier, state: Any, said: dict[str, Any] | None) -> None:
+def _publish(app: App, verifier: Verifier, state: Any, published: dict[str, Any] | None) -> None:
     now = summary(verifier)
-    if now != said:
+    if now != published:
         try:
             state["bearward"] = now
         except (OSError, EOFError, ValueError):  # the manager is gone: this worker is about to be, too

@@ -1,4 +1,4 @@
-"""One application with every kind of route that Sanic has, for the black-box tests to knock at.
+"""One application with every kind of route that Sanic has, for the black-box tests.
 
 It runs in a process of its own, on whichever Sanic and server a test asks for; see `serving.py`.
 """
@@ -28,8 +28,17 @@ from bearward import (
     recent_authentication,
     scope,
 )
-from bearward_sanic import CookieCredentials, current_principal, install, optional, public, reauthenticate, requires
-from tests.adapters.sanic.users_code import add_middleware, certificate, teapot
+from bearward_sanic import (
+    CookieCredentials,
+    authenticated,
+    current_principal,
+    install,
+    optional,
+    public,
+    reauthenticate,
+    requires,
+)
+from tests.adapters.sanic.custom_handlers import add_middleware, certificate, teapot
 
 COOKIE_KINDS = {
     "origin": CookieCredentials(name="token", origins=("https://app.example",)),
@@ -44,11 +53,11 @@ def make_app(options: dict[str, Any]) -> Any:
     app.config.update(options.get("config", {}))
     issuer = TrustedIssuer(options["issuer"], audience=options["audience"], jwks_options=JWKSOptions())
     verifier = Verifier(issuer, jwks_cache=options.get("cache", "memory://"))
-    settings = dict(options.get("settings", {}))
+    settings = {"default": authenticated, **options.get("settings", {})}
     if "cookie" in options:
         settings["cookie"] = COOKIE_KINDS[options["cookie"]]
     if options.get("render"):
-        settings["render"] = teapot
+        settings["render_refusal"] = teapot
     if options.get("certificates"):
         settings["client_certificate"] = certificate
     add_routes(app)

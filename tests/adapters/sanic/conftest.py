@@ -75,7 +75,7 @@ def _ids(values: Wanted) -> str:
 EVERY_KIND: list[Wanted] = [
     (server, ext, oldest, True) for oldest in (False, True) for server in SERVERS for ext in (False, True)
 ]
-"""The whole matrix. Its application has middleware, so that the door stands among that."""
+"""The whole matrix. Its application has middleware, so that the gate stands among that."""
 
 ALONE: list[Wanted] = [
     ("native", False, False, False),
@@ -83,7 +83,7 @@ ALONE: list[Wanted] = [
     ("uvicorn", False, True, False),
     ("hypercorn", True, False, False),
 ]
-"""Without middleware, where the door stands right before the handlers: each value of the matrix at least once."""
+"""Without middleware, where the gate stands right before the handlers: each value of the matrix at least once."""
 
 EXTENDED: list[Wanted] = [
     ("native", True, False, True),

@@ -110,7 +110,7 @@ def _chromium(url: str, profile: Path) -> Iterator[None]:
 @pytest.mark.interop
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 @pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
-def test_a_browser_reads_a_refusal_and_talks(serve: Any, pages: _Pages, tmp_path: Path, name: str) -> None:
+def test_browser_sees_refusals_and_opens_websockets(serve: Any, pages: _Pages, tmp_path: Path, name: str) -> None:
     """A page reads the 401 of a cross-origin fetch, and connects a websocket with the bearer subprotocol."""
     cors = {
         "CORS_ORIGINS": pages.origin,

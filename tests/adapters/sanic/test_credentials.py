@@ -30,7 +30,9 @@ def _code(answer: Answer) -> tuple[int, str | None]:
         ("Bearer " + "a" * 20_000, None),
     ],
 )
-def test_the_header_is_read_by_the_grammar(server: Server, value: str, expected: tuple[int, str | None] | None) -> None:
+def test_authorization_follows_rfc_6750_grammar(
+    server: Server, value: str, expected: tuple[int, str | None] | None
+) -> None:
     """The `Authorization` value is a bearer credential by RFC 6750, or it is refused."""
     answer = server.call("GET", "/private", headers={"Authorization": value.format(server.mint())})
     if expected is None:  # Sanic refuses a head of more than 16 KiB itself
@@ -43,7 +45,7 @@ def test_the_header_is_read_by_the_grammar(server: Server, value: str, expected:
         assert _code(answer) == expected
 
 
-def test_two_headers_are_two_credentials(server: Server) -> None:
+def test_repeated_authorization_is_rejected(server: Server) -> None:
     """The same token twice is one too many."""
     token = server.mint()
     head = f"GET /private HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nAuthorization: Bearer {token}\r\n"
@@ -52,7 +54,7 @@ def test_two_headers_are_two_credentials(server: Server) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
-def test_nothing_is_taken_from_elsewhere_by_default(server: Server) -> None:
+def test_only_the_header_is_read_by_default(server: Server) -> None:
     """Without opting in a token in query, form or cookie is none."""
     token = server.mint()
     assert server.call("GET", f"/private?access_token={token}").status == 401
@@ -112,7 +114,7 @@ def test_a_cookie_with_an_origin(serve: Any) -> None:
     assert _code(running.call("GET", "/private", headers=twice)) == (400, "credentials_repeated")
 
 
-def test_a_cookie_submitted_twice(serve: Any) -> None:
+def test_double_submit_cookie(serve: Any) -> None:
     """By double submit the request repeats a second cookie in a header."""
     running: Server = serve(cookie="double_submit")
     secret = "s" * 32

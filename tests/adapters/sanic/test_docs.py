@@ -31,7 +31,7 @@ if "app" in globals():
 """
 
 
-def test_there_are_examples() -> None:
+def test_the_page_has_examples() -> None:
     """The document has examples to run."""
     assert len(EXAMPLES) >= 5
 

@@ -1,4 +1,4 @@
-"""Many callers at once: every answer names its own."""
+"""Many callers at once: every response names its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.adapters.sanic.servers import Server
 
 
-def test_every_answer_names_its_own_caller(server: Server) -> None:
+def test_concurrent_requests_keep_their_principals(server: Server) -> None:
     """200 concurrent requests of 50 callers over 40 kept connections: nobody is taken for another."""
     tokens = {f"caller-{n}": server.mint(f"caller-{n}") for n in range(50)}
     callers = list(tokens) * 4

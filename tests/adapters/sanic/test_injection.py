@@ -28,24 +28,24 @@ def injecting(request: pytest.FixtureRequest, issuer: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/injected", "/injected-view"])
-def test_a_handler_is_given_its_caller(injecting: Server, path: str) -> None:
+def test_principal_is_injected(injecting: Server, path: str) -> None:
     """A `Principal` parameter is the verified caller, in functions and views."""
     assert injecting.call("GET", path, token=injecting.mint("eve")).problem == {"subject": "eve"}
 
 
-def test_a_caller_or_none(injecting: Server) -> None:
-    """`Principal | None` is None for a stranger on an optional route, and a bad token is refused."""
+def test_optional_principal_is_injected(injecting: Server) -> None:
+    """`Principal | None` is None for an anonymous caller on an optional route, and a bad token is refused."""
     assert injecting.call("GET", "/injected-optional").problem == {"subject": None}
     assert injecting.call("GET", "/injected-optional", token=injecting.mint("eve")).problem == {"subject": "eve"}
     assert injecting.call("GET", "/injected-optional", token="nonsense").status == 401
 
 
-def test_nobody_is_no_principal(injecting: Server) -> None:
-    """A public handler that insists on a caller refuses a stranger by 401, and does not fail."""
+def test_public_route_has_no_principal(injecting: Server) -> None:
+    """A public handler that insists on a caller refuses an anonymous caller by 401, and does not fail."""
     assert injecting.call("GET", "/injected-public").status == 401
 
 
-def test_no_dependency_is_made_for_a_stranger(injecting: Server) -> None:
+def test_dependencies_not_resolved_for_refused_caller(injecting: Server) -> None:
     """What a route depends on is not made for a caller who is refused."""
     before = injecting.call("GET", "/made").body
     for token in (None, "nonsense"):
@@ -56,8 +56,8 @@ def test_no_dependency_is_made_for_a_stranger(injecting: Server) -> None:
     assert injecting.call("HEAD", "/injected").status == 401
 
 
-def test_a_websocket_is_given_its_caller(injecting: Server) -> None:
-    """A websocket's handler too, and a stranger is refused before the 101."""
+def test_principal_is_injected_into_websockets(injecting: Server) -> None:
+    """A websocket's handler too, and an anonymous caller is refused before the 101."""
     url = f"ws://127.0.0.1:{injecting.port}/injected-ws"
     with connect(url, additional_headers={"Authorization": f"Bearer {injecting.mint('eve')}"}) as ws:
         assert ws.recv(30) == "eve"

@@ -19,7 +19,7 @@ def _ask(connection: http.client.HTTPConnection, token: str | None, path: str = 
     return response.status, response.read()
 
 
-def test_a_token_is_judged_each_time(slow_server: Server) -> None:
+def test_remembered_token_is_verified_by_every_request(slow_server: Server) -> None:
     """On one connection: the same token, another caller's, none, a bad one, and one that has expired meanwhile."""
     expires = time.time() + 1
     ada, eve = slow_server.mint("ada", exp=expires), slow_server.mint("eve")
@@ -40,7 +40,7 @@ def test_a_token_is_judged_each_time(slow_server: Server) -> None:
     connection.close()
 
 
-def test_a_refusal_is_repeated_for_a_moment(slow_server: Server) -> None:
+def test_recent_refusal_is_repeated_on_the_connection(slow_server: Server) -> None:
     """The same bad token on one connection gets the same refusal each time, and lets no other token down."""
     good = slow_server.mint("ada")
     bad = {good[:-8] + "AAAAAAAA": b"signature_invalid", slow_server.mint(exp=1): b"token_expired"}
@@ -53,7 +53,7 @@ def test_a_refusal_is_repeated_for_a_moment(slow_server: Server) -> None:
     connection.close()
 
 
-def test_a_body_is_read_whatever_is_remembered(server: Server) -> None:
+def test_bodies_are_read_on_remembered_connections(server: Server) -> None:
     """On one connection, with one token: with a body and without, by each kind of handler; and never without the token."""
     token = server.mint("ada")
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -83,8 +83,8 @@ def test_a_bound_token_needs_its_certificate(serve: Any) -> None:
     assert (answer.status, answer.problem["code"]) == (401, "token_sender_constrained")
 
 
-def test_a_route_that_was_added_late(serve: Any) -> None:
-    """A route that is added while the server runs is nobody's until the policies are looked at again."""
+def test_late_route_is_denied_until_refresh(serve: Any) -> None:
+    """A route that is added while the server runs is nobody's until the rules are resolved again."""
     running: Server = serve()
     token = running.mint(scope="notes:read")
     assert running.call("POST", "/grow").status == 204
@@ -97,6 +97,6 @@ def test_a_route_that_was_added_late(serve: Any) -> None:
     assert again.call("GET", "/grown").status == 401
 
 
-def test_nobody_is_current_outside_a_request() -> None:
+def test_no_principal_outside_a_request() -> None:
     """`current_principal` is None where there is no request."""
     assert current_principal() is None

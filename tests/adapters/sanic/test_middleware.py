@@ -12,7 +12,7 @@ from tests.adapters.sanic.servers import Server
 @pytest.mark.parametrize("path", ["/private", "/scoped", "/nope", "/admin/x", "/static/a.txt"])
 @pytest.mark.parametrize("trick", ["x-cached", "x-replaced", "x-changed", "x-responded"])
 def test_a_refusal_stays_a_refusal(crowded_server: Server, path: str, trick: str) -> None:
-    """Middleware of any priority that answers, replaces or rewrites leaves the refusal as it is."""
+    """Middleware of any priority that responds, replaces or rewrites leaves the refusal as it is."""
     answer = crowded_server.call("GET", path, headers={trick: "1"})
     assert answer.status == 401
     assert answer.challenge == 'Bearer realm="api"'
@@ -28,10 +28,10 @@ def test_a_refusal_stays_a_refusal(crowded_server: Server, path: str, trick: str
         ("GET /private HTTP/9.9\r\nHost: x\r\n", {400, 401, 505}),
     ],
 )
-def test_an_unreadable_request_is_answered_by_nobody_else(
+def test_middleware_cannot_respond_to_an_unreadable_request(
     crowded_server: Server, head: str, statuses: set[int]
 ) -> None:
-    """Of a request whose path could be read and no more, no middleware makes an answer to that path."""
+    """Of a request whose path could be read and no more, no middleware responds to that path."""
     with crowded_server.raw() as connection:
         connection.sendall(f"{head}\r\n".encode())
         answer = connection.recv(65536)
@@ -39,17 +39,17 @@ def test_an_unreadable_request_is_answered_by_nobody_else(
     assert b"SECRET" not in answer
 
 
-def test_a_middleware_for_every_path_answers_no_stranger(serve: Any) -> None:
-    """With `hide_unknown=False` a 404 and a 405 are the truth, and not what a page cache has for that path."""
-    running: Server = serve(settings={"hide_unknown": False})
+def test_middleware_cannot_respond_to_unknown_routes(serve: Any) -> None:
+    """With `hide_unknown_routes=False` a 404 and a 405 are the truth, and not what a page cache has for that path."""
+    running: Server = serve(settings={"hide_unknown_routes": False})
     for method, path, status in [("GET", "/nope", 404), ("POST", "/private", 405)]:
         answer = running.call(method, path, headers={"x-cached": "1"})
         assert answer.status == status
         assert b"SECRET" not in answer.body
 
 
-def test_routes_that_changed_keep_the_door_first(serve: Any) -> None:
-    """Sanic sorts middleware anew where routes are added; none of any priority comes before the door."""
+def test_gate_stays_first_after_amend(serve: Any) -> None:
+    """Sanic sorts middleware anew where routes are added; none of any priority comes before the gate."""
     running: Server = serve()
     assert running.call("POST", "/grow").status == 204
     assert running.call("GET", "/private", headers={"x-cached": "1"}).status == 401
@@ -63,7 +63,7 @@ def test_middleware_still_runs(crowded_server: Server) -> None:
     assert crowded_server.call("GET", "/private", token=token, headers={"x-replaced": "1"}).body == b"SECRET"
 
 
-def test_cors_headers_stand_on_a_refusal(crowded_server: Server) -> None:
+def test_refusal_carries_cors_headers(crowded_server: Server) -> None:
     """With sanic-ext's CORS a refused cross-origin request can be read by the page that made it."""
     answer = crowded_server.call("GET", "/private", headers={"Origin": "https://app.example"})
     assert answer.status == 401

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the policies say; its page works without the world."""
+"""The OpenAPI document says what the rules say; its page works without the world."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.adapters.sanic.servers import Server
 pytestmark = pytest.mark.thorough
 
 
-def test_the_document_says_who_may(serve: Any) -> None:
+def test_openapi_document_names_security(serve: Any) -> None:
     """Security, 401, 403 and 503 are there where a token is needed, and not where it is not."""
-    running: Server = serve(ext=True, settings={"public_blueprints": ["openapi"]})
+    running: Server = serve(ext=True, settings={"rules": {"openapi.*": "public"}})
     document = json.loads(running.call("GET", "/docs/openapi.json").body)
     assert document["components"]["securitySchemes"] == {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
@@ -32,9 +32,9 @@ def test_the_document_says_who_may(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/swagger", "/docs/oauth2-redirect.html"])
-def test_the_page_needs_nobody_else(serve: Any, path: str) -> None:
+def test_docs_page_needs_no_cdn(serve: Any, path: str) -> None:
     """With `offline_docs` every script and style of the page comes from the server itself."""
-    running: Server = serve(ext=True, settings={"public_blueprints": ["openapi"], "offline_docs": True})
+    running: Server = serve(ext=True, settings={"rules": {"openapi.*": "public"}, "offline_docs": True})
     page = running.call("GET", path)
     assert page.status == 200
     assert b"//cdn" not in page.body
@@ -46,7 +46,7 @@ def test_the_page_needs_nobody_else(serve: Any, path: str) -> None:
             assert len(asset.body) > 10_000
 
 
-def test_the_page_is_guarded_unless_opened(serve: Any) -> None:
+def test_docs_page_is_guarded_unless_opened(serve: Any) -> None:
     """The docs page and its assets need a token like everything else, until they are made public."""
     running: Server = serve(ext=True, settings={"offline_docs": True})
     for path in ("/docs", "/docs/openapi.json", "/docs/assets/swagger-ui.css", "/docs/oauth2-redirect.html"):

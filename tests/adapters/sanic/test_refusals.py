@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bearward import AuthError, Fault, OAuthError, Refusal
-from bearward_sanic.problem_response import STATUS, RefusalAnswers
+from bearward_sanic.problem_response import STATUS, RefusalResponses
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
@@ -18,13 +18,13 @@ CHALLENGE = re.compile(rf"{TOKEN}(?: {TOKEN}={QUOTED}(?:, {TOKEN}={QUOTED})*)?")
 
 
 @pytest.mark.parametrize("refusal", Refusal)
-def test_the_table_is_total(refusal: Refusal) -> None:
+def test_every_refusal_has_a_status(refusal: Refusal) -> None:
     """Every refusal has the status of its fault, and a response that says its code."""
     status = STATUS[refusal]
     allowed = {Fault.CREDENTIALS: {400, 401}, Fault.PERMISSION: {403}, Fault.SERVICE: {500, 503}}
     assert status in allowed[refusal.fault]
     assert (status == 400) == (refusal.error is OAuthError.INVALID_REQUEST)
-    response = RefusalAnswers(realm="api", resource_metadata=None).answer(AuthError(refusal))
+    response = RefusalResponses(realm="api", resource_metadata=None).response(AuthError(refusal))
     assert response.body is not None
     document = json.loads(response.body)
     assert (document["code"], document["status"]) == (refusal.code, response.status)
@@ -54,7 +54,7 @@ def test_every_challenge_parses(
 ) -> None:
     """Quotes, backslashes, control characters and non-ASCII in anything leave a header that follows the grammar."""
     error = AuthError(refusal, claim=claim, scopes=words, acr_values=words, max_age=max_age)
-    answer = RefusalAnswers(realm=realm, resource_metadata=metadata).answer(error, words)
+    answer = RefusalResponses(realm=realm, resource_metadata=metadata).response(error, words)
     header = answer.headers["www-authenticate"]
     assert CHALLENGE.fullmatch(header), header
     assert header.encode("ascii")

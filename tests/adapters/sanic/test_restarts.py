@@ -23,7 +23,7 @@ PROGRAM = """
 import asyncio, gc, json, logging, socket, sys, warnings
 warnings.simplefilter("default")
 from bearward import TrustedIssuer, Verifier
-from bearward_sanic import install, public
+from bearward_sanic import authenticated, install, public
 from sanic import Sanic
 from sanic.response import text
 from sanic_testing.reusable import ReusableClient
@@ -48,8 +48,8 @@ async def opened(request):
 async def ws(request, ws):
     await ws.send(request.ctx.principal.subject)
 
-settings = {"public_blueprints": ["openapi"]} if ext else {}
-install(app, Verifier(TrustedIssuer(issuer, audience="https://api.example")), **settings)
+settings = {"rules": {"openapi.*": public}} if ext else {}
+install(app, Verifier(TrustedIssuer(issuer, audience="https://api.example")), default=authenticated, **settings)
 good = {"authorization": f"Bearer {token}"}
 
 def check(get):
@@ -79,10 +79,10 @@ def by_asgi_client():
 
 def shape(operation):
     route = next(r for r in app.router.routes if r.name == "restarts.private")
-    middleware = sum(getattr(m, "func", m) == app.ctx.bearward._enter for m in route.extra.request_middleware)
+    middleware = sum(getattr(m, "func", m) == app.ctx.bearward._admit for m in route.extra.request_middleware)
     wrapped, depth = route.handler, 0
-    while hasattr(wrapped, "__bearward_original__"):
-        wrapped, depth = wrapped.__bearward_original__, depth + 1
+    while wrapped is not private:
+        wrapped, depth = wrapped.__wrapped__, depth + 1
     tasks = [o for o in gc.get_objects() if isinstance(o, asyncio.Task) and not o.done()]
     return [middleware, depth, operation["security"], sorted(operation["responses"]), len(tasks), len(app.router.routes)]
 
@@ -99,7 +99,7 @@ print(json.dumps([shapes[0], shapes[-1]]))
 @pytest.mark.parametrize("how", ["test", "reusable", "asgi"])
 @pytest.mark.parametrize("sanic", ["newest", "oldest"])
 @pytest.mark.parametrize("ext", ["ext", "plain"])
-def test_twenty_starts_leave_what_one_leaves(
+def test_twenty_starts_leave_the_state_of_one(
     issuer: LocalIssuer, request: pytest.FixtureRequest, ext: str, sanic: str, how: str
 ) -> None:
     """No middleware, wrapper, route, task or OpenAPI entry piles up, and no loop is mixed with another."""
@@ -128,7 +128,7 @@ def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
     from sanic.response import text
 
     from bearward import TrustedIssuer, Verifier
-    from bearward_sanic import install
+    from bearward_sanic import authenticated, install
 
     app: Sanic[Any, Any] = Sanic("moving")
     Sanic._app_registry.pop("moving")
@@ -138,7 +138,7 @@ def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
     async def handler(request: Any) -> Any:
         return text("x")
 
-    bearward = install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)))
+    bearward = install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)), default=authenticated)
 
     async def once() -> str | None:
         loop = asyncio.get_running_loop()

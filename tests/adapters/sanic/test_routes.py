@@ -1,4 +1,4 @@
-"""Every route and method, with and without a token: no answer without one except where the table says so."""
+"""Every route and method, with and without a token: no response without one except where the table says so."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ OPEN = {*PUBLIC, *(("HEAD", path) for method, path in PUBLIC if method == "GET")
 
 
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
-def test_a_public_route_answers_anyone(server: Server, method: str, path: str) -> None:
-    """What is marked public (or optional) answers without a token."""
+def test_public_routes_respond_to_anyone(server: Server, method: str, path: str) -> None:
+    """What is marked public (or optional) responds without a token."""
     assert server.call(method, path).status == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_else_answers_without_a_token(server: Server, path: str) -> None:
+def test_no_other_route_responds_without_a_token(server: Server, path: str) -> None:
     """No method of no path gives a 2xx without a token, unless the table of public routes has it."""
     for method in METHODS:
         answer = server.call(method, path)
@@ -67,8 +67,8 @@ def test_nothing_else_answers_without_a_token(server: Server, path: str) -> None
 
 
 @pytest.mark.parametrize(("method", "path", "scopes"), GUARDED)
-def test_a_guarded_route_answers_a_good_token(server: Server, method: str, path: str, scopes: str) -> None:
-    """With what it asks for a guarded route answers, and a token without that gets 403."""
+def test_guarded_routes_respond_to_a_good_token(server: Server, method: str, path: str, scopes: str) -> None:
+    """With what it asks for a guarded route responds, and a token without that gets 403."""
     good = server.mint(scope=scopes, tier="gold")
     assert server.call(method, path, token=good).status == 200
     assert server.call(method, path).status == 401
@@ -88,7 +88,7 @@ def test_an_anonymous_caller_cannot_tell_what_exists(server: Server, method: str
     assert answers[0].status == 401
 
 
-def test_a_caller_with_a_token_gets_the_truth(server: Server) -> None:
+def test_verified_callers_see_404_and_405(server: Server) -> None:
     """A verified caller sees 404 and 405."""
     token = server.mint()
     assert server.call("GET", "/nope", token=token).status == 404
@@ -96,7 +96,7 @@ def test_a_caller_with_a_token_gets_the_truth(server: Server) -> None:
     assert server.call("GET", "/nope", token="nonsense").status == 401
 
 
-def test_an_automatic_head_asks_what_get_asks(server: Server) -> None:
+def test_generated_head_follows_get(server: Server) -> None:
     """A HEAD that sanic-ext adds is as guarded as its GET; without sanic-ext there is none."""
     assert server.call("HEAD", "/scoped").status == 401
     token = server.mint(scope="other")
@@ -107,14 +107,14 @@ def test_an_automatic_head_asks_what_get_asks(server: Server) -> None:
 
 
 def test_a_preflight_passes(server: Server) -> None:
-    """A CORS preflight, which carries no credentials, is answered where something answers preflights."""
+    """A CORS preflight, which carries no credentials, passes where something responds to preflights."""
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
     assert server.call("OPTIONS", "/private", headers=headers).status == (204 if server.kind.ext else 401)
     assert server.call("OPTIONS", "/options", headers=headers).status == 401  # written by the user: guarded
 
 
-def test_a_preflight_that_nobody_answers_tells_nothing(server: Server) -> None:
-    """Where nothing answers preflights, a stranger learns by none whether there is a route."""
+def test_unanswered_preflight_reveals_no_route(server: Server) -> None:
+    """Where nothing responds to preflights, an anonymous caller learns by none whether there is a route."""
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
     paths = ("/nope", "/also/not") if server.kind.ext else ("/nope", "/private", "/public", "/upload")
     answers = [server.call("OPTIONS", path, headers=headers) for path in paths]

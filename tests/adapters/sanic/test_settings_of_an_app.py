@@ -19,15 +19,15 @@ def test_a_renderer_chooses_how_a_refusal_looks(serve: Any) -> None:
     assert running.call("GET", "/raises", token=running.mint()).status == 418
 
 
-def test_the_truth_for_everybody(serve: Any) -> None:
-    """Without `hide_unknown` a stranger sees 404 and 405, and what a route needs."""
-    running: Server = serve(settings={"hide_unknown": False, "realm": 'a "b" \\c'})
+def test_unknown_routes_may_be_shown(serve: Any) -> None:
+    """Without `hide_unknown_routes` an anonymous caller sees 404 and 405, and what a route needs."""
+    running: Server = serve(settings={"hide_unknown_routes": False, "realm": 'a "b" \\c'})
     assert running.call("GET", "/nope").status == 404
     assert running.call("POST", "/private").status == 405
     assert running.call("GET", "/scoped").challenge == 'Bearer realm="a \\"b\\" \\\\c", scope="notes:read"'
 
 
-def test_metadata_say_whose_tokens_are_taken(serve: Any) -> None:
+def test_resource_metadata_lists_issuers(serve: Any) -> None:
     """RFC 9728: the document is public, at the path of the resource, and every challenge names it."""
     running: Server = serve(settings={"resource": "https://api.example/v1", "resource_name": "Notes"})
     answer = running.call("GET", "/.well-known/oauth-protected-resource/v1")
@@ -47,8 +47,11 @@ def test_settings_come_from_the_configuration(serve: Any) -> None:
     """`BEARWARD_*` in `app.config` are settings, as the environment would give them."""
     running: Server = serve(
         ext=True,
-        config={"BEARWARD_REALM": "other", "BEARWARD_PUBLIC_ROUTES": "single, files", "BEARWARD_HIDE_UNKNOWN": False},
-        settings={"public_blueprints": ["openapi"]},
+        config={
+            "BEARWARD_REALM": "other",
+            "BEARWARD_RULES": {"single": "public", "files": "public", "openapi.*": "public"},
+            "BEARWARD_HIDE_UNKNOWN_ROUTES": False,
+        },
     )
     assert running.call("GET", "/private").challenge == 'Bearer realm="other"'
     assert running.call("GET", "/single").status == 200

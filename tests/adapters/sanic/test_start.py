@@ -1,8 +1,9 @@
-"""A start that cannot be meant is stopped by one clear line."""
+"""Invalid rules and settings stop the start with one clear line."""
 
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,7 +13,18 @@ from sanic import Blueprint, Request, Sanic
 from sanic.response import text
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier, scope
-from bearward_sanic import Bearward, CookieCredentials, install, optional, public, requires
+from bearward_sanic import (
+    Bearward,
+    CookieCredentials,
+    authenticated,
+    check,
+    deny,
+    install,
+    optional,
+    public,
+    requires,
+    rules,
+)
 
 App = Sanic[Any, Any]
 
@@ -99,20 +111,18 @@ def _blueprint(app: App) -> None:
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (_unknown_word, "ctx_auth of route start.x: must be a requirement, public, optional"),
+        (_unknown_word, "ctx_auth of route start.x: must be public, optional, authenticated"),
         (_unknown_kind, "ctx_auth of route start.x: must be"),
         (_false, "ctx_auth of route start.x: must be"),
-        (_two_marks, "route start.x: must have one mark, not public by the handler, requires(scope('a')) by ctx_auth"),
+        (_two_marks, "route start.x: must have one rule, not public by the handler, requires(scope('a')) by ctx_auth"),
         (_swallowed, "decorator of route start.x: must carry the mark of what it wraps"),
         (_swallowed_by_an_object, "decorator of route start.x: must carry the mark"),
         (_swallowed_by_a_partial, "decorator of route start.x: must carry the mark"),
-        (_blueprint, "ctx.auth of blueprint bp: must be a requirement"),
+        (_blueprint, "ctx.auth of blueprint bp: must be public"),
     ],
 )
-def test_a_mark_that_cannot_work_stops_the_start(
-    app: App, verifier: Verifier, build: Callable[[App], None], says: str
-) -> None:
-    """What nobody can mean is said in one line, which names the route."""
+def test_invalid_rules_stop_the_start(app: App, verifier: Verifier, build: Callable[[App], None], says: str) -> None:
+    """An invalid rule raises `ConfigurationError` in one line, which names the route."""
     build(app)
     install(app, verifier)
     with pytest.raises(ConfigurationError) as wrong:
@@ -124,8 +134,11 @@ def test_a_mark_that_cannot_work_stops_the_start(
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"public_routes": ["nope"]}, "public_routes: must name routes"),
-        ({"public_blueprints": ["nope"]}, "public_blueprints: must name blueprints"),
+        ({"rules": {"nope": "public"}}, "rules\\['nope'\\]: must name a route"),
+        (
+            {"rules": {"nope.*": "public"}},
+            "rules\\['nope.\\*'\\]: must name a route or, as 'blueprint.\\*', a blueprint",
+        ),
     ],
 )
 def test_a_name_that_matches_nothing_stops_the_start(
@@ -141,16 +154,21 @@ def test_a_name_that_matches_nothing_stops_the_start(
 @pytest.mark.parametrize(
     ("settings", "setting"),
     [
-        ({"hide_unknwon": True}, "hide_unknwon"),
-        ({"hide_unknown": "no"}, "hide_unknown"),
+        ({"hide_unknwon_routes": True}, "hide_unknwon_routes"),
+        ({"hide_unknown_routes": "no"}, "hide_unknown_routes"),
         ({"default": "public"}, "default"),
+        ({"rules": ["x"]}, "rules"),
+        ({"rules": {"x": "anybody"}}, "rules['x']"),
+        ({"stream_expiry": "never"}, "stream_expiry"),
+        ({"stream_leeway": -1}, "stream_leeway"),
+        ({"resource_metadata": "api"}, "resource_metadata"),
         ({"default": "everybody"}, "default"),
         ({"resource": "http://api.example"}, "resource"),
         ({"resource": "https://api.example/#x"}, "resource"),
         ({"websocket_refusal": "silence"}, "websocket_refusal"),
         ({"max_token_length": 0}, "max_token_length"),
         ({"cookie": "token"}, "cookie"),
-        ({"render": 1}, "render"),
+        ({"render_refusal": 1}, "render_refusal"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_once(
@@ -176,7 +194,7 @@ def test_an_unknown_setting_in_the_configuration_is_refused(app: App, verifier: 
         install(app, verifier)
 
 
-def test_no_issuer_is_no_verifier(app: App) -> None:
+def test_install_without_an_issuer_is_refused(app: App) -> None:
     """Without a verifier and without an issuer in the configuration there is nothing to guard with."""
     with pytest.raises(ConfigurationError, match="BEARWARD_ISSUER"):
         Bearward(app)
@@ -205,13 +223,84 @@ def test_a_function_has_one_mark() -> None:
         optional(3)
 
 
-def test_policies_can_be_looked_at(app: App, verifier: Verifier) -> None:
-    """What was decided is there to be seen, by route and method."""
-    app.add_route(handler, "/x", name="x", ctx_auth=scope("a"))
+def test_rules_show_what_was_decided(app: App, verifier: Verifier) -> None:
+    """`rules` and `route_rules` return the same table before the start and after it, by route and method."""
+    app.add_route(_copy(), "/x", name="x", ctx_auth=scope("a"))
     app.add_route(public(_copy()), "/y", name="y")
+    app.add_route(_copy(), "/z", name="z")
     bearward = install(app, verifier)
-    seen = _start(app, bearward.policies)
-    assert seen == {("start.x", "GET"): "requires(scope('a'))", ("start.y", "GET"): "public"}
+    table = {("start.x", "GET"): requires(scope("a")), ("start.y", "GET"): public, ("start.z", "GET"): deny}
+    assert rules(app) == table
+    assert _start(app, bearward.route_rules) == table
+
+
+def test_check_raises_for_a_route_without_a_rule(app: App, verifier: Verifier) -> None:
+    """`check` names the routes and methods that nobody ruled on; a default counts as a rule, `deny` as itself does."""
+    app.add_route(deny(_copy()), "/x", name="x")
+    app.add_route(_copy(), "/z", name="z", methods=["GET", "POST"])
+    install(app, verifier)
+    with pytest.raises(ConfigurationError, match=r"GET /z \(start\.z\), POST /z \(start\.z\)$"):
+        check(app)
+    other: App = Sanic("other")
+    Sanic._app_registry.pop("other")
+    other.add_route(_copy(), "/z", name="z")
+    install(other, verifier, default=authenticated)
+    check(other)
+
+
+def test_check_raises_for_a_rule_that_matches_nothing(app: App, verifier: Verifier) -> None:
+    """A name in `rules` that no route has is found without a server, and so is an application that nobody guards."""
+    app.add_route(public(_copy()), "/x", name="x")
+    with pytest.raises(ConfigurationError, match="app: must be guarded"):
+        check(app)
+    install(app, verifier, rules={"y": "public"})
+    with pytest.raises(ConfigurationError, match=r"rules\['y'\]"):
+        check(app)
+
+
+def test_the_start_names_what_nobody_ruled_on(app: App, verifier: Verifier, caplog: pytest.LogCaptureFixture) -> None:
+    """One WARNING names the routes that are denied since nothing was said, and the one-line way out."""
+    app.add_route(_copy(), "/z", name="z")
+    app.add_route(public(_copy()), "/y", name="y")
+    install(app, verifier)
+    _start(app)
+    (record,) = [record for record in caplog.records if record.name == "bearward.sanic"]
+    assert record.levelname == "WARNING"
+    assert "GET /z (start.z)" in record.getMessage()
+    assert "start.y" not in record.getMessage()
+    assert "default=authenticated" in record.getMessage()
+
+
+def test_rules_are_given_by_name(app: App, verifier: Verifier) -> None:
+    """`rules` speak of routes and blueprints by name: as objects, or as a parsed TOML table has them."""
+    blueprint = Blueprint("bp", url_prefix="/bp")
+    blueprint.add_route(_copy(), "/x", name="x")
+    blueprint.add_route(public(_copy()), "/open", name="open")
+    app.blueprint(blueprint)
+    app.add_route(_copy(), "/y", name="y")
+    app.add_route(_copy(), "/z", name="z")
+    written = tomllib.loads('"bp.*" = {scopes = ["a"]}\ny = "public"')
+    install(app, verifier, rules={**written, "start.z": scope("b")})
+    assert rules(app) == {
+        ("start.bp.open", "GET"): public,
+        ("start.bp.x", "GET"): requires(scope("a")),
+        ("start.y", "GET"): public,
+        ("start.z", "GET"): requires(scope("b")),
+    }
+
+
+def test_opening_what_says_nothing_is_called_unsafe(app: App, verifier: Verifier) -> None:
+    """A default that lets anonymous callers in is refused, and `unsafe_default` takes nothing else."""
+    app.add_route(_copy(), "/x", name="x")
+    for word in ("public", "optional"):
+        with pytest.raises(ConfigurationError, match=f"say unsafe_default={word}"):
+            install(app, verifier, default=word)
+    with pytest.raises(ConfigurationError, match="unsafe_default: must be public or optional"):
+        install(app, verifier, unsafe_default=authenticated)
+    with pytest.raises(ConfigurationError, match="unsafe_default: must not be given beside default"):
+        install(app, verifier, unsafe_default=public, default=authenticated)
+    install(app, verifier, unsafe_default=optional)
+    assert rules(app) == {("start.x", "GET"): optional}
 
 
 def _start(app: App, look: Callable[[], Any] = lambda: None) -> Any:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bearward import TrustedIssuer, Verifier
-from bearward_sanic.streams import INTERVAL, LiveRequests
+from bearward_sanic.streams import _SCAN_INTERVAL, LiveRequests
 from tests.adapters.sanic.servers import Server
 
 
@@ -19,7 +19,7 @@ def _stream(server: Server, path: str, lifetime: float = 1.0) -> tuple[http.clie
     return connection, expires
 
 
-def test_events_end_with_a_last_event(slow_server: Server) -> None:
+def test_event_stream_ends_with_an_error_event(slow_server: Server) -> None:
     """Server-sent events end by an event that says why, a last chunk, and a handler that can clean up."""
     connection, expires = _stream(slow_server, "/events")
     with connection.getresponse() as response:
@@ -40,23 +40,23 @@ def test_a_stream_on_a_kept_connection_ends(slow_server: Server) -> None:
     for path in ["/private"] * 4:
         connection.request("GET", path, headers=headers)
         assert connection.getresponse().read() == b"SECRET"
-        time.sleep(INTERVAL)  # at most as often as requests are looked through
+        time.sleep(_SCAN_INTERVAL)  # at most as often as requests are looked through
     connection.request("GET", "/events", headers=headers)
     with connection.getresponse() as response:
         assert response.read().endswith(b"event: token_expired\ndata: the token has expired\n\n")
     connection.close()
 
 
-def test_nothing_is_noted_where_streams_do_not_end() -> None:
-    """With `streams_end=False` no request is remembered, since nobody would look through them."""
+def test_stream_expiry_ignore_tracks_nothing() -> None:
+    """With `stream_expiry="ignore"` no request is remembered, since nobody would look through them."""
     issuer = TrustedIssuer("https://login.example", audience="api", jwks_uri="https://login.example/jwks")
     live = LiveRequests(Verifier(issuer), enabled=False)
     request: Any = SimpleNamespace(stream=object())
-    live.note(request)
-    assert not live._noted
+    live.track(request)
+    assert not live._tracked
 
 
-def test_another_stream_ends_without_a_word(slow_server: Server) -> None:
+def test_other_streams_end_with_their_last_chunk(slow_server: Server) -> None:
     """A stream of anything else gets its last chunk and nothing that is not its own."""
     connection, _ = _stream(slow_server, "/lines")
     with connection.getresponse() as response:
@@ -64,7 +64,7 @@ def test_another_stream_ends_without_a_word(slow_server: Server) -> None:
     connection.close()
 
 
-def test_a_promised_length_is_kept(slow_server: Server) -> None:
+def test_response_with_content_length_is_finished(slow_server: Server) -> None:
     """A response whose length was promised was granted as a whole, and is finished."""
     connection, _ = _stream(slow_server, "/promised", 0.5)
     with connection.getresponse() as response:
@@ -72,7 +72,7 @@ def test_a_promised_length_is_kept(slow_server: Server) -> None:
     connection.close()
 
 
-def test_the_server_goes_on(slow_server: Server) -> None:
+def test_server_survives_ended_streams(slow_server: Server) -> None:
     """After all that the server serves, and the end of a stream was no error to anybody."""
     assert slow_server.call("GET", "/private", token=slow_server.mint()).status == 200
     if "oldest" not in str(slow_server.kind) or slow_server.kind.server == "native":

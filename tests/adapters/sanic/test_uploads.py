@@ -1,4 +1,4 @@
-"""A refused body is not read: one answer, at once, and the client is not asked for more."""
+"""A refused body is not read: one response, at once, and the client is not asked for more."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_refusal_comes_before_the_body(server: Server, head: str, path: str) -
 
 
 @pytest.mark.parametrize("head", ["declared", "chunked"])
-def test_no_more_than_a_little_is_read(server: Server, head: str) -> None:
+def test_refused_body_is_read_up_to_a_bound(server: Server, head: str) -> None:
     """A client that goes on sending is cut off after what the socket's buffers take, not after 100 MB."""
     block = b"x" * 65536
     sent = 0
@@ -79,7 +79,7 @@ def test_a_short_refused_body_costs_no_connection(server: Server) -> None:
 
 @pytest.mark.parametrize("path", ["/upload", "/upload-stream"])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_granted_body_is_read_as_ever(server: Server, path: str, chunked: bool) -> None:
+def test_granted_body_is_read_whole(server: Server, path: str, chunked: bool) -> None:
     """What is let in finds its body, whole or chunked, also from a client that waits for 100 Continue."""
     body = b"text=" + b"x" * 300_000
     token = server.mint()
@@ -103,8 +103,8 @@ def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
         assert b"HTTP/1.1 200 " in _read_to_end(connection)
 
 
-def test_too_large_a_body_is_still_too_large(serve: object) -> None:
-    """Sanic's own limit holds behind the door."""
+def test_sanic_body_limit_holds_behind_the_gate(serve: object) -> None:
+    """Sanic's own limit holds behind the gate."""
     running: Server = serve("native", config={"REQUEST_MAX_SIZE": 1000})  # type: ignore[operator]
     assert running.call("POST", "/upload", token=running.mint(), body=b"x" * 2000).status == 413
     assert running.call("POST", "/upload", token=running.mint(), body=b"x" * 999).status == 200

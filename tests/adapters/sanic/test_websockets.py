@@ -32,13 +32,13 @@ def test_no_token_is_an_http_401(server: Server, path: str) -> None:
     assert b"credentials_missing" in (response.body or b"")
 
 
-def test_too_little_is_an_http_403(server: Server) -> None:
+def test_insufficient_scope_is_an_http_403(server: Server) -> None:
     """A token without the scope is told so before the 101."""
     assert _refused(server, "/ws-scoped", server.mint(scope="other")).response.status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws-scoped"])
-def test_a_good_token_talks(server: Server, path: str) -> None:
+def test_verified_caller_opens_a_websocket(server: Server, path: str) -> None:
     """With a token the handler knows who talks."""
     with _connect(server, path, server.mint("ada", scope="notes:write")) as ws:
         ws.send("hello")
@@ -46,7 +46,7 @@ def test_a_good_token_talks(server: Server, path: str) -> None:
         assert ws.subprotocol is None
 
 
-def test_a_public_socket_asks_nothing(server: Server) -> None:
+def test_public_websocket_needs_no_token(server: Server) -> None:
     """A public websocket opens for anyone."""
     with _connect(server, "/ws-public") as ws:
         ws.send("hello")
@@ -56,7 +56,7 @@ def test_a_public_socket_asks_nothing(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "also", "answered"), [("/ws", [], "bearer"), ("/ws-chat", ["chat"], "chat"), ("/ws-chat", [], "bearer")]
 )
-def test_a_browser_brings_its_token_as_a_subprotocol(server: Server, path: str, also: list[Any], answered: str) -> None:
+def test_token_as_websocket_subprotocol(server: Server, path: str, also: list[Any], answered: str) -> None:
     """`Sec-WebSocket-Protocol: bearer, <token>` is a credential, and one offered protocol is answered."""
     with _connect(server, path, subprotocols=["bearer", server.mint("eve"), *also]) as ws:
         ws.send("hello")
@@ -64,7 +64,7 @@ def test_a_browser_brings_its_token_as_a_subprotocol(server: Server, path: str, 
         assert ws.subprotocol == answered
 
 
-def test_one_credential_at_a_time(server: Server) -> None:
+def test_websocket_takes_one_credential(server: Server) -> None:
     """A header and a subprotocol at once are 400; a bad or missing token as subprotocol is refused."""
     token = server.mint()
     assert _refused(server, "/ws", token, subprotocols=["bearer", token]).response.status_code == 400
@@ -73,7 +73,7 @@ def test_one_credential_at_a_time(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws-silent"])
-def test_a_socket_ends_with_its_token(slow_server: Server, path: str) -> None:
+def test_websocket_closes_when_its_token_expires(slow_server: Server, path: str) -> None:
     """A socket is closed with 1008 within a second of the token's end, and the handler can clean up."""
     expires = time.time() + 1
     with _connect(slow_server, path, slow_server.mint(exp=expires)) as ws:
@@ -87,7 +87,7 @@ def test_a_socket_ends_with_its_token(slow_server: Server, path: str) -> None:
         assert slow_server.call("GET", "/cleaned-up").body == b"true"
 
 
-def test_a_socket_lives_on_with_a_newer_token(slow_server: Server) -> None:
+def test_websocket_reauthenticates_with_a_newer_token(slow_server: Server) -> None:
     """The handler may take a newer token over the socket: of the same caller, and good."""
     first = time.time() + 1
     with _connect(slow_server, "/ws-renewing", slow_server.mint("ada", exp=first)) as ws:
@@ -124,7 +124,7 @@ def test_accept_then_close_lets_a_browser_see_why(serve: Any, name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
-def test_a_close_waits_for_the_clients(serve: Any, name: str) -> None:
+def test_close_waits_for_the_peers_close_frame(serve: Any, name: str) -> None:
     """The connection stays until the client has closed, too; a browser that still writes would miss the code."""
     running: Server = serve(name, settings={"websocket_refusal": "close"})
     key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"

@@ -83,7 +83,7 @@ def kind(request: pytest.FixtureRequest) -> tuple[str, bool]:
     return python, request.param.endswith("-ext")
 
 
-def test_each_worker_holds_keys_and_says_so(kind: tuple[str, bool]) -> None:
+def test_each_worker_publishes_its_state(kind: tuple[str, bool]) -> None:
     """Four cold workers fetch at most four times, show their keys to operators, and end without a warning."""
     python, ext = kind
     inspector: dict[str, Any] = {"INSPECTOR": True, "INSPECTOR_HOST": "127.0.0.1", "INSPECTOR_PORT": _free_port()}
@@ -121,14 +121,14 @@ def _inspect(python: str, port: int) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def test_a_wrong_mark_stops_the_server_with_a_clear_line(kind: tuple[str, bool], issuer: LocalIssuer) -> None:
-    """A server whose marks cannot be meant does not serve, and its log names the route."""
+def test_invalid_rule_stops_the_server_with_one_line(kind: tuple[str, bool], issuer: LocalIssuer) -> None:
+    """A server with an invalid rule does not serve, and its log names the route."""
     python, ext = kind
     with _workers(python, issuer, ext=ext, wrong=True, workers=1) as (process, _, errors):
         assert process.wait(60) != 0
         errors.seek(0)
         log = errors.read().decode()
-        assert "bearward: ctx_auth of route workers.wrong: must be a requirement" in log
+        assert "bearward: ctx_auth of route workers.wrong: must be public, optional" in log
 
 
 def _line(stream: Any) -> bytes:

@@ -14,7 +14,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic import response as answer
 
 from bearward import TrustedIssuer, Verifier
-from bearward_sanic import install, public
+from bearward_sanic import authenticated, install, public
 
 OPTIONS: dict[str, Any] = json.loads(os.environ["BEARWARD_TEST_OPTIONS"])
 
@@ -25,7 +25,7 @@ def make_app() -> Any:
     app.config.AUTO_EXTEND = OPTIONS["ext"]
     app.config.update(OPTIONS.get("config", {}))
     issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"])
-    install(app, Verifier(issuer, jwks_cache=OPTIONS["cache"]))
+    install(app, Verifier(issuer, jwks_cache=OPTIONS["cache"]), default=authenticated)
 
     @app.get("/who")
     async def who(request: Request) -> HTTPResponse:

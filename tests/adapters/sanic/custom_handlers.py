@@ -1,4 +1,4 @@
-"""What an application brings itself: middleware that answers instead of anybody else, a renderer, a proxy's proof."""
+"""What an application brings itself: middleware that responds in the place of handlers, a renderer, a proxy's proof."""
 
 # mypy: disable-error-code="untyped-decorator,no-untyped-call"
 # Some of Sanic's decorators have no types.
@@ -14,7 +14,7 @@ from bearward import AuthError
 
 
 def add_middleware(app: Any) -> None:
-    """A user's middleware that answers instead of anybody else, as page caches do."""
+    """A user's middleware that responds in the place of handlers, as page caches do."""
 
     @app.on_request(priority=2_000_000_000)
     async def cache(request: Request) -> HTTPResponse | None:

@@ -1,0 +1,114 @@
+"""Authentication: from a request to its principal, or to why there is none.
+
+Rules of this file: synchronous where nothing must be awaited, because that is the hot path; a refusal is returned, since
+raising one costs as much as a whole request. Whatever is awaited raises instead. A token that is bound to a certificate
+passes no way here without that certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from sanic import Request
+
+from bearward import AuthError, KeysNeededError, Principal, Refusal, Verifier
+from bearward.confirmation import check_certificate
+from bearward_sanic.bodies import receive_body
+from bearward_sanic.connection_memory import AUTHORIZATION, NONE, ConnectionMemory, SeenCredentials
+from bearward_sanic.context import state_of
+from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
+from bearward_sanic.route_rules import RouteRule
+from bearward_sanic.settings import AdapterSettings
+
+__all__ = ["Authenticator", "Found"]
+
+Found = Principal | AuthError | Awaitable[Principal]
+
+_FROM_FORM = "_bearward_form"
+
+
+class Authenticator:
+    """Finds and verifies the one token of a request."""
+
+    def __init__(self, settings: AdapterSettings, verifier: Verifier, memory: ConnectionMemory) -> None:
+        self._reader = TokenReader(settings)
+        self._verifier = verifier
+        self._verify_now = verifier.verify_now
+        self._find_certificate = settings.client_certificate
+        self._bound = settings.client_certificate is not None
+        self._memory = memory
+        self.remembers = settings.cookie is None and not settings.query and not self._bound
+        """Whether the `Authorization` value alone says who calls, so that it can be recognized."""
+        self._header_only = settings.cookie is None and not settings.query and not settings.form
+
+    def authenticate(self, request: Request, rule: RouteRule) -> Found:
+        """The principal, a refusal, or what to await for the principal (which may raise `AuthError`)."""
+        values = request.headers.getall(AUTHORIZATION, NONE)
+        if not values and self._header_only and not rule.websocket:
+            return AuthError(Refusal.CREDENTIALS_MISSING)
+        if not self.remembers or rule.websocket:
+            return self._verify(request, rule, values, None)
+        recognized = self._memory.recognize(request)
+        if recognized is not None and recognized.principal is not None:
+            return recognized.principal
+        seen = self._memory.look_up(request, values)
+        refusal = None if seen is None else self._memory.recent_refusal(seen)
+        return self._verify(request, rule, values, seen) if refusal is None else AuthError(refusal)
+
+    def brings_nothing(self, request: Request, rule: RouteRule) -> bool:
+        """Whether the request shows no credential in any place that is looked at before its body."""
+        if self._reader.may_be_in_form(request):
+            return False
+        try:
+            self._reader.read(request, request.headers.getall(AUTHORIZATION, NONE), rule.websocket)
+        except AuthError as error:
+            return error.refusal is Refusal.CREDENTIALS_MISSING
+        return False
+
+    def brings_another(self, request: Request) -> bool:
+        """Whether the body that was received holds a token beside the one that was accepted."""
+        return _FROM_FORM not in state_of(request) and self._reader.also_in_form(request)
+
+    def _verify(self, request: Request, rule: RouteRule, values: list[str], seen: SeenCredentials | None) -> Found:
+        token = ""
+        try:
+            token = self._reader.read(request, values, rule.websocket)
+            principal = self._verify_bound(request, token) if self._bound else self._verify_now(token)
+        except AuthError as error:
+            if error.refusal is Refusal.CREDENTIALS_MISSING and rule.route is not None:
+                return self._verify_form(request) if self._reader.may_be_in_form(request) else error
+            if seen is not None:
+                self._memory.refuse(seen, error.refusal)
+            return error
+        except KeysNeededError:
+            return self._fetch_and_verify(request, token)
+        if seen is not None:
+            self._memory.accept(seen, token)
+        return principal
+
+    def _verify_bound(self, request: Request, token: str) -> Principal:
+        principal = self._verifier.verify_now(token, unsafe_allow_bound=True)
+        self._check_certificate(request, principal)
+        return principal
+
+    async def _fetch_and_verify(self, request: Request, token: str) -> Principal:
+        principal = await self._verifier.verify(token, unsafe_allow_bound=self._bound)
+        self._check_certificate(request, principal)
+        return principal
+
+    def _check_certificate(self, request: Request, principal: Principal) -> None:
+        """Where no certificates are looked for, the verifier has refused a bound token already."""
+        if self._find_certificate is not None:
+            check_certificate(principal, self._find_certificate(request))
+
+    async def _verify_form(self, request: Request) -> Principal:
+        """The principal of a token in a form that is short enough to look into (RFC 6750 section 2.2)."""
+        stream: Any = request.stream
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > FORM_AT_MOST or stream is None:
+            raise AuthError(Refusal.CREDENTIALS_MISSING)
+        await receive_body(request)
+        principal = await self._fetch_and_verify(request, self._reader.read_form(request))
+        state_of(request)[_FROM_FORM] = True
+        return principal
