@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from bearward_grpc.client.attach import attached, has_own
+from bearward_grpc.client.attach import has_authorization, with_token
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["aio_interceptors"]
@@ -40,10 +40,10 @@ class _Tokens:
 
     async def start(self, continuation: Continue, details: Any, request: Any) -> tuple[str | None, Any]:
         """Start the call, with a token unless it has its own."""
-        if has_own(details.metadata):
+        if has_authorization(details.metadata):
             return None, await continuation(details, request)
         token = await self._source.token_async()
-        metadata, credentials = attached(details, token, plaintext=self._plaintext)
+        metadata, credentials = with_token(details, token, plaintext=self._plaintext)
         if metadata is not None and not isinstance(metadata, grpc.aio.Metadata):
             metadata = grpc.aio.Metadata(*metadata)
         ready = details.wait_for_ready
@@ -54,7 +54,7 @@ class _Tokens:
         """Wait for the call's end; forget the token if it was refused for it; whether another may be had."""
         if token is None or await call.code() is not grpc.StatusCode.UNAUTHENTICATED:
             return False
-        return self._source.refused(token)
+        return self._source.invalidate(token)
 
     def look_later(self, call: Any, token: str | None) -> None:
         """The same, once the call has ended."""

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "granted"]
+from bearward.errors import BearwardError
+
+__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "parse_token_response"]
 
 _DEFAULT_LIFETIME = 60.0  # RFC 6749 section 5.1 only recommends `expires_in`
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token, RFC 6750 section 2.1
 
 
-class TokenUnavailableError(Exception):
+class TokenUnavailableError(BearwardError):
     """No token could be got for an outgoing call. The text is fixed, but for an error code of RFC 6749.
 
     >>> str(TokenUnavailableError("invalid_client"))
@@ -66,10 +68,10 @@ def basic(client_id: str, client_secret: str) -> str:
     return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
 
 
-def granted(status: int, body: bytes) -> Grant:
+def parse_token_response(status: int, body: bytes) -> Grant:
     """What the answer grants; raises `TokenUnavailableError`.
 
-    >>> granted(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
+    >>> parse_token_response(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
     <Grant for 300 s>
     """
     answer = _object(body)

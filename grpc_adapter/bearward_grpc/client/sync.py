@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from bearward_grpc.client.attach import CallDetails, attached, has_own
+from bearward_grpc.client.attach import CallDetails, has_authorization, with_token
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["ClientAuthInterceptor"]
@@ -64,17 +64,17 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         return self.intercept_stream_unary(continuation, client_call_details, request_iterator)
 
     def _start(self, continuation: Continue, details: Any, request: Any) -> tuple[str | None, Any]:
-        if has_own(details.metadata):
+        if has_authorization(details.metadata):
             return None, continuation(details, request)
         token = self._source.token()
-        metadata, credentials = attached(details, token, plaintext=self._plaintext)
+        metadata, credentials = with_token(details, token, plaintext=self._plaintext)
         ready, compression = getattr(details, "wait_for_ready", None), getattr(details, "compression", None)
         ours = CallDetails(details.method, details.timeout, metadata, credentials, ready, compression)
         return token, continuation(ours, request)
 
     def _look(self, call: Any, token: str | None) -> bool:
         """Forget the token if the finished `call` was refused for it; whether another may be had."""
-        return token is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED and self._source.refused(token)
+        return token is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED and self._source.invalidate(token)
 
 
 class _Responses:

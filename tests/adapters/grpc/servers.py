@@ -67,7 +67,7 @@ class Running:
 Methods = Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
 
 
-def methods(behaviours: Mapping[str, Callable[..., Any]], decode: Callable[[bytes], Any] | None = None) -> Methods:
+def methods(behaviors: Mapping[str, Callable[..., Any]], decode: Callable[[bytes], Any] | None = None) -> Methods:
     """Handlers by name; the first two letters of a name are its kind (`UU`, `US`, `SU`, `SS`)."""
     make: dict[str, Callable[..., Any]] = {
         "UU": grpc.unary_unary_rpc_method_handler,
@@ -75,7 +75,7 @@ def methods(behaviours: Mapping[str, Callable[..., Any]], decode: Callable[[byte
         "SU": grpc.stream_unary_rpc_method_handler,
         "SS": grpc.stream_stream_rpc_method_handler,
     }
-    return {name: make[name[:2]](behaviour, request_deserializer=decode) for name, behaviour in behaviours.items()}
+    return {name: make[name[:2]](behavior, request_deserializer=decode) for name, behavior in behaviors.items()}
 
 
 def async_echo(seen: Seen) -> dict[str, Callable[..., Any]]:
@@ -133,7 +133,7 @@ def serving(
     verifier: Verifier,
     rules: Rules,
     *,
-    behaviours: Callable[[Seen], dict[str, Callable[..., Any]]] | None = None,
+    behaviors: Callable[[Seen], dict[str, Callable[..., Any]]] | None = None,
     outside: Sequence[Any] = (),
     inside: Sequence[Any] = (),
     add: Callable[[Any], None] | None = None,
@@ -144,7 +144,7 @@ def serving(
 ) -> Iterator[Running]:
     """A guarded server of `kind`; `outside` and `inside` are further interceptors, `options` what grpc is told."""
     serve = _serving_sync if kind == "sync" else _serving_aio
-    make = behaviours or (sync_echo if kind == "sync" else async_echo)
+    make = behaviors or (sync_echo if kind == "sync" else async_echo)
 
     def prepare(server: Any, seen: Seen) -> str:
         register(server, methods(make(seen), seen.decode))

@@ -33,7 +33,7 @@ def server(request: pytest.FixtureRequest, issuer: LocalIssuer, authority: Autho
     echo = sync_echo if kind == "sync" or "plain" in request.param else async_echo
     credentials = authority.server(mutual=True)
     with serving(
-        kind, trust(issuer), RULES, behaviours=echo, credentials=credentials, certificate_bound=True
+        kind, trust(issuer), RULES, behaviors=echo, credentials=credentials, certificate_bound=True
     ) as running:
         yield running
 

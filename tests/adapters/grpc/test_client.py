@@ -210,7 +210,7 @@ def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, log
         return {"UU": relay}
 
     with (
-        serving("sync", trust(login), RULES, behaviours=relayed) as front,
+        serving("sync", trust(login), RULES, behaviors=relayed) as front,
         grpc.insecure_channel(front.target) as channel,
     ):
         answer = channel.unary_unary(path("UU"))(b"hi", metadata=bearer(token), timeout=TIMEOUT)

@@ -14,7 +14,7 @@ from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
 from bearward.testing.exchange import json_answer
 from bearward_grpc import client
-from bearward_grpc.client.grant import granted
+from bearward_grpc.client.grant import parse_token_response
 from tests.adapters.grpc.calls import TIMEOUT
 
 
@@ -32,10 +32,10 @@ def credentials_of(login: LocalIssuer, **settings: Any) -> client.ClientCredenti
 
 
 def test_a_token_is_replaced_before_it_expires(login: LocalIssuer) -> None:
-    """`early` seconds before its end; one that lives shorter than that, at half of its life."""
+    """`refresh_margin` seconds before its end; one that lives shorter than that, at half of its life."""
     now = [0.0]
-    for early, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
-        source = credentials_of(login, early=early, monotonic=lambda: now[0])
+    for refresh_margin, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
+        source = credentials_of(login, refresh_margin=refresh_margin, monotonic=lambda: now[0])
         now[0] = 0.0
         first = source.token()
         now[0] = good
@@ -136,4 +136,4 @@ def test_an_answer_that_is_no_token(document: Any, status: int, told: str, login
 def test_a_lifetime_that_says_nothing_is_taken_as_a_minute(lifetime: Any, seconds: float) -> None:
     """RFC 6749 only recommends `expires_in`, and some issuers send it as a string."""
     body = json.dumps({"access_token": "abc", "token_type": "Bearer", "expires_in": lifetime}).encode()
-    assert granted(200, body).lifetime == seconds
+    assert parse_token_response(200, body).lifetime == seconds

@@ -126,7 +126,7 @@ def test_with_telemetry_streams_end_with_their_token(method: str, side: str, kin
     backstage = Backstage()
     others: Any = {side: [telemetry(kind)]}
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.async_handlers, **others) as server,
+        serving(kind, trust(issuer), RULES, behaviors=backstage.async_handlers, **others) as server,
         channel_to(server.target) as channel,
     ):
         call, requests = open_call(channel, method, issuer.mint(scope="echo", jti=method))
@@ -144,7 +144,7 @@ def test_with_telemetry_streams_in_threads_end_with_their_token(side: str, issue
     backstage = SyncBackstage()
     others: Any = {side: [telemetry("sync")]}
     with (
-        serving("sync", trust(issuer), RULES, behaviours=backstage.sync_handlers, **others) as server,
+        serving("sync", trust(issuer), RULES, behaviors=backstage.sync_handlers, **others) as server,
         channel_to(server.target) as channel,
     ):
         call, _ = open_call(channel, "US_fast", issuer.mint(scope="echo", jti="traced"))

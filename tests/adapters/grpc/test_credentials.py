@@ -10,7 +10,7 @@ import pytest
 
 from bearward import AUTHENTICATED
 from bearward.testing import LocalIssuer
-from bearward_grpc import RedactingFilter, optional, public, redact_grpc_log
+from bearward_grpc import RedactingFilter, optional, public, redact_logs
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
@@ -106,7 +106,7 @@ def test_grpcs_own_line_is_redacted(
     server: Running, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
     """Metadata that is not UTF-8 is logged by grpcio with its value; the filter keeps the line and takes the value."""
-    redacting = redact_grpc_log()
+    redacting = redact_logs()
     for name in ("grpc", "grpc._cython.cygrpc"):
         request.addfinalizer(functools.partial(logging.getLogger(name).removeFilter, redacting))
     token = issuer.mint()

@@ -47,7 +47,7 @@ def test_the_forwarded_certificate_is_what_a_token_is_bound_to(form: str, issuer
         (bearer(issuer.mint(sub="ada")), None),
     ]
     with (
-        serving(kind, trust(issuer), RULES, behaviours=echo, client_certificate=_forwarded) as server,
+        serving(kind, trust(issuer), RULES, behaviors=echo, client_certificate=_forwarded) as server,
         channel_to(server.target) as channel,
     ):
         for shape in SERVED:
@@ -68,7 +68,7 @@ def test_a_bug_in_the_function_tells_the_caller_nothing(form: str, issuer: Local
     echo = sync_echo if kind == "sync" or "plain" in form else async_echo
     bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": Authority().certify("ada").thumbprint}}))
     with (
-        serving(kind, trust(issuer), RULES, behaviours=echo, client_certificate=broken) as server,
+        serving(kind, trust(issuer), RULES, behaviors=echo, client_certificate=broken) as server,
         channel_to(server.target) as channel,
     ):
         for shape in SERVED:

@@ -116,8 +116,8 @@ except ImportError as error:
     print(error)
 else:
     from bearward import AuthError, Refusal
-    from bearward_grpc.status import Answers
-    answer = Answers(realm="api", error_domain="d", resource_metadata=None).of(AuthError(Refusal.KEYS_UNAVAILABLE))
+    from bearward_grpc.status import StatusMapper
+    answer = StatusMapper(realm="api", error_domain="d", resource_metadata=None).of(AuthError(Refusal.KEYS_UNAVAILABLE))
     print(answer.code, dict(answer.trailers))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout

@@ -16,14 +16,14 @@ from bearward_grpc import (
     Policy,
     Rule,
     optional,
-    policy_from_protos,
-    policy_from_servicers,
+    rules_from_protos,
+    rules_from_servicers,
     policy_from_toml,
     proto_path,
     public,
     requires,
 )
-from bearward_grpc.rules.policy import HEALTH, REFLECTION
+from bearward_grpc.method_rules.policy import HEALTH, REFLECTION
 
 READ = scope("notes:read")
 BOOK: dict[str, Rule] = {"/a.v1.Notes/List": READ, "/a.v1.Notes/*": AUTHENTICATED, "a.v1.Info": public}
@@ -151,7 +151,7 @@ class _Notes:
 
 def test_a_policy_from_marks() -> None:
     """Written above the methods of a servicer; a method without a mark has no rule."""
-    assert policy_from_servicers({"a.v1.Notes": _Notes(), "a.v1.Other": object()}) == {
+    assert rules_from_servicers({"a.v1.Notes": _Notes(), "a.v1.Other": object()}) == {
         "/a.v1.Notes/List": READ,
         "/a.v1.Notes/Info": public,
         "/a.v1.Notes/Greet": optional,
@@ -226,7 +226,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 
 def test_a_policy_from_a_proto(module: ModuleType) -> None:
     """The service's default, the method's own rule in its place, and no rule where none is written."""
-    assert policy_from_protos(module) == {
+    assert rules_from_protos(module) == {
         "/lab.policy.v1.Guarded/Default": AUTHENTICATED,
         "/lab.policy.v1.Guarded/Read": scope("a", "b"),
         "/lab.policy.v1.Guarded/Open": public,
@@ -239,11 +239,11 @@ def test_a_policy_from_a_proto(module: ModuleType) -> None:
 
 def test_descriptors_do_as_well_as_modules(module: ModuleType) -> None:
     """A file's descriptor, and one service's."""
-    whole = policy_from_protos(module)
-    assert policy_from_protos(module.DESCRIPTOR) == whole
-    assert policy_from_protos(*module.DESCRIPTOR.services_by_name.values()) == whole
+    whole = rules_from_protos(module)
+    assert rules_from_protos(module.DESCRIPTOR) == whole
+    assert rules_from_protos(*module.DESCRIPTOR.services_by_name.values()) == whole
     with pytest.raises(ConfigurationError):
-        policy_from_protos("lab_policy.proto")
+        rules_from_protos("lab_policy.proto")
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -251,7 +251,7 @@ def test_an_option_that_cannot_be_meant(name: str, tmp_path: Path) -> None:
     """The error names the method."""
     text = PROTO.replace('{ scopes: ["a", "b"] }', WRONG[name]).replace("lab.policy.v1", "lab.wrong.v1")
     with pytest.raises(ConfigurationError, match=r"lab\.wrong\.v1\.Guarded/Read"):
-        policy_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
+        rules_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
 
 
 def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -
     text = PROTO.replace('{ scopes: ["a", "b"] }', '{ scopes: "a" at_night_only: true }')
     described = compiled("lab_newer", text, tmp_path, root=str(tmp_path / "newer"))
     with pytest.raises(ConfigurationError, match=r"Guarded/Read.*update"):
-        policy_from_protos(_described(described, "lab_newer.proto"))
+        rules_from_protos(_described(described, "lab_newer.proto"))
 
 
 def test_the_proto_in_the_package_is_the_one_in_the_tree() -> None:

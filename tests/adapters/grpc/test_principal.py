@@ -26,7 +26,7 @@ def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, 
     echo = async_echo if handlers == "async" else sync_echo
     rules: Rules = {SERVICE: AUTHENTICATED, f"/{SERVICE}/SU": public}
     with (
-        serving(kind, trust(issuer), rules, behaviours=echo, workers=1) as server,
+        serving(kind, trust(issuer), rules, behaviors=echo, workers=1) as server,
         channel_to(server.target) as channel,
     ):
         for name in ("ada", "bob"):
@@ -102,9 +102,9 @@ def test_a_refusal_by_the_handler_is_answered_like_any_other(
     expiry: str, kind: str, handlers: str, issuer: LocalIssuer
 ) -> None:
     """An `AuthError` that leaves a handler has its own status, reason and trailers."""
-    behaviours = _picky if handlers == "async" else _picky_sync
+    behaviors = _picky if handlers == "async" else _picky_sync
     with (
-        serving(kind, trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=behaviours, stream_expiry=expiry) as server,
+        serving(kind, trust(issuer), {SERVICE: AUTHENTICATED}, behaviors=behaviors, stream_expiry=expiry) as server,
         channel_to(server.target) as channel,
     ):
         for shape in ("unary-unary", "unary-stream", "empty client stream", "read-first bidi"):

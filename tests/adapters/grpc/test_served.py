@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from bearward import AUTHENTICATED, ConfigurationError
-from bearward_grpc import Policy, Rule, ServedMethods, check_policy, checked, public, served_by
+from bearward_grpc import Policy, Rule, MethodRegistry, check, checked, public, registered_methods
 from tests.adapters.grpc.servers import SERVICE, Seen, methods, register, sync_echo
 
 RIGHT: dict[str, Rule] = {f"/{SERVICE}/{name}": AUTHENTICATED for name in ("UU", "US", "SU", "SS")}
@@ -27,9 +27,9 @@ def generic_echo(server: Any) -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, dict(methods(sync_echo(Seen())))),))
 
 
-def recorded(add: Any) -> ServedMethods:
+def recorded(add: Any) -> MethodRegistry:
     """What `add` registers."""
-    served = ServedMethods()
+    served = MethodRegistry()
     add(served)
     return served
 
@@ -38,7 +38,7 @@ def recorded(add: Any) -> ServedMethods:
 @pytest.mark.parametrize("rules", [RIGHT, {SERVICE: public}, {**RIGHT, f"/{SERVICE}/*": public}])
 def test_a_policy_that_fits_passes(rules: dict[str, Rule], add: Any) -> None:
     """By methods, by services, or both."""
-    check_policy(Policy(rules), recorded(add))
+    check(Policy(rules), recorded(add))
 
 
 @pytest.mark.parametrize("add", [echo, generic_echo])
@@ -46,13 +46,13 @@ def test_a_policy_that_fits_passes(rules: dict[str, Rule], add: Any) -> None:
 def test_a_rule_that_names_nothing_served_is_named(name: str, add: Any) -> None:
     """A misspelt rule guards nothing."""
     with pytest.raises(ConfigurationError, match=name.replace("*", r"\*")):
-        check_policy(Policy({**RIGHT, name: AUTHENTICATED}), recorded(add))
+        check(Policy({**RIGHT, name: AUTHENTICATED}), recorded(add))
 
 
 def test_each_served_method_without_a_rule_is_named() -> None:
     """All of them at once."""
     with pytest.raises(ConfigurationError) as caught:
-        check_policy(Policy({f"/{SERVICE}/UU": public}), recorded(echo))
+        check(Policy({f"/{SERVICE}/UU": public}), recorded(echo))
     assert all(f"/{SERVICE}/{name} is served and has no rule" in str(caught.value) for name in ("US", "SU", "SS"))
     assert "UU" not in str(caught.value)
 
@@ -60,21 +60,23 @@ def test_each_served_method_without_a_rule_is_named() -> None:
 def test_a_service_without_names_needs_some_rule() -> None:
     """Of a generic handler only the service's name is known."""
     with pytest.raises(ConfigurationError, match=f"the service {SERVICE} is served and has no rule"):
-        check_policy(Policy({"grpc.health.v1.Health": public}), recorded(generic_echo))
+        check(Policy({"grpc.health.v1.Health": public}), recorded(generic_echo))
 
 
 def test_names_will_do() -> None:
     """For servers that are put together elsewhere."""
-    check_policy(Policy(RIGHT), RIGHT.keys())
+    check(Policy(RIGHT), RIGHT.keys())
     with pytest.raises(ConfigurationError):
-        check_policy(Policy(RIGHT), [*RIGHT, "/lab.v1.Other/Method"])
+        check(Policy(RIGHT), [*RIGHT, "/lab.v1.Other/Method"])
 
 
 def test_generated_functions_tell_without_a_server() -> None:
-    """`served_by(add_…Servicer_to_server)`, for a test of one's own policy."""
-    served = served_by(health_pb2_grpc.add_HealthServicer_to_server)
+    """`registered_methods(add_…Servicer_to_server)`, for a test of one's own policy."""
+    served = registered_methods(health_pb2_grpc.add_HealthServicer_to_server)
     assert served.serves("/grpc.health.v1.Health/Check")
-    check_policy(Policy(RIGHT), served_by(lambda _, server: echo(server), health_pb2_grpc.add_HealthServicer_to_server))
+    check(
+        Policy(RIGHT), registered_methods(lambda _, server: echo(server), health_pb2_grpc.add_HealthServicer_to_server)
+    )
 
 
 def test_a_checked_server_does_not_start_with_a_misspelt_rule() -> None:

@@ -25,7 +25,7 @@ def test_a_stream_that_ends_with_its_token_makes_room(kind: str, issuer: LocalIs
     """`maximum_concurrent_rpcs` counts it until then, and refuses others whoever they are."""
     backstage, options = Backstage(), {"maximum_concurrent_rpcs": 1}
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.async_handlers, options=options) as server,
+        serving(kind, trust(issuer), RULES, behaviors=backstage.async_handlers, options=options) as server,
         channel_to(server.target) as channel,
     ):
         call, _ = open_call(channel, "US_idle", issuer.mint(scope="echo", jti="full"))

@@ -30,9 +30,7 @@ def backstage() -> Backstage:
 @pytest.fixture(params=AIO)
 def server(request: pytest.FixtureRequest, issuer: LocalIssuer, backstage: Backstage) -> Iterator[Running]:
     """Streams behind a guard."""
-    with serving(
-        request.param, trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers
-    ) as running:
+    with serving(request.param, trust(issuer), {SERVICE: AUTHENTICATED}, behaviors=backstage.async_handlers) as running:
         yield running
 
 
@@ -200,7 +198,7 @@ def test_a_token_that_ends_before_the_handler_starts(method: str, issuer: LocalI
     meddler = _RevokesMeanwhile()
     rules = {SERVICE: AUTHENTICATED}
     with (
-        serving("aio", trust(issuer), rules, behaviours=backstage.async_handlers, inside=(meddler,)) as server,
+        serving("aio", trust(issuer), rules, behaviors=backstage.async_handlers, inside=(meddler,)) as server,
         channel_to(server.target) as channel,
     ):
         meddler.server, meddler.issuer = server, issuer
@@ -223,7 +221,7 @@ def test_streams_may_be_told_to_live(issuer: LocalIssuer, backstage: Backstage) 
     """`stream_expiry="ignore"`: the token counts at the start only."""
     with (
         serving(
-            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_expiry="ignore"
+            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviors=backstage.async_handlers, stream_expiry="ignore"
         ) as server,
         channel_to(server.target) as channel,
     ):
@@ -239,7 +237,7 @@ def test_a_leeway_is_granted(issuer: LocalIssuer, backstage: Backstage) -> None:
     """`stream_leeway` seconds after `exp` the stream still lives."""
     with (
         serving(
-            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_leeway=1.5
+            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviors=backstage.async_handlers, stream_leeway=1.5
         ) as server,
         channel_to(server.target) as channel,
     ):
@@ -259,7 +257,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> None:
     """With a newer token of the same caller the stream goes on under that token, and ends with it."""
     with channel_to(server.target) as channel:
-        call, requests = open_call(channel, "SS_extending", issuer.mint(exp=time.time() + 2))
+        call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(exp=time.time() + 2))
         requests.send(issuer.mint(jti="newer").encode())
         assert next(call) == b"newer"
         time.sleep(2.2)  # the old token's end must pass
@@ -275,10 +273,10 @@ def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> N
 def test_a_stream_is_not_extended_by_just_any_token(code: str, issuer: LocalIssuer, backstage: Backstage) -> None:
     """The newer token must be good, of the same caller, and satisfy the method's rule; the refusal reaches the caller."""
     with (
-        serving("aio", trust(issuer), {SERVICE: scope("echo")}, behaviours=backstage.async_handlers) as server,
+        serving("aio", trust(issuer), {SERVICE: scope("echo")}, behaviors=backstage.async_handlers) as server,
         channel_to(server.target) as channel,
     ):
-        call, requests = open_call(channel, "SS_extending", issuer.mint(scope="echo"))
+        call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(scope="echo"))
         requests.send(issuer.mint(claims={"scope": "echo", **REFUSED[code]}).encode())
         outcome = collect(call)
         requests.close()

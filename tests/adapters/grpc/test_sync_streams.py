@@ -34,7 +34,7 @@ def backstage() -> Iterator[SyncBackstage]:
 @pytest.fixture
 def server(issuer: LocalIssuer, backstage: SyncBackstage) -> Iterator[Running]:
     """grpc.server with streams behind a guard."""
-    with serving("sync", trust(issuer), RULES, behaviours=backstage.sync_handlers) as running:
+    with serving("sync", trust(issuer), RULES, behaviors=backstage.sync_handlers) as running:
         yield running
 
 
@@ -42,7 +42,7 @@ def server(issuer: LocalIssuer, backstage: SyncBackstage) -> Iterator[Running]:
 def test_a_producing_handler_is_ended_in_time(kind: str, issuer: LocalIssuer, backstage: SyncBackstage) -> None:
     """Before each response the token is looked at."""
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        serving(kind, trust(issuer), RULES, behaviors=backstage.sync_handlers) as server,
         channel_to(server.target) as channel,
     ):
         call, _ = open_call(channel, "US_fast", issuer.mint(jti="fast"))
@@ -60,7 +60,7 @@ def test_a_handler_that_receives_is_ended_by_the_next_message(
 ) -> None:
     """Around each request message the token is looked at."""
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        serving(kind, trust(issuer), RULES, behaviors=backstage.sync_handlers) as server,
         channel_to(server.target) as channel,
     ):
         call, requests = open_call(channel, method, issuer.mint(jti="talk"))
@@ -119,12 +119,12 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
 
 @pytest.mark.parametrize("kind", THREADED)
 def test_a_stream_is_extended_in_band(kind: str, issuer: LocalIssuer, backstage: SyncBackstage) -> None:
-    """`extend_blocking` is `extend` for threads."""
+    """`reauthenticate_blocking` is `extend` for threads."""
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        serving(kind, trust(issuer), RULES, behaviors=backstage.sync_handlers) as server,
         channel_to(server.target) as channel,
     ):
-        call, requests = open_call(channel, "SS_extending", issuer.mint(jti="old"))
+        call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(jti="old"))
         requests.send(issuer.mint(jti="newer").encode())
         assert next(call) == b"newer"
         revoke(server, issuer, "old")
