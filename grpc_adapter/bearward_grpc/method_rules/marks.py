@@ -11,8 +11,10 @@ import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
+import grpc
+
 from bearward.access import Access, mark_of, register_gate
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward_grpc.call import CALL
 from bearward_grpc.status import StatusMapper
 
@@ -36,14 +38,21 @@ def rules_from_servicers(servicers: Mapping[str, object]) -> dict[str, Access]:
     >>> rules_from_servicers({"notes.v1.Notes": Notes()})
     {'/notes.v1.Notes/List': requires(scope('notes:read'))}
 
-    A method without a mark has no rule: the policy's default applies.
+    A method without a mark has no rule: the policy's default applies. Raises `ConfigurationError` for a servicer that
+    is marked itself, since nothing would guard its methods behind no interceptor.
     """
     return {
         f"/{service}/{name}": rule
         for service, servicer in servicers.items()
-        for name in dir(servicer)
-        if not name.startswith("_") and (rule := mark_of(getattr(servicer, name))) is not None
+        for name in _public_names(service, servicer)
+        if (rule := mark_of(getattr(servicer, name))) is not None
     }
+
+
+def _public_names(service: str, servicer: object) -> list[str]:
+    if mark_of(servicer) is not None:
+        raise ConfigurationError(f"servicers[{service!r}]", "must have marks on its methods, not on the class")
+    return [name for name in dir(servicer) if not name.startswith("_")]
 
 
 def _rule_of_call(_: tuple[Any, ...]) -> Access | None:
@@ -69,9 +78,21 @@ def _refuse(name: str, rule: Access, arguments: tuple[Any, ...]) -> Awaitable[ob
         )
     if CALL.get() is not None:
         return None
+    return _end(context)
+
+
+def _end(context: Any) -> Awaitable[object] | None:
     status = _MAPPER.status_for(AuthError(Refusal.NO_RULE))
     context.set_trailing_metadata(status.trailers)
-    ending: Awaitable[object] | None = context.abort(status.code, status.details)  # raises on grpc.server
+    if isinstance(context, grpc.ServicerContext):
+        context.abort(status.code, status.details)  # grpc.server's raises
+    context.set_code(status.code)
+    context.set_details(status.details)
+    if not hasattr(context, "write"):
+        # A plain function on grpc.aio, where an abort may block the loop or overtake what is written: grpc takes the
+        # code of the error that follows from the context.
+        return None
+    ending: Awaitable[object] = context.abort(status.code, status.details, status.trailers)
     return ending
 
 

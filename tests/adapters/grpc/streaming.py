@@ -13,14 +13,14 @@ import grpc
 import grpc.aio
 
 from bearward.testing import LocalIssuer
-from bearward_grpc import current_principal, extend, reauthenticate_blocking
+from bearward_grpc import current_principal, reauthenticate, reauthenticate_blocking
 from tests.adapters.grpc.servers import Running, Seen
 
 FIRST = b"first"
 Behaviors = dict[str, Callable[..., Any]]
 
 
-class Backstage:
+class StreamControls:
     """What the handlers tell the test, and the other way round."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class Backstage:
         with self.stage():
             yield FIRST
             async for token in requests:
-                await extend(token.decode())
+                await reauthenticate(token.decode())
                 yield _token_id()
 
     async def SU_idle(self, requests: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: N802
@@ -124,7 +124,7 @@ class Backstage:
             return b",".join([request async for request in requests])
 
 
-class SyncBackstage(Backstage):
+class SyncStreamControls(StreamControls):
     """The same with plain functions, for grpc.server and for the pool of grpc.aio."""
 
     def US_fast(self, _: bytes, context: Any) -> Iterator[bytes]:  # type: ignore[override]  # noqa: N802
@@ -165,7 +165,7 @@ class SyncBackstage(Backstage):
 
     def sync_handlers(self, _: Seen) -> Behaviors:
         """Only those that are plain functions."""
-        return {name: getattr(self, name) for name in vars(SyncBackstage) if name[:2] in {"US", "SU", "SS"}}
+        return {name: getattr(self, name) for name in vars(SyncStreamControls) if name[:2] in {"US", "SU", "SS"}}
 
 
 def revoke(server: Running, issuer: LocalIssuer, token_id: str) -> None:

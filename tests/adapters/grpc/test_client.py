@@ -13,9 +13,9 @@ import grpc
 import grpc.aio
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError
+from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward_grpc import client
+from bearward_grpc import authenticated, client
 from bearward_grpc.call import CALL
 from tests.adapters.grpc.calls import TIMEOUT, bearer, path
 from tests.adapters.grpc.certificates import Authority
@@ -23,7 +23,7 @@ from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, serving
 from tests.adapters.grpc.streaming import revoke
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 KINDS = ("UU", "US", "SU", "SS")
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError
+from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, authenticated
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.certificates import Authority, Certified
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, async_echo, serving, sync_echo
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 FORMS = [*KINDS, "aio with plain functions"]
 HEADER = "x-client-certificate"

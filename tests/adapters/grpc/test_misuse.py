@@ -12,14 +12,14 @@ import grpc
 import grpc.aio
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError
+from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, authenticated, optional, public
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Seen, methods, register, serving, sync_echo
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 
 
 def test_the_aio_class_in_a_sync_server_refuses_every_call(
@@ -66,6 +66,12 @@ def test_the_sync_class_in_an_aio_server_is_refused_by_grpc(run: Any, issuer: Lo
         {"stream_leeway": True},
         {"health": "public"},
         {"reflection": "yes"},
+        {"default": public},
+        {"default": optional},
+        {"default": "authenticated"},
+        {"resource": "http://api.example"},
+        {"resource": "https://api.example", "resource_metadata": "https://api.example/x"},
+        {"resource_metadata": 'https://api.example/"'},
     ],
     ids=str,
 )
@@ -117,7 +123,7 @@ except ImportError as error:
 else:
     from bearward import AuthError, Refusal
     from bearward_grpc.status import StatusMapper
-    answer = StatusMapper(realm="api", error_domain="d", resource_metadata=None).of(AuthError(Refusal.KEYS_UNAVAILABLE))
+    answer = StatusMapper(realm="api", error_domain="d", resource_metadata=None).status_for(AuthError(Refusal.KEYS_UNAVAILABLE))
     print(answer.code, dict(answer.trailers))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout

@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AUTHENTICATED, AuthError, Principal, Refusal, scope
+from bearward import AuthError, Principal, Refusal, scope
 from bearward.requirements import authorize
 from bearward.testing import LocalIssuer
-from bearward_grpc import current_principal, public
+from bearward_grpc import authenticated, current_principal, public
 from bearward_grpc.call import CALL, Call
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
@@ -24,7 +24,7 @@ SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """Coroutines, generators and plain functions; and each call knows its own caller, or nobody."""
     echo = async_echo if handlers == "async" else sync_echo
-    rules: Rules = {SERVICE: AUTHENTICATED, f"/{SERVICE}/SU": public}
+    rules: Rules = {SERVICE: authenticated, f"/{SERVICE}/SU": public}
     with (
         serving(kind, trust(issuer), rules, behaviors=echo, workers=1) as server,
         channel_to(server.target) as channel,
@@ -104,7 +104,7 @@ def test_a_refusal_by_the_handler_is_answered_like_any_other(
     """An `AuthError` that leaves a handler has its own status, reason and trailers."""
     behaviors = _picky if handlers == "async" else _picky_sync
     with (
-        serving(kind, trust(issuer), {SERVICE: AUTHENTICATED}, behaviors=behaviors, stream_expiry=expiry) as server,
+        serving(kind, trust(issuer), {SERVICE: authenticated}, behaviors=behaviors, stream_expiry=expiry) as server,
         channel_to(server.target) as channel,
     ):
         for shape in ("unary-unary", "unary-stream", "empty client stream", "read-first bidi"):
