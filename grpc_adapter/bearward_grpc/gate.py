@@ -13,8 +13,8 @@ from bearward.access import Access, Kind, optional, public
 from bearward.confirmation import is_bound
 from bearward.credentials import bearer_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
-from bearward.principal import Principal
-from bearward.verifier import Verifier
+from bearward.principal import Principal, same_caller
+from bearward.verifier import Verifier, verify_function
 from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate
 from bearward_grpc.method_rules.policy import Policy
@@ -36,6 +36,7 @@ class Gate:
         "_find",
         "_public",
         "_unruled",
+        "_verify_now",
         "certificate_bound",
         "client_certificate",
         "policy",
@@ -58,6 +59,7 @@ class Gate:
         self.certificate_bound: bool = certificate_bound or client_certificate is not None
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._find = policy.find
+        self._verify_now = verify_function(verifier)
         self._unruled = UnruledMethods(policy)
         # Nothing of these two ever changes, so all anonymous calls share them.
         self._public = Call(self, public, None, None)
@@ -104,15 +106,13 @@ class Gate:
 
     async def verify(self, token: str) -> Principal:
         """Verify `token`, fetching keys if need be; raises `AuthError`."""
-        return await self.verifier.verify(token, self.certificate_bound)
+        return await self.verifier.verify(token, unsafe_allow_bound=self.certificate_bound)
 
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
         """Check a token that is to prolong `call`: the same caller, and still allowed; raises `AuthError`."""
         held = call.principal
-        if held is None or principal.issuer != held.issuer:
-            raise AuthError(Refusal.CLAIM_MISMATCH, claim="iss")
-        if principal.subject != held.subject:
-            raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
+        if held is None or not same_caller(held, principal):
+            raise AuthError(Refusal.CLAIM_MISMATCH, claim=_differing_claim(held, principal))
         if _confirmation(principal) != _confirmation(held):
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
         self._authorize(call.rule, principal)
@@ -130,18 +130,25 @@ class Gate:
         try:
             if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
-                return token, self.verifier.verify_now(token, self.certificate_bound)
+                return token, self._verify_now(token, self.certificate_bound)
         except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise
         token = bearer_token([value], max_length=_MAX_TOKEN)
-        return token, self.verifier.verify_now(token, self.certificate_bound)
+        return token, self._verify_now(token, self.certificate_bound)
 
     def _authorize(self, rule: Access, principal: Principal) -> None:
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
             raise refused
+
+
+def _differing_claim(held: Principal | None, principal: Principal) -> str:
+    """The first claim by which two callers differ, for the text of the refusal."""
+    before = {} if held is None else held.claims
+    differing = (name for name in ("iss", "sub", "client_id", "azp") if before.get(name) != principal.claims.get(name))
+    return next(differing, "sub")
 
 
 def _confirmation(principal: Principal) -> object:

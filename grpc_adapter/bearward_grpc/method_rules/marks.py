@@ -1,28 +1,24 @@
 """Marks on servicers: `@requires(...)`, `@authenticated`, `@public`, `@optional`, `@deny` above a method.
 
 Rules of this file: a mark is read by `rules_from_servicers`, and nothing else makes a rule of it. A marked method that
-is called without one (no interceptor, or a policy that decided by another rule) refuses the call, and says once in
-the log what to do: see `bearward.access`.
+is called without one (no interceptor, or a policy that decided by another rule) refuses the call, and the core says
+once in the log what to do: see `bearward.access`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
 import grpc
 
 from bearward.access import Access, mark_of, register_gate
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, Refusal
 from bearward_grpc.call import CALL
 from bearward_grpc.status import StatusMapper
 
 __all__ = ["rules_from_servicers"]
 
-_LOG: Final = logging.getLogger("bearward.grpc")
-_MAX_REPORTED = 1024
-_reported: set[str] = set()
 _MAPPER: Final = StatusMapper(realm="api", error_domain="bearward", resource_metadata=None)
 
 
@@ -38,21 +34,15 @@ def rules_from_servicers(servicers: Mapping[str, object]) -> dict[str, Access]:
     >>> rules_from_servicers({"notes.v1.Notes": Notes()})
     {'/notes.v1.Notes/List': requires(scope('notes:read'))}
 
-    A method without a mark has no rule: the policy's default applies. Raises `ConfigurationError` for a servicer that
-    is marked itself, since nothing would guard its methods behind no interceptor.
+    A method without a mark has no rule: the policy's default applies. A mark on the class is the rule of each method that
+    has none of its own.
     """
     return {
         f"/{service}/{name}": rule
         for service, servicer in servicers.items()
-        for name in _public_names(service, servicer)
-        if (rule := mark_of(getattr(servicer, name))) is not None
+        for name in dir(servicer)
+        if not name.startswith("_") and (rule := mark_of(getattr(servicer, name))) is not None
     }
-
-
-def _public_names(service: str, servicer: object) -> list[str]:
-    if mark_of(servicer) is not None:
-        raise ConfigurationError(f"servicers[{service!r}]", "must have marks on its methods, not on the class")
-    return [name for name in dir(servicer) if not name.startswith("_")]
 
 
 def _rule_of_call(_: tuple[Any, ...]) -> Access | None:
@@ -60,25 +50,13 @@ def _rule_of_call(_: tuple[Any, ...]) -> Access | None:
     return None if call is None else call.rule
 
 
-def _refuse(name: str, rule: Access, arguments: tuple[Any, ...]) -> Awaitable[object] | None:
-    """Log what to do, and end the call with PERMISSION_DENIED where no interceptor of ours would make it of the error.
+def _refuse(_: str, __: Access, arguments: tuple[Any, ...]) -> Awaitable[object] | None:
+    """End the call with PERMISSION_DENIED where no interceptor of ours would make it of the error.
 
     grpc takes an `AuthError` for a bug of the handler and responds with UNKNOWN.
     """
     context = next((one for one in reversed(arguments) if _is_context(one)), None)
-    if context is None:
-        return None
-    if name not in _reported and len(_reported) < _MAX_REPORTED:
-        _reported.add(name)
-        _LOG.error(
-            "%s is marked %r and was called without it, so the call was refused: give the server an AuthInterceptor "
-            "(grpc.aio) or a SyncAuthInterceptor whose rules hold rules_from_servicers(...), unchanged",
-            name,
-            rule,
-        )
-    if CALL.get() is not None:
-        return None
-    return _end(context)
+    return None if context is None or CALL.get() is not None else _end(context)
 
 
 def _end(context: Any) -> Awaitable[object] | None:

@@ -14,6 +14,7 @@ import grpc.aio
 import pytest
 
 from bearward import ConfigurationError
+from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, client
 from bearward_grpc.call import CALL
@@ -200,7 +201,7 @@ def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, log
     token = login.mint(sub="ada")
     source = client.CallerToken()
     channel: Any
-    with pytest.raises(LookupError):
+    with pytest.raises(UsageError):
         source.token()
 
     def relayed(_: Any) -> dict[str, Any]:

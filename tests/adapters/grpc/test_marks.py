@@ -10,11 +10,10 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import ConfigurationError, scope
+from bearward import scope, unguarded_calls
 from bearward.access import Access
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, deny, optional, public, requires, rules_from_servicers
-from bearward_grpc.method_rules import marks
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, Seen, bare_server, serving
@@ -109,16 +108,16 @@ def test_a_marked_method_behind_no_interceptor_refuses_and_says_why_once(
     kind: str, form: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """PERMISSION_DENIED for every kind of method, never UNKNOWN; one line a method."""
-    marks._reported.clear()
+    unguarded_calls._logged.clear()
     with bare_server(kind, behaviors(form, MARK, [])) as (target, seen), channel_to(target) as channel:
         for _ in range(2):
             for shape in SERVED:
                 outcome = SHAPES[shape](channel, ())
                 assert (outcome.status, outcome.code, outcome.messages) == (*REFUSED, []), shape
     assert not seen.callers
-    ours = [record for record in caplog.records if record.name == "bearward.grpc"]
-    assert [record.levelno for record in ours] == [logging.ERROR] * 4
-    assert all("rules_from_servicers" in record.getMessage() for record in ours)
+    ours = [record for record in caplog.records if record.name == "bearward.access"]
+    assert len(ours) == len({record.getMessage() for record in ours}) == 4
+    assert {record.levelno for record in ours} == {logging.ERROR}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -173,8 +172,38 @@ def test_each_mark_means_what_it_says(
             assert SHAPES[shape](channel, bearer(issuer.mint())).code == known
 
 
-def test_a_mark_on_a_whole_servicer_is_refused() -> None:
-    """Nothing would guard its methods where no interceptor stands."""
-    marked = MARK(type("Servicer", (), {}))
-    with pytest.raises(ConfigurationError, match="methods"):
-        rules_from_servicers({SERVICE: marked()})
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mark_on_a_servicer_guards_each_of_its_methods(kind: str, issuer: LocalIssuer) -> None:
+    """Generated code gives a base class, whose methods it serves; a method's own mark goes first."""
+
+    class Base:
+        def UU(self, request: bytes, _: Any) -> bytes:  # noqa: N802
+            raise NotImplementedError
+
+        def US(self, request: bytes, _: Any) -> Iterator[bytes]:  # noqa: N802
+            raise NotImplementedError
+
+    @MARK
+    class Servicer(Base):
+        def UU(self, request: bytes, _: Any) -> bytes:  # noqa: N802
+            return request
+
+        @public
+        def US(self, request: bytes, _: Any) -> Iterator[bytes]:  # noqa: N802
+            yield request
+
+    servicer = Servicer()
+    marked = rules_from_servicers({SERVICE: servicer})
+    assert marked == {f"/{SERVICE}/UU": MARK, f"/{SERVICE}/US": public}
+    served: Any = {"UU": servicer.UU, "US": servicer.US}
+    with bare_server(kind, lambda _: served) as (target, _), channel_to(target) as channel:
+        assert SHAPES["unary-unary"](channel, ()).code == "no_rule"
+        assert SHAPES["unary-stream"](channel, ()).status is grpc.StatusCode.OK
+    with (
+        serving(kind, trust(issuer), marked, behaviors=lambda _: served) as server,
+        channel_to(server.target) as channel,
+    ):
+        metadata = bearer(issuer.mint(scope="echo"))
+        assert SHAPES["unary-unary"](channel, metadata).status is grpc.StatusCode.OK
+        assert SHAPES["unary-unary"](channel, ()).code == "credentials_missing"
+        assert SHAPES["unary-stream"](channel, ()).status is grpc.StatusCode.OK

@@ -159,7 +159,7 @@ package lab.policy.v1;
 import "bearward_grpc/v1/annotations.proto";
 message Empty {}
 service Guarded {
-  option (bearward_grpc.v1.default_rule) = { access: ACCESS_authenticated };
+  option (bearward_grpc.v1.default_rule) = { access: ACCESS_AUTHENTICATED };
   rpc Default(Empty) returns (Empty);
   rpc Read(Empty) returns (Empty) { option (bearward_grpc.v1.rule) = { scopes: ["a", "b"] }; }
   rpc Open(Empty) returns (stream Empty) { option (bearward_grpc.v1.rule) = { access: ACCESS_PUBLIC }; }
