@@ -1,7 +1,7 @@
 """Where the tokens of outgoing calls come from.
 
 Rules of this file: a token is kept until shortly before it expires; one fetch at a time serves all who wait, in
-threads and on event loops alike; who stops waiting takes nobody along. No `repr` shows a token or a secret.
+threads and on event loops alike; a waiter that gives up does not stop the others. No `repr` shows a token or a secret.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class ClientCredentials:
         return held[0] if held is not None and self._monotonic() < held[1] else None
 
     def _fetching(self) -> Future[str]:
-        """The fetch that is under way, or a new one in a thread of its own, which nobody's leaving can stop."""
+        """The fetch that is under way, or a new one in a thread of its own, which no waiter that gives up can stop."""
         with self._lock:
             if self._in_flight is None:
                 self._in_flight = Future()

@@ -76,7 +76,7 @@ def test_the_sync_class_in_an_aio_server_is_refused_by_grpc(run: Any, issuer: Lo
     ids=str,
 )
 @pytest.mark.parametrize("make", [AuthInterceptor, SyncAuthInterceptor])
-def test_a_setting_that_cannot_be_meant(make: Any, wrong: dict[str, Any], issuer: LocalIssuer) -> None:
+def test_an_invalid_setting_is_named(make: Any, wrong: dict[str, Any], issuer: LocalIssuer) -> None:
     """Named, when the interceptor is made."""
     with pytest.raises(ConfigurationError):
         make(trust(issuer), RULES, **wrong)
@@ -93,7 +93,7 @@ class _BreaksSync(grpc.ServerInterceptor):
 
 
 @pytest.mark.parametrize("kind", ["aio", "sync"])
-def test_what_an_interceptor_behind_us_raises_is_not_told(
+def test_errors_of_inner_interceptors_are_not_sent_to_callers(
     kind: str, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """grpc.aio would send the exception's text to the caller."""
@@ -109,7 +109,7 @@ def test_what_an_interceptor_behind_us_raises_is_not_told(
 
 
 @pytest.mark.parametrize("missing", ["grpc", "google"])
-def test_what_is_not_installed(missing: str) -> None:
+def test_missing_packages_are_named_or_not_needed(missing: str) -> None:
     """Without grpcio the import says what to install; without protobuf and its friends refusals still work."""
     root = Path(__file__).parents[3]
     code = f"""

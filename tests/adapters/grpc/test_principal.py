@@ -38,7 +38,7 @@ def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_is_inherited_from_whoever_starts_the_server(kind: str, issuer: LocalIssuer) -> None:
+def test_no_caller_is_inherited_from_the_context_that_starts_the_server(kind: str, issuer: LocalIssuer) -> None:
     """grpc.aio starts calls in a copy of the starter's context."""
     gate: Any = None
     starter = CALL.set(
@@ -51,7 +51,7 @@ def test_nobody_is_inherited_from_whoever_starts_the_server(kind: str, issuer: L
         CALL.reset(starter)
 
 
-def test_outside_a_call_there_is_nobody() -> None:
+def test_outside_a_call_there_is_no_principal() -> None:
     """And what is known of a call shows no token."""
     assert current_principal() is None
     gate: Any = None
@@ -98,9 +98,7 @@ def _picky_sync(_: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "handlers"), FORMS)
 @pytest.mark.parametrize("expiry", ["terminate", "ignore"])
-def test_a_refusal_by_the_handler_is_answered_like_any_other(
-    expiry: str, kind: str, handlers: str, issuer: LocalIssuer
-) -> None:
+def test_an_auth_error_of_a_handler_is_a_refusal(expiry: str, kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """An `AuthError` that leaves a handler has its own status, reason and trailers."""
     behaviors = _picky if handlers == "async" else _picky_sync
     with (

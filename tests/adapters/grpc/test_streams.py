@@ -74,7 +74,9 @@ def test_a_stream_ends_with_its_token(
     until_unwatched(server)
 
 
-def test_a_talking_client_is_told_too(server: Running, issuer: LocalIssuer, controls: StreamControls) -> None:
+def test_bidirectional_stream_ends_while_client_sends(
+    server: Running, issuer: LocalIssuer, controls: StreamControls
+) -> None:
     """A bidirectional call whose client keeps sending ends like any other."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, "SS_echo", issuer.mint(jti="talk"))
@@ -126,7 +128,7 @@ def test_a_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalI
         ("US_own_abort", grpc.StatusCode.DATA_LOSS),
     ],
 )
-def test_a_handler_that_ends_by_itself_is_not_mistaken(
+def test_a_handlers_own_end_reaches_the_caller(
     method: str, status: grpc.StatusCode, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Its own end, its own TimeoutError and its own abort reach the caller as they are."""
@@ -222,7 +224,7 @@ def test_a_token_that_ends_before_the_handler_starts(
     assert not controls.finished.is_set()
 
 
-def test_streams_may_be_told_to_live(issuer: LocalIssuer, controls: StreamControls) -> None:
+def test_stream_expiry_ignore(issuer: LocalIssuer, controls: StreamControls) -> None:
     """`stream_expiry="ignore"`: the token counts at the start only."""
     with (
         serving(
@@ -259,7 +261,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> None:
+def test_a_stream_goes_on_under_a_newer_token(server: Running, issuer: LocalIssuer) -> None:
     """With a newer token of the same caller the stream goes on under that token, and ends with it."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(exp=time.time() + 2))
@@ -275,7 +277,7 @@ def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> N
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_a_stream_is_not_extended_by_just_any_token(code: str, issuer: LocalIssuer, controls: StreamControls) -> None:
+def test_reauthentication_refuses_other_tokens(code: str, issuer: LocalIssuer, controls: StreamControls) -> None:
     """The newer token must be good, of the same caller, and satisfy the method's rule; the refusal reaches the caller."""
     with (
         serving("aio", trust(issuer), {SERVICE: scope("echo")}, behaviors=controls.async_handlers) as server,

@@ -118,7 +118,7 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("kind", THREADED)
-def test_a_stream_is_extended_in_band(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
+def test_a_stream_goes_on_under_a_newer_token(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
     """`reauthenticate_blocking` is `extend` for threads."""
     with (
         serving(kind, trust(issuer), RULES, behaviors=controls.sync_handlers) as server,
