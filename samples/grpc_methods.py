@@ -14,8 +14,8 @@ from typing import Any
 
 import grpc
 
-from bearward import AUTHENTICATED, Principal, Requirement
-from bearward_grpc import current_principal
+from bearward import Principal
+from bearward_grpc import Rule, authenticated, current_principal
 from samples.notes import Note
 from samples.service import READ, WRITE, Importing, InvalidNoteError, OffLoop, ProtectedService, checked, until
 from samples.v1 import sample_pb2, sample_pb2_grpc
@@ -23,9 +23,9 @@ from samples.v1 import sample_pb2, sample_pb2_grpc
 __all__ = ["RULES", "SERVICE", "AioMethods", "SyncMethods"]
 
 SERVICE = "bearward.sample.v1.ProtectedService"
-RULES: dict[str, Requirement] = {
-    f"/{SERVICE}/Access": AUTHENTICATED,
-    f"/{SERVICE}/WhoAmI": AUTHENTICATED,
+RULES: dict[str, Rule] = {
+    f"/{SERVICE}/Access": authenticated,
+    f"/{SERVICE}/WhoAmI": authenticated,
     f"/{SERVICE}/ListNotes": READ,
     f"/{SERVICE}/AddNote": WRITE,
     f"/{SERVICE}/WatchNotes": READ,

@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from bearward import ConfigurationError
 from bearward.settings import Settings
 from bearward.verifier import Verifier
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, checked, redact_grpc_log
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, check_on_start, redact_logs
 from samples.command_line import (
     STOPS,
     Parser,
@@ -59,7 +59,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     off_loop = OffLoop(ProtectedService(notes_in(notes_path(settings))))
     methods = AioMethods(off_loop)
     auth = AuthInterceptor(verifier, RULES, reflection=True)
-    server = checked(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
+    server = check_on_start(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     healthy = health.aio.HealthServicer()
     _add_common(server, healthy)
@@ -86,7 +86,7 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     background.start(wait=None)
     auth = SyncAuthInterceptor(background, RULES, reflection=True)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
-    server = checked(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)
+    server = check_on_start(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     healthy = health.HealthServicer()
     _add_common(server, healthy)
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--sync", action="store_true", help="serve with grpc.server and a thread pool")
     arguments = parser.parse_args()
     settings = load(arguments.config)
-    redact_grpc_log()
+    redact_logs()
     if arguments.sync:
         serve_in_threads(settings, arguments.host, arguments.port)
     else:

@@ -1,4 +1,7 @@
-"""bearward for gRPC: interceptors that let a call in by its bearer token, for grpc.aio and for grpc.server."""
+"""bearward for gRPC: interceptors that let a call in by its bearer token, for grpc.aio and for grpc.server.
+
+What a client needs (tokens on outgoing calls) is in `bearward_grpc.client`. All else is private.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,51 @@ try:
 except ImportError as _missing:
     raise ImportError("bearward_grpc needs grpcio: pip install 'bearward[grpc]'") from _missing
 
+from bearward.access import Access, authenticated, deny, optional, public, requires
+from bearward.access_toml import rules_from_toml
 from bearward_grpc.aio.interceptor import AuthInterceptor
 from bearward_grpc.call import current_principal
-from bearward_grpc.reauthentication import extend, extend_blocking
-from bearward_grpc.redaction import RedactingFilter, redact_grpc_log
-from bearward_grpc.rules.policy import Policy, Rule, authenticated, optional, public, requires
-from bearward_grpc.rules.protos import policy_from_protos, proto_path
-from bearward_grpc.rules.sources import policy_from_servicers, policy_from_toml
-from bearward_grpc.rules.startup_check import ServedMethods, check_policy, checked, served_by
+from bearward_grpc.certificates import ClientCertificate, peer_certificate
+from bearward_grpc.method_rules.marks import rules_from_servicers
+from bearward_grpc.method_rules.policy import Policy, Rule
+from bearward_grpc.method_rules.protos import proto_path, rules_from_protos
+from bearward_grpc.method_rules.registry import MethodRegistry, registered_methods
+from bearward_grpc.method_rules.startup_check import check, check_on_start, rules
+from bearward_grpc.options import StreamExpiry
+from bearward_grpc.reauthentication import reauthenticate, reauthenticate_blocking
+from bearward_grpc.redaction import RedactingFilter, redact_logs
+from bearward_grpc.status import status_of
 from bearward_grpc.threads.interceptor import SyncAuthInterceptor
 from bearward_grpc.threads.verifier_thread import VerifierThread
 
 __all__ = [
+    "Access",
     "AuthInterceptor",
+    "ClientCertificate",
+    "MethodRegistry",
     "Policy",
     "RedactingFilter",
     "Rule",
-    "ServedMethods",
+    "StreamExpiry",
     "SyncAuthInterceptor",
     "VerifierThread",
     "authenticated",
-    "check_policy",
-    "checked",
+    "check",
+    "check_on_start",
     "current_principal",
-    "extend",
-    "extend_blocking",
+    "deny",
     "optional",
-    "policy_from_protos",
-    "policy_from_servicers",
-    "policy_from_toml",
+    "peer_certificate",
     "proto_path",
     "public",
-    "redact_grpc_log",
+    "reauthenticate",
+    "reauthenticate_blocking",
+    "redact_logs",
+    "registered_methods",
     "requires",
-    "served_by",
+    "rules",
+    "rules_from_protos",
+    "rules_from_servicers",
+    "rules_from_toml",
+    "status_of",
 ]

@@ -1,23 +1,30 @@
-"""The call that is being served: who calls, and by which token.
+"""The call that is being served: who calls, by which token, and by which rule it was let in.
 
-Rules of this file: one context variable, set to nothing before anything else is decided, so that no call inherits a
-caller from the call before it or from whoever started the server. It is shared by both kinds of server.
+Rules of this file: one context variable, set before anything else is decided, so that no call inherits a caller from
+the call before it or from whoever started the server. It is shared by both kinds of server.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from bearward.access import Access
 from bearward.errors import AuthError
 from bearward.principal import Principal
+from bearward.verifier import Verifier
 
-if TYPE_CHECKING:
-    from bearward_grpc.gate import Gate
-    from bearward_grpc.rules.policy import Rule
+__all__ = ["CALL", "Call", "CallGate", "StreamGuard", "StreamTerms", "current_principal"]
 
-__all__ = ["CALL", "Call", "StreamGuard", "current_principal"]
+
+@dataclass(frozen=True, slots=True)
+class StreamTerms:
+    """Whether a stream ends with its token, and how many seconds later it may."""
+
+    terminate: bool
+    leeway: float
 
 
 class StreamGuard(Protocol):
@@ -30,16 +37,35 @@ class StreamGuard(Protocol):
         """Go on under this token."""
 
 
+class CallGate(Protocol):
+    """What a call needs of the gate that let it in."""
+
+    verifier: Verifier
+    streams: StreamTerms
+
+    async def verify(self, token: str) -> Principal:
+        """Verify `token`, fetching keys if need be; raises `AuthError`."""
+
+    def check_reauthentication(self, call: Call, principal: Principal) -> None:
+        """Raise `AuthError` unless `principal` may go on with `call`."""
+
+    def check_certificate(self, principal: Principal, context: Any) -> None:
+        """Raise `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3)."""
+
+
 class Call:
-    """A call that was let in. `principal` changes when the caller re-authenticates in band."""
+    """A call that was let in, by `rule`. `principal` is None where nobody had to be known.
+
+    It changes when the caller re-authenticates in band.
+    """
 
     __slots__ = ("gate", "guard", "loop", "principal", "rule", "token")
 
-    def __init__(self, gate: Gate, rule: Rule, principal: Principal, token: str) -> None:
-        self.gate: Gate = gate
-        self.rule: Rule = rule
-        self.principal: Principal = principal
-        self.token: str = token
+    def __init__(self, gate: CallGate, rule: Access, principal: Principal | None, token: str | None) -> None:
+        self.gate: CallGate = gate
+        self.rule: Access = rule
+        self.principal: Principal | None = principal
+        self.token: str | None = token
         self.guard: StreamGuard | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # of the verifier, where the handler runs in a thread
 
@@ -48,12 +74,14 @@ class Call:
 
 
 CALL: ContextVar[Call | None] = ContextVar("bearward_call", default=None)
+"""The call that is being served; None where no interceptor of ours let it in."""
 
 
 def current_principal() -> Principal | None:
-    """The verified caller of the method that is being served; None in a public method and outside any call.
+    """The verified caller of the method that is being served.
 
-    Works in handlers of all four kinds of method, on `grpc.aio` (plain `def` handlers too) and on `grpc.server`.
+    None in a public method, in an optional one that was called without a token, and outside any call. It works in
+    handlers of all four kinds of method, on `grpc.aio` (plain `def` handlers too) and on `grpc.server`.
     """
     call = CALL.get()
     return None if call is None else call.principal

@@ -14,7 +14,7 @@ from typing import Any, Final
 from bearward.bug_reports import report_bug
 from bearward.confirmation import check_certificate, is_bound
 from bearward.errors import AuthError, Refusal
-from bearward_grpc.call import Call
+from bearward.principal import Principal
 
 __all__ = ["ClientCertificate", "check_binding", "peer_certificate"]
 
@@ -24,14 +24,14 @@ ClientCertificate = Callable[[Any], bytes | None]
 """From the call's `ServicerContext` to the client's certificate (DER), once its key was proven; None for no proof."""
 
 
-def check_binding(call: Call | None, context: Any) -> None:
-    """Raise `AuthError` if the call's token is bound to another certificate than the client's."""
-    if call is not None and is_bound(call.principal):
-        check_certificate(call.principal, _found(call.gate.client_certificate, context))
+def check_binding(principal: Principal, find: ClientCertificate, context: Any) -> None:
+    """Raise `AuthError` if the token is bound to another certificate than the one that `find` returns."""
+    if is_bound(principal):
+        check_certificate(principal, _certificate(find, context))
 
 
-def _found(find: ClientCertificate, context: Any) -> bytes | None:
-    """What `find` answers; its own bugs are an internal error, since grpc would send their text to the caller."""
+def _certificate(find: ClientCertificate, context: Any) -> bytes | None:
+    """What `find` returns; its own bugs are an internal error, since grpc would send their text to the caller."""
     try:
         certificate = find(context)
     except Exception as error:  # noqa: BLE001  (the caller's own function)

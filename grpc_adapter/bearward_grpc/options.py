@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
+from bearward.access import deny, public
 from bearward.errors import ConfigurationError
+from bearward.fetch.urls import is_loopback_host
+from bearward_grpc.call import StreamTerms
 from bearward_grpc.certificates import ClientCertificate
-from bearward_grpc.gate import StreamTerms
-from bearward_grpc.rules.policy import Policy, Rule
+from bearward_grpc.method_rules.policy import Policy, Rule
 
-__all__ = ["StreamExpiry", "certificate_finder", "policy_of", "stream_terms"]
+__all__ = ["StreamExpiry", "as_policy", "checked_certificate_finder", "metadata_url", "stream_terms"]
 
 StreamExpiry = Literal["terminate", "ignore"]
+_WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 def stream_terms(expiry: StreamExpiry, leeway: float) -> StreamTerms:
@@ -25,15 +29,49 @@ def stream_terms(expiry: StreamExpiry, leeway: float) -> StreamTerms:
     return StreamTerms(terminate=expiry == "terminate", leeway=float(leeway))
 
 
-def certificate_finder(client_certificate: ClientCertificate | None) -> ClientCertificate | None:
+def checked_certificate_finder(client_certificate: ClientCertificate | None) -> ClientCertificate | None:
     """The function as given; raises `ConfigurationError` for what cannot be called."""
     if client_certificate is not None and not callable(client_certificate):
         raise ConfigurationError("client_certificate", "must be callable")
     return client_certificate
 
 
-def policy_of(policy: Policy | Mapping[str, Rule], *, health: Rule | None, reflection: Rule | bool) -> Policy:
-    """The policy as given, or built from a mapping with the rules for health and reflection."""
-    if isinstance(policy, Policy):
-        return policy
-    return Policy(policy, health=health, reflection=reflection)
+def as_policy(
+    policy: Policy | Mapping[str, Rule], *, default: Rule, health: Rule | None, reflection: Rule | bool
+) -> Policy:
+    """The policy as given, or built from a mapping; raises `ConfigurationError` where a policy would be contradicted."""
+    if not isinstance(policy, Policy):
+        return Policy(policy, default=default, health=health, reflection=reflection)
+    given = {"default": (default, deny), "health": (health, public), "reflection": (reflection, False)}
+    for setting, (value, unsaid) in given.items():
+        if value is not unsaid and value != unsaid:
+            raise ConfigurationError(setting, "must be given to the Policy where one is passed, or it has no effect")
+    return policy
+
+
+def metadata_url(resource: str | None, resource_metadata: str | None) -> str | None:
+    """The URL of the RFC 9728 document for challenges: as given, or that of `resource` (section 3.1).
+
+    >>> metadata_url("https://api.example/notes", None)
+    'https://api.example/.well-known/oauth-protected-resource/notes'
+    """
+    if resource is None:
+        return None if resource_metadata is None else _checked_url("resource_metadata", resource_metadata)
+    if resource_metadata is not None:
+        raise ConfigurationError("resource_metadata", "must not be given beside resource, from which it follows")
+    parts = urlsplit(_checked_url("resource", resource))
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"
+
+
+def _checked_url(setting: str, url: str) -> str:
+    must = "must be an https URL without a fragment (http on loopback)"
+    try:
+        parts = urlsplit(url)
+        local = is_loopback_host(parts.hostname or "")
+    except (ValueError, TypeError, AttributeError):
+        raise ConfigurationError(setting, must) from None
+    good = parts.scheme == "https" or (parts.scheme == "http" and local)
+    if not good or not parts.netloc or parts.fragment or not url.isascii() or " " in url or '"' in url:
+        raise ConfigurationError(setting, must)
+    return url

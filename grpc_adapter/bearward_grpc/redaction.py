@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 
-__all__ = ["RedactingFilter", "redact_grpc_log"]
+__all__ = ["RedactingFilter", "redact_logs"]
 
 _LOGGERS = ("grpc._cython.cygrpc", "grpc")
 _QUOTED = re.compile(r"""b?(?P<mark>['"])(?:\\.|(?!(?P=mark)).)*(?P=mark)?""", re.DOTALL)
@@ -36,10 +36,10 @@ class RedactingFilter(logging.Filter):
         return True
 
 
-def redact_grpc_log() -> RedactingFilter:
+def redact_logs() -> RedactingFilter:
     """Attach a `RedactingFilter` to the loggers through which grpcio reports metadata; returns it.
 
-    >>> redact_grpc_log() in logging.getLogger("grpc._cython.cygrpc").filters
+    >>> redact_logs() in logging.getLogger("grpc._cython.cygrpc").filters
     True
     """
     redacting = RedactingFilter()

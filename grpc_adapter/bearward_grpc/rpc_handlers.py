@@ -1,4 +1,4 @@
-"""Handlers by their kind: take the behaviour out, put another in.
+"""Handlers by their kind: take the behavior out, put another in.
 
 Rule of this file: only grpc's public factories make handlers, for what else a handler is made of differs by release.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 
-__all__ = ["behaviour_of", "with_behaviour"]
+__all__ = ["behavior_of", "with_behavior"]
 
-Behaviour = Callable[..., Any]
+Behavior = Callable[..., Any]
 _FACTORIES: dict[tuple[bool, bool], Callable[..., Any]] = {
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
@@ -25,24 +25,24 @@ _NAMES = {
     (True, False): "stream_unary",
     (True, True): "stream_stream",
 }
-# grpcio reads these from the behaviour itself: a pool of its own, and a form that pushes its responses.
+# grpcio reads these from the behavior itself: a pool of its own, and a form that pushes its responses.
 _MARKS = ("experimental_thread_pool", "experimental_non_blocking", "experimental_non_blocking_iterator")
 
 
-def behaviour_of(handler: grpc.RpcMethodHandler[Any, Any]) -> Behaviour:
+def behavior_of(handler: grpc.RpcMethodHandler[Any, Any]) -> Behavior:
     """The function that serves the method."""
-    behaviour: Behaviour = getattr(handler, _NAMES[_kind(handler)])
-    return behaviour
+    behavior: Behavior = getattr(handler, _NAMES[_kind(handler)])
+    return behavior
 
 
-def with_behaviour(handler: grpc.RpcMethodHandler[Any, Any], behaviour: Behaviour) -> grpc.RpcMethodHandler[Any, Any]:
-    """A handler like `handler` that is served by `behaviour`."""
+def with_behavior(handler: grpc.RpcMethodHandler[Any, Any], behavior: Behavior) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler like `handler` that is served by `behavior`."""
     for mark in _MARKS:
-        value = getattr(behaviour_of(handler), mark, None)
+        value = getattr(behavior_of(handler), mark, None)
         if value is not None:
-            setattr(behaviour, mark, value)
+            setattr(behavior, mark, value)
     made: grpc.RpcMethodHandler[Any, Any] = _FACTORIES[_kind(handler)](
-        behaviour,
+        behavior,
         request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )

@@ -1,8 +1,8 @@
-"""Answers: the one table from a refusal of the core to what a gRPC caller sees.
+"""StatusMapper: the one table from a refusal of the core to what a gRPC caller sees.
 
 Rules of this file: the core decides, this file translates. Every text is a constant of the catalogue, so that nothing
 of a token or of an exception can reach a caller. The trailers are there with or without `googleapis-common-protos`;
-with it the answer also carries `google.rpc.ErrorInfo`, and `RetryInfo` where trying again makes sense.
+with it the status also carries `google.rpc.ErrorInfo`, and `RetryInfo` where trying again makes sense.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ except ImportError:  # the extra `grpc-status` is not installed
 else:
     RICH = True
 
-__all__ = ["RICH", "Answer", "Answers", "PerRefusal", "status_of"]
+__all__ = ["RICH", "CallStatus", "RefusalCache", "StatusMapper", "status_of"]
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 T = TypeVar("T")
@@ -37,7 +37,7 @@ _STATUS = {
 }
 _DEFAULT_RETRY_SECONDS = 1.0
 _MAX_CHALLENGE = 4096  # grpcio drops calls whose metadata passes 8 kB now and then, and the real status with them
-_MAX_KEPT = 1024  # refusals differ by what the policy names only, so this is never reached by a sane policy
+_MAX_CACHED = 1024  # refusals differ by what the policy names only, so this is never reached by a sane policy
 
 
 def status_of(refusal: Refusal) -> grpc.StatusCode:
@@ -50,7 +50,7 @@ def status_of(refusal: Refusal) -> grpc.StatusCode:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallStatus:
     """What one refusal looks like on the wire: status, fixed text, trailers."""
 
     code: grpc.StatusCode
@@ -58,16 +58,16 @@ class Answer:
     trailers: Trailers
 
 
-class Answers:
-    """Makes answers: `realm` for the challenge, `error_domain` for ErrorInfo, `resource_metadata` by RFC 9728."""
+class StatusMapper:
+    """Makes statuses: `realm` for the challenge, `error_domain` for ErrorInfo, `resource_metadata` by RFC 9728."""
 
     def __init__(self, *, realm: str | None, error_domain: str, resource_metadata: str | None) -> None:
         self._realm = realm
         self._domain = error_domain
         self._resource_metadata = resource_metadata
 
-    def of(self, error: AuthError) -> Answer:
-        """The answer for `error`."""
+    def status_for(self, error: AuthError) -> CallStatus:
+        """What a caller sees of `error`."""
         code, details = status_of(error.refusal), str(error)
         trailers: list[tuple[str, str | bytes]] = [("bearward-code", error.code)]
         value = challenge(error, realm=self._realm, resource_metadata=self._resource_metadata)
@@ -79,7 +79,7 @@ class Answers:
             trailers.append(("grpc-retry-pushback-ms", str(math.ceil(retry * 1000))))
         if RICH:
             trailers.append(("grpc-status-details-bin", self._details(error, code, details, retry)))
-        return Answer(code, details, tuple(trailers))
+        return CallStatus(code, details, tuple(trailers))
 
     def _details(self, error: AuthError, code: grpc.StatusCode, details: str, retry: float | None) -> bytes:
         number: int = code.value[0]
@@ -93,24 +93,24 @@ class Answers:
         return octets
 
 
-class PerRefusal(Generic[T]):
-    """One constant per refusal: what `make` made of it is kept, for refusals differ only by what the policy names."""
+class RefusalCache(Generic[T]):
+    """One constant per refusal: what `make` made of it is cached, since refusals differ only by what the policy names."""
 
     def __init__(self, make: Callable[[AuthError], T]) -> None:
         self._make = make
-        self._kept: dict[Any, T] = {}
+        self._cached: dict[Any, T] = {}
 
-    def of(self, error: AuthError) -> T:
+    def get(self, error: AuthError) -> T:
         """What was made for an error like this one."""
         if error.retry_after is not None:
             return self._make(error)
         key = (error.refusal, error.claim, error.scopes, error.acr_values, error.max_age)
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._make(error)
-            if len(self._kept) < _MAX_KEPT:
-                self._kept[key] = kept
-        return kept
+        cached = self._cached.get(key)
+        if cached is None:
+            cached = self._make(error)
+            if len(self._cached) < _MAX_CACHED:
+                self._cached[key] = cached
+        return cached
 
 
 def _retry_seconds(error: AuthError) -> float | None:

@@ -21,9 +21,9 @@ import grpc.aio
 from sanic import Request, Sanic
 from sanic import json as json_response
 
-from bearward import AUTHENTICATED, SharedRevocations, TrustedIssuer, Verifier
-from bearward_grpc import AuthInterceptor
-from bearward_sanic import authenticated, install, public
+from bearward import SharedRevocations, TrustedIssuer, Verifier
+from bearward_grpc import AuthInterceptor, authenticated
+from bearward_sanic import install, public
 
 SERVICE = "tests.Fleet"
 AUDIENCE = "https://api.example"
@@ -48,7 +48,7 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     async def serve_grpc(app: Sanic[Any, Any]) -> None:
-        server = grpc.aio.server(interceptors=[AuthInterceptor(verifier, {SERVICE: AUTHENTICATED})])
+        server = grpc.aio.server(interceptors=[AuthInterceptor(verifier, {SERVICE: authenticated})])
         server.add_generic_rpc_handlers((_handlers(),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -12,22 +12,21 @@ from typing import Any
 import grpc
 
 from bearward_grpc.call import Call
-from bearward_grpc.status import Answer, PerRefusal
-from bearward_grpc.threads.handlers import ThreadWrapping
+from bearward_grpc.status import CallStatus, RefusalCache
+from bearward_grpc.threads.handlers import ThreadHandlerWrapper
 from bearward_grpc.threads.stream_guard import ThreadGuard
 
-__all__ = ["threaded"]
+__all__ = ["wrap_blocking_handler"]
 
 
-def threaded(
-    handler: grpc.RpcMethodHandler[Any, Any], call: Call, answers: PerRefusal[Answer], *, guarded: bool
+def wrap_blocking_handler(
+    handler: grpc.RpcMethodHandler[Any, Any], call: Call, statuses: RefusalCache[CallStatus], *, guarded: bool
 ) -> grpc.RpcMethodHandler[Any, Any]:
     """`handler`, run in the context of the current call; call this in the call's own task."""
-    loop = asyncio.get_running_loop()
-    call.loop = loop
-    run = copy_context().run
-
-    def guard(_: Any) -> ThreadGuard:
-        return ThreadGuard(call, loop, None, 0.0)
-
-    return ThreadWrapping(call, answers, run, guard if guarded else None).wrapped(handler)
+    call.loop = loop = asyncio.get_running_loop()
+    principal, run = call.principal, copy_context().run
+    if not guarded or principal is None:
+        return ThreadHandlerWrapper(call, statuses, run, None).wrap(handler)
+    return ThreadHandlerWrapper(call, statuses, run, lambda _: ThreadGuard(call, principal, loop, None, 0.0)).wrap(
+        handler
+    )

@@ -2,7 +2,7 @@
 
 Rules of this file: grpc.aio tells handlers apart by their form (`inspect.iscoroutinefunction`, `isasyncgenfunction`),
 so a wrapper keeps it, and is made once per handler; only for plain `def` handlers, which run in a thread, one is made
-per call. An `AuthError` that leaves a handler is answered like any other refusal.
+per call. An `AuthError` that leaves a handler is a refusal like any other, whoever called.
 """
 
 from __future__ import annotations
@@ -16,106 +16,105 @@ import grpc
 
 from bearward.bug_reports import report_bug
 from bearward.errors import AuthError, Refusal
-from bearward_grpc.aio.blocking_handlers import threaded
+from bearward_grpc.aio.blocking_handlers import wrap_blocking_handler
 from bearward_grpc.aio.stream_guard import Guard, GuardedContext, StreamEndedError
-from bearward_grpc.call import CALL
-from bearward_grpc.certificates import check_binding
-from bearward_grpc.gate import Gate
-from bearward_grpc.rpc_handlers import behaviour_of, with_behaviour
-from bearward_grpc.status import Answer, PerRefusal
+from bearward_grpc.call import CALL, Call, CallGate
+from bearward_grpc.rpc_handlers import behavior_of, with_behavior
+from bearward_grpc.status import CallStatus, RefusalCache
 
-__all__ = ["Wrapping"]
+__all__ = ["HandlerWrapper"]
 
 _LOG: Final = logging.getLogger("bearward.grpc")
 
-_MAX_KEPT = 4096  # servers with generic handlers may make names up as they go
+_MAX_CACHED = 4096  # servers with generic handlers may make names up as they go
 Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
-Behaviour = Callable[..., Any]
+Behavior = Callable[..., Any]
+_Wrapped = dict[str, tuple[Any, Handler]]  # type: ignore[type-arg,unused-ignore]
 
 
-class Wrapping:
-    """Wraps handlers for one interceptor."""
+class HandlerWrapper:
+    """Wraps handlers for one interceptor. With `bound`, tokens that are bound to a certificate come as far as here."""
 
-    def __init__(self, answers: PerRefusal[Answer], gate: Gate) -> None:
+    def __init__(self, statuses: RefusalCache[CallStatus], gate: CallGate, *, bound: bool) -> None:
         self._terminate = gate.streams.terminate
-        self._bound = gate.certificate_bound  # else no bound token comes as far as here
-        self._answers = answers
-        self._kept: dict[str, tuple[Any, Handler[Any, Any]]] = {}
+        self._bound = bound
+        self._statuses = statuses
+        self._for_known: _Wrapped = {}
+        self._for_anonymous: _Wrapped = {}
 
-    def wrapped(self, method: str, handler: Handler[Any, Any]) -> Handler[Any, Any]:
-        """`handler` as it must be served to the current call."""
-        call = CALL.get()
-        if call is None:
-            return handler
-        kept = self._kept.get(method)
-        if kept is not None and kept[0] is handler:
-            return kept[1]
-        behaviour = behaviour_of(handler)
-        guarded = self._terminate and bool(handler.request_streaming or handler.response_streaming)
-        if inspect.isasyncgenfunction(behaviour):
-            made = with_behaviour(handler, self._generator(behaviour, guarded=guarded))
-        elif inspect.iscoroutinefunction(behaviour):
-            made = with_behaviour(handler, self._guarded(behaviour) if guarded else self._plain(behaviour))
+    def wrap(self, method: str, handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
+        """`handler` as it must be served to `call`."""
+        cache = self._for_anonymous if call.principal is None else self._for_known
+        cached = cache.get(method)
+        if cached is not None and cached[0] is handler:
+            return cached[1]
+        streaming = bool(handler.request_streaming or handler.response_streaming)
+        guarded = streaming and self._terminate and call.principal is not None
+        behavior = behavior_of(handler)
+        if inspect.isasyncgenfunction(behavior):
+            wrapped = with_behavior(handler, self._generator(behavior, guarded=guarded))
+        elif inspect.iscoroutinefunction(behavior):
+            wrapped = with_behavior(handler, self._guarded(behavior) if guarded else self._plain(behavior))
         else:
-            return threaded(handler, call, self._answers, guarded=guarded)
-        if len(self._kept) < _MAX_KEPT:
-            self._kept[method] = (handler, made)
-        return made
+            return wrap_blocking_handler(handler, call, self._statuses, guarded=guarded)
+        if len(cache) < _MAX_CACHED:
+            cache[method] = (handler, wrapped)
+        return wrapped
 
-    def _plain(self, behaviour: Behaviour) -> Behaviour:
+    def _plain(self, behavior: Behavior) -> Behavior:
         bound = self._bound
 
         async def plain(request: Any, context: Any) -> Any:
             try:
                 if bound:
-                    check_binding(CALL.get(), context)
-                return await behaviour(request, context)
+                    _check_certificate(context)
+                return await behavior(request, context)
             except AuthError as error:
                 refused = error
             return await self._abort(context, refused)
 
         return plain
 
-    def _guarded(self, behaviour: Behaviour) -> Behaviour:
+    def _guarded(self, behavior: Behavior) -> Behavior:
         async def guarded(request: Any, context: Any) -> Any:
             guard = Guard()
             try:
-                _begin(guard, context)
-                return await guard.wait(behaviour(request, GuardedContext(context, guard)))
+                _start_guard(guard, context)
+                return await guard.wait(behavior(request, GuardedContext(context, guard)))
             except StreamEndedError:
                 refused = guard.ended
             except AuthError as error:
                 refused = error
             finally:
                 guard.close()
-            await guard.quiet()
+            await guard.wait_for_writes()
             return await self._abort(context, refused)
 
         return guarded
 
-    def _generator(self, behaviour: Behaviour, *, guarded: bool) -> Behaviour:
+    def _generator(self, behavior: Behavior, *, guarded: bool) -> Behavior:
         async def generator(request: Any, context: Any) -> AsyncIterator[Any]:
             guard = Guard()
             responses: Any = None
             refused: AuthError | None
             try:
-                _begin(guard, context, watch=guarded)
-                responses = behaviour(request, GuardedContext(context, guard) if guarded else context)
+                _start_guard(guard, context, watch=guarded)
+                responses = behavior(request, GuardedContext(context, guard) if guarded else context)
                 guard.waiting = True
                 try:
                     async for response in responses:
                         guard.waiting = False
                         if guard.ended is not None:
-                            guard.look()
+                            guard.raise_if_ended()
                         yield response
                         if guard.ended is not None:
-                            guard.look()
+                            guard.raise_if_ended()
                         guard.waiting = True
                 except BaseException as error:
-                    guard.judge(error)
+                    guard.raise_if_ended_by(error)
                     raise
                 guard.waiting = False
-                guard.look()
+                guard.raise_if_ended()
                 return
             except StreamEndedError:
                 refused = guard.ended
@@ -123,22 +122,28 @@ class Wrapping:
                 refused = error
             finally:
                 guard.close()
-                await _closed(responses)
-            await guard.quiet()
+                await _close(responses)
+            await guard.wait_for_writes()
             await self._abort(context, refused)
 
         return generator
 
     async def _abort(self, context: Any, error: AuthError | None) -> None:
-        answer = self._answers.of(error or AuthError(Refusal.INTERNAL_ERROR))
-        await context.abort(answer.code, answer.details, answer.trailers)
+        status = self._statuses.get(error or AuthError(Refusal.INTERNAL_ERROR))
+        await context.abort(status.code, status.details, status.trailers)
 
 
-def _begin(guard: Guard, context: Any, *, watch: bool = True) -> None:
-    """Check the binding and tie the stream to its token; raises `AuthError` if there is nothing to begin."""
+def _check_certificate(context: Any) -> None:
     call = CALL.get()
-    check_binding(call, context)
-    if call is None or not watch:
+    if call is not None and call.principal is not None:
+        call.gate.check_certificate(call.principal, context)
+
+
+def _start_guard(guard: Guard, context: Any, *, watch: bool = True) -> None:
+    """Check the binding and tie the stream to its token; raises `AuthError` if there is nothing to start."""
+    _check_certificate(context)
+    call = CALL.get()
+    if not watch or call is None or call.principal is None:
         return
     gate = call.gate
     guard.watch = gate.verifier.watch(call.principal, guard.end, leeway=gate.streams.leeway)
@@ -149,7 +154,7 @@ def _begin(guard: Guard, context: Any, *, watch: bool = True) -> None:
         raise guard.ended
 
 
-async def _closed(responses: Any) -> None:
+async def _close(responses: Any) -> None:
     try:
         if responses is not None:
             await responses.aclose()

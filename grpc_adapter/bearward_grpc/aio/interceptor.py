@@ -1,8 +1,8 @@
 """`AuthInterceptor`: bearer tokens for grpc.aio servers.
 
-Rules of this file: who calls is settled before the handler is looked up and before any of the body is read; a refusal
-is a constant handler; no exception leaves `intercept_service`, for grpc would send its text to the caller. It runs in
-the call's own task, so a context variable that is set here is seen by the handler.
+Rules of this file: the caller is authenticated before the handler is looked up and before any of the body is read; a
+refusal is a constant handler; no exception leaves `intercept_service`, for grpc would send its text to the caller. It
+runs in the call's own task, so a context variable that is set here is seen by the handler.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from typing import Any, Final, TypeVar
 import grpc
 import grpc.aio
 
+from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.aio import denial as aio_denial
-from bearward_grpc.aio.handlers import Wrapping
-from bearward_grpc.call import CALL
+from bearward_grpc.aio.handlers import HandlerWrapper
+from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
-from bearward_grpc.options import StreamExpiry, certificate_finder, policy_of, stream_terms
-from bearward_grpc.rules.policy import Policy, Rule, public
-from bearward_grpc.status import Answers, PerRefusal
+from bearward_grpc.method_rules.policy import Policy, Rule
+from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
+from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads import denial as thread_denial
 
 __all__ = ["AuthInterceptor"]
@@ -42,16 +43,17 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
     """Guards every method of a grpc.aio server by `policy`.
 
     `verifier` must be started on the server's event loop. `policy` is a `Policy`, or a mapping from which one is
-    built: by default `grpc.health.v1.Health` is public (`health`), reflection is not served to anyone without a rule
-    (`reflection=True` makes it public, a requirement guards it). `realm` and `resource_metadata` go into the
-    challenge (RFC 6750 section 3, RFC 9728 section 5.1), `error_domain` into `google.rpc.ErrorInfo`.
+    built: what no rule names is denied unless `default` says `authenticated` or `requires(...)`, `grpc.health.v1.Health`
+    is public (`health`), and reflection is denied (`reflection=True` makes it public, a rule guards it). `realm` and
+    `resource_metadata` go into the challenge (RFC 6750 section 3, RFC 9728 section 5.1; `resource` stands for the URL of
+    its metadata, RFC 9728 section 3.1), `error_domain` into `google.rpc.ErrorInfo`.
 
     Streams end with UNAUTHENTICATED when their token expires (`stream_leeway` seconds later), is revoked, or its key
     is withdrawn; `stream_expiry="ignore"` lets them live. `certificate_bound=True` accepts tokens that are bound to
     the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context,
     does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
 
-    Raises `ConfigurationError` for a policy that is empty or cannot be meant.
+    Raises `ConfigurationError` for an invalid policy or setting.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         verifier: Verifier,
         policy: Policy | Mapping[str, Rule],
         *,
+        default: Rule = deny,
         realm: str | None = "api",
         error_domain: str = "bearward",
+        resource: str | None = None,
         resource_metadata: str | None = None,
         health: Rule | None = public,
         reflection: Rule | bool = False,
@@ -69,18 +73,21 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | None = None,
     ) -> None:
-        self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
-        self._gate = Gate(
+        self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
+        gate = Gate(
             verifier,
             self.policy,
             streams=stream_terms(stream_expiry, stream_leeway),
             certificate_bound=certificate_bound,
-            client_certificate=certificate_finder(client_certificate),
+            client_certificate=checked_certificate_finder(client_certificate),
         )
-        answers = PerRefusal(Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata).of)
-        self._denials = PerRefusal(lambda error: _ready(aio_denial.denial(answers.of(error))))
-        self._wrapping = Wrapping(answers, self._gate)
-        self._misplaced = thread_denial.denial(answers.of(AuthError(Refusal.INTERNAL_ERROR)))
+        metadata = metadata_url(resource, resource_metadata)
+        mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
+        statuses = RefusalCache(mapper.status_for)
+        self._gate = gate
+        self._denials = RefusalCache(lambda error: _ready(aio_denial.denial(statuses.get(error))))
+        self._wrapper = HandlerWrapper(statuses, gate, bound=gate.certificate_bound)
+        self._misplaced = thread_denial.denial(statuses.get(AuthError(Refusal.INTERNAL_ERROR)))
 
     def intercept_service(  # type: ignore[override,unused-ignore]
         self,
@@ -98,33 +105,34 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             _LOG.critical("AuthInterceptor is for grpc.aio.server; give grpc.server a SyncAuthInterceptor")
             return self._misplaced  # type: ignore[return-value]
         try:
-            call = self._gate.admit_now(handler_call_details.method, handler_call_details.invocation_metadata)
+            call = self._gate.admit_cached(handler_call_details.method, handler_call_details.invocation_metadata)
         except KeysNeededError:
             CALL.set(None)
-            return self._served(continuation, handler_call_details, admitted=False)
+            return self._serve(continuation, handler_call_details, None)
         except AuthError as error:
             refused = error
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (grpc would send its text to the caller)
             report_bug(_LOG, "a bug while a call was authenticated", error)
             refused = AuthError(Refusal.INTERNAL_ERROR)
         else:
-            CALL.set(call)  # also None: nobody is inherited from whoever started the server
-            return self._served(continuation, handler_call_details, admitted=True)
-        CALL.set(None)
-        return self._denials.of(refused)
+            CALL.set(call)
+            return self._serve(continuation, handler_call_details, call)
+        CALL.set(None)  # nobody is inherited from whoever started the server
+        return self._denials.get(refused)
 
-    async def _served(
+    async def _serve(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
         details: grpc.HandlerCallDetails,
-        *,
-        admitted: bool,
+        call: Call | None,
     ) -> Handler[Req, Res] | None:
+        """The handler for `call`; where that is None, once its keys were fetched."""
         try:
-            if not admitted:
-                CALL.set(await self._gate.admit_later(details.method, details.invocation_metadata))
+            if call is None:
+                call = await self._gate.admit(details.method, details.invocation_metadata)
+                CALL.set(call)
             handler = await continuation(details)
-            return None if handler is None else self._wrapping.wrapped(details.method, handler)
+            return None if handler is None else self._wrapper.wrap(details.method, handler, call)
         except AuthError as error:
             refused = error
         except asyncio.CancelledError as error:
@@ -137,7 +145,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug(_LOG, "a bug while a call was authenticated", error)
             refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
-        return await self._denials.of(refused)
+        return await self._denials.get(refused)
 
 
 def _ready(handler: Handler[Any, Any]) -> Awaitable[Handler[Any, Any]]:

@@ -32,7 +32,7 @@ class StreamEndedError(Exception):
 class Guard:
     """One stream, tied to its token. Made in the task that serves the call."""
 
-    __slots__ = ("_before", "_idle", "_interrupted", "_loop", "_task", "_writes", "ended", "waiting", "watch")
+    __slots__ = ("_all_written", "_before", "_interrupted", "_loop", "_task", "_writes", "ended", "waiting", "watch")
 
     def __init__(self) -> None:
         task = asyncio.current_task()
@@ -44,7 +44,7 @@ class Guard:
         self.waiting: bool = False  # for the handler; only then may it be interrupted
         self._interrupted = False
         self._writes = 0
-        self._idle: asyncio.Future[None] | None = None
+        self._all_written: asyncio.Future[None] | None = None
         self.ended: AuthError | None = None
         self.watch: Watch | None = None
 
@@ -64,18 +64,18 @@ class Guard:
         try:
             result = await awaitable
         except BaseException as error:
-            self.judge(error)
+            self.raise_if_ended_by(error)
             raise
         self.waiting = False
-        self.look()
+        self.raise_if_ended()
         return result
 
-    def look(self) -> None:
+    def raise_if_ended(self) -> None:
         """After the handler handed over: raise `StreamEndedError` if the token has ended."""
         if self.ended is not None and not self._cancelled_by_others():
             raise StreamEndedError
 
-    def judge(self, error: BaseException) -> None:
+    def raise_if_ended_by(self, error: BaseException) -> None:
         """What the handler raised: return if that is its own or the caller's doing, else raise `StreamEndedError`."""
         self.waiting = False
         if self.ended is None or isinstance(error, grpc.aio.AbortError | GeneratorExit | StreamEndedError):
@@ -92,14 +92,14 @@ class Guard:
             self._writes -= 1
             if self.ended is not None and not self._writes:
                 self._loop.call_soon(self._interrupt)
-                if self._idle is not None and not self._idle.done():
-                    self._idle.set_result(None)
+                if self._all_written is not None and not self._all_written.done():
+                    self._all_written.set_result(None)
 
-    async def quiet(self) -> None:
+    async def wait_for_writes(self) -> None:
         """Wait until no write of the handler's own tasks is under way: an abort must not overtake one."""
         while self._writes:
-            self._idle = self._loop.create_future()
-            await self._idle
+            self._all_written = self._loop.create_future()
+            await self._all_written
 
     def close(self, _: object = None) -> None:
         """Let go of the token."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bearward_grpc.client.aio import aio_interceptors
-from bearward_grpc.client.channels import aio_channel, channel
+from bearward_grpc.client.channels import aio_channel, channel, is_local
 from bearward_grpc.client.credentials import call_credentials
 from bearward_grpc.client.grant import TokenUnavailableError
 from bearward_grpc.client.sources import CallerToken, ClientCredentials, TokenSource
@@ -19,4 +19,5 @@ __all__ = [
     "aio_interceptors",
     "call_credentials",
     "channel",
+    "is_local",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from bearward_grpc.client.attach import attached, has_own
+from bearward_grpc.client.attach import has_authorization, with_token
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["aio_interceptors"]
@@ -36,33 +36,33 @@ class _Tokens:
     def __init__(self, source: TokenSource, *, plaintext: bool) -> None:
         self._source = source
         self._plaintext = plaintext
-        self._looking: set[asyncio.Task[bool]] = set()
+        self._pending: set[asyncio.Task[bool]] = set()
 
     async def start(self, continuation: Continue, details: Any, request: Any) -> tuple[str | None, Any]:
         """Start the call, with a token unless it has its own."""
-        if has_own(details.metadata):
+        if has_authorization(details.metadata):
             return None, await continuation(details, request)
         token = await self._source.token_async()
-        metadata, credentials = attached(details, token, plaintext=self._plaintext)
+        metadata, credentials = with_token(details, token, plaintext=self._plaintext)
         if metadata is not None and not isinstance(metadata, grpc.aio.Metadata):
             metadata = grpc.aio.Metadata(*metadata)
         ready = details.wait_for_ready
         ours = grpc.aio.ClientCallDetails(details.method, details.timeout, metadata, credentials, ready)
         return token, await continuation(ours, request)
 
-    async def look(self, call: Any, token: str | None) -> bool:
+    async def invalidate_if_refused(self, call: Any, token: str | None) -> bool:
         """Wait for the call's end; forget the token if it was refused for it; whether another may be had."""
         if token is None or await call.code() is not grpc.StatusCode.UNAUTHENTICATED:
             return False
-        return self._source.refused(token)
+        return self._source.invalidate(token)
 
-    def look_later(self, call: Any, token: str | None) -> None:
+    def invalidate_later(self, call: Any, token: str | None) -> None:
         """The same, once the call has ended."""
 
         def ended(_: Any) -> None:
-            task = asyncio.get_running_loop().create_task(self.look(call, token))
-            self._looking.add(task)
-            task.add_done_callback(self._looking.discard)
+            task = asyncio.get_running_loop().create_task(self.invalidate_if_refused(call, token))
+            self._pending.add(task)
+            task.add_done_callback(self._pending.discard)
 
         call.add_done_callback(ended)
 
@@ -73,7 +73,7 @@ class _UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc,un
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         token, call = await self._tokens.start(continuation, client_call_details, request)
-        if await self._tokens.look(call, token):
+        if await self._tokens.invalidate_if_refused(call, token):
             _, call = await self._tokens.start(continuation, client_call_details, request)
         return call
 
@@ -86,7 +86,7 @@ class _UnaryStream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc,
         token, call = await self._tokens.start(continuation, client_call_details, request)
         first = await _first(call)
         if isinstance(first, grpc.aio.AioRpcError):
-            if not await self._tokens.look(call, token):
+            if not await self._tokens.invalidate_if_refused(call, token):
                 raise first
             _, call = await self._tokens.start(continuation, client_call_details, request)
             first = await call.read()
@@ -99,7 +99,7 @@ class _StreamUnary(grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc,
 
     async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
         token, call = await self._tokens.start(continuation, client_call_details, request_iterator)
-        self._tokens.look_later(call, token)
+        self._tokens.invalidate_later(call, token)
         return call
 
 
@@ -109,7 +109,7 @@ class _StreamStream(grpc.aio.StreamStreamClientInterceptor):  # type: ignore[mis
 
     async def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
         token, call = await self._tokens.start(continuation, client_call_details, request_iterator)
-        self._tokens.look_later(call, token)
+        self._tokens.invalidate_later(call, token)
         return call
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
-__all__ = ["CallDetails", "attached", "has_own"]
+__all__ = ["CallDetails", "has_authorization", "with_token"]
 
 
 class _Details(NamedTuple):
@@ -26,12 +26,12 @@ class CallDetails(_Details, grpc.ClientCallDetails):  # type: ignore[misc,unused
     """The details of a call, for grpc's sync interceptors."""
 
 
-def has_own(metadata: Any) -> bool:
+def has_authorization(metadata: Any) -> bool:
     """Whether the call already carries an `authorization`."""
     return any(key == "authorization" for key, _ in metadata or ())
 
 
-def attached(details: Any, token: str, *, plaintext: bool) -> tuple[Any, grpc.CallCredentials | None]:
+def with_token(details: Any, token: str, *, plaintext: bool) -> tuple[Any, grpc.CallCredentials | None]:
     """The metadata and the call credentials of `details` with `token` added to one of them."""
     credentials: grpc.CallCredentials | None = details.credentials
     if plaintext:

@@ -1,6 +1,6 @@
-"""The client credentials grant (RFC 6749 section 4.4): the request, and what its answer says.
+"""The client credentials grant (RFC 6749 section 4.4): the request, and its response.
 
-Rules of this file: pure. Nothing of an answer's body gets into an error but the `error` code of RFC 6749 section 5.2,
+Rules of this file: pure. Nothing of the body of a response gets into an error but the `error` code of RFC 6749 section 5.2,
 and that only where it is one: a body may hold secrets.
 """
 
@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "granted"]
+from bearward.errors import BearwardError
+
+__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "parse_token_response"]
 
 _DEFAULT_LIFETIME = 60.0  # RFC 6749 section 5.1 only recommends `expires_in`
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token, RFC 6750 section 2.1
 
 
-class TokenUnavailableError(Exception):
+class TokenUnavailableError(BearwardError):
     """No token could be got for an outgoing call. The text is fixed, but for an error code of RFC 6749.
 
     >>> str(TokenUnavailableError("invalid_client"))
@@ -66,31 +68,31 @@ def basic(client_id: str, client_secret: str) -> str:
     return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
 
 
-def granted(status: int, body: bytes) -> Grant:
-    """What the answer grants; raises `TokenUnavailableError`.
+def parse_token_response(status: int, body: bytes) -> Grant:
+    """The token in the response; raises `TokenUnavailableError`.
 
-    >>> granted(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
+    >>> parse_token_response(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
     <Grant for 300 s>
     """
-    answer = _object(body)
+    response = _object(body)
     if status != 200:
-        error = answer.get("error")
+        error = response.get("error")
         known = isinstance(error, str) and _ERROR_CODE.fullmatch(error)
-        raise TokenUnavailableError(str(error) if known else f"the token endpoint answered {status}")
-    token, kind = answer.get("access_token"), answer.get("token_type")
+        raise TokenUnavailableError(str(error) if known else f"the token endpoint responded with {status}")
+    token, kind = response.get("access_token"), response.get("token_type")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise TokenUnavailableError("the token endpoint's answer holds none")
+        raise TokenUnavailableError("the token endpoint sent none")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise TokenUnavailableError("the token endpoint's answer holds no bearer token")
-    return Grant(token, _lifetime(answer.get("expires_in")))
+        raise TokenUnavailableError("the token endpoint sent no bearer token")
+    return Grant(token, _lifetime(response.get("expires_in")))
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
+        response = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return response if isinstance(response, dict) else {}
 
 
 def _lifetime(value: Any) -> float:

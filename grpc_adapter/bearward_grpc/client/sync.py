@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from bearward_grpc.client.attach import CallDetails, attached, has_own
+from bearward_grpc.client.attach import CallDetails, has_authorization, with_token
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["ClientAuthInterceptor"]
@@ -39,9 +39,13 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         """Called by grpc."""
         token, call = self._start(continuation, client_call_details, request)
         if not call.done():
-            call.add_done_callback(lambda done: self._look(done, token))
+            call.add_done_callback(lambda done: self._invalidate_if_refused(done, token))
             return call
-        return self._start(continuation, client_call_details, request)[1] if self._look(call, token) else call
+        return (
+            self._start(continuation, client_call_details, request)[1]
+            if self._invalidate_if_refused(call, token)
+            else call
+        )
 
     def intercept_unary_stream(self, continuation: Continue, client_call_details: Any, request: Any) -> Any:
         """Called by grpc."""
@@ -49,14 +53,16 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         return _Responses(
             call,
             lambda refused: (
-                self._start(continuation, client_call_details, request)[1] if self._look(refused, token) else None
+                self._start(continuation, client_call_details, request)[1]
+                if self._invalidate_if_refused(refused, token)
+                else None
             ),
         )
 
     def intercept_stream_unary(self, continuation: Continue, client_call_details: Any, request_iterator: Any) -> Any:
         """Called by grpc."""
         token, call = self._start(continuation, client_call_details, request_iterator)
-        call.add_done_callback(lambda done: self._look(done, token))
+        call.add_done_callback(lambda done: self._invalidate_if_refused(done, token))
         return call
 
     def intercept_stream_stream(self, continuation: Continue, client_call_details: Any, request_iterator: Any) -> Any:
@@ -64,17 +70,17 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         return self.intercept_stream_unary(continuation, client_call_details, request_iterator)
 
     def _start(self, continuation: Continue, details: Any, request: Any) -> tuple[str | None, Any]:
-        if has_own(details.metadata):
+        if has_authorization(details.metadata):
             return None, continuation(details, request)
         token = self._source.token()
-        metadata, credentials = attached(details, token, plaintext=self._plaintext)
+        metadata, credentials = with_token(details, token, plaintext=self._plaintext)
         ready, compression = getattr(details, "wait_for_ready", None), getattr(details, "compression", None)
         ours = CallDetails(details.method, details.timeout, metadata, credentials, ready, compression)
         return token, continuation(ours, request)
 
-    def _look(self, call: Any, token: str | None) -> bool:
+    def _invalidate_if_refused(self, call: Any, token: str | None) -> bool:
         """Forget the token if the finished `call` was refused for it; whether another may be had."""
-        return token is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED and self._source.refused(token)
+        return token is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED and self._source.invalidate(token)
 
 
 class _Responses:

@@ -20,7 +20,7 @@ _MAX_BODY = 256 * 1024
 def post(
     url: str, authorization: str | None, body: bytes, *, timeout: float, context: ssl.SSLContext | None
 ) -> tuple[int, bytes]:
-    """POST the form `body` to `url`; `timeout` is in seconds for each step. Returns the status and the answer's body."""
+    """POST the form `body` to `url`; `timeout` is in seconds for each step. Returns the status and the response's body."""
     headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")]
     if authorization is not None:
         headers.append(("authorization", authorization))
@@ -42,5 +42,5 @@ def _read(response: httpcore2.Response) -> bytes:
     for chunk in response.iter_stream():
         body += chunk
         if len(body) > _MAX_BODY:
-            raise TokenUnavailableError("the token endpoint's answer is too large")
+            raise TokenUnavailableError("the token endpoint's response is too large")
     return body

@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 
 from bearward.bug_reports import report_bug
-from bearward_grpc.rpc_handlers import behaviour_of
+from bearward_grpc.rpc_handlers import behavior_of
 
 __all__ = ["serve"]
 
@@ -34,7 +34,7 @@ def serve(handler: grpc.RpcMethodHandler[Any, Any] | None, raw: Iterator[bytes],
         request = next(request, _NOTHING)
         if request is _NOTHING:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method requires exactly one request message.")
-    answer = behaviour_of(handler)(request, context)
+    answer = behavior_of(handler)(request, context)
     for response in answer if handler.response_streaming else (answer,):
         yield _translated(encode, response, context, "Failed to serialize response!")
 

@@ -1,7 +1,7 @@
 """The denial of a call in a thread: on grpc.server, and for plain `def` handlers.
 
 Rule of this file: stream-stream whatever the method is, for the same reason as on grpc.aio: nothing of the request is
-read before the answer.
+read before the status.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from typing import Any
 
 import grpc
 
-from bearward_grpc.status import Answer
+from bearward_grpc.status import CallStatus
 
-__all__ = ["abort", "conclude", "denial"]
-
-
-def abort(context: Any, answer: Answer) -> None:
-    """End the call with `answer`: raises on grpc.server; in a thread of grpc.aio it may return, so return then."""
-    context.set_trailing_metadata(answer.trailers)  # abort itself takes no trailers here
-    context.abort(answer.code, answer.details)
+__all__ = ["abort", "denial", "end_stream_with"]
 
 
-def conclude(context: Any, answer: Answer) -> None:
-    """Set `answer` as the end of a stream of responses; the handler must return then.
+def abort(context: Any, status: CallStatus) -> None:
+    """End the call with `status`: raises on grpc.server; in a thread of grpc.aio it may return, so return then."""
+    context.set_trailing_metadata(status.trailers)  # abort itself takes no trailers here
+    context.abort(status.code, status.details)
+
+
+def end_stream_with(context: Any, status: CallStatus) -> None:
+    """Set `status` as the end of a stream of responses; the handler must return then.
 
     On grpc.aio a thread runs ahead of what is being written for it, and an abort that overtakes the first write leaves
     the call without a status for ever.
     """
-    context.set_trailing_metadata(answer.trailers)
-    context.set_code(answer.code)
-    context.set_details(answer.details)
+    context.set_trailing_metadata(status.trailers)
+    context.set_code(status.code)
+    context.set_details(status.details)
 
 
-def denial(answer: Answer) -> grpc.RpcMethodHandler[Any, Any]:
-    """A handler that gives `answer` to any method, reading nothing."""
+def denial(status: CallStatus) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that ends a call of any method with `status`, reading nothing."""
 
     def deny(_: object, context: Any) -> Iterator[bytes]:
-        abort(context, answer)
+        abort(context, status)
         yield b""  # never reached: it makes this a generator
 
     handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(deny)

@@ -1,7 +1,7 @@
 """`SyncAuthInterceptor`: bearer tokens for grpc.server, the one with the thread pool.
 
-Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it judges
-from held keys or not at all: what needs a fetch goes to the pool (see `shell`). No exception leaves it. grpc runs it
+Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it decides
+from held keys or not at all: what needs a fetch goes to the pool (see `deferred_call`). No exception leaves it. grpc runs it
 and the handler in one context, so a context variable that is set here is seen by the handler.
 """
 
@@ -14,18 +14,19 @@ from typing import Any, Final, TypeVar
 
 import grpc
 
+from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
-from bearward_grpc.options import StreamExpiry, certificate_finder, policy_of, stream_terms
-from bearward_grpc.rules.policy import Policy, Rule, public
-from bearward_grpc.status import Answers, PerRefusal
+from bearward_grpc.method_rules.policy import Policy, Rule
+from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
+from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads.deferred_call import serve
 from bearward_grpc.threads.denial import abort, denial
-from bearward_grpc.threads.handlers import ThreadWrapping
+from bearward_grpc.threads.handlers import ThreadHandlerWrapper
 from bearward_grpc.threads.stream_guard import ThreadGuard
 from bearward_grpc.threads.verifier_thread import VerifierThread
 
@@ -52,8 +53,10 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         verifier: Verifier | VerifierThread,
         policy: Policy | Mapping[str, Rule],
         *,
+        default: Rule = deny,
         realm: str | None = "api",
         error_domain: str = "bearward",
+        resource: str | None = None,
         resource_metadata: str | None = None,
         health: Rule | None = public,
         reflection: Rule | bool = False,
@@ -62,8 +65,8 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | None = None,
     ) -> None:
-        self.policy: Policy = policy_of(policy, health=health, reflection=reflection)
-        streams, finder = stream_terms(stream_expiry, stream_leeway), certificate_finder(client_certificate)
+        self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
+        streams, finder = stream_terms(stream_expiry, stream_leeway), checked_certificate_finder(client_certificate)
         self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
         self._gate = Gate(
             self.background.verifier,
@@ -72,9 +75,10 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             certificate_bound=certificate_bound,
             client_certificate=finder,
         )
-        answers = Answers(realm=realm, error_domain=error_domain, resource_metadata=resource_metadata)
-        self._answers = PerRefusal(answers.of)
-        self._denials = PerRefusal(lambda error: denial(self._answers.of(error)))
+        metadata = metadata_url(resource, resource_metadata)
+        mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
+        self._statuses = RefusalCache(mapper.status_for)
+        self._denials = RefusalCache(lambda error: denial(self._statuses.get(error)))
         self.background.start()
 
     def intercept_service(
@@ -87,11 +91,11 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         try:
             return self._intercept(continuation, handler_call_details)
         except AuthError as refused:
-            return self._denials.of(refused)
+            return self._denials.get(refused)
         except BaseException as error:  # noqa: BLE001  (it would end the serving thread, and so the server)
             report_bug(_LOG, "a bug while a call was authenticated", error)
         CALL.set(None)
-        return self._denials.of(_INTERNAL)
+        return self._denials.get(_INTERNAL)
 
     def _intercept(
         self,
@@ -99,13 +103,11 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         details: grpc.HandlerCallDetails,
     ) -> Handler[Req, Res] | None:
         try:
-            call = self._gate.admit_now(details.method, details.invocation_metadata)
+            call = self._gate.admit_cached(details.method, details.invocation_metadata)
         except KeysNeededError:
             return self._in_the_pool(lambda: continuation(details), details)
-        if call is None:
-            return continuation(details)
         CALL.set(call)
-        handler: Handler[Req, Res] | None = self._wrapped(continuation(details), call)
+        handler: Handler[Req, Res] | None = self._wrap(continuation(details), call)
         return handler
 
     def _in_the_pool(
@@ -118,15 +120,15 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
                 refused = error
             else:
                 CALL.set(call)
-                yield from serve(self._wrapped(find(), call), raw, context)
+                yield from serve(self._wrap(find(), call), raw, context)
                 return
-            abort(context, self._answers.of(refused))
+            abort(context, self._statuses.get(refused))
 
         handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(shell)
         return handler
 
     def _admit_later(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
-        admitted = self.background.submit(self._gate.admit_later(details.method, details.invocation_metadata))
+        admitted = self.background.submit(self._gate.admit(details.method, details.invocation_metadata))
         try:
             if not context.add_callback(admitted.cancel):
                 admitted.cancel()  # the caller has gone
@@ -139,16 +141,20 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug(_LOG, "a bug while a call was authenticated", error)
         raise AuthError(Refusal.INTERNAL_ERROR)  # a new one: one that is raised twice keeps both tracebacks
 
-    def _wrapped(self, handler: Any, call: Call) -> Any:
+    def _wrap(self, handler: Any, call: Call) -> Any:
         if handler is None:
             return None
         call.loop = self.background.loop
         streaming = handler.request_streaming or handler.response_streaming
-        guard = (lambda context: self._guard(call, context)) if streaming and self._gate.streams.terminate else None
-        return ThreadWrapping(call, self._answers, _run, guard).wrapped(handler)
+        guard = self._guard_of(call) if streaming and self._gate.streams.terminate else None
+        return ThreadHandlerWrapper(call, self._statuses, _run, guard).wrap(handler)
 
-    def _guard(self, call: Call, context: Any) -> ThreadGuard:
-        return ThreadGuard(call, self.background.loop, context.cancel, _GRACE_SECONDS)
+    def _guard_of(self, call: Call) -> Callable[[Any], ThreadGuard] | None:
+        """What makes the guard of a stream from its context; None where there is no token that could end."""
+        principal, loop = call.principal, self.background.loop
+        if principal is None:
+            return None
+        return lambda context: ThreadGuard(call, principal, loop, context.cancel, _GRACE_SECONDS)
 
 
 def _run(work: Callable[..., Any], *args: Any) -> Any:

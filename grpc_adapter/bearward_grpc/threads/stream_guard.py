@@ -21,13 +21,22 @@ __all__ = ["ThreadGuard"]
 
 
 class ThreadGuard:
-    """One stream, tied to its token; `cancel` is called `grace` seconds after the end if the stream is still open."""
+    """One stream of `principal`, tied to its token.
+
+    `cancel` is called `grace` seconds after the end if the stream is still open.
+    """
 
     def __init__(
-        self, call: Call, loop: asyncio.AbstractEventLoop, cancel: Callable[[], object] | None, grace: float
+        self,
+        call: Call,
+        principal: Principal,
+        loop: asyncio.AbstractEventLoop,
+        cancel: Callable[[], object] | None,
+        grace: float,
     ) -> None:
         self.ended: AuthError | None = None
-        self._call = call
+        self._gate = call.gate
+        self._principal = principal
         self._loop = loop
         self._cancel = cancel
         self._grace = grace
@@ -46,7 +55,7 @@ class ThreadGuard:
         self._closed = True
         self._on_loop(self._stop)
 
-    def checked(self, items: Iterator[Any]) -> Iterator[Any]:
+    def while_valid(self, items: Iterator[Any]) -> Iterator[Any]:
         """Request items, as long as the token lives; then raises the `AuthError` that ended it, in the handler."""
         while self.ended is None:
             try:
@@ -59,8 +68,7 @@ class ThreadGuard:
 
     def _start(self) -> None:
         if not self._closed:
-            gate = self._call.gate
-            self._watch = gate.verifier.watch(self._call.principal, self._end, leeway=gate.streams.leeway)
+            self._watch = self._gate.verifier.watch(self._principal, self._end, leeway=self._gate.streams.leeway)
             self._watch.look()  # the token may have been revoked since it was verified
 
     def _end(self, error: AuthError) -> None:

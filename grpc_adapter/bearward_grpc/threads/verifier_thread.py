@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from bearward.bug_reports import report_bug
-from bearward.errors import AuthError
+from bearward.errors import AuthError, UsageError
 from bearward.verifier import Verifier
 
 __all__ = ["VerifierThread"]
@@ -42,9 +42,9 @@ class VerifierThread:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The verifier's event loop; raises `RuntimeError` before `start`."""
+        """The verifier's event loop; raises `UsageError` before `start`."""
         if self._loop is None:
-            raise RuntimeError("the verifier's thread was not started")
+            raise UsageError("the verifier's thread was not started")
         return self._loop
 
     def start(self, wait: float | None = 0.0) -> None:

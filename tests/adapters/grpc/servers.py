@@ -67,7 +67,7 @@ class Running:
 Methods = Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
 
 
-def methods(behaviours: Mapping[str, Callable[..., Any]], decode: Callable[[bytes], Any] | None = None) -> Methods:
+def methods(behaviors: Mapping[str, Callable[..., Any]], decode: Callable[[bytes], Any] | None = None) -> Methods:
     """Handlers by name; the first two letters of a name are its kind (`UU`, `US`, `SU`, `SS`)."""
     make: dict[str, Callable[..., Any]] = {
         "UU": grpc.unary_unary_rpc_method_handler,
@@ -75,7 +75,7 @@ def methods(behaviours: Mapping[str, Callable[..., Any]], decode: Callable[[byte
         "SU": grpc.stream_unary_rpc_method_handler,
         "SS": grpc.stream_stream_rpc_method_handler,
     }
-    return {name: make[name[:2]](behaviour, request_deserializer=decode) for name, behaviour in behaviours.items()}
+    return {name: make[name[:2]](behavior, request_deserializer=decode) for name, behavior in behaviors.items()}
 
 
 def async_echo(seen: Seen) -> dict[str, Callable[..., Any]]:
@@ -133,7 +133,7 @@ def serving(
     verifier: Verifier,
     rules: Rules,
     *,
-    behaviours: Callable[[Seen], dict[str, Callable[..., Any]]] | None = None,
+    behaviors: Callable[[Seen], dict[str, Callable[..., Any]]] | None = None,
     outside: Sequence[Any] = (),
     inside: Sequence[Any] = (),
     add: Callable[[Any], None] | None = None,
@@ -144,7 +144,7 @@ def serving(
 ) -> Iterator[Running]:
     """A guarded server of `kind`; `outside` and `inside` are further interceptors, `options` what grpc is told."""
     serve = _serving_sync if kind == "sync" else _serving_aio
-    make = behaviours or (sync_echo if kind == "sync" else async_echo)
+    make = behaviors or (sync_echo if kind == "sync" else async_echo)
 
     def prepare(server: Any, seen: Seen) -> str:
         register(server, methods(make(seen), seen.decode))
@@ -156,6 +156,41 @@ def serving(
 
     with serve(kind, verifier, rules, prepare, (outside, inside), (workers, options or {}), settings) as running:
         yield running
+
+
+@contextlib.contextmanager
+def bare_server(kind: str, behaviors: Callable[[Seen], dict[str, Callable[..., Any]]]) -> Iterator[tuple[str, Seen]]:
+    """A server of `kind` without any interceptor: its target, and what its handlers saw."""
+    seen = Seen()
+    handlers = methods(behaviors(seen), seen.decode)
+
+    def prepare(server: Any) -> str:
+        register(server, handlers)
+        return f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+
+    if kind == "sync":
+        with ThreadPoolExecutor(8) as pool:
+            server = grpc.server(pool)
+            target = prepare(server)
+            server.start()
+            try:
+                yield target, seen
+            finally:
+                server.stop(0).wait(30)
+        return
+
+    async def start() -> tuple[Any, str]:
+        server = grpc.aio.server(migration_thread_pool=ThreadPoolExecutor(8))
+        target = prepare(server)
+        await server.start()
+        return server, target
+
+    with running_loop(kind) as on_loop:
+        server, target = on_loop(start())
+        try:
+            yield target, seen
+        finally:
+            on_loop(server.stop(0))
 
 
 @contextlib.contextmanager
@@ -180,13 +215,6 @@ def _serving_sync(
 def _serving_aio(
     kind: str, verifier: Verifier, rules: Rules, prepare: Any, others: _Others, told: _Told, settings: dict[str, Any]
 ) -> Iterator[Running]:
-    loop = uvloop.new_event_loop() if kind == "aio-uvloop" else asyncio.new_event_loop()
-    thread = threading.Thread(target=_run_loop, args=(loop,), name="aio-server")
-    thread.start()
-
-    def on_loop(work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(30)
-
     async def start() -> tuple[Any, str, Any, Seen]:
         await verifier.start()
         interceptor, seen = AuthInterceptor(verifier, rules, **settings), Seen()
@@ -196,13 +224,23 @@ def _serving_aio(
         await server.start()
         return server, target, interceptor, seen
 
-    try:
+    with running_loop(kind) as on_loop:
         server, target, interceptor, seen = on_loop(start())
         try:
             yield Running(target, seen, verifier, interceptor, on_loop)
         finally:
             on_loop(server.stop(0))
             on_loop(verifier.aclose())
+
+
+@contextlib.contextmanager
+def running_loop(kind: str) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """An event loop of `kind` in a thread of its own: what runs a coroutine on it and waits."""
+    loop = uvloop.new_event_loop() if kind == "aio-uvloop" else asyncio.new_event_loop()
+    thread = threading.Thread(target=_run_loop, args=(loop,), name="aio-server")
+    thread.start()
+    try:
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)

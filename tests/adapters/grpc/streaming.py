@@ -13,14 +13,14 @@ import grpc
 import grpc.aio
 
 from bearward.testing import LocalIssuer
-from bearward_grpc import current_principal, extend, extend_blocking
+from bearward_grpc import current_principal, reauthenticate, reauthenticate_blocking
 from tests.adapters.grpc.servers import Running, Seen
 
 FIRST = b"first"
-Behaviours = dict[str, Callable[..., Any]]
+Behaviors = dict[str, Callable[..., Any]]
 
 
-class Backstage:
+class StreamControls:
     """What the handlers tell the test, and the other way round."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Backstage:
         finally:
             self.finished.set()
 
-    def async_handlers(self, _: Seen) -> Behaviours:
+    def async_handlers(self, _: Seen) -> Behaviors:
         """For grpc.aio."""
         return {name: getattr(self, name) for name in dir(self) if name[:2] in {"US", "SU", "SS"}}
 
@@ -111,11 +111,11 @@ class Backstage:
             while (request := await context.read()) is not grpc.aio.EOF:
                 await context.write(request)
 
-    async def SS_extending(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: N802
+    async def SS_reauthenticating(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: N802
         with self.stage():
             yield FIRST
             async for token in requests:
-                await extend(token.decode())
+                await reauthenticate(token.decode())
                 yield _token_id()
 
     async def SU_idle(self, requests: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: N802
@@ -124,7 +124,7 @@ class Backstage:
             return b",".join([request async for request in requests])
 
 
-class SyncBackstage(Backstage):
+class SyncStreamControls(StreamControls):
     """The same with plain functions, for grpc.server and for the pool of grpc.aio."""
 
     def US_fast(self, _: bytes, context: Any) -> Iterator[bytes]:  # type: ignore[override]  # noqa: N802
@@ -149,13 +149,13 @@ class SyncBackstage(Backstage):
             yield FIRST
             yield from requests
 
-    def SS_extending(  # type: ignore[override]  # noqa: N802
+    def SS_reauthenticating(  # type: ignore[override]  # noqa: N802
         self, requests: Iterator[bytes], context: Any
     ) -> Iterator[bytes]:
         with self.stage():
             yield FIRST
             for token in requests:
-                extend_blocking(token.decode())
+                reauthenticate_blocking(token.decode())
                 yield _token_id()
 
     def SU_idle(self, requests: Iterator[bytes], context: Any) -> bytes:  # type: ignore[override]  # noqa: N802
@@ -163,9 +163,9 @@ class SyncBackstage(Backstage):
             context.send_initial_metadata((("first", "yes"),))
             return b",".join(requests)
 
-    def sync_handlers(self, _: Seen) -> Behaviours:
+    def sync_handlers(self, _: Seen) -> Behaviors:
         """Only those that are plain functions."""
-        return {name: getattr(self, name) for name in vars(SyncBackstage) if name[:2] in {"US", "SU", "SS"}}
+        return {name: getattr(self, name) for name in vars(SyncStreamControls) if name[:2] in {"US", "SU", "SS"}}
 
 
 def revoke(server: Running, issuer: LocalIssuer, token_id: str) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AUTHENTICATED
 from bearward.testing import LocalIssuer
+from bearward_grpc import authenticated
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.certificates import Authority
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, Running, async_echo, serving, sync_echo
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 FORMS = [*KINDS, "aio with plain functions"]
 
@@ -33,7 +33,7 @@ def server(request: pytest.FixtureRequest, issuer: LocalIssuer, authority: Autho
     echo = sync_echo if kind == "sync" or "plain" in request.param else async_echo
     credentials = authority.server(mutual=True)
     with serving(
-        kind, trust(issuer), RULES, behaviours=echo, credentials=credentials, certificate_bound=True
+        kind, trust(issuer), RULES, behaviors=echo, credentials=credentials, certificate_bound=True
     ) as running:
         yield running
 

@@ -13,9 +13,10 @@ import grpc
 import grpc.aio
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError
+from bearward import ConfigurationError
+from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
-from bearward_grpc import client
+from bearward_grpc import authenticated, client
 from bearward_grpc.call import CALL
 from tests.adapters.grpc.calls import TIMEOUT, bearer, path
 from tests.adapters.grpc.certificates import Authority
@@ -23,7 +24,7 @@ from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, serving
 from tests.adapters.grpc.streaming import revoke
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 KINDS = ("UU", "US", "SU", "SS")
 
 
@@ -200,7 +201,7 @@ def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, log
     token = login.mint(sub="ada")
     source = client.CallerToken()
     channel: Any
-    with pytest.raises(LookupError):
+    with pytest.raises(UsageError):
         source.token()
 
     def relayed(_: Any) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, log
         return {"UU": relay}
 
     with (
-        serving("sync", trust(login), RULES, behaviours=relayed) as front,
+        serving("sync", trust(login), RULES, behaviors=relayed) as front,
         grpc.insecure_channel(front.target) as channel,
     ):
         answer = channel.unary_unary(path("UU"))(b"hi", metadata=bearer(token), timeout=TIMEOUT)

@@ -14,7 +14,7 @@ from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
 from bearward.testing.exchange import json_response
 from bearward_grpc import client
-from bearward_grpc.client.grant import granted
+from bearward_grpc.client.grant import parse_token_response
 from tests.adapters.grpc.calls import TIMEOUT
 
 
@@ -32,10 +32,10 @@ def credentials_of(login: LocalIssuer, **settings: Any) -> client.ClientCredenti
 
 
 def test_a_token_is_replaced_before_it_expires(login: LocalIssuer) -> None:
-    """`early` seconds before its end; one that lives shorter than that, at half of its life."""
+    """`refresh_margin` seconds before its end; one that lives shorter than that, at half of its life."""
     now = [0.0]
-    for early, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
-        source = credentials_of(login, early=early, monotonic=lambda: now[0])
+    for refresh_margin, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
+        source = credentials_of(login, refresh_margin=refresh_margin, monotonic=lambda: now[0])
         now[0] = 0.0
         first = source.token()
         now[0] = good
@@ -44,7 +44,7 @@ def test_a_token_is_replaced_before_it_expires(login: LocalIssuer) -> None:
         assert source.token() != first
 
 
-def test_one_fetch_serves_all_who_wait(login: LocalIssuer, run: Any) -> None:
+def test_concurrent_callers_share_one_fetch(login: LocalIssuer, run: Any) -> None:
     """Threads and tasks alike; a task that is cancelled takes nobody along."""
     source = credentials_of(login)
     fetched = login.requests("/token")
@@ -68,7 +68,7 @@ def test_one_fetch_serves_all_who_wait(login: LocalIssuer, run: Any) -> None:
     assert login.requests("/token") == fetched + 1
 
 
-def test_a_client_that_is_not_known_gets_no_token(login: LocalIssuer) -> None:
+def test_an_unknown_client_gets_no_token(login: LocalIssuer) -> None:
     """The error names the endpoint's code and nothing secret; the next attempt is a new one."""
     for settings in ({"client_secret": "wr0ng"}, {"client_secret": "wr0ng", "secret_in_body": True}):
         source = credentials_of(login, **settings)
@@ -79,7 +79,7 @@ def test_a_client_that_is_not_known_gets_no_token(login: LocalIssuer) -> None:
     assert credentials_of(login, secret_in_body=True).token()
 
 
-def test_an_endpoint_that_is_away(login: LocalIssuer) -> None:
+def test_an_unreachable_endpoint_is_an_error(login: LocalIssuer) -> None:
     """No token, no traceback of the transport, and no secret."""
     with LocalIssuer(algorithms=["ES256"]) as other:
         endpoint = other.token_endpoint
@@ -95,7 +95,7 @@ def test_an_endpoint_that_is_away(login: LocalIssuer) -> None:
     [{"client_id": ""}, {"client_secret": ""}, {"scopes": "a b"}, {"token_endpoint": "http://login.example/token"}],
     ids=str,
 )
-def test_a_setting_that_cannot_be_meant(wrong: dict[str, Any]) -> None:
+def test_an_invalid_setting_is_named(wrong: dict[str, Any]) -> None:
     """Named, when the source is made."""
     right = {"token_endpoint": "https://login.example/token", "client_id": "me", "client_secret": "s3cret"}
     with pytest.raises(ConfigurationError):
@@ -103,14 +103,14 @@ def test_a_setting_that_cannot_be_meant(wrong: dict[str, Any]) -> None:
 
 
 ANSWERS: list[tuple[Any, int, str]] = [
-    ({"access_token": "a b", "token_type": "Bearer"}, 200, "holds none"),
-    ({"token_type": "Bearer"}, 200, "holds none"),
+    ({"access_token": "a b", "token_type": "Bearer"}, 200, "sent none"),
+    ({"token_type": "Bearer"}, 200, "sent none"),
     ({"access_token": "abc", "token_type": "DPoP"}, 200, "no bearer token"),
     ({"access_token": "abc"}, 200, "no bearer token"),
-    (["abc"], 200, "holds none"),
-    ({"error": "SECRET in capitals"}, 400, "answered 400"),
+    (["abc"], 200, "sent none"),
+    ({"error": "SECRET in capitals"}, 400, "responded with 400"),
     ({"error": "invalid_scope"}, 400, "invalid_scope"),
-    ({}, 302, "answered 302"),
+    ({}, 302, "responded with 302"),
     ({"filler": "x" * 300_000}, 200, "too large"),
 ]
 
@@ -118,7 +118,7 @@ ANSWERS: list[tuple[Any, int, str]] = [
 @pytest.mark.parametrize(
     ("document", "status", "told"), ANSWERS, ids=[row[2] + str(i) for i, row in enumerate(ANSWERS)]
 )
-def test_an_answer_that_is_no_token(document: Any, status: int, told: str, login: LocalIssuer) -> None:
+def test_a_response_without_a_token_is_an_error(document: Any, status: int, told: str, login: LocalIssuer) -> None:
     """Whatever the endpoint answers, the caller gets a token or a `TokenUnavailableError`."""
     login.serve("/token", json_response(document, status))
     try:
@@ -133,7 +133,7 @@ def test_an_answer_that_is_no_token(document: Any, status: int, told: str, login
     [(300, 300), ("300", 300), (None, 60), (-1, 60), (True, 60), ("soon", 60), ([], 60)],
     ids=repr,
 )
-def test_a_lifetime_that_says_nothing_is_taken_as_a_minute(lifetime: Any, seconds: float) -> None:
+def test_an_unusable_lifetime_means_a_minute(lifetime: Any, seconds: float) -> None:
     """RFC 6749 only recommends `expires_in`, and some issuers send it as a string."""
     body = json.dumps({"access_token": "abc", "token_type": "Bearer", "expires_in": lifetime}).encode()
-    assert granted(200, body).lifetime == seconds
+    assert parse_token_response(200, body).lifetime == seconds

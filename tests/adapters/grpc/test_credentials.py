@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bearward import AUTHENTICATED
 from bearward.testing import LocalIssuer
-from bearward_grpc import RedactingFilter, optional, public, redact_grpc_log
+from bearward_grpc import RedactingFilter, authenticated, optional, public, redact_logs
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
@@ -45,7 +44,7 @@ ROWS: dict[str, tuple[Callable[[str], Entries], str]] = {
 def server(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Running]:
     """The echo service for any verified caller."""
     with serving(
-        request.param, trust(issuer), {SERVICE: AUTHENTICATED, f"/{SERVICE}/US": public, f"/{SERVICE}/SU": optional}
+        request.param, trust(issuer), {SERVICE: authenticated, f"/{SERVICE}/US": public, f"/{SERVICE}/SU": optional}
     ) as running:
         yield running
 
@@ -106,7 +105,7 @@ def test_grpcs_own_line_is_redacted(
     server: Running, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
     """Metadata that is not UTF-8 is logged by grpcio with its value; the filter keeps the line and takes the value."""
-    redacting = redact_grpc_log()
+    redacting = redact_logs()
     for name in ("grpc", "grpc._cython.cygrpc"):
         request.addfinalizer(functools.partial(logging.getLogger(name).removeFilter, redacting))
     token = issuer.mint()

@@ -28,8 +28,8 @@ def test_the_examples_guard_a_server(run: Any) -> None:
         def add(server: Any) -> None:
             echo = async_echo(seen)["UU"]
             register(server, methods({"UU": echo}), "notes.v1.Info")
-            behaviours = {"UUList": echo, "UUDelete": names["delete"]}
-            handlers = {name[2:]: handler for name, handler in methods(behaviours).items()}
+            behaviors = {"UUList": echo, "UUDelete": names["delete"]}
+            handlers = {name[2:]: handler for name, handler in methods(behaviors).items()}
             register(server, handlers, "notes.v1.Notes")
 
         async def use() -> list[Any]:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError
+from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, authenticated
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.certificates import Authority, Certified
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, async_echo, serving, sync_echo
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 FORMS = [*KINDS, "aio with plain functions"]
 HEADER = "x-client-certificate"
@@ -47,7 +47,7 @@ def test_the_forwarded_certificate_is_what_a_token_is_bound_to(form: str, issuer
         (bearer(issuer.mint(sub="ada")), None),
     ]
     with (
-        serving(kind, trust(issuer), RULES, behaviours=echo, client_certificate=_forwarded) as server,
+        serving(kind, trust(issuer), RULES, behaviors=echo, client_certificate=_forwarded) as server,
         channel_to(server.target) as channel,
     ):
         for shape in SERVED:
@@ -68,7 +68,7 @@ def test_a_bug_in_the_function_tells_the_caller_nothing(form: str, issuer: Local
     echo = sync_echo if kind == "sync" or "plain" in form else async_echo
     bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": Authority().certify("ada").thumbprint}}))
     with (
-        serving(kind, trust(issuer), RULES, behaviours=echo, client_certificate=broken) as server,
+        serving(kind, trust(issuer), RULES, behaviors=echo, client_certificate=broken) as server,
         channel_to(server.target) as channel,
     ):
         for shape in SERVED:

@@ -12,14 +12,14 @@ import grpc
 import grpc.aio
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError
+from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, authenticated, optional, public
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Seen, methods, register, serving, sync_echo
 
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 
 
 def test_the_aio_class_in_a_sync_server_refuses_every_call(
@@ -66,11 +66,17 @@ def test_the_sync_class_in_an_aio_server_is_refused_by_grpc(run: Any, issuer: Lo
         {"stream_leeway": True},
         {"health": "public"},
         {"reflection": "yes"},
+        {"default": public},
+        {"default": optional},
+        {"default": "authenticated"},
+        {"resource": "http://api.example"},
+        {"resource": "https://api.example", "resource_metadata": "https://api.example/x"},
+        {"resource_metadata": 'https://api.example/"'},
     ],
     ids=str,
 )
 @pytest.mark.parametrize("make", [AuthInterceptor, SyncAuthInterceptor])
-def test_a_setting_that_cannot_be_meant(make: Any, wrong: dict[str, Any], issuer: LocalIssuer) -> None:
+def test_an_invalid_setting_is_named(make: Any, wrong: dict[str, Any], issuer: LocalIssuer) -> None:
     """Named, when the interceptor is made."""
     with pytest.raises(ConfigurationError):
         make(trust(issuer), RULES, **wrong)
@@ -87,7 +93,7 @@ class _BreaksSync(grpc.ServerInterceptor):
 
 
 @pytest.mark.parametrize("kind", ["aio", "sync"])
-def test_what_an_interceptor_behind_us_raises_is_not_told(
+def test_errors_of_inner_interceptors_are_not_sent_to_callers(
     kind: str, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """grpc.aio would send the exception's text to the caller."""
@@ -103,7 +109,7 @@ def test_what_an_interceptor_behind_us_raises_is_not_told(
 
 
 @pytest.mark.parametrize("missing", ["grpc", "google"])
-def test_what_is_not_installed(missing: str) -> None:
+def test_missing_packages_are_named_or_not_needed(missing: str) -> None:
     """Without grpcio the import says what to install; without protobuf and its friends refusals still work."""
     root = Path(__file__).parents[3]
     code = f"""
@@ -116,8 +122,8 @@ except ImportError as error:
     print(error)
 else:
     from bearward import AuthError, Refusal
-    from bearward_grpc.status import Answers
-    answer = Answers(realm="api", error_domain="d", resource_metadata=None).of(AuthError(Refusal.KEYS_UNAVAILABLE))
+    from bearward_grpc.status import StatusMapper
+    answer = StatusMapper(realm="api", error_domain="d", resource_metadata=None).status_for(AuthError(Refusal.KEYS_UNAVAILABLE))
     print(answer.code, dict(answer.trailers))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout

@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AUTHENTICATED, AuthError, Principal, Refusal, scope
+from bearward import AuthError, Principal, Refusal, scope
 from bearward.requirements import authorize
 from bearward.testing import LocalIssuer
-from bearward_grpc import current_principal, public
+from bearward_grpc import authenticated, current_principal, public
 from bearward_grpc.call import CALL, Call
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
@@ -24,9 +24,9 @@ SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """Coroutines, generators and plain functions; and each call knows its own caller, or nobody."""
     echo = async_echo if handlers == "async" else sync_echo
-    rules: Rules = {SERVICE: AUTHENTICATED, f"/{SERVICE}/SU": public}
+    rules: Rules = {SERVICE: authenticated, f"/{SERVICE}/SU": public}
     with (
-        serving(kind, trust(issuer), rules, behaviours=echo, workers=1) as server,
+        serving(kind, trust(issuer), rules, behaviors=echo, workers=1) as server,
         channel_to(server.target) as channel,
     ):
         for name in ("ada", "bob"):
@@ -38,7 +38,7 @@ def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_is_inherited_from_whoever_starts_the_server(kind: str, issuer: LocalIssuer) -> None:
+def test_no_caller_is_inherited_from_the_context_that_starts_the_server(kind: str, issuer: LocalIssuer) -> None:
     """grpc.aio starts calls in a copy of the starter's context."""
     gate: Any = None
     starter = CALL.set(
@@ -51,7 +51,7 @@ def test_nobody_is_inherited_from_whoever_starts_the_server(kind: str, issuer: L
         CALL.reset(starter)
 
 
-def test_outside_a_call_there_is_nobody() -> None:
+def test_outside_a_call_there_is_no_principal() -> None:
     """And what is known of a call shows no token."""
     assert current_principal() is None
     gate: Any = None
@@ -98,13 +98,11 @@ def _picky_sync(_: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "handlers"), FORMS)
 @pytest.mark.parametrize("expiry", ["terminate", "ignore"])
-def test_a_refusal_by_the_handler_is_answered_like_any_other(
-    expiry: str, kind: str, handlers: str, issuer: LocalIssuer
-) -> None:
+def test_an_auth_error_of_a_handler_is_a_refusal(expiry: str, kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """An `AuthError` that leaves a handler has its own status, reason and trailers."""
-    behaviours = _picky if handlers == "async" else _picky_sync
+    behaviors = _picky if handlers == "async" else _picky_sync
     with (
-        serving(kind, trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=behaviours, stream_expiry=expiry) as server,
+        serving(kind, trust(issuer), {SERVICE: authenticated}, behaviors=behaviors, stream_expiry=expiry) as server,
         channel_to(server.target) as channel,
     ):
         for shape in ("unary-unary", "unary-stream", "empty client stream", "read-first bidi"):

@@ -14,7 +14,7 @@ from bearward.testing import LocalIssuer
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Metadata, Outcome, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, Running, serving
-from tests.adapters.grpc.streaming import Backstage, revoke, until_unwatched
+from tests.adapters.grpc.streaming import StreamControls, revoke, until_unwatched
 from tests.adapters.grpc.test_streams import open_call
 
 RULES = {SERVICE: scope("echo")}
@@ -23,9 +23,9 @@ RULES = {SERVICE: scope("echo")}
 @pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
 def test_a_stream_that_ends_with_its_token_makes_room(kind: str, issuer: LocalIssuer) -> None:
     """`maximum_concurrent_rpcs` counts it until then, and refuses others whoever they are."""
-    backstage, options = Backstage(), {"maximum_concurrent_rpcs": 1}
+    controls, options = StreamControls(), {"maximum_concurrent_rpcs": 1}
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.async_handlers, options=options) as server,
+        serving(kind, trust(issuer), RULES, behaviors=controls.async_handlers, options=options) as server,
         channel_to(server.target) as channel,
     ):
         call, _ = open_call(channel, "US_idle", issuer.mint(scope="echo", jti="full"))

@@ -10,29 +10,28 @@ import grpc
 import grpc.aio
 import pytest
 
-from bearward import AUTHENTICATED, scope
+from bearward import scope
 from bearward.testing import LocalIssuer
+from bearward_grpc import authenticated
 from tests.adapters.grpc.calls import TIMEOUT, Channel, Outcome, Requests, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import SERVICE, Running, serving
-from tests.adapters.grpc.streaming import FIRST, Backstage, revoke, until_unwatched
+from tests.adapters.grpc.streaming import FIRST, StreamControls, revoke, until_unwatched
 
 AIO = ("aio", "aio-uvloop")
 
 
 @pytest.fixture
-def backstage() -> Backstage:
+def controls() -> StreamControls:
     """The handlers' side."""
-    return Backstage()
+    return StreamControls()
 
 
 @pytest.fixture(params=AIO)
-def server(request: pytest.FixtureRequest, issuer: LocalIssuer, backstage: Backstage) -> Iterator[Running]:
+def server(request: pytest.FixtureRequest, issuer: LocalIssuer, controls: StreamControls) -> Iterator[Running]:
     """Streams behind a guard."""
-    with serving(
-        request.param, trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers
-    ) as running:
+    with serving(request.param, trust(issuer), {SERVICE: authenticated}, behaviors=controls.async_handlers) as running:
         yield running
 
 
@@ -61,7 +60,9 @@ FORMS = ("US_idle", "US_fast", "US_writer", "US_fast_writer", "US_writing_tasks"
 
 
 @pytest.mark.parametrize("method", FORMS)
-def test_a_stream_ends_with_its_token(method: str, server: Running, issuer: LocalIssuer, backstage: Backstage) -> None:
+def test_a_stream_ends_with_its_token(
+    method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
+) -> None:
     """The caller is told UNAUTHENTICATED, the handler's `finally` runs, nothing is left behind."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, method, issuer.mint(jti=method))
@@ -69,11 +70,13 @@ def test_a_stream_ends_with_its_token(method: str, server: Running, issuer: Loca
         outcome = outcome_of(call, method)
         requests.close()
     assert (outcome.status, outcome.code) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
-    assert backstage.finished.wait(TIMEOUT)
+    assert controls.finished.wait(TIMEOUT)
     until_unwatched(server)
 
 
-def test_a_talking_client_is_told_too(server: Running, issuer: LocalIssuer, backstage: Backstage) -> None:
+def test_bidirectional_stream_ends_while_client_sends(
+    server: Running, issuer: LocalIssuer, controls: StreamControls
+) -> None:
     """A bidirectional call whose client keeps sending ends like any other."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, "SS_echo", issuer.mint(jti="talk"))
@@ -83,12 +86,12 @@ def test_a_talking_client_is_told_too(server: Running, issuer: LocalIssuer, back
         outcome = collect(call)
         requests.close()
     assert (outcome.status, outcome.code) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
-    assert backstage.finished.wait(TIMEOUT)
+    assert controls.finished.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("method", ["US_idle", "SS_reader", "SU_idle"])
 def test_a_stream_ends_when_its_token_expires(
-    method: str, server: Running, issuer: LocalIssuer, backstage: Backstage
+    method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Not before `exp`, and without anybody's asking after it."""
     expires = time.time() + 1.5
@@ -98,7 +101,7 @@ def test_a_stream_ends_when_its_token_expires(
         requests.close()
     assert (outcome.status, outcome.code) == (grpc.StatusCode.UNAUTHENTICATED, "token_expired")
     assert time.time() >= expires
-    assert backstage.finished.wait(TIMEOUT)
+    assert controls.finished.wait(TIMEOUT)
 
 
 def test_a_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalIssuer) -> None:
@@ -125,27 +128,27 @@ def test_a_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalI
         ("US_own_abort", grpc.StatusCode.DATA_LOSS),
     ],
 )
-def test_a_handler_that_ends_by_itself_is_not_mistaken(
-    method: str, status: grpc.StatusCode, server: Running, issuer: LocalIssuer, backstage: Backstage
+def test_a_handlers_own_end_reaches_the_caller(
+    method: str, status: grpc.StatusCode, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Its own end, its own TimeoutError and its own abort reach the caller as they are."""
     with channel_to(server.target) as channel:
         call, _ = open_call(channel, method, issuer.mint())
         assert collect(call).status is status
-    assert backstage.finished.wait(TIMEOUT)
+    assert controls.finished.wait(TIMEOUT)
     until_unwatched(server)
 
 
 def test_a_handler_that_swallows_the_cancellation_sends_nothing_more(
-    server: Running, issuer: LocalIssuer, backstage: Backstage
+    server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """A handler cannot be forced; but what it has to say after the end is dropped."""
     with channel_to(server.target) as channel:
         call, _ = open_call(channel, "US_stubborn", issuer.mint(jti="stubborn"))
-        assert backstage.waiting.wait(TIMEOUT)
+        assert controls.waiting.wait(TIMEOUT)
         revoke(server, issuer, "stubborn")
-        assert backstage.cancelled.wait(TIMEOUT)
-        backstage.release.set()
+        assert controls.cancelled.wait(TIMEOUT)
+        controls.release.set()
         outcome = collect(call)
     assert (outcome.status, outcome.code, outcome.messages) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked", [])
 
@@ -153,7 +156,7 @@ def test_a_handler_that_swallows_the_cancellation_sends_nothing_more(
 @pytest.mark.parametrize("method", ["US_fast", "US_fast_writer"])
 @pytest.mark.parametrize("window", [0, 2000])
 def test_a_write_that_is_blocked_is_not_interrupted(
-    window: int, method: str, server: Running, issuer: LocalIssuer, backstage: Backstage
+    window: int, method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """A client that does not read gets the status when it reads again; with no window not even the first message fits."""
     with RawCall(server.port, path(method), bearer(issuer.mint(jti="blocked")), window=window) as call:
@@ -164,19 +167,19 @@ def test_a_write_that_is_blocked_is_not_interrupted(
         call.open_window(1_000_000)
         reply = call.until_end()
     assert (reply.status, reply.headers[-1]["bearward-code"]) == (16, "token_revoked")
-    assert backstage.finished.wait(TIMEOUT)
+    assert controls.finished.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("method", ["US_idle", "US_fast", "US_fast_writer", "SS_echo", "SS_reader", "SU_idle"])
 def test_a_client_that_goes_away_leaves_nothing_behind(
-    method: str, server: Running, issuer: LocalIssuer, backstage: Backstage
+    method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Cancelled by its client, blocked in a write or not, the handler ends and its token is watched no longer."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, method, issuer.mint())
         call.cancel()
         requests.close()
-        assert backstage.finished.wait(TIMEOUT)
+        assert controls.finished.wait(TIMEOUT)
     until_unwatched(server)
 
 
@@ -195,12 +198,14 @@ class _RevokesMeanwhile(grpc.aio.ServerInterceptor):
 
 
 @pytest.mark.parametrize("method", ["US_idle", "US_writer", "SS_echo", "SU_idle"])
-def test_a_token_that_ends_before_the_handler_starts(method: str, issuer: LocalIssuer, backstage: Backstage) -> None:
+def test_a_token_that_ends_before_the_handler_starts(
+    method: str, issuer: LocalIssuer, controls: StreamControls
+) -> None:
     """The handler never runs, and the answer does not hang."""
     meddler = _RevokesMeanwhile()
-    rules = {SERVICE: AUTHENTICATED}
+    rules = {SERVICE: authenticated}
     with (
-        serving("aio", trust(issuer), rules, behaviours=backstage.async_handlers, inside=(meddler,)) as server,
+        serving("aio", trust(issuer), rules, behaviors=controls.async_handlers, inside=(meddler,)) as server,
         channel_to(server.target) as channel,
     ):
         meddler.server, meddler.issuer = server, issuer
@@ -216,14 +221,14 @@ def test_a_token_that_ends_before_the_handler_starts(method: str, issuer: LocalI
             call = stub(b"go" if method.startswith("US") else requests, timeout=TIMEOUT, metadata=metadata)
         outcome = outcome_of(call, method)
     assert (outcome.status, outcome.code, outcome.messages) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked", [])
-    assert not backstage.finished.is_set()
+    assert not controls.finished.is_set()
 
 
-def test_streams_may_be_told_to_live(issuer: LocalIssuer, backstage: Backstage) -> None:
+def test_stream_expiry_ignore(issuer: LocalIssuer, controls: StreamControls) -> None:
     """`stream_expiry="ignore"`: the token counts at the start only."""
     with (
         serving(
-            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_expiry="ignore"
+            "aio", trust(issuer), {SERVICE: authenticated}, behaviors=controls.async_handlers, stream_expiry="ignore"
         ) as server,
         channel_to(server.target) as channel,
     ):
@@ -235,11 +240,11 @@ def test_streams_may_be_told_to_live(issuer: LocalIssuer, backstage: Backstage) 
         assert collect(call).status is grpc.StatusCode.OK
 
 
-def test_a_leeway_is_granted(issuer: LocalIssuer, backstage: Backstage) -> None:
+def test_a_leeway_is_granted(issuer: LocalIssuer, controls: StreamControls) -> None:
     """`stream_leeway` seconds after `exp` the stream still lives."""
     with (
         serving(
-            "aio", trust(issuer), {SERVICE: AUTHENTICATED}, behaviours=backstage.async_handlers, stream_leeway=1.5
+            "aio", trust(issuer), {SERVICE: authenticated}, behaviors=controls.async_handlers, stream_leeway=1.5
         ) as server,
         channel_to(server.target) as channel,
     ):
@@ -256,10 +261,10 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> None:
+def test_a_stream_goes_on_under_a_newer_token(server: Running, issuer: LocalIssuer) -> None:
     """With a newer token of the same caller the stream goes on under that token, and ends with it."""
     with channel_to(server.target) as channel:
-        call, requests = open_call(channel, "SS_extending", issuer.mint(exp=time.time() + 2))
+        call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(exp=time.time() + 2))
         requests.send(issuer.mint(jti="newer").encode())
         assert next(call) == b"newer"
         time.sleep(2.2)  # the old token's end must pass
@@ -272,13 +277,13 @@ def test_a_stream_is_extended_in_band(server: Running, issuer: LocalIssuer) -> N
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_a_stream_is_not_extended_by_just_any_token(code: str, issuer: LocalIssuer, backstage: Backstage) -> None:
+def test_reauthentication_refuses_other_tokens(code: str, issuer: LocalIssuer, controls: StreamControls) -> None:
     """The newer token must be good, of the same caller, and satisfy the method's rule; the refusal reaches the caller."""
     with (
-        serving("aio", trust(issuer), {SERVICE: scope("echo")}, behaviours=backstage.async_handlers) as server,
+        serving("aio", trust(issuer), {SERVICE: scope("echo")}, behaviors=controls.async_handlers) as server,
         channel_to(server.target) as channel,
     ):
-        call, requests = open_call(channel, "SS_extending", issuer.mint(scope="echo"))
+        call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(scope="echo"))
         requests.send(issuer.mint(claims={"scope": "echo", **REFUSED[code]}).encode())
         outcome = collect(call)
         requests.close()

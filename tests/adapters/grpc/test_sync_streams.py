@@ -10,57 +10,57 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AUTHENTICATED
 from bearward.testing import LocalIssuer
+from bearward_grpc import authenticated
 from tests.adapters.grpc.calls import TIMEOUT, Channel, Metadata, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, serving
-from tests.adapters.grpc.streaming import FIRST, SyncBackstage, revoke, until_unwatched
+from tests.adapters.grpc.streaming import FIRST, SyncStreamControls, revoke, until_unwatched
 from tests.adapters.grpc.test_streams import open_call, outcome_of
 
 THREADED = ("sync", "aio", "aio-uvloop")
-RULES = {SERVICE: AUTHENTICATED}
+RULES = {SERVICE: authenticated}
 ENDED = (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
 
 
 @pytest.fixture
-def backstage() -> Iterator[SyncBackstage]:
+def controls() -> Iterator[SyncStreamControls]:
     """The handlers' side; a handler that still sleeps is woken at the end."""
-    made = SyncBackstage()
+    made = SyncStreamControls()
     yield made
     made.release.set()
 
 
 @pytest.fixture
-def server(issuer: LocalIssuer, backstage: SyncBackstage) -> Iterator[Running]:
+def server(issuer: LocalIssuer, controls: SyncStreamControls) -> Iterator[Running]:
     """grpc.server with streams behind a guard."""
-    with serving("sync", trust(issuer), RULES, behaviours=backstage.sync_handlers) as running:
+    with serving("sync", trust(issuer), RULES, behaviors=controls.sync_handlers) as running:
         yield running
 
 
 @pytest.mark.parametrize("kind", THREADED)
-def test_a_producing_handler_is_ended_in_time(kind: str, issuer: LocalIssuer, backstage: SyncBackstage) -> None:
+def test_a_producing_handler_is_ended_in_time(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
     """Before each response the token is looked at."""
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        serving(kind, trust(issuer), RULES, behaviors=controls.sync_handlers) as server,
         channel_to(server.target) as channel,
     ):
         call, _ = open_call(channel, "US_fast", issuer.mint(jti="fast"))
         revoke(server, issuer, "fast")
         outcome = collect(call)
         assert (outcome.status, outcome.code) == ENDED
-        assert backstage.finished.wait(TIMEOUT)
+        assert controls.finished.wait(TIMEOUT)
         until_unwatched(server)
 
 
 @pytest.mark.parametrize("kind", THREADED)
 @pytest.mark.parametrize("method", ["SS_echo", "SU_idle"])
 def test_a_handler_that_receives_is_ended_by_the_next_message(
-    method: str, kind: str, issuer: LocalIssuer, backstage: SyncBackstage
+    method: str, kind: str, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """Around each request message the token is looked at."""
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        serving(kind, trust(issuer), RULES, behaviors=controls.sync_handlers) as server,
         channel_to(server.target) as channel,
     ):
         call, requests = open_call(channel, method, issuer.mint(jti="talk"))
@@ -70,13 +70,13 @@ def test_a_handler_that_receives_is_ended_by_the_next_message(
         outcome = outcome_of(call, method)
         requests.close()
         assert (outcome.status, outcome.code) == ENDED
-        assert backstage.finished.wait(TIMEOUT)
+        assert controls.finished.wait(TIMEOUT)
         until_unwatched(server)
 
 
 @pytest.mark.parametrize("method", ["SS_echo", "SU_idle"])
 def test_a_handler_that_waits_for_a_message_is_freed(
-    method: str, server: Running, issuer: LocalIssuer, backstage: SyncBackstage
+    method: str, server: Running, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """The call is cancelled from outside; its caller sees CANCELLED, or our status where that was faster."""
     with channel_to(server.target) as channel:
@@ -85,12 +85,12 @@ def test_a_handler_that_waits_for_a_message_is_freed(
         outcome = outcome_of(call, method)
         requests.close()
     assert outcome.status in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAUTHENTICATED}
-    assert backstage.finished.wait(TIMEOUT)
+    assert controls.finished.wait(TIMEOUT)
     until_unwatched(server)
 
 
 def test_a_handler_that_sleeps_no_longer_holds_the_call(
-    server: Running, issuer: LocalIssuer, backstage: SyncBackstage
+    server: Running, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """Nobody can wake a thread, but its caller is told, and nothing that it says later is sent."""
     with channel_to(server.target) as channel:
@@ -98,33 +98,33 @@ def test_a_handler_that_sleeps_no_longer_holds_the_call(
         revoke(server, issuer, "asleep")
         outcome = collect(call)
         assert (outcome.status, outcome.messages) == (grpc.StatusCode.CANCELLED, [])
-        assert not backstage.finished.is_set()
-    backstage.release.set()
-    assert backstage.finished.wait(TIMEOUT)
+        assert not controls.finished.is_set()
+    controls.release.set()
+    assert controls.finished.wait(TIMEOUT)
     until_unwatched(server)
 
 
 @pytest.mark.parametrize("method", ["US_fast", "SS_echo", "SU_idle"])
 def test_a_client_that_goes_away_leaves_nothing_behind(
-    method: str, server: Running, issuer: LocalIssuer, backstage: SyncBackstage
+    method: str, server: Running, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """Its token is watched no longer."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, method, issuer.mint())
         call.cancel()
         requests.close()
-        assert backstage.finished.wait(TIMEOUT)
+        assert controls.finished.wait(TIMEOUT)
     until_unwatched(server)
 
 
 @pytest.mark.parametrize("kind", THREADED)
-def test_a_stream_is_extended_in_band(kind: str, issuer: LocalIssuer, backstage: SyncBackstage) -> None:
-    """`extend_blocking` is `extend` for threads."""
+def test_a_stream_goes_on_under_a_newer_token(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
+    """`reauthenticate_blocking` is `extend` for threads."""
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.sync_handlers) as server,
+        serving(kind, trust(issuer), RULES, behaviors=controls.sync_handlers) as server,
         channel_to(server.target) as channel,
     ):
-        call, requests = open_call(channel, "SS_extending", issuer.mint(jti="old"))
+        call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(jti="old"))
         requests.send(issuer.mint(jti="newer").encode())
         assert next(call) == b"newer"
         revoke(server, issuer, "old")

@@ -346,13 +346,14 @@ def _add_routes(target: Any) -> None:
 
 
 def _decoded(answer: Answer) -> bytes:
-    decode = {"gzip": gzip.decompress, "deflate": zlib.decompress, "reversed": lambda body: body[::-1]}
+    decode: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress, "reversed": lambda body: body[::-1]}
     return decode.get(answer.headers.get("content-encoding", ""), bytes)(answer.body)
 
 
 def _problem(answer: Answer) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(_decoded(answer))
-    return json.loads(document["data"]) if "data" in document else document
+    inner: dict[str, Any] = json.loads(document["data"]) if "data" in document else document
+    return inner
 
 
 @pytest.mark.parametrize(

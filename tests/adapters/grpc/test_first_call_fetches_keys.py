@@ -53,7 +53,7 @@ def test_a_cold_refusal_waits_for_nothing_of_the_request(shape: str, server: Run
     assert not server.seen.callers
 
 
-def test_one_caller_who_leaves_takes_nobody_along(server: Running, issuer: LocalIssuer) -> None:
+def test_a_cancelled_call_does_not_cancel_the_shared_fetch(server: Running, issuer: LocalIssuer) -> None:
     """Eight cold calls, the first of them cancelled: one fetch, seven answers."""
     fetches = issuer.requests("/jwks")
     issuer.hold()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,59 +12,88 @@ from typing import Any
 
 import pytest
 
-from bearward import AUTHENTICATED, ConfigurationError, any_scope, claim, recent_authentication, scope
+from bearward import ConfigurationError, any_scope, claim, recent_authentication, scope
 from bearward_grpc import (
+    Access,
     Policy,
     Rule,
+    authenticated,
+    deny,
     optional,
-    policy_from_protos,
-    policy_from_servicers,
-    policy_from_toml,
     proto_path,
     public,
     requires,
+    rules_from_protos,
+    rules_from_servicers,
 )
-from bearward_grpc.rules.policy import HEALTH, REFLECTION
+from bearward_grpc.method_rules.policy import HEALTH, REFLECTION
 
 READ = scope("notes:read")
-BOOK: dict[str, Rule] = {"/a.v1.Notes/List": READ, "/a.v1.Notes/*": AUTHENTICATED, "a.v1.Info": public}
+BOOK: dict[str, Rule] = {"/a.v1.Notes/List": READ, "/a.v1.Notes/*": authenticated, "a.v1.Info": public}
 
-FOUND: list[tuple[str, Rule | None]] = [
-    ("/a.v1.Notes/List", READ),
-    ("/a.v1.Notes/Add", AUTHENTICATED),
+FOUND: list[tuple[str, Access]] = [
+    ("/a.v1.Notes/List", requires(READ)),
+    ("/a.v1.Notes/Add", authenticated),
     ("/a.v1.Info/Anything", public),
-    ("/a.v1.notes/List", None),
-    ("/a.v1.Notes", None),
-    ("/a.v1.Notes/", None),
-    ("/a.v1.Info/a/b", None),
-    ("//a.v1.Info/Anything", None),
-    ("a.v1.Info/Anything", None),
-    ("/b.v1.Other/List", None),
-    ("", None),
-    ("*", None),
+    ("/a.v1.notes/List", deny),
+    ("/a.v1.Notes", deny),
+    ("/a.v1.Notes/", deny),
+    ("/a.v1.Info/a/b", deny),
+    ("//a.v1.Info/Anything", deny),
+    ("a.v1.Info/Anything", deny),
+    ("/b.v1.Other/List", deny),
+    ("", deny),
+    ("*", deny),
 ]
 
 
 @pytest.mark.parametrize(("method", "rule"), FOUND)
-def test_a_method_gets_its_own_rule_or_its_services_or_none(method: str, rule: Rule | None) -> None:
-    """Exact names go before services; a name that is no method's is nobody's."""
+def test_exact_names_go_before_services_and_the_default_denies(method: str, rule: Access) -> None:
+    """A method has its own rule, or its service's, or the default; a name that is no method's has the default."""
     assert Policy(BOOK).find(method) == rule
+    assert Policy(BOOK).find(method) == rule  # what was found before is remembered
 
 
-def test_health_is_public_and_reflection_is_not_unless_asked_for() -> None:
+@pytest.mark.parametrize("default", [authenticated, requires(READ), READ])
+def test_a_default_applies_where_no_rule_is_written(default: Rule) -> None:
+    """`default=authenticated` is said once; what is written goes before it, and reflection stays denied."""
+    policy = Policy(BOOK, default=default)
+    assert policy.find("/b.v1.Other/List") == policy.default == (default if default != READ else requires(READ))
+    assert policy.find("/a.v1.Info/Anything") == public
+    assert [policy.find(method) for method in REFLECTION] == [deny] * 2
+    assert Policy({}, default=default).find("/b.v1.Other/List") == policy.default
+
+
+@pytest.mark.parametrize("default", [public, optional, None, "authenticated"])
+def test_a_default_that_opens_is_refused(default: Any) -> None:
+    """What nobody ruled on is never open, and a word is no rule."""
+    with pytest.raises(ConfigurationError, match="default"):
+        Policy(BOOK, default=default)
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda policy: pickle.loads(pickle.dumps(policy))])
+def test_a_policy_can_be_copied_and_pickled(clone: Any) -> None:
+    """A worker that gets one by pickle decides as its parent does."""
+    policy = clone(Policy(BOOK, default=authenticated, reflection=True))
+    assert [policy.find(method) for method, _ in FOUND[:3]] == [rule for _, rule in FOUND[:3]]
+    assert policy.find("/b.v1.Other/List") == authenticated
+    assert dict(policy.rules) == dict(Policy(BOOK).rules)
+
+
+def test_health_is_public_and_reflection_is_denied_unless_asked_for() -> None:
     """`Check`, `List` and `Watch` by name; reflection in both its versions; channelz never."""
     assert [Policy(BOOK).find(method) for method in HEALTH] == [public] * 3
-    assert [Policy(BOOK).find(method) for method in REFLECTION] == [None] * 2
+    assert [Policy(BOOK).find(method) for method in REFLECTION] == [deny] * 2
     assert [Policy(BOOK, reflection=True).find(method) for method in REFLECTION] == [public] * 2
-    assert [Policy(BOOK, reflection=READ).find(method) for method in REFLECTION] == [READ] * 2
-    assert [Policy(BOOK, health=None).find(method) for method in HEALTH] == [None] * 3
-    assert Policy(BOOK).find("/grpc.channelz.v1.Channelz/GetServers") is None
+    assert [Policy(BOOK, reflection=READ).find(method) for method in REFLECTION] == [requires(READ)] * 2
+    assert [Policy(BOOK, health=None).find(method) for method in HEALTH] == [deny] * 3
+    assert Policy(BOOK).find("/grpc.channelz.v1.Channelz/GetServers") == deny
 
 
-def test_what_is_written_goes_before_what_is_built_in() -> None:
+def test_written_rules_go_before_built_in_ones() -> None:
     """A rule for the health service replaces the built-in one."""
-    book = Policy({"grpc.health.v1.Health": READ, "/grpc.health.v1.Health/Check": public})
-    assert [book.find(method) for method in HEALTH] == [public, READ, READ]
+    policy = Policy({"grpc.health.v1.Health": READ, "/grpc.health.v1.Health/Check": public})
+    assert [policy.find(method) for method in HEALTH] == [public, requires(READ), requires(READ)]
 
 
 MISTAKES: dict[str, Any] = {
@@ -82,57 +112,10 @@ MISTAKES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_policy_that_cannot_be_meant_refuses_to_be_built(name: str) -> None:
+def test_an_invalid_policy_is_refused(name: str) -> None:
     """The error names the rule."""
     with pytest.raises(ConfigurationError, match=r"^policy"):
         Policy(MISTAKES[name])
-
-
-TOML = """
-"/a.v1.Notes/List" = {scopes = ["notes:read", "notes:list"]}
-"/a.v1.Notes/Any" = {any_scopes = ["x", "y"]}
-"/a.v1.Notes/Admin" = {scopes = ["z"], claims = {role = ["admin", "root"], level = 3}}
-"/a.v1.Notes/Recent" = {acr_values = ["gold"], max_age = 60}
-"a.v1.Notes" = "authenticated"
-"a.v1.Info" = "public"
-"a.v1.Maybe" = "optional"
-"""
-RULES: dict[str, Rule] = {
-    "/a.v1.Notes/List": scope("notes:read", "notes:list"),
-    "/a.v1.Notes/Any": any_scope("x", "y"),
-    "/a.v1.Notes/Admin": scope("z") & claim("role", "admin", "root") & claim("level", 3),
-    "/a.v1.Notes/Recent": recent_authentication(acr_values=("gold",), max_age=60),
-    "a.v1.Notes": AUTHENTICATED,
-    "a.v1.Info": public,
-    "a.v1.Maybe": optional,
-}
-
-
-def test_a_policy_from_toml() -> None:
-    """Every kind of requirement can be written in TOML."""
-    assert policy_from_toml(tomllib.loads(TOML)) == RULES
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        '"open"',
-        "true",
-        "{}",
-        "{scope = ['x']}",
-        "{scopes = 'x'}",
-        "{scopes = []}",
-        "{scopes = ['a b']}",
-        "{claims = ['x']}",
-        "{claims = {role = []}}",
-        "{max_age = -1}",
-        "{acr_values = [1]}",
-    ],
-)
-def test_a_rule_in_toml_that_cannot_be_meant(rule: str) -> None:
-    """An unknown word, an empty requirement, a wrong type: the error names the rule."""
-    with pytest.raises(ConfigurationError):
-        policy_from_toml(tomllib.loads(f'"a.v1.Notes" = {rule}'))
 
 
 class _Notes:
@@ -149,16 +132,16 @@ class _Notes:
     def Add(self, request: object, context: object) -> None: ...  # noqa: N802
 
 
-def test_a_policy_from_marks() -> None:
+def test_rules_from_marks() -> None:
     """Written above the methods of a servicer; a method without a mark has no rule."""
-    assert policy_from_servicers({"a.v1.Notes": _Notes(), "a.v1.Other": object()}) == {
-        "/a.v1.Notes/List": READ,
+    assert rules_from_servicers({"a.v1.Notes": _Notes(), "a.v1.Other": object()}) == {
+        "/a.v1.Notes/List": requires(READ),
         "/a.v1.Notes/Info": public,
         "/a.v1.Notes/Greet": optional,
     }
 
 
-def test_a_mark_that_cannot_be_meant() -> None:
+def test_an_invalid_mark_is_refused() -> None:
     """Two different marks, a mark on a rule, and a requirement that is none."""
     wrong: Any = "notes:read"
     for build in (
@@ -224,34 +207,36 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     sys.modules.pop("lab_policy_pb2")
 
 
-def test_a_policy_from_a_proto(module: ModuleType) -> None:
+def test_rules_from_a_proto(module: ModuleType) -> None:
     """The service's default, the method's own rule in its place, and no rule where none is written."""
-    assert policy_from_protos(module) == {
-        "/lab.policy.v1.Guarded/Default": AUTHENTICATED,
-        "/lab.policy.v1.Guarded/Read": scope("a", "b"),
+    assert rules_from_protos(module) == {
+        "/lab.policy.v1.Guarded/Default": authenticated,
+        "/lab.policy.v1.Guarded/Read": requires(scope("a", "b")),
         "/lab.policy.v1.Guarded/Open": public,
-        "/lab.policy.v1.Guarded/Admin": any_scope("x", "y")
-        & claim("role", "admin", "root")
-        & recent_authentication(max_age=0, acr_values=("gold",)),
+        "/lab.policy.v1.Guarded/Admin": requires(
+            any_scope("x", "y")
+            & claim("role", "admin", "root")
+            & recent_authentication(max_age=0, acr_values=("gold",))
+        ),
         "/lab.policy.v1.Maybe/Default": optional,
     }
 
 
-def test_descriptors_do_as_well_as_modules(module: ModuleType) -> None:
+def test_rules_from_descriptors(module: ModuleType) -> None:
     """A file's descriptor, and one service's."""
-    whole = policy_from_protos(module)
-    assert policy_from_protos(module.DESCRIPTOR) == whole
-    assert policy_from_protos(*module.DESCRIPTOR.services_by_name.values()) == whole
+    whole = rules_from_protos(module)
+    assert rules_from_protos(module.DESCRIPTOR) == whole
+    assert rules_from_protos(*module.DESCRIPTOR.services_by_name.values()) == whole
     with pytest.raises(ConfigurationError):
-        policy_from_protos("lab_policy.proto")
+        rules_from_protos("lab_policy.proto")
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_an_option_that_cannot_be_meant(name: str, tmp_path: Path) -> None:
+def test_an_invalid_option_names_its_method(name: str, tmp_path: Path) -> None:
     """The error names the method."""
     text = PROTO.replace('{ scopes: ["a", "b"] }', WRONG[name]).replace("lab.policy.v1", "lab.wrong.v1")
     with pytest.raises(ConfigurationError, match=r"lab\.wrong\.v1\.Guarded/Read"):
-        policy_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
+        rules_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
 
 
 def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -> None:
@@ -265,7 +250,7 @@ def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -
     text = PROTO.replace('{ scopes: ["a", "b"] }', '{ scopes: "a" at_night_only: true }')
     described = compiled("lab_newer", text, tmp_path, root=str(tmp_path / "newer"))
     with pytest.raises(ConfigurationError, match=r"Guarded/Read.*update"):
-        policy_from_protos(_described(described, "lab_newer.proto"))
+        rules_from_protos(_described(described, "lab_newer.proto"))
 
 
 def test_the_proto_in_the_package_is_the_one_in_the_tree() -> None:

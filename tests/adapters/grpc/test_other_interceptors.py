@@ -11,12 +11,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, server_interceptor
 from opentelemetry.sdk.trace import TracerProvider
 
-from bearward import AUTHENTICATED, scope
+from bearward import scope
 from bearward.testing import LocalIssuer
+from bearward_grpc import authenticated
 from tests.adapters.grpc.calls import METHOD_OF, SHAPES, TIMEOUT, Channel, bearer, channel_to, collect
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, serving
-from tests.adapters.grpc.streaming import Backstage, SyncBackstage, revoke, until_unwatched
+from tests.adapters.grpc.streaming import StreamControls, SyncStreamControls, revoke, until_unwatched
 from tests.adapters.grpc.test_streams import FORMS, open_call, outcome_of
 
 RULES = {SERVICE: scope("echo")}
@@ -49,7 +50,7 @@ def test_health_is_public(kind: str, issuer: LocalIssuer) -> None:
 def test_health_behind_a_rule_is_watched_like_any_stream(kind: str, issuer: LocalIssuer) -> None:
     """A guarded `Watch` ends with its token, although grpc's own servicers push their responses."""
     with (
-        serving(kind, trust(issuer), RULES, health=AUTHENTICATED, add=add_health(kind)) as server,
+        serving(kind, trust(issuer), RULES, health=authenticated, add=add_health(kind)) as server,
         channel_to(server.target) as channel,
     ):
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -77,7 +78,7 @@ def test_reflection_is_closed_unless_asked_for(kind: str, issuer: LocalIssuer) -
     expected = {
         False: ("credentials_missing", "no_rule"),
         True: ("served", "served"),
-        AUTHENTICATED: ("credentials_missing", "served"),
+        authenticated: ("credentials_missing", "served"),
     }
     for setting, outcomes in expected.items():
         with (
@@ -123,10 +124,10 @@ def test_with_telemetry_every_shape_is_refused_and_served_the_same(side: str, ki
 @pytest.mark.parametrize("method", TRACEABLE)
 def test_with_telemetry_streams_end_with_their_token(method: str, side: str, kind: str, issuer: LocalIssuer) -> None:
     """Every form of handler, on grpc.aio."""
-    backstage = Backstage()
+    controls = StreamControls()
     others: Any = {side: [telemetry(kind)]}
     with (
-        serving(kind, trust(issuer), RULES, behaviours=backstage.async_handlers, **others) as server,
+        serving(kind, trust(issuer), RULES, behaviors=controls.async_handlers, **others) as server,
         channel_to(server.target) as channel,
     ):
         call, requests = open_call(channel, method, issuer.mint(scope="echo", jti=method))
@@ -134,17 +135,17 @@ def test_with_telemetry_streams_end_with_their_token(method: str, side: str, kin
         outcome = outcome_of(call, method)
         requests.close()
         assert (outcome.status, outcome.code) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
-        assert backstage.finished.wait(TIMEOUT)
+        assert controls.finished.wait(TIMEOUT)
         until_unwatched(server)
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_with_telemetry_streams_in_threads_end_with_their_token(side: str, issuer: LocalIssuer) -> None:
     """A producing handler on grpc.server."""
-    backstage = SyncBackstage()
+    controls = SyncStreamControls()
     others: Any = {side: [telemetry("sync")]}
     with (
-        serving("sync", trust(issuer), RULES, behaviours=backstage.sync_handlers, **others) as server,
+        serving("sync", trust(issuer), RULES, behaviors=controls.sync_handlers, **others) as server,
         channel_to(server.target) as channel,
     ):
         call, _ = open_call(channel, "US_fast", issuer.mint(scope="echo", jti="traced"))

@@ -1,6 +1,6 @@
-"""Policies from `.proto` files: the options of `bearward_grpc/v1/annotations.proto`, read from descriptors.
+"""Rules from `.proto` files: the options of `bearward_grpc/v1/annotations.proto`, read from descriptors.
 
-Rules of this file: a method's option replaces its service's, none of both is no rule, and so a refusal. An option that
+Rules of this file: a method's option replaces its service's, and where both are absent there is no rule. An option that
 says what this version does not know is an error, for it may be a restriction. Options are read by way of their octets,
 so that it does not matter which pool a descriptor lives in or which modules were imported before it.
 """
@@ -12,12 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bearward.access import Access, authenticated, optional, public, requires
+from bearward.access_toml import requirement_from_parts
 from bearward.errors import ConfigurationError
-from bearward.requirements import AUTHENTICATED
-from bearward_grpc.rules.policy import Rule, optional, public
-from bearward_grpc.rules.sources import rule_from_parts
 
-__all__ = ["policy_from_protos", "proto_path"]
+__all__ = ["proto_path", "rules_from_protos"]
 
 
 _OPEN = {"ACCESS_PUBLIC": public, "ACCESS_OPTIONAL": optional}
@@ -28,10 +27,10 @@ def proto_path() -> str:
     return str(Path(__file__).resolve().parents[2])
 
 
-def policy_from_protos(*sources: Any) -> dict[str, Rule]:
+def rules_from_protos(*sources: Any) -> dict[str, Access]:
     """Rules of every method of these generated modules (`notes_pb2`), file descriptors or service descriptors.
 
-    Keyed by full method name, ready for `Policy` or for merging: `{**policy_from_protos(notes_pb2), …}`. A method
+    Keyed by full method name, ready for `Policy` or for merging: `{**rules_from_protos(notes_pb2), …}`. A method
     without a rule is not in it. Raises `ConfigurationError` that names the method.
     """
     return dict(found for source in sources for service in _services(source) for found in _rules(service))
@@ -47,7 +46,7 @@ def _services(source: Any) -> Iterator[Any]:
         raise ConfigurationError("policy", "must come from generated modules, file descriptors or service descriptors")
 
 
-def _rules(service: Any) -> Iterator[tuple[str, Rule]]:
+def _rules(service: Any) -> Iterator[tuple[str, Access]]:
     from google.protobuf import descriptor_pb2
 
     from bearward_grpc.v1 import annotations_pb2
@@ -66,7 +65,7 @@ def _option(described: Any, options: Any, extension: Any) -> Any:
     return held.Extensions[extension] if held.HasExtension(extension) else None
 
 
-def _rule(setting: str, written: Any) -> Rule:
+def _rule(setting: str, written: Any) -> Access:
     _refuse_unknown(setting, written)
     parts: dict[str, Any] = {
         part: list(getattr(written, part)) for part in ("scopes", "any_scopes", "acr_values") if getattr(written, part)
@@ -85,8 +84,8 @@ def _rule(setting: str, written: Any) -> Rule:
             raise ConfigurationError(setting, "must not be open and require something")
         return _OPEN[access.name]
     if not parts and access.name == "ACCESS_AUTHENTICATED":
-        return AUTHENTICATED
-    return rule_from_parts(setting, parts)
+        return authenticated
+    return requires(requirement_from_parts(setting, parts))
 
 
 def _refuse_unknown(setting: str, message: Any) -> None:

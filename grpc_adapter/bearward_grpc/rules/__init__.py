@@ -1,1 +1,0 @@
-"""The policy: which method asks what of its caller, where that is read from, and its check when a server starts."""
