@@ -74,6 +74,10 @@ coverage: venv ## run the tests and say which branches they miss
 attack: venv ## hostile and good tokens against the core and both samples; exits with 1 on a wrong verdict
 	$(PY) -m tests.attack $(ARGS)
 
+.PHONY: promises
+promises: venv ## take the protection behind each promise of SECURITY.md away; exits with 1 where its test does not notice
+	@$(PY) -m tests.promises $(ARGS)
+
 .PHONY: vectors
 vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
 	$(PY) -m tests.vectors
