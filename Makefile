@@ -95,9 +95,9 @@ differential: venv ## write docs/evidence/differential.md anew: what joserfc and
 	$(PY) -m tests.differential
 
 .PHONY: mutation
-mutation: venv ## change the pure files in every small way and see whether a test notices; takes an hour
+mutation: venv ## change files in every small way and see whether a test notices (ARGS="--stateful --sample 3": minutes)
 	$(PY) -m pip install --quiet 'mutmut>=3.8'
-	$(PY) tools/mutation.py $(ARGS)
+	$(PY) -m tools.mutation $(ARGS)
 
 INTEROP := $(or $(INTEROP_HOME),.cache/interop)
 
