@@ -16,7 +16,7 @@ from contextlib import closing
 
 from bearward import ConfigurationError
 from bearward.fetch.urls import is_loopback_host
-from bearward.testing import Response, LocalIssuer, Request, SigningKey, json_response
+from bearward.testing import LocalIssuer, Request, Response, SigningKey, json_response
 from samples.command_line import Parser, main_of, ready, told_to_stop, until_told_to_stop
 
 __all__ = ["Rollover", "main"]
