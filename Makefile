@@ -10,7 +10,7 @@ VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PAT
 ARGS ?=
 # Two tiers of tests on this many processes; each takes the next test when it is idle.
 WORKERS ?= 2
-PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: help
 help: ## say what can be done here
@@ -28,7 +28,7 @@ run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops
 
 .PHONY: test
 test: venv ## the quick tier of the tests, within three minutes (ARGS="-k expired" picks some)
-	$(PYTEST) --tier quick $(ARGS)
+	$(PY) $(PYTEST) --tier quick $(ARGS)
 
 .PHONY: check
 check: lint types contracts test-all ## lint, types, contracts, and every test
@@ -37,7 +37,7 @@ check: lint types contracts test-all ## lint, types, contracts, and every test
 
 .PHONY: test-all
 test-all: venv ## both tiers of the tests: all there are
-	$(PYTEST) $(ARGS)
+	$(PY) $(PYTEST) $(ARGS)
 
 .PHONY: lint
 lint: venv ## style and format
@@ -64,7 +64,7 @@ format: venv ## put the code into the project's format
 .PHONY: coverage
 coverage: venv ## run the tests and say which branches they miss
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest $(ARGS)
+	$(PY) -m coverage run $(PYTEST) $(ARGS)
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
@@ -73,6 +73,10 @@ coverage: venv ## run the tests and say which branches they miss
 .PHONY: attack
 attack: venv ## hostile and good tokens against the core and both samples; exits with 1 on a wrong verdict
 	$(PY) -m tests.attack $(ARGS)
+
+.PHONY: promises
+promises: venv ## take the protection behind each promise of SECURITY.md away; exits with 1 where its test does not notice
+	@$(PY) -m tests.promises $(ARGS)
 
 .PHONY: vectors
 vectors: venv ## the vectors of the RFCs and of Wycheproof; exits with 1 on a wrong verdict
@@ -91,9 +95,9 @@ differential: venv ## write docs/evidence/differential.md anew: what joserfc and
 	$(PY) -m tests.differential
 
 .PHONY: mutation
-mutation: venv ## change the pure files in every small way and see whether a test notices; takes an hour
+mutation: venv ## change files in every small way and see whether a test notices (ARGS="--stateful --sample 3": minutes)
 	$(PY) -m pip install --quiet 'mutmut>=3.8'
-	$(PY) tools/mutation.py $(ARGS)
+	$(PY) -m tools.mutation $(ARGS)
 
 INTEROP := $(or $(INTEROP_HOME),.cache/interop)
 

@@ -20,7 +20,7 @@ from bearward.testing import LocalIssuer
 
 TOP = Path(__file__).resolve().parents[1]
 AUDIENCE = "https://api.example"
-EXAMPLES = sorted(path.relative_to(TOP) for path in (TOP / "examples").glob("*.py"))
+EXAMPLES = sorted(path.relative_to(TOP) for path in (TOP / "examples").glob("*_service.py"))
 DOES_NOTHING = ("import ", "from ", "#", '"""', "if __name__")
 PATIENCE = 60.0
 

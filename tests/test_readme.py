@@ -42,7 +42,15 @@ def test_the_core_example_names_the_subject_or_the_refusal(issuer: LocalIssuer, 
     assert run(who(issuer.mint())) == "scope_insufficient"
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./-]+)\)", README))))
-def test_the_readme_points_at_what_exists(path: str) -> None:
-    """No link of the README leads nowhere."""
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", README))))
+def test_the_tests_that_the_readme_names_exist(named: str) -> None:
+    """A promise names a file of tests, or one function in it."""
+    path, _, function = named.partition("::")
+    assert f"def {function or 'test_'}" in (ROOT / path).read_text()
+
+
+def test_every_promise_of_the_readme_names_a_test() -> None:
+    """Each point under "What it promises" ends with the test that fails without it."""
+    promises = README.partition("## What it promises")[2].partition("\n## ")[0].split("\n- ")[1:]
+    assert len(promises) >= 5
+    assert [promise for promise in promises if "`tests/" not in promise] == []

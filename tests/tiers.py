@@ -61,7 +61,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     took = time.monotonic() - config.stash[BEGAN]
     tier = config.getoption("tier")
     left_out = len(config.stash[LEFT_OUT])
-    said = (
-        f"{left_out} tests of the second tier were left out: make check runs them" if left_out else "nothing left out"
-    )
+    said = f"{left_out} tests of the second tier left out, make check runs them" if left_out else "no tier left out"
     terminalreporter.write_line(f"tier {tier}: {took:.0f} s; {said}")

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from tests.chaos.adversary import Flooded, run_floods
 from tests.chaos.faults import FAULTS
+from tests.chaos.forgeries import SORTS, Target
 from tests.chaos.runner import Outcome, run_faults
 from tests.chaos.traffic import Tally
 
@@ -30,6 +32,40 @@ def test_a_wrong_verdict_fails_the_run() -> None:
     for tally, recovered in ((good, 1.0), (bad, 1.0), (Tally(), None)):
         assert not Outcome("fault", tally, 0, 1.0, recovered).passed
     assert Outcome("fault", Tally(), 0, 1.0, 1.0).passed
+
+
+UNBOUNDED = pytest.mark.xfail(strict=True, reason="requests for invented tenants are not limited in sum yet")
+FLOODS = [pytest.param(sort, marks=UNBOUNDED if sort == "invented tenant" else ()) for sort in SORTS]
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("sort", FLOODS)
+def test_a_flood_of_forged_tokens_costs_nobody_else_anything(sort: str) -> None:
+    """On three transports: nothing good refused, nothing forged accepted, and requests, logs and memory stay bounded."""
+    (flooded,) = asyncio.run(run_floods([sort], number=600, rate=200))
+    assert flooded.faults == []
+    assert flooded.sent == 600
+    assert flooded.good > 0
+
+
+def test_whatever_is_beyond_its_bound_fails_a_flood() -> None:
+    """One good call refused, one forged token accepted, or one bound passed: each is named."""
+    assert Flooded("a", seconds=10).faults == []
+    refused = Flooded("a", seconds=10)
+    refused.good_refused["401"] += 1
+    beyond = [Flooded("a", accepted=1), Flooded("a", fetches=10_000), Flooded("a", lines=10_000)]
+    beyond += [Flooded("a", grown=1 << 30), Flooded("a", new_key_after=None), refused]
+    assert [len(flooded.faults) for flooded in beyond] == [1] * 6
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_no_two_forged_tokens_are_the_same(sort: str) -> None:
+    """What is remembered of one says nothing about the next; each has three segments."""
+    target = Target(issuer="https://login.example", tenants="https://login.example/tenants", dear_kid="dear")
+    tokens = {SORTS[sort](target) for _ in range(50)}
+    assert len(tokens) == 50
+    assert {token.count(".") for token in tokens} == {2}
 
 
 def test_every_fault_has_a_name_and_a_function() -> None:

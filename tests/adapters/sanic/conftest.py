@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -35,10 +36,13 @@ def oldest_python() -> str:
     place = TOP / ".cache" / f"sanic-oldest-{sys.version_info.major}.{sys.version_info.minor}-{digest}"
     python = place / "bin" / "python"
     done = place / "complete"
-    if not done.exists():
-        _run(sys.executable, "-m", "venv", "--clear", str(place))
-        _run(str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-r", str(OLDEST))
-        done.touch()
+    place.parent.mkdir(exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of pytest-xdist: the first makes it, the others find it
+        if not done.exists():
+            _run(sys.executable, "-m", "venv", "--clear", str(place))
+            _run(str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-r", str(OLDEST))
+            done.touch()
     return str(python)
 
 

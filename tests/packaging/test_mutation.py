@@ -1,0 +1,65 @@
+"""The mutation tool changes what it says it changes, and its table of files and tests cannot rot."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tools.mutation.changes import changes_of
+from tools.mutation.files import PURE, PURE_TESTS, STATEFUL, TOP, found
+from tools.mutation.stateful import drawn
+
+PROGRAM = '''
+class Gate:
+    def admit(self, caller, now):
+        """Says what it does."""
+        if caller is None or now >= caller.until:
+            logger.debug("refused")
+            raise ValueError("no")
+        self.count += 1
+        self.note(caller)
+        return not caller.banned
+'''
+CHANGED = [
+    "if True:", "if False:", "if ((now >= caller.until)):", "if ((caller is None)):",
+    "if (caller) is not (None) or now >= caller.until:", "if caller is None or (now) > (caller.until):",
+    "pass", "pass", "pass", "return None", "return (caller.banned)",
+]  # fmt: skip
+
+
+def test_the_ways_of_changing() -> None:
+    """Conditions, operands, comparisons, statements, `not` and results; neither docstrings nor logs."""
+    changes = changes_of(PROGRAM)
+    lines = PROGRAM.splitlines()
+    differing = [
+        next(new.strip() for old, new in zip(lines, change.made(PROGRAM).splitlines(), strict=False) if old != new)
+        for change in changes
+    ]
+    assert sorted(differing) == sorted(CHANGED)
+    assert {change.function for change in changes} == {"Gate.admit"}
+
+
+@pytest.mark.parametrize("file", STATEFUL)
+def test_every_change_is_still_python(file: str) -> None:
+    """In each stateful file there is something to change, and every change can be parsed."""
+    text = (TOP / file).read_text(encoding="utf-8")
+    changes = changes_of(text)
+    assert changes
+    for change in changes:
+        ast.parse(change.made(text))
+
+
+def test_the_table_names_what_exists() -> None:
+    """Each file and each glob of tests is there; a sample is the same twice."""
+    assert all((TOP / file).is_file() for file in (*PURE, *STATEFUL))
+    assert found(*PURE_TESTS)
+    assert all(found(*tests) for tests in STATEFUL.values())
+    file = next(iter(STATEFUL))
+    assert drawn(file, sample=3, seed=1) == drawn(file, sample=3, seed=1) != drawn(file, sample=3, seed=2)
+
+
+def test_a_name_that_is_gone_is_an_error() -> None:
+    """A glob without any file is told, so that a renamed file is not quietly left out."""
+    with pytest.raises(LookupError, match="nothing is called"):
+        found("core/bearward/gone.py")

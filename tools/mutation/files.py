@@ -1,0 +1,97 @@
+"""Which files are changed, and which tests should notice: data.
+
+Rules of this file: pure files are changed in every way by mutmut, within one process, so their tests are those without
+servers. Stateful files are changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has
+the tests that are about it, real servers and all. A name is a glob; one that matches nothing is an error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["PURE", "PURE_TESTS", "STATEFUL", "TOP", "found"]
+
+TOP = Path(__file__).resolve().parents[2]
+CORE = "core/bearward"
+GRPC = "grpc_adapter/bearward_grpc"
+SANIC = "sanic_adapter/bearward_sanic"
+
+
+def found(*patterns: str, below: Path = TOP) -> list[str]:
+    """The files of these globs, relative to the top of the tree; raise `LookupError` for a glob without any."""
+    names: list[str] = []
+    for pattern in patterns:
+        matched = sorted(str(path.relative_to(below)) for path in below.glob(pattern))
+        if not matched:
+            raise LookupError(f"tools/mutation/files.py: nothing is called {pattern}")
+        names += matched
+    return list(dict.fromkeys(names))
+
+
+PURE = found(
+    f"{CORE}/jose/[a-z]*.py",
+    *(f"{CORE}/{name}.py" for name in ("access", "challenge", "claims", "confirmation", "credentials", "principal")),
+    *(f"{CORE}/{name}.py" for name in ("requirements", "trusted_issuer", "verification")),
+    *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
+    *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
+    *(f"{CORE}/revocation/{name}.py" for name in ("entry", "wire_format")),
+    f"{CORE}/cache/sealed.py",
+    f"{CORE}/issuers/tenants.py",
+)
+
+PURE_TESTS = (
+    "tests/core/test_[!st]*.py",  # not the settings, not the testing issuer
+    "tests/core/test_trusted_issuer.py",
+    "tests/core/jose/test_*.py",
+    "tests/core/fetch/test_caching.py",
+    "tests/core/fetch/test_urls_and_addresses.py",
+    "tests/core/issuers/test_tenants.py",
+    *(f"tests/core/jwks/test_{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
+    "tests/core/revocation/test_local.py",
+    "tests/core/revocation/test_wire_format.py",
+)
+
+_VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py", "tests/core/test_edges*.py")
+_KEYS = ("tests/core/jwks/test_*.py",)
+_TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
+_REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")
+_STREAMS_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "misuse"))
+_CALLS_OF_GRPC = tuple(
+    f"tests/adapters/grpc/test_{name}.py" for name in ("matrix", "credentials", "cold", "certificates")
+)
+
+STATEFUL: dict[str, tuple[str, ...]] = {
+    f"{CORE}/verifier.py": (*_VERIFIER, "tests/core/issuers/test_registry.py", "tests/properties/test_token_cache.py"),
+    f"{CORE}/token_cache.py": (*_VERIFIER, "tests/properties/test_token_cache.py"),
+    f"{CORE}/watches.py": _VERIFIER,
+    f"{CORE}/jwks/fleet.py": tuple(f"tests/core/jwks/test_fleet{name}.py" for name in ("", "_faults", "_processes")),
+    f"{CORE}/jwks/issuer_keys.py": _KEYS,
+    f"{CORE}/jwks/key_state.py": _KEYS,
+    f"{CORE}/jwks/polling.py": _KEYS,
+    f"{CORE}/jwks/refresh.py": _KEYS,
+    f"{CORE}/jwks/snapshot.py": ("tests/core/jwks/test_snapshot.py",),
+    f"{CORE}/jwks/source_chain.py": ("tests/core/jwks/test_source_chain.py",),
+    f"{CORE}/jwks/sources.py": ("tests/core/jwks/test_sources.py", "tests/core/jwks/test_custom_sources.py"),
+    f"{CORE}/jwks/store.py": _KEYS,
+    f"{CORE}/jwks/tenant_keys.py": _TENANTS,
+    f"{CORE}/issuers/registry.py": (*_TENANTS, "tests/core/test_verifier.py"),
+    f"{CORE}/issuers/resolvers.py": _TENANTS,
+    f"{CORE}/revocation/local.py": _REVOCATION,
+    f"{CORE}/revocation/log.py": _REVOCATION,
+    f"{CORE}/revocation/shared.py": _REVOCATION,
+    f"{CORE}/fetch/client.py": ("tests/core/fetch/test_client.py", "tests/core/fetch/test_tls.py"),
+    f"{CORE}/fetch/network.py": ("tests/core/fetch/test_network.py", "tests/core/fetch/test_client.py"),
+    f"{GRPC}/gate.py": _CALLS_OF_GRPC,
+    f"{GRPC}/reauthentication.py": _STREAMS_OF_GRPC,
+    f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
+    f"{GRPC}/threads/stream_guard.py": _STREAMS_OF_GRPC,
+    f"{SANIC}/gate.py": (
+        "tests/adapters/sanic/test_credentials.py",
+        "tests/adapters/sanic/test_refusals.py",
+        "tests/adapters/sanic/test_kept_connections.py",
+        "tests/adapters/sanic/test_routes.py",
+    ),
+    f"{SANIC}/connection_memory.py": ("tests/adapters/sanic/test_kept_connections.py",),
+    f"{SANIC}/streams.py": ("tests/adapters/sanic/test_streams.py",),
+    f"{SANIC}/websockets.py": ("tests/adapters/sanic/test_websockets.py",),
+}

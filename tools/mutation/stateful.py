@@ -1,0 +1,91 @@
+"""The stateful files, changed one mutant at a time on copies of the tree, and judged by real servers and stores.
+
+Rules of this file: a mutant is killed where a test of its file fails or hangs. The quick tier is asked first; who survives
+it meets the thorough one. A sample is drawn by the file's name and a seed, so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tools.mutation.changes import Change, changes_of
+from tools.mutation.files import STATEFUL, TOP, found
+from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant
+from tools.trees import PASSED, changed, copied, in_trees, run_tests
+
+__all__ = ["run"]
+
+AT_ONCE = 2
+PATIENCE = 600.0
+"""Seconds for the tests of one mutant; a test that hangs is stopped by its own timeout long before."""
+
+Planned = tuple[str, Change]
+
+
+def run(files: Iterable[str], *, sample: int | None, seed: int, told: Callable[[Mutant], None]) -> list[Mutant]:
+    """Change these files, in every way or in `sample` ways each; what became of each mutant. `told` hears at once."""
+    names = list(files)
+    planned = [(file, change) for file in names for change in drawn(file, sample=sample, seed=seed)]
+    mutants: list[Mutant] = []
+    with tempfile.TemporaryDirectory(prefix="bearward-mutation-") as place:
+        trees = [copied(Path(place) / str(number)) for number in range(AT_ONCE)]
+        for file, said in zip(names, in_trees(_as_it_stands, names, trees), strict=True):
+            if said:
+                raise RuntimeError(f"the tests of {file} do not pass as the tree stands:\n{said}")
+        for mutant in in_trees(_one, planned, trees):
+            mutants.append(mutant)
+            told(mutant)
+    return mutants
+
+
+def drawn(file: str, *, sample: int | None, seed: int) -> list[Change]:
+    """The changes to try: all, or some that the seed picks."""
+    changes = changes_of((TOP / file).read_text(encoding="utf-8"))
+    if sample is None or sample >= len(changes):
+        return changes
+    picked = random.Random(f"{file} {seed}").sample(range(len(changes)), sample)  # noqa: S311  (a draw, no secret)
+    return [changes[number] for number in sorted(picked)]
+
+
+def _tests(file: str) -> list[str]:
+    return [*found(*STATEFUL[file]), "--exitfirst", "--timeout", "120"]
+
+
+def _as_it_stands(file: str, tree: Path) -> str:
+    done = run_tests(tree, *_tests(file), "--tier", "quick")
+    return "" if done.returncode == PASSED else done.stdout[-3000:]
+
+
+def _one(planned: Planned, tree: Path) -> Mutant:
+    file, change = planned
+    text = (TOP / file).read_text(encoding="utf-8")
+    with changed(tree / file, change.made(text)):
+        outcome = _outcome(file, tree)
+    before, after = _lines(text, change)
+    return Mutant(file, change.function, before, after, outcome)
+
+
+def _outcome(file: str, tree: Path) -> str:
+    for tier in ("quick", "thorough"):
+        try:
+            done = run_tests(tree, *_tests(file), "--tier", tier, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return TIMED_OUT
+        if done.returncode != PASSED:
+            return KILLED
+    return SURVIVED
+
+
+def _lines(text: str, change: Change) -> tuple[str, str]:
+    """The changed lines, as they were and as they are."""
+    first = text.rfind("\n", 0, change.start) + 1
+    return _joined(text, first, change.end), _joined(change.made(text), first, change.start + len(change.after))
+
+
+def _joined(text: str, first: int, end: int) -> str:
+    last = text.find("\n", end)
+    return " ".join(text[first : last if last >= 0 else None].split())
