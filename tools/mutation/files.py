@@ -51,7 +51,7 @@ PURE_TESTS = (
     "tests/core/revocation/test_wire_format.py",
 )
 
-_VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py", "tests/core/test_edges*.py")
+_VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py")
 _KEYS = ("tests/core/jwks/test_*.py",)
 _TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
 _REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")

@@ -346,7 +346,11 @@ def _add_routes(target: Any) -> None:
 
 
 def _decoded(answer: Answer) -> bytes:
-    decode: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress, "reversed": lambda body: body[::-1]}
+    decode: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.decompress,
+        "deflate": zlib.decompress,
+        "reversed": lambda body: body[::-1],
+    }
     return decode.get(answer.headers.get("content-encoding", ""), bytes)(answer.body)
 
 
