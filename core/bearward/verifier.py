@@ -74,7 +74,7 @@ class Verifier:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self.revocations: Revocations = revocations or Revocations(clock=self._clock)
-        self._stop_listening = self.revocations.on_change(self._watches.look)
+        self._stop_listening = self.revocations.on_change(self._watches.look_at)
         self._started: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:

@@ -1,18 +1,20 @@
 """Watches over live calls and streams: one that outlives its token is told so, once.
 
-Rule of this file: one timer and one entry in a set per watch, one look at the beginning, nothing per message. What ends
-a token (its expiry, its key's withdrawal, its revocation) is judged by the verifier; here is only the telling, on the
-event loop.
+Rules of this file: one timer and a few entries in an index per watch, one look at the beginning, nothing per message.
+What ends a token (its expiry, its key's withdrawal, its revocation) is judged by the verifier; here is only the telling,
+on the event loop. A revocation costs in proportion to the watches that it names, not to all that live.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from bearward.errors import AuthError
 from bearward.principal import Principal
+from bearward.revocation.entry import Name, Revocation, names_of
 
 if TYPE_CHECKING:
     from bearward.verifier import Verifier
@@ -46,6 +48,7 @@ class Watch:
 
     def extend(self, principal: Principal) -> None:
         """Go on under a newer token's principal (authentication in band); any thread may call."""
+        self._watches.rename(self, principal)
         self._principal = principal
         self._loop.call_soon_threadsafe(self.look)
 
@@ -81,26 +84,60 @@ class Watch:
 
 
 class Watches:
-    """All live watches of a verifier."""
+    """All live watches of a verifier, and by which names a revocation finds them."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
-        self._live: set[Watch] = set()
+        self._live: dict[Watch, tuple[Name, ...]] = {}
+        self._named: dict[Name, set[Watch]] = {}
+        self._lock = threading.Lock()
 
     def add(self, principal: Principal, on_end: Callable[[AuthError], None], leeway: float) -> Watch:
         """A new watch, on the running event loop."""
         watch = Watch(self, principal, on_end, leeway)
-        self._live.add(watch)
+        with self._lock:
+            self._index(watch, principal)
         return watch
+
+    def rename(self, watch: Watch, principal: Principal) -> None:
+        """Have a live watch found by the names of another principal; any thread may call."""
+        with self._lock:
+            if watch in self._live:
+                self._unindex(watch)
+                self._index(watch, principal)
 
     def remove(self, watch: Watch) -> None:
         """Forget a watch."""
-        self._live.discard(watch)
+        with self._lock:
+            if watch in self._live:
+                self._unindex(watch)
 
     def look(self) -> None:
-        """Have every watch look again: keys or revocations have changed; any thread may call."""
+        """Have every watch look again: the keys have changed; any thread may call."""
         for watch in tuple(self._live):
             watch.call_soon()
+
+    def look_at(self, revocations: Iterable[Revocation] | None) -> None:
+        """Have the watches look that these revocations name, or all of them for None; any thread may call."""
+        if revocations is None:
+            self.look()
+            return
+        with self._lock:
+            named = {watch for entry in revocations for watch in self._named.get(entry.key, ())}
+        for watch in named:
+            watch.call_soon()
+
+    def _index(self, watch: Watch, principal: Principal) -> None:
+        names = self._live[watch] = tuple(names_of(principal))
+        for name in names:
+            self._named.setdefault(name, set()).add(watch)
+
+    def _unindex(self, watch: Watch) -> None:
+        for name in self._live.pop(watch):
+            watches = self._named[name]
+            watches.discard(watch)
+            if not watches:
+                del self._named[name]
 
     def __contains__(self, watch: Watch) -> bool:
         return watch in self._live

@@ -1,1 +1,9 @@
-"""Tokens that end before their time: in this process, or shared by a fleet."""
+"""Tokens that end before they expire: revoked in this process, or in a fleet through a shared store."""
+
+from __future__ import annotations
+
+from bearward.revocation.entry import FOREVER, Revocation
+from bearward.revocation.local import Revocations
+from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations
+
+__all__ = ["FOREVER", "Revocation", "RevocationNotSharedError", "Revocations", "SharedRevocations"]

@@ -1,28 +1,34 @@
-"""What was revoked before it expired: tokens by `jti`, subjects and sessions by a cut-off time, keys by thumbprint.
+"""Tokens that are revoked before they expire: by `jti`, by subject or session up to a cut-off time, by signing key.
 
-Rule of this file: in process and bounded. `revision` grows with each revocation, so that a cached verification knows at
-the cost of one comparison that nothing was revoked since: an entry is in place before the revision says so. Entries go
-some minutes after the tokens that they concern have expired. Reading takes no lock; writing takes one.
+Rules of this file: in process and bounded. `revision` grows with each revocation, so that a cached verification finds
+out by one comparison whether anything was revoked since: an entry is in force before the revision says so. An entry is
+only ever made stricter, and is dropped some minutes after the tokens that it concerns have expired. A cut-off is in the
+issuer's time: where an issuer's clock was seen to be ahead of ours, it lies that much later. Reading takes no lock;
+writing takes one.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
-from bearward.revocation.entry import FOREVER, Revocation, checked
+from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of, validated
 
-__all__ = ["Revocations", "short_name"]
+__all__ = ["Listener", "Revocations"]
+
+Listener = Callable[[tuple[Revocation, ...] | None], None]
+"""Called with the entries that changed, or with None where any verification may have another result now."""
 
 _MAX_ENTRIES = 1_000_000
-_LONGEST_NAME = 128
 _GRACE = 600.0
-"""Seconds that an entry outlives `until`: a policy's leeway (300 at most), and a wall clock that is set back."""
-_TIDY_FROM = 1024
+"""Seconds that an entry outlives `until`: an issuer's leeway (300 at most), and a wall clock that is set back."""
+_PRUNE_ABOVE = 1024
+_MAX_CLOCK_LEAD = 300.0
+_CLOCK_LEAD_KEPT_FOR = 30 * 86_400.0
 
 
 class Revocations:
@@ -35,12 +41,12 @@ class Revocations:
     """
 
     def __init__(self, *, clock: Clock | None = None, max_entries: int = _MAX_ENTRIES) -> None:
-        self.revision: int = 0
         self._clock = clock or SystemClock()
-        self._most = max_entries
-        self._entries: dict[tuple[str, str, str], tuple[float, float]] = {}
-        self._tidy_at = _TIDY_FROM
-        self._listeners: list[Callable[[], None]] = []
+        self._max_entries = max_entries
+        self._entries: dict[Name, tuple[float, float]] = {}
+        self._prune_at = _PRUNE_ABOVE
+        self._revision = 0
+        self._listeners: list[Listener] = []
         self._lock = threading.Lock()
 
     def revoke_token(self, issuer: str, token_id: str, *, until: float) -> None:
@@ -52,53 +58,58 @@ class Revocations:
         self.add((Revocation("key", issuer, thumbprint, FOREVER, until),))
 
     def revoke_subject(self, issuer: str, subject: str, *, before: float, until: float = FOREVER) -> None:
-        """Revoke the subject's tokens that were issued before `before` (seconds since the epoch)."""
+        """Revoke the subject's tokens that were issued before `before` (seconds since the epoch, by our clock)."""
         self.add((Revocation("sub", issuer, subject, before, until),))
 
     def revoke_session(self, issuer: str, session: str, *, before: float, until: float = FOREVER) -> None:
-        """Revoke the tokens of a session (`sid`) that were issued before `before`."""
+        """Revoke the tokens of a session (`sid`) that were issued before `before` (seconds since the epoch)."""
         self.add((Revocation("sid", issuer, session, before, until),))
 
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Put entries in force. An entry that is known already is only ever made stricter.
 
-        Raises `ConfigurationError` where the list is full of entries that may still matter, or a time is no number.
+        Raises `ConfigurationError` where the list is full of entries that may still matter, or a field cannot be meant;
+        the entries before that one are in force then.
         """
-        changed = False
+        changed: list[Revocation] = []
         try:
             with self._lock:
                 for revocation in revocations:
-                    changed = self._put(checked(revocation)) or changed
+                    if self._put(validated(revocation)):
+                        changed.append(revocation)  # noqa: PERF401  (one by one: those before an error count)
         finally:
             if changed:
-                self.turn()
+                self._announce(self._concerned(changed))
 
     def check(self, principal: Principal) -> None:
         """Raise `AuthError` (TOKEN_REVOKED) if the principal's token was revoked."""
-        if self._entries and self._revoked(principal):
+        self._learn_clock_lead(principal)
+        if self._entries and self._is_revoked(principal):
             raise AuthError(Refusal.TOKEN_REVOKED)
 
-    def forget(self, now: float) -> None:
-        """Drop the entries that no living token can match any more; done without being asked as the list grows."""
+    def prune(self, now: float) -> None:
+        """Drop the entries that no live token can match any more; happens by itself as the list grows."""
         with self._lock:
-            self._forget(now)
+            self._prune(now)
 
-    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after each revocation, in the thread that revoked; returns how to stop that."""
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after each revocation, in the thread that revoked; returns a function that ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
-    def turn(self) -> None:
-        """Have every remembered verification judged anew, and every listener look."""
-        with self._lock:
-            self.revision += 1
-        for listener in tuple(self._listeners):
-            listener()
+    def invalidate_caches(self) -> None:
+        """Have every cached verification and every listener check again."""
+        self._announce(None)
 
-    def living(self) -> list[Revocation]:
+    def entries(self) -> list[Revocation]:
         """All entries, for those that keep them elsewhere."""
         with self._lock:
             return self._listed()
+
+    @property
+    def revision(self) -> int:
+        """Grows with each change; a verification that was made under another one has to be checked again."""
+        return self._revision
 
     @property
     def available(self) -> bool:
@@ -115,55 +126,85 @@ class Revocations:
         """For the health page."""
         return f"{len(self)} entries, in this process only"
 
+    def _announce(self, changed: tuple[Revocation, ...] | None) -> None:
+        with self._lock:
+            self._revision += 1
+        for listener in tuple(self._listeners):
+            listener(changed)
+
     def _listed(self) -> list[Revocation]:
-        return [Revocation(*entry, *times) for entry, times in self._entries.items()]
+        return [Revocation(*name, *times) for name, times in self._entries.items()]
 
-    def _revoked(self, principal: Principal) -> bool:
-        issuer, claims, issued = principal.issuer, principal.claims, principal.issued_at
-        held = (
-            ("key", principal.key_thumbprint),
-            ("jti", claims.get("jti")),
-            ("sub", claims.get("sub")),
-            ("sid", claims.get("sid")),
-        )
-        return any(isinstance(name, str) and self._cut((kind, issuer, short_name(name)), issued) for kind, name in held)
+    def _is_revoked(self, principal: Principal) -> bool:
+        issued_at = principal.issued_at
+        return any(self._is_cut_off(name, issued_at) for name in names_of(principal))
 
-    def _cut(self, entry: tuple[str, str, str], issued_at: float | None) -> bool:
-        times = self._entries.get(entry)
-        # A token that does not say when it was issued cannot prove that it is newer.
-        return times is not None and (issued_at is None or issued_at < times[0])
+    def _is_cut_off(self, name: Name, issued_at: float | None) -> bool:
+        times = self._entries.get(name)
+        if times is None:
+            return False
+        if issued_at is None:  # a token that does not say when it was issued cannot prove that it is newer
+            return True
+        return issued_at < times[0] + self._clock_lead(name[1])
+
+    def _clock_lead(self, issuer: str) -> float:
+        """By how many seconds the issuer's clock is ahead of ours, as far as we have seen."""
+        lead = self._entries.get((CLOCK, issuer, ""))
+        return lead[0] if lead is not None else 0.0
+
+    def _learn_clock_lead(self, principal: Principal) -> None:
+        """A token from our future, let in by the leeway: cut-offs must cover the others that this issuer has issued.
+
+        Only verified tokens come here, so that no unauthenticated caller moves a cut-off; in whole seconds, so that it
+        is seldom moved, and beyond what was seen, so that this very token is covered.
+        """
+        issued_at = principal.issued_at
+        if issued_at is None or issued_at <= (now := self._clock.now()):
+            return
+        lead = min(math.floor(issued_at - now) + 1.0, _MAX_CLOCK_LEAD)
+        seconds, until = self._entries.get((CLOCK, principal.issuer, ""), (0.0, 0.0))
+        if lead > seconds or until < now + _CLOCK_LEAD_KEPT_FOR / 2:
+            self.add((Revocation(CLOCK, principal.issuer, "", lead, now + _CLOCK_LEAD_KEPT_FOR),))
+
+    def _concerned(self, changed: Iterable[Revocation]) -> tuple[Revocation, ...]:
+        """The entries whose tokens must be looked at: an issuer's clock concerns all of its entries with a cut-off."""
+        ahead = {entry.issuer for entry in changed if entry.kind == CLOCK}
+        if not ahead:
+            return tuple(changed)
+        moved = [entry for entry in self.entries() if entry.issuer in ahead and entry.before < FOREVER]
+        return tuple(entry for entry in (*changed, *moved) if entry.kind != CLOCK)
 
     def _put(self, revocation: Revocation) -> bool:
         """Whether the entry says more than was known."""
-        kind, issuer, name, before, until = revocation
-        entry = (kind, issuer, short_name(name))
-        known = self._entries.get(entry)
-        if known is None and len(self._entries) >= min(self._tidy_at, self._most):
-            self._forget(self._clock.now())
-            if len(self._entries) >= self._most:
-                raise ConfigurationError("revocations", f"must stay below {self._most} entries that may still matter")
+        name, before, until = revocation.key, revocation.before, revocation.until
+        known = self._entries.get(name)
+        if known is None and revocation.kind != CLOCK:  # there are no more clocks than trusted issuers
+            self._make_room()
         stricter = (before, until) if known is None else (max(before, known[0]), max(until, known[1]))
-        self._entries[entry] = stricter
+        self._entries[name] = stricter
         return stricter != known
 
-    def _forget(self, now: float) -> None:
-        gone = [entry for entry, (_, until) in self._entries.items() if until + _GRACE <= now]
-        for entry in gone:
-            del self._entries[entry]
-        self._tidy_at = max(_TIDY_FROM, 2 * len(self._entries))
+    def _make_room(self) -> None:
+        if len(self._entries) < min(self._prune_at, self._max_entries):
+            return
+        self._prune(self._clock.now())
+        if len(self._entries) >= self._max_entries:
+            raise ConfigurationError(
+                "revocations", f"must stay below {self._max_entries} entries that may still matter"
+            )
+
+    def _prune(self, now: float) -> None:
+        expired = [name for name, (_, until) in self._entries.items() if until + _GRACE <= now]
+        for name in expired:
+            del self._entries[name]
+        self._prune_at = max(_PRUNE_ABOVE, 2 * len(self._entries))
 
     def __len__(self) -> int:
+        """How many entries there are."""
         return len(self._entries)
 
     def __bool__(self) -> bool:
         return True  # an empty list is a list all the same
 
     def __repr__(self) -> str:
-        return f"<Revocations: {len(self)} entries, revision {self.revision}>"
-
-
-def short_name(name: str) -> str:
-    """The name, or its digest where it is long: what an issuer puts into a claim is not to set the size of an entry."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return "sha256:" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"<Revocations: {len(self)} entries, revision {self._revision}>"

@@ -1,8 +1,9 @@
 """Revocations that a fleet shares through a store: what one process revokes, all refuse within a second.
 
-Rules of this file: judging stays in process and synchronous; a task asks the store for news, several times a second.
-While the store fails, revoked here is revoked here, and shared later; what to do about tokens that others may have
-revoked meanwhile is for the operator to say (`on_failure`), not for us to guess.
+Rules of this file: checking stays in process and synchronous; a task asks the store for news several times a second.
+While the store fails, what was revoked here is revoked here, and shared later; what to do about tokens that others may
+have revoked meanwhile is for the operator to say (`on_failure`), not for us to guess. Whether the store responded lately
+is judged by the clock of whoever asks: a task that hangs with its event loop extends nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -19,33 +19,32 @@ from bearward.cache.client import CacheError, SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock
 from bearward.errors import AuthError, ConfigurationError, Refusal
-from bearward.loop import LoopBinding
+from bearward.loop import Runtime
 from bearward.principal import Principal
-from bearward.revocation.entry import Revocation, checked
-from bearward.revocation.local import Revocations, short_name
+from bearward.revocation.entry import Name, Revocation, bounded_name, validated
+from bearward.revocation.local import Revocations
 from bearward.revocation.log import RevocationLog
+from bearward.revocation.options import STORE_TIMEOUT, SharingOptions
 
 __all__ = ["RevocationNotSharedError", "SharedRevocations"]
 
 _log = logging.getLogger("bearward.revocation")
 
-_TIMEOUT = 0.5
 _START_WAIT = 1.0
-_LEAST_SECRET = 16
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NOT_SHARED = "revoked in this process; to be shared as soon as the store responds"
 
 
 class RevocationNotSharedError(Exception):
-    """What was revoked is in force in this process, and will be shared as soon as the store answers."""
+    """What was revoked is in force in this process, and will be shared as soon as the store responds."""
 
-    def __init__(self) -> None:
-        super().__init__("revoked in this process; to be shared as soon as the store answers")
+    def __init__(self, message: str = _NOT_SHARED) -> None:
+        super().__init__(message)
 
 
 class SharedRevocations(Revocations):
     """Revocations shared through Redis, Valkey or memcached; pass it to `Verifier`, which starts and closes it.
 
-    `cache` is an aiocache URL. `on_failure` says what becomes of tokens while the store has not answered for `grace`
+    `cache` is an aiocache URL. `on_failure` says what becomes of tokens while the store has not responded for `grace`
     seconds: `"refuse"` refuses all of them (REVOCATION_UNAVAILABLE) and ends what is being watched, `"accept"` goes on
     by what is known here. `cache_secret`, at least 16 bytes, authenticates the entries. Fleets with different `name`s
     do not see each other. `poll_interval`, in seconds, is how often the store is asked for news. Raises
@@ -67,49 +66,60 @@ class SharedRevocations(Revocations):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(clock=clock)
-        _check(on_failure, cache_secret, name, poll_interval, grace)
-        make = backend_factory(cache, timeout=_TIMEOUT) if isinstance(cache, str) else lambda: cache
+        self._options = SharingOptions(
+            on_failure=on_failure, cache_secret=cache_secret, name=name, poll_interval=poll_interval, grace=grace
+        )
+        make = backend_factory(cache, timeout=STORE_TIMEOUT) if isinstance(cache, str) else lambda: cache
         if make is None:
             raise ConfigurationError("cache", "must be a store that the fleet shares; without one, use Revocations")
-        self._refuse = on_failure == "refuse"
-        self._interval, self._grace = poll_interval, grace
-        self._binding = LoopBinding(self._clock)
-        self._cache = SharedCache(make, self._clock, timeout=_TIMEOUT, pause=poll_interval, purpose="revocations")
+        self._runtime = Runtime(self._clock)
+        self._cache = SharedCache(make, self._clock, timeout=STORE_TIMEOUT, pause=poll_interval)
         place = f"bearward:revocations:{name}"
         self._log = RevocationLog(self._cache, self._clock, name=place, secret=cache_secret, learn=super().add)
-        self._unshared: dict[tuple[str, str, str], Revocation] = {}
+        self._unshared: dict[Name, Revocation] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._users = 0
-        self._answered = -math.inf
         self._state = "not started"
-        self._up = False
+        self._last_success = -math.inf
+        self._known_until = -math.inf
+        self._was_known = False
+
+    @property
+    def store_responds(self) -> bool:
+        """Whether what others revoked is known here, but for the last seconds; by the clock of this moment."""
+        return self._clock.monotonic() <= self._known_until
 
     @property
     def available(self) -> bool:
-        """Whether tokens can be judged: the store answers, or the operator chose to go on without it."""
-        return self._up or not self._refuse
+        """Whether tokens can be checked: the store responds, or the operator chose to go on without it."""
+        return not self._options.refuse or self.store_responds
+
+    @property
+    def revision(self) -> int:
+        """As in process; none that a verification was made under while tokens cannot be checked."""
+        return self._revision if self.available else -1
 
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Put entries in force here at once, and have them shared; await `flush` to know that they are."""
-        entries = [checked(entry)._replace(name=short_name(entry.name)) for entry in revocations]
+        entries = [validated(entry)._replace(name=bounded_name(entry.name)) for entry in revocations]
         super().add(entries)
         with self._lock:
             for entry in entries:
-                self._unshared[entry[:3]] = entry
-        self._binding.call_soon(self._wake.set)
+                self._unshared[entry.key] = entry
+        self._runtime.call(self._wake.set)
 
     async def flush(self) -> None:
         """Return when all that was revoked here stands in the store.
 
-        Raises `RevocationNotSharedError` where the store does not answer now: the entries stay in force here, and are
+        Raises `RevocationNotSharedError` where the store does not respond now: the entries stay in force here, and are
         shared as soon as it does.
         """
-        loop = self._binding.loop
+        loop = self._runtime.loop
         if loop is None or not loop.is_running():
             raise RevocationNotSharedError
         if loop is not asyncio.get_running_loop():
-            return await self._binding.run_on_bound_loop(self.flush)
+            return await self._runtime.elsewhere(self.flush)
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiting.append(waiter)
         self._wake.set()
@@ -117,20 +127,20 @@ class SharedRevocations(Revocations):
 
     def check(self, principal: Principal) -> None:
         """Raise `AuthError`: TOKEN_REVOKED, or REVOCATION_UNAVAILABLE while nobody can know."""
-        if not self._up and self._refuse:
+        if not self.available:
             raise AuthError(Refusal.REVOCATION_UNAVAILABLE, retry_after=1.0)
         super().check(principal)
 
     async def start(self) -> None:
         """Ask the store for what is known, for a second at most, and go on asking in the background."""
         self._users += 1
-        if self._users > 1 and self._binding.loop is not None and not self._binding.loop.is_closed():
+        if self._users > 1 and self._runtime.loop is not None and not self._runtime.loop.is_closed():
             return
-        self._binding.bind()
+        self._runtime.bind()
         self._wake = asyncio.Event()
         self._state = "starting"
         first = asyncio.Event()
-        self._binding.spawn(self._follow(first))
+        self._runtime.spawn(self._sync_loop(first))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_WAIT):
                 await first.wait()
@@ -138,58 +148,49 @@ class SharedRevocations(Revocations):
     async def aclose(self) -> None:
         """Stop asking, after a last try to share what was not shared yet. From then on the store counts as failed."""
         self._users = max(0, self._users - 1)
-        if self._users or self._binding.loop is None:
+        if self._users or self._runtime.loop is None:
             return
         if self._unshared:
             with contextlib.suppress(RevocationNotSharedError, TimeoutError):
-                async with asyncio.timeout(_TIMEOUT):
+                async with asyncio.timeout(STORE_TIMEOUT):
                     await self.flush()
-        await self._binding.aclose()
+        await self._runtime.aclose()
         await self._cache.aclose()
-        self._state = "closed"
-        self._set_up(up=False)
-        self._refuse_waiters()
+        self._state, self._known_until = "closed", -math.inf
+        self._announce_availability()
+        self._settle_waiters(self._waiting, shared=False)
 
     def health(self) -> str:
         """How it stands, in words."""
-        refused = f", {self._log.refused} entries in the store refused" if self._log.refused else ""
+        rejected = f", {self._log.rejected} entries in the store rejected" if self._log.rejected else ""
         waiting = f", {len(self._unshared)} not shared yet" if self._unshared else ""
-        if self._up:
-            return f"{len(self)} entries, store: {self._state}{waiting}{refused}"
-        choice = "refusing all tokens" if self._refuse else "accepting what is not known to be revoked"
-        return f"{len(self)} entries, store: {self._state}, {choice}{waiting}{refused}"
+        choice = "" if self.store_responds else f", {self._options.consequence}"
+        return f"{len(self)} entries, store: {self._state_now()}{choice}{waiting}{rejected}"
 
     def __repr__(self) -> str:
         return f"<SharedRevocations: {self.health()}>"
 
-    async def _follow(self, first: asyncio.Event) -> None:
+    def _state_now(self) -> str:
+        return "not asked any more" if self._state == "ok" and not self.store_responds else self._state
+
+    async def _sync_loop(self, first: asyncio.Event) -> None:
         """Ask for news for ever."""
         while True:
             self._wake.clear()
             waiting, self._waiting = self._waiting, []
-            state = await self._exchange()
-            self._judge(state)
-            for waiter in waiting:
-                if not waiter.done():
-                    waiter.set_exception(RevocationNotSharedError()) if state else waiter.set_result(None)
+            began = self._clock.monotonic()
+            failure = await self._sync_once()
+            self._record(began, failure)
+            self._settle_waiters(waiting, shared=not failure)
             first.set()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval):
+                async with asyncio.timeout(self._options.poll_interval):
                     await self._wake.wait()
 
-    async def _exchange(self) -> str:
-        """Read what others revoked, write what we did; answers what failed, or nothing."""
+    async def _sync_once(self) -> str:
+        """Read what others revoked, write what we did; returns what failed, or nothing."""
         try:
-            await self._log.read()
-            with self._lock:
-                self._unshared |= {entry[:3]: entry for entry in self._log.missing(self._listed())}
-                entries = list(self._unshared.values())
-            if entries:
-                await self._log.append(entries)
-                self._shared(entries)
-            if self._log.is_due_anew(len(self)):
-                self.forget(self._clock.now())
-                await self._log.begin_anew(self.living())
+            await self._exchange()
         except CacheError as exc:
             return str(exc)
         except ConfigurationError:
@@ -197,46 +198,49 @@ class SharedRevocations(Revocations):
         except Exception:  # noqa: BLE001  (whatever it is, the task goes on, and the state says that it fails)
             _log.exception("sharing revocations failed in an unexpected way")
             return "internal error"
-        return ""
+        return "its entries were overwritten" if self._log.damaged else ""
 
-    def _shared(self, entries: Iterable[Revocation]) -> None:
+    async def _exchange(self) -> None:
+        await self._log.read()
+        with self._lock:
+            self._unshared |= {entry.key: entry for entry in self._log.missing(self._listed())}
+            entries = list(self._unshared.values())
+        if entries:
+            await self._log.append(entries)
+            self._mark_shared(entries)
+        if self._log.needs_rotation(len(self)):
+            self.prune(self._clock.now())
+            await self._log.rotate(self.entries())
+
+    def _mark_shared(self, entries: Iterable[Revocation]) -> None:
         with self._lock:
             for entry in entries:
-                if self._unshared.get(entry[:3]) == entry:
-                    del self._unshared[entry[:3]]
+                if self._unshared.get(entry.key) == entry:  # else it was made stricter meanwhile
+                    del self._unshared[entry.key]
 
-    def _judge(self, failure: str) -> None:
-        now = self._clock.monotonic()
+    def _record(self, began: float, failure: str) -> None:
+        """What the store said at `began` is what is known: an answer is as old as its question."""
+        options = self._options
         if not failure:
-            self._answered, self._state = now, "ok"
-            self._set_up(up=True)
+            self._last_success, self._known_until = began, began + options.patience
         else:
-            if self._state != failure:
-                _log.warning("revocations cannot be shared at the moment: %s", failure)
-            self._state = failure
-            if now - self._answered > self._grace:
-                self._set_up(up=False)
+            self._known_until = min(self._known_until, self._last_success + options.grace)
+        if failure and failure != self._state:
+            _log.warning(
+                "the store of revocations fails: %s; after %g s %s", failure, options.grace, options.consequence
+            )
+        elif not failure and self._state not in ("ok", "starting"):
+            _log.info("the store of revocations responds again")
+        self._state = failure or "ok"
+        self._announce_availability()
 
-    def _set_up(self, *, up: bool) -> None:
-        if up != self._up:
-            self._up = up
-            if self._refuse:
-                self.turn()
+    def _announce_availability(self) -> None:
+        known, self._was_known = self._was_known, self.store_responds
+        if known != self._was_known and self._options.refuse:
+            self.invalidate_caches()
 
-    def _refuse_waiters(self) -> None:
-        waiting, self._waiting = self._waiting, []
+    @staticmethod
+    def _settle_waiters(waiting: list[asyncio.Future[None]], *, shared: bool) -> None:
         for waiter in waiting:
             if not waiter.done():
-                waiter.set_exception(RevocationNotSharedError())
-
-
-def _check(on_failure: object, secret: object, name: object, poll_interval: object, grace: object) -> None:
-    if on_failure not in ("refuse", "accept"):
-        raise ConfigurationError("on_failure", 'must be "refuse" or "accept": there is no right answer for everyone')
-    if not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET:
-        raise ConfigurationError("cache_secret", f"must be at least {_LEAST_SECRET} bytes")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigurationError("name", "must be 1 to 64 letters, digits, dots, dashes or underscores")
-    for setting, value, least, most in (("poll_interval", poll_interval, 0.02, 1.0), ("grace", grace, 0.0, 3600.0)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise ConfigurationError(setting, f"must be a number of seconds from {least:g} to {most:g}")
+                waiter.set_result(None) if shared else waiter.set_exception(RevocationNotSharedError())

@@ -1,7 +1,6 @@
-"""How revocations look in a store that a fleet shares: JSON, which stands there sealed (see `bearward.cache.sealed`).
+"""How revocations are written in a store that a fleet shares: JSON, sealed there by `bearward.cache.sealed`.
 
-Rule of this file: pure. Whoever can write the store can neither revoke anything nor put one entry in the place of
-another. (They can delete; see docs/revocation.md for what that does.)
+Rule of this file: pure, and strict. An entry of a kind or form that this version does not know is not guessed at.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from bearward.revocation.entry import KINDS, Revocation
 __all__ = ["PURPOSE", "pack", "unpack"]
 
 PURPOSE: Final = "revocations 1"
-"""What the texts are sealed for (`bearward.cache.sealed`)."""
+"""The purpose of the seal."""
 
 
 def pack(revocations: Sequence[Revocation]) -> str:
@@ -30,7 +29,7 @@ def pack(revocations: Sequence[Revocation]) -> str:
 
 
 def unpack(text: str) -> list[Revocation]:
-    """What `pack` made; raise `ValueError` for entries that this version does not know."""
+    """The entries that `pack` wrote; raises `ValueError` or `TypeError` for what this version does not know."""
     return [_entry(row) for row in json.loads(text)]
 
 

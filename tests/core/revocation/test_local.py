@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, ConfigurationError, Principal, Refusal, Revocations
-from bearward.revocation.entry import Revocation
-from bearward.revocation.local import short_name
+from bearward.revocation.entry import FOREVER, Revocation, bounded_name
 from tests.core.fake_clock import FakeClock
 
 ISSUER = "https://login.example"
@@ -53,7 +52,7 @@ def is_revoked(revocations: Revocations, principal: Principal) -> bool:
         ("key", "t1", {}),
     ],
 )
-def test_a_revocation_concerns_its_own_kind_name_and_issuer(kind: str, name: str, other: dict[str, Any]) -> None:
+def test_a_revocation_matches_kind_name_and_issuer(kind: str, name: str, other: dict[str, Any]) -> None:
     """A `jti` that is spelt like a revoked subject is another thing, and so is the same name of another issuer."""
     revocations = Revocations(clock=FakeClock())
     revocations.add([Revocation(kind, ISSUER, name, NOW, NOW + 300)])
@@ -62,17 +61,53 @@ def test_a_revocation_concerns_its_own_kind_name_and_issuer(kind: str, name: str
 
 
 @pytest.mark.parametrize(("issued", "revoked"), [(-1, True), (0, False), (1, False), (None, True), (0.5, False)])
-def test_a_cut_off_spares_what_was_issued_at_it_or_later(issued: float | None, revoked: bool) -> None:
-    """Who logs in anew after a log-out is let in; a token without `iat` cannot show that it is newer."""
+@pytest.mark.parametrize("kind", ["sub", "sid"])
+def test_cut_off_keeps_tokens_issued_at_it_or_later(kind: str, issued: float | None, revoked: bool) -> None:
+    """Whoever logs in anew after a log-out is let in; a token without `iat` cannot prove that it is newer."""
+    clock = FakeClock()
+    revocations = Revocations(clock=clock)
+    revocations.add([Revocation(kind, ISSUER, "ada" if kind == "sub" else "s1", NOW, FOREVER)])
+    clock.forward(2)
+    assert is_revoked(revocations, who(iat=None if issued is None else NOW + issued)) == revoked
+
+
+@pytest.mark.parametrize(
+    ("ahead", "issued", "revoked"), [(20, 20, True), (19.5, 19.5, True), (20, 21, False), (0, 1, False)]
+)
+def test_cut_off_covers_an_issuer_whose_clock_is_ahead(ahead: float, issued: float, revoked: bool) -> None:
+    """A token from our future was let in by the leeway: "before now" is by the issuer's clock then, in whole seconds."""
+    clock = FakeClock()
+    revocations = Revocations(clock=clock)
+    revocations.check(who(iat=NOW + ahead, sub="somebody else"))
+    revocations.revoke_subject(ISSUER, "ada", before=NOW)
+    clock.forward(60)
+    assert is_revoked(revocations, who(iat=NOW + issued)) == revoked
+    assert not is_revoked(revocations, who(iat=NOW + issued, iss="https://other.example"))
+
+
+def test_a_clock_that_turns_out_to_be_ahead_moves_the_cut_offs_that_there_are() -> None:
+    """A token that is met only after its subject was revoked is refused too; at most by five minutes, the longest leeway."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_subject(ISSUER, "ada", before=NOW)
-    assert is_revoked(revocations, who(iat=None if issued is None else NOW + issued)) == revoked
-    sessions = Revocations(clock=FakeClock())
-    sessions.revoke_session(ISSUER, "s1", before=NOW)
-    assert is_revoked(sessions, who(iat=None if issued is None else NOW + issued)) == revoked
+    told: list[Any] = []
+    revocations.on_change(told.append)
+    assert is_revoked(revocations, who(iat=NOW + 1))
+    assert [[entry.name for entry in changed] for changed in told] == [["ada"]]
+    assert is_revoked(revocations, who(iat=NOW + 1))
+    assert len(told) == 1
+    revocations.check(who(iat=NOW + 1e6))
+    assert is_revoked(revocations, who(iat=NOW + 299))
+    assert not is_revoked(revocations, who(iat=NOW + 300))
 
 
-def test_a_token_and_a_key_are_revoked_whenever_the_token_was_issued() -> None:
+def test_a_full_list_still_learns_that_a_clock_is_ahead() -> None:
+    """Checking a token raises nothing but `AuthError`, however full the list is."""
+    revocations = Revocations(clock=FakeClock(), max_entries=1)
+    revocations.revoke_subject(ISSUER, "ada", before=NOW)
+    assert is_revoked(revocations, who(iat=NOW + 1))
+
+
+def test_jti_and_key_revocations_have_no_cut_off() -> None:
     """A `jti` and a key have no cut-off."""
     for revoke, name in (("revoke_token", "t1"), ("revoke_key", "k1")):
         revocations = Revocations(clock=FakeClock())
@@ -87,39 +122,39 @@ def test_an_entry_is_only_ever_made_stricter() -> None:
     revision = revocations.revision
     revocations.revoke_subject(ISSUER, "ada", before=NOW - 100, until=NOW + 10)
     assert revocations.revision == revision
-    revocations.forget(NOW + 700)
+    revocations.prune(NOW + 700)
     assert is_revoked(revocations, who(iat=NOW - 1))
 
 
-def test_an_entry_outlives_its_tokens_by_ten_minutes_and_no_more() -> None:
+def test_entries_are_kept_ten_minutes_beyond_until() -> None:
     """`until` is the token's `exp`; a policy may grant 300 seconds of leeway, and wall clocks are set back."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_token(ISSUER, "t1", until=NOW)
-    revocations.forget(NOW + 599)
+    revocations.prune(NOW + 599)
     assert is_revoked(revocations, who())
-    revocations.forget(NOW + 600)
+    revocations.prune(NOW + 600)
     assert not is_revoked(revocations, who())
     assert len(revocations) == 0
 
 
-def test_a_name_of_any_length_costs_the_same() -> None:
+def test_long_names_have_bounded_size() -> None:
     """What an issuer puts into `jti` does not set the size of an entry."""
     revocations = Revocations(clock=FakeClock())
     long = "x" * 10_000
     revocations.revoke_token(ISSUER, long, until=NOW + 300)
     assert is_revoked(revocations, who(jti=long))
     assert not is_revoked(revocations, who(jti=long[:-1]))
-    assert max(len(entry.name) for entry in revocations.living()) <= 128
+    assert max(len(entry.name) for entry in revocations.entries()) <= 128
 
 
 def test_a_long_name_is_kept_as_its_digest() -> None:
     """A fleet shares entries by these names, so they are a contract; also those that no UTF-8 can hold."""
-    assert short_name("x" * 128) == "x" * 128
+    assert bounded_name("x" * 128) == "x" * 128
     for long in ("x" * 129, "\ud800" * 129):
-        assert short_name(long) == "sha256:" + sha256(long.encode("utf-8", "surrogatepass")).hexdigest()
+        assert bounded_name(long) == "sha256:" + sha256(long.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def test_a_full_list_still_takes_what_makes_a_known_entry_stricter() -> None:
+def test_full_list_accepts_stricter_entries() -> None:
     """It needs no room."""
     revocations = Revocations(clock=FakeClock(), max_entries=2)
     for name in ("ada", "bob"):
@@ -129,7 +164,7 @@ def test_a_full_list_still_takes_what_makes_a_known_entry_stricter() -> None:
     assert is_revoked(revocations, who(iat=NOW - 10))
 
 
-def test_the_list_tidies_itself_and_refuses_to_outgrow_its_bound() -> None:
+def test_list_prunes_itself_and_refuses_to_exceed_its_bound() -> None:
     """Entries of dead tokens make room; where all may still matter, revoking fails loudly instead of forgetting."""
     clock = FakeClock()
     revocations = Revocations(clock=clock, max_entries=2000)
@@ -143,7 +178,7 @@ def test_the_list_tidies_itself_and_refuses_to_outgrow_its_bound() -> None:
     assert len(revocations) == 1
 
 
-def test_memory_follows_what_lives_without_being_asked() -> None:
+def test_expired_entries_are_pruned_without_being_asked() -> None:
     """A service that revokes all the time, and never calls `forget`, holds at most about twice what matters."""
     clock = FakeClock()
     revocations = Revocations(clock=clock)
@@ -153,7 +188,7 @@ def test_memory_follows_what_lives_without_being_asked() -> None:
     assert len(revocations) <= 2048
 
 
-def test_memory_is_at_most_twice_what_lives_whatever_lives() -> None:
+def test_list_is_at_most_twice_its_live_entries() -> None:
     """The list tidies itself again as soon as it has doubled."""
     clock = FakeClock()
     revocations = Revocations(clock=clock)
@@ -167,27 +202,42 @@ def test_memory_is_at_most_twice_what_lives_whatever_lives() -> None:
     assert 2048 <= most <= 3001
 
 
-def test_listeners_are_told_of_each_change_until_they_stop() -> None:
-    """After the entry is in force, once a change; stopping twice is harmless."""
+def test_listeners_are_called_per_change_until_removed() -> None:
+    """Once a change, with the entries that it brought and after they are in force; removing twice is harmless."""
     revocations = Revocations(clock=FakeClock())
-    told: list[int] = []
-    stop = revocations.on_change(lambda: told.append(len(revocations)))
+    told: list[tuple[int, Any]] = []
+    stop = revocations.on_change(lambda changed: told.append((len(revocations), changed)))
     revocations.revoke_token(ISSUER, "t1", until=NOW)
-    revocations.add([Revocation("jti", ISSUER, f"t{number}", NOW, NOW) for number in range(10, 20)])
+    batch = tuple(Revocation("jti", ISSUER, f"t{number}", NOW, NOW) for number in range(1, 20))
+    revocations.add([Revocation("jti", ISSUER, "t1", FOREVER, NOW), *batch[1:]])
+    revocations.invalidate_caches()
     stop()
     stop()
     revocations.revoke_token(ISSUER, "t99", until=NOW)
-    assert told == [1, 11]
+    assert told == [(1, (Revocation("jti", ISSUER, "t1", FOREVER, NOW),)), (19, batch[1:]), (19, None)]
 
 
-def test_threads_may_revoke_and_forget_at_once() -> None:
+def test_a_batch_that_fails_halfway_announces_what_it_added() -> None:
+    """The entries before the invalid one are in force, so cached verifications must be checked again."""
+    revocations = Revocations(clock=FakeClock())
+    told: list[Any] = []
+    revocations.on_change(told.append)
+    good = Revocation("jti", ISSUER, "t1", FOREVER, NOW)
+    with pytest.raises(ConfigurationError, match="until"):
+        revocations.add([good, good._replace(name="t2", until=float("nan")), good._replace(name="t3")])
+    assert is_revoked(revocations, who())
+    assert revocations.revision == 1
+    assert told == [(good,)]
+
+
+def test_threads_may_revoke_and_prune_concurrently() -> None:
     """No revocation is lost, whatever else happens at the same time."""
     revocations = Revocations(clock=FakeClock())
 
     def revoke(worker: int) -> None:
         for number in range(500):
             revocations.revoke_token(ISSUER, f"{worker}-{number}", until=NOW + 300)
-            revocations.forget(NOW)
+            revocations.prune(NOW)
 
     threads = [threading.Thread(target=revoke, args=(worker,)) for worker in range(8)]
     for thread in threads:
@@ -198,7 +248,7 @@ def test_threads_may_revoke_and_forget_at_once() -> None:
     assert revocations.revision == 4000
 
 
-def test_the_list_shows_no_names() -> None:
+def test_repr_and_health_show_no_names() -> None:
     """Neither in a `repr` nor on the health page."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_subject(ISSUER, "ada", before=NOW)

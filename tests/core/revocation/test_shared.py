@@ -117,7 +117,7 @@ def test_each_kind_of_revocation_reaches_another_process(server: CacheServer, ru
     run(use())
 
 
-def test_a_revocation_reaches_remembered_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
+def test_a_revocation_reaches_cached_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
     """With the intervals that are the default; measured from the call in one process to the effect in another."""
 
     async def use(jti: str) -> float:
@@ -144,7 +144,7 @@ def test_a_revocation_reaches_remembered_tokens_and_live_streams_within_a_second
     assert min(run(use(jti)) for jti in ("t1", "t2", "t3")) < 1.0
 
 
-def test_many_processes_lose_nothing_however_they_write(valkey: Valkey, run: Run) -> None:
+def test_concurrent_processes_lose_no_revocation(valkey: Valkey, run: Run) -> None:
     """Real processes revoke at the same time; a late one learns all of it."""
     settings = json.dumps({"cache": valkey.url, "secret": SECRET.decode(), "issuer": ISSUER})
     command = [sys.executable, "-m", "tests.core.revocation.revoking_member", settings]
@@ -173,7 +173,7 @@ def test_many_processes_lose_nothing_however_they_write(valkey: Valkey, run: Run
 
 
 @pytest.mark.parametrize(("choice", "expected"), [("refuse", Refusal.REVOCATION_UNAVAILABLE), ("accept", None)])
-def test_when_the_store_fails_the_operators_choice_holds(
+def test_on_failure_decides_while_the_store_fails(
     valkey: Valkey, run: Run, choice: str, expected: Refusal | None
 ) -> None:
     """Killed, and hanging: closed or open as chosen, said in the health, and over as soon as the store is back."""
@@ -186,7 +186,7 @@ def test_when_the_store_fails_the_operators_choice_holds(
             await revocations.flush()
             for fail, mend in ((valkey.stop, valkey.start), (valkey.hang, valkey.go_on)):
                 await asyncio.to_thread(fail)
-                await eventually(lambda: not revocations._up, "the failure")
+                await eventually(lambda: not revocations.store_responds, "the failure")
                 assert verdict(revocations, who("good")) is expected
                 assert verdict(revocations, who("bad")) is not None
                 assert verifier.ready == (choice == "accept")
@@ -195,14 +195,14 @@ def test_when_the_store_fails_the_operators_choice_holds(
                 with pytest.raises(RevocationNotSharedError):
                     await revocations.flush()
                 await asyncio.to_thread(mend)
-                await eventually(lambda: revocations._up, "the recovery")
+                await eventually(lambda: revocations.store_responds, "the recovery")
                 assert verdict(revocations, who("good")) is None
                 assert verifier.health().revocations == "1 entries, store: ok"
 
     run(use())
 
 
-def test_a_watch_and_a_remembered_token_end_where_the_choice_is_to_refuse(valkey: Valkey, run: Run) -> None:
+def test_on_failure_refuse_ends_watches_and_cached_tokens(valkey: Valkey, run: Run) -> None:
     """Closed means closed: no remembered verification and no live stream outlives the knowledge about it."""
 
     async def use() -> None:
@@ -223,7 +223,7 @@ def test_a_watch_and_a_remembered_token_end_where_the_choice_is_to_refuse(valkey
     run(use())
 
 
-def test_what_was_revoked_while_the_store_was_down_is_shared_when_it_is_back(valkey: Valkey, run: Run) -> None:
+def test_revocations_made_during_an_outage_are_shared_after_it(valkey: Valkey, run: Run) -> None:
     """The store comes back empty: each process puts back what it knows, also what it could not share before."""
 
     async def use() -> None:
@@ -233,7 +233,7 @@ def test_what_was_revoked_while_the_store_was_down_is_shared_when_it_is_back(val
             await one.flush()
             await eventually(lambda: len(two) == 1, "the first")
             await asyncio.to_thread(valkey.stop)
-            await eventually(lambda: not one._up and not two._up, "the failure")
+            await eventually(lambda: not one.store_responds and not two.store_responds, "the failure")
             one.revoke_token(ISSUER, "one", until=time.time() + 300)
             two.revoke_token(ISSUER, "two", until=time.time() + 300)
             assert "not shared yet" in one.health()
@@ -247,7 +247,7 @@ def test_what_was_revoked_while_the_store_was_down_is_shared_when_it_is_back(val
 
 
 @pytest.mark.thorough
-def test_nothing_is_lost_when_the_store_dies_under_load(valkey: Valkey, run: Run) -> None:
+def test_store_crashes_under_load_lose_no_revocation(valkey: Valkey, run: Run) -> None:
     """Three processes revoke all the time while the server is killed and started again, empty, three times."""
 
     async def use() -> None:
@@ -268,9 +268,9 @@ def test_nothing_is_lost_when_the_store_dies_under_load(valkey: Valkey, run: Run
                 seen = len(revoked)
                 await eventually(lambda seen=seen: len(revoked) > seen + 100, "some load")  # type: ignore[misc]
                 await asyncio.to_thread(valkey.stop)
-                await eventually(lambda: not any(one._up for one in lists), "the failure")
+                await eventually(lambda: not any(one.store_responds for one in lists), "the failure")
                 await asyncio.to_thread(valkey.start)
-                await eventually(lambda: all(one._up for one in lists), "the recovery")
+                await eventually(lambda: all(one.store_responds for one in lists), "the recovery")
             done = True
             await asyncio.gather(*loads)
             await eventually(lambda: all(len(one) == len(revoked) for one in lists), "the exchange")
@@ -281,11 +281,9 @@ def test_nothing_is_lost_when_the_store_dies_under_load(valkey: Valkey, run: Run
     run(use())
 
 
-def test_a_long_log_is_begun_anew_and_nobody_misses_anything(
-    server: CacheServer, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_rotation_loses_no_revocation(server: CacheServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new process reads a short log, however many revocations there were in a week."""
-    monkeypatch.setattr("bearward.revocation.log._BEGIN_ANEW_BEYOND", 20)
+    monkeypatch.setattr("bearward.revocation.log._ROTATE_ABOVE", 20)
 
     async def use() -> None:
         one, two = shared(server), shared(server)
@@ -295,7 +293,7 @@ def test_a_long_log_is_begun_anew_and_nobody_misses_anything(
                 revoking.revoke_token(ISSUER, f"t{number}", until=time.time() + 300)
                 await revoking.flush()
             await eventually(lambda: len(one) == len(two) == 60, "the exchange")
-            assert one._log._next < 60
+            assert one._log._cursor.next < 60
         late = shared(server)
         async with started(late):
             assert len(late) == 60
@@ -303,7 +301,7 @@ def test_a_long_log_is_begun_anew_and_nobody_misses_anything(
     run(use())
 
 
-def test_entries_that_the_store_lost_are_put_back(valkey: Valkey, run: Run) -> None:
+def test_evicted_entries_are_restored(valkey: Valkey, run: Run) -> None:
     """A store that evicts makes a gap, at which a new process would stop reading: the log is begun anew instead."""
 
     async def use() -> None:
@@ -313,7 +311,7 @@ def test_entries_that_the_store_lost_are_put_back(valkey: Valkey, run: Run) -> N
             for number in range(5):
                 one.revoke_token(ISSUER, f"t{number}", until=time.time() + 300)
                 await one.flush()
-            place = f"{LOG}:{one._log._id}:2"
+            place = f"{LOG}:{one._log._cursor.log}:2"
             (text,) = await hand.get([place])
             assert text is not None
             await hand.release_lease(place, text)
@@ -329,25 +327,25 @@ def test_entries_that_the_store_lost_are_put_back(valkey: Valkey, run: Run) -> N
 
 
 @pytest.mark.parametrize("forged", ["", "x", "00 []", "é [", '[["jti","https://login.example","t9",null,null]]'])
-def test_whoever_can_write_the_store_can_revoke_nothing(valkey: Valkey, run: Run, forged: str) -> None:
+def test_unauthenticated_entries_revoke_nothing(valkey: Valkey, run: Run, forged: str) -> None:
     """An entry that is not authentic is passed over and counted; the ones behind it are read."""
 
     async def use() -> None:
         one, two = shared(valkey), shared(valkey)
         hand = cache_of(valkey)
         async with started(one, two):
-            await hand.put(f"{LOG}:{one._log._id}:1", forged, 60)
+            await hand.put(f"{LOG}:{one._log._cursor.log}:1", forged, 60)
             one.revoke_token(ISSUER, "t1", until=time.time() + 300)
             await one.flush()
             await eventually(lambda: len(two) == 1, "the entry behind it")
-            assert "1 entries in the store refused" in two.health()
+            assert "1 entries in the store rejected" in two.health()
             assert verdict(two, who("t9")) is None
         await hand.aclose()
 
     run(use())
 
 
-def test_an_entry_cannot_be_moved(valkey: Valkey, run: Run) -> None:
+def test_an_entry_is_authentic_in_its_own_place_only(valkey: Valkey, run: Run) -> None:
     """A copy of an authentic entry in another place is not authentic there."""
 
     async def use() -> None:
@@ -356,17 +354,17 @@ def test_an_entry_cannot_be_moved(valkey: Valkey, run: Run) -> None:
         async with started(one, other):
             one.revoke_token(ISSUER, "t1", until=time.time() + 300)
             await one.flush()
-            (text,) = await hand.get([f"{LOG}:{one._log._id}:1"])
+            (text,) = await hand.get([f"{LOG}:{one._log._cursor.log}:1"])
             assert text is not None
-            await hand.put(f"bearward:revocations:other:{other._log._id}:1", text, 60)
-            await eventually(lambda: other._log.refused == 1, "the refusal")
+            await hand.put(f"bearward:revocations:other:{other._log._cursor.log}:1", text, 60)
+            await eventually(lambda: other._log.rejected == 1, "the refusal")
             assert len(other) == 0
         await hand.aclose()
 
     run(use())
 
 
-def test_a_list_of_another_secret_is_a_failure_and_is_left_alone(valkey: Valkey, run: Run) -> None:
+def test_a_log_sealed_by_another_secret_is_a_failure_and_is_left_alone(valkey: Valkey, run: Run) -> None:
     """Two fleets with one name and two secrets: the second says so, and does not overwrite the first."""
 
     async def use() -> None:
@@ -383,7 +381,7 @@ def test_a_list_of_another_secret_is_a_failure_and_is_left_alone(valkey: Valkey,
     run(use())
 
 
-def test_revoking_works_from_any_thread_and_any_loop(valkey: Valkey, run: Run) -> None:
+def test_revoke_and_flush_from_any_thread_and_loop(valkey: Valkey, run: Run) -> None:
     """`add` is synchronous; `flush` may be awaited on another event loop than the verifier's."""
 
     async def use() -> None:
@@ -400,7 +398,7 @@ def test_revoking_works_from_any_thread_and_any_loop(valkey: Valkey, run: Run) -
     run(use())
 
 
-def test_before_the_start_and_after_the_end_the_store_counts_as_failed(valkey: Valkey, run: Run) -> None:
+def test_list_that_is_not_started_refuses(valkey: Valkey, run: Run) -> None:
     """A verifier that nobody started knows nothing about revocation, and must not pretend to."""
 
     async def use() -> None:
@@ -416,7 +414,7 @@ def test_before_the_start_and_after_the_end_the_store_counts_as_failed(valkey: V
     run(use())
 
 
-def test_one_list_serves_two_verifiers(valkey: Valkey, run: Run) -> None:
+def test_list_is_closed_with_its_last_verifier(valkey: Valkey, run: Run) -> None:
     """The list is closed with the last of them."""
 
     async def use() -> None:
@@ -448,7 +446,7 @@ def test_one_list_serves_two_verifiers(valkey: Valkey, run: Run) -> None:
         ({"grace": "1"}, "grace"),
     ],
 )
-def test_a_list_that_cannot_be_meant_refuses_to_be_made(changes: dict[str, Any], setting: str) -> None:
+def test_invalid_options_raise_configuration_error(changes: dict[str, Any], setting: str) -> None:
     """The error names the setting, and shows no value."""
     good: dict[str, Any] = {"cache": "redis://cache", "cache_secret": SECRET, "on_failure": "refuse"}
     with pytest.raises(ConfigurationError) as refused:
@@ -456,7 +454,7 @@ def test_a_list_that_cannot_be_meant_refuses_to_be_made(changes: dict[str, Any],
     assert refused.value.setting == setting
 
 
-def test_the_choice_has_no_default() -> None:
+def test_on_failure_has_no_default() -> None:
     """Closed or open is for the operator to say."""
     with pytest.raises(TypeError, match="on_failure"):
         SharedRevocations(cache="redis://cache", cache_secret=SECRET)  # type: ignore[call-arg]

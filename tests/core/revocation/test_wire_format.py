@@ -11,7 +11,7 @@ import pytest
 
 from bearward.cache.sealed import NotAuthenticError, open_sealed, seal
 from bearward.errors import ConfigurationError
-from bearward.revocation.entry import FOREVER, Revocation, checked
+from bearward.revocation.entry import FOREVER, Revocation, validated
 from bearward.revocation.wire_format import pack, unpack
 
 SECRET, PLACE = b"0123456789abcdef", "bearward:revocations:default:a:1"
@@ -23,14 +23,14 @@ ENTRIES = [
 ]
 
 
-def test_what_is_packed_comes_out_again() -> None:
+def test_pack_and_unpack_round_trip() -> None:
     """Each kind, no end, fractions, and names of any characters."""
     assert unpack(pack(ENTRIES)) == ENTRIES
     assert unpack(pack([])) == []
     assert all(type(time) is float for entry in unpack(pack(ENTRIES)) for time in (entry.before, entry.until))
 
 
-def test_the_text_is_compact_json_in_ascii() -> None:
+def test_wire_format_is_compact_ascii_json() -> None:
     """What a fleet of two versions shares: its form is a contract."""
     assert pack(ENTRIES[:2]) == (
         '[["jti","https://login.example","\\u00e9 \\ud800",null,2000000000.0],'
@@ -59,7 +59,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_entries_of_another_version_are_not_guessed_at(name: str) -> None:
+def test_unknown_entries_are_rejected(name: str) -> None:
     """Whoever reads the store passes them over, by one of two exceptions."""
     with pytest.raises((ValueError, TypeError)):
         unpack(UNKNOWN[name])
@@ -67,13 +67,13 @@ def test_entries_of_another_version_are_not_guessed_at(name: str) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"kind": "ip"}, {"issuer": 1}, {"name": None}, {"until": True}, {"until": []}])
-def test_what_another_version_wrote_is_said_in_a_constant(changes: dict[str, Any]) -> None:
+def test_rejection_message_is_constant(changes: dict[str, Any]) -> None:
     """Nothing of the entry is in the message."""
     with pytest.raises(ValueError, match=r"\Aan entry of another version\Z"):
         unpack(_row(**changes))
 
 
-def test_a_sealed_text_opens_in_its_place() -> None:
+def test_sealed_text_opens_in_its_place() -> None:
     """The seal is HMAC-SHA-256 in hexadecimal over a context, the place and the text."""
     text = pack(ENTRIES)
     sealed = seal(text, purpose="test", place=PLACE, secret=SECRET)
@@ -111,13 +111,13 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_what_this_fleet_did_not_write_does_not_open(name: str) -> None:
+def test_forged_text_does_not_open(name: str) -> None:
     """The message is a constant."""
     with pytest.raises(NotAuthenticError, match=r"\Anot authentic\Z"):
         open_sealed(FORGED[name], purpose="test", place=PLACE, secret=SECRET)
 
 
-def test_a_seal_is_for_one_place_and_one_secret() -> None:
+def test_seal_is_bound_to_place_and_secret() -> None:
     """Whoever can write the store cannot move an entry, nor take it from another fleet."""
     for place, secret in ((PLACE[:-1], SECRET), (PLACE, SECRET[:-1]), ("", SECRET)):
         with pytest.raises(NotAuthenticError):
@@ -126,15 +126,25 @@ def test_a_seal_is_for_one_place_and_one_secret() -> None:
 
 @pytest.mark.parametrize("time", [math.nan, -1, -math.inf, 1e15, True, "1", None])
 @pytest.mark.parametrize("setting", ["before", "until"])
-def test_a_time_that_is_none_is_refused(setting: str, time: Any) -> None:
+def test_invalid_time_raises_configuration_error(setting: str, time: Any) -> None:
     """It would revoke nothing, silently; the error names the setting and no value."""
     entry = ENTRIES[1]._replace(**{setting: time})
     with pytest.raises(ConfigurationError, match=rf"\A{setting}: must be seconds since the epoch, or infinity\Z"):
-        checked(entry)
+        validated(entry)
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"), [({"kind": "ip"}, "kind"), ({"issuer": None}, "issuer"), ({"name": 7}, "name")]
+)
+def test_invalid_names_raise_configuration_error(changes: dict[str, Any], setting: str) -> None:
+    """No token could carry them: the entry would revoke nothing, silently."""
+    with pytest.raises(ConfigurationError) as refused:
+        validated(ENTRIES[1]._replace(**changes))
+    assert refused.value.setting == setting
 
 
 @pytest.mark.parametrize("time", [0, 0.5, 1e15 - 1, math.inf])
-def test_a_time_that_is_one_is_taken(time: float) -> None:
+def test_valid_times_are_accepted(time: float) -> None:
     """From the epoch on, and without an end."""
     entry = ENTRIES[1]._replace(before=time, until=time)
-    assert checked(entry) is entry
+    assert validated(entry) is entry
