@@ -21,7 +21,7 @@ def tenant() -> Iterator[LocalIssuer]:
         yield issuer
 
 
-def test_issuers_with_the_same_kid_are_never_mixed_up() -> None:
+def test_equal_kids_of_two_issuers_are_never_confused() -> None:
     """A token is judged by the keys of its own issuer alone, even where another has a key of the same name."""
     one = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     two = LocalIssuer(algorithms=["ES256"], identifier="https://two.example")
@@ -36,7 +36,7 @@ def test_issuers_with_the_same_kid_are_never_mixed_up() -> None:
         assert refused.value.refusal is Refusal.SIGNATURE_INVALID
 
 
-def test_a_tenant_of_a_template_is_trusted_and_discovered(tenant: LocalIssuer, run: Run) -> None:
+def test_tenant_keys_are_discovered_from_its_own_metadata(tenant: LocalIssuer, run: Run) -> None:
     """The tenant's own discovery document is used, and what does not fit the template is untrusted."""
     template = tenant.url.replace("blue", "{tenant}")
 
@@ -51,7 +51,7 @@ def test_a_tenant_of_a_template_is_trusted_and_discovered(tenant: LocalIssuer, r
     run(use())
 
 
-def test_a_template_may_be_narrowed_to_some_tenants(tenant: LocalIssuer) -> None:
+def test_tenants_allow_list(tenant: LocalIssuer) -> None:
     """A tenant that is not among the named ones is untrusted."""
     template = tenant.url.replace("blue", "{tenant}")
     tenants = TenantIssuers(template, tenants=frozenset({"green"}), audience=AUDIENCE)
@@ -59,7 +59,7 @@ def test_a_template_may_be_narrowed_to_some_tenants(tenant: LocalIssuer) -> None
     assert tenants.issuer_for(template.format(tenant="green")) is not None
 
 
-def test_the_memory_of_tenants_is_bounded() -> None:
+def test_tenant_memory_is_bounded() -> None:
     """However many tenants a stranger invents, no more than the bound are kept."""
     tenants = TenantIssuers("https://login.example/{tenant}", audience=AUDIENCE, max_tenants=10)
     for number in range(1000):
@@ -67,7 +67,7 @@ def test_the_memory_of_tenants_is_bounded() -> None:
     assert repr(tenants) == "<TenantIssuers https://login.example/{tenant}: 10 kept>"
 
 
-def test_a_resolver_is_asked_once_and_its_answer_kept(run: Run) -> None:
+def test_resolver_results_are_cached_and_single_flight(run: Run) -> None:
     """Concurrent first tokens of an issuer cause one question; a no is remembered as well."""
     known = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
     asked: list[str] = []
@@ -94,7 +94,7 @@ def test_a_resolver_is_asked_once_and_its_answer_kept(run: Run) -> None:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("boom"), OSError("down")])
-def test_a_resolver_that_fails_is_our_fault(run: Run, failure: Exception) -> None:
+def test_resolver_failure_is_keys_unavailable(run: Run, failure: Exception) -> None:
     """What a resolver raises becomes KEYS_UNAVAILABLE and never reaches a caller."""
 
     async def resolve(issuer: str) -> TrustedIssuer | None:
@@ -112,7 +112,7 @@ def test_a_resolver_that_fails_is_our_fault(run: Run, failure: Exception) -> Non
     assert str(failure) not in str(error)
 
 
-def test_a_resolver_cannot_answer_for_another_issuer(run: Run) -> None:
+def test_resolver_cannot_return_another_issuer(run: Run) -> None:
     """The policy that a resolver answers with must be that of the `iss` it was asked for."""
     known = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
 
@@ -128,7 +128,7 @@ def test_a_resolver_cannot_answer_for_another_issuer(run: Run) -> None:
     run(use())
 
 
-def test_the_same_issuer_is_not_named_twice() -> None:
+def test_duplicate_issuers_raise_configuration_error() -> None:
     """Two policies for one `iss` cannot both be meant."""
     issuer = TrustedIssuer("https://login.example", audience=AUDIENCE)
     with pytest.raises(ConfigurationError, match="twice"):

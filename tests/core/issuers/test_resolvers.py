@@ -57,7 +57,7 @@ async def refusal(verifier: Verifier, token: str) -> Refusal:
     return refused.value.refusal
 
 
-def test_an_answer_is_asked_for_again_in_the_background(run: Run) -> None:
+def test_positive_result_is_refreshed_in_the_background(run: Run) -> None:
     """After five minutes; nobody waits for it, and many callers cause one question."""
     resolver, clock = Resolver(), FakeClock()
 
@@ -77,7 +77,7 @@ def test_an_answer_is_asked_for_again_in_the_background(run: Run) -> None:
     run(scenario())
 
 
-def test_who_is_no_longer_trusted_does_not_stay_so(run: Run) -> None:
+def test_negative_result_ends_cached_tokens_keys_and_watches(run: Run) -> None:
     """Neither by the policy that was remembered, nor by keys, nor by a token that was verified before."""
     resolver, clock = Resolver(), FakeClock()
 
@@ -98,7 +98,7 @@ def test_who_is_no_longer_trusted_does_not_stay_so(run: Run) -> None:
     run(scenario())
 
 
-def test_another_policy_is_followed(run: Run) -> None:
+def test_changed_issuer_settings_take_effect(run: Run) -> None:
     """Other keys, and other rules for tokens that were verified before."""
     resolver, clock = Resolver(), FakeClock()
     other = LocalIssuer(algorithms=["ES256"], identifier=KNOWN.url)
@@ -114,7 +114,7 @@ def test_another_policy_is_followed(run: Run) -> None:
     run(scenario())
 
 
-def test_a_resolver_that_fails_takes_nothing_away_for_an_hour(run: Run) -> None:
+def test_failing_resolver_keeps_known_issuers_for_an_hour(run: Run) -> None:
     """And is not asked for each request meanwhile; after the hour it is our fault."""
     resolver, clock = Resolver(), FakeClock()
 
@@ -142,7 +142,7 @@ def test_a_resolver_that_fails_takes_nothing_away_for_an_hour(run: Run) -> None:
     run(scenario())
 
 
-def test_a_wall_clock_that_is_set_back_makes_no_answer_last_longer(run: Run) -> None:
+def test_resolver_ttls_use_the_monotonic_clock(run: Run) -> None:
     """A no is remembered for a minute of real time."""
 
     class SetBack(FakeClock):
@@ -165,7 +165,7 @@ def test_a_wall_clock_that_is_set_back_makes_no_answer_last_longer(run: Run) -> 
     run(scenario())
 
 
-def test_strangers_push_out_nobody_and_hold_up_nobody(run: Run) -> None:
+def test_invented_issuers_neither_evict_nor_delay_known_ones(run: Run) -> None:
     """Ten thousand invented issuers, and as many as may be asked about at a time without an answer."""
     resolver, clock = Resolver(), FakeClock()
 
@@ -195,7 +195,7 @@ def test_strangers_push_out_nobody_and_hold_up_nobody(run: Run) -> None:
 
 
 @pytest.mark.parametrize("answer", ["https://known.example", 1, object()])
-def test_an_answer_that_is_no_policy_is_our_fault(answer: object, run: Run) -> None:
+def test_resolver_result_of_a_wrong_type_is_keys_unavailable(answer: object, run: Run) -> None:
     """A resolver with a bug raises nothing at a caller."""
     resolver = Resolver()
     resolver.answers = {KNOWN.url: answer}
@@ -207,7 +207,7 @@ def test_an_answer_that_is_no_policy_is_our_fault(answer: object, run: Run) -> N
     run(scenario())
 
 
-def test_two_loops_may_ask_at_the_same_time(run: Run) -> None:
+def test_resolvers_work_on_two_loops_at_once(run: Run) -> None:
     """Each waits for a question of its own: a task of one loop cannot be awaited on another."""
     barrier = threading.Barrier(2, timeout=30)
 
@@ -229,7 +229,7 @@ def test_two_loops_may_ask_at_the_same_time(run: Run) -> None:
     assert found == [KNOWN.url] * 2
 
 
-def test_a_question_that_was_left_behind_with_its_loop_counts_no_more(run: Run) -> None:
+def test_resolver_task_of_closed_loop_is_ignored(run: Run) -> None:
     """A loop that was closed in the middle of it answers nobody, and keeps no place from others."""
     resolver = Resolver()
     verifier = Verifier(resolver)

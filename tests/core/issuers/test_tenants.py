@@ -37,14 +37,14 @@ MATCHES = {
 
 
 @pytest.mark.parametrize("issuer", MATCHES)
-def test_the_template_is_matched_whole(issuer: str) -> None:
+def test_template_is_matched_whole(issuer: str) -> None:
     """A tenant is letters, digits, hyphens, underscores and single dots; around it every character counts."""
     policy = TenantIssuers(TEMPLATE, audience="api").issuer_for(issuer)
     assert (policy is not None) is MATCHES[issuer]
     assert policy is None or policy.issuer == issuer
 
 
-def test_the_tenant_goes_into_the_settings() -> None:
+def test_tenant_name_is_substituted_in_settings() -> None:
     """`jwks_uri` and `audience` may name it; other settings stay."""
     tenants = TenantIssuers(
         TEMPLATE, audience="api://{tenant}", jwks_uri="https://login.example/{tenant}/keys", leeway=5.0
@@ -54,14 +54,14 @@ def test_the_tenant_goes_into_the_settings() -> None:
     assert (policy.audience, policy.jwks_uri, policy.leeway) == ({"api://blue"}, "https://login.example/blue/keys", 5.0)
 
 
-def test_tenants_may_be_listed() -> None:
+def test_unlisted_tenants_are_untrusted() -> None:
     """Then no other is trusted."""
     tenants = TenantIssuers(TEMPLATE, audience="api", tenants=frozenset({"blue"}))
     assert tenants.issuer_for("https://login.example/blue/v2.0") is not None
     assert tenants.issuer_for("https://login.example/red/v2.0") is None
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_least_recently_used_tenant_is_evicted() -> None:
     """The longest unused goes first, so that strangers who invent tenants do not push out who is used."""
     tenants = TenantIssuers(TEMPLATE, audience="api", max_tenants=3)
     used = tenants.issuer_for("https://login.example/used/v2.0")
