@@ -43,7 +43,8 @@ POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"issuer": 1}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
     (
         {"issuer": "HTTP://login.example"},
-        "issuer: must be an https URL (http is for loopback, or with unsafe_allow_http)",
+        "issuer: must be an https URL to discover keys from (http is for loopback, or with unsafe_allow_http); "
+        "or say where the keys are: jwks_uri",
     ),
     ({"audience": ()}, "audience: must name at least one audience (or give client_ids)"),
     ({"audience": ["a", ""]}, f"audience: {NAMES}"),

@@ -1,7 +1,7 @@
-"""The trusted issuers of a verifier: which policy and which keys belong to an `iss`.
+"""The trusted issuers of a verifier: which settings and which keys belong to an `iss`.
 
-Rule of this file: an issuer is trusted because it is listed, because it fits a tenant template, or because a resolver
-says so; the token itself never says where its keys are.
+Rule of this file: an issuer is trusted because it is listed, because it matches a tenant template, or because a resolver
+says so; the token itself never says where its keys are (RFC 8725 section 3.8).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from bearward.trusted_issuer import TrustedIssuer
 __all__ = ["Issuers"]
 
 Trusted = tuple[TrustedIssuer, IssuerKeys]
+"""An issuer's settings and its keys."""
 
 
 class Issuers:
-    """The policies and keys of all trusted issuers."""
+    """All trusted issuers, with their keys."""
 
     def __init__(
         self, issuers: Sequence[TrustedIssuer | TenantIssuers | IssuerResolver], store: JWKSStore, clock: Clock
@@ -34,44 +35,64 @@ class Issuers:
         )
         self._tenants = tuple(issuer for issuer in issuers if isinstance(issuer, TenantIssuers))
         resolvers = tuple(i for i in issuers if not isinstance(i, TrustedIssuer | TenantIssuers))
-        if not all(callable(resolver) for resolver in resolvers):
-            raise ConfigurationError("issuers", "must be TrustedIssuer, TenantIssuers or async resolvers")
+        for resolver in resolvers:
+            _check_resolver(resolver)
         self._resolvers = Resolvers(resolvers, clock, store.forget)
         self._known: dict[str, Trusted] = {i.issuer: (i, store.add(i)) for i in self.explicit}
         if len(self._known) != len(self.explicit):
             raise ConfigurationError("issuers", "must not name the same issuer twice")
 
     def known(self, issuer: str) -> Trusted:
-        """Policy and keys of `iss`, at once; raise `AuthError` (ISSUER_UNTRUSTED), or `KeysNeededError` to await `find`."""
+        """Settings and keys of `iss`, without awaiting.
+
+        Raises:
+            AuthError: ISSUER_UNTRUSTED.
+            KeysNeededError: a resolver must be asked: await `find`.
+        """
         trusted = self._known.get(issuer)
-        return trusted if trusted is not None else self._further(issuer)
+        return trusted if trusted is not None else self._dynamic(issuer)
 
     async def find(self, issuer: str) -> Trusted:
-        """Policy and keys of `iss`, asking the resolvers; raise `AuthError` (ISSUER_UNTRUSTED, KEYS_UNAVAILABLE)."""
+        """Settings and keys of `iss`, asking the resolvers; raises `AuthError` (ISSUER_UNTRUSTED, KEYS_UNAVAILABLE)."""
         try:
             return self.known(issuer)
         except KeysNeededError:
-            policy = await self._resolvers.find(issuer)
-        return policy, self._store.keys_of(policy)
+            trusted = await self._resolvers.find(issuer)
+        return trusted, self._store.keys_of(trusted)
 
     def last_known(self, issuer: str) -> Trusted:
-        """Policy and keys of an `iss` that has let a call in, at once; raise `AuthError` if it would no longer."""
+        """Settings and keys of an `iss` that has let a call in, without awaiting; raises `AuthError` if it would not now."""
         trusted = self._known.get(issuer)
-        if trusted is not None:
-            return trusted
-        policy = self._tenant(issuer) or self._resolvers.last_known(issuer)
-        return policy, self._store.keys_of(policy)
+        return (
+            trusted
+            if trusted is not None
+            else self._tenant(issuer) or self._with_keys(self._resolvers.last_known(issuer))
+        )
 
-    def _further(self, issuer: str) -> Trusted:
-        policy = self._tenant(issuer) or self._resolvers.known(issuer)
-        return policy, self._store.keys_of(policy)
+    def _dynamic(self, issuer: str) -> Trusted:
+        return self._tenant(issuer) or self._with_keys(self._resolvers.known(issuer))
 
-    def _tenant(self, issuer: str) -> TrustedIssuer | None:
+    def _tenant(self, issuer: str) -> Trusted | None:
         for tenants in self._tenants:
-            policy = tenants.issuer_for(issuer)
-            if policy is not None:
-                return policy
+            trusted = tenants.issuer_for(issuer)
+            if trusted is not None:
+                keys = self._store.keys_of(trusted)
+                if keys.current() is not None:  # the provider publishes keys for it: it is no invention
+                    tenants.keep(issuer)
+                return trusted, keys
         return None
+
+    def _with_keys(self, trusted: TrustedIssuer) -> Trusted:
+        return trusted, self._store.keys_of(trusted)
 
     def __repr__(self) -> str:
         return f"{len(self.explicit)} issuers, {len(self._tenants)} templates, {len(self._resolvers)} resolvers"
+
+
+def _check_resolver(resolver: object) -> None:
+    if not callable(resolver):
+        hint = "; an issuer is TrustedIssuer(issuer, audience=…)" if isinstance(resolver, str) else ""
+        hint = "; give several as separate arguments" if isinstance(resolver, list | tuple | set) else hint
+        raise ConfigurationError("issuers", f"must be TrustedIssuer, TenantIssuers or async resolvers{hint}")
+    if resolver in (TrustedIssuer, TenantIssuers):
+        raise ConfigurationError("issuers", "must be an object, not the class: TrustedIssuer(issuer, audience=…)")

@@ -1,15 +1,16 @@
 """Issuers that are not listed one by one: tenants of one provider by template, or whatever a resolver knows.
 
-Rule of this file: the template is matched whole and exactly; a tenant is one path or host label, never a slash or a
-dot-dot. What is remembered is bounded, so that strangers who invent tenants cost no memory.
+Rules of this file: the template is matched whole and exactly; a tenant is one path or host label, never a slash or a
+dot-dot. What is kept is bounded, and a tenant that has had keys is dropped for another such tenant only: no number of
+invented names costs a real one its place.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bearward.errors import ConfigurationError
@@ -18,18 +19,23 @@ from bearward.trusted_issuer import TrustedIssuer
 __all__ = ["IssuerResolver", "TenantIssuers"]
 
 IssuerResolver = Callable[[str], Awaitable[TrustedIssuer | None]]
-"""`await resolver(iss)` answers the policy for an issuer, or None for one that is not trusted."""
+"""`await resolver(iss)` returns the settings of an issuer, or None for one that is not trusted.
+
+A positive result is cached for 5 minutes and then refreshed in the background; where the resolver fails, for an hour
+more. A negative one is cached for 1 minute, and ends what rested on the positive one before."""
 
 _TENANT = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}"
-_PLACE = "{tenant}"
+_PLACEHOLDER = "{tenant}"
+_MAX_ISSUER = 1024
+_MIN_UNPROVEN = 16
 
 
 class TenantIssuers:
     """All tenants of one provider: `TenantIssuers("https://login.example/{tenant}/v2.0", audience="api")`.
 
-    `settings` are those of `TrustedIssuer`; `jwks_uri` and `audience` may hold `{tenant}` too. `tenants` narrows the
-    template to some names. At most `max_tenants` policies are kept, the longest unused goes first. Raises
-    `ConfigurationError`.
+    `settings` are those of `TrustedIssuer`; every string in them may hold `{tenant}` too. `tenants` narrows the template
+    to some names. At most `max_tenants` that have had keys are kept, the least recently used is dropped first, and a
+    quarter as many that have not. Raises `ConfigurationError`.
 
     >>> provider = TenantIssuers("https://login.example/{tenant}/v2.0", audience="api://orders")
     >>> provider.issuer_for("https://login.example/blue/v2.0").issuer
@@ -41,40 +47,81 @@ class TenantIssuers:
     def __init__(
         self, template: str, *, tenants: frozenset[str] | None = None, max_tenants: int = 1000, **settings: Any
     ) -> None:
-        if template.count(_PLACE) != 1:
+        if not isinstance(template, str) or template.count(_PLACEHOLDER) != 1:
             raise ConfigurationError("tenants", "must be a template with one {tenant}")
-        if tenants is not None and not tenants:
-            raise ConfigurationError("tenants", "must name at least one tenant, or be left out")
-        before, _, after = template.partition(_PLACE)
+        if isinstance(max_tenants, bool) or not isinstance(max_tenants, int) or max_tenants < 1:
+            raise ConfigurationError("max_tenants", "must be a whole number from 1")
+        before, _, after = template.partition(_PLACEHOLDER)
         self._pattern = re.compile(f"{re.escape(before)}({_TENANT}){re.escape(after)}")
         self._template = template
         self._settings = settings
-        self._tenants = tenants
-        self._most = max_tenants
-        self._kept: OrderedDict[str, TrustedIssuer] = OrderedDict()
-        self._policy("probe")  # settings that cannot be meant are refused at once
+        self._tenants = _tenant_names(tenants)
+        self._max_proven = max_tenants
+        self._max_unproven = max(_MIN_UNPROVEN, max_tenants // 4)
+        self._proven: OrderedDict[str, TrustedIssuer] = OrderedDict()
+        self._unproven: OrderedDict[str, TrustedIssuer] = OrderedDict()
+        self._lock = threading.Lock()
+        self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:
-        """The policy for an `iss`, or None where it is none of the tenants."""
-        known = self._kept.get(issuer)
+        """The settings of an `iss`, or None where it is none of the tenants; any thread may call."""
+        with self._lock:
+            known = _touch(self._proven, issuer) or _touch(self._unproven, issuer)
         if known is not None:
-            with suppress(KeyError):  # another thread may have dropped it just now
-                self._kept.move_to_end(issuer)
             return known
-        match = self._pattern.fullmatch(issuer) if len(issuer) <= 1024 else None
+        match = self._pattern.fullmatch(issuer) if len(issuer) <= _MAX_ISSUER else None
         if match is None or (self._tenants is not None and match[1] not in self._tenants):
             return None
-        policy = self._kept[issuer] = self._policy(match[1])
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return policy
+        trusted = self._settings_of(match[1])
+        with self._lock:
+            _put(self._unproven, issuer, trusted, self._max_unproven)
+        return trusted
 
-    def _policy(self, tenant: str) -> TrustedIssuer:
-        filled: dict[str, Any] = {
-            name: value.replace(_PLACE, tenant) if isinstance(value, str) else value
-            for name, value in self._settings.items()
-        }
-        return TrustedIssuer(self._template.replace(_PLACE, tenant), **filled)
+    def keep(self, issuer: str) -> None:
+        """The provider publishes keys for this tenant: from now on it is dropped for its like only."""
+        if issuer in self._proven:
+            return
+        with self._lock:
+            trusted = self._unproven.pop(issuer, None)
+            if trusted is not None:
+                _put(self._proven, issuer, trusted, self._max_proven)
+
+    def _settings_of(self, tenant: str) -> TrustedIssuer:
+        filled: dict[str, Any] = {name: _filled_in(value, tenant) for name, value in self._settings.items()}
+        return TrustedIssuer(self._template.replace(_PLACEHOLDER, tenant), **filled)
 
     def __repr__(self) -> str:
-        return f"<TenantIssuers {self._template}: {len(self._kept)} kept>"
+        return f"<TenantIssuers {self._template}: {len(self._proven) + len(self._unproven)} kept>"
+
+
+def _tenant_names(tenants: object) -> frozenset[str] | None:
+    if tenants is None:
+        return None
+    several = frozenset(tenants) if isinstance(tenants, frozenset | set | list | tuple) else frozenset()
+    if not several or not all(isinstance(name, str) and re.fullmatch(_TENANT, name) for name in several):
+        raise ConfigurationError("tenants", "must name at least one tenant, or be left out")
+    return several
+
+
+def _filled_in(value: Any, tenant: str) -> Any:
+    """The setting with the tenant's name in every string."""
+    if isinstance(value, str):
+        return value.replace(_PLACEHOLDER, tenant)
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(_filled_in(item, tenant) for item in value)
+    if isinstance(value, Mapping):
+        return {name: _filled_in(item, tenant) for name, item in value.items()}
+    return value
+
+
+def _touch(kept: OrderedDict[str, TrustedIssuer], issuer: str) -> TrustedIssuer | None:
+    trusted = kept.get(issuer)
+    if trusted is not None:
+        kept.move_to_end(issuer)
+    return trusted
+
+
+def _put(kept: OrderedDict[str, TrustedIssuer], issuer: str, trusted: TrustedIssuer, most: int) -> None:
+    kept[issuer] = trusted
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -59,12 +59,21 @@ def test_tenants_allow_list(tenant: LocalIssuer) -> None:
     assert tenants.issuer_for(template.format(tenant="green")) is not None
 
 
-def test_tenant_memory_is_bounded() -> None:
-    """However many tenants a stranger invents, no more than the bound are kept."""
-    tenants = TenantIssuers("https://login.example/{tenant}", audience=AUDIENCE, max_tenants=10)
-    for number in range(1000):
-        assert tenants.issuer_for(f"https://login.example/t{number}")
-    assert repr(tenants) == "<TenantIssuers https://login.example/{tenant}: 10 kept>"
+def test_a_tenant_is_proven_by_published_keys(tenant: LocalIssuer, run: Run) -> None:
+    """From then on any number of invented tenants leaves its settings and its keys in place."""
+    template = TenantIssuers(tenant.url.replace("blue", "{tenant}"), audience=AUDIENCE, max_tenants=4)
+
+    async def use() -> None:
+        async with Verifier(template) as verifier:
+            await verifier.verify(tenant.mint())
+            known = template.issuer_for(tenant.url)
+            for number in range(100):
+                with pytest.raises(AuthError):
+                    await verifier.verify(tenant.mint(iss=tenant.url.replace("blue", f"invented{number}")))
+            assert template.issuer_for(tenant.url) is known
+            verifier.verify_now(tenant.mint())
+
+    run(use())
 
 
 def test_resolver_results_are_cached_and_single_flight(run: Run) -> None:

@@ -238,7 +238,7 @@ def test_resolver_task_of_closed_loop_is_ignored(run: Run) -> None:
     async def begin() -> None:
         resolver.open = asyncio.Event()
         for issuer in strangers:
-            verifier._issuers._resolvers._ask(issuer)
+            verifier._issuers._resolvers._look_up(issuer)
         await settled()
 
     loop = asyncio.new_event_loop()

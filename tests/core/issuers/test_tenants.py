@@ -61,14 +61,45 @@ def test_unlisted_tenants_are_untrusted() -> None:
     assert tenants.issuer_for("https://login.example/red/v2.0") is None
 
 
-def test_least_recently_used_tenant_is_evicted() -> None:
-    """The longest unused goes first, so that strangers who invent tenants do not push out who is used."""
+def test_invented_tenants_do_not_evict_a_proven_one() -> None:
+    """A tenant that has had keys is dropped for its like alone, the least recently used first."""
     tenants = TenantIssuers(TEMPLATE, audience="api", max_tenants=3)
+    real = [f"https://login.example/real{number}/v2.0" for number in range(4)]
+    for issuer in real[:3]:
+        tenants.issuer_for(issuer)
+        tenants.keep(issuer)
+    kept = [tenants.issuer_for(issuer) for issuer in real[:3]]
+    for number in range(1000):
+        tenants.issuer_for(f"https://login.example/invented{number}/v2.0")
+    assert repr(tenants) == f"<TenantIssuers {TEMPLATE}: {3 + 16} kept>"
+    assert all(tenants.issuer_for(issuer) is known for issuer, known in zip(real[:3], kept, strict=True))
+    tenants.issuer_for(real[0])
+    tenants.issuer_for(real[3])
+    tenants.keep(real[3])
+    assert tenants.issuer_for(real[0]) is kept[0]
+    assert tenants.issuer_for(real[1]) is not kept[1]
+
+
+def test_tenants_that_never_had_keys_are_bounded_too() -> None:
+    """The least recently used is dropped first; one that is dropped cannot be kept afterwards."""
+    tenants = TenantIssuers(TEMPLATE, audience="api", max_tenants=1)
     used = tenants.issuer_for("https://login.example/used/v2.0")
-    for number in range(10):
+    for number in range(100):
         tenants.issuer_for(f"https://login.example/{number}/v2.0")
         assert tenants.issuer_for("https://login.example/used/v2.0") is used
-        assert repr(tenants) == f"<TenantIssuers {TEMPLATE}: {min(number + 2, 3)} kept>"
+    tenants.keep("https://login.example/0/v2.0")
+    assert repr(tenants) == f"<TenantIssuers {TEMPLATE}: 16 kept>"
+
+
+def test_the_tenant_is_substituted_in_every_string() -> None:
+    """Also in one of several, and in expected values: a placeholder that stays would never match."""
+    tenants = TenantIssuers(
+        TEMPLATE, audience=["api://{tenant}", "api"], expected_claims={"tid": "{tenant}", "roles": ["{tenant}.read"]}
+    )
+    trusted = tenants.issuer_for("https://login.example/blue/v2.0")
+    assert trusted is not None
+    assert trusted.audience == {"api://blue", "api"}
+    assert trusted.expected_claims == {"tid": ("blue",), "roles": ("blue.read",)}
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -78,11 +109,16 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "no audience": (TEMPLATE, {}),
     "http": ("http://login.example/{tenant}", {"audience": "api"}),
     "a setting out of bounds": (TEMPLATE, {"audience": "api", "leeway": -1}),
+    "another placeholder": (TEMPLATE, {"audience": "api://{tenantid}"}),
+    "tenants as one string": (TEMPLATE, {"audience": "api", "tenants": "blue"}),
+    "a tenant that no issuer could name": (TEMPLATE, {"audience": "api", "tenants": {"a/b"}}),
+    "no room": (TEMPLATE, {"audience": "api", "max_tenants": 0}),
+    "a template of another type": (None, {"audience": "api"}),  # type: ignore[dict-item]
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_meant(name: str) -> None:
+def test_invalid_templates_raise_configuration_error(name: str) -> None:
     """A template is tried when it is made, not when the first token comes."""
     template, settings = REFUSED[name]
     with pytest.raises(ConfigurationError):
