@@ -1,11 +1,13 @@
-"""From the tables of a configuration file to policies: every field by its own name, nothing unknown, nothing guessed.
+"""From the tables of a configuration file to trusted issuers: every field by its own name, nothing unknown or guessed.
 
-Rule of this file: pure. The names are those of `TrustedIssuer`, `JWKSOptions`, `SymmetricKey` and `SharedRevocations`;
-a wrong type or an unknown name is a ConfigurationError that says where: `issuers[0].keys.max_age`.
+Rules of this file: pure. The names are those of `TrustedIssuer`, `JWKSOptions`, `SymmetricKey` and `SharedRevocations`;
+a wrong type or an unknown name is a `ConfigurationError` that says where: `issuers[0].keys.max_age`. A `${…}` that nobody
+replaced is no value.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -17,7 +19,15 @@ from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["at", "refuse_unknown", "shared_revocations", "text", "trusted_issuers"]
+__all__ = [
+    "error_context",
+    "reject_placeholder",
+    "reject_placeholders",
+    "reject_unknown",
+    "shared_revocations",
+    "string_value",
+    "trusted_issuers",
+]
 
 T = TypeVar("T")
 
@@ -26,11 +36,12 @@ _OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) 
 _ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options"} | {"keys"}
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
 _REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _PATHS = frozenset({"ca_file", "client_cert", "client_key", "jwks_file", "proxy", "snapshot_dir"})
 
 
 @contextmanager
-def at(place: str) -> Iterator[None]:
+def error_context(place: str) -> Iterator[None]:
     """Name settings by where they stand: `audience` becomes `issuers[0].audience`."""
     try:
         yield
@@ -38,14 +49,31 @@ def at(place: str) -> Iterator[None]:
         raise ConfigurationError(f"{place}.{error.setting}", error.requirement) from None
 
 
-def refuse_unknown(table: Mapping[str, Any], known: Collection[str]) -> None:
+def reject_unknown(table: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ConfigurationError for the first name that is no setting: a misspelt one must not go unnoticed."""
     for name in table:
         if name not in known:
             raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
 
 
-def text(name: str, value: object) -> str:
+def reject_placeholder(name: str, value: object) -> None:
+    """Raise ConfigurationError for a string with `${…}`, which a template engine or a shell should have replaced."""
+    if isinstance(value, str) and _PLACEHOLDER.search(value):
+        raise ConfigurationError(name, "must not hold a placeholder that was not filled in: ${…}")
+
+
+def reject_placeholders(name: str, value: object) -> None:
+    """The same for everything in a table or an array, naming the place."""
+    reject_placeholder(name, value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            reject_placeholders(f"{name}.{key}" if name else key, item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            reject_placeholders(f"{name}[{index}]", item)
+
+
+def string_value(name: str, value: object) -> str:
     """The value of `name`, which must be a string."""
     if not isinstance(value, str):
         raise ConfigurationError(name, "must be a string")
@@ -53,10 +81,10 @@ def text(name: str, value: object) -> str:
 
 
 def trusted_issuers(tables: object) -> tuple[TrustedIssuer, ...]:
-    """The policies that the array of tables `[[issuers]]` describes."""
+    """The issuers that the array of tables `[[issuers]]` describes."""
     issuers = []
     for index, table in enumerate(_tables("issuers", tables)):
-        with at(f"issuers[{index}]"):
+        with error_context(f"issuers[{index}]"):
             issuers.append(_trusted_issuer(table))
     if not issuers:
         raise ConfigurationError("issuers", "must name at least one issuer, each in a table [[issuers]]")
@@ -64,19 +92,19 @@ def trusted_issuers(tables: object) -> tuple[TrustedIssuer, ...]:
 
 
 def shared_revocations(value: object) -> dict[str, Any]:
-    """What the table `[revocations]` gives to `SharedRevocations`, which judges the values itself."""
+    """What the table `[revocations]` gives to `SharedRevocations`, which checks the values itself."""
     table = _table("revocations", value)
-    with at("revocations"):
-        refuse_unknown(table, _REVOCATIONS)
+    with error_context("revocations"):
+        reject_unknown(table, _REVOCATIONS)
         if "on_failure" not in table:
             raise ConfigurationError("on_failure", 'must be "refuse" or "accept"')
-        strings = {name: text(name, table[name]) for name in ("cache", "cache_secret") if name in table}
+        strings = {name: string_value(name, table[name]) for name in ("cache", "cache_secret") if name in table}
     values = {**table, **strings}
     return values if "cache_secret" not in strings else {**values, "cache_secret": strings["cache_secret"].encode()}
 
 
 def _trusted_issuer(table: Mapping[str, Any]) -> TrustedIssuer:
-    refuse_unknown(table, _ISSUER)
+    reject_unknown(table, _ISSUER)
     if "issuer" not in table:
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
     read = _readers() | {name: _boolean for name in _ISSUER if name.startswith("unsafe_")}
@@ -96,30 +124,30 @@ def _readers() -> dict[str, Callable[[str, Any], Any]]:
 
 
 def _as_it_is(_name: str, value: Any) -> Any:
-    # `TrustedIssuer` and `JWKSOptions` judge it themselves.
+    # `TrustedIssuer` and `JWKSOptions` check it themselves.
     return value
 
 
 def _options(name: str, value: object) -> JWKSOptions:
     table = _table(name, value)
-    with at(name):
-        refuse_unknown(table, _OPTIONS)
+    with error_context(name):
+        reject_unknown(table, _OPTIONS)
         for path in _PATHS & table.keys():
-            text(path, table[path])
+            string_value(path, table[path])
         return JWKSOptions(**table)
 
 
 def _symmetric_keys(name: str, value: object) -> tuple[SymmetricKey, ...]:
     keys = []
     for index, table in enumerate(_tables(name, value)):
-        with at(f"{name}[{index}]"):
+        with error_context(f"{name}[{index}]"):
             keys.append(_symmetric_key(table))
     return tuple(keys)
 
 
 def _symmetric_key(table: Mapping[str, Any]) -> SymmetricKey:
-    refuse_unknown(table, _SECRET)
-    strings = {name: text(name, value) for name, value in table.items()}
+    reject_unknown(table, _SECRET)
+    strings = {name: string_value(name, value) for name, value in table.items()}
     if ("secret" in strings) == ("secret_base64url" in strings):
         raise ConfigurationError("secret", "must be given once: as secret (its text) or as secret_base64url")
     secret = strings.pop("secret", "").encode() or _octets(strings.pop("secret_base64url", ""))
@@ -139,7 +167,7 @@ def _octets(encoded: str) -> bytes:
 def _token_types(name: str, value: object) -> tuple[str | None, ...]:
     """TOML has no null, so an empty string stands for an absent `typ`."""
     several = value if isinstance(value, list) else [value]
-    return tuple(text(name, item) or None for item in several)
+    return tuple(string_value(name, item) or None for item in several)
 
 
 def _boolean(name: str, value: object) -> bool:

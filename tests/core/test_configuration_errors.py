@@ -1,6 +1,6 @@
-"""What a wrong policy is told, word for word: the setting, and what it must be.
+"""The message of every invalid setting, word for word: its name, and what it must be.
 
-An operator reads these at three in the morning; a service that starts on a wrong policy is worse than one that does not.
+An operator reads these at three in the morning; a service that starts on wrong settings is worse than one that does not.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from bearward import (
 from bearward.jose.algorithms import ALGORITHMS
 
 A_SECRET = SymmetricKey(b"s" * 64, "HS512")
+HTTP_TERMS = "(http is for loopback, or with unsafe_allow_http)"
 NAMES = "must be a non-empty string or several of them"
 MAP = "must map a claim's name to its accepted values"
 VISIBLE = "must be visible ASCII without spaces, quotes and backslashes"
@@ -33,7 +34,7 @@ ALL = ", ".join(ALGORITHMS)
 NEVER = "client-authentication+jwt, dpop+jwt, logout+jwt, oauth-authz-req+jwt, secevent+jwt"
 TENANTS = "https://login.example/{tenant}"
 
-POLICIES: list[tuple[dict[str, Any], str]] = [
+ISSUERS: list[tuple[dict[str, Any], str]] = [
     ({"issuer": ""}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
     ({"issuer": " https://a"}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
     ({"issuer": "https://a.example/\udcff"}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
@@ -43,8 +44,7 @@ POLICIES: list[tuple[dict[str, Any], str]] = [
     ({"issuer": 1}, "issuer: must be the exact `iss` of the tokens, a non-empty string"),
     (
         {"issuer": "HTTP://login.example"},
-        "issuer: must be an https URL to discover keys from (http is for loopback, or with unsafe_allow_http); "
-        "or say where the keys are: jwks_uri",
+        f"issuer: must be an https URL to discover keys from {HTTP_TERMS}; or say where the keys are: jwks_uri",
     ),
     ({"audience": ()}, "audience: must name at least one audience (or give client_ids)"),
     ({"audience": ["a", ""]}, f"audience: {NAMES}"),
@@ -103,8 +103,8 @@ POLICIES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "text"), POLICIES, ids=[f"{number}" for number in range(len(POLICIES))])
-def test_a_policy_that_cannot_be_meant_says_why(changes: dict[str, Any], text: str) -> None:
+@pytest.mark.parametrize(("changes", "text"), ISSUERS, ids=[f"{number}" for number in range(len(ISSUERS))])
+def test_invalid_issuer_settings_explain_themselves(changes: dict[str, Any], text: str) -> None:
     """Each wrong setting of a trusted issuer."""
     settings: dict[str, Any] = {"issuer": "https://login.example", "audience": "api", **changes}
     with pytest.raises(ConfigurationError) as refused:
@@ -189,14 +189,14 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
 
 
 @pytest.mark.parametrize(("make", "text"), OTHERS, ids=[f"{number}" for number in range(len(OTHERS))])
-def test_whatever_else_cannot_be_meant_says_why(make: Callable[[], Any], text: str) -> None:
+def test_invalid_settings_explain_themselves(make: Callable[[], Any], text: str) -> None:
     """Requirements, tenants, secrets, verifiers and lists of revocations."""
     with pytest.raises(ConfigurationError) as refused:
         make()
     assert str(refused.value) == text
 
 
-def test_the_edges_of_what_can_be_meant_are_accepted() -> None:
+def test_boundary_values_are_accepted() -> None:
     """The last values on the right side of each bound."""
     TrustedIssuer("https://login.example", audience="api", leeway=300, max_token_age=0.001)
     TrustedIssuer("https://login.example", audience="api", leeway=0, max_token_age=1)

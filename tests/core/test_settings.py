@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bearward import ConfigurationError, Revocations, SharedRevocations
+from bearward import ConfigurationError, JWKSOptions, Revocations, SharedRevocations, TrustedIssuer
 from bearward.jwks.options import StartMode
 from bearward.settings import Settings
 
@@ -35,12 +40,26 @@ WRONG_VARIABLES = [
     ("BEARWARD_REVOCATIONS_ON_FAILURE", "maybe", "refuse or accept"),
     ("BEARWARD_AUDIENCES", "a", "no setting"),
     ("BEARWARD_ALGORITHM", "RS256", "no setting"),
+    ("BEARWARD_ISSUER", "https://${TENANT}.example", "placeholder"),
+    ("BEARWARD_CACHE_SECRET", "${CACHE_SECRET}", "placeholder"),
+    ("BEARWARD_ISSUER", "https://login.example/.well-known/openid-configuration", "leave out /.well-known/"),
+    ("BEARWARD_MAX_TOKEN_AGE", "0", "above 0"),
+    ("BEARWARD_MAX_TOKEN_AGE", "an hour", "above 0"),
+    ("BEARWARD_TOKEN_CACHE", "16M", "number of bytes"),
+    ("BEARWARD_CA_FILE", "/nowhere/at/all.pem", "readable file"),
+    ("BEARWARD_UNSAFE_ALLOW_PRIVATE_ADDRESSES", "yes", "true or false"),
+    ("BEARWARD_EXPECTED_CLAIMS", "token_use=access", "in a file (BEARWARD_CONFIG): expected_claims in [[issuers]]"),
+    ("BEARWARD_UNSAFE_ANY_AUDIENCE", "true", "in a file (BEARWARD_CONFIG)"),
+    ("BEARWARD_SYMMETRIC_KEYS", "x", "in a file (BEARWARD_CONFIG)"),
+    ("BEARWARD_KEYS_MAX_AGE", "60", "max_age in [issuers.keys]"),
+    ("BEARWARD_PROXY", "http://proxy", "proxy in [issuers.keys]"),
+    ("BEARWARD_EXPECTED_CLAIM", "token_use=access", "no setting"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "must"), WRONG_VARIABLES)
-def test_a_wrong_variable_is_refused_by_name(name: str, value: str | None, must: str) -> None:
-    """What is missing, unknown or cannot be meant is a ConfigurationError that names the variable and the remedy."""
+def test_invalid_variables_are_named(name: str, value: str | None, must: str) -> None:
+    """What is missing, unknown or is invalid is a ConfigurationError that names the variable and the remedy."""
     environ = {**GOOD, name: value} if value is not None else {n: v for n, v in GOOD.items() if n != name}
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment({n: v for n, v in environ.items() if v is not None})
@@ -49,7 +68,7 @@ def test_a_wrong_variable_is_refused_by_name(name: str, value: str | None, must:
     assert "\n" not in str(caught.value)
 
 
-def test_the_environment_says_all_that_one_issuer_needs() -> None:
+def test_environment_configures_one_issuer() -> None:
     """Each variable of the contract reaches the policy; names separated by commas may have blanks around them."""
     settings = Settings.from_environment(
         {
@@ -69,14 +88,92 @@ def test_the_environment_says_all_that_one_issuer_needs() -> None:
     assert (settings.cache, issuer.leeway) == ("redis://cache:6379/0", 1.5)
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
+def test_every_restriction_by_variable_is_obeyed(tmp_path: Path) -> None:
+    """A variable that is named like a setting restricts what it says, or is refused: see above."""
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text("")
+    settings = Settings.from_environment(
+        {
+            "BEARWARD_ISSUER": "https://login.example/",
+            "BEARWARD_CLIENT_IDS": "app, other",
+            "BEARWARD_MAX_TOKEN_AGE": "300",
+            "BEARWARD_REQUIRED_CLAIMS": "sub,jti",
+            "BEARWARD_TOKEN_TYPES": "at+jwt",
+            "BEARWARD_FUTURE_LEEWAY": "0",
+            "BEARWARD_TOKEN_CACHE": "0",
+            "BEARWARD_CA_FILE": str(ca_file),
+            "BEARWARD_UNSAFE_ALLOW_PRIVATE_ADDRESSES": "true",
+        }
+    )
+    (issuer,) = settings.issuers
+    assert (issuer.client_ids, issuer.max_token_age, issuer.max_clock_lead) == ({"app", "other"}, 300.0, 0.0)
+    assert (issuer.required_claims, issuer.token_types) == (("exp", "iat", "jti", "sub"), {"at+jwt"})
+    assert (issuer.jwks_options.ca_file, issuer.jwks_options.unsafe_allow_private_addresses) == (str(ca_file), True)
+    assert settings.token_cache == 0
+
+
+@pytest.mark.parametrize("item", [*fields(TrustedIssuer), *fields(JWKSOptions)], ids=lambda item: item.name)
+def test_no_setting_is_ignored_silently(item: Field[Any]) -> None:
+    """Each field of an issuer and of its keys: obeyed, or refused by its variable's name."""
+    if not item.init:
+        return
+    name = f"BEARWARD_{item.name.upper()}"
+    try:
+        settings = Settings.from_environment({**GOOD, name: "true"})
+    except ConfigurationError as error:
+        assert error.setting == name  # noqa: PT017  (the other outcome is as good)
+    else:
+        assert settings != Settings.from_environment(GOOD)
+
+
+WAYS: dict[str, Callable[[Settings], Settings]] = {
+    "pickle": lambda settings: pickle.loads(pickle.dumps(settings)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_settings_can_be_sent_to_a_worker(tmp_path: Path, way: str) -> None:
+    """Whatever they were read from; what could be changed is frozen."""
+    shared = {**GOOD, **STORE, "BEARWARD_REVOCATIONS_ON_FAILURE": "refuse", "BEARWARD_NOTES": "n"}
+    for settings in (
+        Settings.from_environment(shared, extra_names=["notes"]),
+        Settings.from_toml(_file(tmp_path, FULL), extra_names=["notes"]),
+    ):
+        copied = WAYS[way](settings)
+        assert copied == settings
+        assert copied.extra == settings.extra
+        copied.verifier()
+        with pytest.raises(TypeError):
+            copied.extra["notes"] = "m"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"issuers": "https://login.example"}, "issuers"),
+        ({"issuers": [1]}, "issuers"),
+        ({"cache_secret": "s"}, "cache_secret"),
+    ],
+)
+def test_settings_of_a_wrong_type_are_named(changes: dict[str, Any], setting: str) -> None:
+    """Where a program makes them itself."""
+    issuer = TrustedIssuer("https://login.example", audience="a")
+    assert Settings(issuers=issuer).issuers == (issuer,)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(**{"issuers": (issuer,), **changes})
+    assert caught.value.setting == setting
+
+
+def test_empty_variable_is_unset() -> None:
     """Who passes `BEARWARD_JWKS_URI=` through a compose file means discovery."""
     settings = Settings.from_environment({**GOOD, "BEARWARD_JWKS_URI": "", "BEARWARD_LEEWAY": "", "BEARWARD_CACHE": ""})
     assert settings.issuers[0].jwks_uri is None
     assert settings.cache == "memory://"
 
 
-def test_what_an_orchestrator_announces_is_no_setting() -> None:
+def test_service_variables_of_kubernetes_are_ignored() -> None:
     """Kubernetes puts BEARWARD_PORT and its like into each pod's environment once a service is called bearward."""
     announced = {
         "BEARWARD_SERVICE_HOST": "10.0.0.1",
@@ -90,7 +187,7 @@ def test_what_an_orchestrator_announces_is_no_setting() -> None:
     assert Settings.from_environment({**GOOD, **announced}).issuers == Settings.from_environment(GOOD).issuers
 
 
-def test_http_is_for_loopback_unless_it_is_allowed_by_an_unsafe_name() -> None:
+def test_http_is_for_loopback_unless_unsafe_allow_http() -> None:
     """Keys fetched over plain http can be replaced by anybody on the way."""
     loopback = {**GOOD, "BEARWARD_ISSUER": "http://127.0.0.1:9000"}
     assert Settings.from_environment(loopback).issuers[0].issuer == "http://127.0.0.1:9000"
@@ -100,15 +197,15 @@ def test_http_is_for_loopback_unless_it_is_allowed_by_an_unsafe_name() -> None:
     assert Settings.from_environment({**elsewhere, "BEARWARD_UNSAFE_ALLOW_HTTP": "true"}).issuers
 
 
-def test_a_program_may_have_settings_of_its_own() -> None:
-    """`also` names them; a misspelt one is refused like a misspelt one of ours."""
+def test_extra_names_are_settings_of_the_program() -> None:
+    """`extra_names` names them; a misspelt one is refused like a misspelt one of ours."""
     settings = Settings.from_environment({**GOOD, "BEARWARD_NOTES": "notes.sqlite"}, extra_names=["notes"])
     assert settings.extra == {"notes": "notes.sqlite"}
     with pytest.raises(ConfigurationError, match="BEARWARD_NOTE: "):
         Settings.from_environment({**GOOD, "BEARWARD_NOTE": "notes.sqlite"}, extra_names=["notes"])
 
 
-def test_a_variable_that_resembles_none_of_ours_is_somebody_elses() -> None:
+def test_variables_that_resemble_no_setting_are_ignored() -> None:
     """The environment is shared: a name like BEARWARD_VECTORS is no reason not to start."""
     environ = {**GOOD, "BEARWARD_VECTORS": "/vectors", "BEARWARD_BUILD": "7"}
     assert Settings.from_environment(environ).issuers == Settings.from_environment(GOOD).issuers
@@ -117,7 +214,7 @@ def test_a_variable_that_resembles_none_of_ours_is_somebody_elses() -> None:
 STORE = {"BEARWARD_CACHE": "redis://cache:6379/0", "BEARWARD_CACHE_SECRET": "0123456789abcdef"}
 
 
-def test_a_fleet_may_share_its_revocations(tmp_path: Path) -> None:
+def test_revocations_are_shared_where_on_failure_is_set(tmp_path: Path) -> None:
     """Through the cache of the keys, or through a store of their own; in the environment or in a file."""
     shared = {**GOOD, **STORE, "BEARWARD_REVOCATIONS_ON_FAILURE": "refuse"}
     own = {"BEARWARD_REVOCATIONS_CACHE": "memcached://store", "BEARWARD_REVOCATIONS_NAME": "orders"}
@@ -149,8 +246,8 @@ def test_a_fleet_may_share_its_revocations(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_revocations_that_cannot_be_shared_are_a_wrong_setting(changed: dict[str, str], name: str, must: str) -> None:
-    """Named as it was given, also where it is the fleet's cache that cannot be meant."""
+def test_invalid_revocation_settings_are_named(changed: dict[str, str], name: str, must: str) -> None:
+    """Named as it was given, also where it is the fleet's cache that is invalid."""
     environ = {**GOOD, **STORE, "BEARWARD_REVOCATIONS_ON_FAILURE": "accept", **changed}
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment(environ).verifier()
@@ -158,7 +255,7 @@ def test_revocations_that_cannot_be_shared_are_a_wrong_setting(changed: dict[str
     assert must in caught.value.requirement
 
 
-def test_a_file_names_the_table_of_revocations(tmp_path: Path) -> None:
+def test_revocation_settings_of_a_file_are_named_by_place(tmp_path: Path) -> None:
     """`revocations.grace` is where to look; what the table leaves to the fleet's cache is named as that."""
     begin = "[revocations]\non_failure = 'refuse'\n"
     for more, name in (("", "cache_secret"), ("cache_secret = 's'\n", "revocations.cache_secret")):
@@ -205,7 +302,7 @@ algorithm = "HS256"
 """
 
 
-def test_a_file_says_everything_that_a_policy_has(tmp_path: Path) -> None:
+def test_file_reaches_every_field(tmp_path: Path) -> None:
     """All fields of TrustedIssuer, JWKSOptions and SymmetricKey are reachable by their own names."""
     settings = Settings.from_toml(_file(tmp_path, FULL), extra_names=["notes"])
     first, second = settings.issuers
@@ -259,6 +356,10 @@ WRONG_FILES = [
     (ISSUER + "keys = { ca_file = '/nowhere/at/all.pem' }", "issuers[0].keys.ca_file", "readable file"),
     (ISSUER + "keys = { client_cert = '/nowhere/at/all.pem' }", "issuers[0].keys.client_cert", "readable file"),
     (ISSUER + 'keys = { ca_file = "a\\u0000b" }', "issuers[0].keys.ca_file", "readable file"),
+    (ISSUER + "jwks_uri = 'https://login.example/${TENANT}/keys'", "issuers[0].jwks_uri", "placeholder"),
+    (ISSUER + "expected_claims = { tid = ['${TENANT}'] }", "issuers[0].expected_claims.tid[0]", "placeholder"),
+    (ISSUER + "keys = { headers = { 'X-Key' = '${KEY}' } }", "issuers[0].keys.headers.X-Key", "placeholder"),
+    ("cache_secret = '${SECRET}'\n" + ISSUER, "cache_secret", "placeholder"),
     (ISSUER + "keys = { sources = [] }", "issuers[0].keys.sources", "no setting"),
     (ISSUER + "symmetric_keys = ['s']", "issuers[0].symmetric_keys[0]", "must be a table"),
     (ISSUER + "symmetric_keys = [{}]", "issuers[0].symmetric_keys[0].secret", "given once"),
@@ -282,9 +383,7 @@ WRONG_FILES = [
 
 
 @pytest.mark.parametrize(("content", "setting", "must"), WRONG_FILES)
-def test_a_wrong_file_is_refused_by_the_place_of_the_fault(
-    tmp_path: Path, content: str, setting: str, must: str
-) -> None:
+def test_invalid_files_name_the_place(tmp_path: Path, content: str, setting: str, must: str) -> None:
     """A ConfigurationError names the place and the remedy in one line, and shows no value."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_toml(_file(tmp_path, content))
@@ -295,7 +394,7 @@ def test_a_wrong_file_is_refused_by_the_place_of_the_fault(
 
 
 @pytest.mark.parametrize("content", [b"a = ", b"\xff", b"= 1", b"a = 1\na = 2", b"a = " + b"[" * 5000])
-def test_what_is_no_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_invalid_toml_names_the_file(tmp_path: Path, content: bytes) -> None:
     """Whatever the bytes of the file, the answer is a ConfigurationError that names the file."""
     path = tmp_path / "settings.toml"
     path.write_bytes(content)
@@ -304,14 +403,14 @@ def test_what_is_no_toml_is_refused(tmp_path: Path, content: bytes) -> None:
     assert caught.value.setting == str(path)
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
     """Neither a missing file nor a folder is a configuration."""
     for path in (tmp_path / "missing.toml", tmp_path):
         with pytest.raises(ConfigurationError, match="readable file"):
             Settings.from_toml(path)
 
 
-def test_a_file_and_the_environment_do_not_both_configure(tmp_path: Path) -> None:
+def test_file_and_environment_exclude_each_other(tmp_path: Path) -> None:
     """With a file, a variable that would be ignored is refused; settings of the program's own win over the file's."""
     path = _file(tmp_path, 'notes = "a"\n' + ISSUER)
     with pytest.raises(ConfigurationError) as caught:
@@ -322,8 +421,8 @@ def test_a_file_and_the_environment_do_not_both_configure(tmp_path: Path) -> Non
     assert Settings.load({"BEARWARD_CONFIG": path}, extra_names=["notes"]).extra == {"notes": "a"}
 
 
-def test_a_verifier_is_built_and_its_faults_are_named_as_they_were_set() -> None:
-    """A cache that cannot be meant is named by its variable."""
+def test_verifier_errors_are_named_as_they_were_set() -> None:
+    """A cache that is invalid is named by its variable."""
     Settings.from_environment(GOOD).verifier()
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment({**GOOD, "BEARWARD_CACHE": "gopher://cache"}).verifier()

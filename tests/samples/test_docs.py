@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bearward import settings
+from bearward import settings_environment
 from bearward.settings import Settings
 from samples.grpc_methods import RULES
 from samples.v1 import sample_pb2
@@ -40,7 +40,7 @@ def test_the_file_of_settings_is_accepted(tmp_path: Path) -> None:
 def test_the_table_of_variables_is_whole() -> None:
     """Each variable that is read stands in the table, and no other."""
     listed = set(re.findall(r"^\| `(BEARWARD_\w+)`", PAGE, re.MULTILINE))
-    assert listed == {*settings._FROM_ENVIRONMENT, "BEARWARD_NOTES", "BEARWARD_CONFIG"}
+    assert listed == {*settings_environment.VARIABLES, "BEARWARD_NOTES", "BEARWARD_CONFIG"}
 
 
 def test_the_example_for_tests_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

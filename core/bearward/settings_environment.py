@@ -1,0 +1,161 @@
+"""From variables `BEARWARD_…` to the settings of one issuer: every variable by its own reader, nothing guessed.
+
+Rules of this file: pure. A variable that is named like a setting is obeyed or refused, never ignored: an operator who
+writes `BEARWARD_EXPECTED_CLAIMS` believes that it restricts something. The environment is shared (an orchestrator puts
+`BEARWARD_PORT` there for a service of that name), so a name that resembles no setting is taken for somebody else's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, Final
+
+from bearward.errors import ConfigurationError
+from bearward.jwks.options import JWKSOptions
+from bearward.settings_toml import reject_placeholder
+from bearward.trusted_issuer import TrustedIssuer
+
+__all__ = ["CONFIG", "PREFIX", "VARIABLES", "Group", "own_variables", "read_variables"]
+
+PREFIX: Final = "BEARWARD_"
+CONFIG: Final = "BEARWARD_CONFIG"
+
+
+class Group(StrEnum):
+    """What a variable configures."""
+
+    SETTINGS = "settings"
+    ISSUER = "issuer"
+    KEYS = "keys"
+    REVOCATIONS = "revocations"
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """Where a variable goes, what it must be, and how it is read."""
+
+    group: Group
+    setting: str
+    requirement: str
+    read: Callable[[str], Any]
+
+
+def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> dict[str, str]:
+    """Our variables that are set to something; an empty variable is as good as none.
+
+    Raises `ConfigurationError` for a misspelt one, for one that only a file can say, and for a placeholder in one.
+    """
+    known = {CONFIG, *VARIABLES, *(PREFIX + name.upper() for name in extra_names)}
+    own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
+    for name in sorted(own.keys() - known):
+        if name in _FILE_ONLY:
+            raise ConfigurationError(name, f"cannot be set by a variable; in a file ({CONFIG}): {_FILE_ONLY[name]}")
+        if get_close_matches(name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88):
+            raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
+    found = {name: value for name, value in own.items() if name in known}
+    for name, value in found.items():
+        reject_placeholder(name, value)
+    return found
+
+
+def read_variables(given: Mapping[str, str]) -> dict[Group, dict[str, Any]]:
+    """The values of our variables, by what they configure; raises `ConfigurationError` naming the variable."""
+    _check_required(given)
+    values: dict[Group, dict[str, Any]] = {group: {} for group in Group}
+    for name, variable in VARIABLES.items():
+        if name in given:
+            try:
+                values[variable.group][variable.setting] = variable.read(given[name])
+            except ValueError:
+                raise ConfigurationError(name, f"must be {variable.requirement}") from None
+    if values[Group.REVOCATIONS] and "on_failure" not in values[Group.REVOCATIONS]:
+        raise ConfigurationError("BEARWARD_REVOCATIONS_ON_FAILURE", "must be set: refuse or accept")
+    return values
+
+
+def _check_required(given: Mapping[str, str]) -> None:
+    for name, instead in (("BEARWARD_ISSUER", ""), ("BEARWARD_AUDIENCE", "BEARWARD_CLIENT_IDS")):
+        if name not in given and instead not in given:
+            raise ConfigurationError(name, f"must be set: {VARIABLES[name].requirement}")
+
+
+def _comma_separated(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names):
+        raise ValueError
+    return names
+
+
+def _number(value: str) -> float:
+    # float() would take "1_0", "nan" and "infinity" too.
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip(), re.ASCII):
+        raise ValueError
+    return float(value)
+
+
+def _whole_number(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", value.strip(), re.ASCII):
+        raise ValueError
+    return int(value)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError
+        return word
+
+    return read
+
+
+def _boolean(value: str) -> bool:
+    return _one_of("true", "false")(value) == "true"
+
+
+_BOOLEAN = ("true or false", _boolean)
+_SEVERAL = _comma_separated
+
+VARIABLES: Final[Mapping[str, _Variable]] = {
+    PREFIX + name: _Variable(Group(group), setting, requirement, read)
+    for name, group, setting, requirement, read in (
+        ("ISSUER", "issuer", "issuer", "the exact `iss` of the tokens", str),
+        ("AUDIENCE", "issuer", "audience", "the accepted audience, or several separated by commas", _SEVERAL),
+        ("CLIENT_IDS", "issuer", "client_ids", "accepted client ids, separated by commas", _SEVERAL),
+        ("JWKS_URI", "issuer", "jwks_uri", "the https URL of the issuer's keys", str),
+        ("ALGORITHMS", "issuer", "algorithms", "names of algorithms, separated by commas", _SEVERAL),
+        ("LEEWAY", "issuer", "leeway", "a number of seconds between 0 and 300", _number),
+        ("FUTURE_LEEWAY", "issuer", "future_leeway", "a number of seconds between 0 and 300", _number),
+        ("MAX_TOKEN_AGE", "issuer", "max_token_age", "a number of seconds above 0", _number),
+        ("REQUIRED_CLAIMS", "issuer", "required_claims", "names of claims, separated by commas", _SEVERAL),
+        ("TOKEN_TYPES", "issuer", "token_types", "accepted `typ` headers, separated by commas", _SEVERAL),
+        ("CA_FILE", "keys", "ca_file", "a file of certificates in PEM", str),
+        ("CACHE", "settings", "cache", "memory://, redis://…, rediss://… or memcached://…", str),
+        ("CACHE_SECRET", "settings", "cache_secret", "a secret that the fleet shares", str.encode),
+        ("TOKEN_CACHE", "settings", "token_cache", "a number of bytes, 0 for no cache", _whole_number),
+        ("REVOCATIONS_ON_FAILURE", "revocations", "on_failure", "refuse or accept", _one_of("refuse", "accept")),
+        ("REVOCATIONS_CACHE", "revocations", "cache", "redis://…, rediss://… or memcached://…", str),
+        ("REVOCATIONS_CACHE_SECRET", "revocations", "cache_secret", "a secret that the fleet shares", str.encode),
+        ("REVOCATIONS_NAME", "revocations", "name", "a name of letters, digits, dots, dashes or underscores", str),
+        ("REVOCATIONS_GRACE", "revocations", "grace", "a number of seconds from 0 to 3600", _number),
+        ("REVOCATIONS_POLL_INTERVAL", "revocations", "poll_interval", "a number of seconds from 0.02 to 1", _number),
+        ("UNSAFE_ALLOW_HTTP", "issuer", "unsafe_allow_http", *_BOOLEAN),
+        ("UNSAFE_ALLOW_PRIVATE_ADDRESSES", "keys", "unsafe_allow_private_addresses", *_BOOLEAN),
+    )
+}
+"""Every variable that is read, but for `BEARWARD_CONFIG` and a program's own."""
+
+_SETTINGS_OF_ISSUERS: Final = tuple(PREFIX + item.name.upper() for item in fields(TrustedIssuer) if item.init)
+_FILE_ONLY: Final[Mapping[str, str]] = {
+    **{PREFIX + item.name.upper(): f"{item.name} in [issuers.keys]" for item in fields(JWKSOptions) if item.init},
+    **{PREFIX + "KEYS_" + item.name.upper(): f"{item.name} in [issuers.keys]" for item in fields(JWKSOptions)},
+    **{PREFIX + item.name.upper(): f"{item.name} in [[issuers]]" for item in fields(TrustedIssuer) if item.init},
+    PREFIX + "KEYS": "[issuers.keys]",
+    PREFIX + "ISSUERS": "[[issuers]]",
+    PREFIX + "REVOCATIONS": "[revocations]",
+}
+"""Variables that somebody may believe in, and where a file says what they would say."""
