@@ -1,39 +1,62 @@
-"""A dictionary that cannot be changed, and that goes wherever configuration goes.
+"""Configuration that cannot change: mappings that are read-only, hashable, and can be pickled and copied.
 
-Rule of this file: pure. `types.MappingProxyType` cannot be pickled, copied or hashed, so configuration that holds one
-cannot be sent to a worker process that is spawned; this can.
+Rule of this file: pure. A read-only view of a dict (`MappingProxyType`) can be none of the last three, and configuration
+is handed to worker processes.
 """
 
 from __future__ import annotations
 
-from typing import Never, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
-__all__ = ["FrozenDict"]
+__all__ = ["FrozenMapping", "frozen"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class FrozenDict(dict[K, V]):
-    """An immutable `dict`: hashable where its values are, equal to any mapping with the same items.
+class FrozenMapping(Mapping[K, V], Generic[K, V]):
+    """A mapping that nobody can change; equal to any mapping with the same members.
 
-    >>> settings = FrozenDict({"token_use": "access"})
-    >>> settings["token_use"] = "id"
-    Traceback (most recent call last):
-        ...
-    TypeError: this mapping cannot be changed
+    >>> limits = FrozenMapping({"a": 1})
+    >>> limits["a"], limits == {"a": 1}, hash(limits) == hash(FrozenMapping({"a": 1}))
+    (1, True, True)
     """
 
-    __slots__ = ()
+    __slots__ = ("_members",)
 
-    def _immutable(self, *_: object, **__: object) -> Never:
-        raise TypeError("this mapping cannot be changed")
+    def __init__(self, members: Mapping[K, V]) -> None:
+        self._members = dict(members)
 
-    __setitem__ = __delitem__ = __ior__ = _immutable
-    clear = pop = popitem = setdefault = update = _immutable
+    def __getitem__(self, name: K) -> V:
+        return self._members[name]
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(frozenset(self.items()))
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._members)
 
-    def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
-        return type(self), (dict(self),)
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._members.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenMapping, (self._members,)
+
+    def __repr__(self) -> str:
+        return repr(self._members)
+
+
+def frozen(value: Any) -> Any:
+    """The same with mappings, lists and sets, however deep, replaced by such as cannot change.
+
+    >>> frozen({"keys": [{"kid": "a"}]})
+    {'keys': ({'kid': 'a'},)}
+    """
+    if isinstance(value, Mapping):
+        return FrozenMapping({name: frozen(item) for name, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(frozen(item) for item in value)
+    if isinstance(value, set):
+        return frozenset(value)
+    return value

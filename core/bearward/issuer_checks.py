@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bearward.errors import ConfigurationError
 from bearward.fetch.urls import is_loopback_host
-from bearward.frozen import FrozenDict
+from bearward.frozen import FrozenMapping
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
 from bearward.jose.compact import media_type
 from bearward.jose.jwk import SymmetricKey
@@ -120,7 +120,7 @@ def jwk_set(jwks: object) -> JWKSet:
     if not isinstance(jwks, Mapping):
         raise ConfigurationError("jwks", "must be a JWK Set as a mapping; of its text, json.loads(text)")
     try:
-        return JWKSet.parse(json.dumps(jwks).encode())
+        return JWKSet.parse(json.dumps(jwks, default=_as_dict).encode())
     except (JWKSetError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, JWKSetError) else "it is no JSON"
         raise ConfigurationError("jwks", f"must be a JWK Set with a usable key: {reason}") from None
@@ -137,7 +137,7 @@ def expected_claims(expected: object) -> Mapping[str, tuple[Any, ...]]:
     """Claims and their accepted values."""
     if not isinstance(expected, Mapping):
         raise ConfigurationError("expected_claims", "must map a claim's name to its accepted values")
-    return FrozenDict({_claim_name(name): _claim_values(values) for name, values in expected.items()})
+    return FrozenMapping({_claim_name(name): _claim_values(values) for name, values in expected.items()})
 
 
 def token_types(types: object) -> frozenset[str | None]:
@@ -153,6 +153,12 @@ def token_types(types: object) -> frozenset[str | None]:
             "token_types", f"must not hold {', '.join(sorted(_NEVER))}: these are no access tokens"
         )
     return compiled
+
+
+def _as_dict(value: object) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
 
 
 def _claim_name(name: object) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from bearward.clock import Clock
 from bearward.errors import ConfigurationError
-from bearward.frozen import FrozenDict
+from bearward.frozen import frozen
 from bearward.jwks.options import JWKSOptions
 from bearward.revocation.shared import SharedRevocations
 from bearward.settings_environment import CONFIG, PREFIX, VARIABLES, Group, own_variables, read_variables
@@ -72,9 +72,8 @@ class Settings:
         if not isinstance(self.cache_secret, bytes | None):
             raise ConfigurationError("cache_secret", 'must be bytes: "…".encode()')
         object.__setattr__(self, "issuers", tuple(issuers))
-        object.__setattr__(self, "extra", FrozenDict(self.extra))
-        if self.revocations is not None:
-            object.__setattr__(self, "revocations", FrozenDict(self.revocations))
+        object.__setattr__(self, "extra", frozen(self.extra))
+        object.__setattr__(self, "revocations", frozen(self.revocations))
 
     def verifier(self, **more: Any) -> Verifier:
         """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`."""

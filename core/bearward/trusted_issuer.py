@@ -14,7 +14,7 @@ from typing import Any
 
 from bearward import issuer_checks as check
 from bearward.errors import ConfigurationError
-from bearward.frozen import FrozenDict
+from bearward.frozen import frozen
 from bearward.jose.algorithms import ASYMMETRIC
 from bearward.jose.jwk import SymmetricKey, VerificationKey
 from bearward.jose.jwk_set import JWKSet
@@ -153,5 +153,5 @@ class TrustedIssuer:
         if self.jwks is None:
             return None
         keys = check.jwk_set(self.jwks)
-        self._set("jwks", FrozenDict(self.jwks))
+        self._set("jwks", frozen(self.jwks))
         return keys
