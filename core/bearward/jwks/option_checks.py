@@ -6,10 +6,10 @@ import contextlib
 import math
 from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from bearward.errors import ConfigurationError
+from bearward.frozen import FrozenMapping
 from bearward.jose.certificates import Authorities
 
 __all__ = ["authorities", "count", "headers", "is_proxy", "member", "number", "seconds"]
@@ -57,7 +57,7 @@ def headers(value: object) -> Mapping[str, str]:
             raise ConfigurationError("headers", "must map header names to values of printable ASCII")
         if name.lower() in _FORBIDDEN_HEADERS:
             raise ConfigurationError("headers", f"must not set {name.lower()}")
-    return MappingProxyType(dict(value))
+    return FrozenMapping(value)
 
 
 def _is_header(name: object, value: object) -> bool:

@@ -7,9 +7,10 @@ one is a ConfigurationError that names the setting. What weakens a check is call
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from bearward.errors import ConfigurationError
 from bearward.fetch.settings import HTTPSettings
@@ -165,6 +166,10 @@ class JWKSOptions:
             raise ConfigurationError("sources", "must not be combined with jwks_file")
         if self.proxy is not None and not check.is_proxy(self.proxy):
             raise ConfigurationError("proxy", "must be an http:// or https:// URL")
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """By what was given: what was read from it is read again where the options are sent to."""
+        return partial(type(self), **{item.name: getattr(self, item.name) for item in fields(self) if item.init}), ()
 
     def http_settings(self, *, unsafe_allow_http: bool = False) -> HTTPSettings:
         """What of it the HTTP client has to know."""

@@ -121,13 +121,13 @@ class RevocationLog:
         no longer than it lasts, by our clock; whoever can write the store could hold it for ever.
         """
         lease = f"{self._name}:lease"
-        if not await self._cache.claim(lease, self._owner, _LEASE) and not self._waited_long_enough():
+        if not await self._cache.acquire_lease(lease, self._owner, _LEASE) and not self._waited_long_enough():
             return
         try:
             if await self._current() == self._cursor.log:
                 await self._replace(entries)
         finally:
-            await self._cache.release(lease, self._owner)
+            await self._cache.release_lease(lease, self._owner)
 
     def _waited_long_enough(self) -> bool:
         now, cursor = self._clock.monotonic(), self._cursor
@@ -167,7 +167,7 @@ class RevocationLog:
     async def _begin(self) -> str:
         """The store is empty: begin a log, or read the one that another process began at the same moment."""
         text = self._sealed_head(_Cursor(secrets.token_hex(8), self._clock.now()))
-        await self._cache.claim(self._name, text, KEPT_FOR)
+        await self._cache.add_if_absent(self._name, text, KEPT_FOR)
         (found,) = await self._cache.get([self._name])  # what the store says that it did is no proof that it did
         if found is None:
             switched_off = os.environ.get("AIOCACHE_DISABLE") == "1"
@@ -183,7 +183,7 @@ class RevocationLog:
             cursor = self._cursor
             place = self._place(cursor.log, cursor.next)
             sealed = self._sealed(text, place)
-            if await self._cache.claim(place, sealed, KEPT_FOR):
+            if await self._cache.add_if_absent(place, sealed, KEPT_FOR):
                 cursor.next, cursor.last = cursor.next + 1, sealed
                 return
             before = cursor.next

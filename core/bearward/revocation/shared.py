@@ -19,7 +19,7 @@ from bearward.cache.client import CacheError, SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock
 from bearward.errors import AuthError, ConfigurationError, Refusal
-from bearward.loop import Runtime
+from bearward.loop import LoopBinding
 from bearward.principal import Principal
 from bearward.revocation.entry import Name, Revocation, bounded_name, validated
 from bearward.revocation.local import Revocations
@@ -72,8 +72,8 @@ class SharedRevocations(Revocations):
         make = backend_factory(cache, timeout=STORE_TIMEOUT) if isinstance(cache, str) else lambda: cache
         if make is None:
             raise ConfigurationError("cache", "must be a store that the fleet shares; without one, use Revocations")
-        self._runtime = Runtime(self._clock)
-        self._cache = SharedCache(make, self._clock, timeout=STORE_TIMEOUT, pause=poll_interval)
+        self._binding = LoopBinding(self._clock)
+        self._cache = SharedCache(make, self._clock, timeout=STORE_TIMEOUT, pause=poll_interval, purpose="revocations")
         place = f"bearward:revocations:{name}"
         self._log = RevocationLog(self._cache, self._clock, name=place, secret=cache_secret, learn=super().add)
         self._unshared: dict[Name, Revocation] = {}
@@ -107,7 +107,7 @@ class SharedRevocations(Revocations):
         with self._lock:
             for entry in entries:
                 self._unshared[entry.key] = entry
-        self._runtime.call(self._wake.set)
+        self._binding.call_soon(self._wake.set)
 
     async def flush(self) -> None:
         """Return when all that was revoked here stands in the store.
@@ -115,11 +115,11 @@ class SharedRevocations(Revocations):
         Raises `RevocationNotSharedError` where the store does not respond now: the entries stay in force here, and are
         shared as soon as it does.
         """
-        loop = self._runtime.loop
+        loop = self._binding.loop
         if loop is None or not loop.is_running():
             raise RevocationNotSharedError
         if loop is not asyncio.get_running_loop():
-            return await self._runtime.elsewhere(self.flush)
+            return await self._binding.run_on_bound_loop(self.flush)
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiting.append(waiter)
         self._wake.set()
@@ -134,13 +134,13 @@ class SharedRevocations(Revocations):
     async def start(self) -> None:
         """Ask the store for what is known, for a second at most, and go on asking in the background."""
         self._users += 1
-        if self._users > 1 and self._runtime.loop is not None and not self._runtime.loop.is_closed():
+        if self._users > 1 and self._binding.loop is not None and not self._binding.loop.is_closed():
             return
-        self._runtime.bind()
+        self._binding.bind()
         self._wake = asyncio.Event()
         self._state = "starting"
         first = asyncio.Event()
-        self._runtime.spawn(self._sync_loop(first))
+        self._binding.spawn(self._sync_loop(first))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_WAIT):
                 await first.wait()
@@ -148,13 +148,13 @@ class SharedRevocations(Revocations):
     async def aclose(self) -> None:
         """Stop asking, after a last try to share what was not shared yet. From then on the store counts as failed."""
         self._users = max(0, self._users - 1)
-        if self._users or self._runtime.loop is None:
+        if self._users or self._binding.loop is None:
             return
         if self._unshared:
             with contextlib.suppress(RevocationNotSharedError, TimeoutError):
                 async with asyncio.timeout(STORE_TIMEOUT):
                     await self.flush()
-        await self._runtime.aclose()
+        await self._binding.aclose()
         await self._cache.aclose()
         self._state, self._known_until = "closed", -math.inf
         self._announce_availability()
