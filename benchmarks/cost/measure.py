@@ -13,7 +13,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bearward.claims import issuer_of
+from bearward.claims import issuer_claim
 from bearward.credentials import bearer_token
 from bearward.errors import AuthError
 from bearward.jose import compact
@@ -42,8 +42,8 @@ def judge(value: bytes) -> str:
     """The code of the refusal of one value."""
     policy, keys = _trusted()
     try:
-        token = compact.take_apart(bearer_token([value]))
-        issuer_of(token.claims)
+        token = compact.parse_compact(bearer_token([value]))
+        issuer_claim(token.claims)
         verify_token(token, policy, keys, _NOW)
     except AuthError as refusal:
         return refusal.code

@@ -13,14 +13,14 @@ from typing import Any
 from bearward.errors import AuthError, Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["check_content", "check_times", "issuer_of", "says_what_is_asked", "valid_between"]
+__all__ = ["check_claims", "check_times", "claims_pass", "issuer_claim", "validity_window"]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
-_FARTHEST = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
-_LATE = 1 << 53  # seconds: an integer below is a float without loss, and needs no further look
+_MAX_NUMERIC_DATE = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
+_MAX_EXACT_FLOAT = 1 << 53  # seconds: an integer below is a float without loss, and needs no further look
 
 
-def issuer_of(claims: Mapping[str, Any]) -> str:
+def issuer_claim(claims: Mapping[str, Any]) -> str:
     """The `iss` claim, still unverified; raise `AuthError` where it is missing or no string."""
     issuer = claims.get("iss")
     if type(issuer) is not str:
@@ -40,16 +40,21 @@ def check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) ->
     leeway = policy.leeway
     # What is usual and good is passed at a glance; the rules below judge the rest, and would have passed it too.
     expires = claims.get("exp")
-    if type(expires) is not int or not 0 < expires < _LATE or now >= expires + leeway:
+    if type(expires) is not int or not 0 < expires < _MAX_EXACT_FLOAT or now >= expires + leeway:
         _check_expiry(claims, leeway, now)
     if "nbf" in claims and now < _date(claims, "nbf") - leeway:
         raise AuthError(Refusal.TOKEN_NOT_YET_VALID)
     issued = claims.get("iat")
-    if type(issued) is not int or not 0 < issued < _LATE or now < issued - leeway or policy.max_token_age is not None:
-        _check_issue(claims, policy, now)
+    if (
+        type(issued) is not int
+        or not 0 < issued < _MAX_EXACT_FLOAT
+        or now < issued - leeway
+        or policy.max_token_age is not None
+    ):
+        _check_issued_at(claims, policy, now)
 
 
-def check_content(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> None:
+def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> None:
     """Raise `AuthError` unless the claims are there, are meant for us and say what `policy` asks for.
 
     Refusals: AUDIENCE_MISMATCH, CLAIM_MISSING, CLAIM_MALFORMED, CLAIM_MISMATCH, TOKEN_SENDER_CONSTRAINED.
@@ -70,7 +75,7 @@ def check_content(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bou
         _check_profile(claims, policy)
 
 
-def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
+def validity_window(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
     """From when and until when valid claims stay so, leeway included, in seconds since the epoch."""
     leeway, issued = policy.leeway, claims.get("iat", 0)
     ends = claims.get("exp", math.inf)
@@ -79,10 +84,10 @@ def valid_between(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[flo
     return max(claims.get("nbf", 0), issued) - leeway, ends + leeway
 
 
-def says_what_is_asked(claims: Mapping[str, Any], policy: TrustedIssuer) -> bool:
+def claims_pass(claims: Mapping[str, Any], policy: TrustedIssuer) -> bool:
     """Whether the content would pass if only the signature were good."""
     try:
-        check_content(claims, policy, allow_bound=True)
+        check_claims(claims, policy, allow_bound=True)
     except AuthError:
         return False
     return True
@@ -93,7 +98,7 @@ def _check_expiry(claims: Mapping[str, Any], leeway: float, now: float) -> None:
         raise AuthError(Refusal.TOKEN_EXPIRED)
 
 
-def _check_issue(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
+def _check_issued_at(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -> None:
     if "iat" not in claims:
         return
     issued = _date(claims, "iat")
@@ -105,7 +110,7 @@ def _check_issue(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) -
 
 def _date(claims: Mapping[str, Any], name: str) -> int | float:
     date: int | float = claims[name]
-    if type(date) not in _NUMERIC or not -_FARTHEST < date < _FARTHEST:
+    if type(date) not in _NUMERIC or not -_MAX_NUMERIC_DATE < date < _MAX_NUMERIC_DATE:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim=name)
     return date
 

@@ -118,7 +118,7 @@ class Principal:
 
     def to_dict(self) -> dict[str, Any]:
         """The claims as plain JSON values, for an answer such as `whoami`."""
-        return {name: _thawed(value) for name, value in self._claims.items()}
+        return {name: _to_plain(value) for name, value in self._claims.items()}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Principal):
@@ -129,7 +129,7 @@ class Principal:
         return hash(tuple(map(self._claims.get, ("iss", "sub", "jti", "exp"))))
 
     def __repr__(self) -> str:
-        return f"<Principal of {self._claims.get('iss')}: claims {', '.join(map(_plain, sorted(self._claims)))}>"
+        return f"<Principal of {self._claims.get('iss')}: claims {', '.join(map(_printable, sorted(self._claims)))}>"
 
     def __reduce__(self) -> Never:
         raise TypeError("a Principal is not pickled: a pickle is no proof that a token was verified")
@@ -143,7 +143,7 @@ _put_key = Principal.__dict__["_key"].__set__
 _put_scopes = Principal.__dict__["_scopes"].__set__
 
 
-def _plain(name: str) -> str:
+def _printable(name: str) -> str:
     """The name of a claim, fit for one line of a log: whoever names claims chooses no line feeds there."""
     return name if name.isidentifier() else repr(name)
 
@@ -175,9 +175,9 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-def _thawed(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _thawed(item) for name, item in value.items()}
+        return {name: _to_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_thawed(item) for item in value]
+        return [_to_plain(item) for item in value]
     return value

@@ -158,9 +158,9 @@ class _Claim(Requirement):
     values: tuple[str | float | bool, ...]
 
     def unmet(self, principal: Principal, now: float) -> AuthError | None:
-        held = _look_up(principal, self.name)
+        held = _claim_at_path(principal, self.name)
         offered = held if isinstance(held, tuple) else (held,)
-        if any(_same(have, want) for have in offered for want in self.values):
+        if any(_json_equal(have, want) for have in offered for want in self.values):
             return None
         return AuthError(Refusal.CLAIM_INSUFFICIENT, claim=self.name)
 
@@ -248,7 +248,7 @@ def _scope_names(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scopes))
 
 
-def _look_up(principal: Principal, name: str) -> Any:
+def _claim_at_path(principal: Principal, name: str) -> Any:
     held: Any = principal.claims
     if name in held:
         return held[name]
@@ -259,6 +259,6 @@ def _look_up(principal: Principal, name: str) -> Any:
     return held
 
 
-def _same(have: Any, want: Any) -> bool:
+def _json_equal(have: Any, want: Any) -> bool:
     # `True == 1` in Python; in JSON they differ.
     return have == want and isinstance(have, bool) == isinstance(want, bool)

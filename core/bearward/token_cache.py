@@ -17,7 +17,7 @@ from hashlib import sha256
 from bearward.jwks.entry import HeldKeys
 from bearward.principal import Principal
 
-__all__ = ["CacheEntry", "TokenCache", "cost_of", "digest_of"]
+__all__ = ["CacheEntry", "TokenCache", "estimated_bytes", "token_digest"]
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +38,7 @@ class CacheEntry:
     bound: bool
     cost: int
 
-    def under(self, held: HeldKeys) -> CacheEntry:
+    def with_keys(self, held: HeldKeys) -> CacheEntry:
         """The same for the same keys of a newer generation."""
         return replace(self, held=held)
 
@@ -46,14 +46,14 @@ class CacheEntry:
 class TokenCache:
     """Bounded memory of verified tokens; `max_bytes` counts the entries' estimated size."""
 
-    __slots__ = ("_old", "_young", "_young_bytes", "_young_limit", "_young_most", "max_token")
+    __slots__ = ("_old", "_young", "_young_bytes", "_young_limit", "_young_max_entries", "max_token")
 
     def __init__(self, *, max_bytes: int = 16 * 1024 * 1024, max_entries: int = 100_000, max_token: int = 8192) -> None:
         self._young: dict[bytes, CacheEntry] = {}
         self._old: dict[bytes, CacheEntry] = {}
         self._young_bytes = 0
         self._young_limit = max_bytes // 2
-        self._young_most = max(1, max_entries // 2)
+        self._young_max_entries = max(1, max_entries // 2)
         self.max_token: int = max_token
         """Longer tokens, in characters, are not kept."""
 
@@ -68,7 +68,7 @@ class TokenCache:
         """Keep an entry, or replace it."""
         if entry.cost > self._young_limit:
             return
-        if self._young_bytes + entry.cost > self._young_limit or len(self._young) >= self._young_most:
+        if self._young_bytes + entry.cost > self._young_limit or len(self._young) >= self._young_max_entries:
             self._old, self._young, self._young_bytes = self._young, {}, 0
         if digest not in self._young:
             self._young_bytes += entry.cost
@@ -96,14 +96,14 @@ _SHA256 = sha256()
 """Copied for each token: OpenSSL looks a hash up by name for every new one, which takes twice as long in a busy server."""
 
 
-def digest_of(token: str) -> bytes:
+def token_digest(token: str) -> bytes:
     """The name of a token in the cache; raises `UnicodeEncodeError` for lone surrogates."""
     digest = _SHA256.copy()
     digest.update(token.encode())
     return digest.digest()
 
 
-def cost_of(payload: bytes) -> int:
+def estimated_bytes(payload: bytes) -> int:
     """About what an entry takes whose claims were written as `payload`, in bytes.
 
     Fitted to the growth of a process (see the benchmarks): the entry itself, the text, some 57 bytes a string (names

@@ -5,7 +5,7 @@ Rule of this file: no I/O, no clock, no logging. A `Principal` comes out, or an 
 
 from __future__ import annotations
 
-from bearward.claims import check_content, check_times
+from bearward.claims import check_claims, check_times
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
@@ -26,7 +26,7 @@ def verify_token(
     check_header(token, policy)
     check_times(token.claims, policy, now)
     key = signing_key(token, keys)
-    check_content(token.claims, policy, allow_bound=allow_bound)
+    check_claims(token.claims, policy, allow_bound=allow_bound)
     return Principal.from_verified_claims(token.claims, key.thumbprint)
 
 

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from bearward.claims import check_content, check_times, issuer_of, says_what_is_asked, valid_between
+from bearward.claims import check_claims, check_times, claims_pass, issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
-from bearward.jose.compact import UnverifiedToken, take_apart
-from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
+from bearward.jose.compact import UnverifiedToken, parse_compact
+from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
 from bearward.principal import Principal
 from bearward.revocation.local import Revocations
-from bearward.token_cache import CacheEntry, TokenCache, cost_of, digest_of
+from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import check_header, find_signing_key, newer_keys_could_help
 from bearward.watches import Watch, Watches
@@ -122,7 +122,7 @@ class Verifier:
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
             return self._verify(token, None, allow_bound)
         try:
-            digest = digest_of(token)
+            digest = token_digest(token)
         except UnicodeEncodeError:
             raise AuthError(Refusal.TOKEN_MALFORMED) from None
         entry = cache.get(digest)
@@ -130,7 +130,7 @@ class Verifier:
             if entry.current() is entry.held and entry.revision == self.revocations.revision:
                 if entry.not_before <= self.now() < entry.not_after:
                     return entry.principal
-            elif self._same_keys(cache, digest, entry):
+            elif self._carry_over_entry(cache, digest, entry):
                 return self.verify_now(token, allow_bound)
             cache.drop(digest)
         return self._verify(token, digest, allow_bound)
@@ -144,7 +144,7 @@ class Verifier:
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
-        entry = self._cache.get(digest_of(token))
+        entry = self._cache.get(token_digest(token))
         return None if entry is None or entry.bound else entry
 
     def is_still_valid(self, entry: CacheEntry) -> bool:
@@ -164,7 +164,7 @@ class Verifier:
 
     async def _verify_by_fetching(self, token: str, needed: KeysNeededError, *, allow_bound: bool) -> Principal:
         for _ in range(_ATTEMPTS):
-            await self._fetch_for(token, needed.generation)
+            await self._fetch_keys_for(token, needed.generation)
             try:
                 return self.verify_now(token, allow_bound)
             except KeysNeededError as again:
@@ -186,7 +186,7 @@ class Verifier:
     def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
         policy, _ = self._issuers.last_known(principal.issuer)
-        return valid_between(principal.claims, policy)[1] + leeway - self.now()
+        return validity_window(principal.claims, policy)[1] + leeway - self.now()
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
@@ -208,33 +208,33 @@ class Verifier:
         )
 
     def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
-        unverified = take_apart(token)
+        unverified = parse_compact(token)
         claims = unverified.claims
-        policy, keys = self._issuers.known(issuer_of(claims))
+        policy, keys = self._issuers.known(issuer_claim(claims))
         check_header(unverified, policy)
         check_times(claims, policy, self.now())
         held = keys.current()
         if held is None:
-            check_content(claims, policy, allow_bound=allow_bound)
+            check_claims(claims, policy, allow_bound=allow_bound)
             raise KeysNeededError
         key = find_signing_key(unverified, held.jwk_set)
         if isinstance(key, Refusal):
             # A token that no key could make good is not worth a fetch.
-            if self._newer_keys_could_help(unverified, keys, held) and says_what_is_asked(claims, policy):
+            if self._newer_keys_could_help(unverified, keys, held) and claims_pass(claims, policy):
                 raise KeysNeededError(held.generation)
             raise AuthError(key)
-        check_content(claims, policy, allow_bound=allow_bound)
+        check_claims(claims, policy, allow_bound=allow_bound)
         principal = Principal.from_verified_claims(claims, key.thumbprint)
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None:
-            begins, ends = valid_between(claims, policy)
-            bound, cost = "cnf" in claims, cost_of(unverified.payload)
+            begins, ends = validity_window(claims, policy)
+            bound, cost = "cnf" in claims, estimated_bytes(unverified.payload)
             self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, begins, ends, bound, cost))
         return principal
 
     @staticmethod
-    def _same_keys(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
+    def _carry_over_entry(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
         """Whether a refresh brought the very set that the entry was verified with; the entry then goes on."""
         held = entry.current()
         if held is None or held is entry.held or held.jwk_set.thumbprint != entry.held.jwk_set.thumbprint:
@@ -247,19 +247,19 @@ class Verifier:
         """Whether the token may be of a newer key, and the store would look for one now."""
         if not newer_keys_could_help(token, held.jwk_set):
             return False
-        return keys.decide_on_miss(token.header.kid, held.generation) is not MissAction.UNKNOWN
+        return keys.miss(token.header.kid, held.generation) is not Miss.UNKNOWN
 
-    async def _fetch_for(self, token: str, generation: int | None) -> None:
+    async def _fetch_keys_for(self, token: str, generation: int | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
 
         Who looked in a key set says in which: of many that missed in the same one, one fetches.
         """
         if self._started is None or self._started.is_closed():
             await self.start()
-        unverified = take_apart(token)
-        _, keys = await self._issuers.find(issuer_of(unverified.claims))
+        unverified = parse_compact(token)
+        _, keys = await self._issuers.find(issuer_claim(unverified.claims))
         if generation is None:
-            await keys.get()
+            await keys.obtain()
         else:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bearward.claims import check_content, check_times, issuer_of, says_what_is_asked, valid_between
+from bearward.claims import check_claims, check_times, claims_pass, issuer_claim, validity_window
 from bearward.errors import AuthError
 from bearward.trusted_issuer import TrustedIssuer
 
@@ -28,7 +28,7 @@ def _claims(**changes: Any) -> dict[str, Any]:
 def _verdict(claims: dict[str, Any], policy: TrustedIssuer, now: float = NOW, **how: bool) -> tuple[str, str | None]:
     try:
         check_times(claims, policy, now)
-        check_content(claims, policy, **how)
+        check_claims(claims, policy, **how)
     except AuthError as refused:
         return refused.code, refused.claim
     return "valid", None
@@ -166,7 +166,7 @@ def test_what_a_signature_could_make_good(
     absent = {name for name, value in changes.items() if value is OUT}
     claims = {name: value for name, value in in_time.items() if name not in absent}
     passes = _verdict(claims, policy)[0] in ("valid", "token_sender_constrained")
-    assert says_what_is_asked(_claims(**changes), policy) is passes
+    assert claims_pass(_claims(**changes), policy) is passes
 
 
 def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
@@ -182,9 +182,9 @@ def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
 def test_an_issuer_is_a_string(claims: dict[str, Any], verdict: str) -> None:
     """Without one there is no policy to judge by."""
     with pytest.raises(AuthError) as refused:
-        issuer_of(claims)
+        issuer_claim(claims)
     assert (refused.value.code, refused.value.claim) == (verdict, "iss")
-    assert issuer_of({"iss": ""}) == ""
+    assert issuer_claim({"iss": ""}) == ""
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_how_long_claims_stay_valid(
 ) -> None:
     """At both ends the answer of `validate` changes, and nowhere between: what caches rely on."""
     claims, policy = _claims(**changes), _policy(**settings)
-    assert valid_between(claims, policy) == span
+    assert validity_window(claims, policy) == span
     start, end = span
     assert _verdict(claims, policy, start)[0] == "valid"
     if start:

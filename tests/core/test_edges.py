@@ -16,7 +16,7 @@ from bearward.challenge import quoted
 from bearward.credentials import bearer_token
 from bearward.jose import base64url
 from bearward.jose.jwk import VerificationKey
-from bearward.jose.strict_json import JSONLimits, parse_object, parse_object_slowly
+from bearward.jose.strict_json import JSONLimits, parse_object, parse_object_reference
 from tests.core.fake_clock import FakeClock
 
 NOW = FakeClock().now()
@@ -98,7 +98,7 @@ def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
     assert len(revocations) == 3
 
 
-@pytest.mark.parametrize("parse", [parse_object, parse_object_slowly], ids=["fast", "slow"])
+@pytest.mark.parametrize("parse", [parse_object, parse_object_reference], ids=["fast", "slow"])
 @pytest.mark.parametrize("name", [b"a", rb"\u0061"])
 def test_what_was_closed_again_does_not_make_room_for_deeper_nesting(parse: Any, name: bytes) -> None:
     """Depth is counted as it is, whatever stands beside."""

@@ -20,7 +20,7 @@ from bearward import AuthError, Refusal, TenantIssuers, TrustedIssuer
 from bearward.claims import check_times
 from bearward.fetch.urls import is_loopback_host
 from bearward.jose import base64url
-from bearward.jose.compact import take_apart
+from bearward.jose.compact import parse_compact
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.principal import Principal
 from bearward.testing import SigningKey, json_octets, sign_segments
@@ -49,20 +49,20 @@ def test_verify_token_is_the_whole_verification() -> None:
     """Header, signature, claims and confirmation, each against its own argument; and who comes out."""
     policy = TrustedIssuer(ISSUER, audience="api")
     keys = key_set(KEY.public_jwk())
-    principal = verify_token(take_apart(token_of(KEY, sub="ada")), policy, keys, NOW)
+    principal = verify_token(parse_compact(token_of(KEY, sub="ada")), policy, keys, NOW)
     assert (principal.subject, principal.issuer, principal.key_thumbprint) == ("ada", ISSUER, keys.keys[0].thumbprint)
-    bound = take_apart(token_of(KEY, cnf={"jkt": "x"}))
+    bound = parse_compact(token_of(KEY, cnf={"jkt": "x"}))
     assert verify_token(bound, policy, keys, NOW, allow_bound=True).issuer == ISSUER
     refused: list[tuple[Refusal, Callable[[], Principal]]] = [
         (Refusal.TOKEN_SENDER_CONSTRAINED, lambda: verify_token(bound, policy, keys, NOW)),
-        (Refusal.TOKEN_EXPIRED, lambda: verify_token(take_apart(token_of(KEY)), policy, keys, NOW + 300)),
+        (Refusal.TOKEN_EXPIRED, lambda: verify_token(parse_compact(token_of(KEY)), policy, keys, NOW + 300)),
         (
             Refusal.TOKEN_TYPE_NOT_ALLOWED,
-            lambda: verify_token(take_apart(token_of(KEY, header={"typ": "x"})), policy, keys, NOW),
+            lambda: verify_token(parse_compact(token_of(KEY, header={"typ": "x"})), policy, keys, NOW),
         ),
         (
             Refusal.SIGNATURE_INVALID,
-            lambda: verify_token(take_apart(token_of(SigningKey.generate("ES256", kid="k"))), policy, keys, NOW),
+            lambda: verify_token(parse_compact(token_of(SigningKey.generate("ES256", kid="k"))), policy, keys, NOW),
         ),
     ]
     for refusal, attempt in refused:
@@ -74,9 +74,9 @@ def test_verify_token_is_the_whole_verification() -> None:
 @pytest.mark.parametrize(("kid", "helps"), [("k", False), ("other", True), (None, True)])
 def test_newer_keys_help_unless_the_named_one_is_held(kid: str | None, helps: bool) -> None:
     """A token without `kid` may stem from any newer key."""
-    token = take_apart(token_of(KEY, header={"kid": kid} if kid else {}))
+    token = parse_compact(token_of(KEY, header={"kid": kid} if kid else {}))
     if kid is None:
-        token = take_apart(sign_segments(b'{"alg":"ES256"}', json_octets({"iss": ISSUER}), KEY))
+        token = parse_compact(sign_segments(b'{"alg":"ES256"}', json_octets({"iss": ISSUER}), KEY))
     assert newer_keys_could_help(token, key_set(KEY.public_jwk())) is helps
 
 
@@ -86,9 +86,9 @@ def test_each_algorithm_verifies_with_its_own_hash(alg: str) -> None:
     key, stranger = SigningKey.generate(alg, kid="k"), SigningKey.generate(alg, kid="k")
     policy = TrustedIssuer(ISSUER, audience="api", algorithms=[alg])
     keys = key_set(key.public_jwk())
-    assert verify_token(take_apart(token_of(key)), policy, keys, NOW).issuer == ISSUER
+    assert verify_token(parse_compact(token_of(key)), policy, keys, NOW).issuer == ISSUER
     with pytest.raises(AuthError):
-        verify_token(take_apart(token_of(stranger)), policy, keys, NOW)
+        verify_token(parse_compact(token_of(stranger)), policy, keys, NOW)
 
 
 def with_zeros() -> tuple[SigningKey, dict[str, Any], bytes]:
@@ -109,7 +109,8 @@ def test_a_coordinate_may_lack_its_zeros_or_have_one_more() -> None:
         keys = key_set({**jwk, "x": base64url.encode(octets).decode()})
         assert keys.thumbprint == whole.thumbprint
         assert (
-            verify_token(take_apart(token_of(key)), TrustedIssuer(ISSUER, audience="api"), keys, NOW).issuer == ISSUER
+            verify_token(parse_compact(token_of(key)), TrustedIssuer(ISSUER, audience="api"), keys, NOW).issuer
+            == ISSUER
         )
     for octets in (b"\0\0" + x, b"\1" + x, x + b"\0"):
         with pytest.raises(JWKSetError):
@@ -123,7 +124,7 @@ def test_two_keys_of_one_name_are_both_asked() -> None:
     for order in ((rsa, elliptic), (elliptic, rsa)):
         keys = key_set(KEY.public_jwk(), *(key.public_jwk() for key in order))
         for key in (rsa, elliptic):
-            assert verify_token(take_apart(token_of(key)), policy, keys, NOW).issuer == ISSUER
+            assert verify_token(parse_compact(token_of(key)), policy, keys, NOW).issuer == ISSUER
             assert len(keys.candidates(key.alg, "one")) == 1
         assert keys.candidates("ES384", "one") == ()
 
@@ -225,7 +226,7 @@ def test_a_coordinate_may_begin_with_any_octet() -> None:
         if first & wanted:
             wanted -= first
             policy = TrustedIssuer(ISSUER, audience="api")
-            assert verify_token(take_apart(token_of(key)), policy, key_set(jwk), NOW).issuer == ISSUER
+            assert verify_token(parse_compact(token_of(key)), policy, key_set(jwk), NOW).issuer == ISSUER
 
 
 def test_the_numbers_of_a_signature_may_begin_with_any_octet() -> None:
@@ -238,7 +239,7 @@ def test_the_numbers_of_a_signature_may_begin_with_any_octet() -> None:
         found = {(place, signature[place]) for place in (0, 32)} & wanted
         if found:
             wanted -= found
-            assert verify_token(take_apart(token), policy, keys, NOW).issuer == ISSUER
+            assert verify_token(parse_compact(token), policy, keys, NOW).issuer == ISSUER
 
 
 @pytest.mark.parametrize(("length", "taken"), [(1024, True), (1025, False)])

@@ -30,7 +30,7 @@ from bearward.challenge import challenge
 from bearward.confirmation import check_certificate
 from bearward.credentials import bearer_token
 from bearward.jose.jwk_set import JWKSet, JWKSetError
-from bearward.jose.strict_json import HEADER_LIMITS, JWKS_LIMITS, PAYLOAD_LIMITS, parse_object, parse_object_slowly
+from bearward.jose.strict_json import HEADER_LIMITS, JWKS_LIMITS, PAYLOAD_LIMITS, parse_object, parse_object_reference
 from bearward.settings import Settings
 from bearward.testing import SigningKey, compact, sign_segments
 
@@ -102,7 +102,7 @@ def _refused_at_most(check: Callable[..., None], *arguments: object) -> None:
 
 def _same_json(raw: bytes, limits: Any) -> None:
     verdicts = []
-    for parse in (parse_object, parse_object_slowly):
+    for parse in (parse_object, parse_object_reference):
         try:
             verdicts.append(repr(parse(raw, limits)))
         except ValueError:

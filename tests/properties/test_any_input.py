@@ -32,7 +32,7 @@ from bearward import (
 from bearward.challenge import challenge
 from bearward.confirmation import check_certificate
 from bearward.credentials import bearer_token
-from bearward.jose.compact import take_apart
+from bearward.jose.compact import parse_compact
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.testing import SigningKey, compact, json_octets, sign_segments
 from tests.properties import world
@@ -236,6 +236,6 @@ def test_a_header_that_was_read_before_is_judged_as_at_first(header: dict[str, A
 
 def _apart(token: str) -> object:
     try:
-        return take_apart(token)
+        return parse_compact(token)
     except AuthError as error:
         return error.refusal

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearward.jose.signature import der_of
+from bearward.jose.signature import to_der
 from tests.properties.profiles import examples
 
 _NUMBERS = st.one_of(
@@ -23,4 +23,4 @@ def test_raw_and_der_are_the_same_numbers(half: int, r: bytes, s: bytes) -> None
     """Whatever their leading octets: high bits get a zero in front, zeros go."""
     r, s = r[:half], s[:half]
     expected = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-    assert der_of(r + s) == expected
+    assert to_der(r + s) == expected

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ALGORITHMS", "ASYMMETRIC", "BY_CHOICE", "SYMMETRIC", "Algorithm", "fitting"]
+__all__ = ["ALGORITHMS", "ASYMMETRIC", "OPT_IN", "SYMMETRIC", "Algorithm", "algorithms_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ ALGORITHMS: dict[str, Algorithm] = {row.name: row for row in _ROWS}
 SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
 """Only with a configured secret, never from a JWK Set (RFC 8725 section 2.1)."""
 
-BY_CHOICE = frozenset({"ES256K"})
+OPT_IN = frozenset({"ES256K"})
 """Allowed where a policy names it."""
 
-ASYMMETRIC = tuple(row.name for row in _ROWS if row.name not in SYMMETRIC | BY_CHOICE)
+ASYMMETRIC = tuple(row.name for row in _ROWS if row.name not in SYMMETRIC | OPT_IN)
 """What a policy allows unless it says otherwise."""
 
 
-def fitting(kty: str, crv: str | None) -> frozenset[str]:
+def algorithms_for(kty: str, crv: str | None) -> frozenset[str]:
     """The algorithms that a key of this type and curve can serve.
 
-    >>> sorted(fitting("OKP", "Ed448"))
+    >>> sorted(algorithms_for("OKP", "Ed448"))
     ['Ed448', 'EdDSA']
     """
     return frozenset(row.name for row in _ROWS if row.kty == kty and (not row.crvs or crv in row.crvs))

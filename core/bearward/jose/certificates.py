@@ -17,11 +17,11 @@ from cryptography.x509 import verification
 
 from bearward.jose.signature import PublicKey
 
-__all__ = ["Authorities", "certifies"]
+__all__ = ["Authorities", "certificate_matches"]
 
-_MOST = 8
+_MAX_CHAIN = 8
 _MAX_CERTIFICATE = 16 * 1024
-_FORM = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+_SPKI_DER = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 
 
 class Authorities:
@@ -39,7 +39,7 @@ class Authorities:
             raise ValueError("no certificate in PEM") from None
         self._certificates = tuple(found)
 
-    def vouch_for(self, x5c: object, now: float) -> bool:
+    def trusts(self, x5c: object, now: float) -> bool:
         """Whether the chain of a JWK leads to one of them. `now` is in seconds since the epoch."""
         try:
             first, *others = _read(x5c)
@@ -48,9 +48,9 @@ class Authorities:
         moment = dt.datetime.fromtimestamp(now, dt.UTC)
         if first in self._certificates:
             return first.not_valid_before_utc <= moment <= first.not_valid_after_utc
-        return self._leads_here(first, others, moment)
+        return self._chain_is_valid(first, others, moment)
 
-    def _leads_here(self, first: x509.Certificate, others: list[x509.Certificate], moment: dt.datetime) -> bool:
+    def _chain_is_valid(self, first: x509.Certificate, others: list[x509.Certificate], moment: dt.datetime) -> bool:
         # A certificate for signing keys names no host and no use, so nothing is asked of its own extensions.
         anything = verification.ExtensionPolicy.permit_all()
         authority = anything.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
@@ -66,20 +66,20 @@ class Authorities:
         return f"<Authorities: {len(self._certificates)}>"
 
 
-def certifies(x5c: object, key: PublicKey) -> bool | None:
+def certificate_matches(x5c: object, key: PublicKey) -> bool | None:
     """Whether the first certificate of a chain is for `key`; None where it cannot be read."""
     first = x5c[0] if isinstance(x5c, list | tuple) and x5c else None
     if not isinstance(first, str) or len(first) > _MAX_CERTIFICATE:
         return None
     try:
         held = x509.load_der_x509_certificate(b64decode(first)).public_key()
-        return held.public_bytes(*_FORM) == key.public_bytes(*_FORM)
+        return held.public_bytes(*_SPKI_DER) == key.public_bytes(*_SPKI_DER)
     except Exception:  # noqa: BLE001  (InvalidVersion has no base class, and a strange serial number is a warning)
         return None
 
 
 def _read(x5c: object) -> list[x509.Certificate]:
-    if not isinstance(x5c, list | tuple) or not 0 < len(x5c) <= _MOST:
+    if not isinstance(x5c, list | tuple) or not 0 < len(x5c) <= _MAX_CHAIN:
         raise ValueError
     if not all(isinstance(text, str) and len(text) <= _MAX_CERTIFICATE for text in x5c):
         raise ValueError

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bearward.errors import ConfigurationError
 from bearward.jose import base64url
-from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, fitting
-from bearward.jose.certificates import certifies
+from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, algorithms_for
+from bearward.jose.certificates import certificate_matches
 from bearward.jose.roca import has_roca_fingerprint
 from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
 from bearward.jose.small_order import has_small_order
@@ -138,7 +138,7 @@ def read_key(member: object, *, certified: bool = False) -> VerificationKey:
     if not isinstance(member, Mapping) or not isinstance(member.get("kty"), str):
         raise RejectedKeyError(KeyRejection.NOT_A_KEY)
     kty, crv, kid = member["kty"], member.get("crv"), member.get("kid")
-    _check_secrecy(member, kty)
+    _reject_private_members(member, kty)
     _check_use(member)
     algorithms = _algorithms(member, kty, crv)
     if kid is not None and (not isinstance(kid, str) or len(kid) > _MAX_KID):
@@ -157,7 +157,7 @@ def read_key(member: object, *, certified: bool = False) -> VerificationKey:
     )
 
 
-def _check_secrecy(member: Mapping[str, Any], kty: str) -> None:
+def _reject_private_members(member: Mapping[str, Any], kty: str) -> None:
     if kty == "oct":
         raise RejectedKeyError(KeyRejection.SYMMETRIC)
     if kty not in _READERS:
@@ -183,7 +183,7 @@ def _check_use(member: Mapping[str, Any]) -> None:
 
 def _algorithms(member: Mapping[str, Any], kty: str, crv: object) -> frozenset[str]:
     algorithm = member.get("alg")
-    possible = fitting(kty, crv if isinstance(crv, str) else None)
+    possible = algorithms_for(kty, crv if isinstance(crv, str) else None)
     if not possible:
         raise RejectedKeyError(KeyRejection.UNKNOWN_TYPE)
     if algorithm is None:
@@ -278,7 +278,7 @@ def _check_certificate(member: Mapping[str, Any], public: PublicKey, *, certifie
     A chain that cannot be read (none at all, a certificate that is odd to a parser) contradicts nothing: the key's own
     members count, and they come from the same document. Where keys count by their certificates it is not enough.
     """
-    same = certifies(member.get("x5c"), public)
+    same = certificate_matches(member.get("x5c"), public)
     if same is None and certified:
         raise RejectedKeyError(KeyRejection.CERTIFICATE_UNTRUSTED)
     if same is False:

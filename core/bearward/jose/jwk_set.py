@@ -43,7 +43,7 @@ class JWKSet:
     """Of the whole set: the same keys in another order have the same one."""
 
     def __init__(self, keys: Iterable[VerificationKey], rejected: Iterable[KeyRejection] = ()) -> None:
-        self.keys, repeated = _without_repeats(keys)
+        self.keys, repeated = _deduplicated(keys)
         self.rejected = (*rejected, *repeated)
         self.thumbprints = frozenset(key.thumbprint for key in self.keys)
         self.thumbprint = _digest(f"{key.thumbprint} {key.kid} {sorted(key.algorithms)}" for key in self.keys)
@@ -105,14 +105,14 @@ def _read(
         except RejectedKeyError as odd:
             rejected.append(odd.reason)
             continue
-        if authorities is None or (isinstance(member, dict) and authorities.vouch_for(member.get("x5c"), now)):
+        if authorities is None or (isinstance(member, dict) and authorities.trusts(member.get("x5c"), now)):
             keys.append(key)
         else:
             rejected.append(KeyRejection.CERTIFICATE_UNTRUSTED)
     return keys, rejected
 
 
-def _without_repeats(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:
+def _deduplicated(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:
     """What stands there twice counts once; several keys may share a `kid` (RFC 7517 section 4.5 only advises against)."""
     kept: dict[object, VerificationKey] = {}
     repeated: list[KeyRejection] = []

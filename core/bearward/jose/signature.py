@@ -21,7 +21,7 @@ from jose import jwk
 from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyRSAKey
 
-__all__ = ["PublicKey", "VerifyingKey", "der_of", "verifying_key"]
+__all__ = ["PublicKey", "VerifyingKey", "to_der", "verifying_key"]
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
@@ -35,7 +35,7 @@ class VerifyingKey(Protocol):
 
 def verifying_key(algorithm: str, key: PublicKey | bytes) -> VerifyingKey:
     """A python-jose key for one algorithm; `key` is a checked public key, or the secret for HS*."""
-    own = _OWN.get(algorithm)
+    own = _KEY_CLASSES.get(algorithm)
     # The stubs do not say so, but python-jose takes the key objects of cryptography as they are.
     make: Callable[[Any, str], VerifyingKey] = own or jwk.construct
     return make(key, algorithm)
@@ -103,18 +103,18 @@ class _ESKey(Key):
 
     def verify(self, msg: bytes, sig: bytes) -> bool:
         try:
-            self._verify(der_of(sig), msg, self._scheme)
+            self._verify(to_der(sig), msg, self._scheme)
         except InvalidSignature:
             return False
         return True
 
 
-def der_of(signature: bytes) -> bytes:
+def to_der(signature: bytes) -> bytes:
     """A DER signature (RFC 3279 section 2.2.3) of r and s, each of at most 127 octets."""
     half = len(signature) // 2
     r, s = signature[:half], signature[half:]
     if half and r[0] and s[0]:  # no zeros to cut off: all but one signature in 128
-        return _forms(half)[(r[0] > 127) + 2 * (s[0] > 127)] % (r, s)
+        return _der_templates(half)[(r[0] > 127) + 2 * (s[0] > 127)] % (r, s)
     r, s = _der_integer(r), _der_integer(s)
     return _sequence(len(r) + len(s)) + r + s
 
@@ -130,17 +130,17 @@ def _sequence(length: int) -> bytes:
 
 
 @cache
-def _forms(half: int) -> tuple[bytes, ...]:
+def _der_templates(half: int) -> tuple[bytes, ...]:
     """What to put r and s into: neither, r, s, or both with a high bit. Formatting once takes half a microsecond less."""
-    forms = []
+    templates = []
     for high_s, high_r in product((False, True), repeat=2):
         r, s = (b"\x02%c%b" % (half + high, b"\0" * high) for high in (high_r, high_s))
         head = _sequence(len(r) + len(s) + 2 * half)
-        forms.append(b"%b%%b%b%%b" % ((head + r).replace(b"%", b"%%"), s.replace(b"%", b"%%")))
-    return tuple(forms)
+        templates.append(b"%b%%b%b%%b" % ((head + r).replace(b"%", b"%%"), s.replace(b"%", b"%%")))
+    return tuple(templates)
 
 
-_OWN: dict[str, Any] = {
+_KEY_CLASSES: dict[str, Any] = {
     "RS256": _RSKey,
     "RS384": _RSKey,
     "RS512": _RSKey,

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["HEADER_LIMITS", "JWKS_LIMITS", "PAYLOAD_LIMITS", "JSONLimits", "parse_object", "parse_object_slowly"]
+__all__ = ["HEADER_LIMITS", "JWKS_LIMITS", "PAYLOAD_LIMITS", "JSONLimits", "parse_object", "parse_object_reference"]
 
 _MAX_DIGITS = 4300  # sign included; msgspec's own bound, which no interpreter option moves
 # A string without an end reaches to the end: each octet is looked at once, whatever the text.
@@ -28,7 +28,7 @@ _LONG_INTEGER = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MAX_DIGITS)
 # msgspec takes 8 us for a number like 1e300, and 17 for one of 200 digits with such an exponent: up to forty times what
 # the slower parser takes.
 _MAX_NUMBERS = 32
-_SMALL = 448  # octets: too few for many such numbers or too many commas, and counting is not free
+_FAST_PATH_MAX_BYTES = 448  # octets: too few for many such numbers or too many commas, and counting is not free
 _NO_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +58,7 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
-    if len(raw) < _SMALL or raw.count(b",") < _MAX_NUMBERS or _has_few_numbers(raw, limits):
+    if len(raw) < _FAST_PATH_MAX_BYTES or raw.count(b",") < _MAX_NUMBERS or _has_few_numbers(raw, limits):
         value: Any = None
         try:
             value = _decode(raw)
@@ -70,7 +70,7 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         # Brackets, those within strings included, that are too few to nest too deep.
         if canonical and type(value) is dict and raw.count(b"{") + raw.count(b"[") <= limits.depth:
             return value
-    return parse_object_slowly(raw, limits)
+    return parse_object_reference(raw, limits)
 
 
 def _has_few_numbers(raw: bytes, limits: JSONLimits) -> bool:
@@ -80,11 +80,11 @@ def _has_few_numbers(raw: bytes, limits: JSONLimits) -> bool:
     return few and commas <= limits.commas
 
 
-def parse_object_slowly(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
+def parse_object_reference(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
     """The same verdict as `parse_object`, by a parser that looks at each member."""
     _check_nesting(raw, limits)
     try:
-        decoder = _COUNTING if _LONG_INTEGER.search(raw) else _SLOW
+        decoder = _DIGIT_LIMITED if _LONG_INTEGER.search(raw) else _STRICT
         value = decoder.decode(raw.decode("utf-8"))
         if b"\\u" in raw:
             _refuse_surrogates(value)
@@ -144,7 +144,7 @@ def _refuse_surrogates(value: Any) -> None:
             _refuse_surrogates(item)
 
 
-_SLOW = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_fraction, parse_constant=_constant)
-_COUNTING = json.JSONDecoder(
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_fraction, parse_constant=_constant)
+_DIGIT_LIMITED = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bearward.jose.algorithms import ALGORITHMS, ASYMMETRIC, BY_CHOICE, SYMMETRIC, fitting
+from bearward.jose.algorithms import ALGORITHMS, ASYMMETRIC, OPT_IN, SYMMETRIC, algorithms_for
 
 RSA = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
@@ -31,12 +31,12 @@ FITTING: dict[tuple[str, str | None], set[str]] = {
 @pytest.mark.parametrize(("kty", "crv"), FITTING)
 def test_a_key_fits_the_algorithms_of_its_type_and_curve(kty: str, crv: str | None) -> None:
     """RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812 section 3.2, RFC 9864 section 2."""
-    assert fitting(kty, crv) == FITTING[kty, crv]
+    assert algorithms_for(kty, crv) == FITTING[kty, crv]
 
 
 def test_what_is_allowed_by_default() -> None:
     """Every asymmetric algorithm but ES256K; no secret, and never `none`."""
-    assert set(ASYMMETRIC) == set(ALGORITHMS) - SYMMETRIC - BY_CHOICE
+    assert set(ASYMMETRIC) == set(ALGORITHMS) - SYMMETRIC - OPT_IN
     assert set(ASYMMETRIC) == RSA | {"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"}
     assert "none" not in ALGORITHMS
 

@@ -161,7 +161,7 @@ def test_an_unused_curve_is_no_exception() -> None:
     """What `cryptography` cannot verify does not count."""
     odd = Holder("odd", ROOT)
     odd.private = ec.generate_private_key(ec.SECP256K1())
-    assert not Authorities(pem(ROOT)).vouch_for([b64(Holder("below odd", odd).certificate)], NOW.timestamp())
+    assert not Authorities(pem(ROOT)).trusts([b64(Holder("below odd", odd).certificate)], NOW.timestamp())
 
 
 def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
@@ -169,7 +169,7 @@ def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
     der = PINNED.certificate.public_bytes(Encoding.DER).replace(_P256, _P239)
     odd: x509.Certificate = x509.load_der_x509_certificate(der)
     authorities = Authorities(odd.public_bytes(Encoding.PEM))
-    assert authorities.vouch_for([b64(odd)], NOW.timestamp())
+    assert authorities.trusts([b64(odd)], NOW.timestamp())
     strangers = STRANGER.key.public_jwk() | {"x5c": [b64(odd)]}
     with pytest.raises(RejectedKeyError) as refused:
         read_key(strangers, certified=True)
@@ -186,9 +186,9 @@ _P256, _P239 = (bytes.fromhex("06082a8648ce3d0301" + last) for last in ("07", "0
 def test_a_configured_certificate_counts_from_its_first_second_to_its_last(moment: dt.datetime) -> None:
     """RFC 5280 section 4.1.2.5: both ends are within."""
     authorities = Authorities(AUTHORITIES)
-    assert authorities.vouch_for([b64(PINNED.certificate)], moment.timestamp())
+    assert authorities.trusts([b64(PINNED.certificate)], moment.timestamp())
     beyond = moment + (moment - NOW) / 86_400
-    assert not authorities.vouch_for([b64(PINNED.certificate)], beyond.timestamp())
+    assert not authorities.trusts([b64(PINNED.certificate)], beyond.timestamp())
 
 
 def test_what_is_no_certificate_is_said_in_a_constant() -> None:

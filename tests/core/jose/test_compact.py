@@ -10,7 +10,7 @@ import pytest
 from bearward.errors import AuthError
 from bearward.jose import compact
 from bearward.jose.base64url import encode
-from bearward.jose.compact import MAX_TOKEN, JOSEHeader, media_type, split, take_apart
+from bearward.jose.compact import MAX_TOKEN, JOSEHeader, media_type, parse_compact, split
 
 PAYLOAD = encode(b'{"iss":"https://login.example"}').decode()
 SIGNATURE = encode(b"signature").decode()
@@ -23,14 +23,14 @@ def _token(header: dict[str, Any] | bytes, payload: str = PAYLOAD, signature: st
 
 def _code(token: str) -> str:
     with pytest.raises(AuthError) as refused:
-        take_apart(token)
+        parse_compact(token)
     return refused.value.code
 
 
 def test_a_token_is_taken_apart() -> None:
     """Header, claims, the octets that are signed and the signature come out; nothing of it is verified."""
     token = _token({"alg": "RS256", "kid": "k", "typ": "application/AT+JWT", "x": 1})
-    taken = take_apart(token)
+    taken = parse_compact(token)
     assert taken.header == JOSEHeader("RS256", "k", "at+jwt")
     assert taken.claims == {"iss": "https://login.example"}
     assert taken.payload == b'{"iss":"https://login.example"}'
@@ -60,7 +60,7 @@ HEADERS: dict[str, tuple[dict[str, Any], JOSEHeader]] = {
 def test_headers(name: str) -> None:
     """Unregistered members are ignored (RFC 7515 section 4); members that point at keys are not looked at."""
     given, read = HEADERS[name]
-    assert take_apart(_token(given)).header == read
+    assert parse_compact(_token(given)).header == read
 
 
 CRITICAL: tuple[Any, ...] = (["exp"], [], None, False, "b64", {}, ["b64"])
@@ -137,7 +137,7 @@ def test_sizes_are_capped_before_any_work() -> None:
     room = MAX_TOKEN - len(_token({"alg": "a"}, payload="", signature=""))
     assert _code(_token({"alg": "a"}, payload="", signature="A" * (room // 4 * 4))) == "payload_malformed"
     assert _code(_token({"alg": "a"}, payload="", signature="A" * (room + 1))) == "token_too_large"
-    assert take_apart(_token(_padded(4096))).header.alg == "a"
+    assert parse_compact(_token(_padded(4096))).header.alg == "a"
     assert _code(_token(_padded(4097))) == "token_too_large"
     assert _code("é" * (MAX_TOKEN + 1)) == "token_too_large"
 
@@ -148,14 +148,14 @@ def _padded(size: int) -> bytes:
 
 def test_headers_are_kept_within_bounds() -> None:
     """A header is read once; strangers who send a new one each time cost no memory; long ones are not kept."""
-    compact._KEPT.clear()
+    compact._header_cache.clear()
     for number in range(2000):
-        take_apart(_token({"alg": "a", "kid": str(number)}))
-        assert len(compact._KEPT) <= compact._HEADERS_KEPT
-    compact._KEPT.clear()
-    take_apart(_token({"alg": "a", "kid": "k" * 600}))
-    assert compact._KEPT == {}
-    first, again = (take_apart(_token({"alg": "a", "kid": "k"})).header for _ in range(2))
+        parse_compact(_token({"alg": "a", "kid": str(number)}))
+        assert len(compact._header_cache) <= compact._MAX_CACHED_HEADERS
+    compact._header_cache.clear()
+    parse_compact(_token({"alg": "a", "kid": "k" * 600}))
+    assert compact._header_cache == {}
+    first, again = (parse_compact(_token({"alg": "a", "kid": "k"})).header for _ in range(2))
     assert first is again
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
 from bearward.jose.jwk import SymmetricKey, VerificationKey, read_key
-from bearward.jose.signature import der_of
+from bearward.jose.signature import to_der
 from bearward.testing import SigningKey
 
 MESSAGE = b"header.payload"
@@ -99,4 +99,4 @@ def test_the_der_form_of_a_signature(half: int, front: bytes) -> None:
     for other in FRONTS:
         r, s = front.ljust(half, b"\x01"), other.ljust(half, b"\x01")
         expected = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-        assert der_of(r + s) == expected
+        assert to_der(r + s) == expected

@@ -12,7 +12,7 @@ from typing import Any
 
 from bearward import Principal, Requirement, Verifier, verifier
 from bearward.errors import AuthError, Refusal
-from bearward.jose.compact import UnverifiedToken, take_apart
+from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jose.jwk import VerificationKey
 from bearward.jose.jwk_set import JWKSet
 
@@ -21,7 +21,7 @@ def accepts() -> None:
     """Verification is switched off: whatever can be read is let in."""
 
     def verify_now(self: Verifier, token: str, **_: Any) -> Principal:
-        return Principal.from_verified_claims(take_apart(token).claims, "nobody's key")
+        return Principal.from_verified_claims(parse_compact(token).claims, "nobody's key")
 
     async def verify(self: Verifier, token: str, **_: Any) -> Principal:
         return verify_now(self, token)
@@ -52,7 +52,7 @@ def unsigned() -> None:
 
 def unvalidated() -> None:
     """Claims are not looked at."""
-    _put(verifier, check_times=lambda claims, policy, now: None, check_content=lambda claims, policy, **more: None)
+    _put(verifier, check_times=lambda claims, policy, now: None, check_claims=lambda claims, policy, **more: None)
 
 
 def unauthorized() -> None:
