@@ -34,11 +34,11 @@ def check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) ->
 
     Refusals: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_ISSUED_IN_FUTURE, TOKEN_TOO_OLD, CLAIM_MALFORMED.
 
-    May be asked before a signature is verified: most tokens that come to be refused have expired, the answer tells a
-    stranger no more than the time of day, and it is a fifth of the price.
+    May be checked before the signature: most tokens that are refused have expired, the refusal reveals no more than the
+    time of day, and it costs a fifth of verifying.
     """
     leeway = policy.leeway
-    # What is usual and good is passed at a glance; the rules below judge the rest, and would have passed it too.
+    # The usual good token passes here; the rules below judge the rest, and would have passed it too.
     expires = claims.get("exp")
     if type(expires) is not int or not 0 < expires < _MAX_EXACT_FLOAT or now >= expires + leeway:
         _check_expiry(claims, leeway, now)
@@ -55,7 +55,7 @@ def check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) ->
 
 
 def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> None:
-    """Raise `AuthError` unless the claims are there, are meant for us and say what `policy` asks for.
+    """Raise `AuthError` unless the claims are complete, are meant for this audience and say what `policy` asks for.
 
     Refusals: AUDIENCE_MISMATCH, CLAIM_MISSING, CLAIM_MALFORMED, CLAIM_MISMATCH, TOKEN_SENDER_CONSTRAINED.
     """
@@ -71,12 +71,14 @@ def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_boun
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti")
     if "cnf" in claims and not allow_bound:  # RFC 7800: whoever presents it must prove a key
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    if policy.client_ids or policy.expected_claims:
-        _check_profile(claims, policy)
+    if policy.client_ids:
+        _check_client(claims, policy)
+    if policy.expected_claims:
+        _check_expected(claims, policy)
 
 
 def validity_window(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
-    """From when and until when valid claims stay so, leeway included, in seconds since the epoch."""
+    """From when until when the claims are within their times, leeway included, in seconds since the epoch."""
     leeway, issued = policy.leeway, claims.get("iat", 0)
     ends = claims.get("exp", math.inf)
     if policy.max_token_age is not None:
@@ -84,10 +86,10 @@ def validity_window(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[f
     return max(claims.get("nbf", 0), issued) - leeway, ends + leeway
 
 
-def claims_pass(claims: Mapping[str, Any], policy: TrustedIssuer) -> bool:
-    """Whether the content would pass if only the signature were good."""
+def claims_pass(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> bool:
+    """Whether the claims would pass if only the signature were good."""
     try:
-        check_claims(claims, policy, allow_bound=True)
+        check_claims(claims, policy, allow_bound=allow_bound)
     except AuthError:
         return False
     return True
@@ -130,13 +132,6 @@ def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
     if not policy.unsafe_any_audience and not any(name in policy.audience for name in audience):
         raise AuthError(Refusal.AUDIENCE_MISMATCH)
-
-
-def _check_profile(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
-    if policy.client_ids:
-        _check_client(claims, policy)
-    if policy.expected_claims:
-        _check_expected(claims, policy)
 
 
 def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:

@@ -1,47 +1,61 @@
-"""The verification of a token against an issuer's policy and keys: a pure function of (token, keys, policy, now).
+"""The verification of a token against an issuer's policy and keys: a pure function of (token, policy, keys, now).
 
-Rule of this file: no I/O, no clock, no logging. A `Principal` comes out, or an `AuthError`.
+Rules of this file: no I/O, no clock, no logging; there is one order of checks, whether keys are held or not. Until a
+signature was verified, a refusal tells of form, algorithm, type and times only, never of what else the policy asks for:
+whoever wrote an unsigned token learns neither an audience nor a claim's name from it.
 """
 
 from __future__ import annotations
 
-from bearward.claims import check_claims, check_times
+from bearward.claims import check_claims, check_times, claims_pass
 from bearward.errors import AuthError, Refusal
-from bearward.jose.compact import UnverifiedToken
+from bearward.jose.compact import JOSEHeader, UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
-from bearward.jose.jws import find_signing_key, signing_key
+from bearward.jose.jws import find_signing_key
 from bearward.principal import Principal
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["check_header", "find_signing_key", "newer_keys_could_help", "verify_token"]
+__all__ = ["KeyNotHeldError", "check_header", "verify_token"]
+
+
+class KeyNotHeldError(AuthError):
+    """No key that is held signed the token, and a newer key set could hold one that did: fetch it, or refuse.
+
+    Raised only for a token that would pass if its signature were good; no other is worth a fetch.
+    """
 
 
 def verify_token(
-    token: UnverifiedToken, policy: TrustedIssuer, keys: JWKSet, now: float, *, allow_bound: bool = False
+    token: UnverifiedToken, policy: TrustedIssuer, keys: JWKSet | None, now: float, *, allow_bound: bool = False
 ) -> Principal:
     """The principal that `token` speaks for; `policy` is the one of its `iss`, `now` in seconds since the epoch.
 
-    Raises `AuthError`. With `allow_bound` a token with `cnf` passes, and its caller must check the confirmation.
+    `keys` is None while none are held. With `allow_bound` a token with `cnf` passes, and its caller must check the
+    confirmation.
+
+    Raises:
+        KeyNotHeldError: as said there; it is an `AuthError` with KEYS_UNAVAILABLE where no keys are held.
+        AuthError: the token is refused, and no other keys could change that or are worth a fetch.
     """
-    check_header(token, policy)
+    check_header(token.header, policy)
     check_times(token.claims, policy, now)
-    key = signing_key(token, keys)
+    key = Refusal.KEYS_UNAVAILABLE if keys is None else find_signing_key(token, keys)
+    if isinstance(key, Refusal):
+        could_help = _newer_keys_could_help(token.header.kid, keys)
+        worth_a_fetch = could_help and claims_pass(token.claims, policy, allow_bound=allow_bound)
+        raise (KeyNotHeldError if worth_a_fetch else AuthError)(key)
     check_claims(token.claims, policy, allow_bound=allow_bound)
     return Principal.from_verified_claims(token.claims, key.thumbprint)
 
 
-def check_header(token: UnverifiedToken, policy: TrustedIssuer) -> None:
+def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:
     """Raise `AuthError` unless the policy allows the token's `alg` (compared exactly) and `typ`."""
-    if token.header.alg not in policy.algorithms:
+    if header.alg not in policy.algorithms:
         raise AuthError(Refusal.ALGORITHM_NOT_ALLOWED)
-    if token.header.typ not in policy.token_types:
+    if header.typ not in policy.token_types:
         raise AuthError(Refusal.TOKEN_TYPE_NOT_ALLOWED)
 
 
-def newer_keys_could_help(token: UnverifiedToken, keys: JWKSet) -> bool:
-    """Whether the token may have been signed with a key that `keys` does not hold yet.
-
-    A `kid` that the set holds settles it; a token without a `kid` may always stem from a newer key.
-    """
-    kid = token.header.kid
-    return kid is None or not keys.holds(kid)
+def _newer_keys_could_help(kid: str | None, keys: JWKSet | None) -> bool:
+    """A `kid` that the set holds settles it; a token without a `kid` may always stem from a newer key."""
+    return keys is None or kid is None or not keys.holds(kid)

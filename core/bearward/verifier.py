@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from bearward.claims import check_claims, check_times, claims_pass, issuer_claim, validity_window
+from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.health import Health
@@ -23,7 +23,7 @@ from bearward.principal import Principal
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 from bearward.trusted_issuer import TrustedIssuer
-from bearward.verification import check_header, find_signing_key, newer_keys_could_help
+from bearward.verification import KeyNotHeldError, verify_token
 from bearward.watches import Watch, Watches
 
 __all__ = ["Verifier"]
@@ -209,27 +209,18 @@ class Verifier:
 
     def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
         unverified = parse_compact(token)
-        claims = unverified.claims
-        policy, keys = self._issuers.known(issuer_claim(claims))
-        check_header(unverified, policy)
-        check_times(claims, policy, self.now())
+        policy, keys = self._issuers.known(issuer_claim(unverified.claims))
         held = keys.current()
-        if held is None:
-            check_claims(claims, policy, allow_bound=allow_bound)
-            raise KeysNeededError
-        key = find_signing_key(unverified, held.jwk_set)
-        if isinstance(key, Refusal):
-            # A token that no key could make good is not worth a fetch.
-            if self._newer_keys_could_help(unverified, keys, held) and claims_pass(claims, policy):
-                raise KeysNeededError(held.generation)
-            raise AuthError(key)
-        check_claims(claims, policy, allow_bound=allow_bound)
-        principal = Principal.from_verified_claims(claims, key.thumbprint)
+        jwk_set = None if held is None else held.jwk_set
+        try:
+            principal = verify_token(unverified, policy, jwk_set, self.now(), allow_bound=allow_bound)
+        except AuthError as refused:
+            raise _refusal_or_fetch(refused, unverified, keys, held) from None
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
-        if digest is not None and self._cache is not None:
-            begins, ends = validity_window(claims, policy)
-            bound, cost = "cnf" in claims, estimated_bytes(unverified.payload)
+        if digest is not None and self._cache is not None and held is not None:
+            begins, ends = validity_window(unverified.claims, policy)
+            bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
             self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, begins, ends, bound, cost))
         return principal
 
@@ -239,15 +230,8 @@ class Verifier:
         held = entry.current()
         if held is None or held is entry.held or held.jwk_set.thumbprint != entry.held.jwk_set.thumbprint:
             return False
-        cache.put(digest, entry.under(held))
+        cache.put(digest, entry.with_keys(held))
         return True
-
-    @staticmethod
-    def _newer_keys_could_help(token: UnverifiedToken, keys: IssuerKeys, held: HeldKeys) -> bool:
-        """Whether the token may be of a newer key, and the store would look for one now."""
-        if not newer_keys_could_help(token, held.jwk_set):
-            return False
-        return keys.miss(token.header.kid, held.generation) is not Miss.UNKNOWN
 
     async def _fetch_keys_for(self, token: str, generation: int | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
@@ -265,3 +249,18 @@ class Verifier:
 
     def __repr__(self) -> str:
         return f"<Verifier of {self._issuers!r}, {'started' if self._started else 'not started'}>"
+
+
+def _refusal_or_fetch(
+    refused: AuthError, token: UnverifiedToken, keys: IssuerKeys, held: HeldKeys | None
+) -> AuthError | KeysNeededError:
+    """The refusal of a token, or `KeysNeededError` where newer keys could help and the store would look for them now."""
+    if held is None:
+        if isinstance(refused, KeyNotHeldError):
+            return KeysNeededError()
+        if refused.refusal is Refusal.KEYS_UNAVAILABLE:  # as if it had been worth a fetch that failed
+            return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
+    elif isinstance(refused, KeyNotHeldError):
+        kid, generation = token.header.kid, held.generation
+        return refused if keys.miss(kid, generation) is Miss.UNKNOWN else KeysNeededError(generation)
+    return refused

@@ -85,3 +85,9 @@ def test_no_text_breaks_out(text: str) -> None:
 def test_quoted(text: str, value: str) -> None:
     """RFC 9110 section 5.6.4."""
     assert quoted(text) == value
+
+
+def test_a_quoted_string_holds_all_visible_characters() -> None:
+    """From the space to the tilde, and nothing beyond."""
+    assert quoted(" !~") == '" !~"'
+    assert quoted("\x1f\x7f\xa0é") == '"????"'

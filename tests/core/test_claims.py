@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bearward import Refusal
 from bearward.claims import check_claims, check_times, claims_pass, issuer_claim, validity_window
 from bearward.errors import AuthError
 from bearward.trusted_issuer import TrustedIssuer
@@ -158,15 +159,16 @@ def test_rules_with_whole_numbers(
 
 
 @pytest.mark.parametrize(("changes", "policy", "verdict"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
-def test_what_a_signature_could_make_good(
+def test_claims_pass_if_nothing_but_the_signature_is_in_doubt(
     changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[str, str | None]
 ) -> None:
-    """Keys are worth fetching for content that passes; a binding may still be proven, and times were checked before."""
+    """Keys are worth fetching for claims that pass; times were checked before, and a binding is the caller's to check."""
     in_time = {**_claims(**changes), **{name: NOW + step for name, step in (("exp", 60), ("iat", -60), ("nbf", -60))}}
     absent = {name for name, value in changes.items() if value is OUT}
     claims = {name: value for name, value in in_time.items() if name not in absent}
-    passes = _verdict(claims, policy)[0] in ("valid", "token_sender_constrained")
-    assert claims_pass(_claims(**changes), policy) is passes
+    for allow_bound in (False, True):
+        passes = _verdict(claims, policy, allow_bound=allow_bound)[0] == "valid"
+        assert claims_pass(_claims(**changes), policy, allow_bound=allow_bound) is passes
 
 
 def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
@@ -213,3 +215,14 @@ def test_how_long_claims_stay_valid(
     if math.isfinite(end):
         assert _verdict(claims, policy, end - 0.01)[0] == "valid"
         assert _verdict(claims, policy, end)[0] in ("token_expired", "token_too_old")
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+def test_a_date_is_a_number_with_which_sums_can_be_made(name: str) -> None:
+    """The first number beyond is malformed, on either side."""
+    policy = TrustedIssuer(ISSUER, audience="api")
+    for far in (1e300, -1e300, 10**400, -(10**400)):
+        with pytest.raises(AuthError) as refused:
+            check_times({"exp": NOW + 1, name: far}, policy, NOW)
+        assert refused.value.refusal is Refusal.CLAIM_MALFORMED
+        assert refused.value.claim == name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bearward.credentials import bearer_token
-from bearward.errors import AuthError
+from bearward.errors import AuthError, Refusal
 
 ACCEPTED = {
     "Bearer a.b.c": "a.b.c",
@@ -97,3 +97,20 @@ def _code(values: list[str] | list[bytes], **settings: int) -> str:
     with pytest.raises(AuthError) as refused:
         bearer_token(values, **settings)
     return refused.value.code
+
+
+@pytest.mark.parametrize("token", ["X", "Xa", "aX", "XaX", "-._~+/", "a=="])
+def test_white_space_around_a_token_is_all_that_is_taken_away(token: str) -> None:
+    """Whatever letters it begins and ends with."""
+    assert bearer_token([f" \tBearer   {token}\t "]) == token
+
+
+def test_the_longest_value_is_sixteen_characters_longer_than_the_longest_token() -> None:
+    """Room for the scheme and some white space; one more is refused unread."""
+    token = "a" * 100
+    longest = "Bearer" + " " * 10 + token
+    assert bearer_token([longest], max_length=100) == token
+    for value, length in ((longest + " ", 100), ("Bearer " + token, 99), ("Basic " + token * 2, 100)):
+        with pytest.raises(AuthError) as refused:
+            bearer_token([value], max_length=length)
+        assert refused.value.refusal is Refusal.TOKEN_TOO_LARGE

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bearward.principal import Principal
+from tests.core.tokens import ISSUER
 
 CLAIMS: dict[str, Any] = {
     "iss": "https://login.example",
@@ -146,3 +147,9 @@ def test_it_is_not_pickled(how: str) -> None:
     for copied in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="not pickled"):
             copied(_made(how, CLAIMS))
+
+
+def test_a_principal_shows_odd_names_of_claims_quoted() -> None:
+    """Whoever names claims writes no lines of our log."""
+    principal = Principal.from_verified_claims({"iss": ISSUER, "a\nb": 1, "plain": 2}, "k")
+    assert repr(principal) == f"<Principal of {ISSUER}: claims 'a\\nb', iss, plain>"

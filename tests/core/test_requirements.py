@@ -177,3 +177,17 @@ def test_what_cannot_be_meant(name: str) -> None:
     """An empty requirement would let everybody in, or nobody: it refuses to be built."""
     with pytest.raises(ConfigurationError):
         REFUSED[name]()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda one, two: one & two, lambda one, two: one | two, lambda one, two: two & one],
+    ids=["and", "or", "turned"],
+)
+def test_time_reaches_each_part_of_a_requirement(make: Any) -> None:
+    """A recent log-in is judged by the same `now`, alone and in company."""
+    requirement = make(recent_authentication(max_age=60), scope("never") | recent_authentication(max_age=60))
+    authorize(_principal(auth_time=NOW - 60), requirement, NOW)
+    for moment in (NOW - 60.5, NOW + 0.5):
+        with pytest.raises(AuthError):
+            authorize(_principal(auth_time=moment), requirement, NOW)

@@ -255,3 +255,16 @@ def test_a_copy_has_the_same_static_keys() -> None:
         assert copied.static_keys is not None
         assert trusted.static_keys is not None
         assert copied.static_keys.thumbprint == trusted.static_keys.thumbprint
+@pytest.mark.parametrize("host", ["localhostX", "localhostx", "xlocalhost", "localhost.x", "127.0.0.1.x", ""])
+def test_a_name_that_begins_or_ends_like_this_machine_is_another_machine(host: str) -> None:
+    """Plain http is for this machine's own names only."""
+    assert not is_loopback_host(host)
+    assert is_loopback_host("LOCALHOST.")
+    assert is_loopback_host("localhost..")
+
+
+def test_plain_http_is_for_who_says_so() -> None:
+    """For the issuer itself as for its keys."""
+    assert TrustedIssuer("http://login.example", audience="api", unsafe_allow_http=True).unsafe_allow_http
+    local = TrustedIssuer("http://127.0.0.1:1", audience="api", jwks_uri="http://localhost:1/jwks")
+    assert local.jwks_uri == "http://localhost:1/jwks"

@@ -78,20 +78,64 @@ def test_a_verifier_without_keys_says_that_they_are_needed(issuer: LocalIssuer, 
     ("change", "refusal"),
     [
         ({"lifetime": -1.0}, Refusal.TOKEN_EXPIRED),
-        ({"aud": "https://other.example"}, Refusal.AUDIENCE_MISMATCH),
-        ({"without": ("exp",)}, Refusal.CLAIM_MISSING),
+        ({"aud": "https://other.example"}, Refusal.KEYS_UNAVAILABLE),
+        ({"without": ("exp",)}, Refusal.KEYS_UNAVAILABLE),
         ({"iss": "https://stranger.example"}, Refusal.ISSUER_UNTRUSTED),
         ({"headers": {"typ": "logout+jwt"}}, Refusal.TOKEN_TYPE_NOT_ALLOWED),
         ({"alg": "none"}, Refusal.ALGORITHM_NOT_ALLOWED),
     ],
 )
-def test_no_key_is_fetched_for_a_token_that_no_key_could_make_good(
-    issuer: LocalIssuer, change: dict[str, object], refusal: Refusal
+def test_keys_are_fetched_only_if_claims_pass(
+    issuer: LocalIssuer, run: Run, change: dict[str, object], refusal: Refusal
 ) -> None:
-    """A token that is refused whatever its key is causes no request."""
-    verifier = Verifier(trusting(issuer))
-    assert refusal_of(verifier, issuer.mint(**change)) is refusal  # type: ignore[arg-type]
+    """A token that no key could make good causes no request, while no keys are held and later."""
+
+    async def use() -> tuple[Refusal, float | None]:
+        verifier = Verifier(trusting(issuer))
+        with pytest.raises(AuthError) as refused:
+            await verifier.verify(issuer.mint(**change))  # type: ignore[arg-type]
+        await verifier.aclose()
+        return refused.value.refusal, refused.value.retry_after
+
+    assert run(use()) == (refusal, 1.0 if refusal is Refusal.KEYS_UNAVAILABLE else None)
     assert issuer.requests() == 0
+
+
+@pytest.mark.parametrize("change", [{"aud": "https://other.example"}, {"lifetime": -1.0}])
+def test_an_unknown_kid_is_looked_for_only_if_claims_pass(
+    issuer: LocalIssuer, run: Run, change: dict[str, object]
+) -> None:
+    """A token for another audience, or one that has expired, causes no refresh, whatever key it names."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=0.0)) as verifier:
+            await verifier.verify(issuer.mint())
+            asked = issuer.requests("/jwks")
+            with pytest.raises(AuthError):
+                await verifier.verify(issuer.mint(kid="unknown", **change))  # type: ignore[arg-type]
+            assert issuer.requests("/jwks") == asked
+            with pytest.raises(AuthError):
+                await verifier.verify(issuer.mint(kid="unknown"))
+            assert issuer.requests("/jwks") == asked + 1
+
+    run(use())
+
+
+def test_while_the_issuer_is_down_forged_tokens_are_refused_alike(issuer: LocalIssuer, run: Run) -> None:
+    """Nothing of a refusal, not even when to try again, says whether audience and claims were right."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=3600.0)) as verifier:
+            refusals = []
+            for change in ({}, {"aud": "https://other.example"}, {"without": ("exp",)}):
+                with pytest.raises(AuthError) as refused:
+                    await verifier.verify(issuer.mint(**change))
+                refusals.append((refused.value.refusal, round(refused.value.retry_after or 0.0)))
+            assert refusals[0][0] is Refusal.KEYS_UNAVAILABLE
+            assert len(set(refusals)) == 1
+
+    issuer.down()
+    run(use())
 
 
 def test_keys_that_cannot_be_had_are_our_fault(issuer: LocalIssuer, run: Run) -> None:

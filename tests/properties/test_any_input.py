@@ -20,6 +20,7 @@ from bearward import (
     AuthError,
     KeysNeededError,
     Principal,
+    Refusal,
     Requirement,
     TrustedIssuer,
     Verifier,
@@ -126,18 +127,23 @@ def test_any_signed_claims_give_a_principal_or_an_auth_error(
 
 @examples(150)
 @given(claim_sets())
-def test_without_keys_only_a_fetch_could_answer(claims: dict[str, Any]) -> None:
-    """`verify_now` says KeysNeededError only where no keys are held, and then never for claims that no key could save."""
+def test_without_keys_a_refusal_reveals_no_more_than_with_them(claims: dict[str, Any]) -> None:
+    """`KeysNeededError` for a token that would pass, else its form's or its times' refusal, or KEYS_UNAVAILABLE."""
     verifier = Verifier(TrustedIssuer(world.ISSUER, audience=world.AUDIENCE), clock=world.FakeClock())
     token = sign_segments(json_octets({"alg": "EdDSA"}), json_octets(claims), world.key("EdDSA"))
-    held = judge(world.verifier("EdDSA"), token)
+    forged = sign_segments(json_octets({"alg": "EdDSA"}), json_octets(claims), SigningKey.generate("EdDSA"))
+    held, unsigned = judge(world.verifier("EdDSA"), token), judge(world.verifier("EdDSA"), forged)
     if isinstance(held, Principal):
         with pytest.raises(KeysNeededError):
             verifier.verify_now(token)
+        return
+    assert isinstance(unsigned, AuthError)
+    with pytest.raises(AuthError) as refused:
+        verifier.verify_now(token)
+    if unsigned.refusal is Refusal.SIGNATURE_INVALID:
+        assert (refused.value.refusal, refused.value.claim) == (Refusal.KEYS_UNAVAILABLE, None)
     else:
-        with pytest.raises(AuthError) as refused:
-            verifier.verify_now(token)
-        assert refused.value.refusal is held.refusal
+        assert (refused.value.refusal, refused.value.claim) == (unsigned.refusal, unsigned.claim)
 
 
 _values = st.one_of(

@@ -18,7 +18,7 @@ from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS
 from bearward.jose.jwk import SymmetricKey, VerificationKey
 from bearward.jose.jwk_set import JWKSet
-from bearward.jose.jws import verify_jws
+from tests.vectors.compact_jws import verify_jws
 
 __all__ = ["SUITES", "Suite", "Vector", "rfc_files"]
 

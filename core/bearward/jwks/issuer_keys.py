@@ -89,6 +89,10 @@ class IssuerKeys:
             kid, generation, in_flight=self._in_flight is not None, queue_full=self._waiting.full
         )
 
+    def retry_after(self) -> float:
+        """Seconds that a caller should wait who could not be served."""
+        return self._state.retry_after()
+
     def health(self) -> IssuerHealth:
         """The health of these keys."""
         return self._state.health(in_flight=self._in_flight is not None, cache=self._refresher.fleet_state())

@@ -123,3 +123,21 @@ def test_invalid_templates_raise_configuration_error(name: str) -> None:
     template, settings = REFUSED[name]
     with pytest.raises(ConfigurationError):
         TenantIssuers(template, **settings)
+
+
+def test_an_issuer_of_a_tenant_has_at_most_1024_characters() -> None:
+    """The last that is looked at, and the first that is not."""
+    template = "https://login.example/" + "a" * (1024 - len("https://login.example/") - 2) + "/{tenant}"
+    tenants = TenantIssuers(template, audience="api")
+    assert tenants.issuer_for(template.replace("{tenant}", "x")) is not None
+    assert tenants.issuer_for(template.replace("{tenant}", "xy")) is None
+
+
+def test_the_tenant_that_was_not_asked_for_longest_is_forgotten() -> None:
+    """What is remembered is bounded, and what is in use stays."""
+    tenants = TenantIssuers("https://login.example/{tenant}", audience="api", max_tenants=2)
+    first, second = (tenants.issuer_for(f"https://login.example/{name}") for name in ("one", "two"))
+    assert tenants.issuer_for("https://login.example/one") is first
+    tenants.issuer_for("https://login.example/three")
+    assert tenants.issuer_for("https://login.example/one") is first
+    assert tenants.issuer_for("https://login.example/two") is not second

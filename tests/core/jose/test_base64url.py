@@ -87,3 +87,9 @@ def test_a_text_is_decoded_like_its_octets(text: str) -> None:
             base64url.decode(text)
     else:
         assert base64url.decode(text) == expected
+
+
+@pytest.mark.parametrize("text", [b"XXXX", b"AXXX", b"XAAA", b"X-_A", b""])
+def test_encoding_takes_nothing_but_padding_away(text: bytes) -> None:
+    """Whatever characters the text begins and ends with."""
+    assert base64url.encode(base64url.decode(text)) == text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bearward.errors import AuthError
+from bearward.errors import AuthError, Refusal
 from bearward.jose import compact
 from bearward.jose.base64url import encode
 from bearward.jose.compact import MAX_TOKEN, JOSEHeader, media_type, parse_compact, split
@@ -175,3 +175,29 @@ def test_headers_are_kept_within_bounds() -> None:
 def test_media_types(value: str, read: str) -> None:
     """RFC 7515 section 4.1.9: without regard to case, `application/` may be left out where no other slash stands."""
     assert media_type(value) == read
+
+
+@pytest.mark.parametrize(
+    ("length", "refusal"),
+    [
+        (MAX_TOKEN - 1, Refusal.TOKEN_MALFORMED),
+        (MAX_TOKEN, Refusal.TOKEN_MALFORMED),
+        (MAX_TOKEN + 1, Refusal.TOKEN_TOO_LARGE),
+    ],
+)
+def test_a_token_may_have_16_kib(length: int, refusal: Refusal) -> None:
+    """The longest is looked at, and is malformed for another reason."""
+    with pytest.raises(AuthError) as refused:
+        parse_compact("a" * length)
+    assert refused.value.refusal is refusal
+
+
+@pytest.mark.parametrize("dots", [0, 1, 3, 5, 6, 7, 100])
+def test_only_three_segments_are_a_token(dots: int) -> None:
+    """Whatever the number of dots; five segments are those of a JWE."""
+    with pytest.raises(AuthError) as refused:
+        parse_compact("e30" + ".e30" * dots)
+    assert refused.value.refusal is Refusal.TOKEN_MALFORMED
+    with pytest.raises(AuthError) as encrypted:
+        parse_compact("e30" + ".e30" * 4)
+    assert encrypted.value.refusal is Refusal.TOKEN_ENCRYPTED

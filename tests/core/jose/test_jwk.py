@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -14,9 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from bearward.errors import ConfigurationError
+from bearward.jose import base64url
 from bearward.jose.base64url import encode
 from bearward.jose.jwk import KeyRejection, RejectedKeyError, SymmetricKey, VerificationKey, read_key
+from bearward.jose.jwk_set import JWKSetError
 from bearward.testing import SigningKey
+from tests.core.tokens import ISSUER, KEY, key_set, token_of, verified
 
 RSA_FAMILY = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 KEYS = {
@@ -204,3 +209,113 @@ def test_secrets_that_serve(alg: str, size: int) -> None:
     key = VerificationKey.symmetric(SymmetricKey(b"x" * size, alg, "k"))
     assert (key.kid, key.kty, key.algorithms) == ("k", "oct", frozenset({alg}))
     assert key.verify(alg, b"m", SigningKey.symmetric(b"x" * size, alg).sign(b"m"))
+
+
+def test_a_shared_secret_has_the_thumbprint_that_the_rfc_gives_it() -> None:
+    """RFC 7638 section 3.2: of an `oct` key, `k` and `kty`."""
+    secret = bytes(range(32))
+    key = VerificationKey.symmetric(SymmetricKey(secret))
+    canonical = b'{"k":"' + base64url.encode(secret) + b'","kty":"oct"}'
+    assert key.thumbprint == base64url.encode(sha256(canonical).digest()).decode()
+
+
+def with_zeros() -> tuple[SigningKey, dict[str, Any], bytes]:
+    """A key whose x begins with a zero octet and ends with another one; one in some two hundred and fifty does."""
+    while True:
+        key = SigningKey.generate("ES256", kid="k")
+        jwk = key.public_jwk()
+        x = base64url.decode(jwk["x"].encode())
+        if x[0] == 0 and x[1] != 0:
+            return key, jwk, x
+
+
+def test_a_coordinate_may_lack_its_zeros_or_have_one_more() -> None:
+    """The same number, the same key, the same thumbprint; two octets more than the field has are refused."""
+    key, jwk, x = with_zeros()
+    whole = key_set(jwk)
+    for octets in (x[1:], x, b"\0" + x):
+        keys = key_set({**jwk, "x": base64url.encode(octets).decode()})
+        assert keys.thumbprint == whole.thumbprint
+        assert verified(token_of(key), keys).issuer == ISSUER
+    for octets in (b"\0\0" + x, b"\1" + x, x + b"\0"):
+        with pytest.raises(JWKSetError):
+            key_set({**jwk, "x": base64url.encode(octets).decode()})
+
+
+def rsa_jwk(bits: int, e: int) -> dict[str, Any]:
+    """A modulus of so many bits and an exponent, as a JWK; nobody knows its factors."""
+    n = (1 << bits) - 1
+    octets = {"n": n.to_bytes((bits + 7) // 8, "big"), "e": e.to_bytes((e.bit_length() + 7) // 8, "big")}
+    return {"kty": "RSA", "kid": "r", **{name: base64url.encode(value).decode() for name, value in octets.items()}}
+
+
+@pytest.mark.parametrize(
+    ("bits", "e", "taken"),
+    [
+        (2048, 3, True),
+        (2048, 65537, True),
+        (2047, 65537, False),
+        (8192, 65537, True),
+        (8193, 65537, False),
+        (2048, 1, False),
+        (2048, 4, False),
+        (2048, 2**256 - 1, True),
+        (2048, 2**256 + 1, False),
+    ],
+)
+def test_an_rsa_key_is_neither_too_weak_nor_too_costly(bits: int, e: int, taken: bool) -> None:
+    """The last sizes that are taken, and the first that are not."""
+    held = key_set(KEY.public_jwk(), rsa_jwk(bits, e))
+    assert held.holds("r") is taken
+    assert held.rejection_counts() == ({} if taken else {"weak": 1})
+
+
+def test_a_coordinate_may_begin_with_any_octet() -> None:
+    """Only zeros in front are no part of the number."""
+    wanted = {0x58, 0x7F, 0x80}
+    while wanted:
+        key = SigningKey.generate("ES256", kid="k")
+        jwk = key.public_jwk()
+        first = {base64url.decode(jwk[name].encode())[0] for name in ("x", "y")}
+        if first & wanted:
+            wanted -= first
+            assert verified(token_of(key), key_set(jwk)).issuer == ISSUER
+
+
+@pytest.mark.parametrize(("length", "taken"), [(1024, True), (1025, False)])
+def test_a_name_of_a_key_has_at_most_1024_characters(length: int, taken: bool) -> None:
+    """A longer one is no reason to lose the other keys."""
+    held = key_set(KEY.public_jwk(), SigningKey.generate("ES256", kid="x" * length).public_jwk())
+    assert held.holds("x" * length) is taken
+
+
+@pytest.mark.parametrize(
+    ("alg", "kty", "crv"),
+    [("RS256", "RSA", None), ("ES384", "EC", "P-384"), ("EdDSA", "OKP", "Ed25519"), ("Ed448", "OKP", "Ed448")],
+)
+def test_a_key_knows_its_type_and_its_curve(alg: str, kty: str, crv: str | None) -> None:
+    """An RSA key has no curve, whatever its JWK says."""
+    (key,) = key_set(SigningKey.generate(alg).public_jwk(**({"crv": "P-256"} if crv is None else {}))).keys
+    assert (key.kty, key.crv) == (kty, crv)
+    assert repr(key) == f"<VerificationKey {crv or kty} {key.thumbprint}>"
+
+
+def test_a_certificate_in_a_key_is_for_that_key_or_cannot_be_read() -> None:
+    """RFC 7517 section 4.7: `x5c` certifies the key itself; what cannot be read says nothing against the key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    text = b64encode(_der_certificate(private)).decode()
+    jwk = SigningKey(private, "ES256", "k").public_jwk()
+    assert key_set({**jwk, "x5c": [text]}).holds("k")
+    for unread in ([text[:40]], ["A" + text], [], text, [""], [1], [text + " " * 16_384]):
+        assert key_set({**jwk, "kid": "k", "x5c": unread}).holds("k")
+    other = SigningKey.generate("ES256").public_jwk()
+    for read in ([text], [text[:40] + "\n" + text[40:]], [text, "AAAA"], [text + " " * (16_384 - len(text))]):
+        with pytest.raises(JWKSetError):
+            key_set({**other, "x5c": read})
+
+
+def _der_certificate(private: ec.EllipticCurvePrivateKey) -> bytes:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
+    day = datetime(2020, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, private.public_key(), 1, day, day + timedelta(days=1))
+    return builder.sign(private, hashes.SHA256()).public_bytes(Encoding.DER)

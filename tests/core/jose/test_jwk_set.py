@@ -9,6 +9,7 @@ import pytest
 
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.testing import SigningKey
+from tests.core.tokens import ISSUER, KEY, key_set, token_of, verified
 
 RSA, EC, ED = (SigningKey.generate(alg, kid=alg) for alg in ("RS256", "ES256", "EdDSA"))
 OTHER = SigningKey.generate("RS256", kid="RS256")
@@ -114,3 +115,30 @@ def test_no_more_than_eight_candidates() -> None:
     """A set with a hundred unnamed keys costs eight signatures at most."""
     keys = _set(*(SigningKey.generate("EdDSA").public_jwk(kid=None) for _ in range(20)))
     assert len(keys.candidates("EdDSA", None)) == len(keys.candidates("EdDSA", "any")) == 8
+
+
+def test_two_keys_of_one_name_are_both_asked() -> None:
+    """RFC 7517 section 4.5: equivalent keys of different types may share a `kid`, in any order."""
+    rsa, elliptic = SigningKey.generate("RS256", kid="one"), SigningKey.generate("ES256", kid="one")
+    for order in ((rsa, elliptic), (elliptic, rsa)):
+        keys = key_set(KEY.public_jwk(), *(key.public_jwk() for key in order))
+        for key in (rsa, elliptic):
+            assert verified(token_of(key), keys).issuer == ISSUER
+            assert len(keys.candidates(key.alg, "one")) == 1
+        assert keys.candidates("ES384", "one") == ()
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (b"[", "the document is no strict JSON object"),
+        (b"{}", "the document is no JWK Set"),
+        (b'{"keys":{}}', "the document is no JWK Set"),
+        (b'{"keys":[1]}', "the JWK Set has no usable key"),
+    ],
+)
+def test_a_document_that_is_no_key_set_says_why(document: bytes, text: str) -> None:
+    """The operator of the issuer is the one who can mend it."""
+    with pytest.raises(JWKSetError) as refused:
+        JWKSet.parse(document)
+    assert str(refused.value) == text

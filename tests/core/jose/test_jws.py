@@ -10,8 +10,8 @@ import pytest
 from bearward.errors import AuthError
 from bearward.jose.algorithms import ASYMMETRIC
 from bearward.jose.jwk_set import JWKSet
-from bearward.jose.jws import verify_jws
 from bearward.testing import SigningKey, sign_segments
+from tests.vectors.compact_jws import verify_jws
 
 ONE, TWO = SigningKey.generate("ES256", kid="one"), SigningKey.generate("ES256", kid="two")
 ED = SigningKey.generate("EdDSA", kid="ed")

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
 from bearward.jose.jwk import SymmetricKey, VerificationKey, read_key
 from bearward.jose.signature import to_der
 from bearward.testing import SigningKey
+from tests.core.tokens import ISSUER, KEY, key_set, token_of, verified
 
 MESSAGE = b"header.payload"
 SECRET = bytes(range(64))
@@ -100,3 +102,16 @@ def test_the_der_form_of_a_signature(half: int, front: bytes) -> None:
         r, s = front.ljust(half, b"\x01"), other.ljust(half, b"\x01")
         expected = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
         assert to_der(r + s) == expected
+
+
+def test_the_numbers_of_a_signature_may_begin_with_any_octet() -> None:
+    """The borders of what ASN.1 takes for a negative number, and a zero in front, in r and in s."""
+    keys = key_set(KEY.public_jwk())
+    wanted = {(place, octet) for place in (0, 32) for octet in (0x00, 0x7F, 0x80)}
+    while wanted:
+        token = token_of(KEY)
+        signature = base64url.decode(token.rpartition(".")[2].encode())
+        found = {(place, signature[place]) for place in (0, 32)} & wanted
+        if found:
+            wanted -= found
+            assert verified(token, keys).issuer == ISSUER

@@ -163,3 +163,18 @@ def test_many_numbers_are_the_same_numbers(count: int, number: str) -> None:
     value = parse_object(text.encode(), PAYLOAD_LIMITS)
     assert value == {"a": [float(number)] * count, "b": {"c": float(number)}}
     assert repr(value) == repr(parse_object_reference(text.encode(), PAYLOAD_LIMITS))
+
+
+@pytest.mark.parametrize("parse", [parse_object, parse_object_reference], ids=["fast", "slow"])
+@pytest.mark.parametrize("name", [b"a", rb"\u0061"])
+def test_what_was_closed_again_does_not_make_room_for_deeper_nesting(parse: Any, name: bytes) -> None:
+    """Depth is counted as it is, whatever stands beside."""
+    limits = JSONLimits(depth=4, containers=100)
+    closed = b",".join(b'"%d":[{}]' % number for number in range(9))
+    deepest = b"{" + closed + b',"' + name + b'":[[[]]]}'
+    assert parse(deepest, limits)
+    with pytest.raises(ValueError, match="strict"):
+        parse(deepest.replace(b"[[[]]]", b"[[[[]]]]"), limits)
+    with pytest.raises(ValueError, match="strict"):
+        parse(deepest, JSONLimits(depth=4, containers=21))
+    assert parse(deepest, JSONLimits(depth=4, containers=22))

@@ -254,3 +254,13 @@ def test_repr_and_health_show_no_names() -> None:
     revocations.revoke_subject(ISSUER, "ada", before=NOW)
     assert "ada" not in f"{revocations!r} {revocations} {revocations.health()}"
     assert revocations.health() == "1 entries, in this process only"
+
+
+def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
+    """A key, a subject and a session without `until`."""
+    revocations = Revocations(clock=FakeClock())
+    revocations.revoke_key("https://login.example", "k1")
+    revocations.revoke_subject("https://login.example", "ada", before=NOW)
+    revocations.revoke_session("https://login.example", "s", before=NOW)
+    revocations.forget(NOW * 1000)
+    assert len(revocations) == 3

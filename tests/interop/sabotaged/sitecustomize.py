@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from bearward import Principal, Requirement, Verifier, verifier
+from bearward import Principal, Requirement, Verifier, verification
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jose.jwk import VerificationKey
@@ -26,7 +26,7 @@ def accepts() -> None:
     async def verify(self: Verifier, token: str, **_: Any) -> Principal:
         return verify_now(self, token)
 
-    _put(Verifier, verify_now=verify_now, verify=verify, recall=lambda self, token: None)
+    _put(Verifier, verify_now=verify_now, verify=verify, cached_entry=lambda self, token: None)
 
 
 def refuses() -> None:
@@ -38,7 +38,7 @@ def refuses() -> None:
     async def verify(self: Verifier, token: str, **_: Any) -> Principal:
         return verify_now(self, token)
 
-    _put(Verifier, verify_now=verify_now, verify=verify, recall=lambda self, token: None)
+    _put(Verifier, verify_now=verify_now, verify=verify, cached_entry=lambda self, token: None)
 
 
 def unsigned() -> None:
@@ -47,12 +47,12 @@ def unsigned() -> None:
     def find_signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey:
         return (*keys.candidates(token.header.alg, token.header.kid), *keys.keys)[0]
 
-    _put(verifier, find_signing_key=find_signing_key)
+    _put(verification, find_signing_key=find_signing_key)
 
 
 def unvalidated() -> None:
     """Claims are not looked at."""
-    _put(verifier, check_times=lambda claims, policy, now: None, check_claims=lambda claims, policy, **more: None)
+    _put(verification, check_times=lambda claims, policy, now: None, check_claims=lambda claims, policy, **more: None)
 
 
 def unauthorized() -> None:
