@@ -8,8 +8,37 @@ token: messages are constants, so nothing of a caller's token can reach a log or
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
-__all__ = ["AuthError", "ConfigurationError", "Fault", "KeysNeededError", "OAuthError", "Refusal"]
+__all__ = [
+    "AuthError",
+    "BearwardError",
+    "ConfigurationError",
+    "Fault",
+    "KeysNeededError",
+    "OAuthError",
+    "Refusal",
+    "UsageError",
+]
+
+
+class BearwardError(Exception):
+    """The base of every error of bearward and its adapters. Each can be pickled and copied, with its attributes.
+
+    >>> import pickle
+    >>> pickle.loads(pickle.dumps(ConfigurationError("leeway", "must be a number"))).setting
+    'leeway'
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # `Exception` would call the class with `args`, which are not what every constructor here takes.
+        return _restored, (type(self), self.args, dict(vars(self)))
+
+
+def _restored(kind: type[BearwardError], args: tuple[Any, ...], attributes: dict[str, Any]) -> BearwardError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error
 
 
 class Fault(Enum):
@@ -105,7 +134,7 @@ class Refusal(Enum):
         self.code = self.name.lower()
 
 
-class AuthError(Exception):
+class AuthError(BearwardError):
     """A token, or what it was to be used for, was refused.
 
     Attributes: `refusal` (the catalogue row), `claim` (the name of the claim concerned: a registered name or one
@@ -162,19 +191,19 @@ class AuthError(Exception):
         return f"AuthError({self.code!r})"
 
 
-class KeysNeededError(Exception):
-    """`Verifier.verify_now` cannot answer from the keys that it holds: await `Verifier.verify` instead.
+class KeysNeededError(BearwardError):
+    """`Verifier.verify_now` cannot decide with the keys that it holds: await `Verifier.verify` instead.
 
-    `generation` is that of the key set that was looked in; None where none is held.
+    `generation` is that of the key set that was searched; None where none is held.
     """
 
     def __init__(self, generation: int | None = None) -> None:
-        super().__init__("keys must be fetched before this token can be judged")
+        super().__init__("keys must be fetched before this token can be verified")
         self.generation = generation
 
 
-class ConfigurationError(ValueError):
-    """A setting or a policy that cannot be meant: names the setting and says what it must be.
+class ConfigurationError(BearwardError, ValueError):
+    """An invalid setting, policy or rule: `setting` names it and `requirement` says what it must be.
 
     >>> str(ConfigurationError("audience", "must name at least one audience"))
     'audience: must name at least one audience'
@@ -184,3 +213,10 @@ class ConfigurationError(ValueError):
         super().__init__(f"{setting}: {requirement}")
         self.setting = setting
         self.requirement = requirement
+
+
+class UsageError(BearwardError, RuntimeError):
+    """Something was called where it has no meaning: `reauthenticate` outside a guarded stream, for example.
+
+    It is the program's mistake and never the caller's, and its text holds nothing of a token.
+    """

@@ -20,6 +20,7 @@ from bearward.cache import redis as redis_texts
 from bearward.cache.redis import is_redis
 from bearward.cache.urls import BackendFactory
 from bearward.clock import Clock
+from bearward.errors import BearwardError
 
 __all__ = ["CacheError", "SharedCache"]
 
@@ -30,7 +31,7 @@ _BUSY_WEIGHT = 0.2
 _MAX_TTL = 30 * 86_400  # memcached takes more for a date
 
 
-class CacheError(Exception):
+class CacheError(BearwardError):
     """The shared cache cannot be used at the moment."""
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hmac
 
+from bearward.errors import BearwardError
+
 __all__ = ["NotAuthenticError", "open_sealed", "seal"]
 
 
-class NotAuthenticError(ValueError):
+class NotAuthenticError(BearwardError, ValueError):
     """A text that no process with this secret wrote to this place; the message is a constant."""
 
     def __init__(self) -> None:

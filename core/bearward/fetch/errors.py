@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from bearward.errors import BearwardError
+
 __all__ = ["FetchError", "FetchFailure", "excerpt"]
 
 _MAX_EXCERPT = 200
@@ -58,7 +60,7 @@ _REMEDIES: Final = {
 }
 
 
-class FetchError(Exception):
+class FetchError(BearwardError):
     """A document cannot be fetched: the class of failure, the HTTP status if there is one, and where it happened.
 
     `detail` says more about the cause, `url` and `setting` which address and which setting led there. A source of your own

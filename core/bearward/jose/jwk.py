@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bearward.errors import ConfigurationError
+from bearward.errors import BearwardError, ConfigurationError
 from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, algorithms_for
 from bearward.jose.certificates import certificate_matches
@@ -58,7 +58,7 @@ class KeyRejection(Enum):
     SURPLUS = "stands beyond the number of keys that are taken"
 
 
-class RejectedKeyError(ValueError):
+class RejectedKeyError(BearwardError, ValueError):
     """A JWK that is not used, with the reason."""
 
     def __init__(self, reason: KeyRejection) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 
+from bearward.errors import BearwardError
 from bearward.jose import base64url
 from bearward.jose.certificates import Authorities
 from bearward.jose.jwk import KeyRejection, RejectedKeyError, VerificationKey, read_key
@@ -21,7 +22,7 @@ _MAX_KEYS = 256
 _MAX_CANDIDATES = 8
 
 
-class JWKSetError(ValueError):
+class JWKSetError(BearwardError, ValueError):
     """A document that is no usable JWK Set; the message is a constant."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bearward.cache.sealed import NotAuthenticError, open_sealed, seal
+from bearward.errors import BearwardError
 from bearward.fetch.caching import Validators
 from bearward.jose.certificates import Authorities
 from bearward.jose.jwk_set import JWKSet, JWKSetError
@@ -27,7 +28,7 @@ _MAX_SKEW = 30.0
 _MAX_TEXT = 262_144
 
 
-class StoredDocumentError(ValueError):
+class StoredDocumentError(BearwardError, ValueError):
     """What was stored is not what this process would have stored; the message is a constant."""
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from bearward.cache.client import CacheError, SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, BearwardError, ConfigurationError, Refusal
 from bearward.loop import LoopBinding
 from bearward.principal import Principal
 from bearward.revocation.entry import Name, Revocation, bounded_name, validated
@@ -36,7 +36,7 @@ _MAX_LOGS = 3
 _NOT_SHARED = "revoked in this process; to be shared as soon as the store responds"
 
 
-class RevocationNotSharedError(Exception):
+class RevocationNotSharedError(BearwardError):
     """What was revoked is in force in this process, and will be shared as soon as the store responds."""
 
     def __init__(self, message: str = _NOT_SHARED) -> None:
