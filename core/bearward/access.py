@@ -2,20 +2,18 @@
 
 Rules of this file: pure; a rule is a frozen value that is also a decorator, so that the same object serves as a value
 of a mapping, as a mark on a handler and as an option of a route. A mark is never a mere note: what is marked with a rule
-that asks for a token refuses every call that no gate let in by that very rule, so that a missing interceptor, an
-extension that was never installed, or a decorator that swallowed the mark opens nothing.
+that asks for a token refuses every call that no gate let in by that very rule (see `access_guard`), so that a missing
+interceptor, an extension that was never installed, or a decorator that swallowed the mark opens nothing.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum
-from functools import wraps
+from types import FunctionType
 from typing import Any, Final, TypeVar, final
 
+from bearward.access_guard import guarded, name_of, on_unguarded_call, register_gate, unmarked
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
 from bearward.requirements import Requirement
@@ -39,8 +37,7 @@ T = TypeVar("T")
 
 _MARK: Final = "__bearward_access__"
 """Where a marked function or class keeps its rule."""
-_INNER: Final = "__bearward_unmarked__"
-"""Where the guard of a marked function keeps the function."""
+_HTTP_METHODS: Final = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "connect", "trace"})
 
 
 class Kind(Enum):
@@ -55,7 +52,7 @@ class Kind(Enum):
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class Access:
-    """An access rule; hashable, compared by value, and a decorator. Made by `requires`, or one of the four below.
+    """An access rule: hashable, compared by value, and a decorator. Made by `requires`, or one of the four below.
 
     >>> from bearward.requirements import scope
     >>> requires(scope("notes:read"))
@@ -68,7 +65,7 @@ class Access:
     requirement: Requirement | None = None
 
     def refusal(self, principal: Principal, now: float) -> AuthError | None:
-        """Why a verified caller may not pass at `now` (seconds since the epoch); None where nothing stands against it.
+        """Why a verified caller may not pass at `now` (seconds since the epoch); None if the caller may.
 
         >>> deny.refusal(Principal({"iss": "https://login.example"}, key_thumbprint="k1"), 0.0)
         AuthError('no_rule')
@@ -88,21 +85,38 @@ class Access:
         return self.kind is Kind.PUBLIC or self.kind is Kind.OPTIONAL
 
     def __call__(self, target: T) -> T:
-        """Mark a handler, a method of a servicer, or a view class; raise `ConfigurationError` for a second, other mark.
+        """Mark a handler, a method of a servicer, or a view or servicer class; raises `ConfigurationError`.
 
         A function under a rule that asks for a token comes back behind a guard: it raises `AuthError` (NO_RULE) unless
-        a gate let the call in by this rule.
+        a gate let the call in by this rule. Of a class, the methods that a framework calls get that guard: those named
+        as an HTTP method is, and those that override a method of a base class.
         """
+        if isinstance(target, staticmethod | classmethod):
+            return type(target)(self(target.__func__))
         if not callable(target) or isinstance(target, Requirement | Access):
             raise ConfigurationError(repr(self), "must stand above a handler, a method of a servicer or a view class")
         held = _own_mark(target)
         if held is not None and held != self:
-            raise ConfigurationError(_name(target), f"must have one mark, not {held} and {self}: combine with & or |")
-        if held is not None:
-            return target
-        guarded = target if self.admits_anonymous or isinstance(target, type) else _guarded(target, self)
-        setattr(guarded, _MARK, self)
-        return guarded
+            raise ConfigurationError(name_of(target), f"must have one mark, not {held} and {self}: combine with & or |")
+        if held is None:
+            target = self._mark(target)
+        return target
+
+    def _mark(self, target: Any) -> Any:
+        if not self.admits_anonymous:
+            if isinstance(target, type):
+                self._guard_methods(target)
+            else:
+                target = guarded(target, self)
+        setattr(target, _MARK, self)
+        return target
+
+    def _guard_methods(self, view: type) -> None:
+        inherited = {name for base in view.__mro__[1:-1] for name, member in vars(base).items() if callable(member)}
+        for name, member in list(vars(view).items()):
+            entered = name in _HTTP_METHODS or (name in inherited and not name.startswith("_"))
+            if entered and isinstance(member, FunctionType) and mark_of(member) is None:
+                setattr(view, name, self._mark(member))
 
     def __bool__(self) -> bool:
         raise TypeError("a rule is neither true nor false: compare it, or ask its `kind`")
@@ -160,81 +174,6 @@ def mark_of(target: object) -> Access | None:
     return mark if isinstance(mark, Access) else None
 
 
-def unmarked(target: Any) -> Any:
-    """The function behind the guard of a mark; anything else as it is.
-
-    For an adapter that has decided by the mark itself, and so needs no second look.
-    """
-    return getattr(target, _INNER, target)
-
-
-Gate = Callable[[tuple[Any, ...]], Access | None]
-"""From the arguments of a call to the rule by which a gate let it in; None where it knows of no such call."""
-_gates: list[Gate] = []
-_listeners: list[Callable[[str, Access], None]] = []
-
-
-def register_gate(applied: Gate) -> None:
-    """Have marks ask `applied` by which rule a call was let in; an adapter does so when it is imported."""
-    _gates.append(applied)
-
-
-def on_unguarded_call(listener: Callable[[str, Access], None]) -> None:
-    """Have `listener` called with the name and the mark of whatever refuses since no gate let the call in."""
-    _listeners.append(listener)
-
-
-def _check(function: Any, rule: Access, arguments: tuple[Any, ...]) -> None:
-    """Raise `AuthError` unless a gate let this call in by `rule`."""
-    for applied in _gates:
-        if applied(arguments) == rule:
-            return
-    for listener in _listeners:
-        listener(_name(function), rule)
-    raise AuthError(Refusal.NO_RULE)
-
-
-def _guarded(function: Any, rule: Access) -> Any:
-    """`function`, of the same kind to whoever inspects it, behind `_check`."""
-    guard: Any
-    if inspect.iscoroutinefunction(function):
-
-        @wraps(function)
-        async def guard(*args: Any, **kwargs: Any) -> Any:
-            _check(function, rule, args)
-            return await function(*args, **kwargs)
-
-    elif inspect.isasyncgenfunction(function):
-
-        @wraps(function)
-        async def guard(*args: Any, **kwargs: Any) -> Any:
-            _check(function, rule, args)
-            async with aclosing(function(*args, **kwargs)) as items:
-                async for item in items:
-                    yield item
-
-    elif inspect.isgeneratorfunction(function):
-
-        @wraps(function)
-        def guard(*args: Any, **kwargs: Any) -> Any:
-            _check(function, rule, args)
-            yield from function(*args, **kwargs)
-
-    else:
-
-        @wraps(function)
-        def guard(*args: Any, **kwargs: Any) -> Any:
-            _check(function, rule, args)
-            return function(*args, **kwargs)
-
-    setattr(guard, _INNER, function)
-    return guard
-
-
 def _own_mark(target: object) -> Access | None:
     held = vars(target).get(_MARK) if hasattr(target, "__dict__") else None
     return held if isinstance(held, Access) else None
-
-
-def _name(target: object) -> str:
-    return getattr(target, "__qualname__", type(target).__name__)
