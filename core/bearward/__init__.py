@@ -1,33 +1,54 @@
-"""bearward: verify bearer tokens that somebody else issued. The core; it knows no framework."""
+"""bearward: verify bearer tokens that somebody else issued. The core; it knows no framework.
+
+This package, `bearward.jwks`, `bearward.revocation`, `bearward.adapters` and `bearward.testing` are the public face: what
+they list in `__all__` is kept stable. Every other module, and every name that they do not list, is private.
+"""
 
 from __future__ import annotations
 
-from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeededError, OAuthError, Refusal
-from bearward.issuers.tenants import TenantIssuers
+from typing import TYPE_CHECKING, Any
+
+from bearward.access import Access, authenticated, deny, on_unguarded_call, optional, public, requires
+from bearward.access_toml import rules_from_toml
+from bearward.clock import Clock
+from bearward.errors import (
+    AuthError,
+    BearwardError,
+    ConfigurationError,
+    Fault,
+    KeysNeededError,
+    OAuthError,
+    Refusal,
+    UsageError,
+)
+from bearward.health import Health
+from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
-from bearward.principal import Principal
-from bearward.requirements import (
-    AUTHENTICATED,
-    Requirement,
-    any_scope,
-    authorize,
-    claim,
-    recent_authentication,
-    scope,
-)
+from bearward.principal import Principal, same_caller
+from bearward.requirements import AUTHENTICATED as AUTHENTICATED
+from bearward.requirements import Requirement, any_scope, authorize, claim, recent_authentication, scope
 from bearward.revocation.local import Revocations
 from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations
 from bearward.trusted_issuer import TrustedIssuer
+from bearward.unguarded_calls import log_once
 from bearward.verifier import Verifier
+from bearward.watches import Watch
+
+if TYPE_CHECKING:
+    from bearward.settings import Settings
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AUTHENTICATED",
+    "Access",
     "AuthError",
+    "BearwardError",
+    "Clock",
     "ConfigurationError",
     "Fault",
+    "Health",
+    "IssuerResolver",
     "JWKSOptions",
     "KeysNeededError",
     "OAuthError",
@@ -36,14 +57,35 @@ __all__ = [
     "Requirement",
     "RevocationNotSharedError",
     "Revocations",
+    "Settings",
     "SharedRevocations",
     "SymmetricKey",
     "TenantIssuers",
     "TrustedIssuer",
+    "UsageError",
     "Verifier",
+    "Watch",
     "any_scope",
+    "authenticated",
     "authorize",
     "claim",
+    "deny",
+    "optional",
+    "public",
     "recent_authentication",
+    "requires",
+    "rules_from_toml",
+    "same_caller",
     "scope",
 ]
+
+on_unguarded_call(log_once)  # here, so that a marked function says so even where no adapter was imported
+
+
+def __getattr__(name: str) -> Any:
+    """`Settings` reads TOML, which a program that is configured in Python need not load."""
+    if name == "Settings":
+        from bearward.settings import Settings
+
+        return Settings
+    raise AttributeError(f"module 'bearward' has no attribute {name!r}")

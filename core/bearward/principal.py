@@ -1,6 +1,6 @@
 """The principal: who a verified token speaks for.
 
-Trust is in the type: a `Principal` is only ever made from a token whose signature and claims were verified.
+Trust is in the type: bearward makes a `Principal` only of a token whose signature and claims were verified.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Never, Self, final
 
-__all__ = ["Principal"]
+__all__ = ["Principal", "same_caller"]
 
 
 @final
@@ -117,7 +117,7 @@ class Principal:
         return self._key
 
     def to_dict(self) -> dict[str, Any]:
-        """The claims as plain JSON values, for an answer such as `whoami`."""
+        """The claims as plain JSON values, for a response such as that of `whoami`."""
         return {name: _to_plain(value) for name, value in self._claims.items()}
 
     def __eq__(self, other: object) -> bool:
@@ -131,8 +131,42 @@ class Principal:
     def __repr__(self) -> str:
         return f"<Principal of {self._claims.get('iss')}: claims {', '.join(map(_printable, sorted(self._claims)))}>"
 
-    def __reduce__(self) -> Never:
-        raise TypeError("a Principal is not pickled: a pickle is no proof that a token was verified")
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For a worker that trusts whoever sent it: a pickle proves no more than the constructor does.
+        return _from_pickle, (self.to_dict(), self._key)
+
+
+def same_caller(before: Principal, after: Principal) -> bool:
+    """Whether two tokens speak for the same caller: one issuer, one subject, one client (`client_id` and `azp`).
+
+    A subject that is absent or empty is nobody's, and equals no other; so a token without one is never the same caller.
+    For authentication that is renewed within a call: another caller must not take it over.
+
+    >>> ada, eve = ({"iss": "https://login.example", "sub": name, "client_id": "app"} for name in ("ada", "eve"))
+    >>> same_caller(Principal(ada, key_thumbprint="k1"), Principal(ada, key_thumbprint="k2"))
+    True
+    >>> same_caller(Principal(ada, key_thumbprint="k1"), Principal(eve, key_thumbprint="k1"))
+    False
+    """
+    one, other = before.claims, after.claims
+    subject = one.get("sub")
+    if not isinstance(subject, str) or not subject:
+        return False
+    return all(_same_value(one.get(name), other.get(name)) for name in ("iss", "sub", "client_id", "azp"))
+
+
+def _same_value(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other  # `True == 1` in Python; in JSON they differ
+
+
+def _from_pickle(claims: dict[str, Any], key_thumbprint: str) -> Principal:
+    return Principal(claims, key_thumbprint=key_thumbprint)
 
 
 _new = object.__new__

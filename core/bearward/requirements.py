@@ -1,7 +1,7 @@
 """Requirements: what a verified caller must bring to be let in (authorization, after authentication).
 
-Rules of this file: pure, frozen, hashable; an empty requirement refuses to be built; `&` binds requirements
-together, `|` offers alternatives.
+Rules of this file: pure, frozen, hashable; an empty requirement raises `ConfigurationError`; `&` asks for all, `|` for
+one of several.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
 
 __all__ = [
-    "AUTHENTICATED",
     "Requirement",
     "any_scope",
     "authorize",
@@ -48,6 +47,12 @@ class Requirement(ABC):
 
     def __or__(self, other: Requirement) -> Requirement:
         return _Any((*_parts(self, _Any), *_parts(other, _Any)))
+
+    def __bool__(self) -> bool:
+        # `scope("a") and scope("b")` would silently mean the second one alone.
+        raise TypeError(
+            "a requirement is neither true nor false: combine requirements with & and |, not `and` and `or`"
+        )
 
 
 def authorize(principal: Principal, requirement: Requirement, now: float) -> None:
@@ -152,7 +157,7 @@ class _AnyScope(Requirement):
         return f"any_scope({', '.join(map(repr, self.names))})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class _Claim(Requirement):
     name: str
     values: tuple[str | float | bool, ...]
@@ -163,6 +168,15 @@ class _Claim(Requirement):
         if any(_json_equal(have, want) for have in offered for want in self.values):
             return None
         return AuthError(Refusal.CLAIM_INSUFFICIENT, claim=self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Claim) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.name, self.values, tuple(isinstance(value, bool) for value in self.values)  # True is not 1 in JSON
 
     def __repr__(self) -> str:
         return f"claim({', '.join(map(repr, (self.name, *self.values)))})"

@@ -7,6 +7,7 @@ only where an answer needs keys that are not held.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -20,17 +21,18 @@ from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
 from bearward.principal import Principal
+from bearward.revocation.entry import Revocation
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import KeyNotHeldError, verify_token
 from bearward.watches import Watch, Watches
 
-__all__ = ["Verifier"]
+__all__ = ["Verifier", "verify_function"]
 
 _MEBIBYTE = 1024 * 1024
-_ATTEMPTS = 3
-"""Keys may rotate again while we fetch; more often than this within one request is no longer our caller's patience."""
+_MAX_FETCHES = 3
+"""Keys may rotate again while they are fetched; one request waits for no more than so many."""
 
 
 class Verifier:
@@ -73,8 +75,10 @@ class Verifier:
         if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
-        self.revocations: Revocations = revocations or Revocations(clock=self._clock)
-        self._stop_listening = self.revocations.on_change(self._watches.look_at)
+        self.revocations: Revocations = Revocations(clock=self._clock) if revocations is None else revocations
+        # Revocations may be shared, and outlive this verifier: they must not keep it.
+        stop_listening = self.revocations.on_change(_weak_listener(self._watches))
+        weakref.finalize(self, stop_listening).atexit = False
         self._started: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -110,13 +114,31 @@ class Verifier:
     ) -> None:
         await self.aclose()
 
-    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
-    def verify_now(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
+    def verify_now(self, token: str, *, unsafe_allow_bound: bool = False) -> Principal:
         """The principal of `token`, from the keys that are held; any thread may call.
 
-        Raises `AuthError`, or `KeysNeededError` where the answer needs a fetch: await `verify` then. With `allow_bound` a
-        token that is bound to a certificate passes, and the caller must call `confirmation.check_certificate`.
+        With `unsafe_allow_bound` a token that is bound to a key (`cnf`, RFC 7800) passes, and the caller must prove the
+        binding: `bearward.adapters.check_certificate`.
+
+        Raises:
+            AuthError: the token is refused.
+            KeysNeededError: the answer needs a fetch: await `verify` then.
         """
+        return self._verify_now(token, unsafe_allow_bound)
+
+    async def verify(self, token: str, *, unsafe_allow_bound: bool = False) -> Principal:
+        """The principal of `token`; awaits only where keys must be fetched. As `verify_now` but for that.
+
+        Raises:
+            AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it cannot be had.
+        """
+        try:
+            return self._verify_now(token, unsafe_allow_bound)
+        except KeysNeededError as needed:
+            return await self._verify_by_fetching(token, needed, unsafe_allow_bound)
+
+    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
+    def _verify_now(self, token: str, allow_bound: bool) -> Principal:  # noqa: FBT001
         cache = self._cache
         # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
@@ -131,7 +153,7 @@ class Verifier:
                 if entry.not_before <= self.now() < entry.not_after:
                     return entry.principal
             elif self._carry_over_entry(cache, digest, entry):
-                return self.verify_now(token, allow_bound)
+                return self._verify_now(token, allow_bound)
             cache.drop(digest)
         return self._verify(token, digest, allow_bound)
 
@@ -155,18 +177,11 @@ class Verifier:
             and entry.not_before <= self.now() < entry.not_after
         )
 
-    async def verify(self, token: str, allow_bound: bool = False) -> Principal:  # noqa: FBT001, FBT002
-        """The principal of `token`; awaits only where keys must be fetched. Raises `AuthError`."""
-        try:
-            return self.verify_now(token, allow_bound)
-        except KeysNeededError as needed:
-            return await self._verify_by_fetching(token, needed, allow_bound=allow_bound)
-
-    async def _verify_by_fetching(self, token: str, needed: KeysNeededError, *, allow_bound: bool) -> Principal:
-        for _ in range(_ATTEMPTS):
+    async def _verify_by_fetching(self, token: str, needed: KeysNeededError, allow_bound: bool) -> Principal:  # noqa: FBT001
+        for _ in range(_MAX_FETCHES):
             await self._fetch_keys_for(token, needed.generation)
             try:
-                return self.verify_now(token, allow_bound)
+                return self._verify_now(token, allow_bound)
             except KeysNeededError as again:
                 needed = again
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
@@ -248,7 +263,21 @@ class Verifier:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 
     def __repr__(self) -> str:
-        return f"<Verifier of {self._issuers!r}, {'started' if self._started else 'not started'}>"
+        cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
+        state = "started" if self._started else "not started"
+        return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
+
+
+def _weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:
+    """Has `watches` look for as long as somebody else holds them."""
+    held = weakref.ref(watches)
+
+    def look_at(changed: tuple[Revocation, ...] | None) -> None:
+        living = held()
+        if living is not None:
+            living.look_at(changed)
+
+    return look_at
 
 
 def _refusal_or_fetch(
@@ -264,3 +293,8 @@ def _refusal_or_fetch(
         kid, generation = token.header.kid, held.generation
         return refused if keys.miss(kid, generation) is Miss.UNKNOWN else KeysNeededError(generation)
     return refused
+
+
+def verify_function(verifier: Verifier) -> Callable[[str, bool], Principal]:
+    """`verifier.verify_now` with `unsafe_allow_bound` positional, for the hot path of an adapter: ask for it once."""
+    return verifier._verify_now  # noqa: SLF001

@@ -76,6 +76,9 @@ class Watch:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.look)
 
+    def __repr__(self) -> str:
+        return f"<Watch of {self._principal!r}, {'live' if self in self._watches else 'closed'}>"
+
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -138,6 +141,9 @@ class Watches:
             watches.discard(watch)
             if not watches:
                 del self._named[name]
+
+    def __repr__(self) -> str:
+        return f"<Watches: {len(self._live)} live>"
 
     def __contains__(self, watch: Watch) -> bool:
         return watch in self._live

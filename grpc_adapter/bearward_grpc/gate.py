@@ -93,7 +93,7 @@ class Gate:
 
     async def verify(self, token: str) -> Principal:
         """Judge `token`, fetching keys if need be; raises `AuthError`."""
-        return await self.verifier.verify(token, allow_bound=self.certificate_bound)
+        return await self.verifier.verify(token, unsafe_allow_bound=self.certificate_bound)
 
     def readmit(self, call: Call, principal: Principal) -> None:
         """Check a token that is to prolong `call`: the same caller, and still allowed; raises `AuthError`."""
@@ -112,13 +112,13 @@ class Gate:
         try:
             if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
-                return token, self.verifier.verify_now(token, self.certificate_bound)
+                return token, self.verifier.verify_now(token, unsafe_allow_bound=self.certificate_bound)
         except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise
         token = bearer_token([value], max_length=_MAX_TOKEN)
-        return token, self.verifier.verify_now(token, self.certificate_bound)
+        return token, self.verifier.verify_now(token, unsafe_allow_bound=self.certificate_bound)
 
     def _authorize(self, rule: Rule, principal: Principal) -> None:
         if not isinstance(rule, Open):

@@ -226,7 +226,7 @@ class FrontDoor:
         return False
 
     def _verify_bound(self, request: Request, token: str) -> Principal:
-        principal = self._verifier.verify_now(token, allow_bound=True)
+        principal = self._verifier.verify_now(token, unsafe_allow_bound=True)
         self._check_certificate(request, principal)
         return principal
 
@@ -236,7 +236,7 @@ class FrontDoor:
 
     async def _await_keys(self, request: Request, door: Door | None, token: str) -> HTTPResponse | None:
         try:
-            principal = await self._verifier.verify(token, allow_bound=self._bound)
+            principal = await self._verifier.verify(token, unsafe_allow_bound=self._bound)
             if self._bound:
                 self._check_certificate(request, principal)
         except AuthError as error:
@@ -255,7 +255,7 @@ class FrontDoor:
         await receive_body(request, None)
         try:
             token = self._reader.read_form(request)
-            principal = await self._verifier.verify(token, allow_bound=self._bound)
+            principal = await self._verifier.verify(token, unsafe_allow_bound=self._bound)
             if self._bound:
                 self._check_certificate(request, principal)
         except AuthError as error:

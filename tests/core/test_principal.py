@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bearward.principal import Principal
+from bearward.principal import Principal, same_caller
 from tests.core.tokens import ISSUER
 
 CLAIMS: dict[str, Any] = {
@@ -142,11 +142,45 @@ def test_it_shows_names_only(how: str) -> None:
 
 
 @MAKERS
-def test_it_is_not_pickled(how: str) -> None:
-    """A pickle is no proof that anything was verified."""
-    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="not pickled"):
-            copied(_made(how, CLAIMS))
+def test_it_can_be_pickled_and_copied(how: str) -> None:
+    """For a worker that trusts whoever sent it; a copy of what cannot change is the thing itself."""
+    who = _made(how, CLAIMS)
+    again = pickle.loads(pickle.dumps(who))
+    assert again == who
+    assert again.key_thumbprint == "k1"
+    assert isinstance(again.claims["aud"], tuple)
+    assert copy.copy(who) is copy.deepcopy(who) is who
+
+
+SAME: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "the same": ({"sub": "ada"}, {"sub": "ada"}, True),
+    "the same client": ({"sub": "ada", "client_id": "c"}, {"sub": "ada", "client_id": "c", "scope": "a"}, True),
+    "the same azp": ({"sub": "ada", "azp": "c"}, {"sub": "ada", "azp": "c", "jti": "2"}, True),
+    "another subject": ({"sub": "ada"}, {"sub": "eve"}, False),
+    "another issuer": ({"sub": "ada"}, {"sub": "ada", "iss": "j"}, False),
+    "another client": ({"sub": "ada", "client_id": "c"}, {"sub": "ada", "client_id": "d"}, False),
+    "another azp": ({"sub": "ada", "azp": "c"}, {"sub": "ada", "azp": "d"}, False),
+    "another azp beside one client": (
+        {"sub": "ada", "client_id": "c", "azp": "c"},
+        {"sub": "ada", "client_id": "c", "azp": "d"},
+        False,
+    ),
+    "a client and none": ({"sub": "ada", "client_id": "c"}, {"sub": "ada"}, False),
+    "no subject": ({}, {}, False),
+    "no subject, the same client": ({"client_id": "c"}, {"client_id": "c"}, False),
+    "an empty subject": ({"sub": ""}, {"sub": ""}, False),
+    "a null subject": ({"sub": None}, {"sub": None}, False),
+    "a malformed client": ({"sub": "ada", "client_id": True}, {"sub": "ada", "client_id": 1}, False),
+}
+
+
+@MAKERS
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_caller(name: str, how: str) -> None:
+    """Issuer, subject and client agree; an absent or empty subject is nobody's. It does not matter which came first."""
+    one, other, same = SAME[name]
+    before, after = (_made(how, {"iss": "i", **claims}) for claims in (one, other))
+    assert same_caller(before, after) is same_caller(after, before) is same
 
 
 def test_a_principal_shows_odd_names_of_claims_quoted() -> None:

@@ -10,7 +10,6 @@ import pytest
 from bearward.errors import AuthError, ConfigurationError
 from bearward.principal import Principal
 from bearward.requirements import (
-    AUTHENTICATED,
     Requirement,
     any_scope,
     authorize,
@@ -39,7 +38,6 @@ ROLE = claim("realm_access.roles", "admin", "owner")
 SCOPES, CLAIMS, STEP_UP = "scope_insufficient", "claim_insufficient", "authentication_insufficient"
 
 ROWS: dict[str, tuple[Requirement, dict[str, Any], str | None]] = {
-    "anybody": (AUTHENTICATED, {}, None),
     "the scope": (READ, {"scope": "read"}, None),
     "among others": (READ, {"scope": "x read y"}, None),
     "as scp": (READ, {"scp": ["read"]}, None),
@@ -91,8 +89,6 @@ ROWS: dict[str, tuple[Requirement, dict[str, Any], str | None]] = {
     "neither": (READ | ROLE, {}, SCOPES),
     "neither, the other way round": (ROLE | READ, {}, CLAIMS),
     "one in three": (READ | ROLE | ANY, {"scope": "a"}, None),
-    "anybody or more": (AUTHENTICATED | READ, {}, None),
-    "anybody and more": (AUTHENTICATED & READ, {}, SCOPES),
 }
 
 
@@ -129,7 +125,6 @@ def test_a_refusal_names_what_is_needed() -> None:
 @pytest.mark.parametrize(
     ("requirement", "text"),
     [
-        (AUTHENTICATED, "AUTHENTICATED"),
         (WRITE, "scope('read', 'write')"),
         (ANY, "any_scope('a', 'b')"),
         (claim("a", 1, True), "claim('a', 1, True)"),
@@ -173,8 +168,8 @@ REFUSED: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_meant(name: str) -> None:
-    """An empty requirement would let everybody in, or nobody: it refuses to be built."""
+def test_invalid_requirements_are_refused(name: str) -> None:
+    """An empty requirement would let everybody in, or nobody."""
     with pytest.raises(ConfigurationError):
         REFUSED[name]()
 
@@ -191,3 +186,19 @@ def test_time_reaches_each_part_of_a_requirement(make: Any) -> None:
     for moment in (NOW - 60.5, NOW + 0.5):
         with pytest.raises(AuthError):
             authorize(_principal(auth_time=moment), requirement, NOW)
+
+
+COMBINED: dict[str, Callable[[], object]] = {
+    "and": lambda: READ and WRITE,
+    "or": lambda: READ or WRITE,
+    "not": lambda: not READ,
+    "if": lambda: WRITE if READ & ANY else None,
+    "a default": lambda: ROLE or None,
+}
+
+
+@pytest.mark.parametrize("name", COMBINED)
+def test_requirements_are_not_combined_with_and_and_or(name: str) -> None:
+    """`scope("a") and scope("b")` would silently mean the second one alone."""
+    with pytest.raises(TypeError, match=r"combine requirements with & and \|"):
+        COMBINED[name]()

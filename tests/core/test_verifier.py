@@ -229,7 +229,7 @@ def test_what_is_recalled_of_a_token_ends_with_it() -> None:
     assert verifier.cached_entry(token) is None
     for seen in (token, other):
         verifier.verify_now(seen)
-    verifier.verify_now(bound, allow_bound=True)
+    verifier.verify_now(bound, unsafe_allow_bound=True)
     assert verifier.cached_entry(bound) is None
     short, long = verifier.cached_entry(token), verifier.cached_entry(other)
     assert short is not None
@@ -276,7 +276,7 @@ def test_a_token_bound_to_a_key_is_no_bearer_token() -> None:
     verifier = Verifier(_static(issuer))
     token = issuer.mint(cnf={"x5t#S256": "A" * 43})
     assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
-    verifier.verify_now(token, allow_bound=True)
+    verifier.verify_now(token, unsafe_allow_bound=True)
     assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
 
 

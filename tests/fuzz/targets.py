@@ -76,7 +76,7 @@ def token(data: bytes) -> None:
 
 def _judge(verifier: Verifier, text: str, *, allow_bound: bool) -> object:
     try:
-        principal = verifier.verify_now(text, allow_bound=allow_bound)
+        principal = verifier.verify_now(text, unsafe_allow_bound=allow_bound)
     except AuthError as error:
         assert challenge(error)
         return error.refusal

@@ -1,0 +1,157 @@
+"""Errors and configuration go to other processes: each can be pickled, copied and deep-copied, and stays what it was."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import pickle
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import bearward
+from bearward import (
+    AuthError,
+    BearwardError,
+    ConfigurationError,
+    JWKSOptions,
+    KeysNeededError,
+    Principal,
+    Refusal,
+    RevocationNotSharedError,
+    Settings,
+    SymmetricKey,
+    TrustedIssuer,
+    UsageError,
+    authenticated,
+    claim,
+    deny,
+    optional,
+    public,
+    recent_authentication,
+    requires,
+    scope,
+)
+from bearward.cache.client import CacheError
+from bearward.cache.sealed import NotAuthenticError
+from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.jose.jwk import KeyRejection, RejectedKeyError
+from bearward.jose.jwk_set import JWKSetError
+from bearward.jwks.entry import Entry, StaleEntryError
+from bearward.jwks.store import StartError
+from bearward.jwks.stored_entry import StoredDocumentError
+from bearward.testing import SigningKey
+from bearward.verification import KeyNotHeldError
+from tests.core.tokens import key_set
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+FAILED = FetchError(FetchFailure.STATUS, 503)
+ERRORS: dict[type[BearwardError], BearwardError] = {
+    type(error): error
+    for error in (
+        BearwardError("text"),
+        AuthError(
+            Refusal.AUTHENTICATION_INSUFFICIENT,
+            claim="acr", scopes=("a", "b"), retry_after=1.5, acr_values=("gold",), max_age=60,
+        ),
+        KeysNeededError(3),
+        ConfigurationError("leeway", "must be a number"),
+        UsageError("text"),
+        RevocationNotSharedError(),
+        CacheError("text"),
+        NotAuthenticError(),
+        FAILED,
+        RejectedKeyError(KeyRejection.WEAK),
+        JWKSetError("text"),
+        StartError("https://login.example"),
+        StoredDocumentError("text"),
+        KeyNotHeldError(Refusal.KEY_UNKNOWN),
+    )
+}  # fmt: skip
+NOT_COPIED = {StaleEntryError}
+"""Holds keys of OpenSSL, and never leaves the store."""
+
+
+def own_errors() -> set[type[BearwardError]]:
+    """Every error that a module of the core defines."""
+    for module in pkgutil.walk_packages(bearward.__path__, "bearward."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: set[type[BearwardError]] = set()
+    todo: list[type[BearwardError]] = [BearwardError]
+    while todo:
+        todo += (kind := todo.pop()).__subclasses__()
+        if kind.__module__.partition(".")[0] == "bearward":
+            found.add(kind)
+    return found
+
+
+def test_every_error_has_one_base_and_says_that_it_is_one() -> None:
+    """`except BearwardError` catches all; each name ends in `Error`; each is in the table of this file."""
+    assert own_errors() == ERRORS.keys() | NOT_COPIED
+    assert all(kind.__name__.endswith("Error") for kind in own_errors())
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_an_error_is_copied_with_its_attributes(kind: type[BearwardError], way: str) -> None:
+    """Type, text, arguments and attributes arrive; so does a note that was added."""
+    error = ERRORS[kind]
+    again = WAYS[way](error)
+    assert type(again) is kind
+    assert (str(again), repr(again), again.args) == (str(error), repr(error), error.args)
+    assert vars(again) == vars(error)
+    assert again is not error
+
+
+KEY = SigningKey.generate("ES256", kid="k")
+VALUES: dict[str, object] = {
+    "principal": Principal({"iss": "i", "sub": "ada", "aud": ["a"], "act": {"sub": "b"}}, key_thumbprint="k1"),
+    "issuer": TrustedIssuer(
+        "https://login.example", audience="api", expected_claims={"token_use": "access"}, required_claims=["sub"]
+    ),
+    "issuer with keys": TrustedIssuer("https://login.example", audience="api", jwks={"keys": [KEY.public_jwk()]}),
+    "issuer with a secret": TrustedIssuer("i", audience="api", symmetric_keys=[SymmetricKey(bytes(range(32)))]),
+    "options": JWKSOptions(headers={"x": "y"}, max_age=60),
+    "settings": Settings.from_environment(
+        {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "api", "BEARWARD_NOTES": "a"},
+        extra_names=["notes"],
+    ),
+    "requirement": scope("a") & (claim("b", "c", 1, True) | recent_authentication(max_age=60, acr_values=("gold",))),
+    **{str(rule): rule for rule in (public, optional, authenticated, deny, requires(scope("a")))},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", VALUES)
+def test_a_frozen_value_is_copied_and_hashed(name: str, way: str) -> None:
+    """What arrives is equal, of the same type, and hashes alike."""
+    value = VALUES[name]
+    again = WAYS[way](value)
+    assert type(again) is type(value)
+    assert again == value
+    assert hash(again) == hash(value)
+
+
+def test_a_policy_that_was_pickled_holds_its_configured_keys() -> None:
+    """Keys are compiled anew from what was given."""
+    again = pickle.loads(pickle.dumps(VALUES["issuer with keys"]))
+    assert again.static_keys.thumbprint == key_set(KEY.public_jwk()).thumbprint
+
+
+def test_configuration_cannot_be_changed_through_what_it_was_made_from() -> None:
+    """Nor through what it shows: mappings are read-only all the way down."""
+    given = {"keys": [KEY.public_jwk()]}
+    policy = TrustedIssuer("https://login.example", audience="api", jwks=given)
+    given["keys"].clear()
+    assert policy.jwks is not None
+    assert len(policy.jwks["keys"]) == 1
+    with pytest.raises(TypeError):
+        policy.jwks["keys"] = []  # type: ignore[index]
+    assert StaleEntryError(FAILED, Entry(key_set(KEY.public_jwk()), b"", 0.0, 1.0)).status == 503

@@ -1,0 +1,55 @@
+"""The public face of the core: every name that is kept stable. All other modules and names are private."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+PUBLIC: dict[str, str] = {
+    "bearward": """
+        Access AuthError BearwardError Clock ConfigurationError Fault Health IssuerResolver JWKSOptions KeysNeededError
+        OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations Settings SharedRevocations
+        SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier Watch any_scope authenticated authorize claim deny
+        optional public recent_authentication requires rules_from_toml same_caller scope
+    """,
+    "bearward.adapters": """
+        Access CacheEntry Clock Kind SystemClock Watch as_access authorize bearer_token challenge check_certificate
+        is_bound mark_of on_unguarded_call quoted register_gate report_bug rule_from_toml rules_from_toml same_caller
+        unmarked verify_function
+    """,
+    "bearward.testing": """
+        Answer LocalIssuer Request SigningKey compact json_answer json_octets sign_segments tamper
+    """,
+}
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_never_change(package: str) -> None:
+    """A name that users may have imported stays; a new one is written down here. Each is there, and documented."""
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == sorted(PUBLIC[package].split())
+    for name in module.__all__:
+        member = getattr(module, name)
+        assert not inspect.ismodule(member)
+        if inspect.isclass(member) or inspect.isfunction(member):
+            assert inspect.getdoc(member), f"{package}.{name} has no docstring"
+
+
+def test_what_is_not_listed_is_not_offered() -> None:
+    """A misspelt name fails when it is imported, not when it is used."""
+    with pytest.raises(ImportError):
+        exec("from bearward import Setting")
+
+
+def test_importing_the_core_reads_no_configuration() -> None:
+    """What is needed for TOML, HTTP or a shared cache is loaded by those who use it."""
+    program = (
+        "import sys, bearward; late = ('tomllib', 'httpx2', 'aiocache', 'redis', 'bearward.settings'); "
+        "print(*[name for name in late if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []
