@@ -65,11 +65,9 @@ def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_boun
     audience = claims.get("aud")
     if type(audience) is not str or audience not in policy.audience:
         _check_audience(claims, policy)
-    if type(claims.get("sub", "")) is not str:
-        raise AuthError(Refusal.CLAIM_MALFORMED, claim="sub")
-    if type(claims.get("jti", "")) is not str:
-        raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti")
-    if "cnf" in claims and not allow_bound:  # RFC 7800: whoever presents it must prove a key
+    if type(claims.get("sub", "")) is not str or type(claims.get("jti", "")) is not str:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti" if type(claims.get("sub", "")) is str else "sub")
+    if "cnf" in claims and not allow_bound:  # RFC 7800: the presenter must prove possession of a key
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     if policy.client_ids:
         _check_client(claims, policy)
