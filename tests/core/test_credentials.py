@@ -65,26 +65,26 @@ def test_one_credential(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", REFUSED)
-def test_anything_else(value: str) -> None:
+def test_malformed_credentials_are_refused(value: str) -> None:
     """Another scheme is no bearer token; a `Bearer` that does not follow the grammar is malformed."""
     assert _code([value]) == REFUSED[value]
     assert _code([value.encode("utf-8", "surrogatepass")]) == REFUSED[value]
 
 
-def test_octets_that_are_no_text() -> None:
+def test_credentials_that_are_not_ascii_are_refused() -> None:
     """Octets need not be UTF-8."""
     assert _code([b"Bearer \xff"]) == "credentials_malformed"
     assert _code([b"\xff a"]) == "credentials_missing"
 
 
-def test_one_and_only_one() -> None:
+def test_exactly_one_credential_is_accepted() -> None:
     """No value is no credential; of two values none is looked at."""
     assert _code([]) == "credentials_missing"
     for values in (["Bearer a"] * 2, ["Bearer a", ""], ["", ""], ["Basic dTpw", "Bearer a"], [b"Bearer a"] * 9):
         assert _code(values) == "credentials_repeated"
 
 
-def test_a_token_has_a_most() -> None:
+def test_the_length_of_a_token_is_bounded() -> None:
     """To the character; what is far beyond is refused unread."""
     assert bearer_token(["Bearer " + "a" * 100], max_length=100) == "a" * 100
     assert _code(["Bearer " + "a" * 101], max_length=100) == "token_too_large"
@@ -100,12 +100,12 @@ def _code(values: list[str] | list[bytes], **settings: int) -> str:
 
 
 @pytest.mark.parametrize("token", ["X", "Xa", "aX", "XaX", "-._~+/", "a=="])
-def test_white_space_around_a_token_is_all_that_is_taken_away(token: str) -> None:
+def test_only_white_space_around_a_token_is_removed(token: str) -> None:
     """Whatever letters it begins and ends with."""
     assert bearer_token([f" \tBearer   {token}\t "]) == token
 
 
-def test_the_longest_value_is_sixteen_characters_longer_than_the_longest_token() -> None:
+def test_a_value_may_be_sixteen_characters_longer_than_a_token() -> None:
     """Room for the scheme and some white space; one more is refused unread."""
     token = "a" * 100
     longest = "Bearer" + " " * 10 + token

@@ -89,7 +89,7 @@ def test_errors_of_rfc_6750() -> None:
     assert tokens == set(CODES[CODES.index("token_too_large") : CODES.index("token_sender_constrained") + 1])
 
 
-def test_what_an_error_shows() -> None:
+def test_text_repr_and_attributes_of_an_error() -> None:
     """Its code in the repr; its text with the claim's name; the rest as attributes."""
     error = AuthError(Refusal.CLAIM_MISSING, claim="sub")
     assert repr(error) == "AuthError('claim_missing')"

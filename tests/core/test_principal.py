@@ -32,7 +32,7 @@ MAKERS = pytest.mark.parametrize("how", ["public", "verified"])
 
 
 @MAKERS
-def test_what_it_tells(how: str) -> None:
+def test_properties_are_read_from_claims(how: str) -> None:
     """RFC 7519 section 4.1 and RFC 9068 section 2.2, by name."""
     who = _made(how, CLAIMS)
     assert (who.issuer, who.subject, who.audience, who.token_id) == ("https://login.example", "ada", ("a", "b"), "7")
@@ -43,7 +43,7 @@ def test_what_it_tells(how: str) -> None:
 
 
 @MAKERS
-def test_what_is_absent(how: str) -> None:
+def test_absent_claims_are_none_or_empty(how: str) -> None:
     """Nothing but `iss` is sure to be there."""
     who = _made(how, {"iss": "https://login.example"})
     assert (who.subject, who.audience, who.client_id, who.token_id) == (None, (), None, None)
@@ -92,7 +92,7 @@ def test_a_single_audience_is_a_tuple_too() -> None:
 
 
 @MAKERS
-def test_nothing_of_it_can_be_changed(how: str) -> None:
+def test_a_principal_is_deeply_immutable(how: str) -> None:
     """Not its attributes, not its claims, not what is deep inside them; and not through what it was made from."""
     who = _made(how, CLAIMS)
     for change in ("issuer", "claims", "_key", "_claims", "new"):
@@ -113,7 +113,7 @@ def test_nothing_of_it_can_be_changed(how: str) -> None:
     assert who.to_dict() == CLAIMS
 
 
-def test_it_keeps_no_hold_of_what_it_was_made_from() -> None:
+def test_the_constructor_copies_its_claims() -> None:
     """The public constructor takes a copy."""
     claims = copy.deepcopy(CLAIMS)
     who = Principal(claims, key_thumbprint="k1")
@@ -135,7 +135,7 @@ def test_equality() -> None:
 
 
 @MAKERS
-def test_it_shows_names_only(how: str) -> None:
+def test_repr_names_claims_without_values(how: str) -> None:
     """A claim's value is nobody's business in a log."""
     text = repr(_made(how, CLAIMS))
     assert text == "<Principal of https://login.example: claims act, aud, exp, iat, iss, jti, scope, sub>"

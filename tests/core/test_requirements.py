@@ -93,7 +93,7 @@ ROWS: dict[str, tuple[Requirement, dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_who_is_let_in(name: str) -> None:
+def test_requirements_are_met_or_refused(name: str) -> None:
     """A requirement is met or refused with its own code."""
     requirement, claims, code = ROWS[name]
     refused = _unmet(requirement, _principal(**claims))

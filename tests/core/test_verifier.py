@@ -45,7 +45,7 @@ def refusal_of(verifier: Verifier, token: str) -> Refusal:
     return refused.value.refusal
 
 
-def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, run: Run) -> None:
+def test_verify_now_needs_no_event_loop_once_keys_are_held(issuer: LocalIssuer, run: Run) -> None:
     """`verify_now` needs no event loop once keys are held."""
 
     async def started() -> Verifier:
@@ -58,7 +58,7 @@ def test_a_verifier_answers_at_once_from_the_keys_it_holds(issuer: LocalIssuer, 
     assert verifier.verify_now(issuer.mint(sub="ada")).subject == "ada"
 
 
-def test_a_verifier_without_keys_says_that_they_are_needed(issuer: LocalIssuer, run: Run) -> None:
+def test_verify_now_without_keys_raises_keys_needed(issuer: LocalIssuer, run: Run) -> None:
     """Before the first fetch a token that could be good is answered by `KeysNeededError`, and `verify` fetches once."""
 
     async def use() -> None:
@@ -138,7 +138,7 @@ def test_while_the_issuer_is_down_forged_tokens_are_refused_alike(issuer: LocalI
     run(use())
 
 
-def test_keys_that_cannot_be_had_are_our_fault(issuer: LocalIssuer, run: Run) -> None:
+def test_an_issuer_that_is_down_gives_keys_unavailable(issuer: LocalIssuer, run: Run) -> None:
     """With no keys held and the issuer down, a good token is answered by KEYS_UNAVAILABLE and when to try again."""
 
     async def use() -> AuthError:
@@ -156,7 +156,7 @@ def test_keys_that_cannot_be_had_are_our_fault(issuer: LocalIssuer, run: Run) ->
     assert refused.retry_after > 0
 
 
-def test_a_key_that_was_rotated_in_is_found_and_one_that_was_withdrawn_is_not(issuer: LocalIssuer, run: Run) -> None:
+def test_rotated_keys_are_found_and_withdrawn_ones_refused(issuer: LocalIssuer, run: Run) -> None:
     """An unknown `kid` causes one refresh; a token of a withdrawn key is refused even if it was verified before."""
 
     async def use() -> None:
@@ -220,7 +220,7 @@ def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
     verifier.verify_now(other)
 
 
-def test_what_is_recalled_of_a_token_ends_with_it() -> None:
+def test_a_cached_entry_ends_with_its_token() -> None:
     """A recalled token is good until it expires or is revoked, and a bound one is not recalled at all."""
     clock = FakeClock(1_000_000.0)
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)

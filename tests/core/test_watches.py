@@ -45,7 +45,7 @@ async def wait(verifier: Verifier, issuer: LocalIssuer) -> None:
         (wait, 1, Refusal.TOKEN_EXPIRED),
     ],
 )
-def test_a_watch_tells_once_why_its_token_has_ended(
+def test_a_watch_reports_once_why_its_token_ended(
     issuer: LocalIssuer,
     run: Run,
     event: Callable[[Verifier, LocalIssuer], Awaitable[None]],
@@ -74,7 +74,7 @@ def test_a_watch_tells_once_why_its_token_has_ended(
 
 
 @pytest.mark.parametrize(("event", "refusal"), [(revoke, Refusal.TOKEN_REVOKED), (withdraw, Refusal.KEY_WITHDRAWN)])
-def test_a_watch_that_begins_too_late_tells_at_once(
+def test_a_watch_on_an_ended_token_reports_at_once(
     issuer: LocalIssuer, run: Run, event: Callable[[Verifier, LocalIssuer], Awaitable[None]], refusal: Refusal
 ) -> None:
     """What ended the token between its verification and the watch is not missed: nobody would tell of it again."""
@@ -90,7 +90,7 @@ def test_a_watch_that_begins_too_late_tells_at_once(
     assert run(use()) is refusal
 
 
-def test_a_watch_that_was_closed_tells_nothing(issuer: LocalIssuer, run: Run) -> None:
+def test_a_closed_watch_reports_nothing(issuer: LocalIssuer, run: Run) -> None:
     """After `close` nothing is told, and closing twice is harmless."""
 
     async def use() -> list[AuthError]:
@@ -107,7 +107,7 @@ def test_a_watch_that_was_closed_tells_nothing(issuer: LocalIssuer, run: Run) ->
     assert run(use()) == []
 
 
-def test_a_watch_goes_on_under_a_newer_token(issuer: LocalIssuer, run: Run) -> None:
+def test_a_watch_can_be_extended_to_a_newer_token(issuer: LocalIssuer, run: Run) -> None:
     """`extend` moves the end to that of the new token, which is then the one that is watched."""
 
     async def use() -> Refusal:
@@ -126,7 +126,7 @@ def test_a_watch_goes_on_under_a_newer_token(issuer: LocalIssuer, run: Run) -> N
     assert run(use()) is Refusal.TOKEN_REVOKED
 
 
-def test_a_leeway_lets_a_watch_go_on_that_long(issuer: LocalIssuer, run: Run) -> None:
+def test_a_watch_grants_its_leeway(issuer: LocalIssuer, run: Run) -> None:
     """With a leeway the end comes that much later than the token's own."""
 
     async def use() -> float:

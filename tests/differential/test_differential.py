@@ -32,7 +32,7 @@ def test_every_difference_is_listed_with_its_reason() -> None:
         assert document(rows).partition("## ")[2] == written
 
 
-def test_nothing_that_both_refuse_is_accepted_without_a_word() -> None:
+def test_every_accepted_difference_is_listed() -> None:
     """Where we alone accept, it is a name of RFC 9864 or a member that means nothing."""
     alone = [row for row in compared() if row.ours == ACCEPTED and ACCEPTED not in row.peers]
     assert {row.kind for row in alone} <= {"EdDSA"}
@@ -47,7 +47,7 @@ _SHIFT = int(time.time() - world.NOW)
 
 @examples(150)
 @given(claim_sets())
-def test_what_we_accept_they_accept_with_the_same_claims(claims: dict[str, Any]) -> None:
+def test_peers_accept_what_bearward_accepts_with_the_same_claims(claims: dict[str, Any]) -> None:
     """Any claims at all, correctly signed, with the times around now."""
     for name in ("exp", "nbf", "iat"):
         moment = claims.get(name)

@@ -57,7 +57,7 @@ def test_exceptions_are_few() -> None:
     assert sorted(ACCEPTED_ON_PURPOSE) == [367, 370]
 
 
-def test_what_is_marked_invalid_and_accepted_has_the_octets_of_a_valid_one() -> None:
+def test_vectors_accepted_though_marked_invalid_equal_a_valid_token() -> None:
     """Wycheproof's 367 and 370 are its 357, token and key: to refuse them is to refuse that."""
     (suite,) = (suite for suite in SUITES if suite.name == "Wycheproof, signatures")
     if suite.path is None:

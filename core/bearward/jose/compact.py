@@ -34,7 +34,7 @@ class JOSEHeader(NamedTuple):
 
 
 class UnverifiedToken(NamedTuple):
-    """A token taken apart. Its claims are what a stranger wrote until a signature was verified."""
+    """A token taken apart. Its claims are whatever its author wrote until a signature was verified."""
 
     header: JOSEHeader
     claims: dict[str, Any]

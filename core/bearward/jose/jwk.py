@@ -1,7 +1,7 @@
-"""One JWK of an issuer's set: usable to verify signatures, or set aside with the reason (RFC 7517, RFC 7518 section 6).
+"""One JWK of an issuer's set: usable to verify signatures, or rejected with the reason (RFC 7517, RFC 7518 section 6).
 
 Rule of this file: a key is taken for exactly the algorithms that its type, its curve and its own `alg`, `use` and
-`key_ops` allow (RFC 8725 section 3.2). An odd key is set aside, never a reason to lose the others.
+`key_ops` allow (RFC 8725 section 3.2). An odd key is rejected, never a reason to lose the others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A JWK Set (RFC 7517 section 5): parsed once, immutable, and asked which keys could have signed a token.
 
-Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is set aside and counted with
+Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is rejected and counted with
 its reason; a document that is no set, or has no usable key at all, is refused, so that it never replaces a good one.
 """
 
@@ -60,7 +60,7 @@ class JWKSet:
     ) -> JWKSet:
         """Parse a JWK Set document; raise `JWKSetError` unless at least one key of it can be used.
 
-        With `authorities` a key is set aside unless they vouch for its `x5c` at `now` (seconds since the epoch).
+        With `authorities` a key is rejected unless they vouch for its `x5c` at `now` (seconds since the epoch).
         """
         try:
             members = parse_object(document, JWKS_LIMITS).get("keys")
@@ -88,7 +88,7 @@ class JWKSet:
         return tuple(key for key in named if algorithm in key.algorithms)[:_MAX_CANDIDATES]
 
     def rejection_counts(self) -> dict[str, int]:
-        """How many keys were set aside, by reason, for the health page."""
+        """How many keys were rejected, by reason, for the health page."""
         return {reason.name.lower(): count for reason, count in Counter(self.rejected).items()}
 
     def __repr__(self) -> str:

@@ -34,7 +34,7 @@ def test_a_key_fits_the_algorithms_of_its_type_and_curve(kty: str, crv: str | No
     assert algorithms_for(kty, crv) == FITTING[kty, crv]
 
 
-def test_what_is_allowed_by_default() -> None:
+def test_default_algorithms() -> None:
     """Every asymmetric algorithm but ES256K; no secret, and never `none`."""
     assert set(ASYMMETRIC) == set(ALGORITHMS) - SYMMETRIC - OPT_IN
     assert set(ASYMMETRIC) == RSA | {"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"}

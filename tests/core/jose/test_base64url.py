@@ -52,7 +52,7 @@ def _decodes_only_if(text: bytes, octets: bytes) -> None:
 
 @pytest.mark.parametrize("octet", [octet for octet in range(256) if octet not in ALPHABET])
 @pytest.mark.parametrize("at", [0, 2, 3, 7, 8])
-def test_no_stray_character(octet: int, at: int) -> None:
+def test_characters_outside_the_alphabet_are_rejected(octet: int, at: int) -> None:
     """Whatever is not of the alphabet is refused, wherever it stands: padding, dots, quotes, white space too."""
     with pytest.raises(ValueError, match="not canonical base64url"):
         base64url.decode(b"Zm9vYmFy"[:at] + bytes([octet]) + b"Zm9vYmFy"[at + 1 :])
@@ -61,7 +61,7 @@ def test_no_stray_character(octet: int, at: int) -> None:
 
 
 @pytest.mark.parametrize("text", [b"Z", b"Zm9vY", b"Zg==", b"Zm8=", b"Zm9v====", b"Zg=", b"=", b"\\u005a", b'Zg"'])
-def test_no_other_spelling(text: bytes) -> None:
+def test_noncanonical_base64url_is_rejected(text: bytes) -> None:
     """No padding, no length that nothing encodes to, no escape of the parser below."""
     with pytest.raises(ValueError, match="not canonical base64url"):
         base64url.decode(text)
@@ -90,6 +90,6 @@ def test_a_text_is_decoded_like_its_octets(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [b"XXXX", b"AXXX", b"XAAA", b"X-_A", b""])
-def test_encoding_takes_nothing_but_padding_away(text: bytes) -> None:
+def test_encoding_removes_nothing_but_padding(text: bytes) -> None:
     """Whatever characters the text begins and ends with."""
     assert base64url.encode(base64url.decode(text)) == text

@@ -119,13 +119,13 @@ def test_a_chain_to_an_authority_counts(how: str) -> None:
 
 
 @pytest.mark.parametrize("why", DOES_NOT)
-def test_a_key_without_such_a_chain_is_set_aside(why: str) -> None:
+def test_a_key_without_such_a_chain_is_rejected(why: str) -> None:
     """The others stay usable; without authorities the same key is as good as any."""
     assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNTRUSTED,)
     assert read(DOES_NOT[why], authorities=None).rejected == ()
 
 
-def test_the_certificate_must_be_for_the_key_of_all_things() -> None:
+def test_the_certificate_must_be_for_the_key() -> None:
     """A good chain of somebody else's proves nothing."""
     borrowed = STRANGER.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
     assert read(borrowed, authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNFIT,)
@@ -144,7 +144,7 @@ def test_certificates_expire(holder: Holder) -> None:
 @pytest.mark.parametrize(
     "value", ["", "nonsense", b"\xff", 1, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_authorities_that_are_none_are_refused(value: Any) -> None:
+def test_authorities_need_at_least_one_certificate(value: Any) -> None:
     """When the options are built, by the name of the setting."""
     with pytest.raises(ConfigurationError) as refused:
         JWKSOptions(x5c_authorities=value)
@@ -191,7 +191,7 @@ def test_a_configured_certificate_counts_from_its_first_second_to_its_last(momen
     assert not authorities.trusts([b64(PINNED.certificate)], beyond.timestamp())
 
 
-def test_what_is_no_certificate_is_said_in_a_constant() -> None:
+def test_invalid_certificates_have_a_constant_message() -> None:
     """Nothing of the text is in it."""
     with pytest.raises(ValueError, match=r"\Ano certificate in PEM\Z"):
         Authorities("nonsense")

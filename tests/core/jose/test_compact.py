@@ -27,7 +27,7 @@ def _code(token: str) -> str:
     return refused.value.code
 
 
-def test_a_token_is_taken_apart() -> None:
+def test_a_compact_jws_is_parsed() -> None:
     """Header, claims, the octets that are signed and the signature come out; nothing of it is verified."""
     token = _token({"alg": "RS256", "kid": "k", "typ": "application/AT+JWT", "x": 1})
     taken = parse_compact(token)
@@ -91,7 +91,7 @@ def test_refused_headers(code: str, header: dict[str, Any] | bytes) -> None:
     assert _code(token) == code  # a header that was refused is refused again
 
 
-def test_the_gravest_form_is_named() -> None:
+def test_the_most_specific_refusal_wins() -> None:
     """Of several reasons the first in the order of the checks is told: encrypted, unencoded, critical, compressed."""
     assert _code(_token({"alg": "a", "enc": "x", "b64": False, "crit": ["b64"], "zip": "DEF"})) == "token_encrypted"
     assert _code(_token({"alg": "a", "b64": False, "crit": ["b64"], "zip": "DEF"})) == "payload_unencoded"
@@ -146,7 +146,7 @@ def _padded(size: int) -> bytes:
     return b'{"alg":"a","x":"' + b"x" * (size - 18) + b'"}'
 
 
-def test_headers_are_kept_within_bounds() -> None:
+def test_the_header_cache_is_bounded() -> None:
     """A header is read once; strangers who send a new one each time cost no memory; long ones are not kept."""
     compact._header_cache.clear()
     for number in range(2000):

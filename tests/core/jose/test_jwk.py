@@ -146,7 +146,7 @@ ASIDE: dict[KeyRejection, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("reason", "name"), [(reason, name) for reason, rows in ASIDE.items() for name in rows])
-def test_keys_that_are_set_aside(reason: KeyRejection, name: str) -> None:
+def test_keys_that_are_rejected(reason: KeyRejection, name: str) -> None:
     """An odd key is named by its reason, and raises nothing else."""
     with pytest.raises(RejectedKeyError) as odd:
         read_key(ASIDE[reason][name])
@@ -154,7 +154,7 @@ def test_keys_that_are_set_aside(reason: KeyRejection, name: str) -> None:
     assert str(odd.value) == reason.value
 
 
-def test_every_reason_is_tried() -> None:
+def test_every_rejection_is_tested() -> None:
     """All but those that only a whole set can have, with its authorities or without."""
     assert set(ASIDE) == set(KeyRejection) - {
         KeyRejection.DUPLICATE,

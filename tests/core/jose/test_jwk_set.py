@@ -137,7 +137,7 @@ def test_two_keys_of_one_name_are_both_asked() -> None:
         (b'{"keys":[1]}', "the JWK Set has no usable key"),
     ],
 )
-def test_a_document_that_is_no_key_set_says_why(document: bytes, text: str) -> None:
+def test_invalid_key_sets_explain_themselves(document: bytes, text: str) -> None:
     """The operator of the issuer is the one who can mend it."""
     with pytest.raises(JWKSetError) as refused:
         JWKSet.parse(document)

@@ -167,7 +167,7 @@ def test_many_numbers_are_the_same_numbers(count: int, number: str) -> None:
 
 @pytest.mark.parametrize("parse", [parse_object, parse_object_reference], ids=["fast", "slow"])
 @pytest.mark.parametrize("name", [b"a", rb"\u0061"])
-def test_what_was_closed_again_does_not_make_room_for_deeper_nesting(parse: Any, name: bytes) -> None:
+def test_closed_brackets_do_not_allow_deeper_nesting(parse: Any, name: bytes) -> None:
     """Depth is counted as it is, whatever stands beside."""
     limits = JSONLimits(depth=4, containers=100)
     closed = b",".join(b'"%d":[{}]' % number for number in range(9))
