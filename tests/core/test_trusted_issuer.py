@@ -255,6 +255,8 @@ def test_a_copy_has_the_same_static_keys() -> None:
         assert copied.static_keys is not None
         assert trusted.static_keys is not None
         assert copied.static_keys.thumbprint == trusted.static_keys.thumbprint
+
+
 @pytest.mark.parametrize("host", ["localhostX", "localhostx", "xlocalhost", "localhost.x", "127.0.0.1.x", ""])
 def test_a_name_that_begins_or_ends_like_this_machine_is_another_machine(host: str) -> None:
     """Plain http is for this machine's own names only."""

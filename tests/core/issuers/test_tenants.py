@@ -8,6 +8,7 @@ import pytest
 
 from bearward.errors import ConfigurationError
 from bearward.issuers.tenants import TenantIssuers
+from bearward.trusted_issuer import TrustedIssuer
 
 TEMPLATE = "https://login.example/{tenant}/v2.0"
 
@@ -133,11 +134,18 @@ def test_an_issuer_of_a_tenant_has_at_most_1024_characters() -> None:
     assert tenants.issuer_for(template.replace("{tenant}", "xy")) is None
 
 
-def test_the_tenant_that_was_not_asked_for_longest_is_forgotten() -> None:
-    """What is remembered is bounded, and what is in use stays."""
+def test_the_least_recently_used_tenant_is_evicted() -> None:
+    """Of those that proved themselves: what is remembered is bounded, and what is in use stays."""
     tenants = TenantIssuers("https://login.example/{tenant}", audience="api", max_tenants=2)
-    first, second = (tenants.issuer_for(f"https://login.example/{name}") for name in ("one", "two"))
+
+    def proven(tenant: str) -> TrustedIssuer | None:
+        issuer = f"https://login.example/{tenant}"
+        trusted = tenants.issuer_for(issuer)
+        tenants.keep(issuer)
+        return trusted
+
+    first, second = proven("one"), proven("two")
     assert tenants.issuer_for("https://login.example/one") is first
-    tenants.issuer_for("https://login.example/three")
+    proven("three")
     assert tenants.issuer_for("https://login.example/one") is first
     assert tenants.issuer_for("https://login.example/two") is not second

@@ -262,5 +262,5 @@ def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
     revocations.revoke_key("https://login.example", "k1")
     revocations.revoke_subject("https://login.example", "ada", before=NOW)
     revocations.revoke_session("https://login.example", "s", before=NOW)
-    revocations.forget(NOW * 1000)
+    revocations.prune(NOW * 1000)
     assert len(revocations) == 3
