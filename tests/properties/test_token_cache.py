@@ -136,7 +136,7 @@ class RememberedTokens(RuleBasedStateMachine):
 
     @rule()
     def forget(self) -> None:
-        self.revocations.forget(self.clock.time)
+        self.revocations.prune(self.clock.time)
 
     @invariant()
     def every_verdict_is_the_right_one(self) -> None:
