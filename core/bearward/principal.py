@@ -130,7 +130,10 @@ class Principal:
 
     @property
     def key_thumbprint(self) -> str:
-        """The RFC 7638 thumbprint of the key that signed the token."""
+        """The RFC 7638 thumbprint of the key that signed the token.
+
+        Of a shared secret it is a name that means something in this process only (RFC 7638 section 7).
+        """
         return self._key
 
     def to_dict(self) -> dict[str, Any]:
