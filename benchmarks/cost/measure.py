@@ -76,4 +76,4 @@ def peak_octets(value: bytes) -> int:
 
 
 def _forget() -> None:
-    compact._KEPT.clear()  # noqa: SLF001  (headers that were read before cost nothing)
+    compact._header_cache.clear()  # noqa: SLF001  (headers that were read before cost nothing)

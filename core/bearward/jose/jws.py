@@ -28,7 +28,7 @@ def find_signing_key(token: UnverifiedToken, keys: JWKSet) -> VerificationKey | 
 
     The refusal is returned, not raised, since the caller has another question before it is one.
     """
-    algorithm, kid, _ = token.header
+    algorithm, kid = token.header.alg, token.header.kid
     candidates = keys.candidates(algorithm, kid)
     for key in candidates if len(candidates) == 1 else _within_budget(candidates, token):
         if key.verify(algorithm, token.signing_input, token.signature):
