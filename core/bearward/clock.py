@@ -1,12 +1,14 @@
 """The one boundary to time: everything else is handed the time, or this.
 
 Two clocks, because they answer two questions. Claims and documents that others wrote are compared with the wall clock
-(`now`); how long ago we did something ourselves is measured with the monotonic clock, which no time server can set.
+(`now`); how long ago we did something ourselves is measured with the monotonic clock, which no time server can set. The
+latter counts while the machine is suspended: a key set that was fresh when a laptop was closed is old when it is opened.
 """
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Protocol
 
 __all__ = ["Clock", "SystemClock"]
@@ -20,7 +22,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary point, never going back."""
+        """Seconds since an arbitrary point, never going back, and counting while the machine is suspended."""
         ...
 
 
@@ -30,4 +32,9 @@ class SystemClock:
     __slots__ = ()
 
     now: staticmethod[[], float] = staticmethod(time.time)
-    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
+    # Linux: CLOCK_MONOTONIC stands still while the machine is suspended. macOS: it does not, but `time.monotonic` does.
+    monotonic: staticmethod[[], float] = staticmethod(
+        partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+        if hasattr(time, "clock_gettime")
+        else time.monotonic
+    )

@@ -7,9 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Never, Self, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, final
 
-__all__ = ["Principal", "same_caller"]
+if TYPE_CHECKING:
+    from bearward.jose.compact import JOSEHeader
+    from bearward.trusted_issuer import TrustedIssuer
+
+__all__ = ["Basis", "Principal", "basis_of", "parsed_claims", "same_caller"]
+
+
+class Basis(NamedTuple):
+    """What a verification rested on, beside the claims and the key: kept with the principal, to be judged again.
+
+    Immutable. Whether all of it still stands is decided in `bearward.recheck`, and nowhere else.
+    """
+
+    header: JOSEHeader
+    policy: TrustedIssuer
 
 
 @final
@@ -27,8 +41,9 @@ class Principal:
     <Principal of https://login.example: claims exp, iss, scope, sub>
     """
 
-    __slots__ = ("_claims", "_frozen", "_key", "_scopes")
+    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_scopes")
 
+    _basis: Basis | None
     _claims: Mapping[str, Any]
     _frozen: Mapping[str, Any]
     _key: str
@@ -37,13 +52,15 @@ class Principal:
     def __init__(self, claims: Mapping[str, Any], *, key_thumbprint: str) -> None:
         _put_claims(self, _frozen_claims(claims))
         _put_key(self, key_thumbprint)
+        _put_basis(self, None)
 
     @classmethod
-    def from_verified_claims(cls, claims: dict[str, Any], key_thumbprint: str) -> Self:
+    def from_verified_claims(cls, claims: dict[str, Any], key_thumbprint: str, basis: Basis | None = None) -> Self:
         """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it."""
         principal = _new(cls)
         _put_claims(principal, claims)
         _put_key(principal, key_thumbprint)
+        _put_basis(principal, basis)
         return principal
 
     def __setattr__(self, name: str, value: object) -> Never:
@@ -113,7 +130,10 @@ class Principal:
 
     @property
     def key_thumbprint(self) -> str:
-        """The RFC 7638 thumbprint of the key that signed the token."""
+        """The RFC 7638 thumbprint of the key that signed the token.
+
+        Of a shared secret it is a name that means something in this process only (RFC 7638 section 7).
+        """
         return self._key
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,6 +181,17 @@ def same_caller(before: Principal, after: Principal) -> bool:
     return all(_same_value(one.get(name), other.get(name)) for name in ("iss", "sub", "client_id", "azp"))
 
 
+def basis_of(principal: Principal) -> Basis | None:
+    """What the principal's verification rested on; None for one that bearward did not make."""
+    return principal._basis  # noqa: SLF001
+
+
+def parsed_claims(principal: Principal) -> dict[str, Any]:
+    """The claims as they were parsed, arrays as lists: to be read, never to be changed."""
+    claims = principal._claims  # noqa: SLF001
+    return claims if isinstance(claims, dict) else principal.to_dict()
+
+
 def _same_value(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other  # `True == 1` in Python; in JSON they differ
 
@@ -171,6 +202,7 @@ def _from_pickle(claims: dict[str, Any], key_thumbprint: str) -> Principal:
 
 _new = object.__new__
 # The slots' own setters: past `__setattr__`, and at half the cost of `object.__setattr__`.
+_put_basis = Principal.__dict__["_basis"].__set__
 _put_claims = Principal.__dict__["_claims"].__set__
 _put_frozen = Principal.__dict__["_frozen"].__set__
 _put_key = Principal.__dict__["_key"].__set__

@@ -7,6 +7,7 @@ one of several.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,16 +77,20 @@ def any_scope(*scopes: str) -> Requirement:
     return _AnyScope(_scope_names(scopes))
 
 
-def claim(name: str, *values: str | float | bool) -> Requirement:
+def claim(name: str | tuple[str, ...], *values: str | float | bool) -> Requirement:
     """The claim `name` is, or (where it is an array) contains, one of `values`; a name with dots looks into objects.
 
-    A claim whose own name has dots (`https://example.com/roles`) is looked up whole first.
+    A name may have dots of its own (`https://example.com/roles`, `kubernetes.io`): of all ways to read the dots the first
+    that leads to a claim counts, longer names before shorter ones. A tuple of names is read in one way only.
 
     >>> claim("realm_access.roles", "admin")
     claim('realm_access.roles', 'admin')
+    >>> claim(("kubernetes.io", "namespace"), "shop")
+    claim(('kubernetes.io', 'namespace'), 'shop')
     """
-    if not isinstance(name, str) or not name:
-        raise ConfigurationError("claim", "must name a claim")
+    names = name if isinstance(name, tuple) else (name,)
+    if not names or any(not isinstance(part, str) or not part for part in names):
+        raise ConfigurationError("claim", "must name a claim, or be a tuple of names that leads to one")
     if not values:
         raise ConfigurationError(f"claim({name!r})", "must name at least one accepted value")
     if any(not isinstance(value, str | int | float) for value in values):
@@ -159,15 +164,25 @@ class _AnyScope(Requirement):
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class _Claim(Requirement):
-    name: str
+    name: str | tuple[str, ...]
     values: tuple[str | float | bool, ...]
 
     def unmet(self, principal: Principal, now: float) -> AuthError | None:
-        held = _claim_at_path(principal, self.name)
+        name = self.name
+        held = _by_path(principal.claims, name) if isinstance(name, tuple) else _by_dots(principal.claims, name)
         offered = held if isinstance(held, tuple) else (held,)
         if any(_json_equal(have, want) for have in offered for want in self.values):
             return None
-        return AuthError(Refusal.CLAIM_INSUFFICIENT, claim=self.name)
+        return AuthError(Refusal.CLAIM_INSUFFICIENT, claim=".".join(name) if isinstance(name, tuple) else name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Claim) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.name, self.values, tuple(isinstance(value, bool) for value in self.values)  # True is not 1 in JSON
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Claim) and self._identity() == other._identity()
@@ -262,15 +277,27 @@ def _scope_names(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scopes))
 
 
-def _claim_at_path(principal: Principal, name: str) -> Any:
-    held: Any = principal.claims
+def _by_path(held: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if not isinstance(held, Mapping) or name not in held:
+            return None
+        held = held[name]
+    return held
+
+
+def _by_dots(held: Any, name: str) -> Any:
+    """What `name` leads to, or None; it is split at its last dot first, then at earlier ones."""
+    if not isinstance(held, Mapping):
+        return None
     if name in held:
         return held[name]
-    for part in name.split("."):
-        if not hasattr(held, "get") or part not in held:
-            return None
-        held = held[part]
-    return held
+    end = name.rfind(".")
+    while end > 0:
+        found = _by_dots(held[name[:end]], name[end + 1 :]) if name[:end] in held else None
+        if found is not None:
+            return found
+        end = name.rfind(".", 0, end)
+    return None
 
 
 def _json_equal(have: Any, want: Any) -> bool:

@@ -11,7 +11,7 @@ step is unsafe under threads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 from bearward.jwks.entry import HeldKeys
@@ -22,25 +22,24 @@ __all__ = ["CacheEntry", "TokenCache", "estimated_bytes", "token_digest"]
 
 @dataclass(slots=True, eq=False)
 class CacheEntry:
-    """A verified token: for whom it speaks, by which keys, and when it holds (seconds since the epoch).
+    """A verified token: for whom it speaks, and until when that is believed without judging its basis again.
 
     Not frozen, since that makes building one three times as dear; nobody writes to it.
     """
 
     principal: Principal
     current: Callable[[], HeldKeys | None]
-    """Answers the keys that its issuer has now."""
+    """Returns the keys that its issuer has now."""
     held: HeldKeys
-    """Those that it was verified with."""
+    """Those that it was judged by."""
     revision: int
-    not_before: float
-    not_after: float
+    """Of the revocations that it was judged by."""
+    believed_from: float
+    """When it was judged, seconds since the epoch: a wall clock that is set back before that has it judged again."""
+    believed_until: float
+    """The end of the token or of the recheck interval, whichever comes first."""
     bound: bool
     cost: int
-
-    def with_keys(self, held: HeldKeys) -> CacheEntry:
-        """The same for the same keys of a newer generation."""
-        return replace(self, held=held)
 
 
 class TokenCache:

@@ -12,7 +12,7 @@ from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import JOSEHeader, UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key
-from bearward.principal import Principal
+from bearward.principal import Basis, Principal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["KeyNotHeldError", "check_header", "verify_token"]
@@ -45,7 +45,7 @@ def verify_token(
         worth_a_fetch = could_help and claims_pass(token.claims, policy, allow_bound=allow_bound)
         raise (KeyNotHeldError if worth_a_fetch else AuthError)(key)
     check_claims(token.claims, policy, allow_bound=allow_bound)
-    return Principal.from_verified_claims(token.claims, key.thumbprint)
+    return Principal.from_verified_claims(token.claims, key.thumbprint, Basis(token.header, policy))
 
 
 def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:

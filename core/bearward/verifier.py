@@ -19,8 +19,9 @@ from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, parse_compact
-from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
-from bearward.principal import Principal
+from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
+from bearward.principal import Principal, basis_of, parsed_claims
+from bearward.recheck import RECHECK_INTERVAL, Standing, recheck
 from bearward.revocation.entry import Revocation
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
@@ -64,12 +65,12 @@ class Verifier:
         self._clock = clock or SystemClock()
         self.now: Callable[[], float] = self._clock.now
         """The verifier's clock, in seconds since the epoch."""
-        self._watches = Watches(self)
+        self._watches = Watches(self._seconds_until_recheck)
         self._store = JWKSStore(
             cache=jwks_cache,
             cache_secret=jwks_cache_secret,
             clock=self._clock,
-            on_change=lambda _: self._watches.look(),
+            on_change=lambda keys: self._watches.look(keys.issuer),
         )
         self._issuers = Issuers(issuers, self._store, self._clock)
         if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
@@ -148,21 +149,22 @@ class Verifier:
         except UnicodeEncodeError:
             raise AuthError(Refusal.TOKEN_MALFORMED) from None
         entry = cache.get(digest)
-        if entry is not None and (allow_bound or not entry.bound):
-            if entry.current() is entry.held and entry.revision == self.revocations.revision:
-                if entry.not_before <= self.now() < entry.not_after:
-                    return entry.principal
-            elif self._carry_over_entry(cache, digest, entry):
-                return self._verify_now(token, allow_bound)
-            cache.drop(digest)
+        if entry is None or (entry.bound and not allow_bound):
+            return self._verify(token, digest, allow_bound)
+        if (
+            entry.current() is entry.held
+            and entry.revision == self.revocations.revision
+            and entry.believed_from <= self.now() < entry.believed_until
+        ) or self._renew(cache, digest, entry):
+            return entry.principal
         return self._verify(token, digest, allow_bound)
 
     def cached_entry(self, token: str) -> CacheEntry | None:
-        """What is kept of a token that `verify_now` has found good, for a caller who meets it again and again.
+        """What is remembered of a token that `verify_now` has accepted, for a connection that brings it again and again.
 
-        Keep it where the token comes from (a kept connection), ask `is_still_valid` each time, and call `verify_now` once
-        that says no: the same answer, without hashing the token. A token that is bound to a certificate is not recalled,
-        since each connection has to prove it anew.
+        Keep it with the connection, ask `is_still_valid` each time, and call `verify_now` once that says no: the same
+        decision, without hashing the token. None for a token that is bound to a certificate, since each connection has to
+        prove it anew.
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
@@ -170,11 +172,14 @@ class Verifier:
         return None if entry is None or entry.bound else entry
 
     def is_still_valid(self, entry: CacheEntry) -> bool:
-        """Whether the token behind `entry` would pass `verify_now` at this moment; any thread may call."""
+        """Whether `verify_now` would return the principal of `entry` without a further look; any thread may call.
+
+        False at the latest half a minute after the token was judged: `verify_now` then judges it again.
+        """
         return (
             entry.current() is entry.held
             and entry.revision == self.revocations.revision
-            and entry.not_before <= self.now() < entry.not_after
+            and entry.believed_from <= self.now() < entry.believed_until
         )
 
     async def _verify_by_fetching(self, token: str, needed: KeysNeededError, allow_bound: bool) -> Principal:  # noqa: FBT001
@@ -187,21 +192,16 @@ class Verifier:
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
     def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
-        """Raise `AuthError` if the principal's token has expired, was revoked, or its key was withdrawn since.
+        """Raise `AuthError` if the principal's token would be refused now; any thread may call.
 
-        `leeway`, in seconds, is granted beyond the issuer's own.
+        It has expired, was revoked, its key was withdrawn, its issuer is no longer trusted, or is trusted on other terms.
+        Keys that cannot be had at the moment end no call. `leeway`, in seconds, is granted beyond the issuer's own.
         """
-        if self.seconds_until_expiry(principal, leeway=leeway) <= 0:
-            raise AuthError(Refusal.TOKEN_EXPIRED)
-        self.revocations.check(principal)
-        held = self._issuers.last_known(principal.issuer)[1].current()
-        if held is not None and principal.key_thumbprint not in held.jwk_set.thumbprints:
-            raise AuthError(Refusal.KEY_WITHDRAWN)
+        recheck(principal, self._standing(principal, leeway))
 
     def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
-        policy, _ = self._issuers.last_known(principal.issuer)
-        return validity_window(principal.claims, policy)[1] + leeway - self.now()
+        return _seconds_left(principal, self._standing(principal, leeway))
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
@@ -228,30 +228,61 @@ class Verifier:
         )
 
     def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
-        unverified = parse_compact(token)
+        unverified, now = parse_compact(token), self.now()
         policy, keys = self._issuers.known(issuer_claim(unverified.claims))
         held = keys.current()
         jwk_set = None if held is None else held.jwk_set
         try:
-            principal = verify_token(unverified, policy, jwk_set, self.now(), allow_bound=allow_bound)
+            principal = verify_token(unverified, policy, jwk_set, now, allow_bound=allow_bound)
         except AuthError as refused:
             raise _refusal_or_fetch(refused, unverified, keys, held) from None
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None and held is not None:
-            begins, ends = validity_window(unverified.claims, policy)
+            until = min(validity_window(unverified.claims, policy)[1], now + RECHECK_INTERVAL)
             bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
-            self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, begins, ends, bound, cost))
+            self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, bound, cost))
         return principal
 
-    @staticmethod
-    def _carry_over_entry(cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
-        """Whether a refresh brought the very set that the entry was verified with; the entry then goes on."""
-        held = entry.current()
-        if held is None or held is entry.held or held.jwk_set.thumbprint != entry.held.jwk_set.thumbprint:
+    def _renew(self, cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
+        """Judge again all that a remembered token rests on; it is then believed for another interval.
+
+        False where it has to be verified anew, since newer keys may be needed. Raises as `verify_now`.
+        """
+        cache.drop(digest)
+        principal, now = entry.principal, self.now()
+        policy, keys = self._issuers.known(principal.issuer)
+        held, revision = keys.current(), self.revocations.revision  # read before they are judged by
+        if held is None:
             return False
-        cache.put(digest, entry.with_keys(held))
+        try:
+            recheck(principal, Standing(policy, held.jwk_set, self.revocations.check, now))
+        except AuthError as refused:
+            if refused.refusal is Refusal.KEY_WITHDRAWN:
+                return False
+            raise
+        until = min(validity_window(parsed_claims(principal), policy)[1], now + RECHECK_INTERVAL)
+        cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, entry.bound, entry.cost))
         return True
+
+    def _standing(self, principal: Principal, leeway: float) -> Standing:
+        """How things stand now for the issuer of a call that was let in; raises `AuthError` (ISSUER_UNTRUSTED)."""
+        try:
+            policy, keys = self._issuers.standing(principal.issuer)
+            held = keys.current()
+        except AuthError as unknown:
+            basis = basis_of(principal)
+            if unknown.refusal is not Refusal.KEYS_UNAVAILABLE or basis is None:
+                raise
+            policy, held = basis.policy, None  # nobody can say now whether it is still trusted: our trouble
+        jwk_set = None if held is None else held.jwk_set
+        return Standing(policy, jwk_set, self.revocations.check, self.now(), leeway)
+
+    def _seconds_until_recheck(self, principal: Principal, leeway: float) -> float:
+        """Raise `AuthError` as `check_still_valid` does, or return for how long the principal may be believed."""
+        standing = self._standing(principal, leeway)
+        recheck(principal, standing)
+        return min(_seconds_left(principal, standing), RECHECK_INTERVAL)
 
     async def _fetch_keys_for(self, token: str, generation: int | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
@@ -263,7 +294,7 @@ class Verifier:
         unverified = parse_compact(token)
         _, keys = await self._issuers.find(issuer_claim(unverified.claims))
         if generation is None:
-            await keys.get()
+            await keys.obtain()
         else:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 
@@ -271,6 +302,10 @@ class Verifier:
         cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
         state = "started" if self._started else "not started"
         return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
+
+
+def _seconds_left(principal: Principal, standing: Standing) -> float:
+    return validity_window(parsed_claims(principal), standing.policy)[1] + standing.leeway - standing.now
 
 
 def _weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:
@@ -296,7 +331,7 @@ def _refusal_or_fetch(
             return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
     elif isinstance(refused, KeyNotHeldError):
         kid, generation = token.header.kid, held.generation
-        return refused if keys.decide_on_miss(kid, generation) is MissAction.UNKNOWN else KeysNeededError(generation)
+        return refused if keys.miss(kid, generation) is Miss.UNKNOWN else KeysNeededError(generation)
     return refused
 
 

@@ -1,28 +1,30 @@
 """Watches over live calls and streams: one that outlives its token is told so, once.
 
 Rules of this file: one timer and a few entries in an index per watch, one look at the beginning, nothing per message.
-What ends a token (its expiry, its key's withdrawal, its revocation) is judged by the verifier; here is only the telling,
-on the event loop. A revocation costs in proportion to the watches that it names, not to all that live.
+What ends a token is decided in `recheck`; here is only when to ask, and the telling, on the event loop. Each watch asks
+every half minute at the latest, so that nothing depends on being told: not a clock that was set, a machine that was
+suspended, or a resolver that nobody else asks. A revocation costs in proportion to the watches that it names.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from bearward.errors import AuthError
 from bearward.principal import Principal
 from bearward.revocation.entry import Name, Revocation, names_of
 
-if TYPE_CHECKING:
-    from bearward.verifier import Verifier
-
 __all__ = ["Watch", "Watches"]
 
-_LONGEST_TIMER = 86_400.0
-"""asyncio refuses timers of some decades; a watch simply looks again each day."""
+_SLICE = 100
+"""How many watches look before the event loop does something else."""
+Recheck = Callable[[Principal, float], float]
+"""From a principal and its leeway to the seconds for which it may be believed; raises `AuthError` if it has ended."""
 
 
 class Watch:
@@ -46,6 +48,11 @@ class Watch:
         """For whom the call is made."""
         return self._principal
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which it tells."""
+        return self._loop
+
     def extend(self, principal: Principal) -> None:
         """Go on under a newer token's principal (authentication in band); any thread may call."""
         self._watches.rename(self, principal)
@@ -64,33 +71,28 @@ class Watch:
         if self not in self._watches:
             return
         try:
-            self._watches.verifier.check_still_valid(self._principal, leeway=self._leeway)
+            believed = self._watches.recheck(self._principal, self._leeway)
         except AuthError as ended:
             self.close()
             self._on_end(ended)
         else:
-            self._set_timer()
-
-    def call_soon(self) -> None:
-        """Look on the event loop, soon; any thread may call."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.look)
+            self._set_timer(believed)
 
     def __repr__(self) -> str:
         return f"<Watch of {self._principal!r}, {'live' if self in self._watches else 'closed'}>"
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, believed: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        wait = self._watches.verifier.seconds_until_expiry(self._principal, leeway=self._leeway)
-        self._timer = self._loop.call_later(min(max(wait, 0.0), _LONGEST_TIMER), self.look)
+        # Drawn from the second half, so that calls that began together do not look together.
+        self._timer = self._loop.call_later(believed * random.uniform(0.5, 1.0), self.look)  # noqa: S311
 
 
 class Watches:
     """All live watches of a verifier, and by which names a revocation finds them."""
 
-    def __init__(self, verifier: Verifier) -> None:
-        self.verifier = verifier
+    def __init__(self, recheck: Recheck) -> None:
+        self.recheck = recheck
         self._live: dict[Watch, tuple[Name, ...]] = {}
         self._named: dict[Name, set[Watch]] = {}
         self._lock = threading.Lock()
@@ -115,10 +117,44 @@ class Watches:
             if watch in self._live:
                 self._unindex(watch)
 
-    def look(self) -> None:
-        """Have every watch look again: the keys have changed; any thread may call."""
-        for watch in tuple(self._live):
-            watch.call_soon()
+    def look(self, issuer: str | None = None) -> None:
+        """Have every watch look again, or those of one issuer: something has changed; any thread may call."""
+        with self._lock:
+            live = list(self._live)
+        self._have_look(watch for watch in live if issuer is None or watch.principal.issuer == issuer)
+
+    def look_at(self, revocations: Iterable[Revocation] | None) -> None:
+        """Have the watches look that these revocations name, or all of them for None; any thread may call."""
+        if revocations is None:
+            self.look()
+            return
+        with self._lock:
+            named = {watch for entry in revocations for watch in self._named.get(entry.key, ())}
+        self._have_look(named)
+
+    @staticmethod
+    def _have_look(watches: Iterable[Watch]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, deque[Watch]] = {}
+        for watch in watches:
+            by_loop.setdefault(watch.loop, deque()).append(watch)
+        for loop, waiting in by_loop.items():
+            with contextlib.suppress(RuntimeError):  # its loop is closed, and its calls with it
+                loop.call_soon_threadsafe(_look_in_turn, loop, waiting)
+
+    def _index(self, watch: Watch, principal: Principal) -> None:
+        names = self._live[watch] = tuple(names_of(principal))
+        for name in names:
+            self._named.setdefault(name, set()).add(watch)
+
+    def _unindex(self, watch: Watch) -> None:
+        for name in self._live.pop(watch):
+            watches = self._named[name]
+            watches.discard(watch)
+            if not watches:
+                del self._named[name]
+
+    def __repr__(self) -> str:
+        return f"<Watches: {len(self._live)} live>"
 
     def look_at(self, revocations: Iterable[Revocation] | None) -> None:
         """Have the watches look that these revocations name, or all of them for None; any thread may call."""
@@ -150,3 +186,11 @@ class Watches:
 
     def __len__(self) -> int:
         return len(self._live)
+
+
+def _look_in_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Watch]) -> None:
+    """Some at a time, so that thousands of watches hold up nobody else on the loop."""
+    for _ in range(min(_SLICE, len(waiting))):
+        waiting.popleft().look()
+    if waiting:
+        loop.call_soon(_look_in_turn, loop, waiting)

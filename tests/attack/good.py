@@ -94,6 +94,7 @@ def _headers(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "header JSON", "3 KiB", {"x": "a" * 2800}
     yield "crit", "b64 true", {"b64": True}
     yield "JWE", "cty json", {"cty": "json"}
+    yield "JWE", "cty JWT above a claims set", {"cty": "JWT"}
     yield "JWE", "epk and apu, which mean nothing here", {"epk": {"kty": "EC"}, "apu": "x", "p2c": 10**9}
 
 

@@ -37,6 +37,9 @@ READ, WRITE, ANY = scope("read"), scope("read", "write"), any_scope("a", "b")
 ROLE = claim("realm_access.roles", "admin", "owner")
 SCOPES, CLAIMS, STEP_UP = "scope_insufficient", "claim_insufficient", "authentication_insufficient"
 
+KUBERNETES = {"kubernetes.io": {"namespace": "shop", "serviceaccount": {"name": "cart"}}}
+CLIENT = {"resource_access": {"com.example.api": {"roles": ["reader"]}}}
+
 ROWS: dict[str, tuple[Requirement, dict[str, Any], str | None]] = {
     "the scope": (READ, {"scope": "read"}, None),
     "among others": (READ, {"scope": "x read y"}, None),
@@ -60,6 +63,18 @@ ROWS: dict[str, tuple[Requirement, dict[str, Any], str | None]] = {
     "a path through a list": (ROLE, {"realm_access": [{"roles": ["admin"]}]}, CLAIMS),
     "a name with dots": (claim("https://a.example/roles", "x"), {"https://a.example/roles": ["x"]}, None),
     "the whole name goes first": (claim("a.b", 1), {"a.b": 1, "a": {"b": 2}}, None),
+    "below a name with dots": (claim("kubernetes.io.namespace", "shop"), KUBERNETES, None),
+    "deeper below it": (claim("kubernetes.io.serviceaccount.name", "cart"), KUBERNETES, None),
+    "another value there": (claim("kubernetes.io.namespace", "bank"), KUBERNETES, CLAIMS),
+    "names with dots in the middle": (claim("resource_access.com.example.api.roles", "reader"), CLIENT, None),
+    "longer names before shorter ones": (claim("a.b.c", 1), {"a.b": {"c": 1}, "a": {"b": {"c": 2}}}, None),
+    "shorter names where longer lead nowhere": (claim("a.b.c", 2), {"a.b": {"d": 1}, "a": {"b": {"c": 2}}}, None),
+    "dots alone": (claim("...", 1), {"a": 1}, CLAIMS),
+    "an empty name": (claim(".a", 1), {"": {"a": 1}}, CLAIMS),
+    "a path of names": (claim(("kubernetes.io", "namespace"), "shop"), KUBERNETES, None),
+    "a path that is read in one way": (claim(("kubernetes", "io", "namespace"), "shop"), KUBERNETES, CLAIMS),
+    "a path through a text or a list": (claim(("a", "b"), "x"), {"a": ["b", {"b": "x"}]}, CLAIMS),
+    "a path that ends early": (claim(("a", "b"), "x"), {"a": {}}, CLAIMS),
     "a claim absent": (claim("a", "x"), {}, CLAIMS),
     "a claim null": (claim("a", "x"), {"a": None}, CLAIMS),
     "a number for a text": (claim("a", "1"), {"a": 1}, CLAIMS),
@@ -128,6 +143,7 @@ def test_a_refusal_names_what_is_needed() -> None:
         (WRITE, "scope('read', 'write')"),
         (ANY, "any_scope('a', 'b')"),
         (claim("a", 1, True), "claim('a', 1, True)"),
+        (claim(("a.b", "c"), "x"), "claim(('a.b', 'c'), 'x')"),
         (READ & ANY, "scope('read') & any_scope('a', 'b')"),
         (READ | ANY, "scope('read') | any_scope('a', 'b')"),
         (READ & (ANY | ROLE), "scope('read') & (any_scope('a', 'b') | claim('realm_access.roles', 'admin', 'owner'))"),
@@ -153,6 +169,10 @@ REFUSED: dict[str, Callable[[], object]] = {
     "no text": lambda: scope(1),  # type: ignore[arg-type]
     "no scope of any": any_scope,
     "a claim without a name": lambda: claim("", "x"),
+    "a path without names": lambda: claim((), "x"),
+    "a path with an empty name": lambda: claim(("a", ""), "x"),
+    "a path with a number": lambda: claim(("a", 1), "x"),  # type: ignore[arg-type]
+    "a list of names": lambda: claim(["a", "b"], "x"),  # type: ignore[arg-type]
     "a claim without values": lambda: claim("a"),
     "a claim that is null": lambda: claim("a", None),  # type: ignore[arg-type]
     "a claim that is a list": lambda: claim("a", ["x"]),  # type: ignore[arg-type]

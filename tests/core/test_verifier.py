@@ -33,6 +33,12 @@ def issuer() -> Iterator[LocalIssuer]:
         yield issuer
 
 
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that only tests move."""
+    return FakeClock(1_000_000.0)
+
+
 def trusting(issuer: LocalIssuer, **options: float) -> TrustedIssuer:
     """A policy for `issuer`, with options of the JWKS store."""
     return TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=JWKSOptions(**options))  # type: ignore[arg-type]
@@ -221,11 +227,11 @@ def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
 
 
 def test_a_cached_entry_ends_with_its_token() -> None:
-    """A recalled token is good until it expires or is revoked, and a bound one is not recalled at all."""
+    """It is valid until its token expires or is revoked; a bound token has none at all."""
     clock = FakeClock(1_000_000.0)
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
     verifier = Verifier(_static(issuer), clock=clock)
-    token, other, bound = issuer.mint(lifetime=60), issuer.mint(sub="ada"), issuer.mint(cnf={"x5t#S256": "A" * 43})
+    token, other, bound = issuer.mint(lifetime=20), issuer.mint(sub="ada"), issuer.mint(cnf={"x5t#S256": "A" * 43})
     assert verifier.cached_entry(token) is None
     for seen in (token, other):
         verifier.verify_now(seen)
@@ -235,10 +241,35 @@ def test_a_cached_entry_ends_with_its_token() -> None:
     assert short is not None
     assert long is not None
     assert short.principal is verifier.verify_now(token)
-    clock.forward(60.0)
+    clock.forward(20.0)
     assert (verifier.is_still_valid(short), verifier.is_still_valid(long)) == (False, True)
     verifier.revocations.revoke_subject(issuer.url, "ada", before=clock.now())
     assert not verifier.is_still_valid(long)
+
+
+def test_a_cached_entry_is_judged_again_after_half_a_minute(clock: FakeClock) -> None:
+    """Counted from when it was judged, however often it is used; a clock that was set back has it judged at once."""
+    issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
+    verifier = Verifier(_static(issuer), clock=clock)
+    token = issuer.mint(lifetime=3600)
+    principal = verifier.verify_now(token)
+    first = verifier.cached_entry(token)
+    for _ in range(3):
+        assert first is not None
+        for _ in range(29):
+            clock.forward(1.0)
+            assert verifier.verify_now(token) is principal
+            assert verifier.is_still_valid(first)
+        clock.forward(1.0)
+        assert not verifier.is_still_valid(first)
+        assert verifier.verify_now(token) is principal  # judged again, and not verified anew
+        first = verifier.cached_entry(token)
+        assert first is not None
+        assert verifier.is_still_valid(first)
+    clock.forward(-1.0)
+    assert first is not None
+    assert not verifier.is_still_valid(first)
+    assert verifier.verify_now(token) is principal
 
 
 def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:

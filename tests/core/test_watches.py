@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
-from bearward import AuthError, JWKSOptions, Refusal, TrustedIssuer, Verifier
+from bearward import AuthError, JWKSOptions, Principal, Refusal, TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 
 AUDIENCE = "https://api.example"
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -138,6 +141,157 @@ def test_a_watch_grants_its_leeway(issuer: LocalIssuer, run: Run) -> None:
             return verifier.now() - principal.expires_at
 
     assert run(use()) >= 1.0
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop that does not wait: where it would, its time and a clock's go on instead.
+
+    `wall` may be moved on its own, as by a time server or by a suspended machine.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0.0
+        self.wall = 1_800_000_000.0
+        select = self._selector.select  # type: ignore[attr-defined]
+
+        def skip(timeout: float | None) -> object:
+            if timeout:
+                self.passed += timeout
+                self.wall += timeout
+            return select(0)
+
+        self._selector.select = skip  # type: ignore[attr-defined]
+
+    def time(self) -> float:
+        return self.passed
+
+    def now(self) -> float:
+        """The wall clock."""
+        return self.wall
+
+    def monotonic(self) -> float:
+        """The loop's own time."""
+        return self.passed
+
+
+def watching(use: Callable[[SkippingLoop, Verifier, LocalIssuer], Awaitable[T]]) -> T:
+    """Use a verifier on a loop that does not wait."""
+    loop = SkippingLoop()
+    issuer = LocalIssuer(algorithms=["ES256"], clock=loop.now)
+    policy = TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(_awaited(use(loop, Verifier(policy, clock=loop), issuer)))
+
+
+async def _awaited(result: Awaitable[T]) -> T:
+    return await result
+
+
+@pytest.mark.parametrize(
+    ("after", "step", "at"),
+    [(0.0, 0.0, 3600.0), (100.0, 7200.0, 130.0), (3590.0, 0.0, 3600.0), (3000.0, 590.0, 3030.0), (1000.0, -500.0, 4130.0)],
+    ids=["no step", "forward beyond the end", "no step, late", "forward, just before the end", "back"],
+)  # fmt: skip
+def test_a_clock_step_is_noticed_within_half_a_minute(after: float, step: float, at: float) -> None:
+    """A watch goes by the wall clock, whatever was its distance to the end when its timer was set."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> tuple[Refusal, float, float]:
+        ended: asyncio.Future[AuthError] = loop.create_future()
+        principal = verifier.verify_now(issuer.mint(lifetime=3600))
+        verifier.watch(principal, ended.set_result)
+        await asyncio.sleep(after)
+        loop.wall += step
+        refusal = (await ended).refusal
+        return refusal, loop.passed, loop.wall - principal.expires_at
+
+    refusal, passed, late = watching(use)
+    assert refusal is Refusal.TOKEN_EXPIRED
+    assert late >= 0.0
+    assert passed <= at + 0.1
+
+
+def test_a_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
+    """The event loop's timers stand still while it sleeps; half a minute later all is judged by the wall clock."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
+        ended: asyncio.Future[AuthError] = loop.create_future()
+        verifier.watch(verifier.verify_now(issuer.mint(lifetime=3600)), ended.set_result)
+        await asyncio.sleep(60.0)
+        loop.wall += 8 * 3600.0
+        woken = loop.passed
+        await ended
+        return loop.passed - woken
+
+    assert 0.0 <= watching(use) <= 30.0
+
+
+def test_watches_that_began_together_do_not_look_together() -> None:
+    """Thousands of streams spread their looks over the interval, and each looks twice a minute or more."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> list[float]:
+        looks: list[float] = []
+        recheck = verifier._watches.recheck
+
+        def counting(principal: Principal, leeway: float) -> float:
+            looks.append(loop.passed)
+            return recheck(principal, leeway)
+
+        verifier._watches.recheck = counting
+        principal = verifier.verify_now(issuer.mint(lifetime=3600))
+        watches = [verifier.watch(principal, lambda _: None) for _ in range(200)]
+        await asyncio.sleep(60.5)
+        for watch in watches:
+            watch.close()
+        return looks
+
+    looks = watching(use)
+    assert len(looks) >= 200 * 3
+    later = [moment for moment in looks if moment > 0]
+    assert max(sum(start <= moment < start + 1.0 for moment in later) for start in range(60)) <= 60
+
+
+def test_many_watches_leave_room_for_others_on_their_loop() -> None:
+    """A change that concerns all has a hundred look at a time, and other callbacks run between."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> list[int]:
+        ended: list[AuthError] = []
+        principal = verifier.verify_now(issuer.mint(sub="ada"))
+        for _ in range(1000):
+            verifier.watch(principal, ended.append)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await revoke(verifier, issuer)
+        seen: list[int] = []
+        while not seen or seen[-1] < 1000:
+            await asyncio.sleep(0)
+            seen.append(len(ended))
+        return seen
+
+    seen = watching(use)
+    assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= 200
+
+
+def test_a_revocation_has_only_those_look_whom_it_names() -> None:
+    """It costs in proportion to the streams that it ends, not to all that live."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> list[str | None]:
+        looked: list[str | None] = []
+        recheck = verifier._watches.recheck
+
+        def noting(principal: Principal, leeway: float) -> float:
+            looked.append(principal.subject)
+            return recheck(principal, leeway)
+
+        for name in ("ada", "bob", "eve"):
+            verifier.watch(verifier.verify_now(issuer.mint(sub=name)), lambda _: None)
+        await asyncio.sleep(0)
+        verifier._watches.recheck = noting
+        await revoke(verifier, issuer)
+        await asyncio.sleep(0.1)
+        return looked
+
+    assert watching(use) == ["ada"]
 
 
 def _verifier(issuer: LocalIssuer) -> Verifier:

@@ -14,7 +14,7 @@ __all__ = ["NotAuthenticError", "open_sealed", "seal"]
 
 
 class NotAuthenticError(BearwardError, ValueError):
-    """A text that this fleet did not write to this place; the message is a constant."""
+    """A text that no process with this secret wrote to this place; the message is a constant."""
 
     def __init__(self) -> None:
         super().__init__("not authentic")

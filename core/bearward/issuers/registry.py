@@ -60,14 +60,21 @@ class Issuers:
             trusted = await self._resolvers.find(issuer)
         return trusted, self._store.keys_of(trusted)
 
-    def last_known(self, issuer: str) -> Trusted:
-        """Settings and keys of an `iss` that has let a call in, without awaiting; raises `AuthError` if it would not now."""
-        trusted = self._known.get(issuer)
-        return (
-            trusted
-            if trusted is not None
-            else self._tenant(issuer) or self._with_keys(self._resolvers.last_known(issuer))
-        )
+    def standing(self, issuer: str) -> Trusted:
+        """Settings and keys of an `iss` that has let a call in, as they are now, without awaiting.
+
+        What has grown old is asked for in the background, so that a call that goes on for long meets a resolver's no and
+        a key's withdrawal though nobody else asks. Raises `AuthError`: ISSUER_UNTRUSTED; KEYS_UNAVAILABLE where nothing
+        is known of it any more.
+        """
+        try:
+            trusted, keys = self.known(issuer)
+        except KeysNeededError:
+            self._resolvers.refresh(issuer)
+            trusted, keys = self._with_keys(self._resolvers.last_known(issuer))
+        if keys.current() is None:
+            keys.fetch_soon()
+        return trusted, keys
 
     def _dynamic(self, issuer: str) -> Trusted:
         return self._tenant(issuer) or self._with_keys(self._resolvers.known(issuer))

@@ -9,6 +9,7 @@ being looked up. Times are those of the monotonic clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -89,6 +90,13 @@ class Resolvers:
         if not self._resolvers or issuer in self._untrusted:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
+
+    def refresh(self, issuer: str) -> None:
+        """Have `issuer` looked up anew in the background, on a running loop; nobody waits for it."""
+        known = self._trusted.get(issuer)
+        if known is None or self._monotonic() >= known.retry_at:
+            with contextlib.suppress(RuntimeError, AuthError):  # no loop here, or too many lookups are pending
+                self._look_up(issuer)
 
     async def find(self, issuer: str) -> TrustedIssuer:
         """The settings of `issuer`, looked up if need be; all callers of one loop share one lookup.

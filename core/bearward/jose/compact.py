@@ -31,6 +31,8 @@ class JOSEHeader(NamedTuple):
     kid: str | None
     typ: str | None
     """Lower case, without a leading `application/` (RFC 7515 section 4.1.9)."""
+    nested: bool = False
+    """Whether `cty` promises a token as the payload (RFC 7519 section 5.2)."""
 
 
 class UnverifiedToken(NamedTuple):
@@ -57,7 +59,7 @@ def parse_compact(token: str) -> UnverifiedToken:
     try:
         claims = parse_object(payload, PAYLOAD_LIMITS)
     except ValueError:
-        raise AuthError(Refusal.PAYLOAD_MALFORMED) from None
+        raise AuthError(Refusal.TOKEN_NESTED if header.nested else Refusal.PAYLOAD_MALFORMED) from None
     return _fast_new(UnverifiedToken, (header, claims, payload, signing_input, signature))
 
 
@@ -120,7 +122,7 @@ def _read_header(octets: bytes) -> JOSEHeader:
         raise AuthError(Refusal.HEADER_MALFORMED)
     if ("kid" in members and kid is None) or ("typ" in members and typ is None):
         raise AuthError(Refusal.HEADER_MALFORMED)
-    return JOSEHeader(alg, kid, None if typ is None else media_type(typ))
+    return JOSEHeader(alg, kid, None if typ is None else media_type(typ), _promises_a_token(members))
 
 
 def _reject_unsupported(members: dict[str, Any]) -> None:
@@ -132,13 +134,17 @@ def _reject_unsupported(members: dict[str, Any]) -> None:
         raise AuthError(Refusal.HEADER_CRITICAL)
     if "zip" in members:
         raise AuthError(Refusal.TOKEN_COMPRESSED)
-    content_type = members.get("cty")
-    if content_type is None and "cty" not in members:
-        return
+
+
+def _promises_a_token(members: dict[str, Any]) -> bool:
+    """Whether `cty` is `JWT`. Some issuers write it above plain claims too, so the payload decides what it is."""
+    content_type = members.get("cty", "")
     if not isinstance(content_type, str):
         raise AuthError(Refusal.HEADER_MALFORMED)
-    if media_type(content_type) in ("jwt", "jws", "jwe", "jose", "jose+json"):
+    kind = media_type(content_type)
+    if kind in ("jws", "jwe", "jose", "jose+json"):
         raise AuthError(Refusal.TOKEN_NESTED)
+    return kind == "jwt"
 
 
 def media_type(value: str) -> str:

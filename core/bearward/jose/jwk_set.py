@@ -19,7 +19,6 @@ from bearward.jose.strict_json import JWKS_LIMITS, parse_object
 __all__ = ["JWKSet", "JWKSetError"]
 
 _MAX_KEYS = 256
-_MAX_CANDIDATES = 8
 
 
 class JWKSetError(BearwardError, ValueError):
@@ -78,21 +77,26 @@ class JWKSet:
         return kid in self._by_kid
 
     def candidates(self, algorithm: str, kid: str | None) -> tuple[VerificationKey, ...]:
-        """The keys that could have made a signature with `algorithm`, at most eight.
+        """The keys that could have made a signature with `algorithm`.
 
         With a `kid`: the keys of that name, else those that the issuer gave no name. Without: any that fits.
         """
         named = self._by_kid.get(kid, self._without_kid) if kid is not None else self.keys
         if len(named) == 1:
             return named if algorithm in named[0].algorithms else ()
-        return tuple(key for key in named if algorithm in key.algorithms)[:_MAX_CANDIDATES]
+        return tuple(key for key in named if algorithm in key.algorithms)
+
+    @property
+    def shown_thumbprint(self) -> str | None:
+        """The set's thumbprint for health pages and logs; None for shared secrets (RFC 7638 section 7)."""
+        return None if any(key.kty == "oct" for key in self.keys) else self.thumbprint
 
     def rejection_counts(self) -> dict[str, int]:
         """How many keys were rejected, by reason, for the health page."""
         return {reason.name.lower(): count for reason, count in Counter(self.rejected).items()}
 
     def __repr__(self) -> str:
-        return f"<JWKSet of {len(self.keys)} keys, {len(self.rejected)} rejected, {self.thumbprint[:8]}>"
+        return f"<JWKSet of {len(self.keys)} keys, {len(self.rejected)} rejected, {(self.shown_thumbprint or 'secret')[:8]}>"
 
 
 def _read(

@@ -77,11 +77,15 @@ class IssuerKeys:
             return held
         if now >= until:
             return None
+        self.fetch_soon()
+        return held
+
+    def fetch_soon(self) -> None:
+        """Have keys fetched in the background if they are due, within the rate limit; nobody waits for them."""
         if not self._refresh_requested:
             self._refresh_requested = True
             if not self._binding.call_soon(self._refresh_if_due):
                 self._refresh_requested = False
-        return held
 
     def decide_on_miss(self, kid: str | None, generation: int) -> MissAction:
         """What to do about a `kid` that is not in the set of `generation`. Changes nothing."""

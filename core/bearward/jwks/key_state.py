@@ -162,7 +162,7 @@ class KeyState:
             generation=record.generation,
             keys=0 if entry is None else len(entry.jwk_set.keys),
             rejected_keys={} if entry is None else entry.jwk_set.rejection_counts(),
-            thumbprint=None if entry is None else entry.jwk_set.thumbprint,
+            thumbprint=None if entry is None else entry.jwk_set.shown_thumbprint,
             age=None if record.fetched_at is None else max(0.0, now - record.fetched_at),
             last_success=None if entry is None else entry.fetched_at,
             last_error=None if self.error is None else str(self.error),

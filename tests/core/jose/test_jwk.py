@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import subprocess
+import sys
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from bearward import TrustedIssuer, Verifier
 from bearward.errors import ConfigurationError
 from bearward.jose import base64url
 from bearward.jose.base64url import encode
@@ -211,12 +215,31 @@ def test_secrets_that_serve(alg: str, size: int) -> None:
     assert key.verify(alg, b"m", SigningKey.symmetric(b"x" * size, alg).sign(b"m"))
 
 
-def test_a_shared_secret_has_the_thumbprint_that_the_rfc_gives_it() -> None:
-    """RFC 7638 section 3.2: of an `oct` key, `k` and `kty`."""
+def test_a_shared_secret_has_no_thumbprint_that_others_could_compute() -> None:
+    """RFC 7638 section 7: it would let guesses be tried. Its name is the same for the same secret in this process alone."""
     secret = bytes(range(32))
-    key = VerificationKey.symmetric(SymmetricKey(secret))
+    key, again, other = (VerificationKey.symmetric(SymmetricKey(octets)) for octets in (secret, secret, b"x" * 32))
     canonical = b'{"k":"' + base64url.encode(secret) + b'","kty":"oct"}'
-    assert key.thumbprint == base64url.encode(sha256(canonical).digest()).decode()
+    for guess in (canonical, secret):
+        assert base64url.encode(sha256(guess).digest()).decode()[:20] not in key.thumbprint
+    assert key.thumbprint == again.thumbprint != other.thumbprint
+    program = (
+        "from bearward.jose.jwk import SymmetricKey, VerificationKey; "
+        "print(VerificationKey.symmetric(SymmetricKey(bytes(range(32)))).thumbprint)"
+    )
+    elsewhere = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert elsewhere.stdout.strip() != key.thumbprint
+
+
+def test_nothing_of_a_shared_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither health page nor log has a thumbprint of a set that holds one."""
+    with caplog.at_level(logging.DEBUG):
+        policy = TrustedIssuer("https://login.example", audience="api", symmetric_keys=[SymmetricKey(bytes(range(32)))])
+        health = Verifier(policy).health()
+    assert health.issuers[0].thumbprint is None
+    assert policy.static_keys is not None
+    for text in (str(health), repr(policy.static_keys), repr(policy), caplog.text):
+        assert policy.static_keys.thumbprint[:8] not in text
 
 
 def with_zeros() -> tuple[SigningKey, dict[str, Any], bytes]:
@@ -259,12 +282,16 @@ def rsa_jwk(bits: int, e: int) -> dict[str, Any]:
         (8193, 65537, False),
         (2048, 1, False),
         (2048, 4, False),
-        (2048, 2**256 - 1, True),
-        (2048, 2**256 + 1, False),
+        (2048, 2**32 - 1, True),
+        (2048, 2**32 + 1, False),
+        (4096, 2**32 - 1, True),
+        (8192, 3, True),
+        (8192, 2**31 + 1, True),
+        (8192, 2**32 - 1, False),
     ],
 )
 def test_an_rsa_key_is_neither_too_weak_nor_too_costly(bits: int, e: int, taken: bool) -> None:
-    """The last sizes that are taken, and the first that are not."""
+    """The last sizes that are accepted, and the first that are not; exponents count as much as moduli do."""
     held = key_set(KEY.public_jwk(), rsa_jwk(bits, e))
     assert held.holds("r") is taken
     assert held.rejection_counts() == ({} if taken else {"weak": 1})

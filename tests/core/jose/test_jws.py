@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bearward.errors import AuthError
+from bearward.errors import AuthError, Refusal
 from bearward.jose.algorithms import ASYMMETRIC
+from bearward.jose.compact import UnverifiedToken, split
+from bearward.jose.jwk import VerificationKey, read_key
 from bearward.jose.jwk_set import JWKSet
-from bearward.testing import SigningKey, sign_segments
+from bearward.jose.jws import find_signing_key
+from bearward.testing import SigningKey, json_octets, sign_segments
 from tests.vectors.compact_jws import verify_jws
 
 ONE, TWO = SigningKey.generate("ES256", kid="one"), SigningKey.generate("ES256", kid="two")
@@ -63,11 +67,53 @@ def test_the_allow_list_is_asked_before_the_keys() -> None:
         verify_jws(_token(ONE, kid="one"), BOTH, {"RS256"})
 
 
-def test_at_most_eight_keys_are_tried() -> None:
-    """A token without `kid` costs no more than eight signatures, however many keys an issuer has."""
-    strangers = [SigningKey.generate("EdDSA").public_jwk() for _ in range(7)]
-    assert verify_jws(_token(ED), _keys(*strangers, ED.public_jwk()), ASYMMETRIC) == b"\x00payload"
-    more = [*strangers, SigningKey.generate("EdDSA").public_jwk(), ED.public_jwk()]
-    with pytest.raises(AuthError, match="signature is not valid"):
-        verify_jws(_token(ED), _keys(*more), ASYMMETRIC)
-    assert verify_jws(_token(ED, kid="ed"), _keys(*more), ASYMMETRIC) == b"\x00payload"
+class Counting:
+    """A key that counts how often it is asked, and at what cost; it signed nothing."""
+
+    def __init__(self, key: VerificationKey) -> None:
+        self.key, self.asked = key, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.key, name)
+
+    def verify(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
+        """As the key does."""
+        self.asked += len(signature) == self.key.signature_length
+        return self.key.verify(algorithm, signing_input, signature)
+
+
+TRIED = {"RS256": 40, "ES256": 13, "ES384": 2, "ES512": 1, "ES256K": 2, "EdDSA": 8, "Ed448": 3}
+
+
+@pytest.mark.parametrize("alg", TRIED)
+def test_what_one_token_costs_is_bounded_by_the_budget(alg: str) -> None:
+    """A token without `kid` is tried with so many keys, however many an issuer has; half as many if it is long."""
+    generated = SigningKey.generate(alg)
+    signer = SigningKey.generate(alg)
+    key = read_key(generated.public_jwk(alg=None))
+    for payload, most in ((b"{}", TRIED[alg]), (b"{%s}" % (b" " * 5000), max(1, TRIED[alg] // 2))):
+        members = [Counting(replace(key, kid=f"{n}", thumbprint=f"{n}")) for n in range(60)]
+        header, text, signing_input, signature = split(sign_segments(json_octets({"alg": alg}), payload, signer))
+        token = UnverifiedToken(header, {}, text, signing_input, signature)
+        assert find_signing_key(token, JWKSet(members)) is Refusal.SIGNATURE_INVALID  # type: ignore[arg-type]
+        assert sum(member.asked for member in members) == most
+        assert sum(member.asked * key.cost for member in members) <= max(800.0, key.cost)
+
+
+def test_keys_of_another_size_cost_nothing() -> None:
+    """A signature is as long as its key's modulus, so no other is tried."""
+    larger = SigningKey.generate("RS256", bits=4096)
+    smaller = [read_key(SigningKey.generate("RS256").public_jwk(kid=str(n))) for n in range(3)]
+    members = [Counting(replace(smaller[n % 3], kid=f"{n}", thumbprint=f"{n}")) for n in range(100)]
+    keys = JWKSet([*members, read_key(larger.public_jwk(kid="last"))])  # type: ignore[list-item]
+    token = sign_segments(json_octets({"alg": "RS256"}), b"payload", larger)
+    assert verify_jws(token, keys, ASYMMETRIC) == b"payload"
+    assert sum(member.asked for member in members) == 0
+
+
+def test_a_kid_leads_to_its_key_among_any_number() -> None:
+    """The budget is for those that must be tried, not for those that are published."""
+    others = [SigningKey.generate("ES512").public_jwk() for _ in range(5)]
+    signer = SigningKey.generate("ES512", kid="mine")
+    keys = _keys(*others, signer.public_jwk())
+    assert verify_jws(_token(signer, kid="mine"), keys, ASYMMETRIC) == b"\x00payload"

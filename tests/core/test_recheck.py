@@ -1,0 +1,223 @@
+"""What a verification rested on is judged again as a whole: tokens in memory, kept connections and live streams alike.
+
+Each reason on its own, by its own table; then what is promised of all of them: half a minute, and one place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bearward import AuthError, Principal, Refusal, Revocations, TrustedIssuer, Verifier
+from bearward.jose.compact import parse_compact
+from bearward.recheck import REASONS, RECHECK_INTERVAL, Standing, recheck
+from bearward.testing import LocalIssuer, SigningKey
+from bearward.verification import verify_token
+from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
+from tests.core.tokens import ISSUER, KEY, NOW, POLICY, key_set, token_of
+
+HELD = key_set(KEY.public_jwk())
+REVOKED = Revocations()
+REVOKED.revoke_token(ISSUER, "revoked", until=NOW + 1000)
+STANDING = Standing(POLICY, HELD, REVOKED.check, NOW)
+OTHER = SigningKey.generate("ES256", kid="other")
+
+ENDED: dict[str, tuple[dict[str, Any], dict[str, Any], Refusal]] = {
+    "algorithm": ({}, {"policy": replace(POLICY, algorithms=["RS256"])}, Refusal.ALGORITHM_NOT_ALLOWED),
+    "type": ({}, {"policy": replace(POLICY, token_types=["at+jwt"])}, Refusal.TOKEN_TYPE_NOT_ALLOWED),
+    "expiry": ({}, {"now": NOW + 300}, Refusal.TOKEN_EXPIRED),
+    "expiry and leeway": ({}, {"now": NOW + 310, "leeway": 10.0}, Refusal.TOKEN_EXPIRED),
+    "age": ({"iat": NOW - 10}, {"policy": replace(POLICY, max_token_age=10.0)}, Refusal.TOKEN_TOO_OLD),
+    "clock set back": ({"nbf": NOW - 100}, {"now": NOW - 101, "leeway": 500.0}, Refusal.TOKEN_NOT_YET_VALID),
+    "key withdrawn": ({}, {"keys": key_set(OTHER.public_jwk())}, Refusal.KEY_WITHDRAWN),
+    "key renamed": ({}, {"keys": key_set({**KEY.public_jwk(), "kid": "new"})}, Refusal.KEY_WITHDRAWN),
+    "audience": ({}, {"policy": replace(POLICY, audience="other")}, Refusal.AUDIENCE_MISMATCH),
+    "required claim": ({}, {"policy": replace(POLICY, required_claims=["sub"])}, Refusal.CLAIM_MISSING),
+    "expected claim": ({"a": "b"}, {"policy": replace(POLICY, expected_claims={"a": "c"})}, Refusal.CLAIM_MISMATCH),
+    "revoked": ({"jti": "revoked"}, {}, Refusal.TOKEN_REVOKED),
+}  # fmt: skip
+GOES_ON: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "nothing has changed": ({"aud": ["api", "other"], "jti": "1"}, {}),
+    "just before expiry": ({}, {"now": NOW + 299.9}),
+    "within the leeway": ({}, {"now": NOW + 309.9, "leeway": 10.0}),
+    "a leeway longer than the token": ({"iat": NOW - 1, "nbf": NOW - 1}, {"leeway": 5000.0}),
+    "an equal policy": ({}, {"policy": replace(POLICY)}),
+    "a policy that allows more": ({}, {"policy": replace(POLICY, audience=["api", "more"])}),
+    "another key beside it": ({}, {"keys": key_set(OTHER.public_jwk(), KEY.public_jwk())}),
+    "no keys at the moment": ({}, {"keys": None}),
+    "a proven binding": ({"cnf": {"jkt": "x"}}, {}),
+}
+
+
+def principal_of(claims: dict[str, Any]) -> Principal:
+    """A verified principal, with proof of what it is bound to."""
+    return verify_token(parse_compact(token_of(KEY, **claims)), POLICY, HELD, NOW, allow_bound=True)
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_each_reason_ends_it(name: str) -> None:
+    """With the refusal that the token would meet now."""
+    claims, now, refusal = ENDED[name]
+    with pytest.raises(AuthError) as refused:
+        recheck(principal_of(claims), STANDING._replace(**now))
+    assert refused.value.refusal is refusal
+
+
+@pytest.mark.parametrize("name", GOES_ON)
+def test_what_still_stands_goes_on(name: str) -> None:
+    """What would pass now passes; trouble of ours ends nothing."""
+    claims, now = GOES_ON[name]
+    recheck(principal_of(claims), STANDING._replace(**now))
+
+
+def test_every_reason_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any one of them, a row of the table above is let through."""
+    for left_out in REASONS:
+        monkeypatch.setattr("bearward.recheck.REASONS", tuple(reason for reason in REASONS if reason is not left_out))
+        passed = []
+        for name, (claims, now, _) in ENDED.items():
+            try:
+                recheck(principal_of(claims), STANDING._replace(**now))
+                passed.append(name)
+            except AuthError:
+                pass
+        assert passed, left_out
+
+
+def test_a_principal_that_was_not_made_by_a_verification_is_judged_by_what_it_says() -> None:
+    """Its key by the thumbprint alone; its claims, which are frozen, as any."""
+    made = Principal({"iss": ISSUER, "aud": ["api"], "exp": NOW + 1}, key_thumbprint=HELD.keys[0].thumbprint)
+    recheck(made, STANDING)
+    with pytest.raises(AuthError) as refused:
+        recheck(made, STANDING._replace(keys=key_set(OTHER.public_jwk())))
+    assert refused.value.refusal is Refusal.KEY_WITHDRAWN
+
+
+# What a resolver changes reaches all three, within the interval
+
+
+class Customers:
+    """A resolver whose answers change, and who counts how often it is asked."""
+
+    def __init__(self, *policies: TrustedIssuer) -> None:
+        self.policies = {policy.issuer: policy for policy in policies}
+        self.asked = 0
+
+    async def __call__(self, issuer: str) -> TrustedIssuer | None:
+        self.asked += 1
+        return self.policies.get(issuer)
+
+
+CHANGES: dict[str, tuple[Callable[[TrustedIssuer], TrustedIssuer | None], Refusal]] = {
+    "removed": (lambda _: None, Refusal.ISSUER_UNTRUSTED),
+    "another audience": (lambda policy: replace(policy, audience="other"), Refusal.AUDIENCE_MISMATCH),
+    "other keys": (
+        lambda policy: replace(policy, jwks={"keys": [OTHER.public_jwk()]}),
+        Refusal.KEY_UNKNOWN,
+    ),
+}
+WITHIN = 300.0 + 60.0 + RECHECK_INTERVAL
+"""A positive answer is kept for five minutes, and given for one more while the resolver is asked again."""
+
+
+async def settle() -> None:
+    """Let tasks in the background end."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("every", [1.0, 29.0, 59.0])
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_resolver_changed_reaches_a_busy_token(name: str, every: float, run: Run) -> None:
+    """However often the token comes, and however it is remembered."""
+    change, refusal = CHANGES[name]
+
+    async def use() -> None:
+        issuer, clock = LocalIssuer(algorithms=["ES256"], identifier=ISSUER), FakeClock(NOW)
+        policy = TrustedIssuer(ISSUER, audience="api", jwks=issuer.keys.jwks())
+        customers = Customers(policy)
+        token = issuer.mint(claims={"aud": "api", "iat": NOW, "exp": NOW + 86_400})
+        async with Verifier(customers, clock=clock) as verifier:
+            await verifier.verify(token)
+            changed = change(policy)
+            customers.policies = {} if changed is None else {ISSUER: changed}
+            kept = verifier.cached_entry(token)
+            refused: Refusal | None = None
+            while refused is None:
+                assert clock.now() <= NOW + WITHIN + every
+                clock.forward(every)
+                await settle()
+                if kept is not None and verifier.is_still_valid(kept):  # a kept connection
+                    continue
+                try:
+                    await verifier.verify(token)
+                except AuthError as error:
+                    refused = error.refusal
+                kept = verifier.cached_entry(token)
+            assert refused is refusal
+            assert customers.asked <= 4
+
+    run(use())
+
+
+STREAM_REFUSALS = {Refusal.KEY_UNKNOWN: Refusal.KEY_WITHDRAWN}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_resolver_changed_ends_a_stream(name: str, run: Run) -> None:
+    """Though nobody but the stream asks: each look of its watch has what grew old asked for again."""
+    change, refusal = CHANGES[name]
+
+    async def use() -> None:
+        issuer, clock = LocalIssuer(algorithms=["ES256"], identifier=ISSUER), FakeClock(NOW)
+        policy = TrustedIssuer(ISSUER, audience="api", jwks=issuer.keys.jwks())
+        customers = Customers(policy)
+        async with Verifier(customers, clock=clock) as verifier:
+            token = issuer.mint(claims={"aud": "api", "iat": NOW, "exp": NOW + 86_400})
+            ended: list[AuthError] = []
+            watch = verifier.watch(await verifier.verify(token), ended.append)
+            changed = change(policy)
+            customers.policies = {} if changed is None else {ISSUER: changed}
+            while not ended:
+                assert clock.now() <= NOW + WITHIN
+                clock.forward(RECHECK_INTERVAL)
+                watch.look()  # as its timer does
+                await settle()
+            assert ended[0].refusal is STREAM_REFUSALS.get(refusal, refusal)
+
+    run(use())
+
+
+def test_a_resolver_that_fails_ends_no_stream(run: Run) -> None:
+    """Its trouble is ours; the stream's own token ends it all the same."""
+
+    async def use() -> None:
+        issuer, clock = LocalIssuer(algorithms=["ES256"], identifier=ISSUER), FakeClock(NOW)
+        policy = TrustedIssuer(ISSUER, audience="api", jwks=issuer.keys.jwks())
+        works = True
+
+        async def resolver(_: str) -> TrustedIssuer | None:
+            if not works:
+                raise OSError
+            return policy
+
+        async with Verifier(resolver, clock=clock) as verifier:
+            token = issuer.mint(claims={"aud": "api", "iat": NOW, "exp": NOW + 10_000})
+            ended: list[AuthError] = []
+            watch = verifier.watch(await verifier.verify(token), ended.append)
+            works = False
+            while clock.now() < NOW + 9_900:
+                clock.forward(RECHECK_INTERVAL)
+                watch.look()
+                await settle()
+                assert ended == []
+            clock.forward(200.0)
+            watch.look()
+            assert [error.refusal for error in ended] == [Refusal.TOKEN_EXPIRED]
+
+    run(use())
