@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, final
 
 if TYPE_CHECKING:
     from bearward.jose.compact import JOSEHeader
-    from bearward.trusted_issuer import TrustedIssuer
+
 
 __all__ = ["Basis", "Principal", "basis_of", "parsed_claims", "same_caller"]
 
@@ -23,7 +23,8 @@ class Basis(NamedTuple):
     """
 
     header: JOSEHeader
-    policy: TrustedIssuer
+    policy: object
+    """The `TrustedIssuer` by which it was decided: an equal one decides the same."""
 
 
 @final

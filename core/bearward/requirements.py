@@ -184,15 +184,6 @@ class _Claim(Requirement):
     def _identity(self) -> tuple[object, ...]:
         return self.name, self.values, tuple(isinstance(value, bool) for value in self.values)  # True is not 1 in JSON
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Claim) and self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
-
-    def _identity(self) -> tuple[object, ...]:
-        return self.name, self.values, tuple(isinstance(value, bool) for value in self.values)  # True is not 1 in JSON
-
     def __repr__(self) -> str:
         return f"claim({', '.join(map(repr, (self.name, *self.values)))})"
 

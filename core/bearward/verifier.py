@@ -19,7 +19,7 @@ from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, parse_compact
-from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, Miss
+from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.principal import Principal, basis_of, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck
 from bearward.revocation.entry import Revocation
@@ -294,7 +294,7 @@ class Verifier:
         unverified = parse_compact(token)
         _, keys = await self._issuers.find(issuer_claim(unverified.claims))
         if generation is None:
-            await keys.obtain()
+            await keys.get()
         else:
             await keys.refresh_after_miss(unverified.header.kid, generation)
 
@@ -331,7 +331,7 @@ def _refusal_or_fetch(
             return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
     elif isinstance(refused, KeyNotHeldError):
         kid, generation = token.header.kid, held.generation
-        return refused if keys.miss(kid, generation) is Miss.UNKNOWN else KeysNeededError(generation)
+        return refused if keys.decide_on_miss(kid, generation) is MissAction.UNKNOWN else KeysNeededError(generation)
     return refused
 
 

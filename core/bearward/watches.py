@@ -156,31 +156,6 @@ class Watches:
     def __repr__(self) -> str:
         return f"<Watches: {len(self._live)} live>"
 
-    def look_at(self, revocations: Iterable[Revocation] | None) -> None:
-        """Have the watches look that these revocations name, or all of them for None; any thread may call."""
-        if revocations is None:
-            self.look()
-            return
-        with self._lock:
-            named = {watch for entry in revocations for watch in self._named.get(entry.key, ())}
-        for watch in named:
-            watch.call_soon()
-
-    def _index(self, watch: Watch, principal: Principal) -> None:
-        names = self._live[watch] = tuple(names_of(principal))
-        for name in names:
-            self._named.setdefault(name, set()).add(watch)
-
-    def _unindex(self, watch: Watch) -> None:
-        for name in self._live.pop(watch):
-            watches = self._named[name]
-            watches.discard(watch)
-            if not watches:
-                del self._named[name]
-
-    def __repr__(self) -> str:
-        return f"<Watches: {len(self._live)} live>"
-
     def __contains__(self, watch: Watch) -> bool:
         return watch in self._live
 

@@ -105,7 +105,7 @@ class Gate:
         return Call(self, rule, principal, token)
 
     async def verify(self, token: str) -> Principal:
-        """Judge `token`, fetching keys if need be; raises `AuthError`."""
+        """Verify `token`, fetching keys if need be; raises `AuthError`."""
         return await self.verifier.verify(token, unsafe_allow_bound=self.certificate_bound)
 
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
@@ -130,13 +130,13 @@ class Gate:
         try:
             if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
-                return token, self.verifier.verify_now(token, unsafe_allow_bound=self.certificate_bound)
+                return token, self._verify_now(token, self.certificate_bound)
         except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise
         token = bearer_token([value], max_length=_MAX_TOKEN)
-        return token, self.verifier.verify_now(token, unsafe_allow_bound=self.certificate_bound)
+        return token, self._verify_now(token, self.certificate_bound)
 
     def _authorize(self, rule: Access, principal: Principal) -> None:
         refused = rule.refusal(principal, self.verifier.now())

@@ -112,10 +112,16 @@ class Gate:
             self._track(request, seen)
         return True
 
-    def _verify_bound(self, request: Request, token: str) -> Principal:
-        principal = self._verifier.verify_now(token, unsafe_allow_bound=True)
-        self._check_certificate(request, principal)
-        return principal
+    def _decide(self, request: Request) -> GateResult:
+        outcome = state_of(request).get(OUTCOME)
+        if outcome is not None:
+            return None if outcome is True else self._refuse_with(request, *outcome)
+        if request.route is None:
+            return self._handle_unrouted(request)
+        rule = self.rule_of(request)
+        if self._needs_no_token(request, rule):
+            return self._let_in(request, rule, None)
+        return self._authenticate(request, rule)
 
     def _needs_no_token(self, request: Request, rule: RouteRule) -> bool:
         kind = rule.access.kind
@@ -125,9 +131,20 @@ class Gate:
 
     def _authenticate(self, request: Request, rule: RouteRule) -> GateResult:
         try:
-            principal = await self._verifier.verify(token, unsafe_allow_bound=self._bound)
-            if self._bound:
-                self._check_certificate(request, principal)
+            found = self._authenticator.authenticate(request, rule)
+        except Exception as bug:  # noqa: BLE001  (whatever it is, it is no reason to let anybody in)
+            return self._internal_error(request, bug)
+        if isinstance(found, Principal):
+            return self._authorize(request, rule, found)
+        if isinstance(found, AuthError):
+            return self._refuse(request, found, rule)
+        return self._await_principal(request, rule, found)
+
+    async def _await_principal(
+        self, request: Request, rule: RouteRule, found: Awaitable[Principal]
+    ) -> HTTPResponse | None:
+        try:
+            result = self._authorize(request, rule, await found)
         except AuthError as error:
             if error.refusal is Refusal.CREDENTIALS_MISSING and rule.access.kind is _OPTIONAL:
                 result = self._let_in(request, rule, None)
@@ -165,18 +182,19 @@ class Gate:
 
     async def _receive(self, request: Request, rule: RouteRule) -> HTTPResponse | None:
         try:
-            token = self._reader.read_form(request)
-            principal = await self._verifier.verify(token, unsafe_allow_bound=self._bound)
-            if self._bound:
-                self._check_certificate(request, principal)
-        except AuthError as error:
-            if error.refusal is Refusal.CREDENTIALS_MISSING and door.mark.kind is _OPTIONAL:
-                return await _settled(self._admit(request, door, None))
-            return await _settled(self._refuse(request, error, door))
-        except Exception as bug:  # noqa: BLE001
-            return await _settled(self._broken(request, bug))
-        request.ctx._bearward_form = True  # noqa: SLF001  (ours, on a free namespace)
-        return await _settled(self._authorize(request, door, principal))
+            await (receive_short_body if rule.body is Body.SHORT else receive_body)(request)
+        except CancelledError:
+            ended = upload_ended(request)
+            if ended is None:
+                raise
+            return await _resolved(self._refuse(request, ended, rule))
+        principal = principal_of(request)
+        if principal is None:
+            return None
+        error = self._ended(principal)  # a body may trickle for as long as its token lives, and longer
+        if error is None and self._authenticator.brings_another(request):
+            error = AuthError(Refusal.CREDENTIALS_REPEATED)
+        return None if error is None else await _resolved(self._refuse(request, error, rule))
 
     def _handle_unrouted(self, request: Request) -> GateResult:
         """No such route or method, or no request at all, where Sanic could not read one."""

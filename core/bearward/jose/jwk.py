@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from bearward.errors import BearwardError, ConfigurationError
+from bearward.errors import ConfigurationError
 from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, algorithms_for
 from bearward.jose.certificates import certificate_matches

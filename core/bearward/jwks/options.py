@@ -187,10 +187,6 @@ class JWKSOptions:
             unsafe_allow_http=unsafe_allow_http,
         )
 
-    def __reduce__(self) -> tuple[Any, tuple[()]]:
-        """By what was given: what was read from it is read again where the options are sent to."""
-        return partial(type(self), **{item.name: getattr(self, item.name) for item in fields(self) if item.init}), ()
-
 
 _SECONDS = {
     "max_age": (0.1, _YEAR),
