@@ -52,19 +52,25 @@ class Issuers:
             return self.known(issuer)
         except KeysNeededError:
             policy = await self._resolvers.find(issuer)
-        return policy, self._store.keys_of(policy)
+        return policy, self._store.keys_of(policy, vouched=True)
 
     def last_known(self, issuer: str) -> Trusted:
         """Policy and keys of an `iss` that has let a call in, at once; raise `AuthError` if it would no longer."""
         trusted = self._known.get(issuer)
         if trusted is not None:
             return trusted
-        policy = self._tenant(issuer) or self._resolvers.last_known(issuer)
-        return policy, self._store.keys_of(policy)
+        policy = self._tenant(issuer)
+        if policy is not None:
+            return policy, self._store.keys_of(policy)
+        policy = self._resolvers.last_known(issuer)
+        return policy, self._store.keys_of(policy, vouched=True)
 
     def _further(self, issuer: str) -> Trusted:
-        policy = self._tenant(issuer) or self._resolvers.known(issuer)
-        return policy, self._store.keys_of(policy)
+        policy = self._tenant(issuer)
+        if policy is not None:
+            return policy, self._store.keys_of(policy)
+        policy = self._resolvers.known(issuer)
+        return policy, self._store.keys_of(policy, vouched=True)
 
     def _tenant(self, issuer: str) -> TrustedIssuer | None:
         for tenants in self._tenants:
