@@ -23,8 +23,8 @@ class Basis(NamedTuple):
     """
 
     header: JOSEHeader
-    policy: object
-    """The `TrustedIssuer` by which it was decided: an equal one decides the same."""
+    policy: Any
+    """The `TrustedIssuer` by which it was decided; untyped, since issuers stand above principals."""
 
 
 @final

@@ -58,7 +58,7 @@ class Issuers:
             return self.known(issuer)
         except KeysNeededError:
             trusted = await self._resolvers.find(issuer)
-        return trusted, self._store.keys_of(trusted)
+        return self._with_keys(trusted)
 
     def standing(self, issuer: str) -> Trusted:
         """Settings and keys of an `iss` that has let a call in, as they are now, without awaiting.
@@ -90,7 +90,7 @@ class Issuers:
         return None
 
     def _with_keys(self, trusted: TrustedIssuer) -> Trusted:
-        return trusted, self._store.keys_of(trusted)
+        return trusted, self._store.keys_of(trusted, vouched=True)
 
     def __repr__(self) -> str:
         return f"{len(self.explicit)} issuers, {len(self._tenants)} templates, {len(self._resolvers)} resolvers"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from enum import Enum
 
 from bearward.clock import Clock
+from bearward.errors import AuthError, Refusal
 from bearward.fetch.errors import FetchError
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks import freshness as machine
@@ -66,6 +67,13 @@ class KeyState:
     def usable(self) -> HeldKeys | None:
         """The keys, if they may be used now."""
         return self.held if self._clock.monotonic() < self.usable_until() else None
+
+    def usable_or_refuse(self) -> HeldKeys:
+        """The keys, if they may be used now; raise `AuthError` (KEYS_UNAVAILABLE) otherwise."""
+        held = self.usable()
+        if held is None:
+            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=self.retry_after())
+        return held
 
     def usable_until(self) -> float:
         """Until when the keys may be used if nothing more happens."""
@@ -140,15 +148,11 @@ class KeyState:
             return MissAction.UNKNOWN if queue_full else MissAction.FETCH
         return MissAction.FETCH if self.decide(Trigger.UNKNOWN_KID) is Decision.REFRESH else MissAction.UNKNOWN
 
-    def record_unknown_kid(self, kid: str | None, began: float | None = None) -> None:
-        """A refresh did not bring `kid`: remember that for a while, longer if it began, at `began`, because of it."""
+    def record_unknown_kid(self, kid: str | None, began: float) -> None:
+        """A request to the issuer that began at `began` did not bring `kid`: remember that for one cooldown."""
         if kid is not None and self.entry is not None and self.entry.jwk_set.holds(kid):
             return
-        first, most = self.options.cooldown, self.options.unknown_kid_ttl
-        if began is None:
-            self.unknown.remember_until(kid, self._clock.monotonic() + first)
-        else:
-            self.unknown.remember_with_backoff(kid, began, first=first or most, most=most)
+        self.unknown.remember_until(kid, began + self.options.cooldown)
 
     def health(self, *, in_flight: bool = False, cache: str | None = None) -> IssuerHealth:
         """The health of these keys."""

@@ -7,9 +7,12 @@ Rule of this file: whatever comes in is parsed and judged here before anything e
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bearward.cache.client import CacheError
 from bearward.clock import Clock
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
@@ -17,6 +20,7 @@ from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.entry import Entry
 from bearward.jwks.freshness import Trigger, clamp
 from bearward.jwks.options import JWKSOptions
+from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.source import ChangeAwareSource, Source, description
 
 __all__ = ["Fetch", "Fleet", "RefreshRequest", "Refresher"]
@@ -86,7 +90,14 @@ class Refresher:
     """Refreshes one issuer's keys."""
 
     def __init__(
-        self, source: Source, client: IssuerHTTPClient, options: JWKSOptions, clock: Clock, fleet: Fleet | None = None
+        self,
+        source: Source,
+        client: IssuerHTTPClient,
+        options: JWKSOptions,
+        clock: Clock,
+        *,
+        fleet: Fleet | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self._source = source
         self._change_aware = source if isinstance(source, ChangeAwareSource) else None
@@ -94,6 +105,36 @@ class Refresher:
         self._options = options
         self._clock = clock
         self.fleet = fleet
+        self.snapshot = snapshot
+        self._limit: asyncio.Timeout | None = None
+
+    async def outcome(self, request: RefreshRequest, on_bug: Callable[[Exception], None]) -> Entry | FetchError:
+        """What comes of a refresh; a source that raises something else than `FetchError` is told to `on_bug`."""
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await self.refresh(request)
+        except FetchError as exc:
+            return exc
+        except TimeoutError:
+            return FetchError(FetchFailure.RATE_LIMITED)
+        except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged)
+            on_bug(exc)
+            return FetchError(FetchFailure.INTERNAL)
+        finally:
+            self._limit = None
+
+    async def remembered(self, *, from_fleet: bool) -> Entry | None:
+        """What the snapshot holds, else, if `from_fleet`, the shared cache; the issuer is not asked."""
+        entry = None if self.snapshot is None else await self.snapshot.load()
+        if entry is None and from_fleet and self.fleet is not None:
+            with contextlib.suppress(CacheError):
+                entry = await self.fleet.newer_than(None)
+        return entry
+
+    def give_way(self) -> None:
+        """End the refresh that is in flight: another tenant needs its place."""
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def refresh(self, request: RefreshRequest) -> Entry:
         """Return an entry that is newer than the one that is held.
