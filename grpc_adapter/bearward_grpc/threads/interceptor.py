@@ -23,10 +23,10 @@ from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
-from bearward_grpc.method_rules.policy import Policy, Rule
+from bearward_grpc.method_rules.policy import REFLECTION, Policy, Rule
 from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
 from bearward_grpc.outer_interceptors import calls_us
-from bearward_grpc.rpc_handlers import MethodKind, MethodKinds
+from bearward_grpc.rpc_handlers import MethodKind, MethodKinds, behavior_of
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads.deferred_call import DeferredCalls
 from bearward_grpc.threads.denial import denial, denial_of_kind
@@ -42,6 +42,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
 _INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
+_REFLECTION_WORKERS = 4
 _GRACE_SECONDS = 0.5  # what a handler has to pass a check, before its stream is cancelled from outside
 
 
@@ -86,6 +87,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         self._statuses = RefusalCache(mapper.status_for)
         self._denials = RefusalCache(lambda error: denial(self._statuses.get(error)))
         self._kinds = MethodKinds()
+        self._reflection = ThreadPoolExecutor(_REFLECTION_WORKERS, thread_name_prefix="bearward-reflection")
         self._deferred = DeferredCalls(self.background, self._gate, self._statuses, self._wrap, pool)
         self.background.start()
 
@@ -119,6 +121,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         else:
             CALL.set(call)
             handler: Handler[Req, Res] | None = self._wrap(continuation(details), call)
+            if handler is not None and details.method in REFLECTION:
+                # Tools leave its streams open, and each would hold a worker of the pool that serves everybody.
+                behavior_of(handler).experimental_thread_pool = self._reflection  # type: ignore[attr-defined]
             return handler
         kind = self._kind_for(sys._getframe(2), continuation, details)  # noqa: SLF001
         if kind is None:
