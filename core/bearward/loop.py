@@ -1,7 +1,8 @@
 """An object's hold on one event loop: its clock, its tasks, its timers, and who may wait for what.
 
 Rule of this file: a task belongs to the owner of the binding, not to the caller that happened to start it, so a caller's
-cancellation never reaches it; `aclose` cancels and awaits every task. Any thread may ask for work on the loop.
+cancellation never reaches it; `aclose` cancels and awaits every task. Any thread may ask for work on the loop. A forked
+child binds a loop of its own: what it inherits looks as if it ran, and never does.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import random
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from bearward.clock import Clock
 
-__all__ = ["LoopBinding", "Timer", "WaiterLimit"]
+__all__ = ["LoopBinding", "Timer", "WaiterLimit", "is_gone"]
 
 T = TypeVar("T")
 
@@ -37,6 +40,7 @@ class LoopBinding:
         """Called on a loop that was just bound: timers and tasks of the last one are gone."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = threading.RLock()
+        _bindings.add(self)
 
     def bind(self) -> bool:
         """Bind the running loop, unless another one is bound and runs. Whether the bound one is the running one.
@@ -110,6 +114,33 @@ class LoopBinding:
         here = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in tasks if task.get_loop() is here), return_exceptions=True)
         self.loop = None
+
+    def _forget_parent(self) -> None:
+        """In a forked child: the loop and its tasks are the parent's, and so is whoever holds the lock."""
+        self._lock = threading.RLock()
+        if self.loop is not None:
+            _inherited_loops.append(self.loop)
+            _inherited_tasks.append(self._tasks)
+            self.loop, self._tasks, self.unproven_fetches = None, set(), 0
+
+
+_bindings: weakref.WeakSet[LoopBinding] = weakref.WeakSet()
+# Never closed and never collected: closing a loop would take its wake-up out of the selector that the parent still uses.
+_inherited_loops: list[asyncio.AbstractEventLoop] = []
+_inherited_tasks: list[set[asyncio.Task[None]]] = []
+
+
+def is_gone(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether `loop` is closed, or belongs to the process that forked this one."""
+    return loop.is_closed() or any(loop is inherited for inherited in _inherited_loops)
+
+
+def _after_fork() -> None:
+    for binding in tuple(_bindings):
+        binding._forget_parent()  # noqa: SLF001  (of this module)
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Timer:

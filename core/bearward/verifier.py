@@ -20,6 +20,7 @@ from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
+from bearward.loop import is_gone
 from bearward.principal import Principal, basis_of, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck
 from bearward.revocation.entry import Revocation
@@ -92,7 +93,7 @@ class Verifier:
         """
         bound, self._started = self._started, asyncio.get_running_loop()
         starting = [self._store.start(self._issuers.explicit)]
-        if bound is None or bound.is_closed():
+        if bound is None or is_gone(bound):
             starting.append(self.revocations.start())
         await asyncio.gather(*starting)
 
@@ -292,7 +293,7 @@ class Verifier:
 
         Who looked in a key set says in which: of many that missed in the same one, one fetches.
         """
-        if self._started is None or self._started.is_closed():
+        if self._started is None or is_gone(self._started):
             await self.start()
         unverified = parse_compact(token)
         _, keys = await self._issuers.find(issuer_claim(unverified.claims))

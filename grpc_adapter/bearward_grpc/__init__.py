@@ -20,7 +20,7 @@ from bearward_grpc.method_rules.policy import Policy, Rule
 from bearward_grpc.method_rules.protos import proto_path, rules_from_protos
 from bearward_grpc.method_rules.registry import MethodRegistry, registered_methods
 from bearward_grpc.method_rules.startup_check import check, check_on_start, rules
-from bearward_grpc.options import StreamExpiry
+from bearward_grpc.options import StreamExpiry, metadata_size_options
 from bearward_grpc.reauthentication import reauthenticate, reauthenticate_blocking
 from bearward_grpc.redaction import RedactingFilter, redact_logs
 from bearward_grpc.status import status_of
@@ -43,6 +43,7 @@ __all__ = [
     "check_on_start",
     "current_principal",
     "deny",
+    "metadata_size_options",
     "optional",
     "peer_certificate",
     "proto_path",

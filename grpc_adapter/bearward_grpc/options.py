@@ -14,9 +14,17 @@ from bearward_grpc.call import StreamTerms
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.method_rules.policy import Policy, Rule
 
-__all__ = ["StreamExpiry", "as_policy", "checked_certificate_finder", "metadata_url", "stream_terms"]
+__all__ = [
+    "StreamExpiry",
+    "as_policy",
+    "checked_certificate_finder",
+    "metadata_size_options",
+    "metadata_url",
+    "stream_terms",
+]
 
 StreamExpiry = Literal["terminate", "ignore"]
+_OTHER_METADATA = 8 * 1024
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
@@ -62,6 +70,22 @@ def metadata_url(resource: str | None, resource_metadata: str | None) -> str | N
     parts = urlsplit(_checked_url("resource", resource))
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"
+
+
+def metadata_size_options(max_token_length: int = 16 * 1024) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Options of a server, or a channel, that carries tokens of up to `max_token_length` octets.
+
+    Without them gRPC refuses calls with more than 8 KiB of metadata at random, and all with more than 16 KiB, before or
+    after an interceptor has seen them (RESOURCE_EXHAUSTED). Room for 8 KiB of other metadata is added. Raises
+    `ConfigurationError`.
+
+    >>> metadata_size_options()
+    (('grpc.max_metadata_size', 24576), ('grpc.absolute_max_metadata_size', 49152))
+    """
+    if isinstance(max_token_length, bool) or not isinstance(max_token_length, int) or max_token_length < 1:
+        raise ConfigurationError("max_token_length", "must be a number of octets, 1 or more")
+    soft = max_token_length + _OTHER_METADATA
+    return ("grpc.max_metadata_size", soft), ("grpc.absolute_max_metadata_size", 2 * soft)
 
 
 def _checked_url(setting: str, url: str) -> str:

@@ -1,9 +1,10 @@
-"""The denial of a call on grpc.aio: one constant handler per refusal.
+"""The refusal of a call on grpc.aio: one constant handler per refusal.
 
 Rules of this file: the handler is stream-stream whatever the method is, because grpc reads no request body for that
 kind before it runs, and so it serves empty and waiting streams too. It is an async generator and no coroutine, because
 wrappers around it (OpenTelemetry's) iterate over it. It sets the status and ends instead of calling `abort`: the same
-on the wire, without the exception and the further coroutine that make a refusal dearer than an status.
+on the wire, without the exception and the further coroutine that make a refusal dearer than a response. Only where
+another interceptor is handed the handler, it is of the method's own kind, for that interceptor goes by it.
 """
 
 from __future__ import annotations
@@ -13,20 +14,28 @@ from typing import Any
 
 import grpc
 
+from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, handler_of_kind
 from bearward_grpc.status import CallStatus
 
-__all__ = ["denial"]
+__all__ = ["denial", "denial_of_kind"]
 
 
 def denial(status: CallStatus) -> grpc.RpcMethodHandler[Any, Any]:
     """A handler that ends a call of any method with `status`, reading nothing."""
+    return denial_of_kind(status, ANY_KIND)
 
-    async def deny(_: object, context: Any) -> AsyncIterator[bytes]:
+
+def denial_of_kind(status: CallStatus, kind: MethodKind) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that ends a call of a method of `kind` with `status`; one message of the request may be read."""
+
+    async def deny(_: object, context: Any) -> None:
+        await context.abort(status.code, status.details, status.trailers)
+
+    async def deny_stream(_: object, context: Any) -> AsyncIterator[bytes]:
         context.set_code(status.code)
         context.set_details(status.details)
         context.set_trailing_metadata(status.trailers)
         return
         yield b""  # never reached: it makes this an async generator
 
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(deny)
-    return handler
+    return handler_of_kind(kind, deny_stream if kind.response_streaming else deny)

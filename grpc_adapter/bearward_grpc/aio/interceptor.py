@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -27,6 +28,8 @@ from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
 from bearward_grpc.method_rules.policy import Policy, Rule
 from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
+from bearward_grpc.outer_interceptors import awaits_us
+from bearward_grpc.rpc_handlers import MethodKinds
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads import denial as thread_denial
 
@@ -85,6 +88,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
         statuses = RefusalCache(mapper.status_for)
         self._gate = gate
+        self._statuses = statuses
+        self._kinds = MethodKinds()
         self._denials = RefusalCache(lambda error: _ready(aio_denial.denial(statuses.get(error))))
         self._wrapper = HandlerWrapper(statuses, gate, bound=gate.certificate_bound)
         self._misplaced = thread_denial.denial(statuses.get(AuthError(Refusal.INTERNAL_ERROR)))
@@ -117,7 +122,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         else:
             CALL.set(call)
             return self._serve(continuation, handler_call_details, call)
-        CALL.set(None)  # nobody is inherited from whoever started the server
+        CALL.set(None)  # no caller is inherited from whoever started the server
+        if awaits_us(sys._getframe(1)):  # noqa: SLF001  (there is no other way to ask for the caller's frame)
+            return self._deny_as_method(continuation, handler_call_details, refused)
         return self._denials.get(refused)
 
     async def _serve(
@@ -145,7 +152,28 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug(_LOG, "a bug while a call was authenticated", error)
             refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
+        if awaits_us(sys._getframe(1)):  # noqa: SLF001
+            return await self._deny_as_method(continuation, details, refused)
         return await self._denials.get(refused)
+
+    async def _deny_as_method(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
+        details: grpc.HandlerCallDetails,
+        refused: AuthError,
+    ) -> Handler[Req, Res]:
+        """A refusal in the form of the method, for an interceptor outside of ours; looked up once where it is unknown."""
+        kind = self._kinds.get(details.method)
+        if kind is None:
+            try:
+                handler = await continuation(details)
+            except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours, for a caller who is refused)
+                report_bug(_LOG, "a bug while a refused method was looked up", error)
+                handler = None
+            if handler is None:
+                return await self._denials.get(refused)
+            kind = self._kinds.record(details.method, handler)
+        return aio_denial.denial_of_kind(self._statuses.get(refused), kind)
 
 
 def _ready(handler: Handler[Any, Any]) -> Awaitable[Handler[Any, Any]]:

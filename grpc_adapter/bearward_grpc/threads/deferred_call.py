@@ -1,56 +1,238 @@
-"""The shell: serves a call in the thread pool of grpc.server when its token cannot be judged from held keys.
+"""Calls of grpc.server whose token cannot be verified from held keys.
 
 Rules of this file: the polling thread of grpc.server must never wait, for every connection and every stream waits with
-it. So the shell is a stream-stream handler of raw bytes, whatever the method is: it waits for the keys in a worker,
-with nothing of the request read, and then serves the real handler as grpc would have.
+it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
+served by a stream-stream handler that hands its responses over by a callback (grpc's experimental form): nothing of
+the request is read, no thread waits, and how many calls wait is bounded. Once the token is verified the real handler
+runs in `pool`, as grpc would have run it. Only where another interceptor is handed the handler, it is of the method's
+own kind and waits in a worker; few may do so at a time.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Final
 
 import grpc
 
 from bearward.bug_reports import report_bug
-from bearward_grpc.rpc_handlers import behavior_of
+from bearward.errors import AuthError, Refusal, UsageError
+from bearward_grpc.call import CALL, Call
+from bearward_grpc.gate import Gate
+from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, behavior_of, handler_of_kind
+from bearward_grpc.status import CallStatus, RefusalCache
+from bearward_grpc.threads.denial import abort, end_stream_with
+from bearward_grpc.threads.raw_calls import serve
+from bearward_grpc.threads.verifier_thread import VerifierThread
 
-__all__ = ["serve"]
+__all__ = ["DeferredCalls"]
 
 _LOG: Final = logging.getLogger("bearward.grpc")
+_MAX_WAITING = 1024
+_MAX_BLOCKED = 2  # workers that may wait for keys where an interceptor outside of ours makes them
+_WORKERS = 32  # threads that serve verified calls, where the server's own pool was not given
+_RETRY_SECONDS = 1.0
 
-_NOTHING = object()
-
-
-def serve(handler: grpc.RpcMethodHandler[Any, Any] | None, raw: Iterator[bytes], context: Any) -> Iterator[bytes]:
-    """Serve `handler` over the raw messages of a stream-stream call."""
-    if handler is None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
-        return
-    decode, encode = handler.request_deserializer or _same, handler.response_serializer or _same
-    request: Any = _decoded(raw, decode, context)
-    if not handler.request_streaming:
-        request = next(request, _NOTHING)
-        if request is _NOTHING:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method requires exactly one request message.")
-    answer = behavior_of(handler)(request, context)
-    for response in answer if handler.response_streaming else (answer,):
-        yield _translated(encode, response, context, "Failed to serialize response!")
+Find = Callable[[], Any]
+Wrap = Callable[[Any, Call], Any]
 
 
-def _decoded(raw: Iterator[bytes], decode: Callable[[bytes], Any], context: Any) -> Iterator[Any]:
-    for message in raw:
-        yield _translated(decode, message, context, "Exception deserializing request!")
+class DeferredCalls:
+    """What serves calls once their keys were fetched."""
+
+    def __init__(
+        self,
+        background: VerifierThread,
+        gate: Gate,
+        statuses: RefusalCache[CallStatus],
+        wrap: Wrap,
+        pool: ThreadPoolExecutor | None,
+    ) -> None:
+        self._background = background
+        self._gate = gate
+        self._statuses = statuses
+        self._wrap = wrap
+        self._pool = pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="bearward-deferred")
+        self._waiting = _Places(_MAX_WAITING)
+        self._blocked = _Places(_MAX_BLOCKED)
+
+    def handler(self, find: Find, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        """A handler that waits without a thread, then serves what `find` returns."""
+
+        def waiting(raw: Iterator[bytes], context: Any, send: Callable[[Any], None]) -> None:
+            self._start(details, context, _Response(self, find, raw, context, send))
+
+        waiting.experimental_non_blocking = True  # type: ignore[attr-defined]
+        return handler_of_kind(ANY_KIND, waiting)
+
+    def handler_of_kind(
+        self, find: Find, details: grpc.HandlerCallDetails, kind: MethodKind
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """A handler of the method's own kind, which waits in a worker of the server's pool."""
+
+        def unary(request: Any, context: Any) -> Any:
+            handler = self._wait(find, details, context)
+            return None if handler is None else behavior_of(handler)(request, context)
+
+        def stream(request: Any, context: Any) -> Iterator[Any]:
+            handler = self._wait(find, details, context)
+            if handler is not None:
+                yield from behavior_of(handler)(request, context)
+
+        return handler_of_kind(kind, stream if kind.response_streaming else unary)
+
+    def _start(self, details: grpc.HandlerCallDetails, context: Any, response: _Response) -> None:
+        if not self._waiting.take():
+            response.refuse(_too_many())
+            return
+        try:
+            admitted = self._admit(details)
+        except AuthError as refused:
+            self._waiting.give_back()
+            response.refuse(refused)
+            return
+        admitted.add_done_callback(lambda _: self._waiting.give_back())
+        admitted.add_done_callback(response.go_on)
+        if not context.add_callback(admitted.cancel):
+            admitted.cancel()  # the caller has gone
+
+    def _wait(self, find: Find, details: grpc.HandlerCallDetails, context: Any) -> Any:
+        """The handler, once the call was let in; ends the call, and returns None, where it is refused."""
+        try:
+            call = self._wait_for_call(details, context)
+            CALL.set(call)
+            return self._find(find, call)
+        except AuthError as error:
+            refused = error
+        abort(context, self._statuses.get(refused))
+        return None
+
+    def _wait_for_call(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
+        if not self._blocked.take():
+            raise _too_many()
+        try:
+            admitted = self._admit(details)
+            if not context.add_callback(admitted.cancel):
+                admitted.cancel()  # the caller has gone
+            return _call_of(admitted)
+        finally:
+            self._blocked.give_back()
+
+    def _admit(self, details: grpc.HandlerCallDetails) -> Future[Call]:
+        try:
+            return self._background.submit(self._gate.admit(details.method, details.invocation_metadata))
+        except UsageError:  # the verifier was stopped before the server
+            raise _too_many() from None
+
+    def serve(self, call: Call, response: _Response) -> None:
+        """Run the real handler of a verified call in the pool."""
+        context = copy_context()
+        try:
+            self._pool.submit(context.run, self._work, call, response)
+        except RuntimeError:  # the pool was shut down, and the server with it
+            response.refuse(_too_many())
+
+    def _work(self, call: Call, response: _Response) -> None:
+        CALL.set(call)
+        try:
+            handler = self._find(response.find, call)
+        except AuthError as refused:
+            response.refuse(refused)
+        else:
+            response.send_all(serve(handler, response.raw, response.context))
+
+    def _find(self, find: Find, call: Call) -> Any:
+        """The handler, looked up for a verified call; raises `AuthError`."""
+        try:
+            return self._wrap(find(), call)
+        except AuthError:
+            raise
+        except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours; grpc would send its text)
+            report_bug(_LOG, "a bug while a call was authenticated", error)
+        raise AuthError(Refusal.INTERNAL_ERROR)
+
+    def status_for(self, refused: AuthError) -> CallStatus:
+        """What a caller sees of `refused`."""
+        return self._statuses.get(refused)
 
 
-def _translated(translate: Callable[[Any], Any], message: Any, context: Any, failure: str) -> Any:
+class _Response:
+    """What one waiting call will be answered with: `find` looks up its handler, `send` is grpc's callback."""
+
+    def __init__(self, owner: DeferredCalls, find: Find, raw: Iterator[bytes], context: Any, send: Any) -> None:
+        self._owner = owner
+        self._send = send
+        self.find = find
+        self.raw = raw
+        self.context = context
+
+    def go_on(self, admitted: Future[Call]) -> None:
+        """Called when the token was verified or refused, or when the caller has gone; on whatever thread that is."""
+        try:
+            call = _call_of(admitted)
+        except AuthError as refused:
+            self.refuse(refused)
+        else:
+            self._owner.serve(call, self)
+
+    def refuse(self, refused: AuthError) -> None:
+        """End the call."""
+        end_stream_with(self.context, self._owner.status_for(refused))
+        self._send(None)
+
+    def send_all(self, responses: Iterator[bytes]) -> None:
+        """Send what the handler responds with, and then the status, as grpc does for handlers that it runs itself."""
+        try:
+            for response in responses:
+                self._send(response)
+                if not self.context.is_active():
+                    break
+        except Exception as error:  # noqa: BLE001  (whatever the handler raises must end in a status)
+            self._fail(error)
+        self._send(None)
+
+    def _fail(self, error: Exception) -> None:
+        aborted = type(error) is Exception and not error.args and self.context.code() is not None
+        if aborted or (isinstance(error, grpc.RpcError) and not self.context.is_active()):
+            return  # its own status is set, or nobody waits for one any more
+        _LOG.error("a handler failed", exc_info=error)
+        if self.context.code() is None:
+            self.context.set_code(grpc.StatusCode.UNKNOWN)
+        if not self.context.details():
+            self.context.set_details(f"Exception calling application: {error}")  # grpc's own words
+
+
+class _Places:
+    """A number of places, taken and given back by any thread."""
+
+    def __init__(self, number: int) -> None:
+        self._free = threading.Semaphore(number)
+
+    def take(self) -> bool:
+        """Take a place; False where none is free."""
+        return self._free.acquire(blocking=False)
+
+    def give_back(self) -> None:
+        """Give a place back."""
+        self._free.release()
+
+
+def _call_of(admitted: Future[Call]) -> Call:
+    """The call, once it was let in; raises `AuthError`."""
     try:
-        return translate(message)
-    except Exception as error:  # noqa: BLE001  (as grpc itself: its text is not the caller's business)
-        report_bug(_LOG, failure, error)
-    return context.abort(grpc.StatusCode.INTERNAL, failure)
+        return admitted.result()
+    except AuthError:
+        raise
+    except CancelledError:
+        raise AuthError(Refusal.KEYS_UNAVAILABLE) from None
+    except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
+        report_bug(_LOG, "a bug while a call was authenticated", error)
+    raise AuthError(Refusal.INTERNAL_ERROR)  # a new one: one that is raised twice keeps both tracebacks
 
 
-def _same(message: Any) -> Any:
-    return message
+def _too_many() -> AuthError:
+    return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_RETRY_SECONDS)

@@ -1,7 +1,7 @@
-"""The denial of a call in a thread: on grpc.server, and for plain `def` handlers.
+"""The refusal of a call in a thread: on grpc.server, and for plain `def` handlers.
 
 Rule of this file: stream-stream whatever the method is, for the same reason as on grpc.aio: nothing of the request is
-read before the status.
+read before the status is sent. Only where another interceptor is handed the handler, it is of the method's own kind.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Any
 
 import grpc
 
+from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, handler_of_kind
 from bearward_grpc.status import CallStatus
 
-__all__ = ["abort", "denial", "end_stream_with"]
+__all__ = ["abort", "denial", "denial_of_kind", "end_stream_with"]
 
 
 def abort(context: Any, status: CallStatus) -> None:
@@ -35,10 +36,17 @@ def end_stream_with(context: Any, status: CallStatus) -> None:
 
 def denial(status: CallStatus) -> grpc.RpcMethodHandler[Any, Any]:
     """A handler that ends a call of any method with `status`, reading nothing."""
+    return denial_of_kind(status, ANY_KIND)
 
-    def deny(_: object, context: Any) -> Iterator[bytes]:
+
+def denial_of_kind(status: CallStatus, kind: MethodKind) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that ends a call of a method of `kind` with `status`; one message of the request may be read."""
+
+    def deny(_: object, context: Any) -> None:
+        abort(context, status)
+
+    def deny_stream(_: object, context: Any) -> Iterator[bytes]:
         abort(context, status)
         yield b""  # never reached: it makes this a generator
 
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(deny)
-    return handler
+    return handler_of_kind(kind, deny_stream if kind.response_streaming else deny)

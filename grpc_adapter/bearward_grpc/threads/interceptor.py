@@ -1,15 +1,17 @@
 """`SyncAuthInterceptor`: bearer tokens for grpc.server, the one with the thread pool.
 
 Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it decides
-from held keys or not at all: what needs a fetch goes to the pool (see `deferred_call`). No exception leaves it. grpc runs it
+from held keys or not at all: what needs a fetch waits elsewhere (see `deferred_call`). No exception leaves it. grpc runs it
 and the handler in one context, so a context variable that is set here is seen by the handler.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -21,11 +23,13 @@ from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.gate import Gate
-from bearward_grpc.method_rules.policy import Policy, Rule
+from bearward_grpc.method_rules.policy import REFLECTION, Policy, Rule
 from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
+from bearward_grpc.outer_interceptors import calls_us
+from bearward_grpc.rpc_handlers import MethodKind, MethodKinds, behavior_of
 from bearward_grpc.status import RefusalCache, StatusMapper
-from bearward_grpc.threads.deferred_call import serve
-from bearward_grpc.threads.denial import abort, denial
+from bearward_grpc.threads.deferred_call import DeferredCalls
+from bearward_grpc.threads.denial import denial, denial_of_kind
 from bearward_grpc.threads.handlers import ThreadHandlerWrapper
 from bearward_grpc.threads.stream_guard import ThreadGuard
 from bearward_grpc.threads.verifier_thread import VerifierThread
@@ -38,6 +42,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
 _INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
+_REFLECTION_WORKERS = 4
 _GRACE_SECONDS = 0.5  # what a handler has to pass a check, before its stream is cancelled from outside
 
 
@@ -45,7 +50,8 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
     """Guards every method of a grpc.server by `policy`; takes what `AuthInterceptor` takes.
 
     `verifier` is a `VerifierThread`, or a `Verifier`, for which one is started here (`interceptor.background`).
-    A stream whose handler neither sends nor receives when its token ends is cancelled: its caller sees CANCELLED.
+    A stream whose handler neither sends nor receives when its token ends is cancelled: its caller sees CANCELLED. Calls
+    that had to wait for keys are served in `pool`, which should be the server's own; without it, in one of 32 threads.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | None = None,
+        pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
         streams, finder = stream_terms(stream_expiry, stream_leeway), checked_certificate_finder(client_certificate)
@@ -79,6 +86,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
         self._statuses = RefusalCache(mapper.status_for)
         self._denials = RefusalCache(lambda error: denial(self._statuses.get(error)))
+        self._kinds = MethodKinds()
+        self._reflection = ThreadPoolExecutor(_REFLECTION_WORKERS, thread_name_prefix="bearward-reflection")
+        self._deferred = DeferredCalls(self.background, self._gate, self._statuses, self._wrap, pool)
         self.background.start()
 
     def intercept_service(
@@ -90,12 +100,14 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         CALL.set(None)
         try:
             return self._intercept(continuation, handler_call_details)
-        except AuthError as refused:
-            return self._denials.get(refused)
+        except AuthError as error:
+            refused = error
         except BaseException as error:  # noqa: BLE001  (it would end the serving thread, and so the server)
             report_bug(_LOG, "a bug while a call was authenticated", error)
+            refused = _INTERNAL
         CALL.set(None)
-        return self._denials.get(_INTERNAL)
+        kind = self._kind_for(sys._getframe(1), continuation, handler_call_details)  # noqa: SLF001
+        return self._denials.get(refused) if kind is None else denial_of_kind(self._statuses.get(refused), kind)
 
     def _intercept(
         self,
@@ -105,41 +117,37 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         try:
             call = self._gate.admit_cached(details.method, details.invocation_metadata)
         except KeysNeededError:
-            return self._in_the_pool(lambda: continuation(details), details)
-        CALL.set(call)
-        handler: Handler[Req, Res] | None = self._wrap(continuation(details), call)
-        return handler
+            pass
+        else:
+            CALL.set(call)
+            handler: Handler[Req, Res] | None = self._wrap(continuation(details), call)
+            if handler is not None and details.method in REFLECTION:
+                # Tools leave its streams open, and each would hold a worker of the pool that serves everybody.
+                behavior_of(handler).experimental_thread_pool = self._reflection  # type: ignore[attr-defined]
+            return handler
+        kind = self._kind_for(sys._getframe(2), continuation, details)  # noqa: SLF001
+        if kind is None:
+            return self._deferred.handler(lambda: continuation(details), details)
+        return self._deferred.handler_of_kind(lambda: continuation(details), details, kind)
 
-    def _in_the_pool(
-        self, find: Callable[[], Any], details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[Any, Any]:
-        def shell(raw: Iterator[bytes], context: Any) -> Iterator[bytes]:
+    def _kind_for(
+        self,
+        caller: FrameType,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler[Req, Res] | None],
+        details: grpc.HandlerCallDetails,
+    ) -> MethodKind | None:
+        """The kind of the method, if an interceptor outside of ours goes by it; looked up once where it is unknown."""
+        if not calls_us(caller):
+            return None
+        kind = self._kinds.get(details.method)
+        if kind is None:
             try:
-                call = self._admit_later(details, context)
-            except AuthError as error:
-                refused = error
-            else:
-                CALL.set(call)
-                yield from serve(self._wrap(find(), call), raw, context)
-                return
-            abort(context, self._statuses.get(refused))
-
-        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(shell)
-        return handler
-
-    def _admit_later(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
-        admitted = self.background.submit(self._gate.admit(details.method, details.invocation_metadata))
-        try:
-            if not context.add_callback(admitted.cancel):
-                admitted.cancel()  # the caller has gone
-            return admitted.result()
-        except AuthError:
-            raise
-        except CancelledError:
-            raise AuthError(Refusal.KEYS_UNAVAILABLE) from None
-        except Exception as error:  # noqa: BLE001  (grpc would send its text to the caller)
-            report_bug(_LOG, "a bug while a call was authenticated", error)
-        raise AuthError(Refusal.INTERNAL_ERROR)  # a new one: one that is raised twice keeps both tracebacks
+                handler = continuation(details)
+            except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours, for a caller not let in yet)
+                report_bug(_LOG, "a bug while a refused method was looked up", error)
+                return None
+            return None if handler is None else self._kinds.record(details.method, handler)
+        return kind
 
     def _wrap(self, handler: Any, call: Call) -> Any:
         if handler is None:

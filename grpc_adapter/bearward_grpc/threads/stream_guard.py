@@ -23,7 +23,8 @@ __all__ = ["ThreadGuard"]
 class ThreadGuard:
     """One stream of `principal`, tied to its token.
 
-    `cancel` is called `grace` seconds after the end if the stream is still open.
+    `cancel` is called `grace` seconds after the end if the stream is still open. Raises `AuthError` if the token has
+    ended already.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class ThreadGuard:
         self._watch: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        # The call may have waited for a worker longer than its token lives.
+        self._gate.verifier.check_still_valid(principal, leeway=self._gate.streams.leeway)
         self._on_loop(self._start)
         call.guard = self
 

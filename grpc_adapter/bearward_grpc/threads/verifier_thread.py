@@ -1,7 +1,8 @@
 """`VerifierThread`: a verifier for a program without an event loop.
 
 Rules of this file: one daemon thread runs one loop, and everything of the verifier that fetches, refreshes or keeps
-time runs there. Other threads hand work over and wait with a way out.
+time runs there. Other threads hand work over and wait with a way out. A process that was forked has no such thread,
+whatever it inherited, and starts its own when it is first asked for work.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from types import TracebackType
@@ -22,6 +25,7 @@ from bearward.verifier import Verifier
 __all__ = ["VerifierThread"]
 
 _LOG: Final = logging.getLogger("bearward.grpc")
+_STOP_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -30,22 +34,27 @@ class VerifierThread:
     """Runs `verifier` on an event loop in a thread of its own. Use as a context manager, or `start` and `stop`.
 
     `start(wait=seconds)` returns when the verifier has started, or after `wait` seconds at the latest; `wait=None` takes
-    as long as the verifier's own start, which its issuers' `start` and `start_wait` bound.
+    as long as the verifier's own start, which its issuers' `start` and `start_wait` bound. A forked child that inherits
+    one which was started starts its own thread within the first call that needs it.
     """
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier: Verifier = verifier
         self._loop: asyncio.AbstractEventLoop | None = None  # made at the start: who never starts leaves nothing open
-        self._thread = threading.Thread(target=self._run, name="bearward-verifier", daemon=True)
+        self._thread: threading.Thread | None = None
         self._started: Future[None] | None = None
         self._lock = threading.Lock()
+        self._inherited = False
+        _instances.add(self)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The verifier's event loop; raises `UsageError` before `start`."""
         if self._loop is None:
-            raise UsageError("the verifier's thread was not started")
-        return self._loop
+            if not self._inherited:
+                raise UsageError("the verifier's thread was not started")
+            self.start()
+        return self._loop  # type: ignore[return-value]
 
     def start(self, wait: float | None = 0.0) -> None:
         """Start the thread and the verifier; a second call only waits.
@@ -55,9 +64,11 @@ class VerifierThread:
         """
         with self._lock:
             if self._started is None:
-                self._loop = asyncio.new_event_loop()
+                loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(loop,), name="bearward-verifier", daemon=True)
                 self._thread.start()
-                self._started = self.submit(self._warm_up())
+                self._loop = loop
+                self._started = asyncio.run_coroutine_threadsafe(self._warm_up(), loop)
         if wait is None or wait > 0:
             with contextlib.suppress(TimeoutError):  # the keys are fetched when the first token asks for them
                 self._started.result(wait)
@@ -65,15 +76,24 @@ class VerifierThread:
     def stop(self) -> None:
         """Close the verifier and end the thread. Calls under way that need keys are refused."""
         with self._lock:
-            if self._started is None or self._loop is None or self._loop.is_closed():
+            if self._started is None or self._thread is None or self._loop is None or self._loop.is_closed():
                 return
-            self.submit(self.verifier.aclose()).result(30)
+            asyncio.run_coroutine_threadsafe(self.verifier.aclose(), self._loop).result(_STOP_SECONDS)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(30)
+            self._thread.join(_STOP_SECONDS)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run `work` on the loop; the result is waited for in the calling thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+        """Run `work` on the loop; the result is waited for in the calling thread. Raises `UsageError` before `start` and after `stop`."""
+        try:
+            loop = self.loop
+        except UsageError:
+            work.close()
+            raise
+        try:
+            return asyncio.run_coroutine_threadsafe(work, loop)
+        except RuntimeError as error:
+            work.close()
+            raise UsageError("the verifier's thread does not run") from error
 
     def __enter__(self) -> Self:
         self.start(wait=None)
@@ -92,14 +112,37 @@ class VerifierThread:
         except Exception as error:  # noqa: BLE001  (a call that needs keys will say so to its caller)
             report_bug(_LOG, "the verifier did not start", error)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_forever()
-        finally:
-            left = asyncio.all_tasks(self.loop)
-            for task in left:
-                task.cancel()
-            self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            self.loop.close()
+    def _forget_parent(self) -> None:
+        """In a forked child: the thread and the loop are the parent's, and so is whoever holds the lock."""
+        self._lock = threading.Lock()
+        if self._loop is not None and not self._loop.is_closed():
+            # Never closed and never collected: closing it would take its wake-up out of the selector that the
+            # parent still uses.
+            _loops_of_parents.append(self._loop)
+            self._inherited = True
+            self._loop, self._thread, self._started = None, None, None
+
+
+_instances: weakref.WeakSet[VerifierThread] = weakref.WeakSet()
+_loops_of_parents: list[asyncio.AbstractEventLoop] = []
+
+
+def _after_fork() -> None:
+    for instance in tuple(_instances):
+        instance._forget_parent()  # noqa: SLF001  (its own module)
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,183 @@
+"""Calls on grpc.server that must wait for keys: they hold no worker, their number is bounded, and they end properly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from bearward import JWKSOptions, TrustedIssuer, Verifier
+from bearward.jwks.options import StartMode
+from bearward.testing import LocalIssuer
+from bearward_grpc import SyncAuthInterceptor, VerifierThread, authenticated
+from bearward_grpc.threads import deferred_call
+from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Requests, bearer, channel_to, collect, path
+from tests.adapters.grpc.conftest import trust
+from tests.adapters.grpc.servers import SERVICE, Running, Seen, methods, register, serving
+from tests.adapters.grpc.test_other_interceptors import add_health
+
+WORKERS = 2
+RULES = {SERVICE: authenticated}
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[LocalIssuer]:
+    """An issuer that one test alone may hold up."""
+    with LocalIssuer(algorithms=["ES256"]) as local:
+        yield local
+        local.release()
+
+
+def lazy(issuer: LocalIssuer) -> Verifier:
+    """Fetches keys when the first token asks for them."""
+    options = JWKSOptions(start=StartMode.LAZY)
+    return Verifier(TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=options))
+
+
+@pytest.fixture
+def server(own_issuer: LocalIssuer) -> Iterator[Running]:
+    """A server with few workers whose verifier holds keys."""
+    with serving("sync", trust(own_issuer), RULES, workers=WORKERS) as running, channel_to(running.target) as channel:
+        assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
+        yield running
+
+
+def test_forged_tokens_with_unknown_keys_hold_no_worker(server: Running, own_issuer: LocalIssuer) -> None:
+    """While the issuer hangs, ten times as many forged tokens wait as there are workers, and good calls are served."""
+    fetches = own_issuer.requests("/jwks")
+    own_issuer.hold()
+    with channel_to(server.target) as channel:
+        stub: Any = channel.unary_unary(path("UU"))
+        forged = [
+            stub.future(b"", timeout=TIMEOUT, metadata=bearer(own_issuer.mint(kid=f"invented-{number}")))
+            for number in range(10 * WORKERS)
+        ]
+        own_issuer.wait_for_requests("/jwks", fetches + 1)
+        for _ in range(3):
+            assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
+        assert any(not call.done() for call in forged)
+        own_issuer.release()
+        codes = {call.exception(TIMEOUT).code() for call in forged}
+    assert codes <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE}
+
+
+def test_waiting_calls_are_bounded(own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call more than there are places is UNAVAILABLE at once, and may try again; the others are served."""
+    monkeypatch.setattr(deferred_call, "_MAX_WAITING", 2)
+    with serving("sync", lazy(own_issuer), RULES, workers=WORKERS) as server, channel_to(server.target) as channel:
+        own_issuer.hold()
+        metadata = bearer(own_issuer.mint(sub="ada"))
+        stub: Any = channel.unary_unary(path("UU"))
+        calls = [stub.future(b"", timeout=TIMEOUT, metadata=metadata) for _ in range(3)]
+        ended = threading.Event()
+        for call in calls:
+            call.add_done_callback(lambda _: ended.set())
+        assert ended.wait(TIMEOUT)
+        (refused,) = [call for call in calls if call.done()]
+        assert refused.code() is grpc.StatusCode.UNAVAILABLE
+        assert dict(refused.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
+        own_issuer.release()
+        assert [call.result(TIMEOUT) for call in calls if call is not refused] == [b"ada:"] * 2
+        # The places are free again.
+        assert SHAPES["unary-unary"](channel, metadata).status is grpc.StatusCode.OK
+
+
+def test_verified_calls_are_served_in_the_pool_that_was_given(own_issuer: LocalIssuer) -> None:
+    """The server's own, so that no more handlers run at a time than its user meant; without one, in our own."""
+    names: list[str] = []
+
+    def behaviors(_: Seen) -> dict[str, Any]:
+        def unary(request: bytes, _: Any) -> bytes:
+            names.append(threading.current_thread().name)
+            return request
+
+        return {"UU": unary}
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="given") as pool:
+        kinds: list[tuple[dict[str, Any], str]] = [({"pool": pool}, "given"), ({}, "bearward-deferred")]
+        for settings, prefix in kinds:
+            with (
+                serving("sync", lazy(own_issuer), RULES, behaviors=behaviors, **settings) as server,
+                channel_to(server.target) as channel,
+            ):
+                assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
+            assert names.pop().startswith(prefix)
+
+
+def test_a_stream_that_waited_for_keys_ends_when_its_client_goes(own_issuer: LocalIssuer) -> None:
+    """Its handler runs no further."""
+    finished = threading.Event()
+
+    def behaviors(_: Seen) -> dict[str, Any]:
+        def stream(request: bytes, _: Any) -> Iterator[bytes]:
+            try:
+                while True:
+                    yield request
+            finally:
+                finished.set()
+
+        return {"US": stream}
+
+    with (
+        serving("sync", lazy(own_issuer), RULES, behaviors=behaviors) as server,
+        channel_to(server.target) as channel,
+    ):
+        call: Any = channel.unary_stream(path("US"))(b"x", timeout=TIMEOUT, metadata=bearer(own_issuer.mint()))
+        assert next(call) == b"x"
+        call.cancel()
+        assert finished.wait(TIMEOUT)
+
+
+def test_a_health_watch_that_waited_for_keys_is_served(own_issuer: LocalIssuer) -> None:
+    """Grpc's own servicer pushes its responses, and does so here too."""
+    with (
+        serving("sync", lazy(own_issuer), RULES, health=authenticated, add=add_health("sync")) as server,
+        channel_to(server.target) as channel,
+    ):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest()
+        watch = stub.Watch(request, timeout=TIMEOUT, metadata=bearer(own_issuer.mint()))
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        watch.cancel()
+
+
+def test_calls_after_the_verifier_was_stopped_are_unavailable(own_issuer: LocalIssuer) -> None:
+    """A server that outlives its verifier hangs nobody."""
+    background = VerifierThread(lazy(own_issuer))
+    auth, seen = SyncAuthInterceptor(background, RULES), Seen()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        server = grpc.server(pool, interceptors=[auth])
+        register(server, methods({"UU": lambda request, _: request}, seen.decode))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        background.stop()
+        with channel_to(f"127.0.0.1:{port}") as channel:
+            outcome = SHAPES["unary-unary"](channel, bearer(own_issuer.mint()))
+        server.stop(0).wait(30)
+    assert (outcome.status, outcome.code) == (grpc.StatusCode.UNAVAILABLE, "keys_unavailable")
+
+
+def test_idle_reflection_streams_hold_no_worker(issuer: LocalIssuer) -> None:
+    """Reflection has threads of its own: public as it is, its open streams keep nobody from being served."""
+    with (
+        serving("sync", trust(issuer), RULES, reflection=True, add=add_health("sync"), workers=1) as server,
+        channel_to(server.target) as channel,
+    ):
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        held = []
+        for _ in range(3):
+            requests = Requests()
+            requests.send(reflection_pb2.ServerReflectionRequest(list_services=""))  # type: ignore[arg-type]
+            call = stub.ServerReflectionInfo(requests, timeout=TIMEOUT)
+            assert next(call).list_services_response.service
+            held.append((requests, call))
+        assert SHAPES["unary-unary"](channel, bearer(issuer.mint())).status is grpc.StatusCode.OK
+        for requests, call in held:
+            requests.close()
+            assert collect(call).status is grpc.StatusCode.OK
