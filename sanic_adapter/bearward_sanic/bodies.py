@@ -22,7 +22,7 @@ def refuse_body(request: Request) -> bool:
     stream: Any = request.stream
     if not getattr(stream, "request_body", None):
         return False
-    if not hasattr(stream, "request_max_size"):
+    if not _is_native(stream):
         return _long(request) and _http_1(request)
     stream.expecting_continue = False  # or "100 Continue" would stand in front of the refusal (RFC 9110 section 10.1.1)
     stream.request_max_size = _MAX_DRAINED
@@ -30,6 +30,11 @@ def refuse_body(request: Request) -> bool:
         stream.keep_alive = False
         return True
     return False
+
+
+def _is_native(stream: Any) -> bool:
+    """Whether Sanic itself reads the body from the connection, and counts it."""
+    return hasattr(stream, "request_bytes")
 
 
 def _long(request: Request) -> bool:
@@ -53,7 +58,7 @@ async def receive_body(request: Request) -> None:
 async def receive_short_body(request: Request) -> None:
     """The same for a request that should have none: Sanic refuses more than a little by 413."""
     stream: Any = request.stream
-    if hasattr(stream, "request_max_size"):
+    if _is_native(stream):
         stream.request_max_size = min(stream.request_max_size, _MAX_DRAINED)
     await receive_body(request)
 
@@ -61,5 +66,5 @@ async def receive_short_body(request: Request) -> None:
 def stream_body(request: Request) -> None:
     """Leave the body to a streaming handler, of whatever length, as Sanic would have done before the middleware."""
     stream: Any = request.stream
-    if stream is not None and stream.request_body:
+    if stream is not None and stream.request_body and _is_native(stream):
         stream.request_max_size = math.inf

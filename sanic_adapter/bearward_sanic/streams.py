@@ -8,18 +8,22 @@ until it can be.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final
 
 from sanic import Request
 from sanic.http.constants import Stage
 
 from bearward import AuthError, Principal, Verifier
+from bearward.bug_reports import report_bug
 from bearward.watches import Watch
 from bearward_sanic.connection_memory import SeenCredentials
 from bearward_sanic.context import principal_of
 from bearward_sanic.stream_end import can_end_response, can_end_upload, end_response, end_upload
 
 __all__ = ["LiveRequests"]
+
+_LOG: Final = logging.getLogger("bearward.sanic")
 
 _SCAN_INTERVAL: Final = 0.2
 """Seconds between two scans; an end comes at most this much after the token's."""
@@ -121,8 +125,13 @@ class LiveRequests:
             if task is None or task.done() or request is None or not _in_flight(request):
                 self._forget(stream)
                 continue
-            tracked.watch_over(request, self._verifier, self._leeway)
-            if tracked.ended is not None and self._end(request, task, tracked.ended, upload=tracked.upload):
+            try:
+                tracked.watch_over(request, self._verifier, self._leeway)
+                if tracked.ended is not None and self._end(request, task, tracked.ended, upload=tracked.upload):
+                    self._forget(stream)
+            except Exception as bug:  # noqa: BLE001  (one request must not keep the others from ending)
+                report_bug(_LOG, "the end of a request failed; it is cancelled", bug)
+                task.cancel()
                 self._forget(stream)
 
     def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError, *, upload: bool) -> bool:

@@ -20,6 +20,7 @@ from websockets.protocol import State
 from bearward import AuthError, Fault, Principal, Refusal, Verifier
 from bearward.access import Access, unmarked
 from bearward.errors import UsageError
+from bearward.principal import same_caller
 from bearward.watches import Watch
 from bearward_sanic.context import principal_of, set_outcome, state_of
 from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
@@ -77,7 +78,7 @@ def guarded_websocket(handler: Any, terms: SocketTerms, rule: Access) -> Any:
 async def reauthenticate(request: Request, token: str) -> Principal:
     """Go on with the websocket of `request` under a newer token, which the client sent over it.
 
-    The token must be good, be the same caller's (`iss` and `sub`), and meet what the route requires; then
+    The token must be good, be the same caller's (`iss`, `sub` and the client: `client_id`, `azp`), and meet what the route requires; then
     `request.ctx.principal` is the new one and the socket lives until the new token ends. Raises `AuthError` and leaves
     everything as it was; raises `UsageError` outside the handler of a guarded websocket that a caller was verified for.
     """
@@ -120,7 +121,7 @@ class _Socket:
 
     async def reauthenticate(self, token: str) -> Principal:
         principal = await self._verifier.verify(token)
-        if (principal.issuer, principal.subject) != (self._principal.issuer, self._principal.subject):
+        if not same_caller(self._principal, principal):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
         refused = self._rule.refusal(principal, self._verifier.now())
         if refused is not None:

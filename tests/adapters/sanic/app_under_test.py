@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,8 @@ def add_more_routes(app: Any) -> None:
         stream: Any = request.stream
         return json({"length": sum([len(chunk) async for chunk in stream])})
 
+    add_odd_uploads(app)
+
     @app.post("/grow")
     @public
     async def grow(request: Request) -> HTTPResponse:
@@ -154,6 +157,23 @@ def add_more_routes(app: Any) -> None:
         return text("SECRET")
 
     app.add_route(_decorated(_marked), "/decorated")
+
+
+def add_odd_uploads(app: Any) -> None:
+    """Handlers that read a body which Sanic was told to leave alone, or that do not want to end."""
+
+    @app.post("/upload-ignored", ignore_body=True)
+    async def upload_ignored(request: Request) -> HTTPResponse:
+        stream: Any = request.stream
+        return json({"length": sum([len(chunk) async for chunk in stream])})
+
+    @app.post("/upload-stubborn", stream=True)
+    async def upload_stubborn(request: Request) -> HTTPResponse:
+        stream: Any = request.stream
+        with suppress(asyncio.CancelledError):
+            async for _ in stream:
+                pass
+        return json({"taken": True})
 
 
 @requires(scope("notes:read"))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
@@ -61,6 +62,7 @@ class Server:
     kind: Kind
     issuer: LocalIssuer
     options: dict[str, Any] = field(default_factory=dict)
+    waits_for_keys: bool = True
 
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -85,6 +87,8 @@ class Server:
         )
         listener.close()
         self._wait_until_ready()
+        if self.waits_for_keys:
+            self._wait_for_keys()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,6 +145,13 @@ class Server:
     def mint(self, subject: str = "ada", **claims: Any) -> str:
         """A good token for this server."""
         return self.issuer.mint(sub=subject, **claims)
+
+    def _wait_for_keys(self) -> None:
+        """On a busy machine the fetch at the start may have taken too long, and is made again a little later."""
+        until = time.monotonic() + START
+        while self.call("GET", "/private", token=self.mint()).status == 503:
+            assert time.monotonic() < until, f"no keys were fetched:\n{self.log()}"
+            time.sleep(0.2)
 
     def _wait_until_ready(self) -> None:
         timer = threading.Timer(START, self._process.kill)

@@ -351,7 +351,8 @@ def _decoded(answer: Answer) -> bytes:
         "deflate": zlib.decompress,
         "reversed": lambda body: body[::-1],
     }
-    return decode.get(answer.headers.get("content-encoding", ""), bytes)(answer.body)
+    encoding = answer.headers.get("content-encoding", "")
+    return decode[encoding](answer.body) if encoding else answer.body
 
 
 def _problem(answer: Answer) -> dict[str, Any]:

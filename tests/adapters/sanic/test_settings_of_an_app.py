@@ -70,7 +70,7 @@ def test_an_issuer_that_is_down_is_a_503(serve: Any, issuer: Any) -> None:
     with LocalIssuer(audience=AUDIENCE) as down:
         token = down.mint(sub="ada")
         down.down()
-        with OwnServer(Kind(), down) as running:
+        with OwnServer(Kind(), down, waits_for_keys=False) as running:
             answer = running.call("GET", "/private", token=token)
             assert (answer.status, answer.problem["code"]) == (503, "keys_unavailable")
             assert int(answer.headers["retry-after"]) >= 1

@@ -1,0 +1,253 @@
+"""The gate from within: places of a credential, bodies, and what an anonymous connection may hold."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sanic import HTTPResponse, Request
+from sanic.response import text
+
+from bearward import TrustedIssuer, Verifier, scope
+from bearward.testing import LocalIssuer
+from bearward_sanic import CookieCredentials, authenticated, install, optional, public, requires
+from tests.adapters.sanic.in_process import Serving, make_app
+from tests.adapters.sanic.servers import AUDIENCE, Answer
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+MEBIBYTE = 1024 * 1024
+
+
+class Clock:
+    """The machine's clock, which a test may set."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        """Seconds of whatever beginning."""
+        return time.monotonic() + self.ahead
+
+
+class Parts:
+    """A server, its verifier, its issuer and its clock."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.issuer = LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier="https://login.example")
+        policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks=self.issuer.keys.jwks())
+        self.clock = Clock()
+        self.verifications = 0
+        self.verifier = Verifier(policy, clock=self.clock)  # type: ignore[arg-type,unused-ignore]
+        app = make_app("gate")
+        _add_routes(app)
+        install(app, self.verifier, **settings)
+        self.server = Serving(app)
+
+    def connection(self) -> http.client.HTTPConnection:
+        """A connection to keep."""
+        return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+
+
+def _add_routes(app: Any) -> None:
+    @app.route("/who", methods=["GET", "POST"])
+    @authenticated
+    async def who(request: Request) -> HTTPResponse:
+        return text(f"{request.ctx.principal.subject} {len(request.body)}")
+
+    @app.route("/maybe", methods=["GET", "POST"])
+    @optional
+    async def maybe(request: Request) -> HTTPResponse:
+        return text(str(request.ctx.principal and request.ctx.principal.subject))
+
+    @app.get("/scoped")
+    @requires(scope("a"))
+    async def scoped(request: Request) -> HTTPResponse:
+        return text("SECRET")
+
+    @app.websocket("/ws")
+    @authenticated
+    async def ws(request: Request, ws: Any) -> None:
+        await ws.send(request.ctx.principal.subject)
+
+    @app.websocket("/ws-public")
+    @public
+    async def ws_public(request: Request, ws: Any) -> None:
+        await ws.send("open")
+
+
+@pytest.fixture
+def make() -> Iterator[Any]:
+    """`make(form=True)`: served while the test runs."""
+    made: list[Parts] = []
+
+    def begin(**settings: Any) -> Parts:
+        parts = Parts(**settings)
+        parts.server.__enter__()
+        made.append(parts)
+        return parts
+
+    yield begin
+    for parts in made:
+        parts.server.__exit__(None, None, None)
+        parts.issuer.close()
+
+
+def _code(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.body.decode() if answer.status < 400 else answer.problem["code"]
+
+
+def test_optional_with_a_form(make: Any) -> None:
+    """On an optional route a form without a token is anonymous, one with a bad token is refused."""
+    parts = make(form=True)
+    call, token = parts.server.call, parts.issuer.mint(sub="ada")
+    assert _code(call("POST", "/maybe", body="a=b", headers=FORM)) == (200, "None")
+    assert _code(call("POST", "/maybe", body=f"access_token={token}", headers=FORM)) == (200, "ada")
+    assert _code(call("POST", "/maybe", body="access_token=x", headers=FORM)) == (401, "token_malformed")
+    assert _code(call("GET", "/maybe")) == (200, "None")
+    assert _code(call("GET", "/maybe", headers={"Authorization": "Bearer"})) == (400, "credentials_malformed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({"query": True}, lambda token: {"path": f"/who?access_token={token}"}),
+        ({"cookie": CookieCredentials(name="token", origins=("https://app.example",))}, None),
+        ({"form": True}, lambda token: {"method": "POST", "body": f"access_token={token}", "headers": FORM}),
+    ],
+)
+def test_a_second_credential_is_found_on_a_kept_connection(make: Any, settings: Any, more: Any) -> None:
+    """However often the header came alone on a connection, a second credential beside it is one too many."""
+    parts = make(**settings)
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada")
+    second = more(token) if more else {"headers": {"Cookie": f"token={token}"}}
+    for asked in [*[{}] * 4, second, {}, second]:
+        headers = {"Authorization": f"Bearer {token}", **asked.get("headers", {})}
+        path = asked.get("path", "/who")
+        connection.request(asked.get("method", "GET"), path, body=asked.get("body"), headers=headers)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == (400 if asked else 200)
+    connection.close()
+
+
+def test_a_second_credential_is_found_on_a_websocket(make: Any) -> None:
+    """A connection that is known by its header may not bring another token as a subprotocol."""
+    parts = make()
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada")
+    for _ in range(4):
+        connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
+        assert connection.getresponse().read() == b"ada 0"
+    offered = {**HANDSHAKE, "Sec-WebSocket-Protocol": f"bearer, {token}", "Authorization": f"Bearer {token}"}
+    connection.request("GET", "/ws", headers=offered)
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+def test_a_remembered_refusal_is_of_its_own_token(make: Any) -> None:
+    """A refusal is repeated to the same token on the same connection for a second, and to no other."""
+    parts = make()
+    connection, good = parts.connection(), parts.issuer.mint(sub="ada")
+    forged = good[:-8] + "AAAAAAAA"
+
+    def ask(token: str) -> int:
+        connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+    assert [ask(forged), ask(forged), ask(good), ask(forged), ask(good), ask(good)] == [401, 401, 200, 401, 200, 200]
+    connection.close()
+
+
+def test_a_refusal_is_forgotten_after_a_second(make: Any) -> None:
+    """A token that was refused as expired is good again once the clock was put right, at most a second later."""
+    parts = make()
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada", lifetime=300)
+
+    def ask() -> int:
+        connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+    parts.clock.ahead = 1000.0
+    assert [ask(), ask(), ask()] == [401, 401, 401]
+    parts.clock.ahead = 0.0
+    assert ask() == 200
+    connection.close()
+
+
+def test_a_remembered_token_expires(make: Any) -> None:
+    """A token that a connection remembers is refused from the moment of its end, and is not yet valid before its time."""
+    parts = make()
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada", lifetime=300)
+
+    def ask() -> tuple[int, bytes]:
+        connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    assert [ask()[0] for _ in range(4)] == [200] * 4
+    parts.clock.ahead = 301.0
+    status, body = ask()
+    assert (status, b"token_expired" in body) == (401, True)
+    connection.close()
+
+
+def test_a_body_comes_before_the_handler_on_a_remembered_connection(make: Any) -> None:
+    """The fast path is for requests without a body: one with a body is read first, on the same connection."""
+    parts = make()
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada")
+    for body in [None] * 4 + [b"four", None, b"x" * 100_000]:
+        method = "GET" if body is None else "POST"
+        connection.request(method, "/who", body=body, headers={"Authorization": f"Bearer {token}"})
+        assert connection.getresponse().read() == f"ada {len(body or b'')}".encode()
+    connection.close()
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws-public"])
+def test_a_handshake_has_no_body_to_speak_of(make: Any, path: str) -> None:
+    """RFC 6455: a handshake is a GET without a body. A long one is refused, whoever sends it, and never held."""
+    parts = make()
+    token = parts.issuer.mint()
+    lines = [f"GET {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", f"Content-Length: {64 * MEBIBYTE}"]
+    lines += [f"{name}: {value}" for name, value in HANDSHAKE.items()]
+    with parts.server.raw() as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 100000000\r\n", "Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("path", ["/who", "/ws", "/scoped", "/nowhere"])
+def test_an_anonymous_connection_holds_no_body(make: Any, path: str, head: str) -> None:
+    """Without a token neither a declared nor an endless body is asked for, on websocket routes as on any."""
+    parts = make()
+    lines = f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{head}\r\n"
+    with parts.server.raw() as connection:
+        connection.sendall(lines.encode())
+        received = connection.recv(65536)
+        assert received.startswith(b"HTTP/1.1 401 ")
+        assert b"connection: close" in received.lower()
+
+
+def test_preflights_and_unknown_routes(make: Any) -> None:
+    """An unknown route is a 401 to an anonymous caller and a 404 to a verified one; so is an unanswered preflight."""
+    parts = make()
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+    assert parts.server.call("GET", "/nowhere").status == 401
+    assert parts.server.call("GET", "/nowhere", token=parts.issuer.mint()).status == 404
+    assert parts.server.call("OPTIONS", "/nowhere", headers=preflight).status == 401
+    assert parts.server.call("GET", "/scoped").challenge == 'Bearer realm="api"'

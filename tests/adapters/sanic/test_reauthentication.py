@@ -1,0 +1,138 @@
+"""Authentication that is renewed on a websocket: the same caller, the same rule, or nothing changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sanic import Request
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from bearward import AuthError, Revocations, TrustedIssuer, Verifier, scope
+from bearward.errors import UsageError
+from bearward.testing import LocalIssuer
+from bearward_sanic import install, public, reauthenticate, requires
+from tests.adapters.sanic.in_process import Serving, make_app
+from tests.adapters.sanic.servers import AUDIENCE
+
+CALLER = {"sub": "ada", "client_id": "app", "azp": "app", "scope": "a"}
+
+
+class Parts:
+    """A server that trusts two issuers, and says over a socket who is calling."""
+
+    def __init__(self) -> None:
+        names = ("https://login.example", "https://other.example")
+        self.issuers = [LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier=name) for name in names]
+        policies = [TrustedIssuer(i.url, audience=AUDIENCE, jwks=i.keys.jwks()) for i in self.issuers]
+        self.revocations = Revocations()
+        app = make_app("renewal")
+        app.add_websocket_route(_renewing, "/ws", name="ws", ctx_auth=requires(scope("a")))
+        app.add_websocket_route(_renewing, "/public", name="public", ctx_auth=public)
+        install(app, Verifier(*policies, revocations=self.revocations))
+        self.server = Serving(app)
+
+    def mint(self, issuer: int = 0, **claims: Any) -> str:
+        """A token of the caller's, with some claims changed; None leaves one out."""
+        merged = {**CALLER, "jti": "first", **claims}
+        without = [name for name, value in merged.items() if value is None]
+        sent = {name: value for name, value in merged.items() if value is not None}
+        return self.issuers[issuer].mint(without=without, **sent)
+
+    def connect(self, token: str | None, path: str = "/ws") -> Any:
+        """A socket."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return connect(f"ws://127.0.0.1:{self.server.port}{path}", additional_headers=headers, open_timeout=30)
+
+
+async def _renewing(request: Request, ws: Any) -> None:
+    while (message := await ws.recv()) is not None:
+        try:
+            await reauthenticate(request, message)
+        except (AuthError, UsageError) as error:
+            await ws.send(error.code if isinstance(error, AuthError) else "misused")
+        else:
+            await ws.send(f"now {request.ctx.principal.token_id}")
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    """Served while the test runs."""
+    made = Parts()
+    with made.server:
+        yield made
+    for issuer in made.issuers:
+        issuer.close()
+
+
+@pytest.mark.parametrize(
+    ("issuer", "claims", "code"),
+    [
+        (1, {}, "claim_mismatch"),
+        (0, {"sub": "eve"}, "claim_mismatch"),
+        (0, {"sub": ""}, "claim_mismatch"),
+        (0, {"sub": None}, "claim_mismatch"),
+        (0, {"client_id": "another"}, "claim_mismatch"),
+        (0, {"client_id": None}, "claim_mismatch"),
+        (0, {"azp": "another"}, "claim_mismatch"),
+        (0, {"scope": "b"}, "scope_insufficient"),
+        (0, {"scope": None}, "scope_insufficient"),
+        (0, {"aud": "https://another.example"}, "audience_mismatch"),
+        (0, {"exp": 1}, "token_expired"),
+    ],
+)
+def test_another_caller_does_not_take_over(parts: Parts, issuer: int, claims: dict[str, Any], code: str) -> None:
+    """Issuer, subject and client stay the same, and the route's rule is checked again; else all stays as it was."""
+    with parts.connect(parts.mint()) as ws:
+        ws.send(parts.mint(issuer, **claims))
+        assert ws.recv(30) == code
+        ws.send(parts.mint(jti="second"))
+        assert ws.recv(30) == "now second"
+
+
+@pytest.mark.parametrize("sub", [None, ""])
+def test_nobodys_token_is_never_the_same_caller(parts: Parts, sub: str | None) -> None:
+    """A token without a subject speaks for no one in particular: another of that sort is not known to be the same."""
+    with parts.connect(parts.mint(sub=sub)) as ws:
+        ws.send(parts.mint(sub=sub, jti="second"))
+        assert ws.recv(30) == "claim_mismatch"
+
+
+def test_socket_lives_by_its_newer_token(parts: Parts) -> None:
+    """The older token's end ends nothing any more, and the newer one's does."""
+    first = time.time() + 1
+    with parts.connect(parts.mint(exp=first)) as ws:
+        ws.send(parts.mint(jti="second", exp=first + 1))
+        assert ws.recv(30) == "now second"
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(30)
+        assert time.time() > first + 0.9
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "token_expired")
+
+
+@pytest.mark.parametrize(("revoked", "ends"), [("first", False), ("second", True)])
+def test_revocation_follows_the_newer_token(parts: Parts, revoked: str, ends: bool) -> None:
+    """After a renewal the newer token's revocation ends the socket, the older one's does not."""
+    with parts.connect(parts.mint()) as ws:
+        ws.send(parts.mint(jti="second"))
+        assert ws.recv(30) == "now second"
+        parts.revocations.revoke_token("https://login.example", revoked, until=4e9)
+        if ends:
+            with pytest.raises(ConnectionClosed) as closed:
+                ws.recv(30)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.reason == "token_revoked"
+        else:
+            ws.send(parts.mint(jti="third"))
+            assert ws.recv(30) == "now third"
+
+
+def test_misuse_is_an_error_of_the_code(parts: Parts) -> None:
+    """On a socket for which no caller was verified there is nothing to renew: `UsageError`, not a refusal."""
+    with parts.connect(None, "/public") as ws:
+        ws.send(parts.mint())
+        assert ws.recv(30) == "misused"

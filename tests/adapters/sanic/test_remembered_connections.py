@@ -1,0 +1,118 @@
+"""What a connection remembers of a token spares its hash, and no check."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sanic import HTTPResponse, Request
+from sanic.response import text
+
+from bearward import Revocations, TrustedIssuer, Verifier, scope
+from bearward.testing import LocalIssuer
+from bearward_sanic import authenticated, install, public, requires
+from tests.adapters.sanic.in_process import Serving, make_app
+from tests.adapters.sanic.servers import AUDIENCE
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Connection:
+    """One kept connection."""
+
+    def __init__(self, server: Serving) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+
+    def ask(self, path: str, token: str | None, **more: Any) -> tuple[int, str]:
+        """Status, and the code or the text."""
+        headers = {**more.get("headers", {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
+        self._connection.request(more.get("method", "GET"), path, body=more.get("body"), headers=headers)
+        response = self._connection.getresponse()
+        body = response.read().decode()
+        return response.status, body if response.status < 400 else json.loads(body)["code"]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Parts:
+    """A server, its verifier and its issuer."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.issuer = LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier="https://login.example")
+        self.revocations = Revocations()
+        policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks=self.issuer.keys.jwks())
+        self.verifier = Verifier(policy, revocations=self.revocations)
+        app = make_app("remembered")
+        app.add_route(authenticated(_who), "/who", methods=["GET", "POST"], name="who")
+        app.add_route(requires(scope("a"))(_who_again), "/scoped", name="scoped")
+        app.add_route(public(_nobody), "/public", name="public")
+        install(app, self.verifier, **settings)
+        self.server = Serving(app)
+
+
+async def _who(request: Request) -> HTTPResponse:
+    return text(request.ctx.principal.subject)
+
+
+async def _who_again(request: Request) -> HTTPResponse:
+    return text(request.ctx.principal.subject)
+
+
+async def _nobody(request: Request) -> HTTPResponse:
+    return text(str(request.ctx.principal))
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    """With the token in a form allowed."""
+    made = Parts(form=True)
+    with made.server:
+        yield made
+    made.issuer.close()
+
+
+def test_a_second_credential_is_refused_on_a_remembered_connection(parts: Parts) -> None:
+    """RFC 6750 section 2: a token in the body beside the remembered one in the header is one too many."""
+    connection, token = Connection(parts.server), parts.issuer.mint(sub="ada")
+    for _ in range(4):
+        assert connection.ask("/who", token) == (200, "ada")
+    more = {"method": "POST", "body": f"access_token={token}", "headers": FORM}
+    assert connection.ask("/who", token, **more) == (400, "credentials_repeated")
+    assert connection.ask("/who", token, method="POST", body="a=b", headers=FORM) == (200, "ada")
+    connection.close()
+
+
+def test_rules_are_checked_on_a_remembered_connection(parts: Parts) -> None:
+    """A remembered token passes no rule that it does not meet, and leaves nothing on a public route."""
+    connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", scope="b")
+    for _ in range(4):
+        assert connection.ask("/who", token) == (200, "ada")
+        assert connection.ask("/scoped", token) == (403, "scope_insufficient")
+        assert connection.ask("/public", token) == (200, "None")
+    assert connection.ask("/scoped", parts.issuer.mint(sub="eve", scope="a")) == (200, "eve")
+    connection.close()
+
+
+def test_a_revoked_token_is_refused_on_a_remembered_connection(parts: Parts) -> None:
+    """A revocation reaches the next request, wherever the token is remembered."""
+    connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", jti="one")
+    for _ in range(4):
+        assert connection.ask("/who", token) == (200, "ada")
+    parts.revocations.revoke_token("https://login.example", "one", until=4e9)
+    assert connection.ask("/who", token) == (401, "token_revoked")
+    assert connection.ask("/who", parts.issuer.mint(sub="ada", jti="two")) == (200, "ada")
+    connection.close()
+
+
+def test_a_removed_header_is_no_credential(parts: Parts) -> None:
+    """A request without a header is anonymous, whatever the one before it brought."""
+    connection, token = Connection(parts.server), parts.issuer.mint(sub="ada")
+    for _ in range(4):
+        assert connection.ask("/who", token) == (200, "ada")
+        assert connection.ask("/who", None) == (401, "credentials_missing")
+        assert connection.ask("/who", token + "x")[0] == 401
+    connection.close()
