@@ -18,7 +18,7 @@ from pathlib import Path
 from sanic import Sanic
 
 from bearward import AuthError, ConfigurationError
-from bearward_sanic import install
+from bearward_sanic import authenticated, install
 from samples.command_line import STOPS, Parser, bind_socket, load, notes_path, open_notes, print_ready, run_command
 from samples.http_routes import App, add_routes
 from samples.notes import MEMORY
@@ -41,7 +41,7 @@ def create_app(config: str | None, notes: str, on_start: Callable[[], None] = la
     app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
     app.config.REQUEST_MAX_HEADER_SIZE = 16 * 1024  # all that Sanic allows; its default is less than a token may have
-    install(app, verifier)
+    install(app, verifier, default=authenticated)
     service_thread = ServiceThread(ProtectedService(open_notes(notes)))
     stopping = asyncio.Event()
     add_routes(app, service_thread, verifier, stopping)

@@ -194,12 +194,14 @@ class AuthError(BearwardError):
 class KeysNeededError(BearwardError):
     """`Verifier.verify_now` cannot decide with the keys that it holds: await `Verifier.verify` instead.
 
-    `generation` is that of the key set that was searched; None where none is held.
+    `generation` is that of the key set that was searched, and `refused` what that set alone would have the token
+    refused for; both None where no keys are held.
     """
 
-    def __init__(self, generation: int | None = None) -> None:
+    def __init__(self, generation: int | None = None, refused: AuthError | None = None) -> None:
         super().__init__("keys must be fetched before this token can be verified")
         self.generation = generation
+        self.refused = refused
 
 
 class ConfigurationError(BearwardError, ValueError):

@@ -192,6 +192,8 @@ class Verifier:
             try:
                 return self._verify_now(token, allow_bound)
             except KeysNeededError as again:
+                if again.refused is not None and again.generation == needed.generation:
+                    raise again.refused from None  # the refresh brought no other set: once is enough for one caller
                 needed = again
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
@@ -335,7 +337,11 @@ def _refusal_or_fetch(
             return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
     elif isinstance(refused, KeyNotHeldError):
         kid, generation = token.header.kid, held.generation
-        return refused if keys.decide_on_miss(kid, generation) is MissAction.UNKNOWN else KeysNeededError(generation)
+        return (
+            refused
+            if keys.decide_on_miss(kid, generation) is MissAction.UNKNOWN
+            else KeysNeededError(generation, refused)
+        )
     return refused
 
 

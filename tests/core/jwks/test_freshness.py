@@ -255,19 +255,22 @@ class AgreesWithTheNaiveModel(RuleBasedStateMachine):
 TestAgreesWithTheNaiveModel = AgreesWithTheNaiveModel.TestCase
 
 
+EDGES = JWKSOptions(max_age=100, stale_if_error=300, cooldown=10)
+
+
 @pytest.mark.parametrize(("failed_at", "until"), [(49.0, 100.0), (50.0, 400.0), (51.0, 400.0)])
 def test_a_failure_excuses_an_old_set_from_the_moment_that_a_refresh_was_due(failed_at: float, until: float) -> None:
     """At that very moment too."""
     record = FetchRecord(
         fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, failures=1, failed_at=failed_at, not_before=60.0
     )
-    assert usable_until(record, OPTIONS) == until
+    assert usable_until(record, EDGES) == until
 
 
 def test_the_brake_holds_back_after_a_failure_only() -> None:
     """Before one, a lookup leads to an attempt as soon as a refresh is due."""
     braked = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, permits=0.0, permits_at=45.0)
-    assert next_attempt(braked, OPTIONS) == 50.0
-    assert next_attempt(replace(braked, failures=1), OPTIONS) == 55.0
-    assert next_attempt(replace(braked, failures=1, not_before=70.0), OPTIONS) == 70.0
-    assert next_attempt(HELD, OPTIONS) == 50.0
+    assert next_attempt(braked, EDGES) == 50.0
+    assert next_attempt(replace(braked, failures=1), EDGES) == 55.0
+    assert next_attempt(replace(braked, failures=1, not_before=70.0), EDGES) == 70.0
+    assert next_attempt(replace(braked, permits=math.inf), EDGES) == 50.0

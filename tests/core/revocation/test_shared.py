@@ -435,7 +435,7 @@ def test_a_store_that_is_switched_off_by_its_library_has_failed(
         one = shared(valkey)
         async with started(one):
             assert verdict(one, who()) is Refusal.REVOCATION_UNAVAILABLE
-            assert "AIOCACHE_DISABLE=1" in one.health()
+            assert "AIOCACHE_DISABLE" in one.health()
             one.revoke_token(ISSUER, "t1", until=time.time() + 300)
             with pytest.raises(RevocationNotSharedError):
                 await one.flush()
