@@ -36,7 +36,6 @@ cooldown = 1
 max_backoff = 2
 read_timeout = 1
 total_timeout = 2
-unknown_kid_ttl = 5
 """
 
 

@@ -25,7 +25,6 @@ AUDIENCE = "https://api.example"
 QUICK: dict[str, Any] = {
     "cooldown": 0.2,
     "max_backoff": 1.0,
-    "unknown_kid_ttl": 0.5,
     "burst": 100,
     "connect_timeout": 30.0,
     "read_timeout": 30.0,

@@ -63,6 +63,7 @@ class IssuerKeys:
         self._in_flight: asyncio.Task[None] | None = None
         self._timer = Timer(binding, self._refresh_if_due)
         self._invalidated = False
+        self._looked_at = _NEVER  # when the last request to the issuer that succeeded began
         self._refresh_requested = False
         self._waiting = WaiterLimit(options.max_waiters)
         self._log_state = StateLog(self.health)
@@ -134,7 +135,7 @@ class IssuerKeys:
             if self._in_flight is None:
                 self._start_refresh(Trigger.UNKNOWN_KID, kid)
             if await self._waiting.wait_for(self._in_flight):
-                self._state.record_unknown_kid(kid)
+                self._state.record_unknown_kid(kid, self._looked_at)
         return self._usable()
 
     def refresh(self) -> asyncio.Task[None]:
@@ -262,9 +263,11 @@ class IssuerKeys:
         if not isinstance(result, FetchError):
             self._save_snapshot(result)
         if (
-            request.trigger is Trigger.UNKNOWN_KID and isinstance(result, Entry) and result.fetched_at >= requested_at
+            isinstance(result, Entry) and result.fetched_at >= requested_at
         ):  # not one that the fleet's rate limit left us with
-            self._state.record_unknown_kid(request.kid, began)
+            self._looked_at = began
+            if request.trigger is Trigger.UNKNOWN_KID:
+                self._state.record_unknown_kid(request.kid, began)
 
     def _save_snapshot(self, entry: Entry) -> None:
         """Store it on disk, if it was accepted, whoever fetched it: issuer and fleet may be down at the next start."""

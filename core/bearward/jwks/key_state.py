@@ -140,15 +140,11 @@ class KeyState:
             return MissAction.UNKNOWN if queue_full else MissAction.FETCH
         return MissAction.FETCH if self.decide(Trigger.UNKNOWN_KID) is Decision.REFRESH else MissAction.UNKNOWN
 
-    def record_unknown_kid(self, kid: str | None, began: float | None = None) -> None:
-        """A refresh did not bring `kid`: remember that for a while, longer if it began, at `began`, because of it."""
+    def record_unknown_kid(self, kid: str | None, began: float) -> None:
+        """A request to the issuer that began at `began` did not bring `kid`: remember that for one cooldown."""
         if kid is not None and self.entry is not None and self.entry.jwk_set.holds(kid):
             return
-        first, most = self.options.cooldown, self.options.unknown_kid_ttl
-        if began is None:
-            self.unknown.remember_until(kid, self._clock.monotonic() + first)
-        else:
-            self.unknown.remember_with_backoff(kid, began, first=first or most, most=most)
+        self.unknown.remember_until(kid, began + self.options.cooldown)
 
     def health(self, *, in_flight: bool = False, cache: str | None = None) -> IssuerHealth:
         """The health of these keys."""

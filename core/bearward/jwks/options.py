@@ -84,12 +84,8 @@ class JWKSOptions:
     """Attempts that may be saved up: a scheduled refresh just before a rotation must not delay the rotation."""
     max_backoff: float = 30.0
     """While the issuer fails, attempts are spaced by a random time up to `cooldown * 2**n`, and up to this."""
-    unknown_kid_ttl: float = 30.0
-    """How long a `kid` that refreshes did not find is refused without another one (while the set is the same).
-
-    After the first refresh it is one `cooldown`, and then twice as long each time, up to this."""
     max_unknown_kids: int = 1024
-    """How many such `kid`s are remembered; the oldest is dropped first."""
+    """How many `kid`s are remembered that a refresh did not find; they are refused without another one for one `cooldown`."""
     max_waiters: int = 10_000
     """How many callers may await one fetch; further ones are refused at once."""
 
@@ -194,7 +190,6 @@ _SECONDS = {
     "stale_if_error": (0.0, _YEAR),
     "cooldown": (0.0, 3600.0),
     "max_backoff": (0.0, 86400.0),
-    "unknown_kid_ttl": (0.0, 86400.0),
     "connect_timeout": (0.01, 300.0),
     "read_timeout": (0.01, 300.0),
     "total_timeout": (0.01, 600.0),

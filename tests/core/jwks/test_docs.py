@@ -36,7 +36,6 @@ def test_the_options_that_are_named_exist() -> None:
     named = set(re.findall(r"`keys\.(\w+)`", TEXT)) | {
         "stale_if_error",
         "max_backoff",
-        "unknown_kid_ttl",
         "max_waiters",
     }
     assert named <= known

@@ -76,7 +76,7 @@ def test_a_cache_that_is_flushed_or_killed_between_steps(run: Run, server: Cache
     """Workers go on from their snapshots while the cache comes and goes under load."""
 
     async def scenario() -> None:
-        trusted = policy(issuer, cooldown=0, unknown_kid_ttl=0)
+        trusted = policy(issuer, cooldown=0)
         async with fleet(trusted, 3, cache=server.url) as members:
             await all_get_keys(members)
             for _ in range(5):

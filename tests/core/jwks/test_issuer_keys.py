@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.store import MissAction
 from bearward.testing import LocalIssuer
@@ -117,6 +119,52 @@ def test_a_key_that_is_used_before_it_is_published_is_found_after_a_cooldown(run
             assert keys.decide_on_miss(early, held.generation) is MissAction.UNKNOWN
             clock.forward(5)
             assert (await keys.refresh_after_miss(early, held.generation)).jwk_set.holds(early)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kid", ["key-2026-02", None], ids=["guessed", "absent"])
+def test_guessed_kid_delays_a_rotation_by_at_most_one_cooldown(kid: str | None, run: Run, issuer: LocalIssuer) -> None:
+    """However often a forged token names the key that the issuer will use next."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=5), clock) as (_, keys):
+            held = await keys.get()
+            for _ in range(300):
+                clock.forward(0.3)
+                if keys.decide_on_miss(kid, held.generation) is MissAction.FETCH:
+                    assert await keys.refresh_after_miss(kid, held.generation) is held
+            new = issuer.rotate(kid="key-2026-02").kid
+            waited = 0.0
+            while keys.decide_on_miss(kid, held.generation) is not MissAction.FETCH:
+                clock.forward(0.3)
+                waited += 0.3
+            assert (await keys.refresh_after_miss(kid, held.generation)).jwk_set.holds(new)
+            assert waited <= 5.0
+
+    run(scenario())
+
+
+def test_kids_seen_during_a_fetch_are_remembered_from_its_beginning(run: Run, issuer: LocalIssuer) -> None:
+    """A slow fetch says nothing about keys that were published after it began."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=5), clock) as (_, keys):
+            held = await keys.get()
+            clock.forward(60)
+            issuer.hold()
+            first = asyncio.create_task(keys.refresh_after_miss("a", held.generation))
+            await asyncio.to_thread(issuer.wait_for_requests, "/jwks", 2)
+            second = asyncio.create_task(keys.refresh_after_miss("b", held.generation))
+            await asyncio.sleep(0)
+            clock.forward(4)
+            issuer.release()
+            await asyncio.gather(first, second)
+            assert keys.decide_on_miss("b", held.generation) is MissAction.UNKNOWN
+            clock.forward(1)
+            assert keys.decide_on_miss("b", held.generation) is MissAction.FETCH
 
     run(scenario())
 

@@ -10,7 +10,7 @@ import pytest
 from bearward.errors import ConfigurationError
 from bearward.jwks.options import JWKSOptions, MetadataKind, StartMode
 
-SECONDS = ["max_age", "min_age", "stale_if_error", "cooldown", "max_backoff", "unknown_kid_ttl", "connect_timeout",
+SECONDS = ["max_age", "min_age", "stale_if_error", "cooldown", "max_backoff", "connect_timeout",
            "read_timeout", "total_timeout", "start_wait", "poll_interval"]  # fmt: skip
 COUNTS = ["burst", "max_unknown_kids", "max_waiters", "max_body"]
 WRONG: list[tuple[str, Any]] = [

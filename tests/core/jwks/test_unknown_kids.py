@@ -22,21 +22,6 @@ def test_a_shorter_time_does_not_replace_a_longer_one() -> None:
     assert unknown.holds("a", 99.0)
 
 
-def test_repeated_unknown_kid_is_remembered_for_longer() -> None:
-    """For one cooldown at first, since it may be published a moment later; in the end for `unknown_kid_ttl`."""
-    unknown, now, spans = UnknownKids(10), 0.0, []
-    for _ in range(5):
-        unknown.remember_with_backoff("a", now, first=5.0, most=30.0)
-        unknown.remember_until("a", now + 5.0)  # somebody who waited for the same refresh
-        began = now
-        while unknown.holds("a", now):
-            now += 1.0
-        spans.append(now - began)
-    assert spans == [5.0, 10.0, 20.0, 30.0, 30.0]
-    unknown.remember_with_backoff("b", now, first=5.0, most=30.0)
-    assert not unknown.holds("b", now + 5.0)
-
-
 def test_no_kid_is_a_name_of_its_own() -> None:
     """A token without `kid` is not one with an empty one."""
     unknown = UnknownKids(10)
