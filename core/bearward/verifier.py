@@ -40,7 +40,8 @@ class Verifier:
 
     `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, asked in this order. `jwks_cache`: an
     aiocache URL (`memory://`, `redis://…`, `rediss://…`, `memcached://…`, `unix://…`) in which a fleet shares the key
-    sets; `jwks_cache_secret` authenticates what is read from there. `token_cache_bytes`: what to spend on tokens that were
+    sets; `jwks_cache_secret` authenticates what is read from there, and is required where the cache is shared (without it
+    whoever can write the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: what to spend on tokens that were
     verified before, 0 for none. Raises `ConfigurationError`.
 
     Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
@@ -57,6 +58,7 @@ class Verifier:
         *issuers: TrustedIssuer | TenantIssuers | IssuerResolver,
         jwks_cache: str = "memory://",
         jwks_cache_secret: bytes | None = None,
+        unsafe_allow_unauthenticated_cache: bool = False,
         token_cache_bytes: int = 16 * _MEBIBYTE,
         revocations: Revocations | None = None,
         clock: Clock | None = None,
@@ -68,6 +70,7 @@ class Verifier:
         self._store = JWKSStore(
             cache=jwks_cache,
             cache_secret=jwks_cache_secret,
+            unsafe_allow_unauthenticated_cache=unsafe_allow_unauthenticated_cache,
             clock=self._clock,
             on_change=lambda _: self._watches.look(),
         )

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -22,13 +23,21 @@ from bearward.cache.urls import BackendFactory
 from bearward.clock import Clock
 from bearward.errors import BearwardError
 
-__all__ = ["CacheError", "SharedCache"]
+__all__ = ["DISABLED_BY", "CacheError", "SharedCache", "is_disabled"]
 
 _log = logging.getLogger("bearward.cache")
+
+DISABLED_BY = "AIOCACHE_DISABLE"
+"""aiocache's own switch: with `1` its backends do nothing and report success, so that nothing is ever stored."""
 
 _TIME_SLICES = 5
 _BUSY_WEIGHT = 0.2
 _MAX_TTL = 30 * 86_400  # memcached takes more for a date
+
+
+def is_disabled() -> bool:
+    """Whether aiocache is switched off by its environment variable; it reads that at each operation."""
+    return os.environ.get(DISABLED_BY) == "1"
 
 
 class CacheError(BearwardError):
@@ -64,8 +73,6 @@ class SharedCache:
     async def get(self, keys: Sequence[str]) -> list[str | None]:
         """The texts under `keys`, None where there is none."""
         values = await self._do(lambda backend: _get(backend, list(keys)))
-        if not isinstance(values, list | tuple) or len(values) != len(keys):  # AIOCACHE_DISABLE=1 answers None
-            return [None] * len(keys)
         return [_text(value) for value in values]
 
     async def put(self, key: str, value: str, ttl: float) -> None:
@@ -94,6 +101,10 @@ class SharedCache:
 
     async def _do(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         """Run one operation to its end, whatever becomes of the caller: half a call leaves half a connection."""
+        if is_disabled():
+            disabled = _DisabledError()
+            self._failed(disabled)
+            raise CacheError(self.state) from disabled
         if self._clock.monotonic() < self._paused_until:
             raise CacheError(self.state)
         task = asyncio.get_running_loop().create_task(self._run(operation))
@@ -135,7 +146,7 @@ class SharedCache:
             return client.backend
 
     def _failed(self, error: Exception) -> None:
-        cause = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+        cause = str(error) if isinstance(error, _DisabledError) else _cause(error)
         if self.state != cause:
             _log.warning("the shared cache of %s fails: %s", self._purpose, cause)
         self.state = cause
@@ -169,6 +180,15 @@ class _Client:
         self.discarded = False
 
 
+class _DisabledError(Exception):
+    def __init__(self) -> None:
+        super().__init__(f"switched off by the environment variable {DISABLED_BY}")
+
+
+def _cause(error: Exception) -> str:
+    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+
+
 async def _with_time_limit(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
     """The result of `work`; TimeoutError if the cache takes longer.
 
@@ -195,7 +215,12 @@ def _consume_exception(task: asyncio.Task[Any]) -> None:
 
 
 async def _get(backend: Any, keys: list[str]) -> Any:
-    return await redis_texts.get(backend, keys) if is_redis(backend) else await backend.multi_get(keys, timeout=0)
+    if is_redis(backend):
+        return await redis_texts.get(backend, keys)
+    values = await backend.multi_get(keys, timeout=0)
+    if not isinstance(values, list | tuple) or len(values) != len(keys):  # a backend that is switched off, or broken
+        raise TypeError("the backend does not return a value for each key")
+    return values
 
 
 async def _set(backend: Any, key: str, value: str, ttl: int) -> None:

@@ -7,7 +7,6 @@ under our keys, and every process would fetch it at each poll.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,8 +23,6 @@ def is_redis(backend: Any) -> bool:
 
 async def get(backend: Any, keys: Sequence[str]) -> list[Any]:
     """What is stored under `keys`, None for nothing and for what is no text; in one round trip."""
-    if _disabled():
-        return [None] * len(keys)
     async with backend.client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.exists(backend.build_key(key))
@@ -45,14 +42,9 @@ async def put(backend: Any, key: str, value: str, ttl: int) -> None:
 
 async def add(backend: Any, key: str, value: str, ttl: int) -> bool:
     """Store a text for `ttl` seconds unless there is something already. Whether it was stored."""
-    return _disabled() or bool(await backend.raw("set", backend.build_key(key), value, ex=ttl, nx=True, timeout=0))
+    return bool(await backend.raw("set", backend.build_key(key), value, ex=ttl, nx=True, timeout=0))
 
 
 async def delete_if(backend: Any, key: str, value: str) -> None:
     """Delete what is stored if it is `value`, in one step."""
     await backend.raw("eval", _RELEASE, 1, backend.build_key(key), value, timeout=0)
-
-
-def _disabled() -> bool:
-    """Then `raw` returns None and does nothing, while a pipeline would still be executed."""
-    return os.environ.get("AIOCACHE_DISABLE") == "1"

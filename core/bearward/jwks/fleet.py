@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -22,6 +21,7 @@ from bearward.clock import Clock
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.entry import Entry, StaleEntryError
 from bearward.jwks.freshness import Trigger
+from bearward.jwks.lease import FetchLease, LeaseState
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Fetch, RefreshRequest
 from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
@@ -30,10 +30,7 @@ __all__ = ["IssuerFleet"]
 
 _log = logging.getLogger("bearward.jwks")
 
-_LEASE = 3.0
 _POLL_INTERVAL = 0.05
-_IGNORE_LEASE_FOR = 60.0
-_FAILED = "failed "
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +63,10 @@ class IssuerFleet:
         self._clock = clock
         self._secret = secret
         self._rejected = ""
-        self._lease_ignored_until = -math.inf
+        self._lease = FetchLease(cache, self._keys.lease, clock=clock, secret=secret)
         self._last_seen = (-math.inf, -math.inf)  # when the last document was fetched, and when we first saw it
         self.last_version: str | None = None
         """The last version that was read."""
-        self._owner = secrets.token_hex(8)
 
     @property
     def version_key(self) -> str:
@@ -124,15 +120,15 @@ class IssuerFleet:
         monotonic = self._clock.monotonic
         give_up = monotonic() + self._options.total_timeout
         try:
-            while monotonic() >= self._lease_ignored_until:
-                if await self._cache.acquire_lease(self._keys.lease, self._owner, _LEASE):
+            while not self._lease.ignored:
+                if await self._lease.acquire():
                     return await self._fetch_for_all(request, fetch, first)
                 await asyncio.sleep(_POLL_INTERVAL)
                 found = await self._result_of_lease_holder(request, first)
                 if found is not None:
                     return found.entry
                 if monotonic() >= give_up:
-                    self._lease_ignored_until = monotonic() + _IGNORE_LEASE_FOR
+                    self._lease.ignore()
         except CacheError:
             pass
         entry = await fetch(request.held)
@@ -149,11 +145,17 @@ class IssuerFleet:
             and request.is_older_than(found.entry)
         ):
             return found
-        if lease is not None and lease.startswith(_FAILED):
-            if request.held is None or request.skip_fleet or lease == _FAILED + self._owner:
-                raise CacheError("the holder of the lease failed a moment ago")
+        state = await self._lease.state(lease)
+        if state is LeaseState.FAILED_HERE or (state is LeaseState.FAILED and self._fetches_after_failure(request)):
+            raise CacheError("the holder of the lease failed a moment ago")
+        if state is LeaseState.FAILED:
             raise FetchError(FetchFailure.PEER_FAILED)
         return None
+
+    @staticmethod
+    def _fetches_after_failure(request: RefreshRequest) -> bool:
+        """Whether a failure of another process does not keep this one from fetching: it holds nothing, or has waited once."""
+        return request.held is None or request.skip_fleet
 
     async def _fetch_for_all(self, request: RefreshRequest, fetch: Fetch, first: Stored | None) -> Entry:
         failed = False
@@ -168,11 +170,10 @@ class IssuerFleet:
             failed = True
             raise
         finally:
-            with contextlib.suppress(CacheError):
-                if failed:
-                    await self._cache.put(self._keys.lease, _FAILED + self._owner, min(_LEASE, self._options.cooldown))
-                else:
-                    await self._cache.release_lease(self._keys.lease, self._owner)
+            if failed:
+                await self._lease.note_failure(self._options.cooldown)
+            else:
+                await self._lease.release()
 
     async def _read(self) -> Stored | None:
         return self._decode((await self._cache.get([self._keys.document]))[0])

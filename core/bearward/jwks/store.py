@@ -35,6 +35,11 @@ __all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction", "StartError"]
 _CACHE_TIMEOUT = 0.5
 _POLL_INTERVAL = 0.5
 _MIN_SECRET_BYTES = 16
+_SECRET_NEEDED = (
+    f"must be set beside a shared jwks_cache (cache_secret in a file, BEARWARD_CACHE_SECRET in the environment), at least "
+    f"{_MIN_SECRET_BYTES} bytes, the same in the whole fleet: else whoever can write the cache can plant keys. "
+    "unsafe_allow_unauthenticated_cache=True accepts that"
+)
 
 
 class JWKSStore:
@@ -45,6 +50,7 @@ class JWKSStore:
         *,
         cache: str | Any = "memory://",
         cache_secret: bytes | None = None,
+        unsafe_allow_unauthenticated_cache: bool = False,
         clock: Clock | None = None,
         on_change: Callable[[IssuerKeys], None] | None = None,
         max_tenants: int = 1000,
@@ -58,6 +64,8 @@ class JWKSStore:
         self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
         self._secret = _validated_secret(cache_secret)
         self._cache = self._shared_cache(cache)
+        if self._secret is None and not self._cache.local and not unsafe_allow_unauthenticated_cache:
+            raise ConfigurationError("jwks_cache_secret", _SECRET_NEEDED)
         self._polling: asyncio.Task[None] | None = None
         self._started = False
         self._binding.on_rebind = self._begin

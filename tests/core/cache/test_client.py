@@ -236,18 +236,46 @@ def test_huge_foreign_value_is_not_read_whole(run: Run, valkey: Valkey) -> None:
     run(scenario())
 
 
-def test_a_disabled_aiocache_is_a_cache_that_holds_nothing(
+def test_a_disabled_aiocache_is_a_cache_that_fails(
     run: Run, server: CacheServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`AIOCACHE_DISABLE=1` answers None to everything; each process then fetches by itself."""
-    monkeypatch.setenv("AIOCACHE_DISABLE", "1")
+    """With `AIOCACHE_DISABLE=1` aiocache reports success and stores nothing; that must not look like an empty cache."""
 
     async def scenario() -> None:
         async with cache_at(server.url) as cache:
             await cache.put("a", "b", 60)
-            assert await cache.get(["a"]) == [None]
-            assert await cache.acquire_lease("lease", "me", 60)
-            assert await cache.acquire_lease("lease", "you", 60)
+            monkeypatch.setenv("AIOCACHE_DISABLE", "1")
+            for operation in (
+                lambda: cache.get(["a"]),
+                lambda: cache.put("a", "c", 60),
+                lambda: cache.acquire_lease("lease", "me", 60),
+                lambda: cache.release_lease("lease", "me"),
+            ):
+                with pytest.raises(CacheError):
+                    await operation()
+            assert cache.state == "switched off by the environment variable AIOCACHE_DISABLE"
+            monkeypatch.delenv("AIOCACHE_DISABLE")
+            assert await cache.get(["a"]) == ["b"]
+            assert cache.state == "ok"
+
+    run(scenario())
+
+
+def test_backend_that_returns_no_value_for_each_key_is_a_failure(run: Run) -> None:
+    """A custom backend that is switched off or broken must not look like an empty cache either."""
+
+    class Off:
+        async def multi_get(self, keys: list[str], timeout: float) -> None:  # noqa: ASYNC109  (aiocache's signature)
+            return None
+
+        async def close(self) -> None:
+            return None
+
+    async def scenario() -> None:
+        cache = SharedCache(Off, SystemClock(), timeout=10.0)
+        with pytest.raises(CacheError):
+            await cache.get(["a"])
+        await cache.aclose()
 
     run(scenario())
 

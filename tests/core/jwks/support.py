@@ -21,9 +21,10 @@ from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.core.fake_clock import FakeClock
 
-__all__ = ["all_get_keys", "eventually", "fetch", "fleet", "policy", "refused", "started"]
+__all__ = ["SECRET", "all_get_keys", "eventually", "fetch", "fleet", "policy", "refused", "started"]
 
 DEADLINE = 30.0
+SECRET = b"a secret that the fleet shares"
 
 
 def policy(

@@ -18,7 +18,7 @@ from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.conftest import LOOPS, Run, _loop_factory
 from tests.core.jwks.cache_servers import Valkey
-from tests.core.jwks.support import DEADLINE, eventually, policy
+from tests.core.jwks.support import DEADLINE, SECRET, eventually, policy
 
 # A loop that is closed without a word leaves its tasks behind: that is what these tests are about.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -78,7 +78,7 @@ def test_background_work_moves_to_the_new_loop(
 ) -> None:
     """A rotation that another process saw is noticed on the new loop, without a miss and without another start."""
     trusted = policy(issuer, poll_interval=0.05, burst=5)
-    store, other = JWKSStore(cache=valkey.url), JWKSStore(cache=valkey.url)
+    store, other = JWKSStore(cache=valkey.url, cache_secret=SECRET), JWKSStore(cache=valkey.url, cache_secret=SECRET)
     another.run_until_complete(store.start([trusted]))
     keys = store.keys_of(trusted)
     another.run_until_complete(keys.get())

@@ -20,7 +20,7 @@ from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.cache_servers import Valkey
-from tests.core.jwks.support import eventually, fleet, started
+from tests.core.jwks.support import SECRET, eventually, fleet, started
 
 NOWHERE = "redis://127.0.0.1:1"
 
@@ -64,7 +64,7 @@ def test_changed_file_is_read_again_while_the_cache_is_down(run: Run, tmp_path: 
     path.write_bytes(document_of(issuer))
 
     async def scenario() -> None:
-        store = JWKSStore(cache=NOWHERE)
+        store = JWKSStore(cache=NOWHERE, cache_secret=SECRET)
         remote = TrustedIssuer(issuer.url, audience="a", jwks_uri=issuer.jwks_uri)
         local = trusted(jwks_file=path)
         await store.start([remote, local])
@@ -112,7 +112,10 @@ def test_a_file_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer
     path.write_bytes(document_of(issuer))
 
     async def scenario() -> None:
-        async with fleet(trusted(jwks_file=path, poll_interval=3600), 2, cache=valkey.url) as (one, other):
+        async with fleet(trusted(jwks_file=path, poll_interval=3600), 2, cache=valkey.url, cache_secret=SECRET) as (
+            one,
+            other,
+        ):
             assert one.fleet is None
             old = other.current()
             issuer.rotate()
@@ -129,7 +132,7 @@ def test_custom_source_is_shared_by_its_class(run: Run, valkey: Valkey, issuer: 
     sources = [Vault(document_of(issuer)) for _ in range(2)]
 
     async def scenario() -> None:
-        stores = [JWKSStore(cache=valkey.url) for _ in sources]
+        stores = [JWKSStore(cache=valkey.url, cache_secret=SECRET) for _ in sources]
         for store, source in zip(stores, sources, strict=True):
             await store.start([trusted(sources=(source,))])
         for store in stores:
@@ -163,7 +166,7 @@ def test_set_fetched_by_another_process_is_saved_to_the_snapshot(
                           jwks_options=JWKSOptions(snapshot_dir=place, start_wait=30)) for place in (there, here)]  # fmt: skip
 
     async def scenario() -> None:
-        stores = [JWKSStore(cache=valkey.url) for _ in kept]
+        stores = [JWKSStore(cache=valkey.url, cache_secret=SECRET) for _ in kept]
         for store, policy in zip(stores, kept, strict=True):
             await store.start([policy])
         first = stores[1].keys_of(kept[1]).current()

@@ -19,9 +19,7 @@ from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.cache_servers import CacheServer, Memcached, Valkey, has_memcached
-from tests.core.jwks.support import all_get_keys, eventually, fleet, policy
-
-SECRET = b"a secret that the fleet shares"
+from tests.core.jwks.support import SECRET, all_get_keys, eventually, fleet, policy
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -47,7 +45,7 @@ def test_rotation_is_noticed_at_the_next_unknown_kid(run: Run, valkey: Valkey, i
     trusted = policy(issuer, poll_interval=3600)
 
     async def scenario() -> None:
-        async with fleet(trusted, 2, cache=valkey.url) as (one, other):
+        async with fleet(trusted, 2, cache=valkey.url, cache_secret=SECRET) as (one, other):
             await all_get_keys([one, other])
             kid = issuer.rotate().kid
             await one.refresh_after_miss(kid, 1)
@@ -61,7 +59,7 @@ def test_forced_refresh_ignores_the_shared_set_already_held(run: Run, valkey: Va
     """What is shared is no newer than what was looked in: the issuer itself is asked."""
 
     async def scenario() -> None:
-        async with fleet(policy(issuer, poll_interval=3600), 2, cache=valkey.url) as (one, other):
+        async with fleet(policy(issuer, poll_interval=3600), 2, cache=valkey.url, cache_secret=SECRET) as (one, other):
             await all_get_keys([one, other])
             kid = issuer.rotate().kid
             assert (await other.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
@@ -75,7 +73,10 @@ def test_newer_set_without_the_kid_does_not_prevent_a_fetch(run: Run, valkey: Va
 
     async def scenario() -> None:
         clock = FakeClock()
-        async with fleet(policy(issuer, poll_interval=3600), 2, clock, cache=valkey.url) as (one, other):
+        async with fleet(policy(issuer, poll_interval=3600), 2, clock, cache=valkey.url, cache_secret=SECRET) as (
+            one,
+            other,
+        ):
             await all_get_keys([one, other])
             clock.forward(60)
             await one.refresh()
@@ -102,7 +103,9 @@ def test_rate_limit_is_shared_by_the_fleet(noticed: bool, run: Run, valkey: Valk
     clock = FakeClock()
 
     async def scenario() -> None:
-        async with fleet(policy(issuer, poll_interval=3600), 6, clock, cache=valkey.url) as members:
+        async with fleet(
+            policy(issuer, poll_interval=3600), 6, clock, cache=valkey.url, cache_secret=SECRET
+        ) as members:
             await all_get_keys(members)
             clock.forward(60)
             for step in range(30 * 4 + 1):
@@ -127,8 +130,8 @@ def test_clock_that_is_ahead_delays_nobody_beyond_a_cooldown(run: Run, valkey: V
     async def scenario() -> None:
         trusted = policy(issuer, poll_interval=3600, burst=1)
         async with (
-            fleet(trusted, 1, there, cache=valkey.url) as (fast,),
-            fleet(trusted, 1, here, cache=valkey.url) as (slow,),
+            fleet(trusted, 1, there, cache=valkey.url, cache_secret=SECRET) as (fast,),
+            fleet(trusted, 1, here, cache=valkey.url, cache_secret=SECRET) as (slow,),
         ):
             await fast.get()
             held = await slow.get()
@@ -146,15 +149,15 @@ def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIs
     trusted = policy(issuer, max_age=600)
 
     async def scenario() -> None:
-        async with fleet(trusted, 1, clock, cache=valkey.url) as (first,):
+        async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (first,):
             await first.get()
             clock.forward(200)
-            async with fleet(trusted, 1, clock, cache=valkey.url) as (late,):
+            async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (late,):
                 await late.get()
                 assert late.health().age == 200
                 assert issuer.requests() == 1
             clock.forward(500)  # past its lifetime: shared or not, it is fetched anew
-            async with fleet(trusted, 1, clock, cache=valkey.url) as (later,):
+            async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (later,):
                 await later.get()
                 assert later.health().age == 0
 
@@ -169,11 +172,11 @@ def test_new_process_uses_the_stale_set_of_the_fleet_during_an_outage(
     trusted = policy(issuer, max_age=600, stale_if_error=3600)
 
     async def scenario() -> None:
-        async with fleet(trusted, 1, clock, cache=valkey.url) as (first,):
+        async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (first,):
             await first.get()
         issuer.down()
         clock.forward(1000)
-        async with fleet(trusted, 1, clock, cache=valkey.url) as (late,):
+        async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (late,):
             await late.get()
             assert late.health().state is Freshness.STALE
             assert late.health().stale_left == pytest.approx(3200)
@@ -203,7 +206,7 @@ def test_custom_aiocache_backend_is_shared(kind: str, run: Run, tmp_path: Path, 
     async def scenario() -> None:
         with Valkey(tmp_path) as redis, Memcached(tmp_path) as memcached:
             backend = await asyncio.to_thread(OWN[kind], redis, memcached)
-            async with fleet(policy(issuer), 3, cache=backend) as members:
+            async with fleet(policy(issuer), 3, cache=backend, cache_secret=SECRET) as members:
                 await all_get_keys(members)
                 assert issuer.requests() == 1
                 kid = issuer.rotate().kid

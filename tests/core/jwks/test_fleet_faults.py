@@ -16,9 +16,7 @@ from bearward.jwks.stored_entry import Stored, pack
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import CacheServer, Valkey
-from tests.core.jwks.support import all_get_keys, eventually, fleet, policy
-
-SECRET = b"a secret that the fleet shares"
+from tests.core.jwks.support import SECRET, all_get_keys, eventually, fleet, policy
 
 
 @pytest.mark.thorough
@@ -28,7 +26,7 @@ def test_cache_outage_only_adds_fetches(run: Run, server: CacheServer, issuer: L
     async def scenario() -> None:
         server.stop()
         trusted = policy(issuer, cooldown=0)
-        async with fleet(trusted, 4, cache=server.url) as members:
+        async with fleet(trusted, 4, cache=server.url, cache_secret=SECRET) as members:
             await all_get_keys(members)
             assert issuer.requests() == 4
             assert all(member.health().cache not in (None, "ok") for member in members)
@@ -48,7 +46,7 @@ def test_hanging_cache_costs_little_time_and_refuses_nobody(run: Run, server: Ca
     async def scenario() -> None:
         server.hang()
         try:
-            async with fleet(policy(issuer), 1, cache=server.url) as (keys,):
+            async with fleet(policy(issuer), 1, cache=server.url, cache_secret=SECRET) as (keys,):
                 await keys.get()
                 assert keys.health().cache == "timed out"
         finally:
@@ -65,7 +63,7 @@ def test_full_cache_refuses_nobody(run: Run, tmp_path: Path, issuer: LocalIssuer
 
     async def scenario() -> None:
         with Full(tmp_path) as server:
-            async with fleet(policy(issuer), 2, cache=server.url) as members:
+            async with fleet(policy(issuer), 2, cache=server.url, cache_secret=SECRET) as members:
                 await all_get_keys(members)
                 assert issuer.requests() == 2
 
@@ -77,7 +75,7 @@ def test_a_cache_that_is_flushed_or_killed_between_steps(run: Run, server: Cache
 
     async def scenario() -> None:
         trusted = policy(issuer, cooldown=0)
-        async with fleet(trusted, 3, cache=server.url) as members:
+        async with fleet(trusted, 3, cache=server.url, cache_secret=SECRET) as members:
             await all_get_keys(members)
             for _ in range(5):
                 server.stop()
@@ -138,7 +136,7 @@ def test_lease_that_is_never_released_expires(run: Run, valkey: Valkey, issuer: 
     trusted = policy(issuer, total_timeout=0.5, cooldown=0)
 
     async def scenario() -> None:
-        async with fleet(trusted, 1, cache=valkey.url) as (keys,):
+        async with fleet(trusted, 1, cache=valkey.url, cache_secret=SECRET) as (keys,):
             names = keys.fleet
             assert isinstance(names, IssuerFleet)
             await names._cache.put(names._keys.lease, "an attacker", 3600)
@@ -155,18 +153,21 @@ def test_failure_of_the_lease_holder_delays_the_others_once(run: Run, valkey: Va
     """Who holds keys leaves the next attempt to itself; who holds none tries at once."""
 
     async def scenario() -> None:
-        async with fleet(policy(issuer, cooldown=1, poll_interval=3600), 2, cache=valkey.url) as (one, other):
+        async with fleet(policy(issuer, cooldown=1, poll_interval=3600), 2, cache=valkey.url, cache_secret=SECRET) as (
+            one,
+            other,
+        ):
             await all_get_keys([one, other])
-            names = one.fleet
-            assert isinstance(names, IssuerFleet)
-            await names._cache.put(names._keys.lease, "failed somebody", 60)
+            holder = other.fleet
+            assert isinstance(holder, IssuerFleet)
+            await holder._lease.note_failure(3.0)
             kid = issuer.rotate().kid
             assert not (await one.refresh_after_miss(kid, 1)).jwk_set.holds(kid)
             assert one.health().last_failure is FetchFailure.PEER_FAILED
             await eventually(lambda: one.decide_on_miss("a", 1) is not MissAction.UNKNOWN)
             await one.refresh_after_miss("a", 1)
             assert one.current().jwk_set.holds(kid)  # type: ignore[union-attr]
-            async with fleet(policy(issuer), 1, cache=valkey.url) as (newcomer,):
+            async with fleet(policy(issuer), 1, cache=valkey.url, cache_secret=SECRET) as (newcomer,):
                 await newcomer.get()
 
     run(scenario())

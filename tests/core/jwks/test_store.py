@@ -178,3 +178,17 @@ def test_health_as_object_and_line(run: Run, issuer: LocalIssuer) -> None:
                 assert part in line
 
     run(scenario())
+
+
+SHARED = ["redis://127.0.0.1:1/0", "valkey+unix:///nowhere.sock", "memcached://127.0.0.1:1", object()]
+
+
+@pytest.mark.parametrize("cache", SHARED, ids=["redis", "unix", "memcached", "a backend"])
+def test_shared_cache_needs_a_secret(cache: Any) -> None:
+    """Whoever can write an unauthenticated cache can plant keys; only a name that says so allows it."""
+    with pytest.raises(ConfigurationError, match=r"^jwks_cache_secret: must be set") as refused:
+        JWKSStore(cache=cache)
+    assert "unsafe_allow_unauthenticated_cache" in str(refused.value)
+    JWKSStore(cache=cache, unsafe_allow_unauthenticated_cache=True)
+    JWKSStore(cache=cache, cache_secret=b"0123456789abcdef")
+    JWKSStore(cache="memory://")

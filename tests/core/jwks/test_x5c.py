@@ -18,7 +18,7 @@ from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jose.test_certificates import DIRECT, EXPIRED, INTERMEDIATE, LEAF, NOW, ROOT, STRANGER, pem
 from tests.core.jwks.cache_servers import Valkey
-from tests.core.jwks.support import started
+from tests.core.jwks.support import SECRET, started
 
 DAY = 86_400.0
 
@@ -79,10 +79,10 @@ def test_shared_set_is_validated_by_its_reader(run: Run, valkey: Valkey, issuer:
     issuer.serve_jwks({"keys": [STRANGER.jwk()]})
 
     async def scenario() -> None:
-        async with started(bare, clock, cache=valkey.url) as (_, keys):
+        async with started(bare, clock, cache=valkey.url, cache_secret=SECRET) as (_, keys):
             await keys.get()
         issuer.serve_jwks({"keys": [DIRECT.jwk()]})
-        store = JWKSStore(cache=valkey.url, clock=clock)
+        store = JWKSStore(cache=valkey.url, cache_secret=SECRET, clock=clock)
         await store.start([certified(issuer)])
         held = await store.keys_of(certified(issuer)).get()
         assert [key.kid for key in held.jwk_set.keys] == ["direct"]
