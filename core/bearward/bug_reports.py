@@ -1,19 +1,47 @@
 """What bearward logs when something in it, or in code that it calls, is broken.
 
-Rule of this file: an exception's own text may hold a token or a claim, so a report says where and of which type it
-was, and never what it said.
+Rules of this file: an exception's own text may hold a token or a claim, so a report says where and of which type it was, and
+never what it said. What breaks may break at every request of anybody, so the same report is written a few times a minute
+only, and the next one says how many were left out.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 
+from bearward.clock import SystemClock
+
 __all__ = ["report_bug"]
+
+_MAX_PER_MINUTE = 10
+_MAX_PLACES = 256
+_monotonic = SystemClock().monotonic
+_lock = threading.Lock()
+_written: dict[tuple[str, str], tuple[float, int]] = {}  # since when, and how often since then
 
 
 def report_bug(logger: logging.Logger, what: str, error: BaseException) -> None:
     """Log at ERROR that `what` went wrong: the exception's type and where it was raised, without its text."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames[-8:]))
-    logger.error("%s: %s at %s", what, type(error).__name__, where or "an unknown place")
+    omitted = _omitted(logger.name, f"{type(error).__name__} {where}")
+    if omitted is None:
+        return
+    more = f" ({omitted} more like it were not logged)" if omitted else ""
+    logger.error("%s: %s at %s%s", what, type(error).__name__, where or "an unknown place", more)
+
+
+def _omitted(logger: str, where: str) -> int | None:
+    """How many like it were left out before; None if this one is to be left out too."""
+    now = _monotonic()
+    with _lock:
+        since, count = _written.pop((logger, where), (now, 0))
+        started_anew = now - since >= 60.0
+        _written[logger, where] = (now, 1) if started_anew else (since, count + 1)
+        if len(_written) > _MAX_PLACES:
+            del _written[next(iter(_written))]
+    if started_anew:
+        return max(0, count - _MAX_PER_MINUTE)
+    return 0 if count < _MAX_PER_MINUTE else None

@@ -21,6 +21,7 @@ __all__ = ["LoopBinding", "Timer", "WaiterLimit"]
 T = TypeVar("T")
 
 _POLL_INTERVAL = 0.05
+_MAX_SLOTS = 64
 
 
 class LoopBinding:
@@ -30,8 +31,8 @@ class LoopBinding:
         self.clock = clock
         self.jitter: Callable[[], float] = random_share or random.SystemRandom().random
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.unproven_fetches: int = 0
-        """Fetches under way for issuers whose keys were never held."""
+        self.slots: asyncio.Semaphore = asyncio.Semaphore(_MAX_SLOTS)
+        """For work of which only so much should be done at a time."""
         self.on_rebind: Callable[[], None] = lambda: None
         """Called on a loop that was just bound: timers and tasks of the last one are gone."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,7 +47,7 @@ class LoopBinding:
         with self._lock:
             moved = self.loop is not running and not (self.loop is not None and self.loop.is_running())
             if moved:
-                self.loop = running
+                self.loop, self.slots = running, asyncio.Semaphore(_MAX_SLOTS)
         if moved:
             self.on_rebind()
         return self.loop is running
@@ -99,15 +100,6 @@ class LoopBinding:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def count_unproven_fetch(self, fetch: asyncio.Task[None]) -> None:
-        """Count a fetch for an issuer whose keys were never held, until it ends."""
-
-        def ended(_: asyncio.Task[None]) -> None:
-            self.unproven_fetches -= 1
-
-        self.unproven_fetches += 1
-        fetch.add_done_callback(ended)
 
     async def aclose(self) -> None:
         """Cancel all tasks, await those that can still end, and unbind the loop."""

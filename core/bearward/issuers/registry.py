@@ -58,7 +58,7 @@ class Issuers:
             return self.known(issuer)
         except KeysNeededError:
             trusted = await self._resolvers.find(issuer)
-        return trusted, self._store.keys_of(trusted)
+        return self._with_keys(trusted)
 
     def last_known(self, issuer: str) -> Trusted:
         """Settings and keys of an `iss` that has let a call in, without awaiting; raises `AuthError` if it would not now."""
@@ -83,7 +83,8 @@ class Issuers:
         return None
 
     def _with_keys(self, trusted: TrustedIssuer) -> Trusted:
-        return trusted, self._store.keys_of(trusted)
+        """Of a tenant that a resolver vouches for: it is not invented."""
+        return trusted, self._store.keys_of(trusted, vouched=True)
 
     def __repr__(self) -> str:
         return f"{len(self.explicit)} issuers, {len(self._tenants)} templates, {len(self._resolvers)} resolvers"

@@ -11,7 +11,6 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from bearward.errors import AuthError, Refusal
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.freshness import Decision, Trigger
@@ -21,19 +20,19 @@ from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Fleet, Refresher, RefreshRequest
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.state_log import StateLog
+from bearward.jwks.tenant_admission import Ticket
+from bearward.jwks.unproven_tenant import UnprovenTenant
 from bearward.loop import LoopBinding, Timer, WaiterLimit
 
 __all__ = ["IssuerKeys", "MissAction"]
 
 _NEVER = -math.inf
 _MIN_WAIT = 0.01
-_MIN_RETRY_AFTER = 1.0
-_MAX_UNPROVEN_FETCHES = 32
-"""How many tenants whose keys were never held may be fetched at a time: anybody can invent any number of them."""
+_REFRESHES = (Decision.USE_AND_REFRESH, Decision.REFRESH)
 
 
 class IssuerKeys:
-    """One issuer's keys. Made by `JWKSStore.keys_of`."""
+    """One issuer's keys, made by `JWKSStore`. A tenant has a `ticket`; a configured issuer is refreshed in the background."""
 
     def __init__(
         self,
@@ -45,17 +44,17 @@ class IssuerKeys:
         on_change: Callable[[IssuerKeys], None] | None = None,
         on_first: Callable[[], None] | None = None,
         snapshot: Snapshot | None = None,
-        background_refresh: bool = True,
+        ticket: Ticket | None = None,
     ) -> None:
         self.issuer = issuer
         self.options = options
-        self._refresher = refresher
+        self.refresher = refresher
         self._binding = binding
         self._monotonic = binding.clock.monotonic
         self._on_change = on_change
         self._on_first = on_first
         self._snapshot = snapshot
-        self._background_refresh = background_refresh
+        self._tenant = None if ticket is None else UnprovenTenant(ticket, binding, self._load_remembered)
         self._state = KeyState(issuer, options, binding.clock, binding.jitter)
         # (held, when a refresh is due, until when held may be used): replaced as one, read without a lock
         self._view: tuple[HeldKeys | None, float, float] = (None, _NEVER, _NEVER)
@@ -67,8 +66,6 @@ class IssuerKeys:
         self._refresh_requested = False
         self._waiting = WaiterLimit(options.max_waiters)
         self._log_state = StateLog(self.health)
-
-    # On any thread ------------------------------------------------------------------------------------------------
 
     def current(self) -> HeldKeys | None:
         """The keys to use now, or None where a caller has to await `get`. Never waits."""
@@ -91,17 +88,15 @@ class IssuerKeys:
         )
 
     def retry_after(self) -> float:
-        """Seconds that a caller should wait who could not be served."""
+        """Seconds after which a caller should try again that could not be served."""
         return self._state.retry_after()
 
     def health(self) -> IssuerHealth:
         """The health of these keys."""
-        return self._state.health(in_flight=self._in_flight is not None, cache=self._refresher.fleet_state())
+        return self._state.health(in_flight=self._in_flight is not None, cache=self.refresher.fleet_state())
 
     def __repr__(self) -> str:
         return f"<IssuerKeys {self.health().line()}>"
-
-    # On the loop --------------------------------------------------------------------------------------------------
 
     async def get(self) -> HeldKeys:
         """The keys to use now, fetched if need be; all callers share one refresh.
@@ -114,12 +109,13 @@ class IssuerKeys:
             return held
         if not self._attach():
             return await self._binding.run_on_bound_loop(self.get)
+        if self._tenant is not None and self._is_unproven:
+            await self._tenant.recall(self._waiting)
         if self._in_flight is None and self._state.decide(Trigger.LOOKUP) is Decision.REFRESH:
-            if self._is_unproven and self._binding.unproven_fetches >= _MAX_UNPROVEN_FETCHES:
-                raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_MIN_RETRY_AFTER)
+            self._admit()
             self._start_refresh(Trigger.LOOKUP)
         await self._waiting.wait_for(self._in_flight)
-        return self._usable()
+        return self._state.usable_or_refuse()
 
     async def refresh_after_miss(self, kid: str | None, generation: int) -> HeldKeys:
         """The keys after at most one refresh, for a caller whose `kid` was not in the set of `generation`.
@@ -133,10 +129,11 @@ class IssuerKeys:
             return await self._binding.run_on_bound_loop(lambda: self.refresh_after_miss(kid, generation))
         if self.decide_on_miss(kid, generation) is MissAction.FETCH:
             if self._in_flight is None:
+                self._admit()
                 self._start_refresh(Trigger.UNKNOWN_KID, kid)
             if await self._waiting.wait_for(self._in_flight):
                 self._state.record_unknown_kid(kid, self._looked_at)
-        return self._usable()
+        return self._state.usable_or_refuse()
 
     def refresh(self) -> asyncio.Task[None]:
         """Refresh now, whatever the rate limit says: for start-up, and for a source that has changed."""
@@ -156,18 +153,13 @@ class IssuerKeys:
 
     async def refresh_if_changed(self) -> None:
         """Refresh if the source says that it has changed."""
-        if self._state.attempts and self._in_flight is None and await self._refresher.changed():
+        if self._state.attempts and self._in_flight is None and await self.refresher.changed():
             self.refresh()
-
-    @property
-    def is_change_aware(self) -> bool:
-        """Whether the source can tell that it has changed."""
-        return self._refresher.is_change_aware
 
     @property
     def fleet(self) -> Fleet | None:
         """What is shared with other processes."""
-        return self._refresher.fleet
+        return self.refresher.fleet
 
     @property
     def entry(self) -> Entry | None:
@@ -195,12 +187,23 @@ class IssuerKeys:
     async def aclose(self) -> None:
         """Stop the timer and close the connections; what is held stays."""
         self._detach()
-        await self._refresher.aclose()
+        await self.refresher.aclose()
 
     @property
     def _is_unproven(self) -> bool:
         """Whether this may be an invented tenant: one whose keys were never held."""
-        return not self._background_refresh and self._state.entry is None
+        return self._tenant is not None and self._state.entry is None
+
+    def _admit(self) -> None:
+        """Raise `AuthError` where an unproven tenant may not cause a fetch now."""
+        if self._tenant is not None and self._is_unproven:
+            self._tenant.admit(self.refresher.give_way)
+
+    async def _load_remembered(self) -> None:
+        await self.load_snapshot()
+        entry = await self.refresher.remembered() if self._state.entry is None else None
+        if entry is not None:
+            self._apply(entry)
 
     def rebind(self) -> None:
         """The store is bound to this loop now: refresh from here."""
@@ -218,16 +221,15 @@ class IssuerKeys:
     def _detach(self) -> None:
         self._timer.set(None)
         self._loop, self._in_flight, self._refresh_requested = None, None, False
+        if self._tenant is not None:
+            self._tenant.forget_loop()
 
     def _refresh_if_due(self) -> None:
         """A refresh may be due: begin one if the state machine says so."""
         self._refresh_requested = False
         if not self._attach():
             return
-        if self._in_flight is None and self._state.decide(Trigger.LOOKUP) in (
-            Decision.USE_AND_REFRESH,
-            Decision.REFRESH,
-        ):
+        if self._in_flight is None and self._state.decide(Trigger.LOOKUP) in _REFRESHES:
             self._start_refresh(Trigger.LOOKUP)
         else:
             self._update_view()
@@ -238,25 +240,20 @@ class IssuerKeys:
         request = RefreshRequest(trigger, self._state.entry, kid, skip_fleet)
         began = self._state.record_attempt()
         self._in_flight = self._binding.spawn(self._refresh(request, began))
-        if self._is_unproven:
-            self._binding.count_unproven_fetch(self._in_flight)
         self._update_view()
         return self._in_flight
 
     async def _refresh(self, request: RefreshRequest, began: float) -> None:
-        result: Entry | FetchError
+        result: Entry | FetchError | None = None
         requested_at = self._binding.clock.now()
         try:
-            result = await self._refresher.refresh(request)
-        except FetchError as exc:
-            result = exc
-        except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged)
-            self._log_state.record_bug(exc)
-            result = FetchError(FetchFailure.INTERNAL)
+            result = await self.refresher.outcome(request, self._log_state.record_bug)
         finally:
             ours = self._in_flight is asyncio.current_task()
             if ours:
                 self._in_flight = None
+            if self._tenant is not None:
+                self._tenant.end(succeeded=isinstance(result, Entry))
         if not ours:  # begun on a loop that was left behind, and goes on there
             return
         self._apply(result)
@@ -264,7 +261,7 @@ class IssuerKeys:
             self._save_snapshot(result)
         if (
             isinstance(result, Entry) and result.fetched_at >= requested_at
-        ):  # not one that the fleet's rate limit left us with
+        ):  # else the fleet's rate limit left us with it
             self._looked_at = began
             if request.trigger is Trigger.UNKNOWN_KID:
                 self._state.record_unknown_kid(request.kid, began)
@@ -274,12 +271,6 @@ class IssuerKeys:
         held = self._state.entry
         if self._snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
             self._binding.spawn(self._snapshot.save(held))
-
-    def _usable(self) -> HeldKeys:
-        held = self._state.usable()
-        if held is None:
-            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=self._state.retry_after())
-        return held
 
     def _apply(self, result: Entry | FetchError) -> None:
         """A refresh has ended: update the state, make it visible, and log what changed."""
@@ -305,5 +296,5 @@ class IssuerKeys:
         if not self._invalidated:
             self._view = (state.held, due, until)
         self._log_state.record_state(state.freshness())
-        due = self._background_refresh and self._in_flight is None and bool(state.attempts)
+        due = self._tenant is None and self._in_flight is None and bool(state.attempts)
         self._timer.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if due else None)

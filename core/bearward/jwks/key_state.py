@@ -12,6 +12,7 @@ from dataclasses import replace
 from enum import Enum
 
 from bearward.clock import Clock
+from bearward.errors import AuthError, Refusal
 from bearward.fetch.errors import FetchError
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks import freshness as machine
@@ -66,6 +67,13 @@ class KeyState:
     def usable(self) -> HeldKeys | None:
         """The keys, if they may be used now."""
         return self.held if self._clock.monotonic() < self.usable_until() else None
+
+    def usable_or_refuse(self) -> HeldKeys:
+        """The keys, if they may be used now; raise `AuthError` (KEYS_UNAVAILABLE) otherwise."""
+        held = self.usable()
+        if held is None:
+            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=self.retry_after())
+        return held
 
     def usable_until(self) -> float:
         """Until when the keys may be used if nothing more happens."""

@@ -30,7 +30,7 @@ async def poll_for_changes(issuers: Callable[[], Iterable[IssuerKeys]], cache: S
             await asyncio.sleep(interval)
             polled = [keys for keys, _ in zip(issuers(), range(_MAX_ISSUERS), strict=False)]
             for keys in polled:
-                if keys.is_change_aware and keys not in asking:
+                if keys.refresher.is_change_aware and keys not in asking:
                     asking.add(keys)
                     group.create_task(_poll_source(keys, asking))
             await _log_failures(_poll_versions(polled, cache))

@@ -7,9 +7,12 @@ Rule of this file: whatever comes in is parsed and judged here before anything e
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bearward.cache.client import CacheError
 from bearward.clock import Clock
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
@@ -94,6 +97,33 @@ class Refresher:
         self._options = options
         self._clock = clock
         self.fleet = fleet
+        self._limit: asyncio.Timeout | None = None
+
+    async def outcome(self, request: RefreshRequest, on_bug: Callable[[Exception], None]) -> Entry | FetchError:
+        """What comes of a refresh; a source that raises something else than `FetchError` is told to `on_bug`."""
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await self.refresh(request)
+        except FetchError as exc:
+            return exc
+        except TimeoutError:
+            return FetchError(FetchFailure.RATE_LIMITED)
+        except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged)
+            on_bug(exc)
+            return FetchError(FetchFailure.INTERNAL)
+        finally:
+            self._limit = None
+
+    async def remembered(self) -> Entry | None:
+        """What the shared cache holds, without asking the issuer."""
+        with contextlib.suppress(CacheError):
+            return None if self.fleet is None else await self.fleet.newer_than(None)
+        return None
+
+    def give_way(self) -> None:
+        """End the refresh that is in flight: another tenant needs its place."""
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def refresh(self, request: RefreshRequest) -> Entry:
         """Return an entry that is newer than the one that is held.

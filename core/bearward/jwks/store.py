@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from bearward.cache.client import SharedCache
 from bearward.cache.urls import backend_factory
@@ -27,6 +28,7 @@ from bearward.jwks.refresh import Refresher
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.source import Source, description
 from bearward.jwks.source_chain import source_for
+from bearward.jwks.tenant_admission import TenantAdmission, Ticket
 from bearward.jwks.tenant_keys import TenantKeys
 from bearward.loop import LoopBinding
 
@@ -61,6 +63,7 @@ class JWKSStore:
         self._on_change = on_change
         self._configured: dict[str, IssuerKeys] = {}
         self._tenants = TenantKeys(max_tenants)
+        self._admission = TenantAdmission(self._binding.clock.monotonic)
         self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
         self._secret = _validated_secret(cache_secret)
         self._cache = self._shared_cache(cache)
@@ -70,8 +73,11 @@ class JWKSStore:
         self._started = False
         self._binding.on_rebind = self._begin
 
-    def keys_of(self, issuer: IssuerSettings) -> IssuerKeys:
-        """The keys of `issuer`: those of a configured one, or of a tenant, created at the first call."""
+    def keys_of(self, issuer: IssuerSettings, *, vouched: bool = False) -> IssuerKeys:
+        """The keys of `issuer`: those of a configured one, or of a tenant, created at the first call.
+
+        `vouched`: a resolver says that this tenant exists; else it may be invented.
+        """
         configured = self._configured.get(issuer.issuer)
         if configured is not None:
             return configured
@@ -79,7 +85,9 @@ class JWKSStore:
             keys = self._tenants.find(issuer.issuer)
             if keys is not None:
                 return keys
-            keys, gone = self._tenants.add(issuer.issuer, lambda: self._create(issuer, background_refresh=False))
+            keys, gone = self._tenants.add(
+                issuer.issuer, lambda: self._create(issuer, self._ticket(issuer, vouched=vouched))
+            )
         if gone is not None and gone.in_use:
             self._binding.call_soon(gone.close_when_idle)
         return keys
@@ -100,7 +108,7 @@ class JWKSStore:
         """The keys of a configured issuer, which stay for good."""
         keys = self._configured.get(issuer.issuer)
         if keys is None:
-            keys = self._configured[issuer.issuer] = self._create(issuer, background_refresh=True)
+            keys = self._configured[issuer.issuer] = self._create(issuer, None)
         return keys
 
     async def start(self, issuers: Iterable[IssuerSettings] = ()) -> None:
@@ -169,7 +177,11 @@ class JWKSStore:
         with self._lock:
             return [*self._configured.values(), *self._tenants.all()]
 
-    def _create(self, issuer: IssuerSettings, *, background_refresh: bool) -> IssuerKeys:
+    def _ticket(self, issuer: IssuerSettings, *, vouched: bool) -> Ticket:
+        provider = urlsplit(issuer.jwks_uri or issuer.issuer).netloc.lower()
+        return self._admission.ticket(provider, vouched=vouched)
+
+    def _create(self, issuer: IssuerSettings, ticket: Ticket | None) -> IssuerKeys:
         source, options, clock = source_for(issuer), issuer.jwks_options, self._binding.clock
         settings = options.http_settings(unsafe_allow_http=issuer.unsafe_allow_http)
         client = IssuerHTTPClient(settings, clock=clock)
@@ -190,9 +202,9 @@ class JWKSStore:
             Refresher(source, client, options, clock, fleet),
             self._binding,
             on_change=self._on_change,
-            on_first=None if background_refresh else self._promote,
+            on_first=None if ticket is None else self._promote,
             snapshot=snapshot,
-            background_refresh=background_refresh,
+            ticket=ticket,
         )
         if issuer.static_keys is not None:
             keys.accept(Entry(issuer.static_keys, b"", self._binding.clock.now(), float("inf")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,8 @@ from bearward.jwks.store import JWKSStore, MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
-from tests.core.jwks.support import policy, started
+from tests.core.jwks.cache_servers import Valkey
+from tests.core.jwks.support import SECRET, eventually, policy, started
 
 MEBIBYTE = 1024 * 1024
 
@@ -132,3 +135,120 @@ def test_issuers_have_separate_rate_limits(run: Run, issuer: LocalIssuer) -> Non
             await store.aclose()
 
     run(scenario())
+
+
+def test_invented_tenants_cause_a_bounded_number_of_requests(run: Run) -> None:
+    """Each is a new issuer with a rate limit of its own, so there is one in sum: 16 fetches of two documents at once."""
+    with LocalIssuer(algorithms=["ES256"], path="/real") as real:
+
+        async def scenario() -> None:
+            store = JWKSStore(clock=FakeClock())
+            await store.start()
+            for number in range(300):
+                with pytest.raises(AuthError) as refused:
+                    await store.keys_of(tenant(number, real.origin)).get()
+                assert refused.value.retry_after is not None
+                assert refused.value.retry_after >= 1.0
+            await store.aclose()
+
+        run(scenario())
+        assert real.requests() == 32
+
+
+def test_invented_tenants_that_the_provider_lets_wait_keep_no_real_one_out(run: Run) -> None:
+    """The longest running fetch gives way once it had a second."""
+    clock = FakeClock()
+    with LocalIssuer(algorithms=["ES256"], host="0.0.0.0") as slow, LocalIssuer(algorithms=["ES256"]) as real:
+
+        async def scenario() -> None:
+            store = JWKSStore(clock=clock)
+            await store.start()
+            slow.hold()
+            origins = [f"http://127.0.0.{n + 1}:{slow.port}" for n in range(32)]  # providers of their own
+            invented = [asyncio.create_task(store.keys_of(tenant(0, origin)).get()) for origin in origins]
+            await asyncio.to_thread(slow.wait_for_requests, "/0/.well-known/openid-configuration", 32)
+            with pytest.raises(AuthError):
+                await store.keys_of(policy(real)).get()
+            clock.forward(8)  # its own rate limit, and theirs in sum
+            assert (await store.keys_of(policy(real)).get()).jwk_set.keys
+            done, _ = await asyncio.wait(invented, return_when=asyncio.FIRST_COMPLETED)
+            assert len(done) == 1
+            slow.release()
+            await asyncio.gather(*invented, return_exceptions=True)
+            await store.aclose()
+
+        run(scenario())
+
+
+@pytest.mark.parametrize("where", ["snapshot", "cache"])
+def test_tenant_that_once_proved_itself_is_remembered(where: str, run: Run, valkey: Valkey, tmp_path: Path) -> None:
+    """By the snapshot or the shared cache: a new process asks its provider nothing, however many are invented meanwhile."""
+    with LocalIssuer(algorithms=["ES256"], path="/real") as real:
+        options: dict[str, Any] = {"snapshot_dir": str(tmp_path)} if where == "snapshot" else {}
+        settings: dict[str, Any] = {"cache": valkey.url, "cache_secret": SECRET} if where == "cache" else {}
+
+        async def scenario() -> None:
+            before = JWKSStore(**settings)
+            await before.start()
+            await before.keys_of(policy(real, **options)).get()
+            await eventually(lambda: where == "cache" or any(tmp_path.iterdir()))
+            await before.aclose()
+            asked = real.requests()
+            after = JWKSStore(**settings)
+            await after.start()
+            for number in range(40):
+                with pytest.raises(AuthError):
+                    await after.keys_of(tenant(number, real.origin)).get()
+            invented = real.requests()
+            assert (await after.keys_of(policy(real, **options)).get()).jwk_set.keys
+            assert real.requests() == invented > asked
+            await after.aclose()
+
+        run(scenario())
+
+
+def test_forgotten_tenant_that_comes_back_is_another_one(run: Run, issuer: LocalIssuer) -> None:
+    """What was invalidated stays empty, also if a refresh of it ends later; the new object fetches for itself."""
+
+    async def scenario() -> None:
+        store = JWKSStore(clock=FakeClock())
+        await store.start()
+        old = store.keys_of(policy(issuer))
+        await old.get()
+        issuer.hold()
+        late = old.refresh()
+        await asyncio.to_thread(issuer.wait_for_requests, "/jwks", 2)
+        store.forget(policy(issuer).issuer)
+        assert old.current() is None
+        issuer.release()
+        await asyncio.wait([late])
+        assert old.current() is None
+        new = store.keys_of(policy(issuer))
+        assert new is not old
+        assert (await new.get()).jwk_set.keys
+        await store.aclose()
+
+    run(scenario())
+
+
+def test_evicted_tenant_closes_after_the_refresh_that_others_wait_for(run: Run) -> None:
+    """Whoever waits gets the keys; only then its connections and timers go."""
+    with LocalIssuer(algorithms=["ES256"], path="/slow") as slow:
+
+        async def scenario() -> None:
+            store = JWKSStore(clock=FakeClock(), max_tenants=1)
+            await store.start()
+            slow.hold()
+            keys = store.keys_of(policy(slow))
+            waiting = asyncio.create_task(keys.get())
+            await asyncio.to_thread(slow.wait_for_requests, "/slow/jwks")
+            for number in range(20):
+                store.keys_of(tenant(number))
+            await asyncio.sleep(0)
+            assert keys.in_use
+            slow.release()
+            assert (await waiting).jwk_set.keys
+            await eventually(lambda: not keys.in_use)
+            await store.aclose()
+
+        run(scenario())

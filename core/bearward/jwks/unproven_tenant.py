@@ -1,0 +1,51 @@
+"""What stands between a tenant that has not proved itself and its provider: its memory first, then its ticket.
+
+Rule of this file: a tenant whose keys were held earlier, or by another process, is recognised by the snapshot or the shared
+cache, without a request to the provider; only then does a limit apply to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bearward.errors import AuthError, Refusal
+from bearward.jwks.tenant_admission import Ticket
+from bearward.loop import LoopBinding, WaiterLimit
+
+__all__ = ["UnprovenTenant"]
+
+
+class UnprovenTenant:
+    """Of one tenant's keys; `load` accepts what snapshot and shared cache remember."""
+
+    def __init__(self, ticket: Ticket, binding: LoopBinding, load: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._ticket = ticket
+        self._binding = binding
+        self._load = load
+        self._recalling: asyncio.Task[None] | None = None
+
+    async def recall(self, waiting: WaiterLimit) -> None:
+        """Load what is remembered, once; all callers wait for the same."""
+        if self._recalling is None:
+            self._recalling = self._binding.spawn(self._load_in_turn())
+        await waiting.wait_for(self._recalling)
+
+    def admit(self, give_way: Callable[[], None]) -> None:
+        """Raise `AuthError` (KEYS_UNAVAILABLE) where the tenant may not cause a fetch now."""
+        wait = self._ticket.admit(give_way)
+        if wait:
+            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=wait)
+
+    def end(self, *, succeeded: bool) -> None:
+        """The fetch has ended."""
+        self._ticket.end(succeeded=succeeded)
+
+    def forget_loop(self) -> None:
+        """The event loop is another one now."""
+        self._recalling = None
+
+    async def _load_in_turn(self) -> None:
+        async with self._binding.slots:  # anybody can invent tenants: not all of them ask the cache at once
+            await self._load()
