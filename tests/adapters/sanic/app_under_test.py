@@ -52,7 +52,7 @@ def make_app(options: dict[str, Any]) -> Any:
     app.config.AUTO_EXTEND = bool(options.get("ext"))
     app.config.update(options.get("config", {}))
     issuer = TrustedIssuer(options["issuer"], audience=options["audience"], jwks_options=JWKSOptions())
-    verifier = Verifier(issuer, jwks_cache=options.get("cache", "memory://"))
+    verifier = Verifier(issuer, jwks_cache=options.get("cache", "memory://"), jwks_cache_secret=b"a secret of the test")
     settings = {"default": authenticated, **options.get("settings", {})}
     if "cookie" in options:
         settings["cookie"] = COOKIE_KINDS[options["cookie"]]
