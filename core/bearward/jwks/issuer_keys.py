@@ -18,7 +18,6 @@ from bearward.jwks.health import IssuerHealth
 from bearward.jwks.key_state import KeyState, MissAction
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Fleet, Refresher, RefreshRequest
-from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.state_log import StateLog
 from bearward.jwks.tenant_admission import Ticket
 from bearward.jwks.unproven_tenant import UnprovenTenant
@@ -28,6 +27,7 @@ __all__ = ["IssuerKeys", "MissAction"]
 
 _NEVER = -math.inf
 _MIN_WAIT = 0.01
+_NO_KID = "\ud800"  # what no key set and no token can hold
 _REFRESHES = (Decision.USE_AND_REFRESH, Decision.REFRESH)
 
 
@@ -43,7 +43,6 @@ class IssuerKeys:
         *,
         on_change: Callable[[IssuerKeys], None] | None = None,
         on_first: Callable[[], None] | None = None,
-        snapshot: Snapshot | None = None,
         ticket: Ticket | None = None,
     ) -> None:
         self.issuer = issuer
@@ -53,8 +52,7 @@ class IssuerKeys:
         self._monotonic = binding.clock.monotonic
         self._on_change = on_change
         self._on_first = on_first
-        self._snapshot = snapshot
-        self._tenant = None if ticket is None else UnprovenTenant(ticket, binding, self._load_remembered)
+        self._tenant = None if ticket is None else UnprovenTenant(ticket, binding, self.load_remembered)
         self._state = KeyState(issuer, options, binding.clock, binding.jitter)
         # (held, when a refresh is due, until when held may be used): replaced as one, read without a lock
         self._view: tuple[HeldKeys | None, float, float] = (None, _NEVER, _NEVER)
@@ -86,6 +84,16 @@ class IssuerKeys:
         return self._state.decide_on_miss(
             kid, generation, in_flight=self._in_flight is not None, queue_full=self._waiting.full
         )
+
+    def decide_on_bad_signature(self, generation: int) -> MissAction:
+        """What to do about a signature that the key of its `kid` in the set of `generation` did not make.
+
+        The issuer may have replaced the key under the same `kid`: at most one request per cooldown finds that out, and only if
+        none was made since. With FETCH await `refresh_after_miss`. Changes nothing.
+        """
+        action = self.decide_on_miss(_NO_KID, generation)
+        recently = self._monotonic() < self._looked_at + self.options.cooldown
+        return MissAction.UNKNOWN if action is MissAction.FETCH and recently else action
 
     def retry_after(self) -> float:
         """Seconds after which a caller should try again that could not be served."""
@@ -145,9 +153,9 @@ class IssuerKeys:
         self._apply(entry)
         self._save_snapshot(entry)
 
-    async def load_snapshot(self) -> None:
-        """Accept what an earlier run of this process left on disk, if that is configured and usable."""
-        entry = None if self._snapshot is None else await self._snapshot.load()
+    async def load_remembered(self, *, from_fleet: bool = False) -> None:
+        """Accept what an earlier run of this process left on disk, or what the shared cache holds, without asking the issuer."""
+        entry = await self.refresher.remembered(from_fleet=from_fleet)
         if entry is not None:
             self._apply(entry)
 
@@ -198,12 +206,6 @@ class IssuerKeys:
         """Raise `AuthError` where an unproven tenant may not cause a fetch now."""
         if self._tenant is not None and self._is_unproven:
             self._tenant.admit(self.refresher.give_way)
-
-    async def _load_remembered(self) -> None:
-        await self.load_snapshot()
-        entry = await self.refresher.remembered() if self._state.entry is None else None
-        if entry is not None:
-            self._apply(entry)
 
     def rebind(self) -> None:
         """The store is bound to this loop now: refresh from here."""
@@ -269,8 +271,8 @@ class IssuerKeys:
     def _save_snapshot(self, entry: Entry) -> None:
         """Store it on disk, if it was accepted, whoever fetched it: issuer and fleet may be down at the next start."""
         held = self._state.entry
-        if self._snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
-            self._binding.spawn(self._snapshot.save(held))
+        if self.refresher.snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
+            self._binding.spawn(self.refresher.snapshot.save(held))
 
     def _apply(self, result: Entry | FetchError) -> None:
         """A refresh has ended: update the state, make it visible, and log what changed."""

@@ -20,6 +20,7 @@ from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jwks.entry import Entry
 from bearward.jwks.freshness import Trigger, clamp
 from bearward.jwks.options import JWKSOptions
+from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.source import ChangeAwareSource, Source, description
 
 __all__ = ["Fetch", "Fleet", "RefreshRequest", "Refresher"]
@@ -89,7 +90,14 @@ class Refresher:
     """Refreshes one issuer's keys."""
 
     def __init__(
-        self, source: Source, client: IssuerHTTPClient, options: JWKSOptions, clock: Clock, fleet: Fleet | None = None
+        self,
+        source: Source,
+        client: IssuerHTTPClient,
+        options: JWKSOptions,
+        clock: Clock,
+        *,
+        fleet: Fleet | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self._source = source
         self._change_aware = source if isinstance(source, ChangeAwareSource) else None
@@ -97,6 +105,7 @@ class Refresher:
         self._options = options
         self._clock = clock
         self.fleet = fleet
+        self.snapshot = snapshot
         self._limit: asyncio.Timeout | None = None
 
     async def outcome(self, request: RefreshRequest, on_bug: Callable[[Exception], None]) -> Entry | FetchError:
@@ -114,11 +123,13 @@ class Refresher:
         finally:
             self._limit = None
 
-    async def remembered(self) -> Entry | None:
-        """What the shared cache holds, without asking the issuer."""
-        with contextlib.suppress(CacheError):
-            return None if self.fleet is None else await self.fleet.newer_than(None)
-        return None
+    async def remembered(self, *, from_fleet: bool) -> Entry | None:
+        """What the snapshot holds, else, if `from_fleet`, the shared cache; the issuer is not asked."""
+        entry = None if self.snapshot is None else await self.snapshot.load()
+        if entry is None and from_fleet and self.fleet is not None:
+            with contextlib.suppress(CacheError):
+                entry = await self.fleet.newer_than(None)
+        return entry
 
     def give_way(self) -> None:
         """End the refresh that is in flight: another tenant needs its place."""

@@ -6,6 +6,7 @@ A source object belongs to one issuer; what it remembers (a discovered `jwks_uri
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -23,6 +24,11 @@ class Loaded:
     lifetime: float | None = None
     """Seconds that the issuer calls the document fresh; None where it says nothing, infinity where it never changes."""
     validators: Validators | None = None
+
+    def __post_init__(self) -> None:
+        """Leave out a byte order mark, which some editors and servers put before JSON (RFC 8259 section 8.1)."""
+        if self.document is not None and self.document.startswith(BOM_UTF8):
+            object.__setattr__(self, "document", self.document.removeprefix(BOM_UTF8))
 
 
 class Source(Protocol):

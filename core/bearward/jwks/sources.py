@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import math
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +83,7 @@ class Discovery:
     async def _discover(self, client: HTTPClient) -> str:
         response = await client.get(self._metadata_url)
         try:
-            metadata = parse_object(response.body or b"", _METADATA_LIMITS)
+            metadata = parse_object((response.body or b"").removeprefix(BOM_UTF8), _METADATA_LIMITS)
         except ValueError as exc:
             raise FetchError(FetchFailure.NOT_METADATA) from exc
         named = metadata.get("issuer")

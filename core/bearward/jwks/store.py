@@ -199,11 +199,10 @@ class JWKSStore:
         keys = IssuerKeys(
             issuer.issuer,
             options,
-            Refresher(source, client, options, clock, fleet),
+            Refresher(source, client, options, clock, fleet=fleet, snapshot=snapshot),
             self._binding,
             on_change=self._on_change,
             on_first=None if ticket is None else self._promote,
-            snapshot=snapshot,
             ticket=ticket,
         )
         if issuer.static_keys is not None:
@@ -219,7 +218,7 @@ class JWKSStore:
     async def _initial_fetch(self, keys: IssuerKeys) -> None:
         mode = keys.options.start
         if keys.current() is None:
-            await keys.load_snapshot()
+            await keys.load_remembered()
         if mode is StartMode.LAZY or keys.current() is not None:
             return
         refresh = keys.refresh()

@@ -7,8 +7,8 @@ cache, without a request to the provider; only then does a limit apply to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol
 
 from bearward.errors import AuthError, Refusal
 from bearward.jwks.tenant_admission import Ticket
@@ -17,10 +17,18 @@ from bearward.loop import LoopBinding, WaiterLimit
 __all__ = ["UnprovenTenant"]
 
 
+class Load(Protocol):
+    """Accepts what snapshot and shared cache remember."""
+
+    async def __call__(self, *, from_fleet: bool) -> None:
+        """Ask neither the issuer nor, unless `from_fleet`, the shared cache."""
+        ...
+
+
 class UnprovenTenant:
     """Of one tenant's keys; `load` accepts what snapshot and shared cache remember."""
 
-    def __init__(self, ticket: Ticket, binding: LoopBinding, load: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, ticket: Ticket, binding: LoopBinding, load: Load) -> None:
         self._ticket = ticket
         self._binding = binding
         self._load = load
@@ -48,4 +56,4 @@ class UnprovenTenant:
 
     async def _load_in_turn(self) -> None:
         async with self._binding.slots:  # anybody can invent tenants: not all of them ask the cache at once
-            await self._load()
+            await self._load(from_fleet=True)

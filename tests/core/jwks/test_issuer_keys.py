@@ -169,6 +169,34 @@ def test_kids_seen_during_a_fetch_are_remembered_from_its_beginning(run: Run, is
     run(scenario())
 
 
+def test_key_replaced_under_the_same_kid_is_found_within_a_cooldown(run: Run, issuer: LocalIssuer) -> None:
+    """A bad signature may mean that; it causes one request per cooldown at most, however many there are."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=5), clock) as (_, keys):
+            held = await keys.get()
+            (kid,) = [key.kid for key in held.jwk_set.keys]
+            assert keys.decide_on_bad_signature(held.generation) is MissAction.UNKNOWN  # they were fetched just now
+            clock.forward(5)
+            for _ in range(100):
+                if keys.decide_on_bad_signature(held.generation) is MissAction.FETCH:
+                    assert await keys.refresh_after_miss(kid, held.generation) is held
+            assert issuer.requests() == 2
+            with LocalIssuer(algorithms=["ES256"]) as other:
+                issuer.serve_jwks({"keys": [{**other.keys.jwks()["keys"][0], "kid": kid}]})
+            clock.forward(4.9)
+            assert keys.decide_on_bad_signature(held.generation) is MissAction.UNKNOWN
+            clock.forward(0.1)
+            assert keys.decide_on_bad_signature(held.generation) is MissAction.FETCH
+            new = await keys.refresh_after_miss(kid, held.generation)
+            assert new.jwk_set.thumbprint != held.jwk_set.thumbprint
+            assert keys.decide_on_bad_signature(held.generation) is MissAction.REREAD
+            assert keys.decide_on_bad_signature(new.generation) is MissAction.UNKNOWN
+
+    run(scenario())
+
+
 def test_an_unchanged_set_keeps_its_identity(run: Run, issuer: LocalIssuer) -> None:
     """What was verified with a set stays cached over refreshes that bring the same keys, with or without a 304."""
     clock = FakeClock()

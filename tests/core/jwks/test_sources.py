@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bearward import TrustedIssuer
+from bearward.clock import SystemClock
 from bearward.errors import AuthError
 from bearward.fetch.caching import Validators
 from bearward.fetch.errors import FetchError, FetchFailure
@@ -230,6 +232,45 @@ def test_unusable_file(content: bytes | None, error: FetchFailure, run: Run, tmp
     assert run(outcome(TrustedIssuer("https://login.example", audience="a", jwks_options=options))) is error
 
 
+def test_byte_order_mark_before_key_set_and_metadata(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """RFC 8259 section 8.1 lets a reader ignore it; over HTTP, from a file and from a source of your own."""
+    document = BOM_UTF8 + json.dumps(issuer.keys.jwks()).encode()
+    issuer.serve_jwks(document)
+    issuer.serve_discovery(BOM_UTF8 + json.dumps(issuer.discovery()).encode())
+    path = tmp_path / "jwks.json"
+    path.write_bytes(document)
+    assert run(outcome(policy(issuer, discover=True))) is None
+    assert run(outcome(policy(issuer, jwks_file=path))) is None
+    assert run(outcome(policy(issuer, sources=(Static(document),)))) is None
+
+
+CONFIGMAP = "..data"
+
+
+def test_configmap_whose_symlink_is_swapped_is_read_again(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Kubernetes writes a new folder and swaps the symlink `..data`; the path of the file itself never changes."""
+
+    def publish(version: str) -> None:
+        folder = tmp_path / version
+        folder.mkdir()
+        (folder / "jwks.json").write_text(json.dumps(issuer.keys.jwks()))
+        (tmp_path / "next").symlink_to(version)
+        (tmp_path / "next").rename(tmp_path / CONFIGMAP)
+
+    publish("one")
+    (tmp_path / "jwks.json").symlink_to(f"{CONFIGMAP}/jwks.json")
+    trusted = policy(issuer, jwks_file=tmp_path / "jwks.json", start="eager", poll_interval=0.05)
+
+    async def scenario() -> None:
+        async with started(trusted, SystemClock()) as (_, keys):
+            await eventually(lambda: keys.current() is not None)
+            kid = issuer.rotate().kid
+            publish("two")
+            await eventually(lambda: (held := keys.current()) is not None and held.jwk_set.holds(kid))
+
+    run(scenario())
+
+
 class Broken:
     """A source with a bug."""
 
@@ -272,6 +313,70 @@ def test_static_keys_need_no_event_loop() -> None:
     assert keys.decide_on_miss("another", held.generation) is MissAction.UNKNOWN
     assert keys.health().state is Freshness.FRESH
     assert keys.health().next_refresh is None
+
+
+def texts_of(issuer: LocalIssuer) -> list[tuple[str, Callable[[], None], str]]:
+    """What breaks, and what the health then says; `{}` stands for the origin."""
+    other = {**issuer.discovery(), "issuer": "https://other.example/"}
+    metadata, keys = (
+        f"{{}}/tenant{OPENID} (metadata of issuer): ",
+        f"{{}}/tenant/jwks (jwks_uri in {{}}/tenant{OPENID}): ",
+    )
+    return [
+        (
+            "two issuers",
+            lambda: issuer.serve_discovery(other),
+            metadata
+            + "metadata belongs to another issuer: it says 'https://other.example/', configured is '{}/tenant'; set issuer "
+            "to exactly what the metadata says, or set jwks_uri",
+        ),
+        (
+            "a status",
+            lambda: issuer.serve_jwks(b"", status=503),
+            keys + "responded with an error status (503)",
+        ),
+        (
+            "a redirect",
+            lambda: issuer.serve_jwks(b"", status=302),
+            keys + "responded with a redirect (302); set jwks_uri to where the redirect leads",
+        ),
+        (
+            "no key set",
+            lambda: issuer.serve_jwks({"keys": []}),
+            (
+                "{}/tenant/jwks: document is no usable JWK Set: the JWK Set has no usable key; check that jwks_uri is the issuer's "
+                "JWK Set"
+            ),
+        ),
+        (
+            "nobody listens",
+            issuer.down,
+            metadata + "cannot connect: connection refused; check the host and port, or set jwks_options.proxy",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_failed_fetch_names_url_setting_cause_and_remedy(number: int, run: Run, issuer: LocalIssuer) -> None:
+    """In the health as in the log, so that an operator need not guess."""
+    origin = issuer.origin
+    _, break_it, text = texts_of(issuer)[number]
+    break_it()
+
+    async def scenario() -> str | None:
+        async with started(policy(issuer, discover=True)) as (_, keys):
+            with contextlib.suppress(AuthError):
+                await keys.get()
+            return keys.health().last_error
+
+    said = run(scenario()) or ""
+    assert said.startswith(text.replace("{}", origin))
+
+
+def test_failure_shows_no_query_of_a_url() -> None:
+    """It may hold a key of an API."""
+    error = FetchError(FetchFailure.STATUS, 403, url="https://login.example/jwks?key=s3cret", setting="jwks_uri")
+    assert "s3cret" not in f"{error} {error!r}"
 
 
 def test_failures_have_texts_without_secrets() -> None:
