@@ -57,5 +57,13 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     return asyncio.new_event_loop
 
 
+@pytest.fixture(autouse=True)
+def _reports_start_anew() -> None:
+    """Reports of bugs are limited by the minute; a test does not pay for the one before it."""
+    from bearward.bug_reports import forget_reports
+
+    forget_reports()
+
+
 def _importable(names: Iterable[str]) -> list[str]:
     return [name for name in names if importlib.util.find_spec(name) is not None]

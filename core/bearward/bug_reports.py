@@ -13,7 +13,7 @@ import traceback
 
 from bearward.clock import SystemClock
 
-__all__ = ["report_bug"]
+__all__ = ["forget_reports", "report_bug"]
 
 _MAX_PER_MINUTE = 10
 _MAX_PLACES = 256
@@ -31,6 +31,12 @@ def report_bug(logger: logging.Logger, what: str, error: BaseException) -> None:
         return
     more = f" ({omitted} more like it were not logged)" if omitted else ""
     logger.error("%s: %s at %s%s", what, type(error).__name__, where or "an unknown place", more)
+
+
+def forget_reports() -> None:
+    """Write every report again, whatever was written in the last minute."""
+    with _lock:
+        _written.clear()
 
 
 def _omitted(logger: str, where: str) -> int | None:
