@@ -58,7 +58,9 @@ def _run(issuer: LocalIssuer, cache: str) -> tuple[int, int]:
 async def _member(issuer: str, jwks_uri: str, cache: str, token: str) -> None:
     options = JWKSOptions(start=StartMode.LAZY, max_waiters=REQUESTS)
     trusted = TrustedIssuer(issuer, audience=_AUDIENCE, jwks_uri=jwks_uri, jwks_options=options)
-    verifiers = [Verifier(trusted, jwks_cache=cache, jwks_cache_secret=b"a secret of the benchmark") for _ in range(VERIFIERS)]
+    verifiers = [
+        Verifier(trusted, jwks_cache=cache, jwks_cache_secret=b"a secret of the benchmark") for _ in range(VERIFIERS)
+    ]
     for verifier in verifiers:
         await verifier.start()
     print("ready", flush=True)

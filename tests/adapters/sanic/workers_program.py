@@ -25,7 +25,11 @@ def make_app() -> Any:
     app.config.AUTO_EXTEND = OPTIONS["ext"]
     app.config.update(OPTIONS.get("config", {}))
     issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"])
-    install(app, Verifier(issuer, jwks_cache=OPTIONS["cache"], jwks_cache_secret=b"a secret of the test"), default=authenticated)
+    install(
+        app,
+        Verifier(issuer, jwks_cache=OPTIONS["cache"], jwks_cache_secret=b"a secret of the test"),
+        default=authenticated,
+    )
 
     @app.get("/who")
     async def who(request: Request) -> HTTPResponse:
