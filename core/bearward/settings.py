@@ -34,7 +34,9 @@ __all__ = ["ENVIRONMENT", "Settings"]
 ENVIRONMENT = frozenset({*VARIABLES, CONFIG})
 """Every variable that `Settings` reads, but for a program's own."""
 _MEMORY = "memory://"
-_TOP_LEVEL = frozenset({"cache", "cache_secret", "issuers", "revocations", "token_cache"})
+_TOP_LEVEL = frozenset(
+    {"cache", "cache_secret", "issuers", "revocations", "token_cache", "unsafe_allow_unauthenticated_cache"}
+)
 _FILES = ("ca_file", "client_cert", "client_key")
 
 
@@ -56,6 +58,8 @@ class Settings:
     """An aiocache URL: `memory://`, `redis://…`, `rediss://…`, `memcached://…`; it may hold a password."""
     cache_secret: bytes | None = field(default=None, repr=False)
     """Authenticates what is read from a shared cache."""
+    unsafe_allow_unauthenticated_cache: bool = False
+    """Share a cache without `cache_secret`: whoever can write it can plant keys."""
     token_cache: int | None = None
     """Bytes to spend on tokens that were verified before; None for the verifier's own default."""
     revocations: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -71,6 +75,8 @@ class Settings:
             raise ConfigurationError("issuers", "must be a TrustedIssuer or several")
         if not isinstance(self.cache_secret, bytes | None):
             raise ConfigurationError("cache_secret", 'must be bytes: "…".encode()')
+        if not isinstance(self.unsafe_allow_unauthenticated_cache, bool):
+            raise ConfigurationError("unsafe_allow_unauthenticated_cache", "must be true or false")
         object.__setattr__(self, "issuers", tuple(issuers))
         object.__setattr__(self, "extra", frozen(self.extra))
         object.__setattr__(self, "revocations", frozen(self.revocations))
@@ -81,7 +87,14 @@ class Settings:
         if self.revocations is not None and "revocations" not in more:
             given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
         try:
-            return Verifier(*self.issuers, jwks_cache=self.cache, jwks_cache_secret=self.cache_secret, **given, **more)
+            return Verifier(
+                *self.issuers,
+                jwks_cache=self.cache,
+                jwks_cache_secret=self.cache_secret,
+                unsafe_allow_unauthenticated_cache=self.unsafe_allow_unauthenticated_cache,
+                **given,
+                **more,
+            )
         except ConfigurationError as error:
             name = _SETTING_OF.get(error.setting, error.setting)
             raise ConfigurationError(_qualified(self.prefix, name), error.requirement) from None
@@ -152,6 +165,7 @@ class Settings:
             issuers=issuers,
             cache=string_value("cache", document.get("cache", _MEMORY)),
             cache_secret=None if secret is None else string_value("cache_secret", secret).encode(),
+            unsafe_allow_unauthenticated_cache=document.get("unsafe_allow_unauthenticated_cache", False),
             token_cache=document.get("token_cache"),
             revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
             extra={name: document[name] for name in extra_names if name in document},

@@ -136,6 +136,7 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("CA_FILE", "keys", "ca_file", "a file of certificates in PEM", str),
         ("CACHE", "settings", "cache", "memory://, redis://…, rediss://… or memcached://…", str),
         ("CACHE_SECRET", "settings", "cache_secret", "a secret that the fleet shares", str.encode),
+        ("UNSAFE_ALLOW_UNAUTHENTICATED_CACHE", "settings", "unsafe_allow_unauthenticated_cache", *_BOOLEAN),
         ("TOKEN_CACHE", "settings", "token_cache", "a number of bytes, 0 for no cache", _whole_number),
         ("REVOCATIONS_ON_FAILURE", "revocations", "on_failure", "refuse or accept", _one_of("refuse", "accept")),
         ("REVOCATIONS_CACHE", "revocations", "cache", "redis://…, rediss://… or memcached://…", str),

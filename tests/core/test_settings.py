@@ -440,3 +440,22 @@ def _file(folder: Path, content: str) -> str:
     path = folder / "settings.toml"
     path.write_text(content)
     return str(path)
+
+
+def test_shared_cache_needs_a_secret_or_the_setting_that_says_what_is_missing(tmp_path: Path) -> None:
+    """In the environment and in a file; the error names what is to be set, and the way out."""
+    base = {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "a", "BEARWARD_CACHE": "redis://cache"}
+    with pytest.raises(ConfigurationError, match=r"^BEARWARD_CACHE_SECRET: must be set beside a shared") as refused:
+        Settings.load(base).verifier()
+    assert "unsafe_allow_unauthenticated_cache" in str(refused.value)
+    Settings.load({**base, "BEARWARD_CACHE_SECRET": "0123456789abcdef"}).verifier()
+    Settings.load({**base, "BEARWARD_UNSAFE_ALLOW_UNAUTHENTICATED_CACHE": "true"}).verifier()
+    path = tmp_path / "settings.toml"
+    path.write_text("cache = 'redis://cache'\n" + ISSUER)
+    with pytest.raises(ConfigurationError, match=r"^cache_secret: must be set beside a shared"):
+        Settings.from_toml(path).verifier()
+    path.write_text("cache = 'redis://cache'\nunsafe_allow_unauthenticated_cache = true\n" + ISSUER)
+    Settings.from_toml(path).verifier()
+    path.write_text("unsafe_allow_unauthenticated_cache = 1\n" + ISSUER)
+    with pytest.raises(ConfigurationError, match=r"^unsafe_allow_unauthenticated_cache: must be true or false"):
+        Settings.from_toml(path)

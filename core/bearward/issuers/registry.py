@@ -90,6 +90,7 @@ class Issuers:
         return None
 
     def _with_keys(self, trusted: TrustedIssuer) -> Trusted:
+        """Of a tenant that a resolver vouches for: it is not invented."""
         return trusted, self._store.keys_of(trusted, vouched=True)
 
     def __repr__(self) -> str:

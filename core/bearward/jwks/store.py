@@ -230,7 +230,7 @@ class JWKSStore:
 
 def _validated_secret(secret: bytes | None) -> bytes | None:
     if secret is not None and (not isinstance(secret, bytes) or len(secret) < _MIN_SECRET_BYTES):
-        raise ConfigurationError("cache_secret", f"must be at least {_MIN_SECRET_BYTES} bytes")
+        raise ConfigurationError("jwks_cache_secret", f"must be at least {_MIN_SECRET_BYTES} bytes")
     return secret
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from bearward import TrustedIssuer, Verifier
 from bearward.errors import AuthError
-from bearward.jwks.options import JWKSOptions
+from bearward.jwks import HTTPClient, JWKSOptions, Loaded, StartMode, Validators
 from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.conftest import LOOPS, Run, _loop_factory
@@ -169,3 +170,51 @@ def test_a_required_start_that_fails_leaves_nothing_behind(run: Run, issuer: Loc
         assert len(asyncio.all_tasks()) == 1
 
     run(scenario())
+
+
+class Gated:
+    """A source that waits for the gate of its loop."""
+
+    local = True
+
+    def __init__(self, document: bytes) -> None:
+        self.document = document
+        self.gates: dict[asyncio.AbstractEventLoop, asyncio.Event] = {}
+
+    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
+        """Wait, and return the document."""
+        await self.gates.setdefault(asyncio.get_running_loop(), asyncio.Event()).wait()
+        return Loaded(self.document)
+
+
+def test_refresh_of_a_loop_that_was_left_behind_changes_nothing(
+    issuer: LocalIssuer, another: asyncio.AbstractEventLoop
+) -> None:
+    """It may end later, if somebody runs that loop again; the keys belong to the next loop by then."""
+    source = Gated(json.dumps(issuer.keys.jwks()).encode())
+    options = JWKSOptions(sources=(source,), start=StartMode.LAZY)
+    trusted = TrustedIssuer(issuer.url, audience="a", jwks_options=options)
+    store = JWKSStore()
+    keys = store.keys_of(trusted)
+
+    async def started(number: int) -> asyncio.Task[Any]:
+        await store.start()
+        waiting = asyncio.get_running_loop().create_task(keys.get())
+        await eventually(lambda: len(source.gates) == number)
+        return waiting
+
+    async def ended(task: asyncio.Task[Any]) -> None:
+        source.gates[asyncio.get_running_loop()].set()
+        await asyncio.wait([task], timeout=DEADLINE)
+        await asyncio.sleep(0)
+
+    first = another.run_until_complete(started(1))
+    with asyncio.Runner() as runner:
+        second = runner.run(started(2))
+        another.run_until_complete(ended(first))
+        assert isinstance(first.exception(), AuthError)
+        assert keys.current() is None
+        assert keys.entry is None
+        runner.run(ended(second))
+        assert keys.current() is second.result()
+        runner.run(store.aclose())

@@ -142,8 +142,8 @@ def test_closing_during_a_fetch_releases_all_waiters(run: Run, issuer: LocalIssu
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
     ("max_tenants", {"max_tenants": 0}),
-    ("cache_secret", {"cache_secret": b"short"}),
-    ("cache_secret", {"cache_secret": "text of a good length"}),
+    ("jwks_cache_secret", {"cache_secret": b"short"}),
+    ("jwks_cache_secret", {"cache_secret": "text of a good length"}),
     *(("cache", {"cache": url}) for url in ("", "redis://", "nonsense", "redis://host:port", "https://host", "memcached://",
                                             "redis://host/database", "redis://host?nonsense=1", "unix://", "memory://host")),
 ]  # fmt: skip

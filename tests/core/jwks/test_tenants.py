@@ -12,6 +12,7 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.errors import AuthError
+from bearward.jwks.freshness import Freshness
 from bearward.jwks.store import JWKSStore, MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -252,3 +253,22 @@ def test_evicted_tenant_closes_after_the_refresh_that_others_wait_for(run: Run) 
             await store.aclose()
 
         run(scenario())
+
+
+def test_tenant_is_refreshed_each_time_that_it_is_used_and_due(run: Run, issuer: LocalIssuer) -> None:
+    """It has no timer: a look-up past the moment starts a refresh in the background, the next one and the one after."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        store = JWKSStore(clock=clock)
+        await store.start()
+        keys = store.keys_of(policy(issuer, max_age=600))
+        await keys.get()
+        for number in (2, 3, 4):
+            clock.forward(500)
+            assert all(keys.current() is not None for _ in range(100))
+            await eventually(lambda number=number: issuer.requests() == number)  # type: ignore[misc]
+            await eventually(lambda: keys.health().state is Freshness.FRESH)
+        await store.aclose()
+
+    run(scenario())
