@@ -169,29 +169,6 @@ def _from_pickle(claims: dict[str, Any], key_thumbprint: str) -> Principal:
     return Principal(claims, key_thumbprint=key_thumbprint)
 
 
-def same_caller(before: Principal, after: Principal) -> bool:
-    """Whether two tokens speak for the same caller: one issuer, one subject, one client (`client_id` and `azp`).
-
-    A subject that is absent or empty is nobody's, and equals no other; so a token without one is never the same caller.
-    For authentication that is renewed within a call: another caller must not take it over.
-
-    >>> ada, eve = ({"iss": "https://login.example", "sub": name, "client_id": "app"} for name in ("ada", "eve"))
-    >>> same_caller(Principal(ada, key_thumbprint="k1"), Principal(ada, key_thumbprint="k2"))
-    True
-    >>> same_caller(Principal(ada, key_thumbprint="k1"), Principal(eve, key_thumbprint="k1"))
-    False
-    """
-    one, other = before.claims, after.claims
-    subject = one.get("sub")
-    if not isinstance(subject, str) or not subject:
-        return False
-    return all(_same_value(one.get(name), other.get(name)) for name in ("iss", "sub", "client_id", "azp"))
-
-
-def _same_value(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and one == other  # `True == 1` in Python; in JSON they differ
-
-
 _new = object.__new__
 # The slots' own setters: past `__setattr__`, and at half the cost of `object.__setattr__`.
 _put_claims = Principal.__dict__["_claims"].__set__
