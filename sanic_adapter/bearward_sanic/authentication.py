@@ -13,7 +13,7 @@ from typing import Any
 from sanic import Request
 
 from bearward import AuthError, KeysNeededError, Principal, Refusal, Verifier
-from bearward.confirmation import check_certificate
+from bearward.adapters import check_certificate, verify_function
 from bearward_sanic.bodies import receive_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, ConnectionMemory, SeenCredentials
 from bearward_sanic.context import state_of
@@ -34,7 +34,7 @@ class Authenticator:
     def __init__(self, settings: AdapterSettings, verifier: Verifier, memory: ConnectionMemory) -> None:
         self._reader = TokenReader(settings)
         self._verifier = verifier
-        self._verify_now = verifier.verify_now
+        self._verify_now = verify_function(verifier)
         self._find_certificate = settings.client_certificate
         self._bound = settings.client_certificate is not None
         self._memory = memory
@@ -74,7 +74,7 @@ class Authenticator:
         token = ""
         try:
             token = self._reader.read(request, values, rule.websocket)
-            principal = self._verify_bound(request, token) if self._bound else self._verify_now(token)
+            principal = self._verify_bound(request, token) if self._bound else self._verify_now(token, False)
         except AuthError as error:
             if error.refusal is Refusal.CREDENTIALS_MISSING and rule.route is not None:
                 return self._verify_form(request) if self._reader.may_be_in_form(request) else error
@@ -88,7 +88,7 @@ class Authenticator:
         return principal
 
     def _verify_bound(self, request: Request, token: str) -> Principal:
-        principal = self._verifier.verify_now(token, unsafe_allow_bound=True)
+        principal = self._verify_now(token, True)
         self._check_certificate(request, principal)
         return principal
 

@@ -166,7 +166,8 @@ def test_a_remembered_refusal_is_of_its_own_token(make: Any) -> None:
         connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         response.read()
-        return response.status
+        status: int = response.status
+        return status
 
     assert [ask(forged), ask(forged), ask(good), ask(forged), ask(good), ask(good)] == [401, 401, 200, 401, 200, 200]
     connection.close()
@@ -181,7 +182,8 @@ def test_a_refusal_is_forgotten_after_a_second(make: Any) -> None:
         connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         response.read()
-        return response.status
+        status: int = response.status
+        return status
 
     parts.clock.ahead = 1000.0
     assert [ask(), ask(), ask()] == [401, 401, 401]

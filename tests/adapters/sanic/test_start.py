@@ -167,6 +167,7 @@ def test_a_name_that_matches_nothing_stops_the_start(
         ({"resource": "https://api.example/#x"}, "resource"),
         ({"websocket_refusal": "silence"}, "websocket_refusal"),
         ({"max_token_length": 0}, "max_token_length"),
+        ({"max_token_length": 65536}, "max_token_length"),
         ({"cookie": "token"}, "cookie"),
         ({"render_refusal": 1}, "render_refusal"),
     ],
@@ -211,6 +212,56 @@ def test_an_application_is_guarded_once(app: App, verifier: Verifier) -> None:
     install(app, verifier)
     with pytest.raises(ConfigurationError, match="guarded once"):
         install(app, verifier)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("issuer",), "verifier: must be a Verifier: install(app, Verifier(TrustedIssuer(...)))"),
+        (("text",), "verifier: must be a Verifier, or left out"),
+    ],
+)
+def test_install_takes_a_verifier(app: App, verifier: Verifier, arguments: tuple[str, ...], says: str) -> None:
+    """What is no verifier is refused with the nearest valid form."""
+    issuer = TrustedIssuer("https://login.example", audience="api", jwks_uri="https://login.example/jwks")
+    given: Any = {"issuer": issuer, "text": "https://login.example"}[arguments[0]]
+    with pytest.raises(ConfigurationError) as wrong:
+        install(app, given)
+    assert str(wrong.value).startswith(says)
+    other: Any = verifier
+    with pytest.raises(ConfigurationError, match="app: must be a Sanic application"):
+        install(other, given)
+
+
+@pytest.mark.parametrize(
+    ("setting", "function"),
+    [
+        ("render_refusal", lambda request, error: None),
+        ("render_refusal", lambda: None),
+        ("client_certificate", lambda: None),
+        ("client_certificate", lambda request, error: None),
+    ],
+    ids=range(4),
+)
+def test_a_function_of_the_wrong_arity_is_refused_at_once(
+    app: App, verifier: Verifier, setting: str, function: Any
+) -> None:
+    """A function that could not be called later is refused where it is given, with the arguments that it gets."""
+    with pytest.raises(ConfigurationError) as wrong:
+        install(app, verifier, **{setting: function})
+    assert wrong.value.setting == setting
+    assert "must be a function of (request" in str(wrong.value)
+
+
+@pytest.mark.parametrize(("chosen", "warns"), [({"max_token_length": 12_000}, True), ({}, False)])
+def test_a_length_that_the_server_does_not_take_is_named(
+    app: App, verifier: Verifier, chosen: dict[str, Any], warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sanic refuses a head of more than REQUEST_MAX_HEADER_SIZE itself; a longer `max_token_length` would do nothing."""
+    app.add_route(public(_copy()), "/x", name="x")
+    install(app, verifier, **chosen)
+    _start(app)
+    assert ("REQUEST_MAX_HEADER_SIZE" in caplog.text) == warns
 
 
 def test_a_function_has_one_mark() -> None:
