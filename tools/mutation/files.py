@@ -55,9 +55,9 @@ _VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py")
 _KEYS = ("tests/core/jwks/test_*.py",)
 _TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
 _REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")
-_STREAMS_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "misuse"))
+_STREAMS_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "reauthentication", "misuse"))
 _CALLS_OF_GRPC = tuple(
-    f"tests/adapters/grpc/test_{name}.py" for name in ("matrix", "credentials", "cold", "certificates")
+    f"tests/adapters/grpc/test_{name}.py" for name in ("refusals_by_rpc_shape", "credentials", "first_call_fetches_keys", "certificates")
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {

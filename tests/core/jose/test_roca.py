@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
+import pytest
+
+from bearward.jose import base64url
+from bearward.jose.jwk import KeyRejection, RejectedKeyError, read_key
 from bearward.jose.roca import _PRIMES, has_roca_fingerprint
 from bearward.testing import SigningKey
 
@@ -13,6 +17,18 @@ def test_moduli_of_the_flawed_form() -> None:
     m = prod(_PRIMES) * 2
     p, q = (7 * m + pow(65537, exponent, m) for exponent in (11, 1234567))
     assert has_roca_fingerprint(p * q)
+
+
+def test_a_key_with_the_fingerprint_is_rejected_as_weak() -> None:
+    """A JWK of 2048 bits whose modulus is a power of 65537 modulo the first primes is not used."""
+    m = prod(_PRIMES) * 2
+    k = (3 << 1022) // m
+    n = (k * m + pow(65537, 11, m)) * ((k + 3) * m + pow(65537, 1234567, m))
+    n_text, e_text = (base64url.encode(number.to_bytes(256, "big").lstrip(b"\0")).decode() for number in (n, 65537))
+    with pytest.raises(RejectedKeyError) as rejected:
+        read_key({"kty": "RSA", "n": n_text, "e": e_text})
+    assert n.bit_length() == 2048
+    assert rejected.value.reason is KeyRejection.WEAK
 
 
 def test_sound_moduli() -> None:
