@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -22,29 +22,40 @@ from tests.adapters.grpc.servers import SERVICE, Seen, serving
 from tests.adapters.grpc.streaming import FIRST, revoke, until_unwatched
 
 
-def _refuses_while_it_writes(writing: threading.Event) -> Callable[[Seen], dict[str, Any]]:
-    async def refuse(_: bytes, context: Any) -> None:
-        task = asyncio.create_task(context.write(b"x" * 5000))
-        await asyncio.sleep(0)  # the write is under way
-        writing.set()
-        try:
-            raise AuthError(Refusal.SCOPE_INSUFFICIENT)
-        finally:
-            context.add_done_callback(lambda _: task.done())
+async def _start_writing(context: Any, writing: threading.Event) -> None:
+    """Have a task write what the caller's window has no room for."""
+    task = asyncio.create_task(context.write(b"x" * 5000))
+    await asyncio.sleep(0)  # the write is under way
+    context.add_done_callback(lambda _: task.done())  # and the task is kept
+    writing.set()
 
-    return lambda _: {"US": refuse}
+
+def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str, Any]]:
+    """Handlers that refuse the call while a task of their own writes."""
+
+    async def writer(_: bytes, context: Any) -> None:
+        await _start_writing(context, writing)
+        raise AuthError(Refusal.SCOPE_INSUFFICIENT)
+
+    async def generator(_: bytes, context: Any) -> AsyncIterator[bytes]:
+        await _start_writing(context, writing)
+        raise AuthError(Refusal.SCOPE_INSUFFICIENT)
+        yield b""  # never reached: it makes this an async generator
+
+    return lambda _: {"US": writer if form == "writer" else generator}
 
 
 @pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("form", ["writer", "generator"])
 @pytest.mark.parametrize(
     ("rule", "expiry"), [(authenticated, "terminate"), (authenticated, "ignore"), (public, "ignore")]
 )
-def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, kind: str, issuer: LocalIssuer) -> None:
+def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kind: str, issuer: LocalIssuer) -> None:
     """The handler refuses while a task of its own still writes; the caller, who has not read yet, learns the status."""
     writing = threading.Event()
     with (
         serving(
-            kind, trust(issuer), {SERVICE: rule}, behaviors=_refuses_while_it_writes(writing), stream_expiry=expiry
+            kind, trust(issuer), {SERVICE: rule}, behaviors=_refusing(form, writing), stream_expiry=expiry
         ) as server,
         RawCall(server.port, path("US"), bearer(issuer.mint()), window=0) as call,
     ):
