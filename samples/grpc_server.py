@@ -20,7 +20,14 @@ from grpc_reflection.v1alpha import reflection
 from bearward import ConfigurationError
 from bearward.settings import Settings
 from bearward.verifier import Verifier
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, check_on_start, redact_logs
+from bearward_grpc import (
+    AuthInterceptor,
+    SyncAuthInterceptor,
+    VerifierThread,
+    check_on_start,
+    metadata_size_options,
+    redact_logs,
+)
 from samples.command_line import (
     STOPS,
     Parser,
@@ -39,13 +46,9 @@ from samples.v1 import sample_pb2_grpc
 
 __all__ = ["main"]
 
-OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_metadata_size", 32 * 1024),
-    ("grpc.absolute_max_metadata_size", 64 * 1024),
-)
-"""Without the first, two servers may share a port and each gets a part of the calls. Without the others gRPC rejects calls
-with more than 8 KiB of metadata at random, and a token may have 16."""
+OPTIONS = (("grpc.so_reuseport", 0), *metadata_size_options())
+"""Without the first two servers may share a port, and each gets a part of the calls. Without the others gRPC refuses
+calls with more than 8 KiB of metadata at random, and a token may have 16."""
 GRACE = 2.0
 """Seconds that calls have to end by themselves when the server stops."""
 THREADS = 32
@@ -84,8 +87,8 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     store = open_notes(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
     background.start(wait=None)
-    auth = SyncAuthInterceptor(background, RULES, reflection=True)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
+    auth = SyncAuthInterceptor(background, RULES, reflection=True, pool=pool)
     server = check_on_start(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     healthy = health.HealthServicer()

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from bearward.errors import ConfigurationError
+from bearward.late_imports import importing
 
 __all__ = ["BackendFactory", "backend_factory"]
 
@@ -100,7 +101,8 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
 def _driver_info() -> dict[str, Any]:
     """Newer redis-py looks its own version up on disk for each connection, unless it is told; this runs in a thread."""
     try:
-        from redis.driver_info import DriverInfo
+        with importing:
+            from redis.driver_info import DriverInfo
     except ImportError:
         return {}
     return {"driver_info": DriverInfo()}

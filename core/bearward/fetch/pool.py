@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.settings import HTTPSettings
 from bearward.fetch.tls import FileVersion, context_of, default_context, versions_of
+from bearward.late_imports import importing
 
 if TYPE_CHECKING:
     import httpcore2
@@ -91,9 +92,10 @@ class PoolKeeper:
 
 
 def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Pools:
-    import httpcore2
+    with importing:
+        import httpcore2
 
-    from bearward.fetch.network import GuardedBackend
+        from bearward.fetch.network import GuardedBackend
 
     backend = GuardedBackend(unsafe_allow_private=settings.unsafe_allow_private_addresses)
 

@@ -30,6 +30,7 @@ from bearward.jwks.source import Source, description
 from bearward.jwks.source_chain import source_for
 from bearward.jwks.tenant_admission import TenantAdmission, Ticket
 from bearward.jwks.tenant_keys import TenantKeys
+from bearward.late_imports import importing
 from bearward.loop import LoopBinding
 
 __all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction", "StartError"]
@@ -167,7 +168,8 @@ class JWKSStore:
 
     def _process_cache(self) -> Any:
         """Runs in a thread: importing aiocache, and what it imports, takes longer than all of bearward."""
-        from bearward.cache.memory import process_cache
+        with importing:
+            from bearward.cache.memory import process_cache
 
         if self._binding.loop is None:
             raise RuntimeError("the store is not started")

@@ -54,7 +54,9 @@ class HandlerWrapper:
         if inspect.isasyncgenfunction(behavior):
             wrapped = with_behavior(handler, self._generator(behavior, guarded=guarded))
         elif inspect.iscoroutinefunction(behavior):
-            wrapped = with_behavior(handler, self._guarded(behavior) if guarded else self._plain(behavior))
+            wrapped = with_behavior(
+                handler, self._writer(behavior, guarded=guarded) if streaming else self._plain(behavior)
+            )
         else:
             return wrap_blocking_handler(handler, call, self._statuses, guarded=guarded)
         if len(cache) < _MAX_CACHED:
@@ -75,11 +77,13 @@ class HandlerWrapper:
 
         return plain
 
-    def _guarded(self, behavior: Behavior) -> Behavior:
-        async def guarded(request: Any, context: Any) -> Any:
+    def _writer(self, behavior: Behavior, *, guarded: bool) -> Behavior:
+        """For coroutines that may write by themselves: no abort overtakes what they write, guarded or not."""
+
+        async def writer(request: Any, context: Any) -> Any:
             guard = Guard()
             try:
-                _start_guard(guard, context)
+                _start_guard(guard, context, watch=guarded)
                 return await guard.wait(behavior(request, GuardedContext(context, guard)))
             except StreamEndedError:
                 refused = guard.ended
@@ -90,7 +94,7 @@ class HandlerWrapper:
             await guard.wait_for_writes()
             return await self._abort(context, refused)
 
-        return guarded
+        return writer
 
     def _generator(self, behavior: Behavior, *, guarded: bool) -> Behavior:
         async def generator(request: Any, context: Any) -> AsyncIterator[Any]:
@@ -99,7 +103,7 @@ class HandlerWrapper:
             refused: AuthError | None
             try:
                 _start_guard(guard, context, watch=guarded)
-                responses = behavior(request, GuardedContext(context, guard) if guarded else context)
+                responses = behavior(request, GuardedContext(context, guard))
                 guard.waiting = True
                 try:
                     async for response in responses:
@@ -139,7 +143,7 @@ def _check_certificate(context: Any) -> None:
         call.gate.check_certificate(call.principal, context)
 
 
-def _start_guard(guard: Guard, context: Any, *, watch: bool = True) -> None:
+def _start_guard(guard: Guard, context: Any, *, watch: bool) -> None:
     """Check the binding and tie the stream to its token; raises `AuthError` if there is nothing to start."""
     _check_certificate(context)
     call = CALL.get()

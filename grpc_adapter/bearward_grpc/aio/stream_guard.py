@@ -90,8 +90,9 @@ class Guard:
             return await awaitable
         finally:
             self._writes -= 1
-            if self.ended is not None and not self._writes:
-                self._loop.call_soon(self._interrupt)
+            if not self._writes:
+                if self.ended is not None:
+                    self._loop.call_soon(self._interrupt)
                 if self._all_written is not None and not self._all_written.done():
                     self._all_written.set_result(None)
 

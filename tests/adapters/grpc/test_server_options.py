@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import scope
+from bearward import ConfigurationError, scope
 from bearward.testing import LocalIssuer
+from bearward_grpc import metadata_size_options
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Metadata, Outcome, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import KINDS, SERVICE, Running, serving
@@ -92,3 +93,24 @@ def test_a_caller_who_waits_for_the_server_is_judged_when_it_is_there(late: Any,
             assert waiting[0].result(TIMEOUT) == b"ada:hi"
             assert waiting[1].exception(TIMEOUT).code() is grpc.StatusCode.UNAUTHENTICATED
             assert server.seen.callers == ["ada"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_tokens_pass_where_the_options_say_so(kind: str, issuer: LocalIssuer) -> None:
+    """GRPC by itself refuses calls with more than 8 KiB of metadata at random; with the options, none of these."""
+    length = 15 * 1024
+    token = issuer.mint(sub="ada", scope="echo", filler="x" * (length * 3 // 4 - 500))
+    assert length - 1024 < len(token) <= length
+    with (
+        serving(kind, trust(issuer), RULES, options={"options": metadata_size_options(length)}) as server,
+        channel_to(server.target) as channel,
+    ):
+        for _ in range(20):
+            assert SHAPES["unary-unary"](channel, bearer(token)).messages == [b"ada:hello"]
+
+
+@pytest.mark.parametrize("length", [0, -1, True, "16384", 1.5])
+def test_a_length_that_is_none_is_refused(length: Any) -> None:
+    """The options are for servers that must take long tokens."""
+    with pytest.raises(ConfigurationError, match="max_token_length"):
+        metadata_size_options(length)

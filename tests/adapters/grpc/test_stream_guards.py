@@ -1,0 +1,179 @@
+"""The guards of streams where it is close: an abort and a write, a cancellation and an end, a queue and a token."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from bearward import AuthError, Refusal
+from bearward.testing import LocalIssuer
+from bearward_grpc import authenticated, public
+from bearward_grpc.call import Call
+from bearward_grpc.threads.stream_guard import ThreadGuard
+from tests.adapters.grpc.calls import TIMEOUT, Requests, bearer, channel_to, collect, path
+from tests.adapters.grpc.conftest import trust
+from tests.adapters.grpc.raw import RawCall
+from tests.adapters.grpc.servers import SERVICE, Seen, serving
+from tests.adapters.grpc.streaming import FIRST, revoke, until_unwatched
+
+
+async def _start_writing(context: Any, writing: threading.Event) -> None:
+    """Have a task write what the caller's window has no room for."""
+    task = asyncio.create_task(context.write(b"x" * 5000))
+    await asyncio.sleep(0)  # the write is under way
+    context.add_done_callback(lambda _: task.done())  # and the task is kept
+    writing.set()
+
+
+def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str, Any]]:
+    """Handlers that refuse the call while a task of their own writes."""
+
+    async def writer(_: bytes, context: Any) -> None:
+        await _start_writing(context, writing)
+        raise AuthError(Refusal.SCOPE_INSUFFICIENT)
+
+    async def generator(_: bytes, context: Any) -> AsyncIterator[bytes]:
+        await _start_writing(context, writing)
+        raise AuthError(Refusal.SCOPE_INSUFFICIENT)
+        yield b""  # never reached: it makes this an async generator
+
+    return lambda _: {"US": writer if form == "writer" else generator}
+
+
+@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("form", ["writer", "generator"])
+@pytest.mark.parametrize(
+    ("rule", "expiry"), [(authenticated, "terminate"), (authenticated, "ignore"), (public, "ignore")]
+)
+def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kind: str, issuer: LocalIssuer) -> None:
+    """The handler refuses while a task of its own still writes; the caller, who has not read yet, learns the status."""
+    writing = threading.Event()
+    with (
+        serving(
+            kind, trust(issuer), {SERVICE: rule}, behaviors=_refusing(form, writing), stream_expiry=expiry
+        ) as server,
+        RawCall(server.port, path("US"), bearer(issuer.mint()), window=0) as call,
+    ):
+        call.send(b"go", end=True)
+        call.until_headers()
+        assert writing.wait(TIMEOUT)
+        call.open_window(1_000_000)
+        reply = call.until_end()
+    assert (reply.status, reply.headers[-1]["bearward-code"]) == (7, "scope_insufficient")
+
+
+def test_calls_that_waited_longer_than_their_token_lives_run_no_handler(issuer: LocalIssuer) -> None:
+    """Of many streams few have a worker; when the token ends, all end, and those that waited do not take turns."""
+    workers, streams, started = 4, 40, threading.Semaphore(0)
+    runs: list[int] = []
+
+    def behaviors(_: Seen) -> dict[str, Any]:
+        def idle(requests: Iterator[bytes], _: Any) -> Iterator[bytes]:
+            runs.append(1)
+            started.release()
+            yield FIRST
+            yield from requests
+
+        return {"SS": idle}
+
+    with (
+        serving("sync", trust(issuer), {SERVICE: authenticated}, behaviors=behaviors, workers=workers) as server,
+        channel_to(server.target) as channel,
+    ):
+        metadata = bearer(issuer.mint(jti="crowd"))
+        held = [Requests() for _ in range(streams)]
+        stub: Any = channel.stream_stream(path("SS"))
+        calls = [stub(requests, timeout=TIMEOUT, metadata=metadata) for requests in held]
+        for _ in range(workers):
+            assert started.acquire(timeout=TIMEOUT)
+        revoke(server, issuer, "crowd")
+        outcomes = [collect(call) for call in calls]
+        for requests in held:
+            requests.close()
+        until_unwatched(server)
+    assert len(runs) == workers
+    waited = [outcome for outcome in outcomes if outcome.code == "token_revoked"]
+    assert len(waited) >= streams - workers
+    assert {outcome.status for outcome in outcomes} <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.CANCELLED}
+
+
+@pytest.fixture
+def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, Any], Any]], Any]:
+    """Runs a test on an event loop with a guard whose cancellation is seen, and which has a token to revoke."""
+
+    def with_guard(work: Callable[[ThreadGuard, Any], Any]) -> Any:
+        async def inside() -> Any:
+            verifier, cancelled = trust(issuer), asyncio.Event()
+            async with verifier:
+                principal = await verifier.verify(issuer.mint(jti="guarded"))
+                gate: Any = type("Gate", (), {"verifier": verifier, "streams": type("Terms", (), {"leeway": 0.0})})
+                call = Call(gate, authenticated, principal, "token")
+                guard = ThreadGuard(call, principal, asyncio.get_running_loop(), cancelled.set, 0.02)
+                return await work(guard, Stage(issuer, verifier, cancelled))
+
+        return run(inside())
+
+    return with_guard
+
+
+class Stage:
+    """What a test of a guard has at hand."""
+
+    def __init__(self, issuer: LocalIssuer, verifier: Any, cancelled: asyncio.Event) -> None:
+        self.verifier = verifier
+        self.cancelled = cancelled
+        self._issuer = issuer
+
+    def revoke(self) -> None:
+        """End the guard's token."""
+        self.verifier.revocations.revoke_token(self._issuer.url, "guarded", until=self.verifier.now() + 3600)
+
+
+async def _settle(guard: ThreadGuard) -> None:
+    while guard.ended is None:  # noqa: ASYNC110  (a guard tells its stream, and nobody else)
+        await asyncio.sleep(0)
+
+
+def test_a_stream_that_stays_open_is_cancelled_after_its_grace(guarded: Any) -> None:
+    """Its handler neither sends nor receives."""
+
+    async def work(guard: ThreadGuard, stage: Stage) -> None:
+        await asyncio.sleep(0)
+        stage.revoke()
+        await asyncio.wait_for(stage.cancelled.wait(), TIMEOUT)
+        assert guard.ended is not None
+        guard.close()
+
+    guarded(work)
+
+
+def test_a_stream_that_has_closed_is_not_cancelled(guarded: Any) -> None:
+    """Closed within its grace, before or after it was told: nothing is cancelled, and nothing is watched."""
+
+    async def work(guard: ThreadGuard, stage: Stage) -> None:
+        await asyncio.sleep(0)
+        stage.revoke()
+        await _settle(guard)
+        guard.close()
+        await asyncio.sleep(0.1)  # longer than the grace
+        assert not stage.cancelled.is_set()
+        assert len(stage.verifier._watches) == 0
+
+    guarded(work)
+
+
+def test_a_guard_that_closed_before_it_began_watches_nothing(guarded: Any) -> None:
+    """A handler may be done before the loop hears of its guard."""
+
+    async def work(guard: ThreadGuard, stage: Stage) -> None:
+        guard.close()
+        stage.revoke()
+        await asyncio.sleep(0.1)
+        assert (guard.ended, stage.cancelled.is_set(), len(stage.verifier._watches)) == (None, False, 0)
+
+    guarded(work)
