@@ -13,7 +13,7 @@ OPAQUE = "0pA9ueT0ken-with-20-characters"
 
 
 def _logged(message: object, *arguments: object) -> str:
-    record = logging.LogRecord("sanic.root", logging.INFO, "", 0, message, arguments, None)  # type: ignore[arg-type]
+    record = logging.LogRecord("sanic.root", logging.INFO, "", 0, message, arguments, None)
     assert RedactingFilter().filter(record)
     return record.getMessage()
 
