@@ -114,8 +114,8 @@ def test_invalid_issuer_settings_explain_themselves(changes: dict[str, Any], tex
 
 
 OTHERS: list[tuple[Callable[[], Any], str]] = [
-    (lambda: claim(""), "claim: must name a claim"),
-    (lambda: claim(1, "a"), "claim: must name a claim"),  # type: ignore[arg-type]
+    (lambda: claim(""), "claim: must name a claim, or be a tuple of names that leads to one"),
+    (lambda: claim(1, "a"), "claim: must name a claim, or be a tuple of names that leads to one"),  # type: ignore[arg-type]
     (lambda: claim("role"), "claim('role'): must name at least one accepted value"),
     (lambda: claim("role", None), "claim('role'): its values must be strings, numbers or booleans"),  # type: ignore[arg-type]
     (recent_authentication, "recent_authentication: must ask for max_age, acr_values or both"),
@@ -173,7 +173,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: SymmetricKey("s" * 64), "symmetric_keys.secret: must be at least 32 bytes for HS256"),  # type: ignore[arg-type]
     (
         lambda: SymmetricKey(b"-----BEGIN PUBLIC KEY-----" + b"s" * 64),
-        "symmetric_keys.secret: must be a secret, and no key or certificate in PEM",
+        "symmetric_keys.secret: must be random octets, and no key or certificate",
     ),
     (Verifier, "issuers: must name at least one trusted issuer"),
     (lambda: Verifier(1), "issuers: must be TrustedIssuer, TenantIssuers or async resolvers"),  # type: ignore[arg-type]

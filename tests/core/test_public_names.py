@@ -22,7 +22,7 @@ PUBLIC: dict[str, str] = {
         unmarked verify_function
     """,
     "bearward.testing": """
-        Answer LocalIssuer Request SigningKey compact json_answer json_octets sign_segments tamper
+        LocalIssuer Request Response SigningKey compact json_octets json_response sign_segments tamper
     """,
 }
 
