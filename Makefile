@@ -40,9 +40,10 @@ test-all: venv ## both tiers of the tests: all there are
 	$(PY) $(PYTEST) $(ARGS)
 
 .PHONY: lint
-lint: venv ## style and format
+lint: venv ## style, format and complexity
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m ruff format --check $(CODE)
+	$(PY) tools/complexity.py
 
 .PHONY: types
 types: mypy ## mypy --strict, and pyright on what the packages make public

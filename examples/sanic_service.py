@@ -4,8 +4,8 @@ import os
 
 from sanic import Sanic, json
 
-from bearward import TrustedIssuer, Verifier, scope
-from bearward_sanic import authenticated, install, requires
+from bearward import TrustedIssuer, Verifier, authenticated, requires, scope
+from bearward_sanic import install
 
 app = Sanic("orders")
 install(app, Verifier(TrustedIssuer(os.environ["ISSUER"], audience="https://api.example")), default=authenticated)

@@ -23,6 +23,7 @@ def test_at_length(number):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("processes", ["0", "2"])
 @pytest.mark.parametrize(("tier", "passed", "left_out"), [("quick", 1, 3), ("thorough", 4, 0)])
 def test_a_run_says_what_it_left_out(processes: str, tier: str, passed: int, left_out: int, tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def test_every_row_expects_a_code_of_the_catalogue(stage: World) -> None:
     assert {case.over_http for case in stage.cases} <= {None, TRANSPORT}
 
 
-@pytest.mark.parametrize("name", sorted(TARGETS))
+OVER_THE_WIRE = [pytest.param(name, marks=pytest.mark.thorough) for name in sorted(TARGETS) if name != "core"]
+
+
+@pytest.mark.parametrize("name", ["core", *OVER_THE_WIRE])
 def test_no_verdict_is_wrong(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each case gets its verdict and its code, the same over every transport, and no token makes us call anybody."""
     caplog.set_level(logging.CRITICAL, "bearward")

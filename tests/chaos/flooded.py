@@ -22,9 +22,8 @@ import grpc.aio
 from sanic import Sanic
 from sanic.response import text
 
-from bearward import JWKSOptions, TenantIssuers, TrustedIssuer, Verifier
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, authenticated
-from bearward_sanic import authenticated as authenticated_route
+from bearward import JWKSOptions, TenantIssuers, TrustedIssuer, Verifier, authenticated
+from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread
 from bearward_sanic import install
 from tests.chaos.callers import METHOD
 from tests.chaos.forgeries import AUDIENCE
@@ -52,7 +51,7 @@ def handler(function: Any) -> grpc.GenericRpcHandler:
 async def over_http(guard: Verifier, told: asyncio.Event) -> None:
     """By Sanic's own server."""
     app: Any = Sanic("flooded", configure_logging=False)
-    install(app, guard, default=authenticated_route)
+    install(app, guard, default=authenticated)
 
     async def call(_: Any) -> Any:
         return text("")

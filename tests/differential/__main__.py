@@ -52,14 +52,14 @@ def _rows(rows: Iterable[Row]) -> list[str]:
     return [*head, *(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in cells), ""]
 
 
-_HEAD = """# What others say about the same tokens
+_HEAD = """# What other libraries say about the same tokens
 
-Written by `make differential` from {tokens} tokens of the attack table; a test fails where it is out of date. joserfc
-({joserfc}) and PyJWT ({pyjwt}) are set up with care (`tests/differential/peers.py`): issuer, audience and `exp`
-required, the same allow-list of algorithms, the same JWK Set, and only keys that the token's `kid` names.
+Written by `make differential` from {tokens} tokens of the attack table; a test fails if it is out of date. joserfc
+({joserfc}) and PyJWT ({pyjwt}) are configured carefully (`tests/differential/peers.py`): issuer, audience and `exp` are
+required, with the same allow-list of algorithms, the same JWK Set, and only the keys that the token's `kid` names.
 
-What bearward accepts, they accept with the same claims, but for what is listed in the second section; generated claims
-are held to that by a property. What they accept and bearward refuses is all in the first.
+Whatever bearward accepts, they accept with the same claims, except for the tokens in the second section (a property test
+checks this with generated claims). Whatever they accept and bearward refuses is in the first section.
 """
 
 

@@ -14,16 +14,16 @@ from tests.interop.sheet import Row, Sheet
 __all__ = ["Outcome", "table"]
 
 _HEAD = """<!-- Written by `make interop`; not by hand. -->
-# Tokens that others made, clients that others wrote
+# Tokens and clients made by others
 
-Each row is software that nobody here wrote, run for real on loopback against the two sample servers. Rows *by shape*
-are issuers that cannot be run here: their documents, keys and tokens as their own documentation shows them, and trusted
-as [issuers.md](../issuers.md) says. A *case* is one token or call; a *verdict* is what one transport answered to it. A right
-answer is the verdict that was written down before: accepted with exactly the token's claims, or refused with exactly
-this code, status and challenge.
+Each row is software that nobody here wrote, run on loopback against the two sample servers. Rows *by shape* are issuers
+that cannot be run here: their documents, keys and tokens as their own documentation shows them, trusted as
+[issuers.md](../issuers.md) says. A *case* is one token or call; a *verdict* is one transport's response to it. A verdict is
+right if it is the expected one: accepted with exactly the token's claims, or refused with exactly this code, status and
+challenge.
 
-A run fails where a verdict is wrong, where a row breaks or judges nothing, and where a row, a transport, an algorithm
-or a case that ran before does not run. `make sabotage` breaks bearward in five ways, and every row must notice.
+A run fails if a verdict is wrong, if a row breaks or has no verdict, or if a row, a transport, an algorithm or a case that
+ran before does not run. `make sabotage` breaks bearward in five ways, and every row must notice.
 """
 
 

@@ -35,7 +35,7 @@ class Promise:
     @property
     def name(self) -> str:
         """For people: the row, and the line that protects it."""
-        return f"{self.row.strip(' |`')}: {Path(self.file).name}: {self.old.strip()}"
+        return f"{self.row.strip(' |`')}: {Path(self.file).name}: {self.old.strip().splitlines()[0]}"
 
     def broken(self, text: str) -> str:
         """The file without the protection."""

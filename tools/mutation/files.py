@@ -30,8 +30,9 @@ def found(*patterns: str, below: Path = TOP) -> list[str]:
 
 PURE = found(
     f"{CORE}/jose/[a-z]*.py",
-    *(f"{CORE}/{name}.py" for name in ("access", "challenge", "claims", "confirmation", "credentials", "principal")),
-    *(f"{CORE}/{name}.py" for name in ("requirements", "trusted_issuer", "verification")),
+    *(f"{CORE}/{name}.py" for name in ("access", "access_guard", "challenge", "claims", "confirmation", "credentials")),
+    *(f"{CORE}/{name}.py" for name in ("frozen", "issuer_checks", "principal", "requirements", "trusted_issuer")),
+    f"{CORE}/verification.py",
     *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
     *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
     *(f"{CORE}/revocation/{name}.py" for name in ("entry", "wire_format")),
@@ -55,9 +56,17 @@ _VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py")
 _KEYS = ("tests/core/jwks/test_*.py",)
 _TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
 _REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")
+_RULES_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("method_rules", "marks", "startup_check"))
 _STREAMS_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "reauthentication", "misuse"))
-_CALLS_OF_GRPC = tuple(
-    f"tests/adapters/grpc/test_{name}.py" for name in ("refusals_by_rpc_shape", "credentials", "first_call_fetches_keys", "certificates")
+_CALLS_OF_GRPC = (
+    "tests/adapters/grpc/test_refusals_by_rpc_shape.py",
+    "tests/adapters/grpc/test_credentials.py",
+    "tests/adapters/grpc/test_first_call_fetches_keys.py",
+    "tests/adapters/grpc/test_*certificates.py",
+)
+_CALLS_OF_SANIC = tuple(
+    f"tests/adapters/sanic/test_{name}.py"
+    for name in ("credentials", "refusals", "kept_connections", "routes", "every_route")
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {
@@ -85,12 +94,10 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{GRPC}/reauthentication.py": _STREAMS_OF_GRPC,
     f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
     f"{GRPC}/threads/stream_guard.py": _STREAMS_OF_GRPC,
-    f"{SANIC}/gate.py": (
-        "tests/adapters/sanic/test_credentials.py",
-        "tests/adapters/sanic/test_refusals.py",
-        "tests/adapters/sanic/test_kept_connections.py",
-        "tests/adapters/sanic/test_routes.py",
-    ),
+    f"{GRPC}/method_rules/policy.py": _RULES_OF_GRPC,
+    f"{SANIC}/gate.py": _CALLS_OF_SANIC,
+    f"{SANIC}/authentication.py": _CALLS_OF_SANIC,
+    f"{SANIC}/stream_end.py": ("tests/adapters/sanic/test_streams.py", "tests/adapters/sanic/test_websockets.py"),
     f"{SANIC}/connection_memory.py": ("tests/adapters/sanic/test_kept_connections.py",),
     f"{SANIC}/streams.py": ("tests/adapters/sanic/test_streams.py",),
     f"{SANIC}/websockets.py": ("tests/adapters/sanic/test_websockets.py",),

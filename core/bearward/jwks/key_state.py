@@ -174,10 +174,13 @@ class KeyState:
             last_error_at=self._error_at,
             failures=record.failures,
             stale_left=_finite(max(0.0, record.fresh_until + self.options.stale_if_error - now)) if entry else None,
-            next_refresh=0.0 if in_flight else _finite(max(0.0, self.next_attempt() - now)) if self.attempts else None,
+            next_refresh=0.0 if in_flight else self._seconds_to_refresh(now),
             attempts=self.attempts,
             cache=cache,
         )
+
+    def _seconds_to_refresh(self, now: float) -> float | None:
+        return _finite(max(0.0, self.next_attempt() - now)) if self.attempts else None
 
 
 def _same_keys(one: JWKSet, other: JWKSet) -> bool:

@@ -47,12 +47,16 @@ COOKIE_KINDS = {
 }
 
 
+PATIENT = JWKSOptions(connect_timeout=60, read_timeout=60, total_timeout=60, start_wait=60)
+"""A busy machine may take long to answer the first fetch, and a start without keys would be another test."""
+
+
 def make_app(options: dict[str, Any]) -> Any:
     """The application; `options`: issuer, audience, ext, config (of Sanic), settings (of bearward), cookie."""
     app: Any = Sanic("knock")
     app.config.AUTO_EXTEND = bool(options.get("ext"))
     app.config.update(options.get("config", {}))
-    issuer = TrustedIssuer(options["issuer"], audience=options["audience"], jwks_options=JWKSOptions())
+    issuer = TrustedIssuer(options["issuer"], audience=options["audience"], jwks_options=PATIENT)
     verifier = Verifier(issuer, jwks_cache=options.get("cache", "memory://"), jwks_cache_secret=b"a secret of the test")
     settings = {"default": authenticated, **options.get("settings", {})}
     if "cookie" in options:

@@ -108,6 +108,7 @@ def _chromium(url: str, profile: Path) -> Iterator[None]:
 
 
 @pytest.mark.interop
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 @pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
 def test_browser_sees_refusals_and_opens_websockets(serve: Any, pages: _Pages, tmp_path: Path, name: str) -> None:

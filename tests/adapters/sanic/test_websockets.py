@@ -105,6 +105,7 @@ def test_websocket_reauthenticates_with_a_newer_token(slow_server: Server) -> No
         assert closed.value.rcvd.code == 1008
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
 def test_accept_then_close_lets_a_browser_see_why(serve: Any, name: str) -> None:
     """With `websocket_refusal="close"` the handshake succeeds and the close says what was wrong."""
