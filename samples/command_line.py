@@ -1,6 +1,6 @@
 """What the sample commands share: arguments, settings, the ready line, and how they end.
 
-Rules of this file: a wrong setting is one line on stderr, naming it and what it must be, and exit code 2. Ready is one
+Rules of this file: an invalid setting is one line on stderr, naming it and what it must be, and exit code 2. Ready is one
 line on stdout. SIGTERM and SIGINT end a command cleanly, silently, with exit code 0.
 """
 
@@ -24,29 +24,29 @@ from samples.notes import MEMORY, NoteStore
 __all__ = [
     "STOPS",
     "Parser",
-    "bound",
+    "bind_socket",
     "load",
-    "main_of",
-    "notes_in",
     "notes_path",
-    "ready",
-    "told_to_stop",
-    "until_told_to_stop",
+    "open_notes",
+    "print_ready",
+    "run_command",
+    "stop_event",
+    "wait_for_stop",
 ]
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 """The signals that end a command."""
-_PATIENCE = 0.5
+_START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose refusal is one line."""
+    """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it in one line, exit code 2."""
+        """Print one line and exit with code 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
     def add_address(self, port: int) -> None:
@@ -61,25 +61,34 @@ class Parser(argparse.ArgumentParser):
         )
 
 
-def main_of(name: str, run: Callable[[], None]) -> None:
-    """Run a command; a wrong setting becomes one line and exit code 2, keys that are demanded and missing exit code 1."""
+def run_command(name: str, run: Callable[[], None]) -> None:
+    """Run a command: an invalid setting becomes one line and exit code 2, missing keys that are required exit code 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    # Until the command has a way of its own to stop; whatever context it is in is left in order.
+    # Until the command installs its own handler: an exception, so that whatever it has opened is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = _exit_code(name, run)
+    except KeyboardInterrupt:
+        code = 0
+    for number in STOPS:  # it is ending already: a signal would interrupt that with a traceback
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
+
+
+def _exit_code(name: str, run: Callable[[], None]) -> int:
     try:
         run()
     except ConfigurationError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except AuthError as error:
         print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(0)
+        return 1
+    return 0
 
 
 def load(config: str | None) -> Settings:
-    """The settings of a sample server, from `config` or from the environment; all of them are meant."""
+    """The settings of a sample server, from `config` or from the environment, checked as a whole."""
     try:
         settings = Settings.load(os.environ, config=config, extra_names=OWN)
     except ConfigurationError as error:
@@ -88,8 +97,8 @@ def load(config: str | None) -> Settings:
         raise
     settings.verifier()
     notes_path(settings)
-    _import_ahead()
-    return replace(settings, issuers=tuple(map(_impatient, settings.issuers)))
+    _preload()
+    return replace(settings, issuers=tuple(map(_with_short_start_wait, settings.issuers)))
 
 
 def notes_path(settings: Settings) -> str:
@@ -100,7 +109,7 @@ def notes_path(settings: Settings) -> str:
     return path
 
 
-def notes_in(path: str) -> NoteStore:
+def open_notes(path: str) -> NoteStore:
     """The notes there; a `ConfigurationError` names the setting as it was given."""
     try:
         return NoteStore(path)
@@ -109,7 +118,7 @@ def notes_in(path: str) -> NoteStore:
         raise ConfigurationError("BEARWARD_NOTES" if given else error.setting, error.requirement) from None
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """A socket bound to this address, not listening yet; raises `ConfigurationError`."""
     if not host:
         raise ConfigurationError("--host", "must be an address; all of this machine are 0.0.0.0 and ::")
@@ -124,36 +133,36 @@ def bound(host: str, port: int) -> socket.socket:
     return sock
 
 
-def ready(scheme: str, host: str, port: int) -> None:
-    """Say that calls are answered from now on."""
+def print_ready(scheme: str, host: str, port: int) -> None:
+    """Print the ready line: calls are served from now on."""
     print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
-def told_to_stop() -> threading.Event:
-    """Set by SIGTERM or SIGINT from now on; ask for it before saying `ready`, so that no signal comes too early."""
-    told = threading.Event()
+def stop_event() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets from now on; call this before `print_ready`, so that no signal is too early."""
+    stop = threading.Event()
     for number in STOPS:
-        signal.signal(number, lambda *_: told.set())
-    return told
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
-def until_told_to_stop(told: threading.Event | None = None) -> None:
-    """Block the main thread until SIGTERM or SIGINT, or until `told` is set that was asked for earlier."""
-    told = told or told_to_stop()
+def wait_for_stop(stop: threading.Event | None = None) -> None:
+    """Block the main thread until SIGTERM or SIGINT; `stop` is an event that `stop_event` returned earlier."""
+    stop = stop or stop_event()
     # A wait without a timeout may sleep through a signal that arrives in the wrong instant.
-    while not told.wait(0.5):
+    while not stop.wait(0.5):
         pass
 
 
-def _import_ahead() -> None:
-    """What bearward imports when it first fetches keys, before there are workers: once, while nobody waits for keys."""
+def _preload() -> None:
+    """Import what bearward imports at its first fetch: once, before there are workers and while nobody waits for keys."""
     import aiocache  # noqa: F401
     import httpcore2  # noqa: F401
 
 
-def _impatient(issuer: TrustedIssuer) -> TrustedIssuer:
+def _with_short_start_wait(issuer: TrustedIssuer) -> TrustedIssuer:
     """The same, for a server that listens within two seconds even if its issuer does not answer."""
-    options = replace(issuer.jwks_options, start_wait=min(issuer.jwks_options.start_wait, _PATIENCE))
+    options = replace(issuer.jwks_options, start_wait=min(issuer.jwks_options.start_wait, _START_WAIT))
     return replace(issuer, jwks_options=options)
 
 

@@ -1,6 +1,6 @@
 """`python -m samples.demo`: watch real tokens be accepted and refused by a real gRPC and a real Sanic server.
 
-Rule of this file: every server is a process on a free port, every call goes over a socket; an answer that is not the
+Rule of this file: every server is a process on a free port, every call goes over a socket; a response that is not the
 expected one, or a server that does not end cleanly, makes the exit code 1.
 """
 
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import grpc
 import httpx2
 
-from samples.command_line import Parser, main_of
+from samples.command_line import Parser, run_command
 from samples.demo_cases import CASES, Case, Issuers
-from samples.processes import Process, end_with_children
+from samples.processes import Process, exit_on_signals
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
 
@@ -39,11 +39,11 @@ _TIMEOUT = 10.0
 _WIDTHS = (40, 7, 18)
 
 
-class Answer(NamedTuple):
-    """What a transport answered: its status, and the code of the refusal or the text that was let through."""
+class Response(NamedTuple):
+    """What a transport responded: its status, and the code of the refusal or the message."""
 
     status: str
-    said: str
+    text: str
 
 
 class Servers:
@@ -54,29 +54,29 @@ class Servers:
         self._http = http
         self._stub = ProtectedServiceStub(channel)
 
-    def over_http(self, token: str | None, *, write: bool) -> Answer:
+    def over_http(self, token: str | None, *, write: bool) -> Response:
         """`GET /protected`, or `POST /notes`."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         if write:
-            answer = self._client.post(f"{self._http}/notes", json={"text": "demo"}, headers=headers)
+            response = self._client.post(f"{self._http}/notes", json={"text": "demo"}, headers=headers)
         else:
-            answer = self._client.get(f"{self._http}/protected", headers=headers)
-        document: dict[str, Any] = answer.json()
-        return Answer(str(answer.status_code), document.get("code") or document.get("message") or "")
+            response = self._client.get(f"{self._http}/protected", headers=headers)
+        document: dict[str, Any] = response.json()
+        return Response(str(response.status_code), document.get("code") or document.get("message") or "")
 
-    def over_grpc(self, token: str | None, *, write: bool) -> Answer:
+    def over_grpc(self, token: str | None, *, write: bool) -> Response:
         """`Access`, or `AddNote`."""
         metadata = None if token is None else (("authorization", f"Bearer {token}"),)
         try:
             if write:
                 self._stub.AddNote(messages.AddNoteRequest(text="demo"), metadata=metadata, timeout=_TIMEOUT)
-                return Answer("OK", "")
+                return Response("OK", "")
             request = messages.AccessRequest()
-            return Answer("OK", self._stub.Access(request, metadata=metadata, timeout=_TIMEOUT).message)
+            return Response("OK", self._stub.Access(request, metadata=metadata, timeout=_TIMEOUT).message)
         except grpc.RpcError as error:
             call: Any = error
             trailers = dict(call.trailing_metadata() or ())
-            return Answer(call.code().name, trailers.get("bearward-code", call.details()))
+            return Response(call.code().name, trailers.get("bearward-code", call.details()))
 
     def shared_note(self, token: str) -> bool:
         """Whether a note that is written over HTTP is read over gRPC."""
@@ -88,7 +88,7 @@ class Servers:
 
 
 def run(folder: Path) -> bool:
-    """Start everything, try every case, stop everything; answers whether all was as expected."""
+    """Start everything, try every case, stop everything; returns whether all was as expected."""
     processes: list[Process] = []
     with ExitStack() as stack:
 
@@ -97,21 +97,21 @@ def run(folder: Path) -> bool:
             processes.append(process)
             return process
 
-        trusted, stranger = start("samples.issuer"), start("samples.issuer")
+        trusted, untrusted = start("samples.issuer"), start("samples.issuer")
         settings = folder / "settings.toml"
         notes = folder / "notes.sqlite"
         settings.write_text(SETTINGS.format(notes=notes, issuer=trusted.url(), audience=AUDIENCE))
         http, over_grpc = (start(f"samples.{kind}_server", "--config", str(settings)) for kind in ("http", "grpc"))
         client = stack.enter_context(httpx2.Client(timeout=_TIMEOUT))
         channel = stack.enter_context(grpc.insecure_channel(over_grpc.address()))
-        issuers = Issuers(client, trusted.url(), stranger.url())
+        issuers = Issuers(client, trusted.url(), untrusted.url())
         print(f"issuer {trusted.url()}, Sanic {http.url()}, gRPC {over_grpc.url()}\n")
         expected = try_all(Servers(client, http.url(), channel), issuers)
     return expected and ended_cleanly(processes)
 
 
 def try_all(servers: Servers, issuers: Issuers) -> bool:
-    """Print the table; answers whether every answer was the expected one."""
+    """Print the table; returns whether every response was the expected one."""
     _print_row("tried", "HTTP", "gRPC", "why")
     shared = servers.shared_note(issuers.token)
     right = [_try(servers, case, case.token(issuers)) for case in CASES]
@@ -124,10 +124,10 @@ def try_all(servers: Servers, issuers: Issuers) -> bool:
 def _try(servers: Servers, case: Case, token: str | None) -> bool:
     over_http = servers.over_http(token, write=case.write)
     over_grpc = servers.over_grpc(token, write=case.write)
-    said = case.refused or "Access granted"
-    right = over_http == (str(case.status), said) and over_grpc == (case.grpc, said)
-    why = over_http.said if over_http.said == over_grpc.said else f"{over_http.said} / {over_grpc.said}"
-    _print_row(case.what, over_http.status, over_grpc.status, why if right else f"{why}  UNEXPECTED, not {said}")
+    expected = case.refused or "Access granted"
+    right = over_http == (str(case.status), expected) and over_grpc == (case.grpc, expected)
+    why = over_http.text if over_http.text == over_grpc.text else f"{over_http.text} / {over_grpc.text}"
+    _print_row(case.what, over_http.status, over_grpc.status, why if right else f"{why}  UNEXPECTED, not {expected}")
     return right
 
 
@@ -137,7 +137,7 @@ def _print_row(what: str, over_http: str, over_grpc: str, why: str) -> None:
 
 
 def ended_cleanly(processes: list[Process]) -> bool:
-    """Whether every process ended with exit code 0 and without a word on stderr."""
+    """Whether every process exited with code 0 and an empty stderr."""
     clean = True
     for process in processes:
         if process.wait() != 0 or process.errors():
@@ -149,11 +149,11 @@ def ended_cleanly(processes: list[Process]) -> bool:
 def main() -> None:
     """Run the demo."""
     Parser("python -m samples.demo", description="Watch tokens be accepted and refused.").parse_args()
-    end_with_children()
+    exit_on_signals()
     with tempfile.TemporaryDirectory(prefix="bearward-demo-") as folder:
         right = run(Path(folder))
     sys.exit(0 if right else 1)
 
 
 if __name__ == "__main__":
-    main_of("samples.demo", main)
+    run_command("samples.demo", main)

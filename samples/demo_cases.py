@@ -1,7 +1,7 @@
-"""What the demo tries: one row per story, with the answer that both transports must give.
+"""What the demo tries: one row per story, with the response that both transports must give.
 
-Rule of this file: data, and how each token is come by. Honest tokens are asked for over HTTP; forged ones are made
-from honest ones and from what an issuer publishes, which is all that an attacker has.
+Rule of this file: data, and where each token comes from. Good tokens are requested over HTTP; forged ones are made from
+good ones and from what an issuer publishes, which is all that an attacker has.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ READ_WRITE = "notes:read notes:write"
 
 
 class Issuers:
-    """The trusted issuer and a stranger, asked over HTTP."""
+    """The trusted issuer and another one, over HTTP."""
 
-    def __init__(self, client: httpx2.Client, trusted: str, stranger: str) -> None:
+    def __init__(self, client: httpx2.Client, trusted: str, untrusted: str) -> None:
         self._client = client
         self._trusted = trusted
-        self._stranger = stranger
+        self._untrusted = untrusted
         self.token = self.granted()
-        """An honest token, the material of forgeries."""
+        """A good token, the material of forgeries."""
         self.first = self.token
         """The same, kept while the keys roll."""
 
-    def granted(self, scope: str = READ_WRITE, *, stranger: bool = False, **form: str) -> str:
+    def granted(self, scope: str = READ_WRITE, *, untrusted: bool = False, **form: str) -> str:
         """A token from `POST /token`."""
-        url = self._stranger if stranger else self._trusted
+        url = self._untrusted if untrusted else self._trusted
         form = {"grant_type": "client_credentials", "client_id": "ada", "scope": scope, **form}
         token: str = self._client.post(f"{url}/token", data=form).raise_for_status().json()["access_token"]
         return token
@@ -60,7 +60,7 @@ class Issuers:
         return RSAPublicNumbers(e, n).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def kid(self) -> str:
-        """The `kid` in the honest token's header."""
+        """The `kid` in the good token's header."""
         kid: str = json.loads(_octets(self.token.split(".")[0]))["kid"]
         return kid
 
@@ -112,7 +112,7 @@ CASES = (
     Case("no token", lambda _: None, "credentials_missing"),
     Case("expired", Issuers.expired, "token_expired"),
     Case("wrong audience", lambda issuers: issuers.granted(audience="https://other.example"), "audience_mismatch"),
-    Case("wrong issuer", lambda issuers: issuers.granted(stranger=True), "issuer_untrusted"),
+    Case("wrong issuer", lambda issuers: issuers.granted(untrusted=True), "issuer_untrusted"),
     Case("tampered payload", lambda issuers: tamper(issuers.token, sub="root"), "signature_invalid"),
     Case("alg: none", _unsigned, "algorithm_not_allowed"),
     Case("HS256 signed with the public key", _confused, "algorithm_not_allowed"),

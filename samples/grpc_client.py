@@ -1,7 +1,7 @@
 """`python -m samples.grpc_client`: call the protected service over gRPC from a shell.
 
 Rule of this file: the token comes from the environment variable TOKEN, since arguments are for everybody to see;
-answers are JSON on stdout, a refusal is one line on stderr and exit code 1.
+results are JSON on stdout, a refusal is one line on stderr and exit code 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from samples.command_line import Parser, main_of
+from samples.command_line import Parser, run_command
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
 
@@ -23,7 +23,7 @@ __all__ = ["CALLS", "Client", "main", "refusal_line"]
 
 
 class Client:
-    """The calls, by the names that the command line has for them; each answers JSON values."""
+    """The calls, by their names on the command line; each yields JSON values."""
 
     def __init__(self, channel: grpc.Channel, token: str | None) -> None:
         self._stub = ProtectedServiceStub(channel)
@@ -111,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main_of("samples.grpc_client", main)
+    run_command("samples.grpc_client", main)

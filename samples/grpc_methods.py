@@ -17,7 +17,16 @@ import grpc
 from bearward import Principal
 from bearward_grpc import Rule, authenticated, current_principal
 from samples.notes import Note
-from samples.service import READ, WRITE, Importing, InvalidNoteError, OffLoop, ProtectedService, checked, until
+from samples.service import (
+    READ,
+    WRITE,
+    ImportBatch,
+    InvalidNoteError,
+    ProtectedService,
+    ServiceThread,
+    until_stopped,
+    validated_text,
+)
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
 __all__ = ["RULES", "SERVICE", "AioMethods", "SyncMethods"]
@@ -39,9 +48,9 @@ _STOPPING = (grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
     """For grpc.aio. `stop` ends the calls that would not end by themselves."""
 
-    def __init__(self, off_loop: OffLoop) -> None:
-        self._off_loop = off_loop
-        self._service = off_loop.service
+    def __init__(self, service_thread: ServiceThread) -> None:
+        self._thread = service_thread
+        self._service = service_thread.service
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -58,7 +67,7 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
 
     async def ListNotes(self, request: Any, context: Any) -> sample_pb2.ListNotesResponse:
         """Scope notes:read."""
-        return _listed(await self._off_loop.do(self._service.notes))
+        return _listed(await self._thread.do(self._service.notes))
 
     async def AddNote(self, request: Any, context: Any) -> sample_pb2.Note:
         """Scope notes:write."""
@@ -66,38 +75,38 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
 
     async def WatchNotes(self, request: Any, context: Any) -> AsyncIterator[sample_pb2.Note]:
         """Scope notes:read; the adapter ends the stream with its token."""
-        last = await self._off_loop.do(self._service.last)
+        last = await self._thread.do(self._service.last)
         # The caller learns at once that it was let in; the first note may be long in coming.
         await context.send_initial_metadata(())
-        async for note in until(self._stopping, self._off_loop.watch(last)):
+        async for note in until_stopped(self._stopping, self._thread.watch(last)):
             yield _message(note)
         await self._refuse_if_stopping(context)
 
     async def ImportNotes(self, request_iterator: Any, context: Any) -> sample_pb2.ImportNotesResponse:
         """Scope notes:write."""
-        importing = Importing()
+        importing = ImportBatch()
         try:
-            async for request in until(self._stopping, aiter(request_iterator)):
+            async for request in until_stopped(self._stopping, aiter(request_iterator)):
                 importing.add(request.text)
         except InvalidNoteError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         await self._refuse_if_stopping(context)
-        count = await self._off_loop.do(self._service.import_notes, _caller(), importing.texts)
+        count = await self._thread.do(self._service.import_notes, _caller(), importing.texts)
         return sample_pb2.ImportNotesResponse(imported=count)
 
     async def Chat(self, request_iterator: Any, context: Any) -> AsyncIterator[sample_pb2.Note]:
         """Scope notes:write; the adapter ends the stream with its token."""
         await context.send_initial_metadata(())
-        async for request in until(self._stopping, aiter(request_iterator)):
+        async for request in until_stopped(self._stopping, aiter(request_iterator)):
             yield await self._added(request.text, context)
         await self._refuse_if_stopping(context)
 
     async def _added(self, text: str, context: Any) -> sample_pb2.Note:
         try:
-            checked(text)
+            validated_text(text)
         except InvalidNoteError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        return _message(await self._off_loop.do(self._service.add_note, _caller(), text))
+        return _message(await self._thread.do(self._service.add_note, _caller(), text))
 
     async def _refuse_if_stopping(self, context: Any) -> None:
         if self._stopping.is_set():
@@ -142,7 +151,7 @@ class SyncMethods(sample_pb2_grpc.ProtectedServiceServicer):
 
     def ImportNotes(self, request_iterator: Any, context: Any) -> sample_pb2.ImportNotesResponse:
         """Scope notes:write."""
-        importing = Importing()
+        importing = ImportBatch()
         try:
             for request in request_iterator:
                 importing.add(request.text)

@@ -24,17 +24,17 @@ from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, 
 from samples.command_line import (
     STOPS,
     Parser,
-    bound,
+    bind_socket,
     load,
-    main_of,
-    notes_in,
     notes_path,
-    ready,
-    told_to_stop,
-    until_told_to_stop,
+    open_notes,
+    print_ready,
+    run_command,
+    stop_event,
+    wait_for_stop,
 )
 from samples.grpc_methods import RULES, SERVICE, AioMethods, SyncMethods
-from samples.service import OffLoop, ProtectedService
+from samples.service import ProtectedService, ServiceThread
 from samples.v1 import sample_pb2_grpc
 
 __all__ = ["main"]
@@ -44,8 +44,8 @@ OPTIONS = (
     ("grpc.max_metadata_size", 32 * 1024),
     ("grpc.absolute_max_metadata_size", 64 * 1024),
 )
-"""Without the first two servers may share a port, and each gets a part of the calls. Without the others gRPC refuses
-calls with more than 8 KiB of metadata at random, and a token may have 16."""
+"""Without the first, two servers may share a port and each gets a part of the calls. Without the others gRPC rejects calls
+with more than 8 KiB of metadata at random, and a token may have 16."""
 GRACE = 2.0
 """Seconds that calls have to end by themselves when the server stops."""
 THREADS = 32
@@ -54,10 +54,10 @@ _LOOK_AGAIN = 0.1
 
 async def serve(settings: Settings, host: str, port: int) -> None:
     """Serve over grpc.aio until SIGTERM or SIGINT."""
-    told = _told_to_stop()
+    stop = _stop_event()
     verifier = settings.verifier()
-    off_loop = OffLoop(ProtectedService(notes_in(notes_path(settings))))
-    methods = AioMethods(off_loop)
+    service_thread = ServiceThread(ProtectedService(open_notes(notes_path(settings))))
+    methods = AioMethods(service_thread)
     auth = AuthInterceptor(verifier, RULES, reflection=True)
     server = check_on_start(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
@@ -67,21 +67,21 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     await verifier.start()
     await server.start()
     reporting = asyncio.create_task(_report_health(verifier, healthy))
-    ready("grpc", host, actual)
-    await told.wait()
+    print_ready("grpc", host, actual)
+    await stop.wait()
     methods.stop()
     reporting.cancel()
     await server.stop(GRACE)
     await asyncio.gather(reporting, return_exceptions=True)
     await verifier.aclose()
-    off_loop.close()
+    service_thread.close()
 
 
 def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     """Serve over grpc.server until SIGTERM or SIGINT."""
-    told = told_to_stop()
+    stop = stop_event()
     background = VerifierThread(settings.verifier())
-    store = notes_in(notes_path(settings))
+    store = open_notes(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
     background.start(wait=None)
     auth = SyncAuthInterceptor(background, RULES, reflection=True)
@@ -95,8 +95,8 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     stopping = threading.Event()
     reporting = threading.Thread(target=_keep_reporting, args=(background.verifier, healthy.set, stopping))
     reporting.start()
-    ready("grpc", host, actual)
-    until_told_to_stop(told)
+    print_ready("grpc", host, actual)
+    wait_for_stop(stop)
     stopping.set()
     methods.stop()
     server.stop(GRACE).wait()
@@ -112,7 +112,7 @@ def _add_common(server: Any, healthy: Any) -> None:
 
 def _listen(server: Any, host: str, port: int) -> int:
     # gRPC reports a port that is taken in several lines of its own.
-    bound(host, port).close()
+    bind_socket(host, port).close()
     try:
         actual = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except RuntimeError:
@@ -149,11 +149,11 @@ def _keep_reporting(verifier: Verifier, tell: Callable[[str, Any], None], stoppi
                 tell(name, _status(serving=known))
 
 
-def _told_to_stop() -> asyncio.Event:
-    told = asyncio.Event()
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
     for number in STOPS:
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    return told
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def main() -> None:
@@ -172,4 +172,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main_of("samples.grpc_server", main)
+    run_command("samples.grpc_server", main)

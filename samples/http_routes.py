@@ -19,7 +19,7 @@ from bearward import Principal
 from bearward.verifier import Verifier
 from bearward_sanic import public, requires
 from samples.notes import Note
-from samples.service import MAX_TEXT, READ, WRITE, Importing, InvalidNoteError, OffLoop, until
+from samples.service import MAX_TEXT, READ, WRITE, ImportBatch, InvalidNoteError, ServiceThread, until_stopped
 
 __all__ = ["App", "add_routes"]
 
@@ -36,11 +36,11 @@ ABOUT = {
 _MAX_LINE = 6 * MAX_TEXT + 1024
 
 
-def add_routes(app: App, off_loop: OffLoop, verifier: Verifier, stopping: asyncio.Event) -> None:
+def add_routes(app: App, service_thread: ServiceThread, verifier: Verifier, stopping: asyncio.Event) -> None:
     """Add every route of the contract to `app`."""
     _add_public(app, verifier)
-    _add_simple(app, off_loop)
-    _add_streams(app, off_loop, stopping)
+    _add_simple(app, service_thread)
+    _add_streams(app, service_thread, stopping)
     app.exception(InvalidNoteError)(_no_note)
     app.exception(SanicException)(_problem)
 
@@ -63,8 +63,8 @@ def _add_public(app: App, verifier: Verifier) -> None:
         return json_response(health.to_dict(), status=200 if health.ready else 503)
 
 
-def _add_simple(app: App, off_loop: OffLoop) -> None:
-    service = off_loop.service
+def _add_simple(app: App, service_thread: ServiceThread) -> None:
+    service = service_thread.service
 
     @app.get("/protected")
     async def protected(_: Request) -> HTTPResponse:
@@ -77,43 +77,43 @@ def _add_simple(app: App, off_loop: OffLoop) -> None:
     @app.get("/notes")
     @requires(READ)
     async def notes(_: Request) -> HTTPResponse:
-        return json_response([note.to_dict() for note in await off_loop.do(service.notes)])
+        return json_response([note.to_dict() for note in await service_thread.do(service.notes)])
 
     @app.post("/notes")
     @requires(WRITE)
     async def add_note(request: Request) -> HTTPResponse:
-        note = await off_loop.do(service.add_note, _caller(request), _text(request.body))
+        note = await service_thread.do(service.add_note, _caller(request), _text(request.body))
         return json_response(note.to_dict(), status=201)
 
     @app.post("/notes/import", stream=True)
     @requires(WRITE)
     async def import_notes(request: Request) -> HTTPResponse:
-        importing = Importing()
+        importing = ImportBatch()
         async for line in _lines(request):
             importing.add(_text(line))
-        count = await off_loop.do(service.import_notes, _caller(request), importing.texts)
+        count = await service_thread.do(service.import_notes, _caller(request), importing.texts)
         return json_response({"imported": count})
 
 
-def _add_streams(app: App, off_loop: OffLoop, stopping: asyncio.Event) -> None:
-    service = off_loop.service
+def _add_streams(app: App, service_thread: ServiceThread, stopping: asyncio.Event) -> None:
+    service = service_thread.service
 
     @app.get("/notes/stream")
     @requires(READ)
     async def stream(request: Request) -> None:
-        last = await off_loop.do(service.last)
+        last = await service_thread.do(service.last)
         response = await request.respond(content_type="text/event-stream", headers={"cache-control": "no-store"})
         # A comment, so that the head goes out now; the first note may be long in coming.
         await response.send(": watching\n\n")
-        async for note in until(stopping, off_loop.watch(last)):
+        async for note in until_stopped(stopping, service_thread.watch(last)):
             await response.send(f"id: {note.id}\ndata: {_json(note)}\n\n")
         await response.eof()
 
     @app.websocket("/notes/ws")  # type: ignore[untyped-decorator,unused-ignore]
     @requires(WRITE)
     async def chat(request: Request, ws: Websocket) -> None:
-        async for text in until(stopping, _messages(ws)):
-            note = await off_loop.do(service.add_note, _caller(request), text)
+        async for text in until_stopped(stopping, _messages(ws)):
+            note = await service_thread.do(service.add_note, _caller(request), text)
             await ws.send(_json(note))
 
 

@@ -19,10 +19,10 @@ from sanic import Sanic
 
 from bearward import AuthError, ConfigurationError
 from bearward_sanic import authenticated, install
-from samples.command_line import STOPS, Parser, bound, load, main_of, notes_in, notes_path, ready
+from samples.command_line import STOPS, Parser, bind_socket, load, notes_path, open_notes, print_ready, run_command
 from samples.http_routes import App, add_routes
 from samples.notes import MEMORY
-from samples.service import OffLoop, ProtectedService
+from samples.service import ProtectedService, ServiceThread
 from samples.workers import run_workers
 
 __all__ = ["create_app", "main"]
@@ -42,9 +42,9 @@ def create_app(config: str | None, notes: str, on_start: Callable[[], None] = la
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
     app.config.REQUEST_MAX_HEADER_SIZE = 16 * 1024  # all that Sanic allows; its default is less than a token may have
     install(app, verifier, default=authenticated)
-    off_loop = OffLoop(ProtectedService(notes_in(notes)))
+    service_thread = ServiceThread(ProtectedService(open_notes(notes)))
     stopping = asyncio.Event()
-    add_routes(app, off_loop, verifier, stopping)
+    add_routes(app, service_thread, verifier, stopping)
 
     async def started(_: App) -> None:
         on_start()
@@ -53,7 +53,7 @@ def create_app(config: str | None, notes: str, on_start: Callable[[], None] = la
         stopping.set()
 
     async def close_notes(_: App) -> None:
-        off_loop.close()
+        service_thread.close()
 
     app.after_server_start(started)
     app.before_server_stop(end_streams)
@@ -65,35 +65,35 @@ def serve(sock: socket.socket, make: Callable[[], App], say_ready: Callable[[], 
     """Serve in this process until SIGTERM or SIGINT."""
     logging.getLogger("sanic.error").addFilter(_is_not_ours)
     app = make()
-    app.after_server_start(partial(_obey, say_ready))
+    app.after_server_start(partial(_install_signal_handlers, say_ready))
     app.prepare(sock=sock, single_process=True, register_sys_signals=False, access_log=False, motd=False)
     Sanic.serve_single(app)
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:
-    """Why a start ends is said in one line by `main_of`, or is a signal; Sanic would add a traceback."""
+    """`run_command` prints in one line why a start ended; Sanic would add a traceback."""
     return not (record.exc_info and isinstance(record.exc_info[1], AuthError | ConfigurationError | KeyboardInterrupt))
 
 
-async def _obey(say_ready: Callable[[], None], app: App) -> None:
+async def _install_signal_handlers(say_ready: Callable[[], None], app: App) -> None:
     """Sanic's own handlers lose a signal that comes before it serves, and it goes on serving."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for number in STOPS:
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    app.ctx.serving = asyncio.create_task(_serve_until(told, app, say_ready))
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    app.ctx.serving = asyncio.create_task(_serve_until(stop, app, say_ready))
 
 
-async def _serve_until(told: asyncio.Event, app: App, say_ready: Callable[[], None]) -> None:
-    # Sanic runs its loop until the listeners were called, and then anew, to serve. To stop it before that does nothing.
+async def _serve_until(stop: asyncio.Event, app: App, say_ready: Callable[[], None]) -> None:
+    # Sanic runs its loop for the listeners and then anew, to serve; stopping it before that has no effect.
     while not app.state.is_running:  # noqa: ASYNC110  (Sanic has no event for it)
         await asyncio.sleep(0.001)
     say_ready()
-    await told.wait()
+    await stop.wait()
     app.stop(terminate=False)
 
 
-class LastOf:
-    """Calls `act` when it was called itself `count` times, by whichever processes."""
+class CallOnLast:
+    """Calls `act` at its `count`-th call, by whichever process."""
 
     def __init__(self, count: int, act: Callable[[], None]) -> None:
         self._count = count
@@ -118,21 +118,21 @@ def main() -> None:
     if not 1 <= arguments.workers <= 256:
         raise ConfigurationError("--workers", "must be a number from 1 to 256")
     notes = notes_path(load(arguments.config))
-    sock = bound(arguments.host, arguments.port)
-    # Who calls from now on waits for the first answer, and is not turned away.
+    sock = bind_socket(arguments.host, arguments.port)
+    # From now on connections queue instead of being refused.
     sock.listen(BACKLOG)
-    say_ready = LastOf(arguments.workers, partial(ready, "http", arguments.host, sock.getsockname()[1]))
+    say_ready = CallOnLast(arguments.workers, partial(print_ready, "http", arguments.host, sock.getsockname()[1]))
     with tempfile.TemporaryDirectory(prefix="notes-") as folder:
         if arguments.workers > 1 and notes == MEMORY:
             # What one worker writes another must read, and the memory of a process is its own.
             notes = str(Path(folder, "notes.sqlite"))
-        notes_in(notes).close()
+        open_notes(notes).close()
         work = partial(serve, sock, partial(create_app, arguments.config, notes), say_ready)
         if arguments.workers == 1:
             work()
         else:
-            run_workers(arguments.workers, partial(main_of, NAME, work))
+            run_workers(arguments.workers, partial(run_command, NAME, work))
 
 
 if __name__ == "__main__":
-    main_of(NAME, main)
+    run_command(NAME, main)

@@ -1,6 +1,6 @@
-"""`python -m samples.issuer`: a local OpenID issuer for development. It gives tokens to whoever asks.
+"""`python -m samples.issuer`: a local OpenID issuer for development. It issues a token to every caller.
 
-Beside what `bearward.testing.LocalIssuer` serves (discovery document, JWK Set, `POST /token`) it answers, to callers
+Beside what `bearward.testing.LocalIssuer` serves (discovery document, JWK Set, `POST /token`) it serves, to callers
 on this machine alone, `POST /rotate` (sign with a new key; the old ones stay published) and `POST /withdraw` (publish
 the signing key alone). Tokens live five minutes; the form parameter `lifetime` asks for less.
 """
@@ -17,7 +17,7 @@ from contextlib import closing
 from bearward import ConfigurationError
 from bearward.fetch.urls import is_loopback_host
 from bearward.testing import LocalIssuer, Request, Response, SigningKey, json_response
-from samples.command_line import Parser, main_of, ready, told_to_stop, until_told_to_stop
+from samples.command_line import Parser, print_ready, run_command, stop_event, wait_for_stop
 
 __all__ = ["Rollover", "main"]
 
@@ -80,14 +80,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.rotate_every is not None and not 1 <= arguments.rotate_every <= 86_400:
         raise ConfigurationError("--rotate-every", "must be a number of seconds from 1 to 86400")
-    issuer, told = _issuer(arguments), told_to_stop()
+    issuer, stop = _issuer(arguments), stop_event()
     with closing(issuer):
         rollover = Rollover(issuer)
         _listen(issuer)
         if arguments.rotate_every is not None:
             rollover.keep_rolling(arguments.rotate_every)
-        ready("http", issuer.host, issuer.port)
-        until_told_to_stop(told)
+        print_ready("http", issuer.host, issuer.port)
+        wait_for_stop(stop)
 
 
 def _issuer(arguments: argparse.Namespace) -> LocalIssuer:
@@ -113,4 +113,4 @@ def _listen(issuer: LocalIssuer) -> None:
 
 
 if __name__ == "__main__":
-    main_of("samples.issuer", main)
+    run_command("samples.issuer", main)

@@ -1,6 +1,6 @@
-"""The sample commands as processes: started, awaited by their ready line, and ended, each by its own id.
+"""The sample commands as processes: started, awaited by their ready line, and stopped, each by its own id.
 
-Rule of this file: whatever happens, nothing that was started here goes on running.
+Rule of this file: whatever happens, nothing that was started here keeps running.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Process", "clean_environment", "end_with_children"]
+__all__ = ["Process", "clean_environment", "exit_on_signals"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _READY = "listening on "
@@ -90,7 +90,7 @@ class Process:
         return code
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
-        """Ask it to end, and make it end if it does not; answers its exit code."""
+        """Ask it to stop, and kill it if it does not; returns its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(number)
         try:
@@ -98,14 +98,14 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
         finally:
-            self._end_what_it_left()
+            self._kill_leftovers()
         code = self.wait(timeout)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
         return code
 
-    def _end_what_it_left(self) -> None:
+    def _kill_leftovers(self) -> None:
         # Its session's process group has its own id as its number, and nobody else's processes are in it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -134,11 +134,11 @@ class Process:
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment without the settings that somebody exported for another server."""
+    """Our environment without the `BEARWARD_` settings that may be exported there."""
     return {name: value for name, value in os.environ.items() if not name.startswith("BEARWARD_")}
 
 
-def end_with_children() -> None:
-    """Let SIGTERM and SIGHUP end this process by an exception, so that what it started is ended too."""
+def exit_on_signals() -> None:
+    """Turn SIGTERM and SIGHUP into an exception, so that the processes started here are stopped too."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda code, _: sys.exit(128 + code))

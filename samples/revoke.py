@@ -14,7 +14,7 @@ from collections.abc import Callable
 from bearward import ConfigurationError, RevocationNotSharedError, SharedRevocations
 from bearward.settings import Settings
 from bearward.verifier import Verifier
-from samples.command_line import Parser, load, main_of
+from samples.command_line import Parser, load, run_command
 
 __all__ = ["main"]
 
@@ -93,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main_of("samples.revoke", main)
+    run_command("samples.revoke", main)

@@ -13,8 +13,8 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from samples.command_line import Parser, main_of, told_to_stop, until_told_to_stop
-from samples.processes import Process, end_with_children
+from samples.command_line import Parser, run_command, stop_event, wait_for_stop
+from samples.processes import Process, exit_on_signals
 
 __all__ = ["main"]
 
@@ -80,19 +80,19 @@ def run(folder: Path) -> None:
         http, over_grpc = start("samples.http_server", **settings), start("samples.grpc_server", **settings)
         values = {"issuer": issuer, "http": http.url(), "grpc": over_grpc.url(), "address": over_grpc.address()}
         token = fresh_token(issuer)
-        told = told_to_stop()
+        stop = stop_event()
         print(LINES.format(**values, token=token, scope=SCOPE, python=sys.executable), flush=True)
-        until_told_to_stop(told)
+        wait_for_stop(stop)
         print("stopping", flush=True)
 
 
 def main() -> None:
     """Run until Ctrl-C or SIGTERM."""
     Parser("python -m samples.run", description="Issuer, HTTP and gRPC server, and lines to call them.").parse_args()
-    end_with_children()
+    exit_on_signals()
     with tempfile.TemporaryDirectory(prefix="bearward-run-") as folder:
         run(Path(folder))
 
 
 if __name__ == "__main__":
-    main_of("samples.run", main)
+    run_command("samples.run", main)

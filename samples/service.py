@@ -1,7 +1,7 @@
 """The protected service itself, written once: what both transports serve.
 
-Rules of this file: it knows neither HTTP nor gRPC, and it does no authorization; whoever calls it was let in by an
-adapter. `ProtectedService` blocks; `OffLoop` is the same service for an event loop.
+Rules of this file: it knows neither HTTP nor gRPC, and does no authorization; its callers were authorized by an adapter.
+`ProtectedService` blocks; `ServiceThread` is the same service for an event loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from typing import Any, TypeVar
 from bearward import Principal, scope
 from samples.notes import Note, NoteStore
 
-__all__ = ["READ", "WRITE", "Importing", "InvalidNoteError", "OffLoop", "ProtectedService", "checked", "until"]
+__all__ = [
+    "READ",
+    "WRITE",
+    "ImportBatch",
+    "InvalidNoteError",
+    "ProtectedService",
+    "ServiceThread",
+    "until_stopped",
+    "validated_text",
+]
 
 READ = scope("notes:read")
 WRITE = scope("notes:write")
@@ -31,7 +40,7 @@ T = TypeVar("T")
 
 
 class InvalidNoteError(ValueError):
-    """What was sent is no note; the text says what a note must be."""
+    """An invalid note; the text says what a note must be."""
 
 
 class ProtectedService:
@@ -41,11 +50,11 @@ class ProtectedService:
         self.store = store
 
     def access(self) -> str:
-        """What any caller with a valid token may hear."""
+        """For any caller with a valid token."""
         return "Access granted"
 
     def whoami(self, principal: Principal) -> dict[str, Any]:
-        """Whom the token speaks for."""
+        """The claims of the caller's token."""
         return principal.to_dict()
 
     def notes(self) -> list[Note]:
@@ -54,12 +63,12 @@ class ProtectedService:
 
     def add_note(self, principal: Principal, text: str) -> Note:
         """Store one note; an empty text is a valid one. Raises `InvalidNoteError`."""
-        (note,) = self.store.add(_author(principal), [checked(text)])
+        (note,) = self.store.add(_author(principal), [validated_text(text)])
         return note
 
     def import_notes(self, principal: Principal, texts: Iterable[str]) -> int:
-        """Store all of these or none; answers how many. Raises `InvalidNoteError`."""
-        return len(self.store.add(_author(principal), [checked(text) for text in texts]))
+        """Store all of these or none; returns how many. Raises `InvalidNoteError`."""
+        return len(self.store.add(_author(principal), [validated_text(text) for text in texts]))
 
     def last(self) -> int:
         """Where a watcher that starts now begins."""
@@ -77,7 +86,7 @@ class ProtectedService:
                 news.wait(_LOOK_AGAIN)
 
 
-class OffLoop:
+class ServiceThread:
     """The service for an event loop: the database is only ever touched in one thread of its own."""
 
     def __init__(self, service: ProtectedService) -> None:
@@ -85,7 +94,7 @@ class OffLoop:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="notes")
 
     async def do(self, call: Callable[..., T], *values: Any) -> T:
-        """`call(*values)` in the thread: `await off_loop.do(service.add_note, principal, text)`."""
+        """`call(*values)` in the thread: `await service_thread.do(service.add_note, principal, text)`."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *values)
 
     async def watch(self, last: int) -> AsyncGenerator[Note, None]:
@@ -114,25 +123,25 @@ class OffLoop:
         self.service.store.close()
 
 
-async def until(stopping: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """The items as they come, until there are no more or `stopping` is set: a server stops without cancelling."""
-    told = asyncio.ensure_future(stopping.wait())
+async def until_stopped(stopping: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The items as they come, until there are no more or `stopping` is set: a server stops without cancelling tasks."""
+    stop = asyncio.ensure_future(stopping.wait())
     following: asyncio.Future[T | None] | None = None
     try:
         while True:
             following = asyncio.ensure_future(_next(items))
-            await asyncio.wait((following, told), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((following, stop), return_when=asyncio.FIRST_COMPLETED)
             if not following.done() or (item := following.result()) is None:
                 return
             yield item
     finally:
-        waiting = [future for future in (told, following) if future is not None]
+        waiting = [future for future in (stop, following) if future is not None]
         for future in waiting:
             future.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-class Importing:
+class ImportBatch:
     """Collects the texts of one import, within bounds."""
 
     def __init__(self) -> None:
@@ -142,13 +151,13 @@ class Importing:
     def add(self, text: str) -> None:
         """One more text; raises `InvalidNoteError`."""
         # An empty text takes room too, so that no number of them is free.
-        self._size += len(checked(text).encode()) + 64
+        self._size += len(validated_text(text).encode()) + 64
         if self._size > MAX_IMPORT:
             raise InvalidNoteError(f"an import must not be larger than {MAX_IMPORT} bytes")
         self.texts.append(text)
 
 
-def checked(text: object) -> str:
+def validated_text(text: object) -> str:
     """The text of a note; raises `InvalidNoteError` for what cannot be one."""
     if not isinstance(text, str):
         raise InvalidNoteError("text must be a string")

@@ -46,7 +46,7 @@ def _published(url: str) -> list[str]:
     return [key["kid"] for key in httpx2.get(f"{url}/jwks", timeout=30).json()["keys"]]
 
 
-def test_the_issuer_is_discovered_and_grants_tokens_of_five_minutes(issuer_url: str) -> None:
+def test_issuer_is_discoverable_and_tokens_live_five_minutes(issuer_url: str) -> None:
     """Discovery document, JWK Set, and `POST /token` by client credentials."""
     document = httpx2.get(f"{issuer_url}/.well-known/openid-configuration", timeout=30).json()
     assert document["issuer"] == issuer_url
@@ -55,7 +55,7 @@ def test_the_issuer_is_discovered_and_grants_tokens_of_five_minutes(issuer_url: 
     assert (granted["token_type"], granted["expires_in"], granted["scope"]) == ("Bearer", 300, SCOPES)
 
 
-def test_keys_roll_by_hand(issuer_url: str) -> None:
+def test_keys_rotate_on_request(issuer_url: str) -> None:
     """`POST /rotate` publishes beside the old ones, `POST /withdraw` leaves the signing key alone; GET does nothing."""
     (first,) = _published(issuer_url)
     rotated = httpx2.post(f"{issuer_url}/rotate", timeout=30).json()
@@ -65,7 +65,7 @@ def test_keys_roll_by_hand(issuer_url: str) -> None:
     assert _published(issuer_url) == [rotated["signing"]]
 
 
-def test_keys_roll_by_themselves() -> None:
+def test_keys_rotate_periodically() -> None:
     """With `--rotate-every`, the next key is published before it signs."""
     with Process("samples.issuer", "--port", "0", "--rotate-every", "1", "--algorithm", "ES256") as process:
         url = process.url()
@@ -93,7 +93,7 @@ def test_the_client_calls_every_method(issuer: LocalIssuer) -> None:
         assert [note["text"] for note in call("list")[0]] == ["one", "", "two", "three", "four", "five"]
 
 
-def test_the_client_as_a_command(issuer: LocalIssuer) -> None:
+def test_client_command_prints_json_and_refusals(issuer: LocalIssuer) -> None:
     """JSON lines on stdout; a refusal is one line that names status and code, and exit code 1; misuse is 2."""
     with Process("samples.grpc_server", "--port", "0", environment=environment(issuer)) as server:
         address = server.address()
@@ -114,7 +114,7 @@ def test_the_client_as_a_command(issuer: LocalIssuer) -> None:
         assert call("", "dance")[0] == 2
 
 
-def test_the_demo_shows_every_case_and_stops_what_it_started() -> None:
+def test_demo_runs_every_case_and_stops_its_processes() -> None:
     """Exit code 0, a row for each story, and no process left."""
     began = time.monotonic()
     done = subprocess.run(
@@ -133,7 +133,7 @@ def test_the_demo_shows_every_case_and_stops_what_it_started() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_prints_lines_that_work_and_ends_with_all_it_started(number: signal.Signals) -> None:
+def test_run_prints_working_commands_and_stops_its_processes(number: signal.Signals) -> None:
     """The curl and client lines do what they say, as they stand; one signal ends all three servers."""
     with Process("samples.run") as process:
         _until(lambda: any("/withdraw" in line for line in process.lines))

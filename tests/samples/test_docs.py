@@ -24,7 +24,7 @@ def _block(language: str) -> str:
     return str(block)
 
 
-def test_the_file_of_settings_is_accepted(tmp_path: Path) -> None:
+def test_documented_settings_file_is_valid(tmp_path: Path) -> None:
     """Every name in it is a setting, and it means what the page says."""
     path = tmp_path / "settings.toml"
     path.write_text(_block("toml"))
@@ -37,7 +37,7 @@ def test_the_file_of_settings_is_accepted(tmp_path: Path) -> None:
     loaded.verifier()
 
 
-def test_the_table_of_variables_is_whole() -> None:
+def test_documented_variables_are_complete() -> None:
     """Each variable that is read stands in the table, and no other."""
     listed = set(re.findall(r"^\| `(BEARWARD_\w+)`", PAGE, re.MULTILINE))
     assert listed == {*settings_environment.VARIABLES, "BEARWARD_NOTES", "BEARWARD_CONFIG"}

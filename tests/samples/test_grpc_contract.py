@@ -54,7 +54,7 @@ def test_every_method_needs_a_token_and_its_scope(
         assert _refused(lambda: call(stub, other)) == ("PERMISSION_DENIED", "scope_insufficient")
 
 
-def test_any_valid_token_gets_access_and_hears_who_it_is(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
+def test_any_valid_token_gets_access_and_whoami(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
     """The two answers of the contract."""
     who = metadata(issuer.mint(sub="ada"))
     assert stub.Access(messages.AccessRequest(), metadata=who, timeout=TIMEOUT).message == "Access granted"
@@ -73,7 +73,7 @@ def test_notes_are_added_imported_and_listed(stub: ProtectedServiceStub, issuer:
     assert [note.text for note in listed][-6:] == ["a", "", "ä", "x", "", "y"]
 
 
-def test_what_is_too_long_is_refused(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
+def test_oversized_messages_are_refused(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
     """INVALID_ARGUMENT, and nothing stored of an import."""
     who = metadata(issuer.mint(scope=SCOPES))
     long = "x" * (1 << 20) + "y"
@@ -89,9 +89,7 @@ def test_what_is_too_long_is_refused(stub: ProtectedServiceStub, issuer: LocalIs
     assert stub.ListNotes(messages.ListNotesRequest(), metadata=who, timeout=TIMEOUT) == before
 
 
-def test_a_watcher_hears_at_once_that_it_was_let_in_and_then_each_note(
-    stub: ProtectedServiceStub, issuer: LocalIssuer
-) -> None:
+def test_watch_sends_metadata_at_once_and_then_each_note(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
     """Nothing of the past, each note from now on, in order."""
     who = metadata(issuer.mint(scope=SCOPES))
     stub.AddNote(messages.AddNoteRequest(text="before"), metadata=who, timeout=TIMEOUT)
@@ -103,7 +101,7 @@ def test_a_watcher_hears_at_once_that_it_was_let_in_and_then_each_note(
     watched.cancel()
 
 
-def test_a_conversation_answers_each_text_by_its_note(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
+def test_chat_echoes_stored_note(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
     """In order, the empty text too, and it ends when the caller has said all."""
     who = metadata(issuer.mint(scope="notes:write", sub="ada"))
     notes = list(stub.Chat(_chat(["a", "", "b"]), metadata=who, timeout=TIMEOUT))

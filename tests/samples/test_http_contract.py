@@ -16,7 +16,7 @@ from tests.samples.servers import bearer
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
-def test_anyone_may_ask_what_and_how_it_is(http_url: str, path: str) -> None:
+def test_public_routes_need_no_token(http_url: str, path: str) -> None:
     """Without a token, even with a bad one: 200 and JSON."""
     for headers in ({}, bearer("garbage")):
         answer = httpx2.get(http_url + path, headers=headers, timeout=30)
@@ -35,7 +35,7 @@ PROTECTED = [
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), PROTECTED)
-def test_everything_else_needs_a_token_and_its_scope(
+def test_other_routes_need_a_token_and_its_scope(
     http_url: str, issuer: LocalIssuer, method: str, path: str, scope: str | None
 ) -> None:
     """No token: 401 with a challenge; the wrong scope: 403 that names the right one; never a traceback."""
@@ -49,7 +49,7 @@ def test_everything_else_needs_a_token_and_its_scope(
         assert f'scope="{scope}"' in answer.headers["www-authenticate"]
 
 
-def test_any_valid_token_gets_access_and_hears_who_it_is(http_url: str, issuer: LocalIssuer) -> None:
+def test_any_valid_token_gets_access_and_whoami(http_url: str, issuer: LocalIssuer) -> None:
     """The two answers of the contract."""
     headers = bearer(issuer.mint(sub="ada"))
     assert httpx2.get(f"{http_url}/protected", headers=headers).json() == {"message": "Access granted"}
@@ -58,7 +58,7 @@ def test_any_valid_token_gets_access_and_hears_who_it_is(http_url: str, issuer: 
 
 
 @pytest.mark.parametrize("text", ["milk", "", "ä🐻\x00\n", "x" * 1_000_000], ids=["plain", "empty", "odd", "long"])
-def test_a_note_is_its_text(http: httpx2.Client, text: str) -> None:
+def test_note_round_trip(http: httpx2.Client, text: str) -> None:
     """201 and the note with id and author; the list has it too, unchanged."""
     answer = http.post("/notes", json={"text": text})
     assert answer.status_code == 201
@@ -83,7 +83,7 @@ NO_NOTES = [
 
 @pytest.mark.parametrize("body", NO_NOTES, ids=repr)
 @pytest.mark.parametrize("path", ["/notes", "/notes/import"])
-def test_what_is_no_note_is_refused(http: httpx2.Client, path: str, body: bytes) -> None:
+def test_invalid_notes_are_problem_json(http: httpx2.Client, path: str, body: bytes) -> None:
     """400, a code, and nothing stored; an import of nothing is an import of no notes."""
     before = http.get("/notes").json()
     answer = http.post(path, content=body)
@@ -94,7 +94,7 @@ def test_what_is_no_note_is_refused(http: httpx2.Client, path: str, body: bytes)
     assert http.get("/notes").json() == before
 
 
-def test_a_text_that_is_too_long_is_refused(http: httpx2.Client) -> None:
+def test_oversized_text_is_refused(http: httpx2.Client) -> None:
     """More than a mebibyte of UTF-8 is no note."""
     assert http.post("/notes", json={"text": "x" * (1 << 20) + "y"}).json()["code"] == "invalid_note"
 
@@ -134,7 +134,7 @@ def test_an_import_is_bounded(http: httpx2.Client) -> None:
         ("GET", "/notes/ws", 426),
     ],
 )
-def test_what_is_no_route_is_a_problem_too(http: httpx2.Client, method: str, path: str, status: int) -> None:
+def test_404_is_problem_json(http: httpx2.Client, method: str, path: str, status: int) -> None:
     """Who was let in and asks for what is not there gets JSON like every other refusal, and no line in the log."""
     answer = http.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
@@ -143,7 +143,7 @@ def test_what_is_no_route_is_a_problem_too(http: httpx2.Client, method: str, pat
         assert sorted(answer.headers["allow"].split(", ")) == ["GET", "POST"]
 
 
-def test_the_stream_sends_its_head_at_once_and_then_each_new_note(http: httpx2.Client) -> None:
+def test_event_stream_sends_headers_at_once_and_then_each_note(http: httpx2.Client) -> None:
     """Server-sent events: nothing of the past, each note from now on, in order."""
     http.post("/notes", json={"text": "before"})
     with http.stream("GET", "/notes/stream") as stream:
@@ -162,7 +162,7 @@ def test_the_stream_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> N
     assert b"data: {" not in rest
 
 
-def test_a_websocket_answers_each_text_by_its_note(http_url: str, http: httpx2.Client, issuer: LocalIssuer) -> None:
+def test_websocket_echoes_stored_note(http_url: str, http: httpx2.Client, issuer: LocalIssuer) -> None:
     """The empty text too."""
     with connect(_ws(http_url), additional_headers=bearer(issuer.mint(scope=SCOPES, sub="ada"))) as socket:
         for text in ("hello", "", "ä"):

@@ -69,7 +69,7 @@ def _revoke(config: str, *words: str) -> tuple[int, list[str], str]:
         return command.wait(), command.lines, command.errors()
 
 
-def test_what_is_revoked_ends_in_every_server(store: Valkey, issuer: LocalIssuer) -> None:
+def test_revocation_reaches_every_server(store: Valkey, issuer: LocalIssuer) -> None:
     """By subject, by token, by session and by key; whoever is not meant goes on."""
     config = _config(store, issuer, "refuse")
     ada, bob = issuer.mint(sub="ada", scope=SCOPES), issuer.mint(sub="bob", jti="seven", sid="s")
@@ -123,7 +123,7 @@ def test_live_streams_end_when_their_token_is_revoked(store: Valkey, issuer: Loc
     ("on_failure", "answer", "ready"),
     [("refuse", "revocation_unavailable", False), ("accept", "Access granted", True)],
 )
-def test_a_store_that_fails_closes_or_not_as_was_chosen(
+def test_on_failure_decides_while_the_store_is_down(
     store: Valkey, issuer: LocalIssuer, on_failure: str, answer: str, ready: bool
 ) -> None:
     """Nobody gets in, or by what is known; either way it is as before once the store is back."""
@@ -155,7 +155,7 @@ def test_a_store_that_fails_closes_or_not_as_was_chosen(
         (("subject", "ada", "--issuer", "https://other.example"), "--issuer"),
     ],
 )
-def test_what_cannot_be_revoked_is_one_line_and_exit_code_2(words: tuple[str, ...], name: str) -> None:
+def test_invalid_revocation_is_one_line_and_exit_code_2(words: tuple[str, ...], name: str) -> None:
     """Where nothing is shared, there is nobody to tell."""
     settings = {"BEARWARD_ISSUER": "http://127.0.0.1:1", "BEARWARD_AUDIENCE": "a"}
     with Process("samples.revoke", *words, environment=settings) as command:

@@ -15,7 +15,16 @@ from blockbuster import blockbuster_ctx
 
 from bearward import ConfigurationError, Principal
 from samples.notes import MEMORY, Note, NoteStore
-from samples.service import MAX_IMPORT, MAX_TEXT, Importing, InvalidNoteError, OffLoop, ProtectedService, checked, until
+from samples.service import (
+    MAX_IMPORT,
+    MAX_TEXT,
+    ImportBatch,
+    InvalidNoteError,
+    ProtectedService,
+    ServiceThread,
+    until_stopped,
+    validated_text,
+)
 
 ADA = Principal({"iss": "https://login.example", "sub": "ada"}, key_thumbprint="k")
 
@@ -74,7 +83,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
         assert sorted(note.text for note in store.after(0)) == ["from elsewhere"] * 40 + ["from here"] * 20
 
 
-def test_a_file_that_cannot_be_used_is_a_wrong_setting(tmp_path: Path) -> None:
+def test_unusable_notes_file_is_a_configuration_error(tmp_path: Path) -> None:
     """A folder, a file that is no database."""
     (tmp_path / "text").write_text("this is no database, and long enough to be seen as none" * 20)
     for path in (tmp_path, tmp_path / "text", tmp_path / "no" / "folder"):
@@ -82,31 +91,31 @@ def test_a_file_that_cannot_be_used_is_a_wrong_setting(tmp_path: Path) -> None:
             NoteStore(str(path))
 
 
-def test_what_a_note_must_be() -> None:
+def test_note_validation() -> None:
     """A string of Unicode scalar values of at most a mebibyte; the empty one is fine."""
     for good in ("", "x" * MAX_TEXT, "ä" * (MAX_TEXT // 2)):
-        assert checked(good) == good
+        assert validated_text(good) == good
     wrong: list[Any] = [None, 1, b"x", "\ud800", "x" * (MAX_TEXT + 1), "ä" * (MAX_TEXT // 2 + 1)]
     for bad in wrong:
         with pytest.raises(InvalidNoteError):
-            checked(bad)
+            validated_text(bad)
 
 
 def test_an_import_is_bounded() -> None:
     """By its size, and empty texts count too."""
-    importing = Importing()
+    importing = ImportBatch()
     for _ in range(MAX_IMPORT // (MAX_TEXT + 64)):
         importing.add("x" * MAX_TEXT)
     with pytest.raises(InvalidNoteError):
         importing.add("x" * MAX_TEXT)
-    empty = Importing()
+    empty = ImportBatch()
     for _ in range(MAX_IMPORT // 64):
         empty.add("")
     with pytest.raises(InvalidNoteError):
         empty.add("")
 
 
-def test_the_author_is_whom_the_token_speaks_for(store: NoteStore) -> None:
+def test_author_is_subject_client_or_issuer(store: NoteStore) -> None:
     """The subject; where the issuer sends none, the client; else the issuer."""
     service = ProtectedService(store)
     claims = {"iss": "https://login.example"}
@@ -118,7 +127,7 @@ def test_the_author_is_whom_the_token_speaks_for(store: NoteStore) -> None:
         assert service.add_note(principal, "x").author == author
 
 
-def test_a_thread_watches_until_it_is_told_to_stop(store: NoteStore) -> None:
+def test_watch_in_a_thread_stops_when_told(store: NoteStore) -> None:
     """Notes of other threads arrive in order."""
     service, going_on = ProtectedService(store), threading.Event()
     going_on.set()
@@ -133,39 +142,39 @@ def test_a_thread_watches_until_it_is_told_to_stop(store: NoteStore) -> None:
 
 def test_the_loop_is_never_blocked(store: NoteStore) -> None:
     """Every call of SQLite happens in the thread of the notes: blockbuster finds none in the loop."""
-    off_loop = OffLoop(ProtectedService(store))
+    service_thread = ServiceThread(ProtectedService(store))
 
     async def work() -> list[str]:
-        last = await off_loop.do(off_loop.service.last)
-        async with aclosing(off_loop.watch(last)) as watching:
-            await off_loop.do(off_loop.service.add_note, ADA, "a")
-            await off_loop.do(off_loop.service.import_notes, ADA, ["b", ""])
+        last = await service_thread.do(service_thread.service.last)
+        async with aclosing(service_thread.watch(last)) as watching:
+            await service_thread.do(service_thread.service.add_note, ADA, "a")
+            await service_thread.do(service_thread.service.import_notes, ADA, ["b", ""])
             seen = [(await anext(watching)).text for _ in range(3)]
-        listed = await off_loop.do(off_loop.service.notes)
+        listed = await service_thread.do(service_thread.service.notes)
         assert [note.text for note in listed] == seen
         return seen
 
     with blockbuster_ctx("samples"):
         assert asyncio.run(work()) == ["a", "b", ""]
-    off_loop.close()
+    service_thread.close()
 
 
-def test_a_watcher_hears_of_other_processes(tmp_path: Path) -> None:
+def test_watch_sees_notes_of_other_processes(tmp_path: Path) -> None:
     """A second connection to the same file stands for another process."""
     path = str(tmp_path / "notes.sqlite")
-    off_loop = OffLoop(ProtectedService(NoteStore(path)))
+    service_thread = ServiceThread(ProtectedService(NoteStore(path)))
 
     async def work() -> str:
-        async with aclosing(off_loop.watch(0)) as watching, asyncio.timeout(30):
+        async with aclosing(service_thread.watch(0)) as watching, asyncio.timeout(30):
             first = asyncio.ensure_future(_following(watching))
             await asyncio.to_thread(_write, path)
             return (await first).text
 
     assert asyncio.run(work()) == "from elsewhere"
-    off_loop.close()
+    service_thread.close()
 
 
-def test_until_ends_with_its_items_or_when_told() -> None:
+def test_until_stopped_ends_with_its_items_or_the_event() -> None:
     """Whichever comes first; what was waited for is ended with it, and an error passes through."""
     ended: list[str] = []
 
@@ -184,11 +193,11 @@ def test_until_ends_with_its_items_or_when_told() -> None:
 
     async def work() -> None:
         stopping = asyncio.Event()
-        assert [n async for n in until(stopping, numbers(forever=False))] == [1, 2]
+        assert [n async for n in until_stopped(stopping, numbers(forever=False))] == [1, 2]
         asyncio.get_running_loop().call_later(0.01, stopping.set)
-        assert [n async for n in until(stopping, numbers(forever=True))] == [1, 2]
+        assert [n async for n in until_stopped(stopping, numbers(forever=True))] == [1, 2]
         with pytest.raises(InvalidNoteError):
-            assert [n async for n in until(asyncio.Event(), failing())] == [1]
+            assert [n async for n in until_stopped(asyncio.Event(), failing())] == [1]
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(work())

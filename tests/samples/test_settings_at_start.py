@@ -53,7 +53,7 @@ WRONG = [
     [(SERVERS[number % 2], *row) for number, row in enumerate(WRONG)],
     ids=[f"{row[2]} {number}" for number, row in enumerate(WRONG)],
 )
-def test_a_wrong_setting_is_one_line_and_exit_code_2(
+def test_invalid_setting_is_one_line_and_exit_code_2(
     module: str, variables: dict[str, str], arguments: list[str], name: str, must: str
 ) -> None:
     """Never a traceback, never a server that is half configured."""
@@ -65,7 +65,7 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
         assert must in line
 
 
-def test_wrong_numbers_of_workers_are_refused() -> None:
+def test_invalid_worker_counts_are_refused() -> None:
     """At least one, and not by the thousand."""
     for number in ("0", "-1", "1000", "many"):
         with Process("samples.http_server", "--port", "0", "--workers", number, environment=GOOD) as server:
@@ -74,7 +74,7 @@ def test_wrong_numbers_of_workers_are_refused() -> None:
 
 
 @pytest.mark.parametrize("module", [*SERVERS, "samples.issuer"])
-def test_a_port_that_is_taken_is_one_line_and_exit_code_2(module: str) -> None:
+def test_taken_port_is_one_line_and_exit_code_2(module: str) -> None:
     """Two servers never share a port unawares."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -84,7 +84,7 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_2(module: str) -> None:
             assert "--port" in line
 
 
-def test_a_wrong_file_is_named_by_the_place_of_the_fault(tmp_path: Path) -> None:
+def test_invalid_file_names_the_place(tmp_path: Path) -> None:
     """`issuers[0].keys.max_age` is where to look."""
     path = tmp_path / "settings.toml"
     path.write_text("[[issuers]]\nissuer = 'https://a.example'\naudience = 'a'\nkeys = { max_age = 'long' }\n")
@@ -103,7 +103,7 @@ def test_a_wrong_file_is_named_by_the_place_of_the_fault(tmp_path: Path) -> None
         (["--port", "x"], "--port"),
     ],
 )
-def test_the_issuer_refuses_wrong_arguments(arguments: list[str], name: str) -> None:
+def test_issuer_rejects_invalid_arguments(arguments: list[str], name: str) -> None:
     """In one line too."""
     with Process("samples.issuer", "--port", "0", *arguments) as server:
         assert server.wait() == 2
@@ -120,7 +120,7 @@ def test_the_issuer_refuses_wrong_arguments(arguments: list[str], name: str) -> 
         ["samples.grpc_server", "--sync"],
     ],
 )
-def test_keys_that_are_required_at_start_and_cannot_be_had_stop_the_start(tmp_path: Path, arguments: list[str]) -> None:
+def test_missing_required_keys_stop_the_start(tmp_path: Path, arguments: list[str]) -> None:
     """`start = "required"` means it: one line that names the issuer, and exit code 1."""
     path = tmp_path / "settings.toml"
     issuer = "http://127.0.0.1:1"

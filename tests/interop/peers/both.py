@@ -26,11 +26,11 @@ from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import AuthInterceptor, current_principal
 from bearward_sanic import authenticated, install
-from samples.command_line import bound, ready
+from samples.command_line import bind_socket, print_ready
 from samples.grpc_methods import RULES, AioMethods
 from samples.http_routes import App, add_routes
 from samples.notes import MEMORY, NoteStore
-from samples.service import OffLoop, ProtectedService
+from samples.service import ProtectedService, ServiceThread
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
 HEADER = "x-forwarded-client-cert"
@@ -69,8 +69,8 @@ class Methods(AioMethods):
 class Servers:
     """The two gRPC servers."""
 
-    def __init__(self, verifier: Verifier, off_loop: OffLoop, credentials: grpc.ServerCredentials) -> None:
-        self._methods = Methods(off_loop)
+    def __init__(self, verifier: Verifier, service_thread: ServiceThread, credentials: grpc.ServerCredentials) -> None:
+        self._methods = Methods(service_thread)
         direct = AuthInterceptor(verifier, RULES, certificate_bound=True)
         behind = AuthInterceptor(verifier, RULES, client_certificate=from_context)
         self._servers = [grpc.aio.server(interceptors=[auth]) for auth in (direct, behind)]
@@ -86,7 +86,7 @@ class Servers:
         for server in self._servers:
             await server.start()
         for scheme, port in self._ports:
-            ready(scheme, "127.0.0.1", port)
+            print_ready(scheme, "127.0.0.1", port)
 
     async def stop(self) -> None:
         """End the streams, then the servers."""
@@ -100,11 +100,11 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
     verifier = Settings.from_toml(config).verifier()
     app: App = Sanic("both", configure_logging=False)
     install(app, verifier, default=authenticated, client_certificate=from_request)
-    off_loop, stopping = OffLoop(ProtectedService(NoteStore(MEMORY))), asyncio.Event()
-    add_routes(app, off_loop, verifier, stopping)
+    service_thread, stopping = ServiceThread(ProtectedService(NoteStore(MEMORY))), asyncio.Event()
+    add_routes(app, service_thread, verifier, stopping)
     pairs = [(Path(key).read_bytes(), Path(certificate).read_bytes())]
     credentials = grpc.ssl_server_credentials(pairs, Path(authority).read_bytes(), require_client_auth=True)
-    sock = bound("127.0.0.1", 0)
+    sock = bind_socket("127.0.0.1", 0)
 
     @app.get("/same")
     async def same(request: Request) -> HTTPResponse:
@@ -112,16 +112,16 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
         return json_response({"equal": here == there, "hash": hash(here) == hash(there), "key": here.key_thumbprint})
 
     async def start(app: App) -> None:
-        app.ctx.servers = Servers(verifier, off_loop, credentials)
+        app.ctx.servers = Servers(verifier, service_thread, credentials)
         await app.ctx.servers.start()
-        ready("http", "127.0.0.1", sock.getsockname()[1])
+        print_ready("http", "127.0.0.1", sock.getsockname()[1])
 
     async def stop(app: App) -> None:
         stopping.set()
         await app.ctx.servers.stop()
 
     async def close(_: App) -> None:
-        off_loop.close()
+        service_thread.close()
 
     app.after_server_start(start)
     app.before_server_stop(stop)

@@ -22,11 +22,11 @@ from sanic import Sanic
 
 from bearward.settings import Settings
 from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread
-from samples.command_line import bound, ready, until_told_to_stop
+from samples.command_line import bind_socket, print_ready, wait_for_stop
 from samples.grpc_methods import RULES, AioMethods, SyncMethods
 from samples.http_server import create_app
 from samples.notes import MEMORY, NoteStore
-from samples.service import OffLoop, ProtectedService
+from samples.service import ProtectedService, ServiceThread
 from samples.v1 import sample_pb2_grpc
 
 
@@ -59,12 +59,12 @@ async def aio(config: str, place: str) -> None:
     ours = AuthInterceptor(verifier, RULES)
     interceptors = _in_order(place, "aio_server_interceptor", "GrpcAioInstrumentorServer", ours)
     server = grpc.aio.server(interceptors=interceptors)
-    methods = AioMethods(OffLoop(ProtectedService(NoteStore(MEMORY))))
+    methods = AioMethods(ServiceThread(ProtectedService(NoteStore(MEMORY))))
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     port = server.add_insecure_port("127.0.0.1:0")
     async with verifier:
         await server.start()
-        ready("grpc", "127.0.0.1", port)
+        print_ready("grpc", "127.0.0.1", port)
         told = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
         await told.wait()
@@ -83,8 +83,8 @@ def threads(config: str, place: str) -> None:
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    ready("grpc", "127.0.0.1", port)
-    until_told_to_stop()
+    print_ready("grpc", "127.0.0.1", port)
+    wait_for_stop()
     methods.stop()
     server.stop(1).wait()
     background.stop()
@@ -109,19 +109,19 @@ def listed(app: Any) -> Any:
 def asgi(config: str) -> None:
     """Under uvicorn, inside their middleware."""
     uvicorn, theirs = import_module("uvicorn"), import_module("opentelemetry.instrumentation.asgi")
-    sock = bound("127.0.0.1", 0)
+    sock = bind_socket("127.0.0.1", 0)
     app = create_app(config, MEMORY, lambda: None)
     whole = theirs.OpenTelemetryMiddleware(listed(app), tracer_provider=provider())
     sock.listen(128)
-    ready("http", "127.0.0.1", sock.getsockname()[1])
+    print_ready("http", "127.0.0.1", sock.getsockname()[1])
     uvicorn.Server(uvicorn.Config(whole, log_level="warning", timeout_graceful_shutdown=2)).run(sockets=[sock])
 
 
 def sanic(config: str) -> None:
     """On Sanic's own server."""
     import_module("opentelemetry.instrumentation.sanic").SanicInstrumentor().instrument(tracer_provider=provider())
-    sock = bound("127.0.0.1", 0)
-    app: Any = create_app(config, MEMORY, lambda: ready("http", "127.0.0.1", sock.getsockname()[1]))
+    sock = bind_socket("127.0.0.1", 0)
+    app: Any = create_app(config, MEMORY, lambda: print_ready("http", "127.0.0.1", sock.getsockname()[1]))
     app.prepare(sock=sock, single_process=True, access_log=False, motd=False)
     Sanic.serve_single(app)
 

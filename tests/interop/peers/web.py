@@ -12,7 +12,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.response import empty
 
 from bearward_sanic import public
-from samples.command_line import bound, ready
+from samples.command_line import bind_socket, print_ready
 from samples.http_server import create_app
 
 HEADERS = {
@@ -25,8 +25,8 @@ HEADERS = {
 
 def main(config: str, origin: str) -> None:
     """Serve until told to end."""
-    sock = bound("127.0.0.1", 0)
-    app = create_app(config, ":memory:", lambda: ready("http", "127.0.0.1", sock.getsockname()[1]))
+    sock = bind_socket("127.0.0.1", 0)
+    app = create_app(config, ":memory:", lambda: print_ready("http", "127.0.0.1", sock.getsockname()[1]))
 
     @public
     async def preflight(_: Request) -> HTTPResponse:

@@ -44,7 +44,7 @@ def _config(folder: Path, issuer: LocalIssuer, more: str = "") -> str:
 
 
 @pytest.mark.parametrize("command", SERVERS, ids=NAMES)
-def test_a_server_starts_without_its_issuer_and_serves_once_it_can(command: list[str], tmp_path: Path) -> None:
+def test_server_starts_without_its_issuer(command: list[str], tmp_path: Path) -> None:
     """Down: it listens, is not ready, and refuses as unavailable; up: it is ready without being asked, and grants."""
     with LocalIssuer() as issuer, ExitStack() as stack:
         issuer.down()
@@ -59,7 +59,7 @@ def test_a_server_starts_without_its_issuer_and_serves_once_it_can(command: list
 
 
 @pytest.mark.parametrize("command", SERVERS, ids=NAMES)
-def test_a_server_does_not_wait_for_an_issuer_that_is_silent(command: list[str], tmp_path: Path) -> None:
+def test_server_does_not_wait_for_an_unresponsive_issuer(command: list[str], tmp_path: Path) -> None:
     """It listens while the issuer still owes an answer, and serves when that has come."""
     with LocalIssuer() as issuer, ExitStack() as stack:
         issuer.hold()
@@ -72,7 +72,9 @@ def test_a_server_does_not_wait_for_an_issuer_that_is_silent(command: list[str],
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("command", SERVERS, ids=NAMES)
-def test_a_server_ends_cleanly_and_silently(command: list[str], number: signal.Signals, issuer: LocalIssuer) -> None:
+def test_server_stops_cleanly_with_open_streams(
+    command: list[str], number: signal.Signals, issuer: LocalIssuer
+) -> None:
     """With streams open and silent: exit code 0, not a word on stderr, nothing but the ready line on stdout."""
     with Process(*command, "--port", "0", environment=environment(issuer)) as server, ExitStack() as stack:
         url = server.url()
@@ -84,7 +86,9 @@ def test_a_server_ends_cleanly_and_silently(command: list[str], number: signal.S
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("command", [*SERVERS, ["samples.issuer"]], ids=[*NAMES, "samples.issuer"])
-def test_a_signal_never_comes_too_early(command: list[str], number: signal.Signals, issuer: LocalIssuer) -> None:
+def test_signal_right_after_the_ready_line_stops_the_server(
+    command: list[str], number: signal.Signals, issuer: LocalIssuer
+) -> None:
     """Told to stop in the very moment in which it says that it is ready, a server stops, with exit code 0."""
     settings = environment(issuer) if command != ["samples.issuer"] else {}
     with Process(*command, "--port", "0", environment=settings) as server:
@@ -146,7 +150,7 @@ def test_workers_share_their_notes(issuer: LocalIssuer) -> None:
             assert len(httpx2.get(f"{url}/notes", headers=headers, timeout=TIMEOUT).json()) == count
 
 
-def test_a_file_names_several_issuers(tmp_path: Path) -> None:
+def test_several_issuers_from_a_file(tmp_path: Path) -> None:
     """Each with its own audience and terms; a stranger stays a stranger."""
     with LocalIssuer(audience="one") as first, LocalIssuer(audience="two", path="/t") as second:
         more = f"[[issuers]]\nissuer = '{second.url}'\naudience = 'two'\nalgorithms = ['RS256']\n"
@@ -159,7 +163,7 @@ def test_a_file_names_several_issuers(tmp_path: Path) -> None:
                 assert access(url, first.mint(iss="http://127.0.0.1:1")) == "issuer_untrusted"
 
 
-def test_a_key_that_is_rotated_in_is_found(issuer: LocalIssuer, tmp_path: Path) -> None:
+def test_rotated_key_is_found(issuer: LocalIssuer, tmp_path: Path) -> None:
     """A token by a new key is granted while the server runs; one by a withdrawn key is not any more."""
     with LocalIssuer() as own:
         path = _config(tmp_path, own)
