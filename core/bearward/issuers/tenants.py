@@ -8,9 +8,9 @@ invented names costs a real one its place.
 from __future__ import annotations
 
 import re
-import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from bearward.errors import ConfigurationError
@@ -60,31 +60,27 @@ class TenantIssuers:
         self._max_unproven = max(_MIN_UNPROVEN, max_tenants // 4)
         self._proven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         self._unproven: OrderedDict[str, TrustedIssuer] = OrderedDict()
-        self._lock = threading.Lock()
         self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:
         """The settings of an `iss`, or None where it is none of the tenants; any thread may call."""
-        with self._lock:
-            known = _touch(self._proven, issuer) or _touch(self._unproven, issuer)
+        known = _touch(self._proven, issuer) or _touch(self._unproven, issuer)
         if known is not None:
             return known
         match = self._pattern.fullmatch(issuer) if len(issuer) <= _MAX_ISSUER else None
         if match is None or (self._tenants is not None and match[1] not in self._tenants):
             return None
         trusted = self._settings_of(match[1])
-        with self._lock:
-            _put(self._unproven, issuer, trusted, self._max_unproven)
+        _put(self._unproven, issuer, trusted, self._max_unproven)
         return trusted
 
     def keep(self, issuer: str) -> None:
         """The provider publishes keys for this tenant: from now on it is dropped for its like only."""
         if issuer in self._proven:
             return
-        with self._lock:
-            trusted = self._unproven.pop(issuer, None)
-            if trusted is not None:
-                _put(self._proven, issuer, trusted, self._max_proven)
+        trusted = self._unproven.pop(issuer, None)
+        if trusted is not None:
+            _put(self._proven, issuer, trusted, self._max_proven)
 
     def _settings_of(self, tenant: str) -> TrustedIssuer:
         filled: dict[str, Any] = {name: _filled_in(value, tenant) for name, value in self._settings.items()}
@@ -117,11 +113,13 @@ def _filled_in(value: Any, tenant: str) -> Any:
 def _touch(kept: OrderedDict[str, TrustedIssuer], issuer: str) -> TrustedIssuer | None:
     trusted = kept.get(issuer)
     if trusted is not None:
-        kept.move_to_end(issuer)
+        with suppress(KeyError):  # another thread may have dropped it just now
+            kept.move_to_end(issuer)
     return trusted
 
 
 def _put(kept: OrderedDict[str, TrustedIssuer], issuer: str, trusted: TrustedIssuer, most: int) -> None:
     kept[issuer] = trusted
     if len(kept) > most:
-        kept.popitem(last=False)
+        with suppress(KeyError):
+            kept.popitem(last=False)
