@@ -266,7 +266,7 @@ def test_store_crashes_under_load_lose_no_revocation(valkey: Valkey, run: Run) -
             loads = [asyncio.create_task(load(number)) for number in range(3)]
             for _ in range(3):
                 seen = len(revoked)
-                await eventually(lambda seen=seen: len(revoked) > seen + 100, "some load")  # type: ignore[misc]
+                await eventually(lambda seen=seen: len(revoked) > seen + 100, "some load")
                 await asyncio.to_thread(valkey.stop)
                 await eventually(lambda: not any(one.store_responds for one in lists), "the failure")
                 await asyncio.to_thread(valkey.start)
@@ -326,9 +326,212 @@ def test_evicted_entries_are_restored(valkey: Valkey, run: Run) -> None:
     run(use())
 
 
+DAMAGE = ["delete", "overwrite", "repeat another entry"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_entries_are_noticed_and_written_again(valkey: Valkey, run: Run, damage: str) -> None:
+    """Before another process has read them: whoever knows the revocation writes it to the new log; within a second."""
+
+    async def use() -> float:
+        one, two = shared(valkey), shared(valkey, poll_interval=1.0, grace=5.0)
+        hand = cache_of(valkey)
+        async with started(one, two):
+            one.revoke_token(ISSUER, "first", until=time.time() + 300)
+            await one.flush()
+            await eventually(lambda: len(two) == 1, "the first")
+            log = one._log._cursor.log
+            one.revoke_token(ISSUER, "stolen", until=time.time() + 300)
+            await one.flush()
+            await _damage(hand, f"{LOG}:{log}:2", damage, f"{LOG}:{log}:1")
+            began = time.monotonic()
+            await eventually(lambda: verdict(two, who("stolen")) is Refusal.TOKEN_REVOKED, "the revocation")
+            assert one._log._cursor.log == two._log._cursor.log != log
+            assert one.store_responds
+        await hand.aclose()
+        return time.monotonic() - began
+
+    run(use())
+
+
+async def _damage(hand: SharedCache, place: str, damage: str, other: str) -> None:
+    (text, copy) = await hand.get([place, other])
+    assert text is not None
+    assert copy is not None
+    if damage == "delete":
+        await hand.release(place, text)
+    else:
+        await hand.put(place, "garbage" if damage == "overwrite" else copy, 60)
+
+
+def test_a_store_that_is_damaged_all_the_time_has_failed(valkey: Valkey, run: Run) -> None:
+    """Nobody can know what others revoked: `on_failure` applies; and the log is not rewritten at each look."""
+
+    async def use() -> None:
+        one, two = shared(valkey, grace=0.2), shared(valkey, grace=0.2)
+        hand = cache_of(valkey)
+        logs: set[str] = set()
+
+        async def damage() -> None:
+            while True:
+                cursor = one._log._cursor
+                logs.add(cursor.log)
+                await hand.put(f"{LOG}:{cursor.log}:{cursor.next}", "garbage", 60)
+                await asyncio.sleep(0.01)
+
+        async with started(one, two):
+            attacker = asyncio.create_task(damage())
+            await eventually(lambda: verdict(two, who()) is Refusal.REVOCATION_UNAVAILABLE, "the failure")
+            assert "overwritten" in two.health()
+            attacker.cancel()
+            assert len(logs) <= 4  # the first one, and one repair by each process
+            await eventually(lambda: one.store_responds and two.store_responds, "the repair")
+        await hand.aclose()
+
+    run(use())
+
+
+def test_a_lease_that_is_never_given_back_delays_the_repair_only(valkey: Valkey, run: Run) -> None:
+    """Whoever can write the store can hold it for ever: it is waited for as long as it lasts by our clock."""
+
+    async def use() -> None:
+        clock = Ahead()
+        one = shared(valkey, clock=clock)
+        hand = cache_of(valkey)
+        async with started(one):
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            await one.flush()
+            log = one._log._cursor.log
+            await hand.put(f"{LOG}:lease", "somebody", 3600)
+            await hand.put(f"{LOG}:{log}:1", "garbage", 60)
+            await eventually(lambda: "overwritten" in one.health(), "the damage")
+            clock.ahead = 31.0
+            await eventually(lambda: one._log._cursor.log != log and one.store_responds, "the repair")
+            assert len(one) == 1
+        await hand.aclose()
+
+    run(use())
+
+
+class Ahead(SystemClock):
+    """A clock that can be set forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self.now = lambda: time.time() + self.ahead
+        self.monotonic = lambda: time.monotonic() + self.ahead
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_a_store_that_is_switched_off_by_its_library_has_failed(
+    valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch, is_up: bool
+) -> None:
+    """`AIOCACHE_DISABLE=1` makes aiocache say that it did what it did not; whether anybody listens there or not."""
+    monkeypatch.setenv("AIOCACHE_DISABLE", "1")
+    if not is_up:
+        valkey.stop()
+
+    async def use() -> None:
+        one = shared(valkey)
+        async with started(one):
+            assert verdict(one, who()) is Refusal.REVOCATION_UNAVAILABLE
+            assert "AIOCACHE_DISABLE=1" in one.health()
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            with pytest.raises(RevocationNotSharedError):
+                await one.flush()
+
+    run(use())
+
+
+def test_a_store_that_is_switched_off_while_it_is_used_has_failed(
+    valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is used again once it is switched on."""
+
+    async def use() -> None:
+        one = shared(valkey)
+        async with started(one):
+            assert verdict(one, who()) is None
+            monkeypatch.setenv("AIOCACHE_DISABLE", "1")
+            await eventually(lambda: verdict(one, who()) is Refusal.REVOCATION_UNAVAILABLE, "the failure")
+            monkeypatch.delenv("AIOCACHE_DISABLE")
+            await eventually(lambda: verdict(one, who()) is None, "the recovery")
+
+    run(use())
+
+
+def test_on_failure_refuse_holds_while_the_event_loop_hangs(valkey: Valkey, run: Run) -> None:
+    """Whether the store responded lately is judged by the clock of the thread that asks, for cached tokens too."""
+    policy = TrustedIssuer(ISSUER, audience="a", jwks={"keys": [KEY.public_jwk()]})
+    claims = {"iss": ISSUER, "aud": "a", "exp": time.time() + 300}
+    token = sign_segments(json_octets({"alg": "ES256", "kid": KEY.kid}), json_octets(claims), KEY)
+
+    async def use() -> None:
+        revocations = shared(valkey, grace=0.1)
+        async with Verifier(policy, revocations=revocations) as verifier:
+            assert verifier.verify_now(token) is verifier.verify_now(token)
+            hung_until = time.monotonic() + 30
+            while (refusal := _refusal(verifier, token)) is None and time.monotonic() < hung_until:
+                time.sleep(0.01)  # noqa: ASYNC251  (the event loop hangs here: nobody asks the store)
+            assert refusal is Refusal.REVOCATION_UNAVAILABLE
+            assert not verifier.ready
+            assert "not asked any more, refusing all tokens" in revocations.health()
+            await eventually(lambda: _refusal(verifier, token) is None, "the recovery")
+
+    run(use())
+
+
+def _refusal(verifier: Verifier, token: str) -> Refusal | None:
+    try:
+        verifier.verify_now(token)
+    except AuthError as error:
+        return error.refusal
+    return None
+
+
+def test_an_issuer_whose_clock_is_ahead_is_known_to_the_fleet(valkey: Valkey, run: Run) -> None:
+    """A cut-off in one process covers tokens that another one has met: "before now" is by the issuer's clock."""
+
+    async def use() -> None:
+        one, two = shared(valkey), shared(valkey)
+        now = time.time()
+        token = Principal.from_verified_claims({"iss": ISSUER, "sub": "ada", "iat": now + 20, "exp": now + 300}, "k1")
+        async with started(one, two):
+            assert verdict(one, token) is None
+            await one.flush()
+            two.revoke_subject(ISSUER, "ada", before=time.time())
+            await two.flush()
+            await eventually(lambda: verdict(one, token) is Refusal.TOKEN_REVOKED, "the revocation")
+            assert verdict(two, token) is Refusal.TOKEN_REVOKED
+
+    run(use())
+
+
+def test_trouble_of_the_store_is_logged_with_its_consequence(
+    valkey: Valkey, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each failure that lasts, under the package's own logger, and with what `on_failure` then does."""
+
+    async def use(choice: str) -> None:
+        one = shared(valkey, on_failure=choice)
+        async with started(one):
+            await asyncio.to_thread(valkey.stop)
+            await eventually(lambda: not one.store_responds, "the failure")
+            await asyncio.to_thread(valkey.start)
+            await eventually(lambda: one.store_responds, "the recovery")
+
+    for choice, consequence in (("refuse", "refusing all tokens"), ("accept", "accepting what is not known")):
+        caplog.clear()
+        run(use(choice))
+        lines = [record.getMessage() for record in caplog.records if record.name == "bearward.revocation"]
+        assert 1 <= len(lines) <= 3
+        assert all(consequence in line for line in lines if "fails" in line)
+        assert not any("by itself" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("forged", ["", "x", "00 []", "é [", '[["jti","https://login.example","t9",null,null]]'])
 def test_unauthenticated_entries_revoke_nothing(valkey: Valkey, run: Run, forged: str) -> None:
-    """An entry that is not authentic is passed over and counted; the ones behind it are read."""
+    """An entry that is not authentic is skipped and counted; the ones behind it are read."""
 
     async def use() -> None:
         one, two = shared(valkey), shared(valkey)
@@ -346,7 +549,7 @@ def test_unauthenticated_entries_revoke_nothing(valkey: Valkey, run: Run, forged
 
 
 def test_an_entry_is_authentic_in_its_own_place_only(valkey: Valkey, run: Run) -> None:
-    """A copy of an authentic entry in another place is not authentic there."""
+    """A copy of an authentic entry in another fleet's place is not authentic there."""
 
     async def use() -> None:
         one, other = shared(valkey), shared(valkey, name="other")
