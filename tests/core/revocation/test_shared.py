@@ -266,7 +266,7 @@ def test_store_crashes_under_load_lose_no_revocation(valkey: Valkey, run: Run) -
             loads = [asyncio.create_task(load(number)) for number in range(3)]
             for _ in range(3):
                 seen = len(revoked)
-                await eventually(lambda seen=seen: len(revoked) > seen + 100, "some load")
+                await eventually(lambda seen=seen: len(revoked) > seen + 100, "some load")  # type: ignore[misc]
                 await asyncio.to_thread(valkey.stop)
                 await eventually(lambda: not any(one.store_responds for one in lists), "the failure")
                 await asyncio.to_thread(valkey.start)
@@ -359,7 +359,7 @@ async def _damage(hand: SharedCache, place: str, damage: str, other: str) -> Non
     assert text is not None
     assert copy is not None
     if damage == "delete":
-        await hand.release(place, text)
+        await hand.release_lease(place, text)
     else:
         await hand.put(place, "garbage" if damage == "overwrite" else copy, 60)
 
