@@ -95,12 +95,11 @@ class RevocationLog:
             return []
         return [entry for entry in known if not _covers(seen.get(entry.key), entry)]
 
-    async def append(self, revocations: Sequence[Revocation]) -> None:
-        """Add entries. Returns when they stand in the log that the fleet reads. Raises `CacheError`."""
+    async def append(self, revocations: Sequence[Revocation]) -> bool:
+        """Add entries. Whether they stand in the log that the fleet reads: else a new one was begun. Raises `CacheError`."""
         for start in range(0, len(revocations), _BATCH):
             await self._append(pack(revocations[start : start + _BATCH]))
-        if await self._current() != self._cursor.log:
-            raise CacheError("a new log was begun meanwhile")
+        return await self._current() == self._cursor.log
 
     @property
     def damaged(self) -> bool:

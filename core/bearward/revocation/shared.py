@@ -31,6 +31,8 @@ __all__ = ["RevocationNotSharedError", "SharedRevocations"]
 _log = logging.getLogger("bearward.revocation")
 
 _START_WAIT = 1.0
+_MAX_LOGS = 3
+"""Logs that may be begun by others while one exchange lasts."""
 _NOT_SHARED = "revoked in this process; to be shared as soon as the store responds"
 
 
@@ -201,16 +203,22 @@ class SharedRevocations(Revocations):
         return "its entries were overwritten" if self._log.damaged else ""
 
     async def _exchange(self) -> None:
-        await self._log.read()
-        with self._lock:
-            self._unshared |= {entry.key: entry for entry in self._log.missing(self._listed())}
-            entries = list(self._unshared.values())
-        if entries:
-            await self._log.append(entries)
-            self._mark_shared(entries)
+        for _ in range(_MAX_LOGS):
+            await self._log.read()
+            entries = self._to_be_shared()
+            if not entries or await self._log.append(entries):
+                self._mark_shared(entries)
+                break
+        else:
+            raise CacheError("new logs are begun all the time")
         if self._log.needs_rotation(len(self)):
             self.prune(self._clock.now())
             await self._log.rotate(self.entries())
+
+    def _to_be_shared(self) -> list[Revocation]:
+        with self._lock:
+            self._unshared |= {entry.key: entry for entry in self._log.missing(self._listed())}
+            return list(self._unshared.values())
 
     def _mark_shared(self, entries: Iterable[Revocation]) -> None:
         with self._lock:
