@@ -57,7 +57,9 @@ _KEYS = ("tests/core/jwks/test_*.py",)
 _TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
 _REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")
 _RULES_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("method_rules", "marks", "startup_check"))
-_STREAMS_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "reauthentication", "misuse"))
+_STREAMS_OF_GRPC = tuple(
+    f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "reauthentication", "misuse")
+)
 _CALLS_OF_GRPC = (
     "tests/adapters/grpc/test_refusals_by_rpc_shape.py",
     "tests/adapters/grpc/test_credentials.py",

@@ -25,7 +25,7 @@ from bearward import Principal
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import AuthInterceptor, current_principal
-from bearward_sanic import install
+from bearward_sanic import authenticated, install
 from samples.command_line import bind_socket, print_ready
 from samples.grpc_methods import RULES, AioMethods
 from samples.http_routes import App, add_routes
@@ -99,7 +99,7 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
     """Serve until told to end."""
     verifier = Settings.from_toml(config).verifier()
     app: App = Sanic("both", configure_logging=False)
-    install(app, verifier, client_certificate=from_request)
+    install(app, verifier, default=authenticated, client_certificate=from_request)
     service_thread, stopping = ServiceThread(ProtectedService(NoteStore(MEMORY))), asyncio.Event()
     add_routes(app, service_thread, verifier, stopping)
     pairs = [(Path(key).read_bytes(), Path(certificate).read_bytes())]
