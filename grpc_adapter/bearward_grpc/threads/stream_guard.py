@@ -71,8 +71,8 @@ class ThreadGuard:
 
     def _start(self) -> None:
         if not self._closed:
+            # It looks at once by itself: the token may have been revoked since it was verified.
             self._watch = self._gate.verifier.watch(self._principal, self._end, leeway=self._gate.streams.leeway)
-            self._watch.look()  # the token may have been revoked since it was verified
 
     def _end(self, error: AuthError) -> None:
         self.ended = error

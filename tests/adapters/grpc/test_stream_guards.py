@@ -67,6 +67,59 @@ def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kin
     assert (reply.status, reply.headers[-1]["bearward-code"]) == (7, "scope_insufficient")
 
 
+@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+def test_a_handler_that_waits_beside_a_blocked_write_is_ended_after_it(kind: str, issuer: LocalIssuer) -> None:
+    """The token ends during the write, which nothing interrupts; once it is done, nothing else keeps the stream."""
+    writing = threading.Event()
+
+    async def wait(_: bytes, context: Any) -> None:
+        await _start_writing(context, writing)
+        await asyncio.Event().wait()
+
+    rules = {SERVICE: authenticated}
+    with (
+        serving(kind, trust(issuer), rules, behaviors=lambda _: {"US": wait}) as server,
+        RawCall(server.port, path("US"), bearer(issuer.mint(jti=f"beside-{kind}")), window=0) as call,
+    ):
+        call.send(b"go", end=True)
+        call.until_headers()
+        assert writing.wait(TIMEOUT)
+        revoke(server, issuer, f"beside-{kind}")
+        until_unwatched(server)
+        call.open_window(1_000_000)
+        reply = call.until_end()
+    assert (reply.status, reply.headers[-1]["bearward-code"]) == (16, "token_revoked")
+
+
+@pytest.mark.parametrize("kind", ["sync", "aio"])
+def test_a_response_to_a_stream_whose_token_has_ended_is_not_sent(kind: str, issuer: LocalIssuer) -> None:
+    """The handler has read all that it wanted, and returns too late."""
+    reading, release = threading.Event(), threading.Event()
+
+    def late(requests: Iterator[bytes], _: Any) -> bytes:
+        next(requests)
+        reading.set()
+        release.wait(TIMEOUT)
+        return b"too late"
+
+    rules = {SERVICE: authenticated}
+    with (
+        serving(kind, trust(issuer), rules, behaviors=lambda _: {"SU": late}) as server,
+        channel_to(server.target) as channel,
+    ):
+        requests = Requests()
+        requests.send(b"one")
+        stub: Any = channel.stream_unary(path("SU"))
+        call = stub.future(requests, timeout=TIMEOUT, metadata=bearer(issuer.mint(jti=f"late-{kind}")))
+        assert reading.wait(TIMEOUT)
+        revoke(server, issuer, f"late-{kind}")
+        until_unwatched(server)
+        release.set()
+        # On grpc.server the call may have been cancelled from outside before the handler returned.
+        assert call.exception(TIMEOUT).code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.CANCELLED}
+        requests.close()
+
+
 def test_calls_that_waited_longer_than_their_token_lives_run_no_handler(issuer: LocalIssuer) -> None:
     """Of many streams few have a worker; when the token ends, all end, and those that waited do not take turns."""
     workers, streams, started = 4, 40, threading.Semaphore(0)
