@@ -49,11 +49,12 @@ class Authenticator:
             return AuthError(Refusal.CREDENTIALS_MISSING)
         if not self.remembers or rule.websocket:
             return self._verify(request, rule, values, None)
-        recognized = self._memory.recognize(request)
-        if recognized is not None and recognized.principal is not None:
-            return recognized.principal
         seen = self._memory.look_up(request, values)
-        refusal = None if seen is None else self._memory.recent_refusal(seen)
+        if seen is None:
+            return self._verify(request, rule, values, None)
+        principal, refusal = self._memory.principal_of(seen), self._memory.recent_refusal(seen)
+        if principal is not None:
+            return principal
         return self._verify(request, rule, values, seen) if refusal is None else AuthError(refusal)
 
     def brings_nothing(self, request: Request, rule: RouteRule) -> bool:

@@ -16,7 +16,7 @@ from sanic import Request
 from bearward import Principal, Refusal, Verifier
 from bearward.token_cache import CacheEntry
 
-__all__ = ["AUTHORIZATION", "NONE", "ConnectionMemory", "SeenCredentials"]
+__all__ = ["AUTHORIZATION", "NONE", "SEEN", "ConnectionMemory", "SeenCredentials"]
 
 AUTHORIZATION: Final = istr("authorization")
 """Already lower case, and known to be: a look-up takes half as long."""
@@ -33,7 +33,8 @@ verification.
 """
 
 _REPEATED: Final = frozenset({Refusal.SIGNATURE_INVALID, Refusal.TOKEN_EXPIRED})
-_SEEN: Final = "_bearward_seen"
+SEEN: Final = "_bearward_seen"
+"""Where the context of a connection keeps its `SeenCredentials`."""
 
 
 class SeenCredentials:
@@ -62,13 +63,9 @@ class ConnectionMemory:
         self._verifier = verifier
         self._is_still_valid: Callable[[CacheEntry], bool] = verifier.is_still_valid
 
-    def recognize(self, request: Request) -> SeenCredentials | None:
-        """What was seen of a request whose token is as good as it was then; the hot path."""
-        conn_info = request.conn_info
-        seen: SeenCredentials | None = None if conn_info is None else conn_info.ctx.__dict__.get(_SEEN)
-        if seen is None or seen.entry is None or request.headers.getall(AUTHORIZATION, NONE) != seen.values:
-            return None
-        return seen if self._is_still_valid(seen.entry) else None
+    def principal_of(self, seen: SeenCredentials) -> Principal | None:
+        """The caller, if the token is as good as it was when it was seen."""
+        return seen.principal if seen.entry is not None and self._is_still_valid(seen.entry) else None
 
     def look_up(self, request: Request, values: list[str]) -> SeenCredentials | None:
         """What is remembered of a request's `Authorization` values; remembers them from now on."""
@@ -76,11 +73,11 @@ class ConnectionMemory:
         if conn_info is None or len(values) != 1:
             return None
         held = conn_info.ctx.__dict__
-        seen: SeenCredentials | None = held.get(_SEEN)
+        seen: SeenCredentials | None = held.get(SEEN)
         if seen is not None and seen.values == values:
             seen.repeated = True
             return seen
-        held[_SEEN] = seen = SeenCredentials(values)
+        held[SEEN] = seen = SeenCredentials(values)
         return seen
 
     def recent_refusal(self, seen: SeenCredentials) -> Refusal | None:

@@ -25,7 +25,7 @@ from bearward.access import Kind, authenticated, deny
 from bearward.bug_reports import report_bug
 from bearward_sanic.authentication import Authenticator
 from bearward_sanic.bodies import receive_body, receive_short_body, stream_body
-from bearward_sanic.connection_memory import ConnectionMemory
+from bearward_sanic.connection_memory import AUTHORIZATION, NONE, SEEN, ConnectionMemory, SeenCredentials
 from bearward_sanic.context import OUTCOME, principal_of, set_outcome, state_of
 from bearward_sanic.route_rules import Body, RouteRule, RuleTable
 from bearward_sanic.settings import AdapterSettings
@@ -59,7 +59,7 @@ class Gate:
         self._now = verifier.now
         self._refuse_with = refuse
         memory = ConnectionMemory(verifier)
-        self._recognize = memory.recognize
+        self._is_still_valid = verifier.is_still_valid
         self._authenticator = Authenticator(settings, verifier, memory)
         self._track = live.track
         self._ended = live.ended
@@ -99,8 +99,11 @@ class Gate:
 
     def _admit_recognized(self, request: Request) -> bool:
         """The fast path: the same credentials on the same connection, no body to read, any verified token will do."""
-        seen = self._recognize(request)
-        if seen is None or request.stream.request_body:  # type: ignore[union-attr]
+        conn_info = request.conn_info
+        seen: SeenCredentials | None = None if conn_info is None else conn_info.ctx.__dict__.get(SEEN)
+        if seen is None or seen.entry is None or request.headers.getall(AUTHORIZATION, NONE) != seen.values:
+            return False
+        if not self._is_still_valid(seen.entry) or request.stream.request_body:  # type: ignore[union-attr]
             return False
         ctx = request.ctx
         try:

@@ -15,7 +15,7 @@ from sanic.views import HTTPMethodView
 
 from bearward import TrustedIssuer, Verifier, scope
 from bearward.testing import LocalIssuer
-from bearward_sanic import authenticated, deny, install, requires
+from bearward_sanic import authenticated, deny, install, public, requires
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE, Answer
 
@@ -313,3 +313,53 @@ def test_no_marked_route_responds_in_an_unguarded_application(build: Any, folder
             if name not in unruled:
                 answer = _call(server, name, method, path, "x")
                 assert (answer.status, answer.problem["code"]) == (403, "no_rule"), name
+
+
+@pytest.mark.parametrize("default", [deny, authenticated])
+def test_versioned_groups_keep_the_rule_of_their_blueprints(default: Any, folder: Path, issuer: LocalIssuer) -> None:
+    """A version that a group gives changes the path of a route, and not who may call it."""
+
+    def build(app: Any, folder: Path) -> dict[str, Any]:
+        blueprint = Blueprint("bp", url_prefix="/bp")
+        blueprint.ctx.auth = RULE
+        for add in (_add_plain, _add_bodies):
+            add(blueprint, lambda handler: handler)
+        app.blueprint(Blueprint.group(blueprint, version=3, version_prefix="/api/v", url_prefix="/group"))
+        return {}
+
+    with _serving(build, folder, issuer, default=default) as server:
+        for path, let_in in (("/api/v3/group/bp/get", 200), ("/api/v3/group/bp/socket", 101)):
+            tokens = (None, issuer.mint(scope="b"), issuer.mint(scope="a"))
+            assert [_call(server, path, "GET", path, token).status for token in tokens] == [401, 403, let_in]
+
+
+@pytest.mark.parametrize("default", [deny, authenticated])
+def test_a_route_that_is_added_late_is_denied(default: Any, folder: Path, issuer: LocalIssuer) -> None:
+    """What `app.amend` adds is nobody's until the rules are resolved again, whatever it is marked and the default says."""
+
+    def build(app: Any, folder: Path) -> dict[str, Any]:
+        @app.get("/grow")
+        @public
+        async def grow(request: Request) -> HTTPResponse:
+            with app.amend():
+                app.add_route(RULE(_handler()), "/late", name="late")
+                app.add_route(_handler(), "/later", name="later")
+            return text("")
+
+        @app.get("/refresh")
+        @public
+        async def refresh(request: Request) -> HTTPResponse:
+            app.ctx.bearward.refresh(app)
+            return text("")
+
+        return {}
+
+    tokens = (None, issuer.mint(scope="b"), issuer.mint(scope="a"))
+    unruled = [401, 200, 200] if default == authenticated else [401, 403, 403]
+    with _serving(build, folder, issuer, default=default) as server:
+        assert server.call("GET", "/grow").status == 200
+        for path in ("/late", "/later"):
+            assert [_call(server, path, "GET", path, token).status for token in tokens] == [401, 403, 403]
+        assert server.call("GET", "/refresh").status == 200
+        assert [_call(server, "x", "GET", "/late", token).status for token in tokens] == [401, 403, 200]
+        assert [_call(server, "x", "GET", "/later", token).status for token in tokens] == unruled

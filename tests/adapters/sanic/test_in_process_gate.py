@@ -5,15 +5,17 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sanic import HTTPResponse, Request
 from sanic.response import text
 
-from bearward import TrustedIssuer, Verifier, scope
+from bearward import Refusal, TrustedIssuer, Verifier, scope
 from bearward.testing import LocalIssuer
 from bearward_sanic import CookieCredentials, authenticated, install, optional, public, requires
+from bearward_sanic.connection_memory import ConnectionMemory
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE, Answer
 
@@ -253,3 +255,81 @@ def test_preflights_and_unknown_routes(make: Any) -> None:
     assert parts.server.call("GET", "/nowhere", token=parts.issuer.mint()).status == 404
     assert parts.server.call("OPTIONS", "/nowhere", headers=preflight).status == 401
     assert parts.server.call("GET", "/scoped").challenge == 'Bearer realm="api"'
+
+
+def test_a_token_as_subprotocol_opens_a_websocket(make: Any) -> None:
+    """A handshake without `Authorization` may bring its token as the subprotocol after `bearer`."""
+    parts = make()
+    offered = {**HANDSHAKE, "Sec-WebSocket-Protocol": f"bearer, {parts.issuer.mint()}"}
+    answer = parts.server.call("GET", "/ws", headers=offered)
+    assert (answer.status, answer.headers["sec-websocket-protocol"]) == (101, "bearer")
+    assert parts.server.call("GET", "/ws", headers=HANDSHAKE).status == 401
+
+
+def test_a_long_form_is_not_read_for_its_token(make: Any) -> None:
+    """An anonymous form of more than 64 KiB is refused without being read, whatever it would have held."""
+    parts = make(form=True)
+    lines = f"POST /who HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\nContent-Length: 70000\r\n\r\n"
+    with parts.server.raw() as connection:
+        connection.sendall(lines.encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "repeated"),
+    [
+        (Refusal.SIGNATURE_INVALID, True),
+        (Refusal.TOKEN_EXPIRED, True),
+        (Refusal.TOKEN_NOT_YET_VALID, False),
+        (Refusal.KEYS_UNAVAILABLE, False),
+        (Refusal.TOKEN_SENDER_CONSTRAINED, False),
+    ],
+)
+def test_what_cannot_change_soon_is_repeated_for_a_second(refusal: Refusal, repeated: bool) -> None:
+    """A wrong signature stays wrong: the same token costs one verification a second, and whatever may change is asked anew."""
+    issuer = TrustedIssuer("https://login.example", audience=AUDIENCE, jwks_uri="https://login.example/jwks")
+    clock = Clock()
+    memory = ConnectionMemory(Verifier(issuer, clock=clock))  # type: ignore[arg-type,unused-ignore]
+    request: Any = SimpleNamespace(conn_info=SimpleNamespace(ctx=SimpleNamespace()))
+    first = memory.look_up(request, ["Bearer x"])
+    assert first is not None
+    memory.refuse(first, refusal)
+    again = memory.look_up(request, ["Bearer x"])
+    assert again is first
+    assert memory.recent_refusal(again) == (refusal if repeated else None)
+    clock.ahead = 1.1
+    assert memory.recent_refusal(again) is None
+    other = memory.look_up(request, ["Bearer y"])
+    assert other is not None
+    assert memory.recent_refusal(other) is None
+    assert memory.look_up(request, ["Bearer x", "Bearer y"]) is None
+
+
+def test_a_body_that_comes_too_late_is_refused(make: Any) -> None:
+    """The token is checked again once the body has come, before the handler is called."""
+    parts = make()
+    head = f"POST /who HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {parts.issuer.mint()}\r\nContent-Length: 4\r\n"
+    with parts.server.raw() as connection:
+        connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        parts.clock.ahead = 1000.0
+        connection.sendall(b"four")
+        received = connection.recv(65536)
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert b"token_expired" in received
+
+
+def test_a_middleware_may_respond_to_preflights(issuer: LocalIssuer) -> None:
+    """Where there is no route for OPTIONS a CORS middleware responds to preflights, and to nothing else."""
+    app = make_app("preflights")
+    _add_routes(app)
+
+    @app.on_request  # type: ignore[untyped-decorator,unused-ignore]
+    async def allow(request: Request) -> HTTPResponse | None:
+        return text("", 204) if request.method == "OPTIONS" else None
+
+    install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())))
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+    with Serving(app) as server:
+        assert server.call("OPTIONS", "/who", headers=preflight).status == 204
+        assert server.call("OPTIONS", "/who").status == 401
