@@ -103,7 +103,7 @@ QUICK: list[Wanted] = [
     ("hypercorn", False, False, True),
     ("native", False, False, False),
 ]
-"""What the quick tier keeps of them: every server once, sanic-ext once, the door before the handlers once."""
+"""What the quick tier keeps of them: every server once, sanic-ext once, the gate before the handlers once."""
 
 
 def _kinds(wanted: list[Wanted]) -> list[Any]:

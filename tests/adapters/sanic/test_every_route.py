@@ -266,7 +266,7 @@ def _call(server: Serving, name: str, method: str, path: str, token: str | None)
     return server.call(method, path, headers=headers, token=token)
 
 
-@pytest.mark.parametrize("default", [deny, authenticated])
+@pytest.mark.parametrize("default", [deny, pytest.param(authenticated, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("build", EVERYTHING)
 def test_no_route_responds_unless_a_rule_lets_the_caller_in(
     build: Any, default: Any, folder: Path, issuer: LocalIssuer
@@ -287,7 +287,7 @@ def test_no_route_responds_unless_a_rule_lets_the_caller_in(
                 assert (answer.status >= 400, b"SECRET" in answer.body) == (True, False), (name, odd)
 
 
-@pytest.mark.parametrize("default", [deny, authenticated])
+@pytest.mark.parametrize("default", [deny, pytest.param(authenticated, marks=pytest.mark.thorough)])
 def test_copies_of_an_unregistered_blueprint_are_denied(default: Any, folder: Path, issuer: LocalIssuer) -> None:
     """What the original of a copy would have said is unknown, so that no default opens the copy."""
     with _serving(_copy_of_the_unregistered, folder, issuer, default=default) as server:
@@ -315,7 +315,7 @@ def test_no_marked_route_responds_in_an_unguarded_application(build: Any, folder
                 assert (answer.status, answer.problem["code"]) == (403, "no_rule"), name
 
 
-@pytest.mark.parametrize("default", [deny, authenticated])
+@pytest.mark.parametrize("default", [deny, pytest.param(authenticated, marks=pytest.mark.thorough)])
 def test_versioned_groups_keep_the_rule_of_their_blueprints(default: Any, folder: Path, issuer: LocalIssuer) -> None:
     """A version that a group gives changes the path of a route, and not who may call it."""
 
@@ -333,7 +333,7 @@ def test_versioned_groups_keep_the_rule_of_their_blueprints(default: Any, folder
             assert [_call(server, path, "GET", path, token).status for token in tokens] == [401, 403, let_in]
 
 
-@pytest.mark.parametrize("default", [deny, authenticated])
+@pytest.mark.parametrize("default", [deny, pytest.param(authenticated, marks=pytest.mark.thorough)])
 def test_a_route_that_is_added_late_is_denied(default: Any, folder: Path, issuer: LocalIssuer) -> None:
     """What `app.amend` adds is nobody's until the rules are resolved again, whatever it is marked and the default says."""
 

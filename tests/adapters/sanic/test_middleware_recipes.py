@@ -364,7 +364,12 @@ def _problem(answer: Answer) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("recipe", "request_class"),
     # A context without room for the principal is for code that asks `current_principal`.
-    [(recipe, kind) for recipe in RECIPES for kind in CLASSES if (recipe, kind) != (user_loader, _NarrowRequest)],
+    [
+        pytest.param(recipe, kind, marks=() if kind is Request else pytest.mark.thorough)
+        for recipe in RECIPES
+        for kind in CLASSES
+        if (recipe, kind) != (user_loader, _NarrowRequest)
+    ],
 )
 def test_recipes_work_beside_every_outcome(
     recipe: Callable[[Any], None],

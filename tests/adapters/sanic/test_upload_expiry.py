@@ -35,6 +35,7 @@ def _response(connection: socket.socket) -> tuple[int, bytes]:
     return status, received.partition(b"\r\n\r\n")[2]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/upload", "/upload-stream", "/upload-ignored"])
 def test_upload_ends_when_its_token_expires(slow_server: Server, path: str) -> None:
     """Within a second of the token's end an unfinished upload is refused by 401, and nothing of it is taken."""
@@ -56,6 +57,7 @@ def test_upload_that_is_complete_is_finished(slow_server: Server, path: str) -> 
     assert (status, b"8" in body) == (200, True)
 
 
+@pytest.mark.thorough
 def test_upload_whose_handler_takes_no_notice_is_refused(slow_server: Server) -> None:
     """A handler that goes on after it was cancelled does not turn the end into a success."""
     expires = time.time() + LIFETIME
@@ -95,6 +97,7 @@ def test_revocation_ends_an_upload(issuer: LocalIssuer) -> None:
     assert events.get_nowait() == "cleaned up"
 
 
+@pytest.mark.thorough
 def test_stream_expiry_ignore_lets_uploads_go_on(serve: Any) -> None:
     """With `stream_expiry="ignore"` an upload is judged when it begins, and not again."""
     running: Server = serve(settings={"stream_expiry": "ignore"})
@@ -106,6 +109,7 @@ def test_stream_expiry_ignore_lets_uploads_go_on(serve: Any) -> None:
             assert _response(connection)[0] == 200
 
 
+@pytest.mark.thorough
 def test_stream_leeway_lets_uploads_go_on_for_a_while(serve: Any) -> None:
     """`stream_leeway` is granted to an upload beyond its token's end, and no more."""
     running: Server = serve(settings={"stream_leeway": 1.5})
