@@ -51,11 +51,10 @@ class Parts:
         self.issuer = LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier="https://login.example")
         policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks=self.issuer.keys.jwks())
         self.clock = Clock()
-        self.verifications = 0
         self.verifier = Verifier(policy, clock=self.clock)  # type: ignore[arg-type,unused-ignore]
         app = make_app("gate")
         _add_routes(app)
-        install(app, self.verifier, **settings)
+        self.guard = install(app, self.verifier, **settings)
         self.server = Serving(app)
 
     def connection(self) -> http.client.HTTPConnection:
@@ -333,3 +332,26 @@ def test_a_middleware_may_respond_to_preflights(issuer: LocalIssuer) -> None:
     with Serving(app) as server:
         assert server.call("OPTIONS", "/who", headers=preflight).status == 204
         assert server.call("OPTIONS", "/who").status == 401
+
+
+def test_a_forged_token_costs_one_verification_a_second(make: Any) -> None:
+    """A client that asks again and again with a wrong signature is refused without another verification."""
+    parts = make()
+    verified: list[str] = []
+    gate = parts.guard._gate
+    assert gate is not None
+    verify = gate._authenticator._verify_now
+
+    def counting(token: str, bound: bool) -> Any:
+        verified.append(token)
+        return verify(token, bound)
+
+    gate._authenticator._verify_now = counting
+    connection, forged = parts.connection(), parts.issuer.mint()[:-8] + "AAAAAAAA"
+    for _ in range(5):
+        connection.request("GET", "/who", headers={"Authorization": f"Bearer {forged}"})
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 401
+    assert 1 <= len(verified) <= 3  # a second one where the first request made the memory, a third on a busy machine
+    connection.close()
