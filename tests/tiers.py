@@ -61,5 +61,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     took = time.monotonic() - config.stash[BEGAN]
     tier = config.getoption("tier")
     left_out = len(config.stash[LEFT_OUT])
-    said = f"{left_out} tests of the second tier left out, make check runs them" if left_out else "no tier left out"
+    number = left_out or "the"  # an interrupted run may not know
+    said = (
+        f"{number} tests of the second tier left out, make check runs them" if tier == "quick" else "no tier left out"
+    )
     terminalreporter.write_line(f"tier {tier}: {took:.0f} s; {said}")
