@@ -7,24 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self, final
+from typing import Any, Never, Self, final
 
-if TYPE_CHECKING:
-    from bearward.jose.compact import JOSEHeader
-
-
-__all__ = ["Basis", "Principal", "basis_of", "parsed_claims", "same_caller"]
-
-
-class Basis(NamedTuple):
-    """What a verification rested on, beside the claims and the key: kept with the principal, to be judged again.
-
-    Immutable. Whether all of it still stands is decided in `bearward.recheck`, and nowhere else.
-    """
-
-    header: JOSEHeader
-    policy: Any
-    """The `TrustedIssuer` by which it was decided; untyped, since issuers stand above principals."""
+__all__ = ["Principal", "parsed_claims", "same_caller"]
 
 
 @final
@@ -44,7 +29,7 @@ class Principal:
 
     __slots__ = ("_basis", "_claims", "_frozen", "_key", "_scopes")
 
-    _basis: Basis | None
+    _basis: object
     _claims: Mapping[str, Any]
     _frozen: Mapping[str, Any]
     _key: str
@@ -56,8 +41,11 @@ class Principal:
         _put_basis(self, None)
 
     @classmethod
-    def from_verified_claims(cls, claims: dict[str, Any], key_thumbprint: str, basis: Basis | None = None) -> Self:
-        """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it."""
+    def from_verified_claims(cls, claims: dict[str, Any], key_thumbprint: str, basis: object = None) -> Self:
+        """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it.
+
+        `basis` is what the verification rested on, for `bearward.basis`.
+        """
         principal = _new(cls)
         _put_claims(principal, claims)
         _put_key(principal, key_thumbprint)
@@ -180,11 +168,6 @@ def same_caller(before: Principal, after: Principal) -> bool:
     if not isinstance(subject, str) or not subject:
         return False
     return all(_same_value(one.get(name), other.get(name)) for name in ("iss", "sub", "client_id", "azp"))
-
-
-def basis_of(principal: Principal) -> Basis | None:
-    """What the principal's verification rested on; None for one that bearward did not make."""
-    return principal._basis  # noqa: SLF001
 
 
 def parsed_claims(principal: Principal) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from bearward.basis import basis_of
 from bearward.claims import check_claims, check_times, validity_window
 from bearward.errors import AuthError, Refusal
 from bearward.jose.jwk_set import JWKSet
-from bearward.principal import Principal, basis_of, parsed_claims
+from bearward.principal import Principal, parsed_claims
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import check_header
 
-__all__ = ["REASONS", "RECHECK_INTERVAL", "Standing", "recheck"]
+__all__ = ["REASONS", "RECHECK_INTERVAL", "Standing", "recheck", "seconds_left"]
 
 RECHECK_INTERVAL: Final = 30.0
 """Seconds for which a verification is believed at most without being judged again."""
@@ -40,6 +41,11 @@ def recheck(principal: Principal, standing: Standing) -> None:
     """Raise `AuthError` unless all that the principal's verification rested on still stands."""
     for reason in REASONS:
         reason(principal, standing)
+
+
+def seconds_left(principal: Principal, standing: Standing) -> float:
+    """Seconds until the principal's token expires or grows too old, the leeway included; negative after that."""
+    return validity_window(parsed_claims(principal), standing.policy)[1] + standing.leeway - standing.now
 
 
 def _header_is_allowed(principal: Principal, standing: Standing) -> None:

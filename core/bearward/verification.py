@@ -7,12 +7,13 @@ whoever wrote an unsigned token learns neither an audience nor a claim's name fr
 
 from __future__ import annotations
 
+from bearward.basis import Basis
 from bearward.claims import check_claims, check_times, claims_pass
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import JOSEHeader, UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key
-from bearward.principal import Basis, Principal
+from bearward.principal import Principal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["KeyNotHeldError", "check_header", "verify_token"]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
@@ -21,14 +22,13 @@ from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.loop import is_gone
-from bearward.principal import Principal, basis_of, parsed_claims
-from bearward.recheck import RECHECK_INTERVAL, Standing, recheck
-from bearward.revocation.entry import Revocation
+from bearward.principal import Principal
+from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import KeyNotHeldError, verify_token
-from bearward.watches import Watch, Watches
+from bearward.watches import Watch, Watches, weak_listener
 
 __all__ = ["Verifier", "verify_function"]
 
@@ -82,7 +82,7 @@ class Verifier:
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self.revocations: Revocations = Revocations(clock=self._clock) if revocations is None else revocations
         # Revocations may be shared, and outlive this verifier: they must not keep it.
-        stop_listening = self.revocations.on_change(_weak_listener(self._watches))
+        stop_listening = self.revocations.on_change(weak_listener(self._watches))
         weakref.finalize(self, stop_listening).atexit = False
         self._started: asyncio.AbstractEventLoop | None = None
 
@@ -207,7 +207,7 @@ class Verifier:
 
     def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
-        return _seconds_left(principal, self._standing(principal, leeway))
+        return seconds_left(principal, self._standing(principal, leeway))
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
@@ -261,13 +261,14 @@ class Verifier:
         held, revision = keys.current(), self.revocations.revision  # read before they are judged by
         if held is None:
             return False
+        standing = Standing(policy, held.jwk_set, self.revocations.check, now)
         try:
-            recheck(principal, Standing(policy, held.jwk_set, self.revocations.check, now))
+            recheck(principal, standing)
         except AuthError as refused:
             if refused.refusal is Refusal.KEY_WITHDRAWN:
                 return False
             raise
-        until = min(validity_window(parsed_claims(principal), policy)[1], now + RECHECK_INTERVAL)
+        until = now + min(seconds_left(principal, standing), RECHECK_INTERVAL)
         cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, entry.bound, entry.cost))
         return True
 
@@ -288,7 +289,7 @@ class Verifier:
         """Raise `AuthError` as `check_still_valid` does, or return for how long the principal may be believed."""
         standing = self._standing(principal, leeway)
         recheck(principal, standing)
-        return min(_seconds_left(principal, standing), RECHECK_INTERVAL)
+        return min(seconds_left(principal, standing), RECHECK_INTERVAL)
 
     async def _fetch_keys_for(self, token: str, generation: int | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
@@ -308,22 +309,6 @@ class Verifier:
         cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
         state = "started" if self._started else "not started"
         return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
-
-
-def _seconds_left(principal: Principal, standing: Standing) -> float:
-    return validity_window(parsed_claims(principal), standing.policy)[1] + standing.leeway - standing.now
-
-
-def _weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:
-    """Has `watches` look for as long as somebody else holds them."""
-    held = weakref.ref(watches)
-
-    def look_at(changed: tuple[Revocation, ...] | None) -> None:
-        living = held()
-        if living is not None:
-            living.look_at(changed)
-
-    return look_at
 
 
 def _refusal_or_fetch(

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import random
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -19,7 +20,7 @@ from bearward.errors import AuthError
 from bearward.principal import Principal
 from bearward.revocation.entry import Name, Revocation, names_of
 
-__all__ = ["Watch", "Watches"]
+__all__ = ["Watch", "Watches", "weak_listener"]
 
 _SLICE = 100
 """How many watches look before the event loop does something else."""
@@ -169,3 +170,15 @@ def _look_in_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Watch]) -> Non
         waiting.popleft().look()
     if waiting:
         loop.call_soon(_look_in_turn, loop, waiting)
+
+
+def weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:
+    """Has `watches` look at what was revoked, for as long as somebody else holds them."""
+    held = weakref.ref(watches)
+
+    def look_at(changed: tuple[Revocation, ...] | None) -> None:
+        living = held()
+        if living is not None:
+            living.look_at(changed)
+
+    return look_at
