@@ -6,14 +6,16 @@ Each reason on its own, by its own table; then what is promised of all of them: 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bearward import AuthError, Principal, Refusal, Revocations, TrustedIssuer, Verifier
+from bearward import AuthError, JWKSOptions, Principal, Refusal, Revocations, TenantIssuers, TrustedIssuer, Verifier
 from bearward.jose.compact import parse_compact
+from bearward.jwks import Loaded
 from bearward.recheck import REASONS, RECHECK_INTERVAL, Standing, recheck
 from bearward.testing import LocalIssuer, SigningKey
 from bearward.verification import verify_token
@@ -219,5 +221,41 @@ def test_a_resolver_that_fails_ends_no_stream(run: Run) -> None:
             clock.forward(200.0)
             watch.look()
             assert [error.refusal for error in ended] == [Refusal.TOKEN_EXPIRED]
+
+    run(use())
+
+
+class Published:
+    """A source of keys that change."""
+
+    local = True
+
+    def __init__(self, *keys: SigningKey) -> None:
+        self.keys = keys
+
+    async def load(self, client: object, known: object) -> Loaded:
+        """The document of this moment."""
+        return Loaded(json.dumps({"keys": [key.public_jwk() for key in self.keys]}).encode())
+
+
+def test_a_stream_of_an_evicted_tenant_has_its_keys_fetched_again(run: Run) -> None:
+    """Nobody else may ask for them, and the key of the stream's token may be withdrawn."""
+
+    async def use() -> None:
+        clock, source = FakeClock(NOW), Published(KEY)
+        tenants = TenantIssuers(
+            "https://{tenant}.example", audience="api", jwks_options=JWKSOptions(sources=(source,), cooldown=0.0)
+        )
+        async with Verifier(tenants, clock=clock) as verifier:
+            ended: list[AuthError] = []
+            watch = verifier.watch(await verifier.verify(token_of(KEY)), ended.append)
+            await settle()
+            source.keys = (OTHER,)
+            verifier._store.forget(ISSUER)
+            for _ in range(2):
+                clock.forward(RECHECK_INTERVAL)
+                watch.look()
+                await settle()
+            assert [error.refusal for error in ended] == [Refusal.KEY_WITHDRAWN]
 
     run(use())

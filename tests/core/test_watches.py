@@ -12,6 +12,7 @@ import pytest
 from bearward import AuthError, JWKSOptions, Principal, Refusal, TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
+from tests.core.skipping_loop import SkippingLoop
 
 AUDIENCE = "https://api.example"
 T = TypeVar("T")
@@ -143,38 +144,6 @@ def test_a_watch_grants_its_leeway(issuer: LocalIssuer, run: Run) -> None:
     assert run(use()) >= 1.0
 
 
-class SkippingLoop(asyncio.SelectorEventLoop):
-    """An event loop that does not wait: where it would, its time and a clock's go on instead.
-
-    `wall` may be moved on its own, as by a time server or by a suspended machine.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passed = 0.0
-        self.wall = 1_800_000_000.0
-        select = self._selector.select  # type: ignore[attr-defined]
-
-        def skip(timeout: float | None) -> object:
-            if timeout:
-                self.passed += timeout
-                self.wall += timeout
-            return select(0)
-
-        self._selector.select = skip  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        return self.passed
-
-    def now(self) -> float:
-        """The wall clock."""
-        return self.wall
-
-    def monotonic(self) -> float:
-        """The loop's own time."""
-        return self.passed
-
-
 def watching(use: Callable[[SkippingLoop, Verifier, LocalIssuer], Awaitable[T]]) -> T:
     """Use a verifier on a loop that does not wait."""
     loop = SkippingLoop()
@@ -218,7 +187,7 @@ def test_a_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
         ended: asyncio.Future[AuthError] = loop.create_future()
         verifier.watch(verifier.verify_now(issuer.mint(lifetime=3600)), ended.set_result)
         await asyncio.sleep(60.0)
-        loop.wall += 8 * 3600.0
+        loop.suspend(8 * 3600.0)
         woken = loop.passed
         await ended
         return loop.passed - woken

@@ -1,0 +1,359 @@
+"""Trust that has ended ends everywhere: a verifier with all its memories, against a model that remembers nothing.
+
+Issuers by configuration, by tenant template and by a resolver; tokens in the cache, on kept connections and in live
+streams; keys that rotate, policies that change, revocations; a clock that goes forward, is set, and is suspended. Whatever
+happens in whatever order, no decision is one that the model has not come to within the stated bound:
+
+* at once: expiry, and revocation;
+* half a minute (`RECHECK_INTERVAL`) after that: a live stream, whose watch goes by timers;
+* `BOUND`: a resolver's other answer, an issuer's other keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from bearward import (
+    AuthError,
+    JWKSOptions,
+    Principal,
+    TenantIssuers,
+    TrustedIssuer,
+    Verifier,
+    Watch,
+    same_caller,
+)
+from bearward.fetch.caching import Validators
+from bearward.jwks.source import Loaded
+from bearward.recheck import RECHECK_INTERVAL
+from bearward.testing import json_octets, sign_segments
+from bearward.token_cache import CacheEntry
+from tests.core.skipping_loop import SkippingLoop
+from tests.properties import world
+from tests.properties.profiles import examples
+
+T = TypeVar("T")
+
+FIXED, SOURCED, LISTED = "https://fixed.example", "https://sourced.example", "https://listed.example"
+TENANTS = ("https://blue.tenants.example", "https://green.tenants.example")
+ISSUERS = (FIXED, SOURCED, LISTED, *TENANTS)
+BOUND = 300.0 + 60.0 + RECHECK_INTERVAL + 10.0
+"""Seconds: a resolver's answer is kept for five minutes, given for one more while it is asked again, and believed for half
+a minute by those who have just been judged; ten for the asking itself."""
+TICK = 5.0
+"""Seconds between two looks of the model."""
+CLOCK_LEAD = 6.0
+"""Seconds about `iat` in which the policy's leeway decides, which is not this model's subject."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What was minted."""
+
+    issuer: str
+    text: str
+    key: int
+    claims: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """How things are: by which audience each issuer of the resolver is trusted, if it is, and which keys are published."""
+
+    audience: tuple[tuple[str, str | None], ...] = ((SOURCED, "api"), (LISTED, "api"))
+    keys: tuple[tuple[str, tuple[int, ...]], ...] = ((FIXED, (0,)), (SOURCED, (0,)), (LISTED, (0,)), (TENANTS[0], (0,)))
+
+    def trusts(self, issuer: str) -> str | None:
+        """The audience that is asked for; None where the issuer is not trusted."""
+        return dict(self.audience).get(issuer, "api")
+
+    def published(self, issuer: str) -> tuple[int, ...]:
+        """The numbers of the issuer's keys; all tenants share theirs."""
+        return dict(self.keys)[TENANTS[0] if issuer in TENANTS else issuer]
+
+
+class Published:
+    """A source that returns what is published now."""
+
+    local = True
+
+    def __init__(self, machine: Remembering, issuer: str) -> None:
+        self.machine, self.issuer = machine, issuer
+
+    async def load(self, client: object, known: Validators | None) -> Loaded:
+        """The document."""
+        return Loaded(json.dumps(jwks(self.machine.truth.published(self.issuer))).encode(), None, None)
+
+
+def jwks(numbers: tuple[int, ...]) -> dict[str, Any]:
+    """A JWK Set."""
+    return {"keys": [world.key("EdDSA", number).public_jwk() for number in numbers]}
+
+
+@dataclass
+class Stream:
+    """A live call: whose token it goes on under, and whether it was told of the end."""
+
+    token: Token
+    principal: Principal
+    watch: Watch | None = None
+    ended: bool = False
+    refusable_since: float | None = None
+    """The loop's time since when the model would accept the token in none of the worlds within the bound."""
+
+
+class Remembering(RuleBasedStateMachine):
+    """The verifier with its memories, and the model beside it."""
+
+    tokens = Bundle("tokens")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = SkippingLoop()
+        self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
+        self.truth = Truth()
+        self.past: list[tuple[float, Truth]] = []  # until when it was so, by the monotonic clock
+        self.revoked: set[str] = set()
+        self.minted: list[Token] = []
+        self.kept: list[tuple[Token, CacheEntry]] = []
+        self.streams: list[Stream] = []
+        self.wrong: list[str] = []
+        options = {issuer: self.options(issuer) for issuer in (FIXED, SOURCED, TENANTS[0])}
+        self.sourced = TrustedIssuer(SOURCED, audience="api", jwks_options=options[SOURCED])
+        self.verifier = Verifier(
+            TrustedIssuer(FIXED, audience="api", jwks_options=options[FIXED]),
+            TenantIssuers(
+                "https://{tenant}.tenants.example", audience="api", max_tenants=1, jwks_options=options[TENANTS[0]]
+            ),
+            self.resolve,
+            clock=self.loop,
+            token_cache_bytes=1 << 14,
+        )
+        self.run(self.verifier.start())
+
+    def options(self, issuer: str) -> JWKSOptions:
+        """Keys that are fresh for a minute, from memory."""
+        return JWKSOptions(sources=(Published(self, issuer),), max_age=60.0, min_age=1.0, cooldown=0.0)
+
+    def teardown(self) -> None:
+        """Nothing is left behind."""
+        self.run(self.verifier.aclose())
+        self.runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """On the one loop."""
+        return self.runner.run(work)
+
+    async def resolve(self, issuer: str) -> TrustedIssuer | None:
+        """The resolver: the truth of this moment."""
+        audience = dict(self.truth.audience).get(issuer)
+        if audience is None:
+            return None
+        if issuer == LISTED:
+            return TrustedIssuer(LISTED, audience=audience, jwks=jwks(self.truth.published(LISTED)))
+        return replace(self.sourced, audience=audience)
+
+    # The model --------------------------------------------------------------------------------------------------------
+
+    def accepts(self, token: Token, truth: Truth) -> bool:
+        """What a verifier without any memory would decide about the token at this moment."""
+        return (
+            truth.trusts(token.issuer) == token.claims["aud"]
+            and token.key in truth.published(token.issuer)
+            and token.claims["jti"] not in self.revoked
+            and token.claims["iat"] <= self.loop.wall < token.claims["exp"]
+        )
+
+    def decisions(self, token: Token) -> set[bool]:
+        """What it would have decided in any of the worlds within the bound."""
+        since = self.loop.monotonic() - BOUND
+        worlds = [truth for until, truth in self.past if until >= since] + [self.truth]
+        decided = {self.accepts(token, truth) for truth in worlds}
+        if abs(self.loop.wall - token.claims["iat"]) <= CLOCK_LEAD and token.claims["iat"] > self.loop.wall:
+            decided |= {True, False}
+        return decided
+
+    def becomes(self, truth: Truth) -> None:
+        """The world is another one from now on."""
+        self.past.append((self.loop.monotonic(), self.truth))
+        self.truth = truth
+
+    # What happens -----------------------------------------------------------------------------------------------------
+
+    @initialize(target=tokens)
+    def first(self) -> Any:
+        """One good token of each issuer, to begin with."""
+        return multiple(*(self.mint(issuer, 0, 1_000_000, "ada", "app", "api") for issuer in ISSUERS))
+
+    @rule(
+        target=tokens,
+        issuer=st.sampled_from(ISSUERS),
+        key=st.sampled_from([0, 0, 1, 2]),
+        lifetime=st.sampled_from([60, 3600, 1_000_000]),
+        subject=st.sampled_from(["ada", "ada", "eve", ""]),
+        client=st.sampled_from(["app", "app", "web"]),
+        audience=st.sampled_from(["api", "api", "api", "other"]),
+    )
+    def mint(self, issuer: str, key: int, lifetime: int, subject: str, client: str, audience: str) -> Token:
+        """Any issuer signs anything, with keys that it publishes and with others."""
+        now = int(self.loop.wall)
+        claims = {"iss": issuer, "aud": audience, "sub": subject, "client_id": client, "iat": now - 10}
+        claims |= {"exp": now + lifetime, "jti": str(len(self.minted))}
+        signer = world.key("EdDSA", key)
+        text = sign_segments(json_octets({"alg": "EdDSA", "kid": signer.kid}), json_octets(claims), signer)
+        token = Token(issuer, text, key, claims)
+        self.minted.append(token)
+        return token
+
+    @rule(token=tokens)
+    def present(self, token: Token) -> None:
+        """A request."""
+        accepted = self.run(self.outcome(token)) is not None
+        assert accepted in self.decisions(token), f"{'accepted' if accepted else 'refused'}: {token.claims}"
+
+    async def outcome(self, token: Token) -> Principal | None:
+        """The verifier's decision, after what runs in the background has run."""
+        await settle()
+        try:
+            return await self.verifier.verify(token.text)
+        except AuthError:
+            return None
+
+    @rule(token=tokens)
+    def keep(self, token: Token) -> None:
+        """A connection that remembers what the verifier remembers of its token."""
+        entry = self.verifier.cached_entry(token.text)
+        if entry is not None:
+            self.kept.append((token, entry))
+
+    @rule(token=tokens)
+    def begin(self, token: Token) -> None:
+        """A stream begins."""
+        principal = self.run(self.outcome(token))
+        if principal is not None:
+            stream = Stream(token, principal)
+            stream.watch = self.run(self.watched(stream))
+            self.streams.append(stream)
+
+    async def watched(self, stream: Stream) -> Watch:
+        """A watch, whose end must be one that the model has come to."""
+
+        def on_end(error: AuthError) -> None:
+            stream.ended = True
+            if False not in self.decisions(stream.token):
+                self.wrong.append(f"ended by {error.code}: {stream.token.claims}")
+
+        return self.verifier.watch(stream.principal, on_end)
+
+    @rule(token=tokens, number=st.integers(0, 9))
+    def reauthenticate(self, token: Token, number: int) -> None:
+        """A stream goes on under a newer token of the same caller, and of nobody else."""
+        live = [stream for stream in self.streams if not stream.ended]
+        principal = self.run(self.outcome(token))
+        if not live or principal is None:
+            return
+        stream = live[number % len(live)]
+        before, after = stream.token.claims, token.claims
+        same = bool(before["sub"]) and all(before[name] == after[name] for name in ("iss", "sub", "client_id"))
+        assert same_caller(stream.principal, principal) is same
+        if same and stream.watch is not None:
+            stream.token, stream.principal, stream.refusable_since = token, principal, None
+            self.run(self.extended(stream.watch, principal))
+
+    async def extended(self, watch: Watch, principal: Principal) -> None:
+        """On the loop."""
+        watch.extend(principal)
+        await settle()
+
+    @rule(issuer=st.sampled_from([SOURCED, LISTED]), audience=st.sampled_from([None, "api", "other"]))
+    def resolver_changes(self, issuer: str, audience: str | None) -> None:
+        """A customer is removed, comes back, or is trusted on other terms."""
+        self.becomes(replace(self.truth, audience=tuple({**dict(self.truth.audience), issuer: audience}.items())))
+
+    @rule(
+        issuer=st.sampled_from([FIXED, SOURCED, LISTED, TENANTS[0]]),
+        numbers=st.sampled_from([(0,), (1,), (0, 1), (1, 2), (2,)]),
+    )
+    def rotate(self, issuer: str, numbers: tuple[int, ...]) -> None:
+        """An issuer publishes other keys."""
+        self.becomes(replace(self.truth, keys=tuple({**dict(self.truth.keys), issuer: numbers}.items())))
+
+    @rule(token=tokens)
+    def revoke(self, token: Token) -> None:
+        """It holds at once, for streams too."""
+        self.revoked.add(token.claims["jti"])
+        self.verifier.revocations.revoke_token(token.issuer, token.claims["jti"], until=token.claims["exp"])
+        self.run(settle())
+        assert all(stream.ended for stream in self.streams if stream.token == token), "a revoked stream goes on"
+
+    # Time -------------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([1.0, 29.0, 31.0, 61.0, 200.0, 500.0, 500.0]), busy=st.booleans(), token=tokens)
+    def pass_time(self, seconds: float, busy: bool, token: Token) -> None:
+        """Time goes on; one token may be used all the while."""
+        until = self.loop.passed + seconds
+        while self.loop.passed < until:
+            self.run(asyncio.sleep(min(TICK, until - self.loop.passed)))
+            self.look_at_streams()
+            if busy:
+                self.present(token)
+
+    @rule(
+        token=tokens,
+        issuer=st.sampled_from([SOURCED, LISTED]),
+        audience=st.sampled_from([None, None, "other"]),
+        busy=st.booleans(),
+    )
+    def wait_after_a_change(self, token: Token, issuer: str, audience: str | None, busy: bool) -> None:
+        """Longer than the bound, with one token in use, or with streams alone to ask."""
+        self.resolver_changes(issuer, audience)
+        self.pass_time(500.0, busy, token)
+
+    @rule(seconds=st.sampled_from([-4000.0, -100.0, -20.0, 20.0, 100.0, 4000.0]))
+    def set_clock(self, seconds: float) -> None:
+        """A time server, or an operator, sets the wall clock."""
+        self.loop.wall += seconds
+
+    @rule(seconds=st.sampled_from([45.0, 1000.0, 100_000.0]))
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps, and its timers with it."""
+        self.loop.suspend(seconds)
+
+    # What must hold ---------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def kept_connections_are_right(self) -> None:
+        """Whatever is still called valid is what the model would accept."""
+        for token, entry in self.kept:
+            if self.verifier.is_still_valid(entry):
+                assert True in self.decisions(token), f"a kept connection goes on: {token.claims}"
+
+    @invariant()
+    def look_at_streams(self) -> None:
+        """None lives longer than half a minute, by the loop's own time, after the model would have ended it."""
+        assert self.wrong == []
+        for stream in self.streams:
+            if stream.ended or True in self.decisions(stream.token):
+                stream.refusable_since = None
+            elif stream.refusable_since is None:
+                stream.refusable_since = self.loop.passed
+            late = 0.0 if stream.refusable_since is None else self.loop.passed - stream.refusable_since
+            assert late <= RECHECK_INTERVAL + TICK, f"a stream goes on: {stream.token.claims}"
+
+
+async def settle() -> None:
+    """Let what runs in the background run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+TestTrustThatEnds = Remembering.TestCase
+TestTrustThatEnds.settings = settings(examples(100), stateful_step_count=30)
