@@ -1,16 +1,18 @@
 """Several processes behind one listening socket: forked, supervised, and stopped together.
 
 Rule of this file: Sanic's own worker manager is not used, because it takes seconds to start and does not stop when it is
-told to before all of its workers have reported. A worker that dies stops them all: whoever started the server starts it
-again.
+told to before all of its workers have reported. A worker that dies stops them all, and so does their parent's death,
+however it died: whoever started the server starts it again, on the same port.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 
@@ -20,6 +22,8 @@ __all__ = ["run_workers"]
 
 _STOP_TIMEOUT = 15.0
 """Seconds that a worker has to stop when it is told to."""
+_ORPHAN_TIMEOUT = 2.5
+"""Seconds that a worker has to stop when its parent is gone: the port is wanted by the next server."""
 
 
 def run_workers(count: int, work: Callable[[], None]) -> None:
@@ -28,7 +32,11 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
     # A signal between the fork and the handlers would be lost, or leave workers behind: it waits until all is set up.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_work, args=(work,), name=f"worker-{number}") for number in range(count)]
+    # The parent alone keeps the writing end open, so that the reading end reports its death.
+    alive, parent = os.pipe()
+    workers = [
+        context.Process(target=_work, args=(work, alive, parent), name=f"worker-{number}") for number in range(count)
+    ]
     for worker in workers:
         worker.start()
     for number in STOPS:
@@ -49,9 +57,19 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
         sys.exit(1)
 
 
-def _work(work: Callable[[], None]) -> None:
+def _work(work: Callable[[], None], alive: int, parent: int) -> None:
+    os.close(parent)
+    threading.Thread(target=_end_with_parent, args=(alive,), name="parent", daemon=True).start()
     # Until the server has handlers of its own: SIGTERM ends the worker, a Ctrl-C in the terminal is its parent's.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     work()
+
+
+def _end_with_parent(alive: int) -> None:
+    """Stop this worker, in order if it can, once its parent is gone: a killed parent stops nobody itself."""
+    os.read(alive, 1)  # returns at the end of the file: nothing is ever written
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_TIMEOUT)
+    os._exit(1)

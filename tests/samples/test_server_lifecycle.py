@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -176,3 +177,23 @@ def test_rotated_key_is_found(issuer: LocalIssuer, tmp_path: Path) -> None:
                 own.withdraw(old)
                 until_heard(url, own.mint(), "Access granted")
                 until_heard(url, first, "key_unknown")
+
+
+def test_workers_stop_when_their_parent_is_killed(issuer: LocalIssuer) -> None:
+    """Streams open or not: they give the port back to the server that is started next."""
+    command = ("samples.http_server", "--workers", "2")
+    with Process(*command, "--port", "0", environment=environment(issuer)) as server, ExitStack() as stack:
+        url = server.url()
+        _http_streams(stack, url, issuer.mint(scope=SCOPES))
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: not _answers(url))
+        with Process(*command, "--port", url.rpartition(":")[2], environment=environment(issuer)) as again:
+            assert again.url() == url
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx2.get(f"{url}/healthz", timeout=TIMEOUT)
+    except httpx2.TransportError:
+        return False
+    return True
