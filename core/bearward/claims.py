@@ -42,13 +42,13 @@ def check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) ->
     expires = claims.get("exp")
     if type(expires) is not int or not 0 < expires < _MAX_EXACT_FLOAT or now >= expires + leeway:
         _check_expiry(claims, leeway, now)
-    if "nbf" in claims and now < _date(claims, "nbf") - leeway:
+    if "nbf" in claims and now < _date(claims, "nbf") - policy.max_clock_lead:
         raise AuthError(Refusal.TOKEN_NOT_YET_VALID)
     issued = claims.get("iat")
     if (
         type(issued) is not int
         or not 0 < issued < _MAX_EXACT_FLOAT
-        or now < issued - leeway
+        or now < issued - policy.max_clock_lead
         or policy.max_token_age is not None
     ):
         _check_issued_at(claims, policy, now)
@@ -81,7 +81,7 @@ def validity_window(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[f
     ends = claims.get("exp", math.inf)
     if policy.max_token_age is not None:
         ends = min(ends, issued + policy.max_token_age)
-    return max(claims.get("nbf", 0), issued) - leeway, ends + leeway
+    return max(claims.get("nbf", 0), issued) - policy.max_clock_lead, ends + leeway
 
 
 def claims_pass(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> bool:
@@ -102,7 +102,7 @@ def _check_issued_at(claims: Mapping[str, Any], policy: TrustedIssuer, now: floa
     if "iat" not in claims:
         return
     issued = _date(claims, "iat")
-    if now < issued - policy.leeway:
+    if now < issued - policy.max_clock_lead:
         raise AuthError(Refusal.TOKEN_ISSUED_IN_FUTURE)
     if policy.max_token_age is not None and now >= issued + policy.max_token_age + policy.leeway:
         raise AuthError(Refusal.TOKEN_TOO_OLD)

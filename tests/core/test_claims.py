@@ -18,7 +18,7 @@ OUT = object()
 
 
 def _policy(**settings: Any) -> TrustedIssuer:
-    return TrustedIssuer(ISSUER, **{"audience": AUDIENCE, **settings})
+    return TrustedIssuer(ISSUER, **{"audience": AUDIENCE, "future_leeway": 0.0, **settings})
 
 
 def _claims(**changes: Any) -> dict[str, Any]:
@@ -234,3 +234,23 @@ def test_a_numeric_date_beyond_1e300_is_malformed(name: str) -> None:
             check_times({"exp": NOW + 1, name: far}, policy, NOW)
         assert refused.value.refusal is Refusal.CLAIM_MALFORMED
         assert refused.value.claim == name
+
+
+@pytest.mark.parametrize("name", ["iat", "nbf"])
+@pytest.mark.parametrize(
+    ("settings", "ahead"),
+    [({}, 5.0), ({"leeway": 2}, 5.0), ({"leeway": 60}, 60.0), ({"future_leeway": 1}, 1.0), ({"future_leeway": 0}, 0.0)],
+)
+def test_an_issuer_whose_clock_is_ahead(name: str, settings: dict[str, Any], ahead: float) -> None:
+    """`iat` and `nbf` may lie ahead by the greater of the two leeways; `exp` goes by `leeway` alone."""
+    trusted = TrustedIssuer(ISSUER, audience=AUDIENCE, **settings)
+    now, leeway = 1_800_000_000.0, trusted.leeway
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": now + 300, name: now + ahead}
+    check_times(claims, trusted, now)
+    assert validity_window(claims, trusted) == (now, now + 300 + leeway)
+    with pytest.raises(AuthError) as refused:
+        check_times({**claims, name: now + ahead + 0.01}, trusted, now)
+    assert refused.value.code in ("token_issued_in_future", "token_not_yet_valid")
+    with pytest.raises(AuthError) as refused:
+        check_times({**claims, "exp": now - leeway, name: now - 1}, trusted, now)
+    assert refused.value.code == "token_expired"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import pytest
 
 from bearward import AuthError, JWKSOptions, Principal, Refusal, TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
+from bearward.watches import Watch
 from tests.conftest import Run
 
 AUDIENCE = "https://api.example"
@@ -292,6 +294,55 @@ def test_a_revocation_has_only_those_look_whom_it_names() -> None:
         return looked
 
     assert watching(use) == ["ada"]
+
+
+REVOKED: dict[str, Callable[[Verifier, Principal], None]] = {
+    "token": lambda verifier, who: verifier.revocations.revoke_token(who.issuer, str(who.token_id), until=4e9),
+    "session": lambda verifier, who: verifier.revocations.revoke_session(
+        who.issuer, str(who.claims["sid"]), before=verifier.now() + 10
+    ),
+    "subject": lambda verifier, who: verifier.revocations.revoke_subject(
+        who.issuer, str(who.subject), before=verifier.now() + 10
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REVOKED)
+def test_a_revocation_looks_at_the_watches_that_it_names(
+    issuer: LocalIssuer, run: Run, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And at no other, however many live: a log-out costs in proportion to the streams that it ends."""
+    looked: list[Principal] = []
+    look = Watch.look
+
+    async def use() -> None:
+        async with _verifier(issuer) as verifier:
+            mint = partial(issuer.mint, claims={"sid": "x" * 200})
+            who = await verifier.verify(mint(sub="ada"))
+            others = [await verifier.verify(issuer.mint(sub=f"{number}", sid=f"{number}")) for number in range(50)]
+            told: list[AuthError] = []
+            for each in (who, *others):
+                verifier.watch(each, told.append)
+            renewed = verifier.watch(others[0], told.append)
+            await asyncio.sleep(0)
+            renewed.extend(who)  # from now on it is found by the names of the newer token
+            await asyncio.sleep(0.05)
+            looked.clear()
+            REVOKED[kind](verifier, who)
+            await asyncio.sleep(0.05)
+            assert looked == [who, who]
+            assert [error.refusal for error in told] == [Refusal.TOKEN_REVOKED] * 2
+            looked.clear()
+            REVOKED[kind](verifier, others[0])
+            await asyncio.sleep(0.05)
+            assert looked == [others[0]]
+
+    def counted(watch: Watch) -> None:
+        looked.append(watch.principal)
+        look(watch)
+
+    monkeypatch.setattr(Watch, "look", counted)
+    run(use())
 
 
 def _verifier(issuer: LocalIssuer) -> Verifier:

@@ -51,6 +51,7 @@ class RememberedTokens(RuleBasedStateMachine):
             audience=world.AUDIENCE,
             jwks_uri="https://login.example/jwks",
             leeway=LEEWAY,
+            future_leeway=0.0,
             max_token_age=MAX_AGE,
             jwks_options=JWKSOptions(max_age=100, stale_if_error=0),
         )

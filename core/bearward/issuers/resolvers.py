@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -37,6 +38,8 @@ _STALE_WHILE_REFRESHING = 60.0
 """For so long after that the old result is used while the resolver is called in the background."""
 _STALE_IF_ERROR = 3600.0
 _RETRY_INTERVAL = 5.0
+_LOG_INTERVAL = 60.0
+"""A caller can name any issuer, so what a lookup logs is limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Resolvers:
         self._on_change = on_change
         self._trusted: dict[str, _Trusted] = {}
         self._untrusted: dict[str, float] = {}
+        self._log_from = 0.0
+        self._not_logged = 0
         self._pending: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[TrustedIssuer | None]] = {}
 
     def known(self, issuer: str) -> TrustedIssuer:
@@ -151,7 +156,7 @@ class Resolvers:
             async with asyncio.timeout(_TIMEOUT):
                 trusted = await self._first(issuer)
         except Exception as error:  # noqa: BLE001  (whatever a user's resolver raises: our fault, not the caller's)
-            _log.error("an issuer resolver failed: %s", type(error).__name__)
+            self._log_error(f"an issuer resolver failed: {type(error).__name__}")
             return self._stale_after_failure(issuer)
         self._record(issuer, trusted, resolved_at)
         return trusted
@@ -165,7 +170,7 @@ class Resolvers:
                 raise TypeError("a resolver must return a TrustedIssuer or None")
             if trusted.issuer == issuer:
                 return trusted
-            _log.error("an issuer resolver returned the settings of another issuer")
+            self._log_error("an issuer resolver returned the settings of another issuer")
             return None
         return None
 
@@ -176,7 +181,19 @@ class Resolvers:
         self._trusted[issuer] = replace(known, retry_at=now + _RETRY_INTERVAL)
         return known.issuer
 
+    def _log_error(self, message: str) -> None:
+        """At most one line a minute, which says how many there were."""
+        now = self._monotonic()
+        if now < self._log_from:
+            self._not_logged += 1
+            return
+        more = f" ({self._not_logged} more errors in the last minutes)" if self._not_logged else ""
+        self._log_from, self._not_logged = now + _LOG_INTERVAL, 0
+        _log.error("%s%s", message, more)
+
     def _record(self, issuer: str, trusted: TrustedIssuer | None, resolved_at: float) -> None:
+        if resolved_at < self._resolved_at(issuer):  # a lookup on another loop began later, and knows better
+            return
         before = self._trusted.pop(issuer, None)
         self._untrusted.pop(issuer, None)
         if trusted is None:
@@ -185,6 +202,10 @@ class Resolvers:
             _add(self._trusted, issuer, _Trusted(trusted, resolved_at))
         if before is not None and before.issuer != trusted:
             self._on_change(issuer)
+
+    def _resolved_at(self, issuer: str) -> float:
+        known = self._trusted.get(issuer)
+        return known.resolved_at if known is not None else self._untrusted.get(issuer, -math.inf) - _NEGATIVE_TTL
 
     def __len__(self) -> int:
         return len(self._resolvers)

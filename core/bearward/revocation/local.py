@@ -28,7 +28,9 @@ _GRACE = 600.0
 """Seconds that an entry outlives `until`: an issuer's leeway (300 at most), and a wall clock that is set back."""
 _PRUNE_ABOVE = 1024
 _MAX_CLOCK_LEAD = 300.0
-_CLOCK_LEAD_KEPT_FOR = 30 * 86_400.0
+"""More than any leeway lets in: then it is our own clock that was set back."""
+_CLOCK_LEAD_KEPT_FOR = 86_400.0
+"""Longer than tokens live; while the issuer's clock is ahead, each new token says so again."""
 
 
 class Revocations:
@@ -161,7 +163,9 @@ class Revocations:
         issued_at = principal.issued_at
         if issued_at is None or issued_at <= (now := self._clock.now()):
             return
-        lead = min(math.floor(issued_at - now) + 1.0, _MAX_CLOCK_LEAD)
+        lead = math.floor(issued_at - now) + 1.0
+        if lead > _MAX_CLOCK_LEAD:
+            return
         seconds, until = self._entries.get((CLOCK, principal.issuer, ""), (0.0, 0.0))
         if lead > seconds or until < now + _CLOCK_LEAD_KEPT_FOR / 2:
             self.add((Revocation(CLOCK, principal.issuer, "", lead, now + _CLOCK_LEAD_KEPT_FOR),))

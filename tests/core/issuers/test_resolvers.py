@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, KeysNeededError, Refusal, TrustedIssuer, Verifier
+from bearward.issuers.resolvers import Resolvers
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -257,3 +258,34 @@ def test_resolver_task_of_closed_loop_is_ignored(run: Run) -> None:
         await verifier.aclose()
 
     run(scenario())
+
+
+def test_errors_of_resolvers_are_logged_once_a_minute(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """Any caller can name any issuer: neither their number nor their names reach the log."""
+    resolver, clock = Resolver(), FakeClock()
+    resolver.failure = OSError("down, says s3cr3t")
+
+    async def scenario() -> None:
+        async with Verifier(resolver, clock=clock) as verifier:
+            for minute in range(3):
+                for number in range(50):
+                    token = good(iss=f"https://invented{minute}-{number}.example")
+                    assert await refusal(verifier, token) is Refusal.KEYS_UNAVAILABLE
+                clock.forward(61)
+
+    run(scenario())
+    lines = [record.getMessage() for record in caplog.records]
+    first, more = "an issuer resolver failed: OSError", " (49 more errors in the last minutes)"
+    assert lines == [first, first + more, first + more]
+
+
+@pytest.mark.parametrize("newer_is_no", [True, False])
+def test_the_lookup_that_began_later_knows_better(run: Run, newer_is_no: bool) -> None:
+    """Two loops look an issuer up at the same time, and the older result comes last: it changes nothing."""
+    clock = FakeClock()
+    resolvers = Resolvers([], clock, lambda _: None)
+    older, newer = (TRUST, None) if newer_is_no else (None, TRUST)
+    resolvers._record(KNOWN.url, newer, clock.monotonic() + 1)
+    resolvers._record(KNOWN.url, older, clock.monotonic())
+    assert (KNOWN.url in resolvers._trusted) is not newer_is_no
+    assert (KNOWN.url in resolvers._untrusted) is newer_is_no
