@@ -336,6 +336,10 @@ def test_a_revocation_looks_at_the_watches_that_it_names(
             REVOKED[kind](verifier, others[0])
             await asyncio.sleep(0.05)
             assert looked == [others[0]]
+            for live in tuple(verifier._watches._live):
+                live.close()
+            assert not verifier._watches._live
+            assert not verifier._watches._named
 
     def counted(watch: Watch) -> None:
         looked.append(watch.principal)
