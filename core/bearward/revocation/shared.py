@@ -80,6 +80,7 @@ class SharedRevocations(Revocations):
         self._log = RevocationLog(self._cache, self._clock, name=place, secret=cache_secret, learn=super().add)
         self._unshared: dict[Name, Revocation] = {}
         self._waiting: list[asyncio.Future[None]] = []
+        self._all_shared = False
         self._wake = asyncio.Event()
         self._users = 0
         self._state = "not started"
@@ -181,9 +182,10 @@ class SharedRevocations(Revocations):
             self._wake.clear()
             waiting, self._waiting = self._waiting, []
             began = self._clock.monotonic()
+            self._all_shared = False
             failure = await self._sync_once()
             self._record(began, failure)
-            self._settle_waiters(waiting, shared=not failure)
+            self._settle_waiters(waiting, shared=self._all_shared)
             first.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.poll_interval):
@@ -208,6 +210,7 @@ class SharedRevocations(Revocations):
             entries = self._to_be_shared()
             if not entries or await self._log.append(entries):
                 self._mark_shared(entries)
+                self._all_shared = True  # whatever fails after this
                 break
         else:
             raise CacheError("new logs are begun all the time")
