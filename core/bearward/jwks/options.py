@@ -163,10 +163,6 @@ class JWKSOptions:
         if self.proxy is not None and not check.is_proxy(self.proxy):
             raise ConfigurationError("proxy", "must be an http:// or https:// URL")
 
-    def __reduce__(self) -> tuple[Any, tuple[()]]:
-        """By what was given: what was read from it is read again where the options are sent to."""
-        return partial(type(self), **{item.name: getattr(self, item.name) for item in fields(self) if item.init}), ()
-
     def http_settings(self, *, unsafe_allow_http: bool = False) -> HTTPSettings:
         """What of it the HTTP client has to know."""
         return HTTPSettings(
