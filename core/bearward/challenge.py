@@ -1,4 +1,4 @@
-"""The `WWW-Authenticate` challenge of a refusal (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC 9470, RFC 9728).
+"""The `WWW-Authenticate` challenge of a refusal (RFC 9110 section 11.6.1, RFC 6750 section 3, 9449, 9470, 9728).
 
 Rule of this file: a challenge always parses. Values are quoted and escaped here, and octets that no quoted-string may
 hold are replaced. `error` is absent when no credentials came (RFC 6750 section 3.1).
@@ -6,9 +6,13 @@ hold are replaced. `error` is absent when no credentials came (RFC 6750 section 
 
 from __future__ import annotations
 
-from bearward.errors import AuthError, Fault
+from collections.abc import Collection
 
-__all__ = ["challenge", "quoted"]
+from bearward.dpop.policy import DPoP
+from bearward.errors import AuthError, Fault, OAuthError, Refusal
+from bearward.sender import Scheme
+
+__all__ = ["challenge", "challenges", "quoted"]
 
 
 def challenge(
@@ -18,11 +22,12 @@ def challenge(
     resource_metadata: str | None = None,
     scheme: str = "Bearer",
     scopes: tuple[str, ...] = (),
+    algs: Collection[str] = (),
 ) -> str | None:
     """The challenge for `error`, or None where the fault is ours and other credentials would not help.
 
     `scopes` are what the resource needs, named also where no credentials came. `resource_metadata` is the URL of the
-    RFC 9728 document.
+    RFC 9728 document. `algs` are the algorithms of proofs, for the scheme `DPoP` (RFC 9449 section 7.1).
 
     >>> from bearward.errors import Refusal
     >>> challenge(AuthError(Refusal.CREDENTIALS_MISSING))
@@ -41,9 +46,55 @@ def challenge(
         "acr_values": " ".join(error.acr_values) or None,
         "max_age": None if error.max_age is None else str(error.max_age),
         "resource_metadata": resource_metadata,
+        "algs": " ".join(algs) or None,
     }
     parts = [f"{name}={quoted(value)}" for name, value in parameters.items() if value is not None]
     return f"{scheme} {', '.join(parts)}" if parts else scheme
+
+
+def challenges(
+    error: AuthError,
+    *,
+    dpop: DPoP | None = None,
+    realm: str | None = "api",
+    resource_metadata: str | None = None,
+    scopes: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """One challenge for each scheme that is offered; none where the fault is ours (RFC 9449 section 7.2).
+
+    `dpop` is what is asked of proofs, where that scheme is offered. What is wrong is said first, under the scheme of the
+    credentials (`error.scheme`; about a proof, under `DPoP`); the other challenge says how else to come in.
+
+    >>> from bearward.errors import Refusal
+    >>> wrong = AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    >>> dpop = DPoP(origins="https://api.example", algorithms=["ES256"])
+    >>> for line in challenges(wrong, dpop=dpop, realm=None):
+    ...     print(line)
+    Bearer error="invalid_token", error_description="the token is bound to a key that was not proven"
+    DPoP algs="ES256"
+    """
+    if error.fault is Fault.SERVICE:
+        return ()
+    offered = [Scheme.BEARER] if dpop is None else [Scheme.DPOP] if dpop.required else [Scheme.BEARER, Scheme.DPOP]
+    if dpop is not None and (error.scheme == Scheme.DPOP.value or error.refusal.error in _ABOUT_PROOFS):
+        offered.sort(key=lambda scheme: scheme is not Scheme.DPOP)
+    needed = error.scopes or scopes
+    made = [
+        challenge(
+            error if scheme is offered[0] else _NOTHING_PRESENTED,
+            realm=realm,
+            resource_metadata=resource_metadata,
+            scheme=scheme.value,
+            scopes=needed,
+            algs=dpop.algorithms if dpop is not None and scheme is Scheme.DPOP else (),
+        )
+        for scheme in offered
+    ]
+    return tuple(text for text in made if text is not None)
+
+
+_ABOUT_PROOFS = frozenset({OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE})
+_NOTHING_PRESENTED = AuthError(Refusal.CREDENTIALS_MISSING)
 
 
 def quoted(value: str) -> str:

@@ -93,7 +93,7 @@ def _judge(verifier: Verifier, text: str, *, allow_bound: bool) -> object:
     return principal
 
 
-def _refused_at_most(check: Callable[..., None], *arguments: object) -> None:
+def _refused_at_most(check: Callable[..., object], *arguments: object) -> None:
     try:
         check(*arguments)
     except AuthError as error:

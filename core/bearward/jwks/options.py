@@ -7,10 +7,9 @@ one is a ConfigurationError that names the setting. What weakens a check is call
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from bearward.errors import ConfigurationError
 from bearward.fetch.settings import HTTPSettings

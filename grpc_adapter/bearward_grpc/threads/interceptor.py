@@ -18,6 +18,7 @@ import grpc
 
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
+from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
@@ -69,7 +70,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
-        client_certificate: ClientCertificate | None = None,
+        client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
@@ -83,7 +84,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             client_certificate=finder,
         )
         metadata = metadata_url(resource, resource_metadata)
-        mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
+        mapper = StatusMapper(
+            self.background.verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata
+        )
         self._statuses = RefusalCache(mapper.status_for)
         self._denials = RefusalCache(lambda error: denial(self._statuses.get(error)))
         self._kinds = MethodKinds()

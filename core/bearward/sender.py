@@ -1,0 +1,95 @@
+"""What the sender of a token must prove, and what it has proven (RFC 7800, RFC 8705 section 3.1, RFC 9449 section 6.1).
+
+Rule of this file: pure. A confirmation method that is not known here cannot be checked, so a token with one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from bearward.errors import AuthError, Refusal
+
+__all__ = ["BEARER", "Scheme", "SenderProof", "attributed", "binding_of", "check_thumbprint"]
+
+_KEY, _CERTIFICATE = "jkt", "x5t#S256"
+_OBJECTS = (dict, MappingProxyType)
+
+
+class Scheme(Enum):
+    """The authentication scheme under which a token was presented."""
+
+    BEARER = "Bearer"
+    DPOP = "DPoP"
+    MTLS_POP = "mtls_pop"
+
+
+class SenderProof(NamedTuple):
+    """How it was proven that a token came from whom it was issued to.
+
+    >>> str(SenderProof())
+    'bearer'
+    >>> str(SenderProof(jkt="0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"))
+    'dpop 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
+    """
+
+    jkt: str | None = None
+    """The RFC 7638 thumbprint of the key that a DPoP proof was made with."""
+    certificate: str | None = None
+    """The thumbprint (`x5t#S256`) of the client certificate of the connection."""
+    vouched_by: str | None = None
+    """The name of a proxy that proved the binding in our place (`unsafe_binding_proved_by`)."""
+
+    @property
+    def is_bearer(self) -> bool:
+        """Whether nothing but the token was presented."""
+        return self == BEARER
+
+    def __str__(self) -> str:
+        named = (("dpop", self.jkt), ("certificate", self.certificate), ("proved by", self.vouched_by))
+        return ", ".join(f"{name} {value}" for name, value in named if value is not None) or "bearer"
+
+
+BEARER = SenderProof()
+_fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
+
+
+def binding_of(claims: Mapping[str, Any]) -> SenderProof:
+    """What the sender of a token with these verified claims must prove; raise `AuthError` (TOKEN_SENDER_CONSTRAINED).
+
+    >>> binding_of({"cnf": {"jkt": "k1"}})
+    SenderProof(jkt='k1', certificate=None, vouched_by=None)
+    >>> binding_of({}).is_bearer
+    True
+    """
+    if "cnf" not in claims:
+        return BEARER
+    confirmation = claims["cnf"]
+    if type(confirmation) in _OBJECTS and len(confirmation) == 1:  # what is usual and good is passed at a glance
+        jkt = confirmation.get(_KEY)
+        if type(jkt) is str and jkt and jkt.isascii():
+            return _fast_new(SenderProof, (jkt, None, None))
+    if not isinstance(confirmation, Mapping) or not confirmation or not confirmation.keys() <= {_KEY, _CERTIFICATE}:
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    for value in confirmation.values():
+        if not isinstance(value, str) or not value or not value.isascii():
+            raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    return SenderProof(confirmation.get(_KEY), confirmation.get(_CERTIFICATE))
+
+
+def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:
+    """Raise `AuthError` (TOKEN_SENDER_CONSTRAINED) unless a token that is bound to a certificate is bound to this one.
+
+    `thumbprint` is the certificate's `x5t#S256`, None where there is no certificate.
+    """
+    if binding.certificate is not None and binding.certificate != thumbprint:
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+
+
+def attributed(error: AuthError, scheme: Scheme) -> AuthError:
+    """The same error, saying under which scheme the credentials came, for its challenge."""
+    if scheme is not Scheme.BEARER:
+        error.scheme = scheme.value
+    return error
