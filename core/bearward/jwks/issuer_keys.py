@@ -92,8 +92,7 @@ class IssuerKeys:
     def decide_on_bad_signature(self, generation: int) -> MissAction:
         """What to do about a signature that the key of its `kid` in the set of `generation` did not make.
 
-        The issuer may have replaced the key under the same `kid`: at most one request per cooldown finds that out, and only if
-        none was made since. With FETCH await `refresh_after_miss`. Changes nothing.
+        The issuer may have replaced the key: one request per cooldown finds that out. With FETCH await `refresh_after_miss`.
         """
         action = self.decide_on_miss(_NO_KID, generation)
         recently = self._monotonic() < self._looked_at + self.options.cooldown
@@ -121,7 +120,7 @@ class IssuerKeys:
             return held
         if not self._attach():
             return await self._binding.run_on_bound_loop(self.get)
-        if self._tenant is not None and self._is_unproven:
+        if self._tenant is not None and self._is_unproven and self.refresher.remembers:
             await self._tenant.recall(self._waiting)
         if self._in_flight is None and self._state.decide(Trigger.LOOKUP) is Decision.REFRESH:
             self._admit()
@@ -159,8 +158,7 @@ class IssuerKeys:
 
     async def load_remembered(self, *, from_fleet: bool = False) -> None:
         """Accept what an earlier run of this process left on disk, or what the shared cache holds, without asking the issuer."""
-        entry = await self.refresher.remembered(from_fleet=from_fleet)
-        if entry is not None:
+        if (entry := await self.refresher.remembered(from_fleet=from_fleet)) is not None:
             self._apply(entry)
 
     async def refresh_if_changed(self) -> None:

@@ -149,10 +149,14 @@ class KeyState:
         return MissAction.FETCH if self.decide(Trigger.UNKNOWN_KID) is Decision.REFRESH else MissAction.UNKNOWN
 
     def record_unknown_kid(self, kid: str | None, began: float) -> None:
-        """A request to the issuer that began at `began` did not bring `kid`: remember that for one cooldown."""
+        """A request to the issuer that began at `began` did not bring `kid`: remember that for one cooldown.
+
+        At least for a second from now: whoever waited for that request must not begin the next one.
+        """
         if kid is not None and self.entry is not None and self.entry.jwk_set.holds(kid):
             return
-        self.unknown.remember_until(kid, began + self.options.cooldown)
+        at_least = self._clock.monotonic() + _MIN_RETRY_AFTER
+        self.unknown.remember_until(kid, max(began + self.options.cooldown, at_least))
 
     def health(self, *, in_flight: bool = False, cache: str | None = None) -> IssuerHealth:
         """The health of these keys."""

@@ -123,6 +123,11 @@ class Refresher:
         finally:
             self._limit = None
 
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a snapshot, or a cache that other processes fill."""
+        return self.snapshot is not None or (self.fleet is not None and self.fleet.state() is not None)
+
     async def remembered(self, *, from_fleet: bool) -> Entry | None:
         """What the snapshot holds, else, if `from_fleet`, the shared cache; the issuer is not asked."""
         entry = None if self.snapshot is None else await self.snapshot.load()

@@ -1,7 +1,7 @@
 """The `kid`s that a refresh did not find: bounded, short-lived, and forgotten when the key set changes.
 
 Rule of this file: a `kid` that a request to the issuer did not bring is remembered for one cooldown from the beginning of
-that request, however often it comes and whoever sends it: an issuer may publish that very key a moment later, and a guessed
+that request (a second from its end at least), however often it comes and whoever sends it: an issuer may publish that very key a moment later, and a guessed
 `kid` must not delay a rotation for longer than the rate limit does. Of a long `kid` the digest is kept, so that it costs no
 more memory than a short one. Read from any thread, written on the loop.
 """

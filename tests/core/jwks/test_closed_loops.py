@@ -218,3 +218,18 @@ def test_refresh_of_a_loop_that_was_left_behind_changes_nothing(
         runner.run(ended(second))
         assert keys.current() is second.result()
         runner.run(store.aclose())
+
+
+def test_next_loop_refreshes_without_traffic(run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop) -> None:
+    """The timers of configured issuers are set on it as soon as the store is started there."""
+    store = JWKSStore()
+    trusted = policy(issuer, start="eager", start_wait=30, max_age=1.0, min_age=0, refresh_fraction=0.9)
+    another.run_until_complete(store.start([trusted]))
+    before = issuer.requests()
+
+    async def scenario() -> None:
+        await store.start()
+        await eventually(lambda: issuer.requests() > before)
+        await store.aclose()
+
+    run(scenario())

@@ -9,13 +9,15 @@ import pytest
 
 from bearward.cache.client import SharedCache
 from bearward.cache.memory import _ProcessCache
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.entry import Entry, StaleEntryError
 from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.freshness import Trigger
 from bearward.jwks.options import JWKSOptions
-from bearward.jwks.refresh import RefreshRequest
+from bearward.jwks.refresh import Refresher, RefreshRequest
+from bearward.jwks.sources import Static
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -246,5 +248,19 @@ def test_lease_that_others_hold_in_turn_is_waited_for_at_most_the_total_timeout(
         await one.refresh(unknown(None), issuer.fetch)
         assert len(issuer.asked) == 1
         assert one._lease.ignored
+
+    run(scenario())
+
+
+def test_response_after_the_wall_clock_was_set_back_is_newer_all_the_same(run: Run) -> None:
+    """Else the fleet, which compares the times of requests, would never accept it."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        options = JWKSOptions()
+        client = IssuerHTTPClient(options.http_settings(), clock=clock)
+        refresher = Refresher(Static(OTHER), client, options, clock)
+        held = replace(entry(clock), fetched_at=clock.now() + 100.0)
+        assert (await refresher.fetch(held)).fetched_at > held.fetched_at
 
     run(scenario())

@@ -161,9 +161,32 @@ def test_kids_seen_during_a_fetch_are_remembered_from_its_beginning(run: Run, is
             clock.forward(4)
             issuer.release()
             await asyncio.gather(first, second)
+            clock.forward(0.9)
             assert keys.decide_on_miss("b", held.generation) is MissAction.UNKNOWN
-            clock.forward(1)
+            clock.forward(0.1)
             assert keys.decide_on_miss("b", held.generation) is MissAction.FETCH
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("cooldown", [0, 5])
+def test_unknown_kid_is_not_looked_for_again_by_whoever_waited(cooldown: float, run: Run, issuer: LocalIssuer) -> None:
+    """However long the request took, and whatever the cooldown is: it is unknown for a second after that."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=cooldown), clock) as (_, keys):
+            held = await keys.get()
+            clock.forward(60)
+            issuer.hold()
+            waiting = asyncio.create_task(keys.refresh_after_miss("a", held.generation))
+            await asyncio.to_thread(issuer.wait_for_requests, "/jwks", 2)
+            clock.forward(9)
+            issuer.release()
+            await waiting
+            assert keys.decide_on_miss("a", held.generation) is MissAction.UNKNOWN
+            clock.forward(1)
+            assert keys.decide_on_miss("a", held.generation) is MissAction.FETCH
 
     run(scenario())
 

@@ -61,3 +61,33 @@ def test_same_response_twice_changes_nothing() -> None:
     held, entry = state.held, state.entry
     assert state.accept(_entry("old", 10.0)) is False
     assert (state.held, state.entry) == (held, entry)
+
+
+def test_wall_clock_set_forward_during_a_fetch_does_not_make_its_result_old() -> None:
+    """The set is accepted, with a new generation, and fresh by the monotonic clock from the last request at least."""
+    clock = Clock(10.0)
+    state = KeyState("https://login.example/", JWKSOptions(), clock, lambda: 0.0)
+    state.accept(_entry("old", 10.0))
+    fresh_until = state.record.fresh_until
+    clock.wall = 5000.0
+    assert state.accept(_entry("new", 12.0)) is True
+    assert state.held is not None
+    assert state.held.generation == state.record.generation == 2
+    assert state.record.fresh_until == fresh_until
+    assert state.usable() is state.held
+
+
+def test_caller_is_never_told_to_retry_within_a_second() -> None:
+    """Also where an attempt is allowed at this very moment."""
+    state = KeyState("https://login.example/", JWKSOptions(), Clock(10.0), lambda: 0.0)
+    assert state.retry_after() == 1.0
+
+
+def test_kid_that_a_refresh_brought_is_not_remembered_as_unknown() -> None:
+    """Whoever waited for that refresh finds it."""
+    state = KeyState("https://login.example/", JWKSOptions(), Clock(10.0), lambda: 0.0)
+    state.accept(_entry("new", 10.0))
+    state.record_unknown_kid("new", 1000.0)
+    state.record_unknown_kid("other", 1000.0)
+    assert not state.unknown.holds("new", 1000.0)
+    assert state.unknown.holds("other", 1000.0)

@@ -54,8 +54,7 @@ def test_unknown_tenants_do_not_evict_known(run: Run, caplog: pytest.LogCaptureF
             held = await keys.get()
             known.hold()
             strangers = [asyncio.create_task(store.keys_of(tenant(n, known.origin)).get()) for n in range(1000)]
-            _, waiting = await asyncio.wait(strangers, timeout=1)
-            assert 0 < len(waiting) <= 32
+            await eventually(lambda: sum(task.done() for task in strangers) == 1000 - 16)  # of one provider
             assert store.keys_of(policy(known)) is keys
             assert keys.current() is held
             assert [health.issuer for health in store.health()] == [known.url]
@@ -102,7 +101,7 @@ def test_many_tenants_leave_memory_where_it_was(run: Run) -> None:
         gc.collect()
         tracemalloc.start()
         try:
-            for number in range(10_000):
+            for number in range(2_000):
                 store.keys_of(tenant(number))
                 if number % 100 == 0:
                     await asyncio.sleep(0)
