@@ -99,3 +99,23 @@ def test_fetch_that_gave_way_ends_once() -> None:
     first.end(succeeded=False)
     first.end(succeeded=True)
     assert sum(not admission.ticket(f"i{n}", vouched=False).admit(lambda: None) for n in range(100)) == 3
+
+
+def test_refused_fetch_gives_nothing_back() -> None:
+    """It took no permit."""
+    admission = TenantAdmission(Clock())
+    for _ in range(16):
+        fetch(admission.ticket("a", vouched=False), succeeded=False)
+    for _ in range(10):
+        assert not fetch(admission.ticket("a", vouched=False), succeeded=True)
+
+
+def test_providers_are_bounded_and_busy_ones_stay_limited() -> None:
+    """However many hosts a template can name: the one that was not asked about for longest is forgotten first."""
+    admission = TenantAdmission(Clock())
+    for _ in range(100):
+        fetch(admission.ticket("busy", vouched=False), succeeded=False)
+    for number in range(5000):
+        fetch(admission.ticket(f"h{number}", vouched=False), succeeded=True)
+        assert not fetch(admission.ticket("busy", vouched=False), succeeded=True)
+    assert len(admission._shares[False]._providers) == 1024
