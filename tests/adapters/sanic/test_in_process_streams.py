@@ -144,3 +144,17 @@ def test_a_remembered_connection_is_tracked_again_after_a_pause(parts: Parts) ->
     parts.revoke("one")
     assert response.read() == b"line\n"
     connection.close()
+
+
+def test_a_body_that_nobody_reads_ends_nothing(parts: Parts) -> None:
+    """A GET whose body is ignored was granted as a whole: it is no upload, and is finished."""
+    token = parts.issuer.mint(jti="one")
+    with parts.server.raw() as connection:
+        head = f"GET /slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 10\r\n\r\n"
+        connection.sendall(head.encode())
+        assert parts.began.wait(10)
+        parts.revoke("one")
+        time.sleep(0.6)  # three scans, each of which would end it
+        assert not parts.cancelled.is_set()
+        parts.go_on.set()
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")

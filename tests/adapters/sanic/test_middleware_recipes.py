@@ -388,7 +388,8 @@ def test_recipes_work_beside_every_outcome(
             if case.code is not None:
                 assert _problem(answer)["code"] == case.code, case
                 assert answer.headers["www-authenticate"].startswith("Bearer "), case
-                assert answer.headers["cache-control"] in ("no-store", "public, max-age=60")
+                if case.path != "/raises":  # raised behind the gate, where the response is the application's own
+                    assert answer.headers["cache-control"] == "no-store", case
             _check_signature(answer)
     if recipe is not broken:
         assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -99,20 +99,31 @@ def test_rules_are_checked_on_a_remembered_connection(parts: Parts) -> None:
 
 def test_a_revoked_token_is_refused_on_a_remembered_connection(parts: Parts) -> None:
     """A revocation reaches the next request, wherever the token is remembered."""
-    connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", jti="one")
+    connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", jti="one", scope="a")
     for _ in range(4):
         assert connection.ask("/who", token) == (200, "ada")
     parts.revocations.revoke_token("https://login.example", "one", until=4e9)
-    assert connection.ask("/who", token) == (401, "token_revoked")
+    for path in ("/scoped", "/who", "/scoped", "/nowhere"):
+        assert connection.ask(path, token) == (401, "token_revoked")
     assert connection.ask("/who", parts.issuer.mint(sub="ada", jti="two")) == (200, "ada")
     connection.close()
 
 
-def test_a_removed_header_is_no_credential(parts: Parts) -> None:
-    """A request without a header is anonymous, whatever the one before it brought."""
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, (401, "credentials_missing")),
+        ("{token}x", (401, "token_malformed")),
+        ("{eve}", (200, "eve")),
+        ("", (400, "credentials_malformed")),
+    ],
+)
+def test_another_header_is_another_caller(parts: Parts, header: str | None, expected: tuple[int, str]) -> None:
+    """On a connection that knows a token only that very token is recognized."""
     connection, token = Connection(parts.server), parts.issuer.mint(sub="ada")
-    for _ in range(4):
+    other = None if header is None else header.format(token=token, eve=parts.issuer.mint(sub="eve"))
+    for _ in range(4):  # from the second time on it is recognized
         assert connection.ask("/who", token) == (200, "ada")
-        assert connection.ask("/who", None) == (401, "credentials_missing")
-        assert connection.ask("/who", token + "x")[0] == 401
+    assert connection.ask("/who", other) == expected
+    assert connection.ask("/who", token) == (200, "ada")
     connection.close()
