@@ -101,7 +101,7 @@ def test_a_caller_who_goes_away_frees_its_place(own_issuer: LocalIssuer, monkeyp
         leaving = stub.future(b"", timeout=TIMEOUT, metadata=metadata)
         own_issuer.wait_for_requests("/jwks", fetches + 1)
         leaving.cancel()
-        pause = threading.Event()
+        pause, staying = threading.Event(), leaving
         for _ in range(6):  # the server hears of the cancellation in its own time, long before the fetch gives up
             staying = stub.future(b"", timeout=TIMEOUT, metadata=metadata)
             pause.wait(0.5)
