@@ -21,6 +21,7 @@ from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Requests, bearer, channel
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, Seen, methods, register, serving
 from tests.adapters.grpc.test_other_interceptors import add_health
+from tests.adapters.grpc.test_outer_interceptors import make
 
 WORKERS = 2
 RULES = {SERVICE: authenticated}
@@ -36,7 +37,7 @@ def own_issuer() -> Iterator[LocalIssuer]:
 
 def lazy(issuer: LocalIssuer) -> Verifier:
     """Fetches keys when the first token asks for them."""
-    options = JWKSOptions(start=StartMode.LAZY)
+    options = JWKSOptions(start=StartMode.LAZY, cooldown=0.1, burst=10)
     return Verifier(TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=options))
 
 
@@ -84,8 +85,43 @@ def test_waiting_calls_are_bounded(own_issuer: LocalIssuer, monkeypatch: pytest.
         assert dict(refused.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
         own_issuer.release()
         assert [call.result(TIMEOUT) for call in calls if call is not refused] == [b"ada:"] * 2
-        # The places are free again.
-        assert SHAPES["unary-unary"](channel, metadata).status is grpc.StatusCode.OK
+        for _ in range(3):  # the places are free again
+            own_issuer.rotate()
+            assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
+
+
+def test_a_caller_who_goes_away_frees_its_place(own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits no longer, although the fetch goes on for others."""
+    monkeypatch.setattr(deferred_call, "_MAX_WAITING", 1)
+    with serving("sync", lazy(own_issuer), RULES, workers=WORKERS) as server, channel_to(server.target) as channel:
+        fetches = own_issuer.requests("/jwks")
+        own_issuer.hold()
+        metadata = bearer(own_issuer.mint(sub="ada"))
+        stub: Any = channel.unary_unary(path("UU"))
+        leaving = stub.future(b"", timeout=TIMEOUT, metadata=metadata)
+        own_issuer.wait_for_requests("/jwks", fetches + 1)
+        leaving.cancel()
+        pause, staying = threading.Event(), leaving
+        for _ in range(6):  # the server hears of the cancellation in its own time, long before the fetch gives up
+            staying = stub.future(b"", timeout=TIMEOUT, metadata=metadata)
+            pause.wait(0.5)
+            if not staying.done():
+                break
+        assert not staying.done()
+        own_issuer.release()
+        assert staying.result(TIMEOUT) == b"ada:"
+
+
+def test_workers_that_waited_for_an_outer_interceptor_are_free_again(own_issuer: LocalIssuer) -> None:
+    """Two may wait at a time; any number may have waited."""
+    outer = make("audit", "sync")
+    with (
+        serving("sync", lazy(own_issuer), RULES, outside=[outer], workers=WORKERS) as server,
+        channel_to(server.target) as channel,
+    ):
+        for _ in range(4):
+            assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
+            own_issuer.rotate()
 
 
 def test_verified_calls_are_served_in_the_pool_that_was_given(own_issuer: LocalIssuer) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
-from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread, authenticated, optional, public
+from bearward_grpc import AuthInterceptor, Policy, SyncAuthInterceptor, VerifierThread, authenticated, optional, public
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Seen, methods, register, serving, sync_echo
@@ -80,6 +80,14 @@ def test_an_invalid_setting_is_named(make: Any, wrong: dict[str, Any], issuer: L
     """Named, when the interceptor is made."""
     with pytest.raises(ConfigurationError):
         make(trust(issuer), RULES, **wrong)
+
+
+@pytest.mark.parametrize("contradicting", [{"default": authenticated}, {"health": None}, {"reflection": True}], ids=str)
+@pytest.mark.parametrize("make", [AuthInterceptor, SyncAuthInterceptor])
+def test_a_policy_is_not_contradicted(make: Any, contradicting: dict[str, Any], issuer: LocalIssuer) -> None:
+    """What is said beside a finished `Policy` would have no effect."""
+    with pytest.raises(ConfigurationError, match="Policy"):
+        make(trust(issuer), Policy(RULES), **contradicting)
 
 
 class _BreaksAio(grpc.aio.ServerInterceptor):
