@@ -112,19 +112,6 @@ def recent_authentication(*, max_age: int | None = None, acr_values: tuple[str, 
     return _RecentAuthentication(max_age, tuple(acr_values))
 
 
-@dataclass(frozen=True, slots=True)
-class _Authenticated(Requirement):
-    def unmet(self, principal: Principal, now: float) -> AuthError | None:
-        return None
-
-    def __repr__(self) -> str:
-        return "AUTHENTICATED"
-
-
-AUTHENTICATED: Requirement = _Authenticated()
-"""Any verified token."""
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class _AllScopes(Requirement):
     names: tuple[str, ...]
