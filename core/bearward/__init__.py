@@ -27,7 +27,6 @@ from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.principal import Principal, same_caller
-from bearward.requirements import AUTHENTICATED as AUTHENTICATED
 from bearward.requirements import (
     Requirement,
     any_scope,

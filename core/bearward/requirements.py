@@ -123,19 +123,6 @@ def sender_constrained() -> Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Authenticated(Requirement):
-    def unmet(self, principal: Principal, now: float) -> AuthError | None:
-        return None
-
-    def __repr__(self) -> str:
-        return "AUTHENTICATED"
-
-
-AUTHENTICATED: Requirement = _Authenticated()
-"""Any verified token."""
-
-
-@dataclass(frozen=True, slots=True)
 class _SenderConstrained(Requirement):
     def unmet(self, principal: Principal, now: float) -> AuthError | None:
         return AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED) if principal.proof.is_bearer else None

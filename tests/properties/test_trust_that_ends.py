@@ -19,7 +19,15 @@ from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bearward import (
     AuthError,
@@ -355,5 +363,6 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-TestTrustThatEnds = Remembering.TestCase
-TestTrustThatEnds.settings = settings(examples(100), stateful_step_count=30)
+def test_no_memory_outlives_its_trust() -> None:
+    """Whatever happens, and in whatever order."""
+    run_state_machine_as_test(Remembering, settings=settings(examples(100), stateful_step_count=30))
