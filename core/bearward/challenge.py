@@ -6,6 +6,8 @@ hold are replaced. `error` is absent when no credentials came (RFC 6750 section 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bearward.errors import AuthError, Fault
 
 __all__ = ["challenge", "quoted"]
@@ -18,11 +20,12 @@ def challenge(
     resource_metadata: str | None = None,
     scheme: str = "Bearer",
     scopes: tuple[str, ...] = (),
+    algs: Collection[str] = (),
 ) -> str | None:
     """The challenge for `error`, or None where the fault is ours and other credentials would not help.
 
     `scopes` are what the resource needs, named also where no credentials came. `resource_metadata` is the URL of the
-    RFC 9728 document.
+    RFC 9728 document. `algs` are the algorithms of proofs, for the scheme `DPoP` (RFC 9449 section 7.1).
 
     >>> from bearward.errors import Refusal
     >>> challenge(AuthError(Refusal.CREDENTIALS_MISSING))
@@ -41,6 +44,7 @@ def challenge(
         "acr_values": " ".join(error.acr_values) or None,
         "max_age": None if error.max_age is None else str(error.max_age),
         "resource_metadata": resource_metadata,
+        "algs": " ".join(algs) or None,
     }
     parts = [f"{name}={quoted(value)}" for name, value in parameters.items() if value is not None]
     return f"{scheme} {', '.join(parts)}" if parts else scheme

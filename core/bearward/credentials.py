@@ -1,20 +1,26 @@
-"""The `Authorization` value: which bearer token was presented, if exactly one was (RFC 6750 section 2.1).
+"""The `Authorization` value: which token was presented, if exactly one was (RFC 6750 section 2.1, RFC 9449 section 7.1).
 
-    credentials = "Bearer" 1*SP b64token
+    credentials = scheme 1*SP b64token          scheme: "Bearer", "DPoP" or "mtls_pop", of which a caller takes some
     b64token    = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 
 Rule of this file: one credential or a refusal. The scheme is compared without regard to case (RFC 9110 section 11.1);
-another scheme is no bearer token at all; a `Bearer` that does not follow the grammar is malformed.
+another scheme is no token at all; a known scheme that does not follow the grammar is malformed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bearward.errors import AuthError, Refusal
+from bearward.sender import Scheme
 
-__all__ = ["bearer_token"]
+__all__ = ["SCHEMES", "bearer_token", "presented_token"]
+
+SCHEMES: Mapping[bytes, Scheme] = MappingProxyType({scheme.value.lower().encode(): scheme for scheme in Scheme})
+"""All schemes that are known here, by their names in lower case."""
+_BEARER_ONLY = {b"bearer": Scheme.BEARER}
 
 _TOKEN68 = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
@@ -33,6 +39,19 @@ def bearer_token(values: Sequence[str | bytes], *, max_length: int = 16 * 1024) 
         ...
     bearward.errors.AuthError: no bearer token was presented
     """
+    return presented_token(values, _BEARER_ONLY, max_length=max_length)[1]
+
+
+def presented_token(
+    values: Sequence[str | bytes], schemes: Mapping[bytes, Scheme], *, max_length: int = 16 * 1024
+) -> tuple[Scheme, str]:
+    """Scheme and token of all `Authorization` values of a request, for any of `schemes`; otherwise as `bearer_token`.
+
+    `schemes` has their names in lower case.
+
+    >>> presented_token(["DPoP abc.def.ghi"], SCHEMES)
+    (<Scheme.DPOP: 'DPoP'>, 'abc.def.ghi')
+    """
     if len(values) != 1:
         raise AuthError(Refusal.CREDENTIALS_REPEATED if values else Refusal.CREDENTIALS_MISSING)
     value = values[0]
@@ -40,8 +59,9 @@ def bearer_token(values: Sequence[str | bytes], *, max_length: int = 16 * 1024) 
         raise AuthError(Refusal.TOKEN_TOO_LARGE)
     octets = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
     # RFC 9110 section 5.5: white space around a field's value is no part of it; gRPC hands it on all the same.
-    scheme, space, token = octets.strip(b" \t").partition(b" ")
-    if scheme.lower() != b"bearer":
+    name, space, token = octets.strip(b" \t").partition(b" ")
+    scheme = schemes.get(name.lower())
+    if scheme is None:
         raise AuthError(Refusal.CREDENTIALS_MISSING)
     token = token.lstrip(b" ")
     # Deleting the plain characters leaves nothing of a JWT, at a quarter of the cost of matching the expression.
@@ -49,4 +69,4 @@ def bearer_token(values: Sequence[str | bytes], *, max_length: int = 16 * 1024) 
         raise AuthError(Refusal.CREDENTIALS_MALFORMED)
     if len(token) > max_length:
         raise AuthError(Refusal.TOKEN_TOO_LARGE)
-    return token.decode("ascii")
+    return scheme, token.decode("ascii")

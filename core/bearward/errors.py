@@ -53,17 +53,20 @@ class Fault(Enum):
 
 
 class OAuthError(Enum):
-    """The `error` values of a challenge (RFC 6750 section 3.1, RFC 9470 section 3)."""
+    """The `error` values of a challenge (RFC 6750 section 3.1, RFC 9470 section 3, RFC 9449 sections 7.1 and 9)."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_TOKEN = "invalid_token"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
+    USE_DPOP_NONCE = "use_dpop_nonce"
 
 
 _CREDENTIALS, _PERMISSION, _SERVICE = Fault.CREDENTIALS, Fault.PERMISSION, Fault.SERVICE
 _REQUEST, _TOKEN, _SCOPE = OAuthError.INVALID_REQUEST, OAuthError.INVALID_TOKEN, OAuthError.INSUFFICIENT_SCOPE
 _STEP_UP = OAuthError.INSUFFICIENT_USER_AUTHENTICATION
+_PROOF, _NONCE = OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE
 
 
 class Refusal(Enum):
@@ -115,6 +118,33 @@ class Refusal(Enum):
     TOKEN_REVOKED = (_CREDENTIALS, _TOKEN, "the token was revoked")
     TOKEN_SENDER_CONSTRAINED = (_CREDENTIALS, _TOKEN, "the token is bound to a key that was not proven")
 
+    # Sender-constrained tokens (RFC 9449 sections 4.3, 7 and 9, RFC 8705 section 3)
+    TOKEN_NOT_BOUND = (_CREDENTIALS, _TOKEN, "the token is not bound to a DPoP key, and was presented as if it were")
+    SENDER_CONSTRAINT_REQUIRED = (_CREDENTIALS, _TOKEN, "a token that is bound to a key is required")
+    DPOP_PROOF_MISSING = (_CREDENTIALS, _PROOF, "no DPoP proof was presented")
+    DPOP_PROOF_REPEATED = (_CREDENTIALS, _PROOF, "more than one DPoP proof was presented")
+    DPOP_PROOF_MALFORMED = (_CREDENTIALS, _PROOF, "the DPoP proof is too large, or no well-formed compact JWS")
+    DPOP_PROOF_TYPE_NOT_ALLOWED = (_CREDENTIALS, _PROOF, "the DPoP proof's typ is not dpop+jwt")
+    DPOP_ALGORITHM_NOT_ALLOWED = (_CREDENTIALS, _PROOF, "the DPoP proof's algorithm is not allowed")
+    DPOP_KEY_INVALID = (
+        _CREDENTIALS,
+        _PROOF,
+        "the DPoP proof's jwk is missing, private, weak or unfit for its algorithm",
+    )
+    DPOP_CLAIM_MISSING = (_CREDENTIALS, _PROOF, "the DPoP proof lacks a required claim")
+    DPOP_CLAIM_MALFORMED = (_CREDENTIALS, _PROOF, "a claim of the DPoP proof is malformed")
+    DPOP_METHOD_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made for another method")
+    DPOP_URI_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made for another URI")
+    DPOP_PROOF_EXPIRED = (_CREDENTIALS, _PROOF, "the DPoP proof was made too long ago")
+    DPOP_PROOF_NOT_YET_VALID = (_CREDENTIALS, _PROOF, "the DPoP proof was made in the future")
+    DPOP_TOKEN_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made for another access token")
+    DPOP_SIGNATURE_INVALID = (_CREDENTIALS, _PROOF, "the DPoP proof's signature is not valid")
+    DPOP_KEY_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made with another key than the token is bound to")
+    DPOP_NONCE_REQUIRED = (_CREDENTIALS, _NONCE, "the DPoP proof must carry a current nonce of this server")
+    DPOP_REPLAYED = (_CREDENTIALS, _PROOF, "the DPoP proof was used before")
+    CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the client certificate that was handed on is malformed")
+    CLIENT_CERTIFICATE_REPEATED = (_CREDENTIALS, _REQUEST, "more than one client certificate was handed on")
+
     # Permission
     SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")
     CLAIM_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token's claims do not grant this")
@@ -125,6 +155,7 @@ class Refusal(Enum):
     # Ours
     KEYS_UNAVAILABLE = (_SERVICE, None, "the issuer's keys are not available at the moment")
     REVOCATION_UNAVAILABLE = (_SERVICE, None, "revocation cannot be checked at the moment")
+    DPOP_UNAVAILABLE = (_SERVICE, None, "DPoP proofs cannot be checked for replay at the moment")
     INTERNAL_ERROR = (_SERVICE, None, "internal error")
 
     def __init__(self, fault: Fault, error: OAuthError | None, message: str) -> None:
