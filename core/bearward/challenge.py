@@ -1,4 +1,4 @@
-"""The `WWW-Authenticate` challenge of a refusal (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC 9470, RFC 9728).
+"""The `WWW-Authenticate` challenge of a refusal (RFC 9110 section 11.6.1, RFC 6750 section 3, 9449, 9470, 9728).
 
 Rule of this file: a challenge always parses. Values are quoted and escaped here, and octets that no quoted-string may
 hold are replaced. `error` is absent when no credentials came (RFC 6750 section 3.1).
@@ -6,11 +6,12 @@ hold are replaced. `error` is absent when no credentials came (RFC 6750 section 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from bearward.errors import AuthError, Fault
+from bearward.errors import AuthError, Fault, OAuthError, Refusal
+from bearward.sender import Scheme
 
-__all__ = ["challenge", "quoted"]
+__all__ = ["challenge", "challenges", "quoted"]
 
 
 def challenge(
@@ -48,6 +49,51 @@ def challenge(
     }
     parts = [f"{name}={quoted(value)}" for name, value in parameters.items() if value is not None]
     return f"{scheme} {', '.join(parts)}" if parts else scheme
+
+
+def challenges(
+    error: AuthError,
+    *,
+    offered: Sequence[Scheme] = (Scheme.BEARER,),
+    presented: Scheme | None = None,
+    realm: str | None = "api",
+    resource_metadata: str | None = None,
+    scopes: tuple[str, ...] = (),
+    algs: Collection[str] = (),
+) -> tuple[str, ...]:
+    """One challenge for each scheme that is `offered`; none where the fault is ours (RFC 9449 section 7.2).
+
+    What is wrong is said under the scheme that was `presented` (about a proof: under `DPoP`); under the others stands
+    what a caller needs to know to use them.
+
+    >>> from bearward.errors import Refusal
+    >>> wrong = AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    >>> both = (Scheme.BEARER, Scheme.DPOP)
+    >>> for line in challenges(wrong, offered=both, presented=Scheme.BEARER, realm=None, algs=["ES256"]):
+    ...     print(line)
+    Bearer error="invalid_token", error_description="the token is bound to a key that was not proven"
+    DPoP algs="ES256"
+    """
+    if error.fault is Fault.SERVICE:
+        return ()
+    about_proof = error.refusal.error in (OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE)
+    concerned = Scheme.DPOP if about_proof else presented
+    if concerned not in offered:
+        concerned = offered[0]
+    made = []
+    for scheme in offered:
+        said = error if scheme is concerned else _NOTHING_PRESENTED
+        named = algs if scheme is Scheme.DPOP else ()
+        needed = error.scopes or scopes
+        made.append(
+            challenge(
+                said, realm=realm, resource_metadata=resource_metadata, scheme=scheme.value, scopes=needed, algs=named
+            )
+        )
+    return tuple(text for text in made if text is not None)
+
+
+_NOTHING_PRESENTED = AuthError(Refusal.CREDENTIALS_MISSING)
 
 
 def quoted(value: str) -> str:

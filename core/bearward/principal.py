@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Never, Self, final
 
+from bearward.sender import BEARER, SenderProof
+
 __all__ = ["Principal", "parsed_claims", "same_caller"]
 
 
@@ -27,12 +29,13 @@ class Principal:
     <Principal of https://login.example: claims exp, iss, scope, sub>
     """
 
-    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_scopes")
+    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_proof", "_scopes")
 
     _basis: object
     _claims: Mapping[str, Any]
     _frozen: Mapping[str, Any]
     _key: str
+    _proof: SenderProof
     _scopes: frozenset[str]
 
     def __init__(self, claims: Mapping[str, Any], *, key_thumbprint: str) -> None:
@@ -41,7 +44,7 @@ class Principal:
         _put_basis(self, None)
 
     @classmethod
-    def from_verified_claims(cls, claims: dict[str, Any], key_thumbprint: str, basis: object = None) -> Self:
+    def from_verified_claims(cls, claims: Mapping[str, Any], key_thumbprint: str, basis: object = None) -> Self:
         """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it.
 
         `basis` is what the verification rested on, for `bearward.basis`.
@@ -51,6 +54,12 @@ class Principal:
         _put_key(principal, key_thumbprint)
         _put_basis(principal, basis)
         return principal
+
+    def proven_by(self, proof: SenderProof) -> Principal:
+        """The same caller, with how it was proven to be who sent the token: for gates that have checked it."""
+        proven = Principal.from_verified_claims(self._claims, self._key, self._basis)
+        _put_proof(proven, proof)
+        return proven
 
     def __setattr__(self, name: str, value: object) -> Never:
         raise AttributeError(f"a Principal is immutable: cannot set {name}")
@@ -125,6 +134,14 @@ class Principal:
         """
         return self._key
 
+    @property
+    def proof(self) -> SenderProof:
+        """How it was proven that the token came from whom it was issued to; `BEARER` where nothing was."""
+        try:
+            return self._proof
+        except AttributeError:
+            return BEARER
+
     def to_dict(self) -> dict[str, Any]:
         """The claims as plain JSON values, for a response such as that of `whoami`."""
         return {name: _to_plain(value) for name, value in self._claims.items()}
@@ -132,7 +149,7 @@ class Principal:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Principal):
             return NotImplemented
-        return self._key == other._key and self.claims == other.claims
+        return self._key == other._key and self.proof == other.proof and self.claims == other.claims
 
     def __hash__(self) -> int:
         return hash(tuple(map(self._claims.get, ("iss", "sub", "jti", "exp"))))
@@ -190,6 +207,7 @@ _put_basis = Principal.__dict__["_basis"].__set__
 _put_claims = Principal.__dict__["_claims"].__set__
 _put_frozen = Principal.__dict__["_frozen"].__set__
 _put_key = Principal.__dict__["_key"].__set__
+_put_proof = Principal.__dict__["_proof"].__set__
 _put_scopes = Principal.__dict__["_scopes"].__set__
 
 

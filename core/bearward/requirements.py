@@ -21,6 +21,7 @@ __all__ = [
     "claim",
     "recent_authentication",
     "scope",
+    "sender_constrained",
 ]
 
 
@@ -112,6 +113,15 @@ def recent_authentication(*, max_age: int | None = None, acr_values: tuple[str, 
     return _RecentAuthentication(max_age, tuple(acr_values))
 
 
+def sender_constrained() -> Requirement:
+    """The token is bound to a key, and the caller has proven that key (RFC 9449, RFC 8705): not a bearer token.
+
+    >>> scope("payments:write") & sender_constrained()
+    scope('payments:write') & sender_constrained()
+    """
+    return _SENDER_CONSTRAINED
+
+
 @dataclass(frozen=True, slots=True)
 class _Authenticated(Requirement):
     def unmet(self, principal: Principal, now: float) -> AuthError | None:
@@ -123,6 +133,18 @@ class _Authenticated(Requirement):
 
 AUTHENTICATED: Requirement = _Authenticated()
 """Any verified token."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SenderConstrained(Requirement):
+    def unmet(self, principal: Principal, now: float) -> AuthError | None:
+        return AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED) if principal.proof.is_bearer else None
+
+    def __repr__(self) -> str:
+        return "sender_constrained()"
+
+
+_SENDER_CONSTRAINED: Requirement = _SenderConstrained()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

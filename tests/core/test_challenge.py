@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from bearward.challenge import challenge, quoted
+from bearward.challenge import challenge, challenges, quoted
 from bearward.errors import AuthError, Fault, Refusal
+from bearward.sender import Scheme
 
 # RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string )
 PARAMETER = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)="((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"(?:, |$)')
@@ -91,3 +92,41 @@ def test_a_quoted_string_holds_all_visible_characters() -> None:
     """From the space to the tilde, and nothing beyond."""
     assert quoted(" !~") == '" !~"'
     assert quoted("\x1f\x7f\xa0é") == '"????"'
+
+
+BOTH = (Scheme.BEARER, Scheme.DPOP)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+@pytest.mark.parametrize("presented", [None, *BOTH])
+def test_two_schemes_side_by_side(refusal: Refusal, presented: Scheme | None) -> None:
+    """Each has a challenge that parses; exactly one says what is wrong, the one that it is about."""
+    made = challenges(AuthError(refusal), offered=BOTH, presented=presented, algs=("ES256", "EdDSA"))
+    if refusal.fault is Fault.SERVICE:
+        assert made == ()
+        return
+    bearer, dpop = _parsed(made[0]), _parsed(made[1], "DPoP")
+    assert "algs" not in bearer
+    assert dpop["algs"] == "ES256 EdDSA"
+    said = {name: held["error"] for name, held in (("Bearer", bearer), ("DPoP", dpop)) if "error" in held}
+    if refusal.error is None:
+        assert not said
+        return
+    about_proof = refusal.name.startswith("DPOP_")
+    concerned = "DPoP" if about_proof or presented is Scheme.DPOP else "Bearer"
+    assert said == {concerned: refusal.error.value}
+
+
+def test_a_scheme_that_is_not_offered_says_nothing() -> None:
+    """Where DPoP is required, a bearer token is refused under the one scheme that would do."""
+    required = AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
+    (only,) = challenges(required, offered=[Scheme.DPOP], presented=Scheme.BEARER, algs=["ES256"])
+    assert _parsed(only, "DPoP")["error"] == "invalid_token"
+
+
+def test_each_scheme_names_the_scopes_that_are_needed() -> None:
+    """RFC 6750 section 3: `scope` is what the resource needs, whatever the scheme."""
+    refused = AuthError(Refusal.SCOPE_INSUFFICIENT, scopes=("notes:read",))
+    made = challenges(refused, offered=BOTH, presented=Scheme.DPOP)
+    assert [_parsed(made[0])["scope"], _parsed(made[1], "DPoP")["scope"]] == ["notes:read"] * 2
+    assert _parsed(made[1], "DPoP")["error"] == "insufficient_scope"

@@ -38,6 +38,27 @@ CODES = [
     "claim_mismatch",
     "token_revoked",
     "token_sender_constrained",
+    "token_not_bound",
+    "sender_constraint_required",
+    "dpop_proof_missing",
+    "dpop_proof_repeated",
+    "dpop_proof_malformed",
+    "dpop_proof_type_not_allowed",
+    "dpop_algorithm_not_allowed",
+    "dpop_key_invalid",
+    "dpop_claim_missing",
+    "dpop_claim_malformed",
+    "dpop_method_mismatch",
+    "dpop_uri_mismatch",
+    "dpop_proof_expired",
+    "dpop_proof_not_yet_valid",
+    "dpop_token_mismatch",
+    "dpop_signature_invalid",
+    "dpop_key_mismatch",
+    "dpop_replayed",
+    "dpop_nonce_required",
+    "client_certificate_malformed",
+    "client_certificate_repeated",
     "scope_insufficient",
     "claim_insufficient",
     "no_rule",
@@ -45,6 +66,7 @@ CODES = [
     "authentication_insufficient",
     "keys_unavailable",
     "revocation_unavailable",
+    "dpop_unavailable",
     "internal_error",
 ]
 
@@ -65,10 +87,15 @@ def test_each_refusal(refusal: Refusal) -> None:
 
 
 FAULTS = {
-    Fault.SERVICE: {"keys_unavailable", "revocation_unavailable", "internal_error"},
+    Fault.SERVICE: {"keys_unavailable", "revocation_unavailable", "dpop_unavailable", "internal_error"},
     Fault.PERMISSION: {"scope_insufficient", "claim_insufficient", "no_rule", "csrf_check_failed"},
 }
-REQUEST = {"credentials_malformed", "credentials_repeated"}
+REQUEST = {
+    "credentials_malformed",
+    "credentials_repeated",
+    "client_certificate_malformed",
+    "client_certificate_repeated",
+}
 
 
 def test_whose_fault() -> None:
@@ -86,7 +113,15 @@ def test_errors_of_rfc_6750() -> None:
     rights = {"scope_insufficient", "claim_insufficient"}
     assert {code for code, error in errors.items() if error is OAuthError.INSUFFICIENT_SCOPE} == rights
     tokens = {code for code, error in errors.items() if error is OAuthError.INVALID_TOKEN}
-    assert tokens == set(CODES[CODES.index("token_too_large") : CODES.index("token_sender_constrained") + 1])
+    assert tokens == set(CODES[CODES.index("token_too_large") : CODES.index("sender_constraint_required") + 1])
+
+
+def test_errors_of_rfc_9449() -> None:
+    """What is wrong with a proof is invalid_dpop_proof, but for a nonce that is asked for, and for troubles of ours."""
+    errors = {refusal.code: refusal.error for refusal in Refusal if refusal.name.startswith("DPOP_")}
+    assert errors.pop("dpop_nonce_required") is OAuthError.USE_DPOP_NONCE
+    assert errors.pop("dpop_unavailable") is None
+    assert set(errors.values()) == {OAuthError.INVALID_DPOP_PROOF}
 
 
 def test_text_repr_and_attributes_of_an_error() -> None:

@@ -71,7 +71,7 @@ class PublicOrigins:
         # Most clients write the URI as it is configured here, and then there is nothing to normalize.
         for base in self._bases:
             if htu == base + path:
-                return _is_whole(htu)
+                return len(htu) <= MAX_URI and _PATH.fullmatch(path) is not None
         claimed, suffix = normalize_uri(htu), normalize_path(self.prefix + path)
         return claimed is not None and suffix is not None and any(claimed == origin + suffix for origin in self.origins)
 
@@ -115,11 +115,6 @@ def normalize_path(path: str) -> str | None:
     if "%" in path:
         path = _TRIPLET.sub(_normal_triplet, path)
     return _without_dot_segments(path) if "/." in path else path
-
-
-def _is_whole(uri: str) -> bool:
-    """Whether a URI that equals ours has no part that is to be cut off, and is no longer than one may be."""
-    return len(uri) <= MAX_URI and "?" not in uri and "#" not in uri and uri.isascii() and uri.isprintable()
 
 
 def _normal_triplet(found: re.Match[str]) -> str:

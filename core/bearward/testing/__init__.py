@@ -14,12 +14,16 @@ from bearward.testing.exchange import Request, Response, json_response
 from bearward.testing.issuer import LocalIssuer
 from bearward.testing.keys import SigningKey
 from bearward.testing.minting import compact, json_octets, sign_segments, tamper
+from bearward.testing.proofs import HOSTILE_PROOFS, DPoPClient, access_token_hash
 
 __all__ = [
+    "HOSTILE_PROOFS",
+    "DPoPClient",
     "LocalIssuer",
     "Request",
     "Response",
     "SigningKey",
+    "access_token_hash",
     "compact",
     "json_octets",
     "json_response",

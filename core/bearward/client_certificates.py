@@ -1,0 +1,299 @@
+"""The client certificate that a proxy hands on in a field, for tokens bound to one (RFC 8705 section 3).
+
+Rules of this file: pure. A field counts only if it comes from who may set it, and there is no way to leave that open:
+otherwise any caller could name any certificate, and certificates are public. One value, of one form, for one certificate;
+what is anything else is refused. A certificate is compared by its thumbprint: that its key was proven, and that its
+issuer is trusted, is the proxy's part.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.jose import base64url
+
+__all__ = [
+    "AllowedSender",
+    "CertificateForm",
+    "ForwardedCertificate",
+    "from_networks",
+    "from_secret",
+    "from_unix_socket",
+    "thumbprint",
+]
+
+CertificateForm = Literal["xfcc", "escaped-pem", "client-cert", "base64-der", "alb"]
+"""How a proxy writes a certificate: Envoy's `x-forwarded-client-cert`, nginx's `$ssl_client_escaped_cert`, the
+`Client-Cert` of RFC 9440, base64 of the DER (HAProxy's `ssl_c_der,base64`), the `x-amzn-mtls-clientcert` of AWS's ALB."""
+
+_MAX_FIELD = 64 * 1024
+_MAX_DER = 16 * 1024
+_MAX_CHAIN = 8
+_LEAST_SECRET = 16
+_FIELD_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_ESCAPED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})+")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----(?:\r?\n)*")
+_HASH = re.compile(r"[0-9A-Fa-f]{64}")
+# Envoy: elements are separated by commas, pairs by semicolons; a value with one of `,;="` is quoted, `"` is escaped.
+_PAIR = re.compile(r'(?P<name>[A-Za-z]{1,16})=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;=]*))')
+
+
+def thumbprint(der: bytes) -> str:
+    """The `x5t#S256` of a certificate in DER (RFC 8705 section 3.1)."""
+    return base64url.encode(sha256(der).digest()).decode("ascii")
+
+
+class AllowedSender(ABC):
+    """Who may set a field."""
+
+    @abstractmethod
+    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
+        """Whether a request comes from there.
+
+        `peer` is the IP address of the other end of the connection, `"unix"` for a unix socket, None where it is not
+        known; `values` returns all values of a field by its name in lower case.
+        """
+
+
+def from_networks(*networks: str) -> AllowedSender:
+    """Peers in these networks (`10.1.0.0/16`, `fd00::/8`) or at these addresses. Raises `ConfigurationError`.
+
+    >>> from_networks("10.1.0.0/16").is_allowed("10.1.2.3", lambda name: [])
+    True
+    """
+    if not networks:
+        raise ConfigurationError("only_from", "must name at least one network")
+    try:
+        parsed = tuple(ip_network(network) for network in networks)
+    except (ValueError, TypeError):
+        raise ConfigurationError("only_from", "must be networks such as 10.1.0.0/16, without host bits") from None
+    if any(network.prefixlen == 0 for network in parsed):
+        raise ConfigurationError("only_from", "must not be the whole internet: anybody could set the field then")
+    return _Networks(parsed)
+
+
+def from_unix_socket() -> AllowedSender:
+    """Peers on the unix socket that the server listens on; who may connect, the file's permissions say."""
+    return _UnixSocket()
+
+
+def from_secret(name: str, secret: str) -> AllowedSender:
+    """Requests with `secret` (at least 16 characters) in the field `name`, which only the proxy knows and sets.
+
+    Raises `ConfigurationError`.
+    """
+    lowered = _field_name(name, "only_from.name")
+    if not isinstance(secret, str) or len(secret) < _LEAST_SECRET or not secret.isascii() or not secret.isprintable():
+        raise ConfigurationError("only_from.secret", f"must be at least {_LEAST_SECRET} visible ASCII characters")
+    return _Secret(lowered, secret)
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks(AllowedSender):
+    networks: tuple[IPv4Network | IPv6Network, ...]
+
+    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
+        try:
+            address = ip_address(peer or "")
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnixSocket(AllowedSender):
+    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
+        return peer == "unix"
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret(AllowedSender):
+    name: str
+    secret: str = field(repr=False)
+
+    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
+        given = values(self.name)
+        return len(given) == 1 and compare_digest(given[0].encode("utf-8", "replace"), self.secret.encode("ascii"))
+
+
+class ForwardedCertificate:
+    """A field in which a proxy hands on the client's certificate. Raises `ConfigurationError`.
+
+    `form` says how it is written, `only_from` who may set it (mandatory), `name` what the field is called where that is
+    not the proxy's own name for it. From anybody else the field says nothing.
+
+    >>> proxy = ForwardedCertificate("xfcc", only_from=from_networks("127.0.0.1"))
+    >>> fields = {"x-forwarded-client-cert": ["Hash=" + "00" * 32]}
+    >>> proxy.read("127.0.0.1", lambda name: fields.get(name, []))
+    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+    >>> proxy.read("192.0.2.7", lambda name: fields.get(name, [])) is None
+    True
+    """
+
+    __slots__ = ("_only_from", "_read", "form", "name")
+
+    def __init__(self, form: CertificateForm, *, only_from: AllowedSender, name: str | None = None) -> None:
+        if form not in _READERS:
+            raise ConfigurationError("form", f"must be one of {', '.join(_READERS)}")
+        if not isinstance(only_from, AllowedSender):
+            raise ConfigurationError("only_from", "must say who may set the field: networks, a unix socket or a secret")
+        own_name, self._read = _READERS[form]
+        self.form: CertificateForm = form
+        if name is None and own_name is None:
+            raise ConfigurationError("name", f"must name the field: {form} has no name of its own")
+        self.name: str = _field_name(own_name if name is None else name, "name")
+        self._only_from = only_from
+
+    def read(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> str | None:
+        """The thumbprint (`x5t#S256`) of the client's certificate, None where there is none; raise `AuthError`.
+
+        `peer` and `values` are as for `AllowedSender.is_allowed`. Refusals: CLIENT_CERTIFICATE_REPEATED,
+        CLIENT_CERTIFICATE_MALFORMED.
+        """
+        given = values(self.name)
+        if not given or not self._only_from.is_allowed(peer, values):
+            return None
+        if len(given) != 1:
+            raise AuthError(Refusal.CLIENT_CERTIFICATE_REPEATED)
+        value = given[0]
+        if not value:  # nginx sends an empty field where a client has no certificate
+            return None
+        if len(value) > _MAX_FIELD or not value.isascii():
+            raise AuthError(Refusal.CLIENT_CERTIFICATE_MALFORMED)
+        try:
+            return self._read(value)
+        except ValueError:
+            raise AuthError(Refusal.CLIENT_CERTIFICATE_MALFORMED) from None
+
+    def __repr__(self) -> str:
+        return f"<ForwardedCertificate {self.form} in {self.name}, only from {self._only_from!r}>"
+
+
+def _field_name(name: object, setting: str) -> str:
+    lowered = name.lower() if isinstance(name, str) else ""
+    if not _FIELD_NAME.fullmatch(lowered):
+        raise ConfigurationError(setting, "must be the name of a field")
+    return lowered
+
+
+def _from_xfcc(value: str) -> str:
+    """Envoy's form. Two elements mean that a proxy appended to what came in, so the first is anybody's word."""
+    pairs = _xfcc_pairs(value)
+    found = set()
+    if "hash" in pairs:
+        if not _HASH.fullmatch(pairs["hash"]):
+            raise ValueError
+        found.add(base64url.encode(bytes.fromhex(pairs["hash"])).decode("ascii"))
+    if "cert" in pairs:
+        found.add(_from_escaped_pem(pairs["cert"]))
+    if len(found) != 1:
+        raise ValueError
+    return found.pop()
+
+
+def _xfcc_pairs(value: str) -> Mapping[str, str]:
+    pairs: dict[str, str] = {}
+    at = 0
+    while True:
+        pair = _PAIR.match(value, at)
+        if pair is None:
+            raise ValueError
+        name, quoted = pair["name"].lower(), pair["quoted"]
+        if name in pairs and name not in ("uri", "dns"):
+            raise ValueError
+        pairs[name] = pair["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        at = pair.end()
+        if at == len(value):
+            return pairs
+        if value[at] == ",":
+            raise AuthError(Refusal.CLIENT_CERTIFICATE_REPEATED)
+        if value[at] != ";":
+            raise ValueError
+        at += 1
+
+
+def _from_escaped_pem(value: str) -> str:
+    """One certificate in PEM, percent-encoded; a `+` is a `+`."""
+    chain = _certificates(_unescaped(value))
+    if len(chain) != 1:
+        raise ValueError
+    return thumbprint(chain[0])
+
+
+def _from_alb(value: str) -> str:
+    """A chain in PEM, percent-encoded but for `+`, `=` and `/`; the client's own certificate comes first."""
+    return thumbprint(_certificates(_unescaped(value))[0])
+
+
+def _from_client_cert(value: str) -> str:
+    """RFC 9440 section 2.2: a byte sequence (RFC 8941 section 3.3.5)."""
+    if len(value) < 2 or value[0] != ":" or value[-1] != ":":
+        raise ValueError
+    return _from_base64_der(value[1:-1])
+
+
+def _from_base64_der(value: str) -> str:
+    return thumbprint(_der(value))
+
+
+def _unescaped(value: str) -> str:
+    if not _ESCAPED.fullmatch(value):
+        raise ValueError
+    return re.sub(r"%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), value)
+
+
+def _certificates(pem: str) -> list[bytes]:
+    chain: list[bytes] = []
+    at = 0
+    while at < len(pem):
+        found = _PEM.match(pem, at)
+        if found is None or len(chain) >= _MAX_CHAIN:
+            raise ValueError
+        chain.append(_der(found[1].replace("\r", "").replace("\n", "")))
+        at = found.end()
+    if not chain:
+        raise ValueError
+    return chain
+
+
+def _der(text: str) -> bytes:
+    """Canonical base64 of one DER certificate, as far as its outermost length tells; what is in it the proxy has read."""
+    if not _BASE64.fullmatch(text):
+        raise ValueError
+    octets = b64decode(text, validate=True)
+    if len(octets) > _MAX_DER or b64encode(octets).decode("ascii") != text or not _is_one_sequence(octets):
+        raise ValueError
+    return octets
+
+
+def _is_one_sequence(octets: bytes) -> bool:
+    """X.690 section 8.1: a SEQUENCE whose length, in its shortest form, reaches exactly to the end."""
+    if len(octets) < 2 or octets[0] != 0x30:
+        return False
+    first = octets[1]
+    if first < 0x80:
+        return len(octets) == 2 + first
+    size = first & 0x7F
+    length = int.from_bytes(octets[2 : 2 + size], "big")
+    return 1 <= size <= 3 and length >= 0x80 and octets[2] != 0 and len(octets) == 2 + size + length
+
+
+_READERS: dict[str, tuple[str | None, Callable[[str], str]]] = {
+    "xfcc": ("x-forwarded-client-cert", _from_xfcc),
+    "escaped-pem": (None, _from_escaped_pem),
+    "client-cert": ("client-cert", _from_client_cert),
+    "base64-der": (None, _from_base64_der),
+    "alb": ("x-amzn-mtls-clientcert", _from_alb),
+}

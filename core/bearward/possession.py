@@ -1,0 +1,81 @@
+"""Whether a verified token came from whom it was issued to: with nothing but the token, or with proof of a key.
+
+Rules of this file: pure. A token that is bound (RFC 7800 `cnf`) is worth nothing by itself, a token that is not bound is
+not made better by a proof, and where a token names two keys (`jkt` and `x5t#S256`) both are proven.
+
+| scheme | token without `cnf` | `jkt` | `x5t#S256` | both |
+| --- | --- | --- | --- | --- |
+| `Bearer` | passes unless DPoP is required | refused | by the certificate unless DPoP is required | refused |
+| `DPoP` | refused | by the proof | refused | by proof and certificate |
+| `mtls_pop` | refused | refused | by the certificate unless DPoP is required | refused |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hmac import compare_digest
+from typing import Any, NamedTuple
+
+from bearward.dpop.policy import DPoP
+from bearward.dpop.proof import Proof, check_proof, single_proof
+from bearward.errors import AuthError, Refusal
+from bearward.sender import Scheme, SenderProof, binding_of
+
+__all__ = ["Presented", "check_sender"]
+
+
+class Presented(NamedTuple):
+    """What a request brings: the scheme, the proofs, and what the proofs are about."""
+
+    scheme: Scheme
+    token: str
+    proofs: Sequence[str | bytes] = ()
+    """All values of the `DPoP` field."""
+    htm: str = ""
+    """The request's method."""
+    path: str = ""
+    """The request's path as it was sent, without query."""
+    certificate: str | None = None
+    """The thumbprint (`x5t#S256`) of the client certificate, where there is one."""
+
+
+def check_sender(
+    claims: Mapping[str, Any], presented: Presented, policy: DPoP | None, now: float
+) -> tuple[SenderProof, Proof | None]:
+    """How the sender of a verified token is proven, and the DPoP proof that is still to be recorded; raise `AuthError`.
+
+    `policy` is None where DPoP is not offered. `now` is in seconds since the epoch.
+    """
+    binding = binding_of(claims)
+    proof = None
+    if presented.scheme is Scheme.DPOP:
+        proof = _check_dpop(binding, presented, policy, now)
+    elif binding.jkt is not None:  # also with a certificate: the token says that both are asked for
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    elif presented.scheme is Scheme.MTLS_POP and binding.certificate is None:
+        raise AuthError(Refusal.TOKEN_NOT_BOUND)
+    elif policy is not None and policy.required:
+        raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
+    if binding.certificate is not None and not _same(binding.certificate, presented.certificate):
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    return binding, proof
+
+
+def _check_dpop(binding: SenderProof, presented: Presented, policy: DPoP | None, now: float) -> Proof:
+    if policy is None:
+        raise AuthError(Refusal.CREDENTIALS_MISSING)
+    if binding.jkt is None:
+        raise AuthError(Refusal.TOKEN_NOT_BOUND)
+    return check_proof(
+        single_proof(presented.proofs),
+        token=presented.token,
+        jkt=binding.jkt,
+        htm=presented.htm,
+        path=presented.path,
+        policy=policy,
+        now=now,
+    )
+
+
+def _same(expected: str, given: str | None) -> bool:
+    return given is not None and compare_digest(expected.encode("ascii"), given.encode("utf-8", "replace"))

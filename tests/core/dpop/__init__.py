@@ -1,0 +1,1 @@
+"""DPoP in the core."""
