@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bearward.errors import AuthError, Refusal
@@ -14,6 +15,7 @@ from bearward.errors import AuthError, Refusal
 __all__ = ["BEARER", "Scheme", "SenderProof", "binding_of"]
 
 _KEY, _CERTIFICATE = "jkt", "x5t#S256"
+_OBJECTS = (dict, MappingProxyType)
 
 
 class Scheme(Enum):
@@ -51,6 +53,7 @@ class SenderProof(NamedTuple):
 
 
 BEARER = SenderProof()
+_new = tuple.__new__  # a NamedTuple's own constructor is one more call
 
 
 def binding_of(claims: Mapping[str, Any]) -> SenderProof:
@@ -64,6 +67,10 @@ def binding_of(claims: Mapping[str, Any]) -> SenderProof:
     if "cnf" not in claims:
         return BEARER
     confirmation = claims["cnf"]
+    if type(confirmation) in _OBJECTS and len(confirmation) == 1:  # what is usual and good is passed at a glance
+        jkt = confirmation.get(_KEY)
+        if type(jkt) is str and jkt and jkt.isascii():
+            return _new(SenderProof, (jkt, None, None))
     if not isinstance(confirmation, Mapping) or not confirmation or not confirmation.keys() <= {_KEY, _CERTIFICATE}:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     for value in confirmation.values():

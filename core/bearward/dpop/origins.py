@@ -71,7 +71,7 @@ class PublicOrigins:
         # Most clients write the URI as it is configured here, and then there is nothing to normalize.
         for base in self._bases:
             if htu == base + path:
-                return len(htu) <= MAX_URI and _PATH.fullmatch(path) is not None
+                return len(htu) <= MAX_URI and "?" not in path and "#" not in path
         claimed, suffix = normalize_uri(htu), normalize_path(self.prefix + path)
         return claimed is not None and suffix is not None and any(claimed == origin + suffix for origin in self.origins)
 

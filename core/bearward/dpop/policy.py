@@ -46,10 +46,13 @@ class DPoP:
     """The algorithms of proofs, in the order in which challenges name them. Held as a tuple."""
     nonces: DPoPNonces | None = None
     """With them, a proof must carry one (RFC 9449 section 9)."""
+    public_origins: PublicOrigins = field(init=False, repr=False)
+    """`origins`, as they are held."""
 
     def __post_init__(self) -> None:
         """Normalize and check each setting."""
-        object.__setattr__(self, "origins", PublicOrigins.of(self.origins))
+        object.__setattr__(self, "public_origins", PublicOrigins.of(self.origins))
+        object.__setattr__(self, "origins", self.public_origins)
         object.__setattr__(self, "algorithms", _algorithms(self.algorithms))
         if not isinstance(self.required, bool):
             raise ConfigurationError("dpop.required", "must be true or false")
@@ -60,12 +63,6 @@ class DPoP:
         if self.nonces is not None and not isinstance(self.nonces, DPoPNonces):
             raise ConfigurationError("dpop.nonces", "must be DPoPNonces, or None")
         object.__setattr__(self, "window", float(self.window))
-
-    @property
-    def public_origins(self) -> PublicOrigins:
-        """`origins`, as they are held."""
-        assert isinstance(self.origins, PublicOrigins)  # noqa: S101  (made so above)
-        return self.origins
 
 
 def _algorithms(algorithms: object) -> tuple[str, ...]:

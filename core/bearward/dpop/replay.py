@@ -91,17 +91,16 @@ class LocalReplays(Replays):
         DPOP_REPLAYED: it was used before. DPOP_PROOF_EXPIRED: what was used so long ago is forgotten (where a clock was
         set back). DPOP_UNAVAILABLE: there is no room, for this key or at all.
         """
-        digest = _digest(proof)
+        digest, jkt, expires = _digest(proof), proof.jkt, proof.expires_at
         with self._lock:
             self._check(digest, proof, now)
             self._used.add(digest)
-            self._of_key[proof.jkt] = self._of_key.get(proof.jkt, 0) + 1
-            slot = int(proof.expires_at // _SLOT)
-            held = self._by_slot.get(slot)
-            if held is None:
-                self._by_slot[slot] = [(digest, proof.jkt)]
-            else:
-                held.append((digest, proof.jkt))
+            self._of_key[jkt] = self._of_key.get(jkt, 0) + 1
+            slot = int(expires // _SLOT)
+            try:
+                self._by_slot[slot].append((digest, jkt))
+            except KeyError:
+                self._by_slot[slot] = [(digest, jkt)]
 
     def check_now(self, proof: Proof, now: float) -> None:
         """Raise as `record_now` would, and record nothing."""
