@@ -14,7 +14,7 @@ from bearward.dpop.key import read_header
 from bearward.jose.base64url import decode
 from bearward.testing import access_token_hash
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors/rfc/rfc9449.json").read_text())
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors/dpop/rfc9449.json").read_text())
 RESOURCE = VECTORS["section 7.1"]
 POLICY = DPoP(origins=RESOURCE["origin"])
 
