@@ -1,6 +1,7 @@
 """bearward: verify bearer tokens that somebody else issued. The core; it knows no framework.
 
-This package, `bearward.jwks`, `bearward.revocation`, `bearward.adapters` and `bearward.testing` are the public face: what
+This package, `bearward.dpop`, `bearward.client_certificates`, `bearward.jwks`, `bearward.revocation`, `bearward.adapters`
+and `bearward.testing` are the public face: what
 they list in `__all__` is kept stable. Every other module, and every name that they do not list, is private.
 """
 
@@ -27,9 +28,18 @@ from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.principal import Principal, same_caller
 from bearward.requirements import AUTHENTICATED as AUTHENTICATED
-from bearward.requirements import Requirement, any_scope, authorize, claim, recent_authentication, scope
+from bearward.requirements import (
+    Requirement,
+    any_scope,
+    authorize,
+    claim,
+    recent_authentication,
+    scope,
+    sender_constrained,
+)
 from bearward.revocation.local import Revocations
 from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations
+from bearward.sender import SenderProof
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.unguarded_calls import log_once
 from bearward.verifier import Verifier
@@ -57,6 +67,7 @@ __all__ = [
     "Requirement",
     "RevocationNotSharedError",
     "Revocations",
+    "SenderProof",
     "Settings",
     "SharedRevocations",
     "SymmetricKey",
@@ -77,6 +88,7 @@ __all__ = [
     "rules_from_toml",
     "same_caller",
     "scope",
+    "sender_constrained",
 ]
 
 on_unguarded_call(log_once)  # here, so that a marked function says so even where no adapter was imported

@@ -57,7 +57,8 @@ def check_times(claims: Mapping[str, Any], policy: TrustedIssuer, now: float) ->
 def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool = False) -> None:
     """Raise `AuthError` unless the claims are complete, are meant for this audience and say what `policy` asks for.
 
-    Refusals: AUDIENCE_MISMATCH, CLAIM_MISSING, CLAIM_MALFORMED, CLAIM_MISMATCH, TOKEN_SENDER_CONSTRAINED.
+    Refusals: AUDIENCE_MISMATCH, CLAIM_MISSING, CLAIM_MALFORMED, CLAIM_MISMATCH, TOKEN_SENDER_CONSTRAINED,
+    SENDER_CONSTRAINT_REQUIRED.
     """
     for name in policy.required_claims:
         if name not in claims:
@@ -67,8 +68,8 @@ def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_boun
         _check_audience(claims, policy)
     if type(claims.get("sub", "")) is not str or type(claims.get("jti", "")) is not str:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti" if type(claims.get("sub", "")) is str else "sub")
-    if "cnf" in claims and not allow_bound:  # RFC 7800: the presenter must prove possession of a key
-        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    if "cnf" in claims or policy.sender == "constrained":
+        _check_sender(claims, policy, allow_bound=allow_bound)
     if policy.client_ids:
         _check_client(claims, policy)
     if policy.expected_claims:
@@ -130,6 +131,14 @@ def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
     if not policy.unsafe_any_audience and not any(name in policy.audience for name in audience):
         raise AuthError(Refusal.AUDIENCE_MISMATCH)
+
+
+def _check_sender(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool) -> None:
+    """RFC 7800: whoever presents a token that is bound to a key must prove that key, which is for the gate to see."""
+    if "cnf" not in claims:
+        raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
+    if not allow_bound or policy.sender == "bearer":
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
 
 
 def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:

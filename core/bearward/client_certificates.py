@@ -13,11 +13,11 @@ from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
+from bearward.confirmation import certificate_thumbprint
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.jose import base64url
 
@@ -28,7 +28,6 @@ __all__ = [
     "from_networks",
     "from_secret",
     "from_unix_socket",
-    "thumbprint",
 ]
 
 CertificateForm = Literal["xfcc", "escaped-pem", "client-cert", "base64-der", "alb"]
@@ -46,11 +45,6 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----EN
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 # Envoy: elements are separated by commas, pairs by semicolons; a value with one of `,;="` is quoted, `"` is escaped.
 _PAIR = re.compile(r'(?P<name>[A-Za-z]{1,16})=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;=]*))')
-
-
-def thumbprint(der: bytes) -> str:
-    """The `x5t#S256` of a certificate in DER (RFC 8705 section 3.1)."""
-    return base64url.encode(sha256(der).digest()).decode("ascii")
 
 
 class AllowedSender(ABC):
@@ -229,12 +223,12 @@ def _from_escaped_pem(value: str) -> str:
     chain = _certificates(_unescaped(value))
     if len(chain) != 1:
         raise ValueError
-    return thumbprint(chain[0])
+    return certificate_thumbprint(chain[0])
 
 
 def _from_alb(value: str) -> str:
     """A chain in PEM, percent-encoded but for `+`, `=` and `/`; the client's own certificate comes first."""
-    return thumbprint(_certificates(_unescaped(value))[0])
+    return certificate_thumbprint(_certificates(_unescaped(value))[0])
 
 
 def _from_client_cert(value: str) -> str:
@@ -245,7 +239,7 @@ def _from_client_cert(value: str) -> str:
 
 
 def _from_base64_der(value: str) -> str:
-    return thumbprint(_der(value))
+    return certificate_thumbprint(_der(value))
 
 
 def _unescaped(value: str) -> str:

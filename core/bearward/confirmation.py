@@ -1,22 +1,19 @@
-"""Proof of possession: tokens that are bound to a client certificate (RFC 8705 section 3).
+"""Tokens that are bound to a client certificate (RFC 8705 section 3), where the certificate comes after the token.
 
-Rule of this file: a token with `cnf` is worth nothing by itself. An adapter that knows the peer's certificate proves
-the binding here; every other confirmation method is refused, since nothing here could check it.
+Rule of this file: a token with `cnf` is worth nothing by itself. An adapter that learns the peer's certificate only when
+the call has begun proves that binding here; that of a DPoP key must have been proven before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
-from hmac import compare_digest
 
 from bearward.errors import AuthError, Refusal
 from bearward.jose import base64url
 from bearward.principal import Principal
+from bearward.sender import SenderProof, binding_of, check_thumbprint
 
-__all__ = ["check_certificate", "is_bound"]
-
-_CERTIFICATE = "x5t#S256"
+__all__ = ["certificate_thumbprint", "check_certificate", "is_bound"]
 
 
 def is_bound(principal: Principal) -> bool:
@@ -24,16 +21,19 @@ def is_bound(principal: Principal) -> bool:
     return "cnf" in principal.claims
 
 
-def check_certificate(principal: Principal, certificate: bytes | None) -> None:
-    """Raise `AuthError` (TOKEN_SENDER_CONSTRAINED) unless the DER `certificate` is the one the token is bound to.
+def certificate_thumbprint(der: bytes) -> str:
+    """The `x5t#S256` of a certificate in DER (RFC 8705 section 3.1)."""
+    return base64url.encode(sha256(der).digest()).decode("ascii")
 
-    A principal whose token is not bound passes.
+
+def check_certificate(principal: Principal, certificate: bytes | None) -> SenderProof:
+    """What is proven of a principal by the DER `certificate` of its connection; raise `AuthError`.
+
+    TOKEN_SENDER_CONSTRAINED unless it is the one that the token is bound to, and a DPoP key that the token names beside
+    it was proven before. A principal whose token is not bound passes.
     """
-    if not is_bound(principal):
-        return
-    confirmation = principal.claims["cnf"]
-    expected = confirmation.get(_CERTIFICATE) if isinstance(confirmation, Mapping) else None
-    if certificate is None or not isinstance(expected, str) or len(confirmation) != 1 or not expected.isascii():
+    binding = binding_of(principal.claims)
+    if binding.jkt != principal.proof.jkt:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    if not compare_digest(base64url.encode(sha256(certificate).digest()), expected.encode("ascii")):
-        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    check_thumbprint(binding, None if certificate is None else certificate_thumbprint(certificate))
+    return binding

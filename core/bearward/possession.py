@@ -13,13 +13,12 @@ not made better by a proof, and where a token names two keys (`jkt` and `x5t#S25
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hmac import compare_digest
 from typing import Any, NamedTuple
 
 from bearward.dpop.policy import DPoP
 from bearward.dpop.proof import Proof, check_proof, single_proof
 from bearward.errors import AuthError, Refusal
-from bearward.sender import Scheme, SenderProof, binding_of
+from bearward.sender import Scheme, SenderProof, binding_of, check_thumbprint
 
 __all__ = ["Presented", "check_sender"]
 
@@ -37,6 +36,8 @@ class Presented(NamedTuple):
     """The request's path as it was sent, without query."""
     certificate: str | None = None
     """The thumbprint (`x5t#S256`) of the client certificate, where there is one."""
+    certificate_later: bool = False
+    """The certificate is not known yet: whoever says so calls `check_certificate` before anybody is let in."""
 
 
 def check_sender(
@@ -56,8 +57,8 @@ def check_sender(
         raise AuthError(Refusal.TOKEN_NOT_BOUND)
     elif policy is not None and policy.required:
         raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
-    if binding.certificate is not None and not _same(binding.certificate, presented.certificate):
-        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    if binding.certificate is not None and not presented.certificate_later:
+        check_thumbprint(binding, presented.certificate)
     return binding, proof
 
 
@@ -75,7 +76,3 @@ def _check_dpop(binding: SenderProof, presented: Presented, policy: DPoP | None,
         policy=policy,
         now=now,
     )
-
-
-def _same(expected: str, given: str | None) -> bool:
-    return given is not None and compare_digest(expected.encode("ascii"), given.encode("utf-8", "replace"))

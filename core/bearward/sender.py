@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from bearward.errors import AuthError, Refusal
 
-__all__ = ["BEARER", "Scheme", "SenderProof", "binding_of"]
+__all__ = ["BEARER", "Scheme", "SenderProof", "binding_of", "check_thumbprint"]
 
 _KEY, _CERTIFICATE = "jkt", "x5t#S256"
 _OBJECTS = (dict, MappingProxyType)
@@ -53,7 +53,7 @@ class SenderProof(NamedTuple):
 
 
 BEARER = SenderProof()
-_new = tuple.__new__  # a NamedTuple's own constructor is one more call
+_fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
 
 
 def binding_of(claims: Mapping[str, Any]) -> SenderProof:
@@ -70,10 +70,19 @@ def binding_of(claims: Mapping[str, Any]) -> SenderProof:
     if type(confirmation) in _OBJECTS and len(confirmation) == 1:  # what is usual and good is passed at a glance
         jkt = confirmation.get(_KEY)
         if type(jkt) is str and jkt and jkt.isascii():
-            return _new(SenderProof, (jkt, None, None))
+            return _fast_new(SenderProof, (jkt, None, None))
     if not isinstance(confirmation, Mapping) or not confirmation or not confirmation.keys() <= {_KEY, _CERTIFICATE}:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     for value in confirmation.values():
         if not isinstance(value, str) or not value or not value.isascii():
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     return SenderProof(confirmation.get(_KEY), confirmation.get(_CERTIFICATE))
+
+
+def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:
+    """Raise `AuthError` (TOKEN_SENDER_CONSTRAINED) unless a token that is bound to a certificate is bound to this one.
+
+    `thumbprint` is the certificate's `x5t#S256`, None where there is no certificate.
+    """
+    if binding.certificate is not None and binding.certificate != thumbprint:
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from bearward import issuer_checks as check
 from bearward.errors import ConfigurationError
@@ -72,6 +72,9 @@ class TrustedIssuer:
     """Claims that must have one of the given values, such as `{"token_use": "access"}`."""
     token_types: Collection[str | None] = (None, "JWT", "at+jwt")
     """Accepted `typ` headers (RFC 9068 section 2.1); None stands for an absent one."""
+    sender: Literal["any", "bearer", "constrained"] = "any"
+    """`"constrained"`: only tokens that are bound to a key, which their sender proves; `"bearer"`: only tokens that are
+    not; `"any"`: both."""
     jwks_options: JWKSOptions = field(default_factory=JWKSOptions, repr=False, hash=False)
     unsafe_allow_http: bool = False
     """Fetch keys over plain http from anywhere; without it only from loopback."""
@@ -88,6 +91,8 @@ class TrustedIssuer:
         """Check and compile every field; the order of the checks is the order of the fields."""
         for flag in ("unsafe_allow_http", "unsafe_allow_no_expiry", "unsafe_any_audience"):
             check.flag(flag, getattr(self, flag))
+        if self.sender not in ("any", "bearer", "constrained"):
+            raise ConfigurationError("sender", "must be any, bearer or constrained")
         if not isinstance(self.jwks_options, JWKSOptions):
             raise ConfigurationError("jwks_options", "must be a JWKSOptions")
         self._set("symmetric_keys", check.symmetric_keys(self.symmetric_keys))

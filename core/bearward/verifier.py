@@ -15,6 +15,8 @@ from typing import Self
 from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock
+from bearward.dpop.policy import DPoP
+from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
@@ -43,8 +45,10 @@ class Verifier:
     `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, asked in this order. `jwks_cache`: an
     aiocache URL (`memory://`, `redis://…`, `rediss://…`, `memcached://…`, `unix://…`) in which a fleet shares the key
     sets; `jwks_cache_secret` authenticates what is read from there, and is required where the cache is shared (without it
-    whoever can write the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: what to spend on tokens that were
-    verified before, 0 for none. Raises `ConfigurationError`.
+    whoever can write the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: what
+    to spend on tokens that were verified before, 0 for none. `dpop`: accept tokens that are bound to a key with a proof of
+    it (RFC 9449), and `dpop_replays`: where used proofs are remembered (in this process, unless told otherwise). Raises
+    `ConfigurationError`.
 
     Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
     `verify`), and may be started again, on another loop, after `aclose`.
@@ -63,6 +67,8 @@ class Verifier:
         unsafe_allow_unauthenticated_cache: bool = False,
         token_cache_bytes: int = 16 * _MEBIBYTE,
         revocations: Revocations | None = None,
+        dpop: DPoP | None = None,
+        dpop_replays: Replays | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -80,6 +86,11 @@ class Verifier:
         if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
+        self.dpop: DPoP | None = checked_dpop(dpop, dpop_replays)
+        """What is asked of DPoP proofs; None where the scheme is not offered."""
+        self.replays: Replays = LocalReplays() if dpop_replays is None else dpop_replays
+        """Which proofs were used already."""
+        self._needs_binding = dpop is not None and dpop.required
         self.revocations: Revocations = Revocations(clock=self._clock) if revocations is None else revocations
         # Revocations may be shared, and outlive this verifier: they must not keep it.
         stop_listening = self.revocations.on_change(weak_listener(self._watches))
@@ -103,6 +114,7 @@ class Verifier:
         if self._cache is not None:
             self._cache.clear()
         await self._store.aclose()
+        await self.replays.aclose()
         if started:
             await self.revocations.aclose()
 
@@ -123,7 +135,7 @@ class Verifier:
         """The principal of `token`, from the keys that are held; any thread may call.
 
         With `unsafe_allow_bound` a token that is bound to a key (`cnf`, RFC 7800) passes, and the caller must prove the
-        binding: `bearward.adapters.check_certificate`.
+        binding: `bearward.adapters.authenticate`.
 
         Raises:
             AuthError: the token is refused.
@@ -242,6 +254,8 @@ class Verifier:
             principal = verify_token(unverified, policy, jwk_set, now, allow_bound=allow_bound)
         except AuthError as refused:
             raise _refusal_or_fetch(refused, unverified, keys, held) from None
+        if self._needs_binding and "cnf" not in unverified.claims:
+            raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
         revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None and held is not None:

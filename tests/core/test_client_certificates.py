@@ -25,8 +25,8 @@ from bearward.client_certificates import (
     from_networks,
     from_secret,
     from_unix_socket,
-    thumbprint,
 )
+from bearward.confirmation import certificate_thumbprint
 
 PROXY = "10.0.0.1"
 NEAR = from_networks("10.0.0.0/8", "::1/128")
@@ -132,7 +132,7 @@ def read(form: CertificateForm, *values: str, peer: str | None = PROXY, only_fro
 @pytest.mark.parametrize(("form", "value"), GOOD)
 def test_each_form_gives_the_thumbprint(form: CertificateForm, value: str) -> None:
     """`x5t#S256` of RFC 8705 section 3.1, whichever way the proxy writes the certificate."""
-    assert read(form, value) == thumbprint(DER)
+    assert read(form, value) == certificate_thumbprint(DER)
 
 
 @pytest.mark.parametrize(("form", "value"), BAD)
@@ -171,12 +171,12 @@ def test_from_elsewhere_the_field_says_nothing(peer: str | None) -> None:
 @pytest.mark.parametrize("peer", ["10.0.0.1", "10.255.0.1", "::1", "::ffff:10.0.0.1"])
 def test_networks(peer: str) -> None:
     """Addresses are compared as addresses, an IPv4 one that is mapped into IPv6 too."""
-    assert read("base64-der", BASE64, peer=peer) == thumbprint(DER)
+    assert read("base64-der", BASE64, peer=peer) == certificate_thumbprint(DER)
 
 
 def test_a_unix_socket() -> None:
     """Who may connect to it, the file's permissions say."""
-    assert read("base64-der", BASE64, peer="unix", only_from=from_unix_socket()) == thumbprint(DER)
+    assert read("base64-der", BASE64, peer="unix", only_from=from_unix_socket()) == certificate_thumbprint(DER)
     assert read("base64-der", BASE64, peer="127.0.0.1", only_from=from_unix_socket()) is None
     assert read("base64-der", BASE64, peer=None, only_from=from_unix_socket()) is None
 
@@ -184,7 +184,9 @@ def test_a_unix_socket() -> None:
 def test_a_secret_of_the_proxy() -> None:
     """In a field of its own, once, and right."""
     only_from = from_secret("X-Proxy", SECRET)
-    assert read("base64-der", BASE64, peer=None, only_from=only_from, **{"x-proxy": SECRET}) == thumbprint(DER)
+    assert read("base64-der", BASE64, peer=None, only_from=only_from, **{"x-proxy": SECRET}) == certificate_thumbprint(
+        DER
+    )
     for wrong in ("", SECRET[:-1], SECRET + " ", "ä"):
         assert read("base64-der", BASE64, only_from=only_from, **{"x-proxy": wrong}) is None
     assert read("base64-der", BASE64, only_from=only_from) is None

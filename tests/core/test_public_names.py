@@ -12,17 +12,25 @@ import pytest
 PUBLIC: dict[str, str] = {
     "bearward": """
         Access AuthError BearwardError Clock ConfigurationError Fault Health IssuerResolver JWKSOptions KeysNeededError
-        OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations Settings SharedRevocations
-        SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier Watch any_scope authenticated authorize claim deny
-        optional public recent_authentication requires rules_from_toml same_caller scope
+        OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations SenderProof Settings
+        SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier Watch any_scope authenticated authorize claim deny
+        optional public recent_authentication requires rules_from_toml same_caller scope sender_constrained
     """,
     "bearward.adapters": """
-        Access CacheEntry Clock Kind SystemClock Watch as_access authorize bearer_token challenge check_certificate
-        is_bound mark_of on_unguarded_call quoted register_gate report_bug rule_from_toml rules_from_toml same_caller
+        Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access authenticate authenticate_now
+        authorize bearer_token certificate_thumbprint challenge challenges check_certificate is_bound mark_of
+        on_unguarded_call presented_token quoted register_gate report_bug rule_from_toml rules_from_toml same_caller
         unmarked verify_function
     """,
+    "bearward.client_certificates": """
+        AllowedSender CertificateForm ForwardedCertificate from_networks from_secret from_unix_socket
+    """,
+    "bearward.dpop": """
+        DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof single_proof
+    """,
     "bearward.testing": """
-        LocalIssuer Request Response SigningKey compact json_octets json_response sign_segments tamper
+        DPoPClient HOSTILE_PROOFS LocalIssuer Request Response SigningKey access_token_hash compact json_octets
+        json_response sign_segments tamper
     """,
 }
 

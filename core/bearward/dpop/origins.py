@@ -75,6 +75,12 @@ class PublicOrigins:
         claimed, suffix = normalize_uri(htu), normalize_path(self.prefix + path)
         return claimed is not None and suffix is not None and any(claimed == origin + suffix for origin in self.origins)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicOrigins) and self._bases == other._bases
+
+    def __hash__(self) -> int:
+        return hash(self._bases)
+
     def __repr__(self) -> str:
         return f"<PublicOrigins: {', '.join(self._bases)}>"
 

@@ -26,7 +26,7 @@ MAX_PROOF = 8 * 1024
 """Characters of a proof: a key of 4096 bits, its signature and a long URI fit twice."""
 MAX_JTI = 512
 """Characters of a `jti` (RFC 9449 section 11.1 warns of large ones)."""
-_new = tuple.__new__  # a NamedTuple's own constructor is one more call
+_fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
 
 
@@ -97,7 +97,7 @@ def check_proof(proof: str, *, token: str, jkt: str, htm: str, path: str, policy
         raise AuthError(Refusal.DPOP_NONCE_REQUIRED)
     if known is None:
         _remember(segment, ProofHeader(alg, key))
-    return _new(Proof, (key.thumbprint, jti, issued, issued + policy.window))
+    return _fast_new(Proof, (key.thumbprint, jti, issued, issued + policy.window))
 
 
 def _check_claims(

@@ -13,10 +13,11 @@ import threading
 from abc import ABC, abstractmethod
 from hashlib import sha256
 
+from bearward.dpop.policy import DPoP
 from bearward.dpop.proof import Proof
 from bearward.errors import AuthError, ConfigurationError, Refusal
 
-__all__ = ["LocalReplays", "Replays"]
+__all__ = ["LocalReplays", "Replays", "checked_dpop"]
 
 _SLOT = 4.0  # seconds: what expires within the same four seconds is forgotten together
 _SHA256 = sha256()
@@ -146,3 +147,12 @@ def _digest(proof: Proof) -> bytes:
     digest = _SHA256.copy()
     digest.update(f"{proof.jkt} {proof.jti}".encode())  # a thumbprint has no space
     return digest.digest()[:16]
+
+
+def checked_dpop(dpop: object, replays: object) -> DPoP | None:
+    """The policy as given; raises `ConfigurationError` where the two cannot be used together."""
+    if dpop is not None and not isinstance(dpop, DPoP):
+        raise ConfigurationError("dpop", "must be a DPoP policy, or None")
+    if replays is not None and (dpop is None or not isinstance(replays, Replays)):
+        raise ConfigurationError("dpop_replays", "must be LocalReplays or SharedReplays, beside a DPoP policy")
+    return dpop

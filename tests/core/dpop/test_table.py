@@ -23,7 +23,7 @@ WORLD = DPoPWorld(ISSUER, "POST", ORIGIN, PATH, time.time)
 def judge(authorization: list[str], proofs: list[str]) -> None:
     """Judge a request as a gate does, step by step."""
     scheme, token = presented_token(authorization, SCHEMES)
-    principal = Verifier(TRUSTED).verify_now(token, True)
+    principal = Verifier(TRUSTED).verify_now(token, unsafe_allow_bound=True)
     now = time.time()
     sender, proof = check_sender(principal.claims, Presented(scheme, token, proofs, "POST", PATH), POLICY, now)
     assert (proof is None) == (sender.jkt is None)

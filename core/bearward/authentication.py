@@ -1,0 +1,50 @@
+"""Whose request it is: the token is verified, and its sender proven by whatever the token is bound to.
+
+Rules of this file: every gate asks here, so that a token that is bound to a key is let in by one way only. A proof is
+recorded last, once all else has held.
+"""
+
+from __future__ import annotations
+
+from bearward.errors import KeysNeededError
+from bearward.possession import Presented, check_sender
+from bearward.principal import Principal
+from bearward.sender import BEARER, SenderProof
+from bearward.verifier import Verifier, verify_function
+
+__all__ = ["authenticate", "authenticate_now"]
+
+
+def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
+    """The principal of a request, from what is held; any thread may call.
+
+    Raises:
+        AuthError: the token or the proof is refused.
+        KeysNeededError: the answer needs a fetch, or a store that a fleet shares: await `authenticate` then.
+    """
+    principal = verify_function(verifier)(presented.token, True)
+    now = verifier.now()
+    sender, proof = check_sender(principal.claims, presented, verifier.dpop, now)
+    if proof is not None:
+        if verifier.replays.is_shared:
+            raise KeysNeededError
+        verifier.replays.record_now(proof, now)
+    return _proven(principal, sender)
+
+
+async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
+    """The principal of a request; awaits where keys must be fetched, and where used proofs are shared by a fleet.
+
+    Raises:
+        AuthError: the token or the proof is refused, or what it takes to judge them cannot be had.
+    """
+    principal = await verifier.verify(presented.token, unsafe_allow_bound=True)
+    now = verifier.now()
+    sender, proof = check_sender(principal.claims, presented, verifier.dpop, now)
+    if proof is not None:
+        await verifier.replays.record(proof, now)
+    return _proven(principal, sender)
+
+
+def _proven(principal: Principal, sender: SenderProof) -> Principal:
+    return principal if sender is BEARER else principal.proven_by(sender)
