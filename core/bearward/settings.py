@@ -18,8 +18,10 @@ from bearward.errors import ConfigurationError
 from bearward.frozen import frozen
 from bearward.jwks.options import JWKSOptions
 from bearward.revocation.shared import SharedRevocations
+from bearward.settings_dpop import dpop_options
 from bearward.settings_environment import CONFIG, PREFIX, VARIABLES, Group, own_variables, read_variables
 from bearward.settings_toml import (
+    dpop_table,
     reject_placeholders,
     reject_unknown,
     shared_revocations,
@@ -35,7 +37,7 @@ ENVIRONMENT = frozenset({*VARIABLES, CONFIG})
 """Every variable that `Settings` reads, but for a program's own."""
 _MEMORY = "memory://"
 _TOP_LEVEL = frozenset(
-    {"cache", "cache_secret", "issuers", "revocations", "token_cache", "unsafe_allow_unauthenticated_cache"}
+    {"cache", "cache_secret", "dpop", "issuers", "revocations", "token_cache", "unsafe_allow_unauthenticated_cache"}
 )
 _FILES = ("ca_file", "client_cert", "client_key")
 
@@ -64,6 +66,8 @@ class Settings:
     """Bytes to spend on tokens that were verified before; None for the verifier's own default."""
     revocations: Mapping[str, Any] | None = field(default=None, repr=False)
     """What to give to `SharedRevocations`, beside `cache` and `cache_secret`; None where a fleet shares none."""
+    dpop: Mapping[str, Any] | None = None
+    """What is asked of DPoP proofs, by the names of the table `[dpop]`; None where the scheme is not offered."""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     prefix: str = ""
     """What stands before a setting's name where it was read: `BEARWARD_` in the environment."""
@@ -80,13 +84,25 @@ class Settings:
         object.__setattr__(self, "issuers", tuple(issuers))
         object.__setattr__(self, "extra", frozen(self.extra))
         object.__setattr__(self, "revocations", frozen(self.revocations))
+        object.__setattr__(self, "dpop", frozen(self.dpop))
 
-    def verifier(self, **more: Any) -> Verifier:
-        """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`."""
+    def verifier(self, *, default_origins: Collection[str] = (), **more: Any) -> Verifier:
+        """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`.
+
+        `default_origins` are the public origins for DPoP where the settings name none.
+        """
         given: dict[str, Any] = {} if self.token_cache is None else {"token_cache_bytes": self.token_cache}
         if self.revocations is not None and "revocations" not in more:
             given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
         try:
+            if self.dpop is not None and "dpop" not in more:
+                given |= dpop_options(
+                    self.dpop,
+                    cache=self.cache,
+                    cache_secret=self.cache_secret,
+                    default_origins=default_origins,
+                    clock=more.get("clock"),
+                )
             return Verifier(
                 *self.issuers,
                 jwks_cache=self.cache,
@@ -96,8 +112,15 @@ class Settings:
                 **more,
             )
         except ConfigurationError as error:
-            name = _SETTING_OF.get(error.setting, error.setting)
-            raise ConfigurationError(_qualified(self.prefix, name), error.requirement) from None
+            raise ConfigurationError(self._own_name(error.setting), error.requirement) from None
+
+    def _own_name(self, setting: str) -> str:
+        """What an argument of a verifier, or a setting of DPoP, is called where these settings were read."""
+        if self.prefix and setting.removeprefix("dpop.") in _DPOP_VARIABLES:
+            return _DPOP_VARIABLES[setting.removeprefix("dpop.")]
+        if setting in ("origins", "prefix"):
+            return f"dpop.{setting}"
+        return _qualified(self.prefix, _SETTING_OF.get(setting, setting))
 
     def _shared_revocations(self, given: Mapping[str, Any], clock: Clock | None) -> SharedRevocations:
         store: dict[str, Any] = {"cache": self.cache, "cache_secret": self.cache_secret}
@@ -144,6 +167,7 @@ class Settings:
         return cls(
             **values[Group.SETTINGS],
             revocations=values[Group.REVOCATIONS] or None,
+            dpop=values[Group.DPOP] or None,
             issuers=(_issuer(values[Group.ISSUER], values[Group.KEYS]),),
             extra=_extra(given, extra_names),
             prefix=PREFIX,
@@ -168,12 +192,14 @@ class Settings:
             unsafe_allow_unauthenticated_cache=document.get("unsafe_allow_unauthenticated_cache", False),
             token_cache=document.get("token_cache"),
             revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
+            dpop=dpop_table(document["dpop"]) if "dpop" in document else None,
             extra={name: document[name] for name in extra_names if name in document},
         )
 
 
 _SETTING_OF = {"jwks_cache": "cache", "jwks_cache_secret": "cache_secret", "token_cache_bytes": "token_cache"}
 """A verifier's argument: the setting that it came from."""
+_DPOP_VARIABLES = {variable.setting: name for name, variable in VARIABLES.items() if variable.group is Group.DPOP}
 
 
 def _extra(given: Mapping[str, str], extra_names: Collection[str]) -> dict[str, str]:

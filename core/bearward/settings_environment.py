@@ -32,6 +32,7 @@ class Group(StrEnum):
     ISSUER = "issuer"
     KEYS = "keys"
     REVOCATIONS = "revocations"
+    DPOP = "dpop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,10 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("REVOCATIONS_NAME", "revocations", "name", "a name of letters, digits, dots, dashes or underscores", str),
         ("REVOCATIONS_GRACE", "revocations", "grace", "a number of seconds from 0 to 3600", _number),
         ("REVOCATIONS_POLL_INTERVAL", "revocations", "poll_interval", "a number of seconds from 0.02 to 1", _number),
+        ("DPOP", "dpop", "mode", "off, allowed or required", _one_of("off", "allowed", "required")),
+        ("ORIGINS", "dpop", "origins", "public origins of this server, separated by commas", _SEVERAL),
+        ("DPOP_NONCE", "dpop", "nonce", "on or off", lambda value: _one_of("on", "off")(value) == "on"),
+        ("DPOP_WINDOW", "dpop", "window", "a number of seconds between 1 and 600", _number),
         ("UNSAFE_ALLOW_HTTP", "issuer", "unsafe_allow_http", *_BOOLEAN),
         ("UNSAFE_ALLOW_PRIVATE_ADDRESSES", "keys", "unsafe_allow_private_addresses", *_BOOLEAN),
     )
@@ -158,5 +163,6 @@ _FILE_ONLY: Final[Mapping[str, str]] = {
     PREFIX + "KEYS": "[issuers.keys]",
     PREFIX + "ISSUERS": "[[issuers]]",
     PREFIX + "REVOCATIONS": "[revocations]",
+    **{PREFIX + "DPOP_" + name.upper(): f"{name} in [dpop]" for name in ("algorithms", "on_failure", "origins", "prefix")},
 }
 """Variables that somebody may believe in, and where a file says what they would say."""

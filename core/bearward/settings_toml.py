@@ -20,6 +20,7 @@ from bearward.jwks.options import JWKSOptions
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = [
+    "dpop_table",
     "error_context",
     "reject_placeholder",
     "reject_placeholders",
@@ -36,6 +37,7 @@ _OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) 
 _ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options"} | {"keys"}
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
 _REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
+_DPOP = frozenset({"algorithms", "mode", "nonce", "on_failure", "origins", "prefix", "window"})
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _PATHS = frozenset({"ca_file", "client_cert", "client_key", "jwks_file", "proxy", "snapshot_dir"})
 
@@ -101,6 +103,17 @@ def shared_revocations(value: object) -> dict[str, Any]:
         strings = {name: string_value(name, table[name]) for name in ("cache", "cache_secret") if name in table}
     values = {**table, **strings}
     return values if "cache_secret" not in strings else {**values, "cache_secret": strings["cache_secret"].encode()}
+
+
+def dpop_table(value: object) -> dict[str, Any]:
+    """What the table `[dpop]` says; `bearward.settings_dpop` judges the values."""
+    table = _table("dpop", value)
+    with error_context("dpop"):
+        reject_unknown(table, _DPOP)
+        origins = table.get("origins", ())
+        if not isinstance(origins, str | list | tuple) or any(not isinstance(origin, str) for origin in origins):
+            raise ConfigurationError("origins", "must be an array of strings, such as https://api.example")
+    return dict(table)
 
 
 def _trusted_issuer(table: Mapping[str, Any]) -> TrustedIssuer:

@@ -16,10 +16,11 @@ from typing import Final
 from bearward.errors import ConfigurationError
 from bearward.jose.base64url import encode
 
-__all__ = ["DPoPNonces"]
+__all__ = ["LEAST_SECRET", "DPoPNonces"]
 
 _LABEL: Final = b"bearward DPoP nonce 1"
-_LEAST_SECRET = 16
+LEAST_SECRET = 16
+"""Bytes."""
 _MIN_PERIOD, _MAX_PERIOD = 1.0, 3600.0
 _LENGTH = 16  # octets: what a stranger would have to guess
 _REMEMBERED_SLOTS = 8
@@ -40,8 +41,8 @@ class DPoPNonces:
     __slots__ = ("_key", "_slots", "period")
 
     def __init__(self, secret: bytes, *, period: float = 60.0) -> None:
-        if not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET:
-            raise ConfigurationError("nonces.secret", f"must be at least {_LEAST_SECRET} bytes, the same for the fleet")
+        if not isinstance(secret, bytes) or len(secret) < LEAST_SECRET:
+            raise ConfigurationError("nonces.secret", f"must be at least {LEAST_SECRET} bytes, the same for the fleet")
         if isinstance(period, bool) or not isinstance(period, int | float) or not _MIN_PERIOD <= period <= _MAX_PERIOD:
             raise ConfigurationError("nonces.period", f"must be {_MIN_PERIOD:g} to {_MAX_PERIOD:g} seconds")
         self._key = hmac.digest(secret, _LABEL, "sha256")

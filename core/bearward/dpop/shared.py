@@ -36,7 +36,8 @@ class SharedReplays(Replays):
 
     `cache` is an aiocache URL or an aiocache backend. `on_failure` says what becomes of proofs while the store does not
     answer: `"refuse"` refuses all (DPOP_UNAVAILABLE), `"accept"` goes by what this process has seen itself. All servers of
-    a fleet need the same `cache_secret`, at least 16 bytes. Fleets with different `name`s do not see each other. `local`
+    a fleet need the same `cache_secret`, at least 16 bytes; with None, who can write the store can spend a proof that he
+    has seen. Fleets with different `name`s do not see each other. `local`
     is the memory of this process. Raises `ConfigurationError`.
 
     >>> SharedReplays(cache="redis://cache:6379/0", on_failure="refuse", cache_secret=b"0123456789abcdef")
@@ -48,7 +49,7 @@ class SharedReplays(Replays):
         *,
         cache: str | Any,
         on_failure: Literal["refuse", "accept"],
-        cache_secret: bytes,
+        cache_secret: bytes | None,
         name: str = "default",
         local: LocalReplays | None = None,
         clock: Clock | None = None,
@@ -61,7 +62,7 @@ class SharedReplays(Replays):
         self._local = local or LocalReplays()
         self._cache = SharedCache(make, clock or SystemClock(), timeout=_TIMEOUT, pause=_PAUSE)
         self._prefix = f"bearward:dpop:{name}:"
-        self._key = hmac.digest(cache_secret, _LABEL, "sha256")
+        self._key = hmac.digest(cache_secret or b"", _LABEL, "sha256")
 
     @property
     def is_shared(self) -> bool:
@@ -106,7 +107,7 @@ class SharedReplays(Replays):
 def _check(on_failure: object, secret: object, name: object) -> None:
     if on_failure not in ("refuse", "accept"):
         raise ConfigurationError("on_failure", 'must be "refuse" or "accept"')
-    if not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET:
+    if secret is not None and (not isinstance(secret, bytes) or len(secret) < _LEAST_SECRET):
         raise ConfigurationError("cache_secret", f"must be at least {_LEAST_SECRET} bytes, the same for the fleet")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError("name", "must be 1 to 64 letters, digits, dots, dashes and underscores")
