@@ -163,6 +163,9 @@ _FILE_ONLY: Final[Mapping[str, str]] = {
     PREFIX + "KEYS": "[issuers.keys]",
     PREFIX + "ISSUERS": "[[issuers]]",
     PREFIX + "REVOCATIONS": "[revocations]",
-    **{PREFIX + "DPOP_" + name.upper(): f"{name} in [dpop]" for name in ("algorithms", "on_failure", "origins", "prefix")},
+    **{
+        PREFIX + "DPOP_" + name.upper(): f"{name} in [dpop]"
+        for name in ("algorithms", "on_failure", "origins", "prefix")
+    },
 }
 """Variables that somebody may believe in, and where a file says what they would say."""
