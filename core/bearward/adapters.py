@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bearward.access import Access, Kind, as_access, mark_of, on_unguarded_call, register_gate, unmarked
 from bearward.access_toml import rule_from_toml, rules_from_toml
-from bearward.authentication import authenticate, authenticate_now
+from bearward.authentication import attributed, authenticate, authenticate_now
 from bearward.bug_reports import report_bug
 from bearward.challenge import challenge, challenges, quoted
 from bearward.clock import Clock, SystemClock
@@ -35,6 +35,7 @@ __all__ = [
     "SystemClock",
     "Watch",
     "as_access",
+    "attributed",
     "authenticate",
     "authenticate_now",
     "authorize",

@@ -6,13 +6,13 @@ recorded last, once all else has held.
 
 from __future__ import annotations
 
-from bearward.errors import KeysNeededError
+from bearward.errors import AuthError, KeysNeededError
 from bearward.possession import Presented, check_sender
-from bearward.principal import Principal
-from bearward.sender import BEARER, SenderProof
+from bearward.principal import Principal, parsed_claims
+from bearward.sender import BEARER, Scheme
 from bearward.verifier import Verifier, verify_function
 
-__all__ = ["authenticate", "authenticate_now"]
+__all__ = ["attributed", "authenticate", "authenticate_now"]
 
 
 def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
@@ -22,14 +22,18 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
         AuthError: the token or the proof is refused.
         KeysNeededError: the answer needs a fetch, or a store that a fleet shares: await `authenticate` then.
     """
-    principal = verify_function(verifier)(presented.token, True)
-    now = verifier.now()
-    sender, proof = check_sender(principal.claims, presented, verifier.dpop, now)
-    if proof is not None:
-        if verifier.replays.is_shared:
-            raise KeysNeededError
-        verifier.replays.record_now(proof, now)
-    return _proven(principal, sender)
+    try:
+        principal = verify_function(verifier)(presented.token, True)
+        now = verifier.now()
+        sender, proof = check_sender(parsed_claims(principal), presented, verifier.dpop, now)
+        if proof is not None:
+            if verifier.replays.is_shared:
+                raise KeysNeededError
+            verifier.replays.record_now(proof, now)
+    except AuthError as error:
+        attributed(error, presented.scheme)
+        raise
+    return principal if sender is BEARER else principal.proven_by(sender)
 
 
 async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
@@ -38,13 +42,20 @@ async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
     Raises:
         AuthError: the token or the proof is refused, or what it takes to judge them cannot be had.
     """
-    principal = await verifier.verify(presented.token, unsafe_allow_bound=True)
-    now = verifier.now()
-    sender, proof = check_sender(principal.claims, presented, verifier.dpop, now)
-    if proof is not None:
-        await verifier.replays.record(proof, now)
-    return _proven(principal, sender)
-
-
-def _proven(principal: Principal, sender: SenderProof) -> Principal:
+    try:
+        principal = await verifier.verify(presented.token, unsafe_allow_bound=True)
+        now = verifier.now()
+        sender, proof = check_sender(parsed_claims(principal), presented, verifier.dpop, now)
+        if proof is not None:
+            await verifier.replays.record(proof, now)
+    except AuthError as error:
+        attributed(error, presented.scheme)
+        raise
     return principal if sender is BEARER else principal.proven_by(sender)
+
+
+def attributed(error: AuthError, scheme: Scheme) -> AuthError:
+    """The same error, saying under which scheme the credentials came, for its challenge."""
+    if scheme is not Scheme.BEARER:
+        error.scheme = scheme.value
+    return error

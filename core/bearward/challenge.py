@@ -6,8 +6,9 @@ hold are replaced. `error` is absent when no credentials came (RFC 6750 section 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
+from bearward.dpop.policy import DPoP
 from bearward.errors import AuthError, Fault, OAuthError, Refusal
 from bearward.sender import Scheme
 
@@ -54,45 +55,45 @@ def challenge(
 def challenges(
     error: AuthError,
     *,
-    offered: Sequence[Scheme] = (Scheme.BEARER,),
-    presented: Scheme | None = None,
+    dpop: DPoP | None = None,
     realm: str | None = "api",
     resource_metadata: str | None = None,
     scopes: tuple[str, ...] = (),
-    algs: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """One challenge for each scheme that is `offered`; none where the fault is ours (RFC 9449 section 7.2).
+    """One challenge for each scheme that is offered; none where the fault is ours (RFC 9449 section 7.2).
 
-    What is wrong is said under the scheme that was `presented` (about a proof: under `DPoP`); under the others stands
-    what a caller needs to know to use them.
+    `dpop` is what is asked of proofs, where that scheme is offered. What is wrong is said first, under the scheme of the
+    credentials (`error.scheme`; about a proof, under `DPoP`); the other challenge says how else to come in.
 
     >>> from bearward.errors import Refusal
     >>> wrong = AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    >>> both = (Scheme.BEARER, Scheme.DPOP)
-    >>> for line in challenges(wrong, offered=both, presented=Scheme.BEARER, realm=None, algs=["ES256"]):
+    >>> dpop = DPoP(origins="https://api.example", algorithms=["ES256"])
+    >>> for line in challenges(wrong, dpop=dpop, realm=None):
     ...     print(line)
     Bearer error="invalid_token", error_description="the token is bound to a key that was not proven"
     DPoP algs="ES256"
     """
     if error.fault is Fault.SERVICE:
         return ()
-    about_proof = error.refusal.error in (OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE)
-    concerned = Scheme.DPOP if about_proof else presented
-    if concerned not in offered:
-        concerned = offered[0]
-    made = []
-    for scheme in offered:
-        said = error if scheme is concerned else _NOTHING_PRESENTED
-        named = algs if scheme is Scheme.DPOP else ()
-        needed = error.scopes or scopes
-        made.append(
-            challenge(
-                said, realm=realm, resource_metadata=resource_metadata, scheme=scheme.value, scopes=needed, algs=named
-            )
+    offered = [Scheme.BEARER] if dpop is None else [Scheme.DPOP] if dpop.required else [Scheme.BEARER, Scheme.DPOP]
+    if dpop is not None and (error.scheme == Scheme.DPOP.value or error.refusal.error in _ABOUT_PROOFS):
+        offered.sort(key=lambda scheme: scheme is not Scheme.DPOP)
+    needed = error.scopes or scopes
+    made = [
+        challenge(
+            error if scheme is offered[0] else _NOTHING_PRESENTED,
+            realm=realm,
+            resource_metadata=resource_metadata,
+            scheme=scheme.value,
+            scopes=needed,
+            algs=dpop.algorithms if dpop is not None and scheme is Scheme.DPOP else (),
         )
+        for scheme in offered
+    ]
     return tuple(text for text in made if text is not None)
 
 
+_ABOUT_PROOFS = frozenset({OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE})
 _NOTHING_PRESENTED = AuthError(Refusal.CREDENTIALS_MISSING)
 
 

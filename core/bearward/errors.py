@@ -181,6 +181,8 @@ class AuthError(BearwardError):
     retry_after: float | None = None
     acr_values: tuple[str, ...] = ()
     max_age: int | None = None
+    scheme: str | None = None
+    """The authentication scheme under which the token came, where it was another than `Bearer`; set by a gate."""
 
     def __init__(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from bearward.challenge import challenge, challenges, quoted
+from bearward.dpop import DPoP
 from bearward.errors import AuthError, Fault, Refusal
-from bearward.sender import Scheme
 
 # RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string )
 PARAMETER = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)="((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"(?:, |$)')
@@ -94,39 +95,48 @@ def test_a_quoted_string_holds_all_visible_characters() -> None:
     assert quoted("\x1f\x7f\xa0é") == '"????"'
 
 
-BOTH = (Scheme.BEARER, Scheme.DPOP)
+ALLOWED = DPoP(origins="https://api.example", algorithms=["ES256", "EdDSA"])
+REQUIRED = DPoP(origins="https://api.example", required=True)
+
+
+def _under(scheme: str | None, refusal: Refusal, **details: Any) -> AuthError:
+    error = AuthError(refusal, **details)
+    error.scheme = scheme
+    return error
 
 
 @pytest.mark.parametrize("refusal", Refusal)
-@pytest.mark.parametrize("presented", [None, *BOTH])
-def test_two_schemes_side_by_side(refusal: Refusal, presented: Scheme | None) -> None:
-    """Each has a challenge that parses; exactly one says what is wrong, the one that it is about."""
-    made = challenges(AuthError(refusal), offered=BOTH, presented=presented, algs=("ES256", "EdDSA"))
+@pytest.mark.parametrize("scheme", [None, "DPoP"])
+def test_two_schemes_side_by_side(refusal: Refusal, scheme: str | None) -> None:
+    """Each has a challenge that parses; the first one, and no other, says what is wrong: it is the one concerned."""
+    made = challenges(_under(scheme, refusal), dpop=ALLOWED)
     if refusal.fault is Fault.SERVICE:
         assert made == ()
         return
-    bearer, dpop = _parsed(made[0]), _parsed(made[1], "DPoP")
-    assert "algs" not in bearer
-    assert dpop["algs"] == "ES256 EdDSA"
-    said = {name: held["error"] for name, held in (("Bearer", bearer), ("DPoP", dpop)) if "error" in held}
-    if refusal.error is None:
-        assert not said
-        return
-    about_proof = refusal.name.startswith("DPOP_")
-    concerned = "DPoP" if about_proof or presented is Scheme.DPOP else "Bearer"
-    assert said == {concerned: refusal.error.value}
+    concerned = "DPoP" if scheme == "DPoP" or refusal.name.startswith("DPOP_") else "Bearer"
+    other = "Bearer" if concerned == "DPoP" else "DPoP"
+    first, second = _parsed(made[0], concerned), _parsed(made[1], other)
+    assert first.get("error") == (refusal.error.value if refusal.error else None)
+    assert "error" not in second
+    held = {concerned: first, other: second}
+    assert held["DPoP"]["algs"] == "ES256 EdDSA"
+    assert "algs" not in held["Bearer"]
 
 
-def test_a_scheme_that_is_not_offered_says_nothing() -> None:
-    """Where DPoP is required, a bearer token is refused under the one scheme that would do."""
-    required = AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
-    (only,) = challenges(required, offered=[Scheme.DPOP], presented=Scheme.BEARER, algs=["ES256"])
+def test_where_dpop_is_required_no_bearer_is_asked_for() -> None:
+    """A bearer token is refused under the one scheme that would do."""
+    (only,) = challenges(AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED), dpop=REQUIRED)
     assert _parsed(only, "DPoP")["error"] == "invalid_token"
+
+
+def test_without_dpop_there_is_one_challenge() -> None:
+    """The same as ever."""
+    error = AuthError(Refusal.TOKEN_EXPIRED)
+    assert challenges(error) == (challenge(error),)
 
 
 def test_each_scheme_names_the_scopes_that_are_needed() -> None:
     """RFC 6750 section 3: `scope` is what the resource needs, whatever the scheme."""
-    refused = AuthError(Refusal.SCOPE_INSUFFICIENT, scopes=("notes:read",))
-    made = challenges(refused, offered=BOTH, presented=Scheme.DPOP)
-    assert [_parsed(made[0])["scope"], _parsed(made[1], "DPoP")["scope"]] == ["notes:read"] * 2
-    assert _parsed(made[1], "DPoP")["error"] == "insufficient_scope"
+    made = challenges(_under("DPoP", Refusal.SCOPE_INSUFFICIENT, scopes=("notes:read",)), dpop=ALLOWED)
+    assert [_parsed(made[0], "DPoP")["scope"], _parsed(made[1])["scope"]] == ["notes:read"] * 2
+    assert _parsed(made[0], "DPoP")["error"] == "insufficient_scope"

@@ -17,8 +17,8 @@ PUBLIC: dict[str, str] = {
         optional public recent_authentication requires rules_from_toml same_caller scope sender_constrained
     """,
     "bearward.adapters": """
-        Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access authenticate authenticate_now
-        authorize bearer_token certificate_thumbprint challenge challenges check_certificate is_bound mark_of
+        Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access attributed authenticate
+        authenticate_now authorize bearer_token certificate_thumbprint challenge challenges check_certificate is_bound mark_of
         on_unguarded_call presented_token quoted register_gate report_bug rule_from_toml rules_from_toml same_caller
         unmarked verify_function
     """,
