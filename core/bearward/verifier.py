@@ -230,6 +230,10 @@ class Verifier:
         """The issuers that the configuration names; not those that a resolver or a template has added since."""
         return tuple(issuer.issuer for issuer in self._issuers.explicit)
 
+    def dpop_nonce(self) -> str | None:
+        """The nonce to give to clients now (RFC 9449 section 9); None where none is asked for."""
+        return None if self.dpop is None or self.dpop.nonces is None else self.dpop.nonces.current(self.now())
+
     @property
     def ready(self) -> bool:
         """Whether tokens of at least one issuer can be judged."""

@@ -43,8 +43,8 @@ class CallGate(Protocol):
     verifier: Verifier
     streams: StreamTerms
 
-    async def verify(self, token: str) -> Principal:
-        """Verify `token`, fetching keys if need be; raises `AuthError`."""
+    async def verify(self, call: Call, token: str, proof: str | None) -> Principal:
+        """Verify a token that came within `call`, with a DPoP proof of its own where it is bound; raises `AuthError`."""
 
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
         """Raise `AuthError` unless `principal` may go on with `call`."""
@@ -59,7 +59,10 @@ class Call:
     It changes when the caller re-authenticates in band.
     """
 
-    __slots__ = ("gate", "guard", "loop", "principal", "rule", "token")
+    __slots__ = ("gate", "guard", "loop", "method", "principal", "rule", "token")
+
+    method: str
+    """Its full name, where more than bearer tokens are accepted; a proof names it."""
 
     def __init__(self, gate: CallGate, rule: Access, principal: Principal | None, token: str | None) -> None:
         self.gate: CallGate = gate

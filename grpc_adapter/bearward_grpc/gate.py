@@ -6,14 +6,17 @@ rule; authentication goes before the rule, so that an anonymous caller cannot le
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bearward.access import Access, Kind, optional, public
+from bearward.authentication import attributed, authenticate, authenticate_now
 from bearward.confirmation import is_bound
-from bearward.credentials import bearer_token
+from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
+from bearward.sender import Scheme
 from bearward.verifier import Verifier, verify_function
 from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate
@@ -26,6 +29,8 @@ Metadata = Iterable[tuple[str, str | bytes]]
 _MAX_TOKEN = 16 * 1024
 _PUBLIC: Final = Kind.PUBLIC
 _OPTIONAL: Final = Kind.OPTIONAL
+_HTM: Final = "POST"
+"""The method of every gRPC call, in a DPoP proof (gRPC over HTTP/2: `:method POST`)."""
 
 
 class Gate:
@@ -34,7 +39,9 @@ class Gate:
     __slots__ = (
         "_anonymous",
         "_find",
+        "_identify",
         "_public",
+        "_schemes",
         "_unruled",
         "_verify_now",
         "certificate_bound",
@@ -60,6 +67,8 @@ class Gate:
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._find = policy.find
         self._verify_now = verify_function(verifier)
+        self._schemes = _accepted_schemes(verifier, certificates=self.certificate_bound)
+        self._identify = self._verify_bearer if self._schemes is None else self._authenticate
         self._unruled = UnruledMethods(policy)
         # Nothing of these two ever changes, so all anonymous calls share them.
         self._public = Call(self, public, None, None)
@@ -85,28 +94,34 @@ class Gate:
             if kind is _OPTIONAL:
                 return self._anonymous
             raise AuthError(Refusal.CREDENTIALS_MISSING)
-        token, principal = self._verify_header(value)
+        token, principal = self._identify(value, method, metadata)
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
-            self._unruled.report(method, refused)
-            raise refused
-        return Call(self, rule, principal, token)
+            raise self._reported(method, refused, principal)
+        return self._call(method, rule, principal, token)
 
     async def admit(self, method: str, metadata: Metadata) -> Call:
         """The call, let in once its keys were fetched; raises `AuthError`."""
-        token = bearer_token([value for key, value in metadata if key == "authorization"], max_length=_MAX_TOKEN)
-        principal = await self.verify(token)
+        values = [value for key, value in metadata if key == "authorization"]
+        if self._schemes is None:
+            token = bearer_token(values, max_length=_MAX_TOKEN)
+            principal = await self.verifier.verify(token)
+        else:
+            presented = self._presented(method, metadata, *values)
+            token, principal = presented.token, await authenticate(self.verifier, presented)
         rule = self._find(method)
         try:
             self._authorize(rule, principal)
         except AuthError as refused:
-            self._unruled.report(method, refused)
-            raise
-        return Call(self, rule, principal, token)
+            raise self._reported(method, refused, principal) from None
+        return self._call(method, rule, principal, token)
 
-    async def verify(self, token: str) -> Principal:
-        """Verify `token`, fetching keys if need be; raises `AuthError`."""
-        return await self.verifier.verify(token, unsafe_allow_bound=self.certificate_bound)
+    async def verify(self, call: Call, token: str, proof: str | None) -> Principal:
+        """Verify a token that came within `call`, with a DPoP proof of its own where it is bound; raises `AuthError`."""
+        if self._schemes is None:
+            return await self.verifier.verify(token)
+        scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
+        return await authenticate(self.verifier, self._about(call.method, scheme, token, proofs))
 
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
         """Check a token that is to prolong `call`: the same caller, and still allowed; raises `AuthError`."""
@@ -121,7 +136,7 @@ class Gate:
         """Raise `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3)."""
         check_binding(principal, self.client_certificate, context)
 
-    def _verify_header(self, value: str | bytes) -> tuple[str, Principal]:
+    def _verify_bearer(self, value: str | bytes, _method: str, _metadata: Metadata) -> tuple[str, Principal]:
         """The token and its principal, from held keys.
 
         What verifies as a token is of a token's grammar, so on the usual path the grammar is not looked at first.
@@ -130,18 +145,55 @@ class Gate:
         try:
             if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
-                return token, self._verify_now(token, self.certificate_bound)
+                return token, self._verify_now(token, False)
         except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=_MAX_TOKEN) == token:
                 raise
         token = bearer_token([value], max_length=_MAX_TOKEN)
-        return token, self._verify_now(token, self.certificate_bound)
+        return token, self._verify_now(token, False)
+
+    def _authenticate(self, value: str | bytes, method: str, metadata: Metadata) -> tuple[str, Principal]:
+        """The same, where a token may be bound to a key."""
+        presented = self._presented(method, metadata, value)
+        return presented.token, authenticate_now(self.verifier, presented)
+
+    def _presented(self, method: str, metadata: Metadata, *values: str | bytes) -> Presented:
+        """What a call brings, where more than bearer tokens are accepted; raises `AuthError`."""
+        scheme, token = presented_token(values, self._schemes or {}, max_length=_MAX_TOKEN)
+        proofs = [value for key, value in metadata if key == "dpop"] if scheme is Scheme.DPOP else ()
+        return self._about(method, scheme, token, proofs)
+
+    def _about(self, method: str, scheme: Scheme, token: str, proofs: Sequence[str | bytes]) -> Presented:
+        # The peer's certificate is known to the handler's context only; `check_certificate` sees to it there.
+        return Presented(scheme, token, proofs, _HTM, method, certificate_later=self.certificate_bound)
+
+    def _call(self, method: str, rule: Access, principal: Principal, token: str) -> Call:
+        call = Call(self, rule, principal, token)
+        if self._schemes is not None:
+            call.method = method
+        return call
+
+    def _reported(self, method: str, refused: AuthError, principal: Principal) -> AuthError:
+        self._unruled.report(method, refused)
+        return attributed(refused, Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
 
     def _authorize(self, rule: Access, principal: Principal) -> None:
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
             raise refused
+
+
+def _accepted_schemes(verifier: Verifier, *, certificates: bool) -> dict[bytes, Scheme] | None:
+    """The schemes by which a token may come; None for bearer tokens alone, which are not bound to anything."""
+    accepted = {Scheme.BEARER}
+    if verifier.dpop is not None:
+        accepted.add(Scheme.DPOP)
+    if certificates:
+        accepted.add(Scheme.MTLS_POP)
+    if len(accepted) == 1:
+        return None
+    return {name: scheme for name, scheme in SCHEMES.items() if scheme in accepted}
 
 
 def _differing_claim(held: Principal | None, principal: Principal) -> str:

@@ -16,18 +16,19 @@ from bearward_grpc.call import CALL, Call
 __all__ = ["reauthenticate", "reauthenticate_blocking"]
 
 
-async def reauthenticate(token: str) -> Principal:
+async def reauthenticate(token: str, proof: str | None = None) -> Principal:
     """Go on with the stream that is being served under a newer `token` of the same caller; on grpc.aio.
 
-    `token` is the bare token, as the caller sent it in a message of the stream. Returns the new principal, which is
+    `token` is the bare token, as the caller sent it in a message of the stream, `proof` a new DPoP proof for the same
+    method where the token is bound to a key (RFC 9449). Returns the new principal, which is
     from now on the `current_principal()`. Raises `AuthError` if the token is refused (the stream then ends with the
     old token) or if the stream has ended already, `UsageError` outside a call whose caller is known.
     """
     call = _current_call()
-    return _accept(call, token, await call.gate.verify(token))
+    return _accept(call, token, await call.gate.verify(call, token, proof))
 
 
-def reauthenticate_blocking(token: str) -> Principal:
+def reauthenticate_blocking(token: str, proof: str | None = None) -> Principal:
     """`reauthenticate` for handlers that run in a thread; raises what `reauthenticate` raises.
 
     It blocks the thread while keys are fetched, if they must be.
@@ -35,7 +36,8 @@ def reauthenticate_blocking(token: str) -> Principal:
     call = _current_call()
     if call.loop is None:
         raise UsageError("this handler runs on an event loop: await reauthenticate(token) instead")
-    return _accept(call, token, asyncio.run_coroutine_threadsafe(call.gate.verify(token), call.loop).result())
+    verifying = asyncio.run_coroutine_threadsafe(call.gate.verify(call, token, proof), call.loop)
+    return _accept(call, token, verifying.result())
 
 
 def _current_call() -> Call:

@@ -14,8 +14,10 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from bearward.challenge import challenge
+from bearward.challenge import challenges
 from bearward.errors import AuthError, Fault, Refusal
+from bearward.sender import Scheme
+from bearward.verifier import Verifier
 
 try:
     from google.protobuf import any_pb2, duration_pb2
@@ -59,9 +61,21 @@ class CallStatus:
 
 
 class StatusMapper:
-    """Makes statuses: `realm` for the challenge, `error_domain` for ErrorInfo, `resource_metadata` by RFC 9728."""
+    """Makes statuses: `realm` for the challenge, `error_domain` for ErrorInfo, `resource_metadata` by RFC 9728.
 
-    def __init__(self, *, realm: str | None, error_domain: str, resource_metadata: str | None) -> None:
+    `verifier` says which schemes are offered, and gives the nonce of a refusal under `DPoP` (RFC 9449 section 9).
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier | None = None,
+        *,
+        realm: str | None,
+        error_domain: str,
+        resource_metadata: str | None,
+    ) -> None:
+        self._verifier = verifier
+        self._dpop = None if verifier is None else verifier.dpop
         self._realm = realm
         self._domain = error_domain
         self._resource_metadata = resource_metadata
@@ -70,9 +84,12 @@ class StatusMapper:
         """What a caller sees of `error`."""
         code, details = status_of(error.refusal), str(error)
         trailers: list[tuple[str, str | bytes]] = [("bearward-code", error.code)]
-        value = challenge(error, realm=self._realm, resource_metadata=self._resource_metadata)
-        if value is not None and len(value) <= _MAX_CHALLENGE:
-            trailers.append(("www-authenticate", value))
+        offered = challenges(error, dpop=self._dpop, realm=self._realm, resource_metadata=self._resource_metadata)
+        if sum(map(len, offered)) <= _MAX_CHALLENGE:
+            trailers += [("www-authenticate", value) for value in offered]
+        nonce = None if error.scheme != Scheme.DPOP.value or self._verifier is None else self._verifier.dpop_nonce()
+        if nonce is not None:
+            trailers.append(("dpop-nonce", nonce))
         retry = _retry_seconds(error)
         if retry is not None:
             # gRPC's own retry obeys this trailer and no other (gRFC A6); RetryInfo is for applications.
@@ -102,7 +119,7 @@ class RefusalCache(Generic[T]):
 
     def get(self, error: AuthError) -> T:
         """What was made for an error like this one."""
-        if error.retry_after is not None:
+        if error.retry_after is not None or error.scheme is not None:  # the first differs, the second has a nonce
             return self._make(error)
         key = (error.refusal, error.claim, error.scopes, error.acr_values, error.max_age)
         cached = self._cached.get(key)

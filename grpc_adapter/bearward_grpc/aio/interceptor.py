@@ -85,7 +85,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             client_certificate=checked_certificate_finder(client_certificate),
         )
         metadata = metadata_url(resource, resource_metadata)
-        mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
+        mapper = StatusMapper(verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata)
         statuses = RefusalCache(mapper.status_for)
         self._gate = gate
         self._statuses = statuses

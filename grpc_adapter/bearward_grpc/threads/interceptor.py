@@ -83,7 +83,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             client_certificate=finder,
         )
         metadata = metadata_url(resource, resource_metadata)
-        mapper = StatusMapper(realm=realm, error_domain=error_domain, resource_metadata=metadata)
+        mapper = StatusMapper(
+            self.background.verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata
+        )
         self._statuses = RefusalCache(mapper.status_for)
         self._denials = RefusalCache(lambda error: denial(self._statuses.get(error)))
         self._kinds = MethodKinds()
