@@ -22,9 +22,11 @@ from bearward.settings import Settings
 from samples.notes import MEMORY, NoteStore
 
 __all__ = [
+    "LOOPBACK_ORIGINS",
     "STOPS",
     "Parser",
     "bind_socket",
+    "listening_origins",
     "load",
     "notes_path",
     "open_notes",
@@ -38,6 +40,8 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 """The signals that end a command."""
 _START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
+LOOPBACK_ORIGINS = ("http://127.0.0.1", "http://localhost")
+"""Public origins of a server of which nobody said where it listens."""
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
 
@@ -95,10 +99,18 @@ def load(config: str | None) -> Settings:
         if error.setting == config:
             raise ConfigurationError(f"--config {config}", error.requirement) from None
         raise
-    settings.verifier()
+    settings.verifier(default_origins=LOOPBACK_ORIGINS)
     notes_path(settings)
     _preload()
     return replace(settings, issuers=tuple(map(_with_short_start_wait, settings.issuers)))
+
+
+def listening_origins(host: str, port: int) -> tuple[str, ...]:
+    """What clients may call a server that listens on this address, over TLS or not: a convenience, for the samples only."""
+    names = [f"[{host}]" if ":" in host else host]
+    if host in ("0.0.0.0", "::", "127.0.0.1", "::1", "localhost"):  # noqa: S104  (nothing is bound here)
+        names = [*(name for name in names if name not in ("0.0.0.0", "[::]")), "127.0.0.1", "localhost", "[::1]"]  # noqa: S104
+    return tuple(f"{scheme}://{name}:{port}" for name in dict.fromkeys(names) for scheme in ("http", "https"))
 
 
 def notes_path(settings: Settings) -> str:

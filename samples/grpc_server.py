@@ -32,6 +32,7 @@ from samples.command_line import (
     STOPS,
     Parser,
     bind_socket,
+    listening_origins,
     load,
     notes_path,
     open_notes,
@@ -58,7 +59,8 @@ _LOOK_AGAIN = 0.1
 async def serve(settings: Settings, host: str, port: int) -> None:
     """Serve over grpc.aio until SIGTERM or SIGINT."""
     stop = _stop_event()
-    verifier = settings.verifier()
+    port = _known_port(settings, host, port)
+    verifier = settings.verifier(default_origins=listening_origins(host, port))
     service_thread = ServiceThread(ProtectedService(open_notes(notes_path(settings))))
     methods = AioMethods(service_thread)
     auth = AuthInterceptor(verifier, RULES, reflection=True)
@@ -83,7 +85,8 @@ async def serve(settings: Settings, host: str, port: int) -> None:
 def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     """Serve over grpc.server until SIGTERM or SIGINT."""
     stop = stop_event()
-    background = VerifierThread(settings.verifier())
+    port = _known_port(settings, host, port)
+    background = VerifierThread(settings.verifier(default_origins=listening_origins(host, port)))
     store = open_notes(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
     background.start(wait=None)
@@ -111,6 +114,15 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
 def _add_common(server: Any, healthy: Any) -> None:
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+
+def _known_port(settings: Settings, host: str, port: int) -> int:
+    """The port to listen on, chosen before gRPC would where proofs of possession name it (RFC 9449, `htu`)."""
+    if port or settings.dpop is None:
+        return port
+    with bind_socket(host, port) as sock:
+        chosen: int = sock.getsockname()[1]
+    return chosen
 
 
 def _listen(server: Any, host: str, port: int) -> int:

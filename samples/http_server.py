@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,18 @@ from sanic import Sanic
 
 from bearward import AuthError, ConfigurationError
 from bearward_sanic import authenticated, install
-from samples.command_line import STOPS, Parser, bind_socket, load, notes_path, open_notes, print_ready, run_command
+from samples.command_line import (
+    LOOPBACK_ORIGINS,
+    STOPS,
+    Parser,
+    bind_socket,
+    listening_origins,
+    load,
+    notes_path,
+    open_notes,
+    print_ready,
+    run_command,
+)
 from samples.http_routes import App, add_routes
 from samples.notes import MEMORY
 from samples.service import ProtectedService, ServiceThread
@@ -33,9 +44,15 @@ GRACE = 2.0
 """Seconds that requests have to end by themselves when the server stops."""
 
 
-def create_app(config: str | None, notes: str, on_start: Callable[[], None] = lambda: None) -> App:
-    """The application of one process, for Sanic's own server or an ASGI one."""
-    verifier = load(config).verifier()
+def create_app(
+    config: str | None,
+    notes: str,
+    on_start: Callable[[], None] = lambda: None,
+    *,
+    origins: Collection[str] = LOOPBACK_ORIGINS,
+) -> App:
+    """The application of one process, for Sanic's own server or an ASGI one; `origins` are those where none are set."""
+    verifier = load(config).verifier(default_origins=origins)
     app = Sanic("bearward-sample", configure_logging=False)
     app.config.AUTO_EXTEND = False  # sanic-ext, where it is installed, doubles the time to start
     app.config.FALLBACK_ERROR_FORMAT = "json"
@@ -127,7 +144,8 @@ def main() -> None:
             # What one worker writes another must read, and the memory of a process is its own.
             notes = str(Path(folder, "notes.sqlite"))
         open_notes(notes).close()
-        work = partial(serve, sock, partial(create_app, arguments.config, notes), say_ready)
+        origins = listening_origins(arguments.host, sock.getsockname()[1])
+        work = partial(serve, sock, partial(create_app, arguments.config, notes, origins=origins), say_ready)
         if arguments.workers == 1:
             work()
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bearward.access import Access, Kind, as_access, mark_of, on_unguarded_call, register_gate, unmarked
 from bearward.access_toml import rule_from_toml, rules_from_toml
-from bearward.authentication import attributed, authenticate, authenticate_now
+from bearward.authentication import authenticate, authenticate_now
 from bearward.bug_reports import report_bug
 from bearward.challenge import challenge, challenges, quoted
 from bearward.clock import Clock, SystemClock
@@ -19,7 +19,7 @@ from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.possession import Presented
 from bearward.principal import same_caller
 from bearward.requirements import authorize
-from bearward.sender import Scheme
+from bearward.sender import Scheme, attributed
 from bearward.token_cache import CacheEntry
 from bearward.verifier import verify_function
 from bearward.watches import Watch

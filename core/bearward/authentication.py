@@ -9,10 +9,10 @@ from __future__ import annotations
 from bearward.errors import AuthError, KeysNeededError
 from bearward.possession import Presented, check_sender
 from bearward.principal import Principal, parsed_claims
-from bearward.sender import BEARER, Scheme
+from bearward.sender import BEARER, attributed
 from bearward.verifier import Verifier, verify_function
 
-__all__ = ["attributed", "authenticate", "authenticate_now"]
+__all__ = ["authenticate", "authenticate_now"]
 
 
 def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
@@ -52,10 +52,3 @@ async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
         attributed(error, presented.scheme)
         raise
     return principal if sender is BEARER else principal.proven_by(sender)
-
-
-def attributed(error: AuthError, scheme: Scheme) -> AuthError:
-    """The same error, saying under which scheme the credentials came, for its challenge."""
-    if scheme is not Scheme.BEARER:
-        error.scheme = scheme.value
-    return error

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bearward.errors import AuthError, Refusal
-from bearward.sender import Scheme
+from bearward.sender import Scheme, attributed
 
 __all__ = ["SCHEMES", "bearer_token", "presented_token"]
 
@@ -63,10 +63,17 @@ def presented_token(
     scheme = schemes.get(name.lower())
     if scheme is None:
         raise AuthError(Refusal.CREDENTIALS_MISSING)
-    token = token.lstrip(b" ")
+    try:
+        return scheme, _token(space, token.lstrip(b" "), max_length)
+    except AuthError as error:
+        attributed(error, scheme)
+        raise
+
+
+def _token(space: bytes, token: bytes, max_length: int) -> str:
     # Deleting the plain characters leaves nothing of a JWT, at a quarter of the cost of matching the expression.
     if not space or not token or (token.translate(None, _PLAIN) and not _TOKEN68.fullmatch(token)):
         raise AuthError(Refusal.CREDENTIALS_MALFORMED)
     if len(token) > max_length:
         raise AuthError(Refusal.TOKEN_TOO_LARGE)
-    return scheme, token.decode("ascii")
+    return token.decode("ascii")

@@ -164,6 +164,14 @@ class Refusal(Enum):
         self.message = message
         self.code = self.name.lower()
 
+    @property
+    def is_malformed(self) -> bool:
+        """Whether the request itself is malformed, whoever sent it (HTTP: 400, RFC 6750 section 3.1)."""
+        return self.error is OAuthError.INVALID_REQUEST or self in _MALFORMED_PROOFS
+
+
+_MALFORMED_PROOFS = frozenset({Refusal.DPOP_PROOF_MALFORMED, Refusal.DPOP_PROOF_REPEATED})
+
 
 class AuthError(BearwardError):
     """A token, or what it was to be used for, was refused.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from bearward.errors import AuthError, Refusal
 
-__all__ = ["BEARER", "Scheme", "SenderProof", "binding_of", "check_thumbprint"]
+__all__ = ["BEARER", "Scheme", "SenderProof", "attributed", "binding_of", "check_thumbprint"]
 
 _KEY, _CERTIFICATE = "jkt", "x5t#S256"
 _OBJECTS = (dict, MappingProxyType)
@@ -86,3 +86,10 @@ def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:
     """
     if binding.certificate is not None and binding.certificate != thumbprint:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+
+
+def attributed(error: AuthError, scheme: Scheme) -> AuthError:
+    """The same error, saying under which scheme the credentials came, for its challenge."""
+    if scheme is not Scheme.BEARER:
+        error.scheme = scheme.value
+    return error

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bearward.access import Access, Kind, optional, public
-from bearward.authentication import attributed, authenticate, authenticate_now
+from bearward.authentication import authenticate, authenticate_now
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
-from bearward.sender import Scheme
+from bearward.sender import Scheme, attributed
 from bearward.verifier import Verifier, verify_function
 from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate

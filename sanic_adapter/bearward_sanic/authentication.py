@@ -13,7 +13,11 @@ from typing import Any
 from sanic import Request
 
 from bearward import AuthError, KeysNeededError, Principal, Refusal, Verifier
-from bearward.adapters import check_certificate, verify_function
+from bearward.adapters import verify_function
+from bearward.authentication import authenticate, authenticate_now
+from bearward.confirmation import certificate_thumbprint
+from bearward.possession import Presented
+from bearward.sender import Scheme, attributed
 from bearward_sanic.bodies import receive_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, ConnectionMemory, SeenCredentials
 from bearward_sanic.context import state_of
@@ -41,12 +45,15 @@ class Authenticator:
         self.remembers = settings.cookie is None and not settings.query and not self._bound
         """Whether the `Authorization` value alone says who calls, so that it can be recognized."""
         self._header_only = settings.cookie is None and not settings.query and not settings.form
+        self._schemes = _other_schemes(verifier, certificates=self._bound)
 
     def authenticate(self, request: Request, rule: RouteRule) -> Found:
         """The principal, a refusal, or what to await for the principal (which may raise `AuthError`)."""
         values = request.headers.getall(AUTHORIZATION, NONE)
         if not values and self._header_only and not rule.websocket:
             return AuthError(Refusal.CREDENTIALS_MISSING)
+        if self._schemes and (proven := self._presented(request, rule, values)) is not None:
+            return proven if isinstance(proven, AuthError) else self._authenticate(proven)
         if not self.remembers or rule.websocket:
             return self._verify(request, rule, values, None)
         seen = self._memory.look_up(request, values)
@@ -59,10 +66,11 @@ class Authenticator:
 
     def brings_nothing(self, request: Request, rule: RouteRule) -> bool:
         """Whether the request shows no credential in any place that is looked at before its body."""
-        if self._reader.may_be_in_form(request):
+        values = request.headers.getall(AUTHORIZATION, NONE)
+        if self._reader.may_be_in_form(request) or self._other_scheme(values) is not None:
             return False
         try:
-            self._reader.read(request, request.headers.getall(AUTHORIZATION, NONE), rule.websocket)
+            self._reader.read(request, values, rule.websocket)
         except AuthError as error:
             return error.refusal is Refusal.CREDENTIALS_MISSING
         return False
@@ -88,20 +96,45 @@ class Authenticator:
             self._memory.accept(seen, token)
         return principal
 
+    def _presented(self, request: Request, rule: RouteRule, values: list[str]) -> Presented | AuthError | None:
+        """What a request brings under another scheme than `Bearer`, None where it is not one of those."""
+        scheme = self._other_scheme(values)
+        if scheme is None:
+            return None
+        try:
+            scheme, token = self._reader.read_presented(request, values, rule.websocket)
+            certificate = self._thumbprint(request)
+        except AuthError as error:
+            return attributed(error, scheme)
+        proofs = request.headers.getall("dpop", NONE)
+        return Presented(scheme, token, proofs, request.method, request.path, certificate)
+
+    def _other_scheme(self, values: list[str]) -> Scheme | None:
+        return self._schemes.get(values[0].lstrip()[:9].partition(" ")[0].lower()) if values else None
+
+    def _authenticate(self, presented: Presented) -> Found:
+        try:
+            return authenticate_now(self._verifier, presented)
+        except AuthError as error:
+            return error
+        except KeysNeededError:
+            return authenticate(self._verifier, presented)
+
     def _verify_bound(self, request: Request, token: str) -> Principal:
-        principal = self._verify_now(token, True)
-        self._check_certificate(request, principal)
-        return principal
+        return authenticate_now(self._verifier, self._bearer(request, token))
+
+    def _bearer(self, request: Request, token: str) -> Presented:
+        return Presented(Scheme.BEARER, token, certificate=self._thumbprint(request))
 
     async def _fetch_and_verify(self, request: Request, token: str) -> Principal:
-        principal = await self._verifier.verify(token, unsafe_allow_bound=self._bound)
-        self._check_certificate(request, principal)
-        return principal
+        if not self._bound:
+            return await self._verifier.verify(token)
+        return await authenticate(self._verifier, self._bearer(request, token))
 
-    def _check_certificate(self, request: Request, principal: Principal) -> None:
-        """Where no certificates are looked for, the verifier has refused a bound token already."""
-        if self._find_certificate is not None:
-            check_certificate(principal, self._find_certificate(request))
+    def _thumbprint(self, request: Request) -> str | None:
+        """The thumbprint of the client's certificate, where certificates are looked for."""
+        certificate = None if self._find_certificate is None else self._find_certificate(request)
+        return None if certificate is None else certificate_thumbprint(certificate)
 
     async def _verify_form(self, request: Request) -> Principal:
         """The principal of a token in a form that is short enough to look into (RFC 6750 section 2.2)."""
@@ -113,3 +146,11 @@ class Authenticator:
         principal = await self._fetch_and_verify(request, self._reader.read_form(request))
         state_of(request)[_FROM_FORM] = True
         return principal
+
+
+def _other_schemes(verifier: Verifier, *, certificates: bool) -> dict[str, Scheme]:
+    """The schemes beside `Bearer` by which a token may come, by their names in lower case."""
+    accepted = [] if verifier.dpop is None else [Scheme.DPOP]
+    if certificates:
+        accepted.append(Scheme.MTLS_POP)
+    return {scheme.value.lower(): scheme for scheme in accepted}

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 from sanic import Request
 
 from bearward import AuthError, Refusal
-from bearward.credentials import bearer_token
+from bearward.credentials import SCHEMES, bearer_token, presented_token
+from bearward.sender import Scheme
 from bearward_sanic.cookies import cookie_values
 from bearward_sanic.settings import AdapterSettings
 
@@ -51,6 +52,12 @@ class TokenReader:
         token, check = others[0]
         check()
         return bearer_token([f"Bearer {token}"], max_length=self._max_length)
+
+    def read_presented(self, request: Request, presented: list[str], websocket: bool) -> tuple[Scheme, str]:  # noqa: FBT001
+        """Scheme and token of `Authorization`, beside no other credential; raises `AuthError`."""
+        if self._others(request, websocket=websocket):
+            raise AuthError(Refusal.CREDENTIALS_REPEATED)
+        return presented_token(presented, SCHEMES, max_length=self._max_length)
 
     def may_be_in_form(self, request: Request) -> bool:
         """Whether the body may hold the token (RFC 6750 section 2.2: form-encoded, in a request that has a body)."""

@@ -22,7 +22,7 @@ from bearward_sanic.handler_wrappers import unwrap_handlers, wrap_handlers
 from bearward_sanic.integrations import injection, openapi, worker_state
 from bearward_sanic.integrations.resource_metadata import ResourceMetadata, metadata_of
 from bearward_sanic.middleware_order import BEFORE_ALL, Middlewares, defer_body
-from bearward_sanic.problem_response import RefusalResponses
+from bearward_sanic.problem_response import RefusalResponses, add_nonce
 from bearward_sanic.redaction import redact_logs
 from bearward_sanic.refusal_responder import RefusalResponder
 from bearward_sanic.route_rules import RouteRule, require_rules, resolve_rules, table_of, without_rule
@@ -78,7 +78,7 @@ class Bearward:
         self.verifier = verifier or verifier_from(app.config)
         self.metadata = metadata_of(self.settings)
         url = self.settings.resource_metadata if self.metadata is None else self.metadata.url
-        responses = RefusalResponses(realm=self.settings.realm, resource_metadata=url)
+        responses = RefusalResponses(self.verifier, realm=self.settings.realm, resource_metadata=url)
         self._responder = RefusalResponder(app, self.settings, responses)
         self._app = app
         app.ctx.bearward = self
@@ -89,6 +89,8 @@ class Bearward:
         app.after_server_stop(self._close, priority=_LAST)
         if self.settings.query:
             app.register_middleware(_keep_private, "response", priority=_LAST)
+        if self.verifier.dpop is not None and self.verifier.dpop.nonces is not None:
+            app.register_middleware(self._give_nonce, "response", priority=_LAST)
         if self.metadata is not None:
             self.metadata.add_route(app, self._document)
         openapi.prepare(app, self.settings)
@@ -204,6 +206,12 @@ class Bearward:
         if self._early_gate is None or request.route is None or id(request.route) not in self._injected:
             return None
         return self._early_gate.admit(request)
+
+    async def _give_nonce(self, request: Request, response: BaseHTTPResponse) -> None:
+        """RFC 9449 section 8.2: a new nonce may come with any response to a caller who has proven a key."""
+        principal = principal_of(request)
+        if principal is not None and principal.proof.jkt is not None:
+            add_nonce(response, self.verifier)
 
     def _handle_auth_errors(self, app: App) -> None:
         """Respond to an `AuthError` of the application's own code as to any refusal, unless it does so itself."""

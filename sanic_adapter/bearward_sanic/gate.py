@@ -23,6 +23,7 @@ from sanic_routing.route import Route
 from bearward import AuthError, Principal, Refusal, Verifier
 from bearward.access import Kind, authenticated, deny
 from bearward.bug_reports import report_bug
+from bearward.sender import Scheme, attributed
 from bearward_sanic.authentication import Authenticator
 from bearward_sanic.bodies import receive_body, receive_short_body, stream_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, SEEN, ConnectionMemory, SeenCredentials
@@ -165,7 +166,7 @@ class Gate:
             except Exception as bug:  # noqa: BLE001
                 return self._internal_error(request, bug)
             if unmet is not None:
-                return self._refuse(request, unmet, rule)
+                return self._refuse(request, _attributed(unmet, principal), rule)
         return self._let_in(request, rule, principal)
 
     def _let_in(self, request: Request, rule: RouteRule, principal: Principal | None) -> GateResult:
@@ -222,6 +223,10 @@ class Gate:
     def _internal_error(self, request: Request, bug: BaseException) -> GateResult:
         report_bug(_LOG, "a request could not be judged", bug)
         return self._refuse(request, AuthError(Refusal.INTERNAL_ERROR), _UNROUTED)
+
+
+def _attributed(error: AuthError, principal: Principal) -> AuthError:
+    return attributed(error, Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
 
 
 def _needs_only_a_token(rule: RouteRule) -> bool:

@@ -14,11 +14,13 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from sanic import HTTPResponse
+from sanic.response import BaseHTTPResponse
 
-from bearward import AuthError, Fault, OAuthError, Refusal
-from bearward.challenge import challenge
+from bearward import AuthError, Fault, Refusal, Verifier
+from bearward.challenge import challenges
+from bearward.sender import Scheme
 
-__all__ = ["STATUS", "RefusalResponses"]
+__all__ = ["STATUS", "RefusalResponses", "add_nonce"]
 
 
 def _status(refusal: Refusal) -> HTTPStatus:
@@ -29,7 +31,7 @@ def _status(refusal: Refusal) -> HTTPStatus:
     if refusal.fault is Fault.PERMISSION:
         return HTTPStatus.FORBIDDEN
     # RFC 6750 section 3.1: invalid_request is 400, everything else about credentials is 401.
-    return HTTPStatus.BAD_REQUEST if refusal.error is OAuthError.INVALID_REQUEST else HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.BAD_REQUEST if refusal.is_malformed else HTTPStatus.UNAUTHORIZED
 
 
 STATUS: Final = MappingProxyType({refusal: _status(refusal) for refusal in Refusal})
@@ -72,35 +74,66 @@ _ENCODED: Final[dict[tuple[tuple[str, str], ...], tuple[tuple[bytes, bytes], ...
 class RefusalResponses:
     """Makes the response to a refusal.
 
-    `realm` and `resource_metadata` (the URL of the RFC 9728 document) go into the challenges.
+    `realm` and `resource_metadata` (the URL of the RFC 9728 document) go into the challenges. `verifier` says which schemes
+    are offered, and gives the nonce of a refusal under `DPoP` (RFC 9449 section 9).
     """
 
-    __slots__ = ("_cache", "_realm", "_resource_metadata")
+    __slots__ = ("_cache", "_dpop", "_realm", "_resource_metadata", "_verifier")
 
-    def __init__(self, *, realm: str | None, resource_metadata: str | None) -> None:
+    def __init__(self, verifier: Verifier | None = None, *, realm: str | None, resource_metadata: str | None) -> None:
+        self._verifier = verifier
+        self._dpop = None if verifier is None else verifier.dpop
         self._realm = realm
         self._resource_metadata = resource_metadata
         self._cache: dict[object, _Parts] = {}
 
     def response(self, error: AuthError, scopes: tuple[str, ...] = ()) -> HTTPResponse:
         """The response to `error`; `scopes` are what the route needs, where the caller may learn that."""
-        key = (error.refusal, error.claim, error.scopes, error.retry_after, error.acr_values, error.max_age, scopes)
+        scheme = error.scheme
+        key = (
+            error.refusal,
+            error.claim,
+            error.scopes,
+            error.retry_after,
+            error.acr_values,
+            error.max_age,
+            scopes,
+            scheme,
+        )
         parts = self._cache.get(key)
         if parts is None:
             parts = self._make(error, scopes)
             if len(self._cache) < _MAX_CACHED:
                 self._cache[key] = parts
-        return RefusalResponse(parts.body, status=parts.status, headers=parts.headers, content_type=PROBLEM_JSON)
+        response = RefusalResponse(parts.body, status=parts.status, headers=parts.headers, content_type=PROBLEM_JSON)
+        if scheme == Scheme.DPOP.value and self._verifier is not None:
+            add_nonce(response, self._verifier)
+        return response
 
     def _make(self, error: AuthError, scopes: tuple[str, ...]) -> _Parts:
         status = STATUS[error.refusal]
         headers = {"cache-control": "no-store"}
-        presented = challenge(error, realm=self._realm, resource_metadata=self._resource_metadata, scopes=scopes)
-        if presented is not None:
-            headers["www-authenticate"] = presented
+        offered = challenges(
+            error, dpop=self._dpop, realm=self._realm, resource_metadata=self._resource_metadata, scopes=scopes
+        )
+        if offered:
+            headers["www-authenticate"] = ", ".join(offered)  # RFC 9110 section 11.6.1: a list in one field
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["retry-after"] = str(retry_after(error))
         return _Parts(status.value, problem(error), headers)
+
+
+def add_nonce(response: BaseHTTPResponse, verifier: Verifier) -> None:
+    """Give the client the nonce to use next, where one is asked for (RFC 9449 section 8.2), to a browser's script too."""
+    nonce = verifier.dpop_nonce()
+    if nonce is not None:
+        response.headers["dpop-nonce"] = nonce
+        exposed = response.headers.get("access-control-expose-headers", "")
+        if "dpop-nonce" not in exposed.lower():
+            response.headers["access-control-expose-headers"] = f"{exposed}, {_EXPOSED}" if exposed else _EXPOSED
+
+
+_EXPOSED: Final = "DPoP-Nonce, WWW-Authenticate"
 
 
 def problem(error: AuthError) -> bytes:

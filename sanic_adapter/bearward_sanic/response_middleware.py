@@ -23,7 +23,7 @@ __all__ = ["KEPT_HEADERS", "run_response_middleware"]
 
 _LOG: Final = logging.getLogger("bearward.sanic")
 
-KEPT_HEADERS: Final = ("www-authenticate", "cache-control", "retry-after", "connection")
+KEPT_HEADERS: Final = ("www-authenticate", "cache-control", "retry-after", "connection", "dpop-nonce")
 """Headers of a refusal that nobody's code may take away."""
 
 _DECODERS: Final[dict[str, Callable[[bytes], bytes]]] = {

@@ -19,8 +19,11 @@ from websockets.protocol import State
 
 from bearward import AuthError, Fault, Principal, Refusal, Verifier
 from bearward.access import Access, unmarked
+from bearward.authentication import authenticate
 from bearward.errors import UsageError
+from bearward.possession import Presented
 from bearward.principal import same_caller
+from bearward.sender import Scheme
 from bearward.watches import Watch
 from bearward_sanic.context import principal_of, set_outcome, state_of
 from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
@@ -75,17 +78,19 @@ def guarded_websocket(handler: Any, terms: SocketTerms, rule: Access) -> Any:
     return wrapped
 
 
-async def reauthenticate(request: Request, token: str) -> Principal:
+async def reauthenticate(request: Request, token: str, proof: str | None = None) -> Principal:
     """Go on with the websocket of `request` under a newer token, which the client sent over it.
 
-    The token must be good, be the same caller's (`iss`, `sub` and the client: `client_id`, `azp`), and meet what the route requires; then
-    `request.ctx.principal` is the new one and the socket lives until the new token ends. Raises `AuthError` and leaves
+    The token must be good, be the same caller's (`iss`, `sub` and the client: `client_id`, `azp`), and meet what the
+    route requires; then `request.ctx.principal` is the new one and the socket lives until the new token ends. `proof` is a
+    new DPoP proof for the handshake's own method and URI, where the token is bound to a key (RFC 9449). Raises `AuthError`
+    and leaves
     everything as it was; raises `UsageError` outside the handler of a guarded websocket that a caller was verified for.
     """
     socket: _Socket | None = state_of(request).get(_SOCKET)
     if socket is None:
         raise UsageError("reauthenticate is for the handler of a guarded websocket with a verified caller")
-    return await socket.reauthenticate(token)
+    return await socket.reauthenticate(token, proof)
 
 
 class _Socket:
@@ -119,8 +124,8 @@ class _Socket:
             if self._closing is not None:
                 await self._closing
 
-    async def reauthenticate(self, token: str) -> Principal:
-        principal = await self._verifier.verify(token)
+    async def reauthenticate(self, token: str, proof: str | None) -> Principal:
+        principal = await self._verify(token, proof)
         if not same_caller(self._principal, principal):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
         refused = self._rule.refusal(principal, self._verifier.now())
@@ -130,6 +135,17 @@ class _Socket:
         set_outcome(self._request, principal, True)
         if self._watch is not None:
             self._watch.extend(principal)
+        return principal
+
+    async def _verify(self, token: str, proof: str | None) -> Principal:
+        """The principal of a newer token, which is bound to what the first one was bound to, and proven in the same way."""
+        if proof is None:
+            principal = await self._verifier.verify(token)
+        else:
+            method, path = self._request.method, self._request.path
+            principal = await authenticate(self._verifier, Presented(Scheme.DPOP, token, (proof,), method, path))
+        if principal.proof != self._principal.proof:
+            raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
         return principal
 
     def _end(self, error: AuthError) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearward import AuthError, Fault, OAuthError, Refusal
+from bearward import AuthError, Fault, Refusal
 from bearward_sanic.problem_response import STATUS, RefusalResponses
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -23,7 +23,7 @@ def test_every_refusal_has_a_status(refusal: Refusal) -> None:
     status = STATUS[refusal]
     allowed = {Fault.CREDENTIALS: {400, 401}, Fault.PERMISSION: {403}, Fault.SERVICE: {500, 503}}
     assert status in allowed[refusal.fault]
-    assert (status == 400) == (refusal.error is OAuthError.INVALID_REQUEST)
+    assert (status == 400) == refusal.is_malformed
     response = RefusalResponses(realm="api", resource_metadata=None).response(AuthError(refusal))
     assert response.body is not None
     document = json.loads(response.body)
