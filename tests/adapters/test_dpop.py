@@ -1,0 +1,243 @@
+"""DPoP over real servers: replays in a fleet, nonces, HEAD, optional routes, streams, and DPoP that is off or required."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import grpc
+import httpx2
+import pytest
+
+from bearward.testing import DPoPClient, LocalIssuer
+from samples.processes import Process
+from samples.v1 import sample_pb2 as messages
+from samples.v1.sample_pb2_grpc import ProtectedServiceStub
+from tests.core.jwks.cache_servers import Valkey
+
+SECRET = "a secret of the fleet, 32 bytes!"
+SERVICE = "/bearward.sample.v1.ProtectedService"
+ALL = [
+    pytest.param("samples.http_server", (), id="sanic"),
+    pytest.param("samples.grpc_server", (), id="grpc.aio"),
+    pytest.param("samples.grpc_server", ("--sync",), id="grpc.server"),
+]
+every_server = pytest.mark.parametrize(("module", "arguments"), ALL)
+
+
+class Answer:
+    """What came of a request, over HTTP or gRPC: its code (None for success), its challenges, the nonce that was given."""
+
+    def __init__(self, code: str | None, challenges: str, nonce: str | None) -> None:
+        self.code, self.challenges, self.nonce = code, challenges, nonce
+
+
+class Caller:
+    """A client of one server, which makes proofs for the address that it listens on."""
+
+    def __init__(self, server: Process, issuer: LocalIssuer) -> None:
+        self.url = server.url()
+        self.is_http = self.url.startswith("http")
+        self.client = DPoPClient()
+        self.token = issuer.mint(cnf=self.client.cnf, scope="notes:read notes:write")
+
+    @property
+    def htu(self) -> str:
+        """The URI of the call that is made here."""
+        return f"{self.url}/whoami" if self.is_http else f"http://{self.url.partition('://')[2]}{SERVICE}/WhoAmI"
+
+    def proof(self, **options: Any) -> str:
+        """A proof for the call."""
+        return self.client.proof("GET" if self.is_http else "POST", self.htu, token=self.token, **options)
+
+    def call(self, proof: str | None, *, scheme: str = "DPoP", token: str | None = None) -> Answer:
+        """Call with a proof, or with none."""
+        headers = {"authorization": f"{scheme} {token or self.token}"} | ({} if proof is None else {"dpop": proof})
+        return self._over_http(headers) if self.is_http else self._over_grpc(headers)
+
+    def _over_http(self, headers: dict[str, str]) -> Answer:
+        answer = httpx2.get(self.htu, headers=headers, timeout=30)
+        code = None if answer.status_code == 200 else answer.json()["code"]
+        return Answer(code, answer.headers.get("www-authenticate", ""), answer.headers.get("dpop-nonce"))
+
+    def _over_grpc(self, headers: dict[str, str]) -> Answer:
+        with grpc.insecure_channel(self.url.partition("://")[2]) as channel:
+            stub = ProtectedServiceStub(channel)
+            try:
+                _, call = stub.WhoAmI.with_call(messages.WhoAmIRequest(), metadata=tuple(headers.items()), timeout=30)
+            except grpc.RpcError as error:
+                call = error
+            trailers: list[Any] = list(call.trailing_metadata())
+            challenges = ", ".join(value for name, value in trailers if name == "www-authenticate")
+            return Answer(dict(trailers).get("bearward-code"), challenges, dict(trailers).get("dpop-nonce"))
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[LocalIssuer]:
+    """A real one."""
+    with LocalIssuer(algorithms=["ES256"]) as one:
+        yield one
+
+
+@contextmanager
+def serving(issuer: LocalIssuer, module: str, *arguments: str, **variables: str) -> Iterator[Process]:
+    """A sample server with DPoP, by these variables."""
+    environment = {
+        "BEARWARD_ISSUER": issuer.url,
+        "BEARWARD_AUDIENCE": issuer.audience,
+        "BEARWARD_DPOP": "allowed",
+        **{f"BEARWARD_{name}": value for name, value in variables.items()},
+    }
+    with Process(module, "--port", "0", *arguments, environment=environment) as server:
+        yield server
+
+
+@every_server
+def test_one_proof_one_request(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
+    """A proof is accepted once, for the address that the server listens on; many at a time too."""
+    with serving(issuer, module, *arguments) as server:
+        caller = Caller(server, issuer)
+        proof = caller.proof()
+        assert caller.call(proof).code is None
+        replayed = caller.call(proof)
+        assert replayed.code == "dpop_replayed"
+        assert replayed.challenges.startswith("DPoP ")
+        assert 'error="invalid_dpop_proof"' in replayed.challenges
+        assert caller.call(proof, scheme="Bearer").code == "token_sender_constrained"
+        once = caller.proof()
+        with ThreadPoolExecutor(4) as pool:
+            outcomes = [answer.code for answer in pool.map(lambda _: caller.call(once), range(8))]
+        assert sorted(outcomes, key=str) == [None, *["dpop_replayed"] * 7]
+
+
+@every_server
+def test_off_and_required(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
+    """Off: a bound token is worth nothing, and the scheme unknown. Required: a bearer token is worth nothing."""
+    with serving(issuer, module, *arguments, DPOP="off") as server:
+        caller = Caller(server, issuer)
+        assert caller.call(None, scheme="Bearer", token=issuer.mint()).code is None
+        refused = caller.call(caller.proof())
+        assert (refused.code, "DPoP" in refused.challenges) == ("credentials_missing", False)
+        assert caller.call(None, scheme="Bearer").code == "token_sender_constrained"
+    with serving(issuer, module, *arguments, DPOP="required") as server:
+        caller = Caller(server, issuer)
+        assert caller.call(caller.proof()).code is None
+        refused = caller.call(None, scheme="Bearer", token=issuer.mint())
+        assert (refused.code, "Bearer" in refused.challenges) == ("sender_constraint_required", False)
+
+
+@every_server
+def test_nonces_are_asked_for_and_given(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
+    """A proof without one is refused with the nonce to use; one of another server with the secret will do."""
+    variables = {"DPOP_NONCE": "on", "CACHE_SECRET": SECRET}
+    with ExitStack() as stack:
+        here, there = (stack.enter_context(serving(issuer, module, *arguments, **variables)) for _ in range(2))
+        caller, other = Caller(here, issuer), Caller(there, issuer)
+        refused = caller.call(caller.proof())
+        assert refused.code == "dpop_nonce_required"
+        assert refused.challenges.startswith("DPoP ")
+        assert 'error="use_dpop_nonce"' in refused.challenges
+        assert refused.nonce is not None
+        assert caller.call(caller.proof(nonce=refused.nonce)).code is None
+        assert other.call(other.proof(nonce=refused.nonce)).code is None
+        assert caller.call(caller.proof(nonce="made-up")).code == "dpop_nonce_required"
+        bad = caller.call(caller.proof(nonce=refused.nonce, ath="x"))
+        assert (bad.code, bad.nonce is not None) == ("dpop_token_mismatch", True)
+        if caller.is_http:  # RFC 9449 section 8.2: any response may bring the next one
+            assert caller.call(caller.proof(nonce=refused.nonce)).nonce is not None
+
+
+def test_a_fleet_with_one_store(issuer: LocalIssuer, valkey: Valkey) -> None:
+    """One proof that is sent to all servers is accepted once; while the store is down none is, and then it goes on."""
+    origins = {"ORIGINS": "https://api.example", "CACHE": valkey.url, "CACHE_SECRET": SECRET}
+    with ExitStack() as stack:
+        pair = [stack.enter_context(serving(issuer, "samples.http_server", **origins)) for _ in range(2)]
+        workers = stack.enter_context(serving(issuer, "samples.http_server", "--workers", "2", **origins))
+        client = DPoPClient()
+        token = issuer.mint(cnf=client.cnf)
+        urls = [server.url() for server in (*pair, workers)]
+
+        def send(url: str, proof: str) -> str | None:
+            headers = {"authorization": f"DPoP {token}", "dpop": proof}
+            answer = httpx2.get(f"{url}/whoami", headers=headers, timeout=30)
+            return None if answer.status_code == 200 else str(answer.json()["code"])
+
+        def fresh() -> str:
+            return client.proof("GET", "https://api.example/whoami", token=token)
+
+        for url in urls:  # connections are made, keys are fetched
+            assert send(url, fresh()) is None
+        for _ in range(3):
+            once = fresh()
+            with ThreadPoolExecutor(6) as pool:
+                outcomes = list(pool.map(lambda url, proof=once: send(url, proof), urls * 2))
+            assert sorted(outcomes, key=str) == [None, *["dpop_replayed"] * 5]
+        valkey.stop()
+        assert {send(url, fresh()) for url in urls} == {"dpop_unavailable"}
+        valkey.start()
+        deadline = time.monotonic() + 30
+        while send(urls[0], fresh()) is not None:  # a moment after a failure operations fail at once
+            assert time.monotonic() < deadline
+        once = fresh()
+        first = next(url for url in urls * 20 if send(url, once := fresh()) is None)
+        assert {send(url, once) for url in urls if url != first} <= {"dpop_replayed", "dpop_unavailable"}
+
+
+def test_head_is_a_method_of_its_own(issuer: LocalIssuer) -> None:
+    """A proof for GET does not do for HEAD, nor the other way round (RFC 9110 section 9.3.2)."""
+    with serving(issuer, "samples.http_server") as server:
+        caller = Caller(server, issuer)
+        for method, htm, status in (("GET", "GET", 200), ("GET", "HEAD", 401), ("HEAD", "GET", 401)):
+            proof = caller.client.proof(htm, caller.htu, token=caller.token)
+            headers = {"authorization": f"DPoP {caller.token}", "dpop": proof}
+            assert httpx2.request(method, caller.htu, headers=headers, timeout=30).status_code == status
+
+
+def test_a_query_is_no_part_of_the_uri(issuer: LocalIssuer) -> None:
+    """Neither of the request's nor of the proof's; a caller's own idea of the host counts for nothing."""
+    with serving(issuer, "samples.http_server") as server:
+        caller = Caller(server, issuer)
+        told = {"host": "elsewhere.example", "x-forwarded-host": "elsewhere.example", "x-forwarded-proto": "https"}
+        headers = {"authorization": f"DPoP {caller.token}", "dpop": caller.proof(), **told}
+        assert httpx2.get(f"{caller.htu}?a=%20b", headers=headers, timeout=30).status_code == 200
+        elsewhere = caller.client.proof("GET", "https://elsewhere.example/whoami", token=caller.token)
+        assert httpx2.get(caller.htu, headers={**headers, "dpop": elsewhere}, timeout=30).status_code == 401
+
+
+def test_step_up_and_scopes_are_said_under_the_scheme(issuer: LocalIssuer) -> None:
+    """A proven caller without the scope is refused under DPoP."""
+    with serving(issuer, "samples.http_server") as server:
+        caller = Caller(server, issuer)
+        caller.token = issuer.mint(cnf=caller.client.cnf)
+        url = f"{caller.url}/notes"
+        headers = {"authorization": f"DPoP {caller.token}"}
+        headers["dpop"] = caller.client.proof("GET", url, token=caller.token)
+        answer = httpx2.get(url, headers=headers, timeout=30)
+        assert answer.status_code == 403
+        assert re.match(r'DPoP realm="api", error="insufficient_scope".*algs=', answer.headers["www-authenticate"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--sync",)], ids=["grpc.aio", "grpc.server"])
+def test_streams_prove_at_their_opening(issuer: LocalIssuer, arguments: tuple[str, ...]) -> None:
+    """A stream is let in by one proof, for its own method, and refused without."""
+    with serving(issuer, "samples.grpc_server", *arguments) as server:
+        caller = Caller(server, issuer)
+        with grpc.insecure_channel(server.address()) as channel:
+            stub = ProtectedServiceStub(channel)
+
+            def chat(method: str) -> Any:
+                htu = f"http://{server.address()}{SERVICE}/{method}"
+                proof = caller.client.proof("POST", htu, token=caller.token)
+                metadata = (("authorization", f"DPoP {caller.token}"), ("dpop", proof))
+                requests = iter([messages.ChatRequest(text="one"), messages.ChatRequest(text="two")])
+                return stub.Chat(requests, metadata=metadata, timeout=30)
+
+            assert [note.text for note in chat("Chat")] == ["one", "two"]
+            with pytest.raises(grpc.RpcError) as caught:
+                list(chat("WhoAmI"))
+            failed: Any = caught.value
+            assert dict(failed.trailing_metadata())["bearward-code"] == "dpop_uri_mismatch"
