@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import httpx2
@@ -70,7 +70,7 @@ class Caller:
             try:
                 _, call = stub.WhoAmI.with_call(messages.WhoAmIRequest(), metadata=tuple(headers.items()), timeout=30)
             except grpc.RpcError as error:
-                call = error
+                call = cast("Any", error)
             trailers: list[Any] = list(call.trailing_metadata())
             challenges = ", ".join(value for name, value in trailers if name == "www-authenticate")
             return Answer(dict(trailers).get("bearward-code"), challenges, dict(trailers).get("dpop-nonce"))
