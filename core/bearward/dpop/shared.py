@@ -90,7 +90,7 @@ class SharedReplays(Replays):
         try:
             if os.environ.get("AIOCACHE_DISABLE") == "1":  # then every `add` claims to have been the first
                 raise CacheError("disabled")
-            return await self._cache.claim(self._place(proof), "1", lives)
+            return await self._cache.add_if_absent(self._place(proof), "1", lives)
         except CacheError:
             if self._refuse:
                 raise AuthError(Refusal.DPOP_UNAVAILABLE, retry_after=1.0) from None
