@@ -314,7 +314,11 @@ _FORM = (
     _with("an extension that is critical", "dpop_proof_malformed", headers={"crit": ["x"], "x": 1}),
     _with("an unencoded payload", "dpop_proof_malformed", headers={"crit": ["b64"], "b64": False}),
     _with("a compressed proof", "dpop_proof_malformed", headers={"zip": "DEF"}),
-    _with("a proof in a proof", "dpop_proof_malformed", headers={"cty": "JWT"}),
+    _made(
+        "a proof in a proof",
+        "dpop_proof_malformed",
+        lambda w, t: w.client.sign(json_octets(w.client.header(cty="JWT")), w.proof(t).encode()),
+    ),
 )
 
 _TYPES = (
