@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
+from bearward.dpop.key import read_header
+from bearward.dpop.policy import DPOP_ALGORITHMS
+from bearward.errors import AuthError
 from bearward.testing.exchange import Request, Response, json_response
 
 __all__ = ["TokenEndpoint"]
@@ -61,9 +64,11 @@ class TokenEndpoint:
             raise _RefusedError("unsupported_grant_type", "only client_credentials is served here")
         scope = self._scope(form)
         claims = {"sub": client, "client_id": client, "aud": self._audience(form)}
-        lifetime = self._lifetime(form)
-        token = self.mint(claims | ({"scope": scope} if scope else {}), lifetime)
-        body = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime)}
+        lifetime, jkt = self._lifetime(form), _jkt(request)
+        bound = {} if jkt is None else {"cnf": {"jkt": jkt}}
+        token = self.mint(claims | bound | ({"scope": scope} if scope else {}), lifetime)
+        kind = "Bearer" if jkt is None else "DPoP"
+        body = {"access_token": token, "token_type": kind, "expires_in": int(lifetime)}
         # RFC 6749 section 5.1: a response with a token is never cached.
         return json_response(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
 
@@ -109,6 +114,17 @@ class TokenEndpoint:
                 raise _RefusedError("invalid_target", "resource must be an absolute URI without a fragment")
         audiences = list(dict.fromkeys([*resources, *form.get("audience", [])])) or [self.audience]
         return audiences[0] if len(audiences) == 1 else audiences
+
+
+def _jkt(request: Request) -> str | None:
+    """The thumbprint of the key that a DPoP proof was made with (RFC 9449 section 5), None where none came."""
+    proof = request.headers.get("dpop")
+    if proof is None:
+        return None
+    try:
+        return read_header(proof.partition(".")[0], DPOP_ALGORITHMS).key.thumbprint
+    except AuthError:
+        raise _RefusedError("invalid_dpop_proof", "the DPoP proof is malformed") from None
 
 
 def _form(request: Request) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 
 from bearward_grpc.client.attach import has_authorization, with_token
+from bearward_grpc.client.proofs import Prover
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["aio_interceptors"]
@@ -21,20 +22,22 @@ __all__ = ["aio_interceptors"]
 Continue = Callable[[Any, Any], Awaitable[Any]]
 
 
-def aio_interceptors(source: TokenSource, *, unsafe_plaintext: bool = False) -> list[Any]:
+def aio_interceptors(source: TokenSource, *, unsafe_plaintext: bool = False, origin: str | None = None) -> list[Any]:
     """Interceptors that put tokens of `source` on calls, for `grpc.aio.secure_channel(interceptors=…)`.
 
-    As call credentials, which need TLS; `unsafe_plaintext` sends them as metadata over whatever the channel is.
+    As call credentials, which need TLS; `unsafe_plaintext` sends them as metadata over whatever the channel is. `origin` is
+    the server's public origin for DPoP proofs, where it is not what the channel connects to.
     """
-    tokens = _Tokens(source, plaintext=unsafe_plaintext)
+    tokens = _Tokens(source, Prover(source, origin), plaintext=unsafe_plaintext)
     return [_UnaryUnary(tokens), _UnaryStream(tokens), _StreamUnary(tokens), _StreamStream(tokens)]
 
 
 class _Tokens:
     """What the four share."""
 
-    def __init__(self, source: TokenSource, *, plaintext: bool) -> None:
+    def __init__(self, source: TokenSource, prover: Prover, *, plaintext: bool) -> None:
         self._source = source
+        self._prover = prover
         self._plaintext = plaintext
         self._pending: set[asyncio.Task[bool]] = set()
 
@@ -43,7 +46,7 @@ class _Tokens:
         if has_authorization(details.metadata):
             return None, await continuation(details, request)
         token = await self._source.token_async()
-        metadata, credentials = with_token(details, token, plaintext=self._plaintext)
+        metadata, credentials = with_token(details, token, self._prover, plaintext=self._plaintext)
         if metadata is not None and not isinstance(metadata, grpc.aio.Metadata):
             metadata = grpc.aio.Metadata(*metadata)
         ready = details.wait_for_ready
@@ -54,7 +57,8 @@ class _Tokens:
         """Wait for the call's end; forget the token if it was refused for it; whether another may be had."""
         if token is None or await call.code() is not grpc.StatusCode.UNAUTHENTICATED:
             return False
-        return self._source.invalidate(token)
+        # A nonce that was asked for says nothing against the token.
+        return self._prover.learn(await call.trailing_metadata()) or self._source.invalidate(token)
 
     def invalidate_later(self, call: Any, token: str | None) -> None:
         """The same, once the call has ended."""

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from bearward_grpc.client.proofs import Prover
+
 __all__ = ["CallDetails", "has_authorization", "with_token"]
 
 
@@ -31,11 +33,15 @@ def has_authorization(metadata: Any) -> bool:
     return any(key == "authorization" for key, _ in metadata or ())
 
 
-def with_token(details: Any, token: str, *, plaintext: bool) -> tuple[Any, grpc.CallCredentials | None]:
-    """The metadata and the call credentials of `details` with `token` added to one of them."""
+def with_token(details: Any, token: str, prover: Prover, *, plaintext: bool) -> tuple[Any, grpc.CallCredentials | None]:
+    """The metadata and the call credentials of `details` with `token`, and its proof, added to one of them."""
     credentials: grpc.CallCredentials | None = details.credentials
     if plaintext:
-        return (*(details.metadata or ()), ("authorization", f"Bearer {token}")), credentials
-    ours = grpc.access_token_call_credentials(token)
+        return (*(details.metadata or ()), *prover.metadata(token, _name(details.method))), credentials
+    ours = prover.call_credentials(token)
     both = ours if credentials is None else grpc.composite_call_credentials(credentials, ours)
     return details.metadata, both
+
+
+def _name(method: Any) -> str:
+    return method.decode() if isinstance(method, bytes) else str(method)

@@ -6,6 +6,7 @@ in plaintext belongs to whoever listens (RFC 6750 section 5.2).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from bearward_grpc.client.sync import ClientAuthInterceptor
 __all__ = ["aio_channel", "channel", "is_local"]
 
 Options = Sequence[tuple[str, Any]]
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[1-9][0-9]{0,4}")
 _PROXY = "grpc.enable_http_proxy"
 
 
@@ -30,18 +32,22 @@ def channel(
     *,
     credentials: grpc.ChannelCredentials | None = None,
     unsafe_plaintext: bool = False,
+    origin: str | None = None,
     options: Options = (),
 ) -> grpc.Channel:
     """A sync channel to `target` whose calls carry tokens of `source`.
 
     With `credentials` (`grpc.ssl_channel_credentials()`) over TLS, without only to loopback, past any proxy, or with
-    `unsafe_plaintext`; `ConfigurationError` otherwise.
+    `unsafe_plaintext`; `ConfigurationError` otherwise. `origin` is the server's public origin for DPoP proofs, where it is
+    not `target`.
     """
     if credentials is not None:
         made = grpc.secure_channel(target, credentials, options)
     else:
         made = grpc.insecure_channel(target, _plaintext(target, options, unsafe=unsafe_plaintext))
-    return grpc.intercept_channel(made, ClientAuthInterceptor(source, unsafe_plaintext=credentials is None))
+    plaintext = credentials is None
+    named = origin or _origin(target, plaintext=plaintext)
+    return grpc.intercept_channel(made, ClientAuthInterceptor(source, unsafe_plaintext=plaintext, origin=named))
 
 
 def aio_channel(
@@ -50,11 +56,14 @@ def aio_channel(
     *,
     credentials: grpc.ChannelCredentials | None = None,
     unsafe_plaintext: bool = False,
+    origin: str | None = None,
     options: Options = (),
     interceptors: Sequence[Any] = (),
 ) -> grpc.aio.Channel:
     """`channel` for grpc.aio; `interceptors` are further ones, outside of ours."""
-    ours = [*interceptors, *aio_interceptors(source, unsafe_plaintext=credentials is None)]
+    plaintext = credentials is None
+    named = origin or _origin(target, plaintext=plaintext)
+    ours = [*interceptors, *aio_interceptors(source, unsafe_plaintext=plaintext, origin=named)]
     if credentials is not None:
         return grpc.aio.secure_channel(target, credentials, options, interceptors=ours)
     return grpc.aio.insecure_channel(target, _plaintext(target, options, unsafe=unsafe_plaintext), interceptors=ours)
@@ -77,6 +86,13 @@ def is_local(target: str) -> bool:
         return False
     host = target[1 : target.find("]")] if target.startswith("[") else target.partition(":")[0]
     return is_loopback_host(host)
+
+
+def _origin(target: str, *, plaintext: bool) -> str | None:
+    """The origin that proofs name for a plaintext target; over TLS grpc says itself what it connects to."""
+    if not plaintext or not _ADDRESS.fullmatch(target):
+        return None
+    return f"http://{target}"
 
 
 def _plaintext(target: str, options: Options, *, unsafe: bool) -> Options:

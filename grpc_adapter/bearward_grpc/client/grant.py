@@ -17,7 +17,7 @@ from urllib.parse import quote_plus, urlencode
 
 from bearward.errors import BearwardError
 
-__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "parse_token_response"]
+__all__ = ["Grant", "TokenUnavailableError", "basic", "form", "parse_token_response", "wants_nonce"]
 
 _DEFAULT_LIFETIME = 60.0  # RFC 6749 section 5.1 only recommends `expires_in`
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
@@ -68,8 +68,13 @@ def basic(client_id: str, client_secret: str) -> str:
     return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
 
 
-def parse_token_response(status: int, body: bytes) -> Grant:
-    """The token in the response; raises `TokenUnavailableError`.
+def wants_nonce(status: int, body: bytes) -> bool:
+    """Whether the token endpoint refused a proof for want of its nonce (RFC 9449 section 8)."""
+    return status == 400 and _object(body).get("error") == "use_dpop_nonce"
+
+
+def parse_token_response(status: int, body: bytes, *, kind: str = "bearer") -> Grant:
+    """The token in the response, of the `kind` that was asked for; raises `TokenUnavailableError`.
 
     >>> parse_token_response(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
     <Grant for 300 s>
@@ -79,11 +84,11 @@ def parse_token_response(status: int, body: bytes) -> Grant:
         error = response.get("error")
         known = isinstance(error, str) and _ERROR_CODE.fullmatch(error)
         raise TokenUnavailableError(str(error) if known else f"the token endpoint responded with {status}")
-    token, kind = response.get("access_token"), response.get("token_type")
+    token, sent = response.get("access_token"), response.get("token_type")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise TokenUnavailableError("the token endpoint sent none")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise TokenUnavailableError("the token endpoint sent no bearer token")
+    if not isinstance(sent, str) or sent.lower() != kind:
+        raise TokenUnavailableError(f"the token endpoint sent no {kind} token")
     return Grant(token, _lifetime(response.get("expires_in")))
 
 

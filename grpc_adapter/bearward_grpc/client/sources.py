@@ -17,7 +17,8 @@ from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError, UsageError
 from bearward.fetch.urls import check_url
 from bearward_grpc.call import CALL
-from bearward_grpc.client.grant import Grant, TokenUnavailableError, basic, form, parse_token_response
+from bearward_grpc.client.dpop_key import DPoPKey
+from bearward_grpc.client.grant import Grant, TokenUnavailableError, basic, form, parse_token_response, wants_nonce
 from bearward_grpc.client.token_http import post
 
 __all__ = ["CallerToken", "ClientCredentials", "TokenSource"]
@@ -69,6 +70,8 @@ class ClientCredentials:
     `secret_in_body` in the form. `scopes`, `audience` and `resource` (RFC 8707) say what the token is for. A token is
     replaced `refresh_margin` seconds before it expires, `timeout` seconds bound each step of a fetch.
 
+    With a `dpop_key` tokens are bound to it (RFC 9449 section 5), and each call proves it.
+
     Raises `ConfigurationError`; the methods raise `TokenUnavailableError`.
     """
 
@@ -86,6 +89,7 @@ class ClientCredentials:
         timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
         unsafe_allow_http: bool = False,
+        dpop_key: DPoPKey | None = None,
         monotonic: Callable[[], float] = SystemClock.monotonic,
     ) -> None:
         if isinstance(scopes, str):
@@ -101,6 +105,9 @@ class ClientCredentials:
         self._form = form(scopes, audience, resource, inline)
         self._refresh_margin, self._timeout, self._context = refresh_margin, timeout, ssl_context
         self._monotonic = monotonic
+        self.dpop_key: DPoPKey | None = dpop_key
+        """What the tokens are bound to, and each call proves."""
+        self._nonce: str | None = None
         self._lock = threading.Lock()
         self._held: tuple[str, float] | None = None
         self._in_flight: Future[str] | None = None
@@ -142,9 +149,7 @@ class ClientCredentials:
     def _fetch(self, in_flight: Future[Any]) -> None:
         try:
             asked = self._monotonic()
-            grant = parse_token_response(
-                *post(self._url, self._authorization, self._form, timeout=self._timeout, context=self._context)
-            )
+            grant = self._ask()
             self._store_result(self._kept(grant, asked))
             in_flight.set_result(grant.token)
         except TokenUnavailableError as error:
@@ -153,6 +158,21 @@ class ClientCredentials:
         except BaseException as error:  # noqa: BLE001  (whoever waits must not wait for ever)
             self._store_result(None)
             in_flight.set_exception(TokenUnavailableError(type(error).__name__))
+
+    def _ask(self) -> Grant:
+        """Ask the token endpoint, with a proof where tokens are to be bound; once more where it wants its nonce."""
+        if self.dpop_key is None:
+            return parse_token_response(*self._post(None)[:2])
+        status, body, nonce = self._post(self.dpop_key.proof(self._url, nonce=self._nonce))
+        self._nonce = nonce or self._nonce
+        if nonce is not None and wants_nonce(status, body):
+            status, body, _ = self._post(self.dpop_key.proof(self._url, nonce=nonce))
+        return parse_token_response(status, body, kind="dpop")
+
+    def _post(self, proof: str | None) -> tuple[int, bytes, str | None]:
+        return post(
+            self._url, self._authorization, self._form, timeout=self._timeout, context=self._context, proof=proof
+        )
 
     def _store_result(self, held: tuple[str, float] | None) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 
 from bearward_grpc.client.attach import CallDetails, has_authorization, with_token
+from bearward_grpc.client.proofs import Prover
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["ClientAuthInterceptor"]
@@ -28,11 +29,13 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
 ):
     """Puts tokens of `source` on calls, for `grpc.intercept_channel`.
 
-    As call credentials, which need TLS; `unsafe_plaintext` sends them as metadata over whatever the channel is.
+    As call credentials, which need TLS; `unsafe_plaintext` sends them as metadata over whatever the channel is. `origin` is
+    the server's public origin for DPoP proofs, where it is not what the channel connects to.
     """
 
-    def __init__(self, source: TokenSource, *, unsafe_plaintext: bool = False) -> None:
+    def __init__(self, source: TokenSource, *, unsafe_plaintext: bool = False, origin: str | None = None) -> None:
         self._source = source
+        self._prover = Prover(source, origin)
         self._plaintext = unsafe_plaintext
 
     def intercept_unary_unary(self, continuation: Continue, client_call_details: Any, request: Any) -> Any:
@@ -73,14 +76,17 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         if has_authorization(details.metadata):
             return None, continuation(details, request)
         token = self._source.token()
-        metadata, credentials = with_token(details, token, plaintext=self._plaintext)
+        metadata, credentials = with_token(details, token, self._prover, plaintext=self._plaintext)
         ready, compression = getattr(details, "wait_for_ready", None), getattr(details, "compression", None)
         ours = CallDetails(details.method, details.timeout, metadata, credentials, ready, compression)
         return token, continuation(ours, request)
 
     def _invalidate_if_refused(self, call: Any, token: str | None) -> bool:
         """Forget the token if the finished `call` was refused for it; whether another may be had."""
-        return token is not None and call.code() is grpc.StatusCode.UNAUTHENTICATED and self._source.invalidate(token)
+        if token is None or call.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            return False
+        # A nonce that was asked for says nothing against the token.
+        return self._prover.learn(call.trailing_metadata()) or self._source.invalidate(token)
 
 
 class _Responses:

@@ -15,7 +15,7 @@ NAMES = {
         requires rules rules_from_protos rules_from_servicers rules_from_toml status_of
     """,
     "bearward_grpc.client": """
-        CallerToken ClientAuthInterceptor ClientCredentials TokenSource TokenUnavailableError aio_channel
+        CallerToken ClientAuthInterceptor ClientCredentials DPoPKey ProvenToken TokenSource TokenUnavailableError aio_channel
         aio_interceptors call_credentials channel is_local
     """,
 }
