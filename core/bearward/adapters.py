@@ -14,7 +14,12 @@ from bearward.authentication import authenticate, authenticate_now
 from bearward.bug_reports import report_bug
 from bearward.challenge import challenge, challenges, quoted
 from bearward.clock import Clock, SystemClock
-from bearward.confirmation import certificate_thumbprint, check_certificate, is_bound
+from bearward.confirmation import (
+    certificate_thumbprint,
+    check_certificate,
+    check_certificate_thumbprint,
+    is_bound,
+)
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.possession import Presented
 from bearward.principal import same_caller
@@ -44,6 +49,7 @@ __all__ = [
     "challenge",
     "challenges",
     "check_certificate",
+    "check_certificate_thumbprint",
     "is_bound",
     "mark_of",
     "on_unguarded_call",

@@ -13,7 +13,7 @@ from bearward.jose import base64url
 from bearward.principal import Principal
 from bearward.sender import SenderProof, binding_of, check_thumbprint
 
-__all__ = ["certificate_thumbprint", "check_certificate", "is_bound"]
+__all__ = ["certificate_thumbprint", "check_certificate", "check_certificate_thumbprint", "is_bound"]
 
 
 def is_bound(principal: Principal) -> bool:
@@ -32,8 +32,13 @@ def check_certificate(principal: Principal, certificate: bytes | None) -> Sender
     TOKEN_SENDER_CONSTRAINED unless it is the one that the token is bound to, and a DPoP key that the token names beside
     it was proven before. A principal whose token is not bound passes.
     """
+    return check_certificate_thumbprint(principal, None if certificate is None else certificate_thumbprint(certificate))
+
+
+def check_certificate_thumbprint(principal: Principal, thumbprint: str | None) -> SenderProof:
+    """The same by the certificate's `x5t#S256`, for one that a proxy handed on."""
     binding = binding_of(principal.claims)
     if binding.jkt != principal.proof.jkt:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    check_thumbprint(binding, None if certificate is None else certificate_thumbprint(certificate))
+    check_thumbprint(binding, thumbprint)
     return binding

@@ -10,34 +10,66 @@ import logging
 import ssl
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import unquote
 
 from bearward.bug_reports import report_bug
-from bearward.confirmation import check_certificate, is_bound
+from bearward.client_certificates import ForwardedCertificate
+from bearward.confirmation import certificate_thumbprint, check_certificate_thumbprint, is_bound
 from bearward.errors import AuthError, Refusal
 from bearward.principal import Principal
 
-__all__ = ["ClientCertificate", "check_binding", "peer_certificate"]
+__all__ = ["ClientCertificate", "check_binding", "forwarded_certificate", "peer_certificate"]
 
 _LOG: Final = logging.getLogger("bearward.grpc")
 
-ClientCertificate = Callable[[Any], bytes | None]
-"""From the call's `ServicerContext` to the client's certificate (DER), once its key was proven; None for no proof."""
+ClientCertificate = Callable[[Any], bytes | str | None]
+"""From the call's `ServicerContext` to the client's certificate (DER), or its `x5t#S256`, once its key was proven; None for
+no proof."""
 
 
 def check_binding(principal: Principal, find: ClientCertificate, context: Any) -> None:
     """Raise `AuthError` if the token is bound to another certificate than the one that `find` returns."""
     if is_bound(principal):
-        check_certificate(principal, _certificate(find, context))
+        check_certificate_thumbprint(principal, _thumbprint(find, context))
 
 
-def _certificate(find: ClientCertificate, context: Any) -> bytes | None:
+def forwarded_certificate(proxy: ForwardedCertificate) -> ClientCertificate:
+    """What finds the certificate that a proxy hands on as metadata, from the call's peer and its metadata."""
+
+    def find(context: Any) -> str | None:
+        metadata = context.invocation_metadata()
+        return proxy.read(
+            _peer_address(context.peer()), lambda name: [_as_text(value) for key, value in metadata if key == name]
+        )
+
+    return find
+
+
+def _peer_address(peer: str) -> str | None:
+    """The address in what grpc calls a peer: `ipv4:127.0.0.1:1`, `ipv6:[::1]:1` (percent-encoded), `unix:…`."""
+    kind, _, rest = peer.partition(":")
+    if kind in ("unix", "unix-abstract"):
+        return "unix"
+    host = unquote(rest).rpartition(":")[0]
+    return host.strip("[]").partition("%")[0] or None if kind in ("ipv4", "ipv6") else None
+
+
+def _as_text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def _thumbprint(find: ClientCertificate, context: Any) -> str | None:
     """What `find` returns; its own bugs are an internal error, since grpc would send their text to the caller."""
     try:
         certificate = find(context)
+    except AuthError:
+        raise
     except Exception as error:  # noqa: BLE001  (the caller's own function)
         report_bug(_LOG, "a bug while the client's certificate was looked for", error)
         raise AuthError(Refusal.INTERNAL_ERROR) from None
-    return certificate if isinstance(certificate, bytes) else None
+    if isinstance(certificate, bytes):
+        return certificate_thumbprint(certificate)
+    return certificate if isinstance(certificate, str) else None
 
 
 def peer_certificate(context: Any) -> bytes | None:

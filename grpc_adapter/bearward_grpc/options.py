@@ -8,10 +8,11 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bearward.access import deny, public
+from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import ConfigurationError
 from bearward.fetch.urls import is_loopback_host
 from bearward_grpc.call import StreamTerms
-from bearward_grpc.certificates import ClientCertificate
+from bearward_grpc.certificates import ClientCertificate, forwarded_certificate
 from bearward_grpc.method_rules.policy import Policy, Rule
 
 __all__ = [
@@ -37,8 +38,12 @@ def stream_terms(expiry: StreamExpiry, leeway: float) -> StreamTerms:
     return StreamTerms(terminate=expiry == "terminate", leeway=float(leeway))
 
 
-def checked_certificate_finder(client_certificate: ClientCertificate | None) -> ClientCertificate | None:
-    """The function as given; raises `ConfigurationError` for what cannot be called."""
+def checked_certificate_finder(
+    client_certificate: ClientCertificate | ForwardedCertificate | None,
+) -> ClientCertificate | None:
+    """The function as given, or that for a proxy's metadata; raises `ConfigurationError` for what cannot be called."""
+    if isinstance(client_certificate, ForwardedCertificate):
+        return forwarded_certificate(client_certificate)
     if client_certificate is not None and not callable(client_certificate):
         raise ConfigurationError("client_certificate", "must be callable")
     return client_certificate

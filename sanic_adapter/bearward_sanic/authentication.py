@@ -15,6 +15,7 @@ from sanic import Request
 from bearward import AuthError, KeysNeededError, Principal, Refusal, Verifier
 from bearward.adapters import verify_function
 from bearward.authentication import authenticate, authenticate_now
+from bearward.client_certificates import ForwardedCertificate
 from bearward.confirmation import certificate_thumbprint
 from bearward.possession import Presented
 from bearward.sender import Scheme, attributed
@@ -133,7 +134,10 @@ class Authenticator:
 
     def _thumbprint(self, request: Request) -> str | None:
         """The thumbprint of the client's certificate, where certificates are looked for."""
-        certificate = None if self._find_certificate is None else self._find_certificate(request)
+        find = self._find_certificate
+        if isinstance(find, ForwardedCertificate):
+            return find.read(_peer_address(request), lambda name: request.headers.getall(name, NONE))
+        certificate = None if find is None else find(request)
         return None if certificate is None else certificate_thumbprint(certificate)
 
     async def _verify_form(self, request: Request) -> Principal:
@@ -146,6 +150,14 @@ class Authenticator:
         principal = await self._fetch_and_verify(request, self._reader.read_form(request))
         state_of(request)[_FROM_FORM] = True
         return principal
+
+
+def _peer_address(request: Request) -> str | None:
+    """The address at the other end of the connection: never what a field says about it."""
+    conn_info = request.conn_info
+    if conn_info is None:
+        return None
+    return "unix" if isinstance(conn_info.sockname, str) else conn_info.client_ip or None
 
 
 def _other_schemes(verifier: Verifier, *, certificates: bool) -> dict[str, Scheme]:

@@ -19,6 +19,7 @@ from sanic import HTTPResponse, Request
 from bearward import AuthError, ConfigurationError, Requirement, Verifier
 from bearward.access import Access, as_access, deny
 from bearward.access_toml import rule_from_toml
+from bearward.client_certificates import ForwardedCertificate
 from bearward.fetch.urls import is_loopback_host
 from bearward.jose.compact import MAX_TOKEN
 from bearward.settings import Settings
@@ -72,8 +73,9 @@ class AdapterSettings:
     """Seconds that a stream may go on after that, beyond the issuer's own leeway."""
     render_refusal: Renderer | None = None
     """How a refusal looks: a function of request, refusal and response."""
-    client_certificate: Callable[[Request], bytes | None] | None = None
-    """Where the client's certificate (DER) is found, once its key was proven; without it bound tokens are refused."""
+    client_certificate: Callable[[Request], bytes | None] | ForwardedCertificate | None = None
+    """Where the client's certificate (DER) is found, once its key was proven, or the field in which a proxy hands it on;
+    without it tokens that are bound to one are refused."""
     offline_docs: bool = False
     """Serve the docs page of sanic-ext with assets from the package swagger-ui-bundle, from no CDN."""
 
@@ -90,7 +92,8 @@ class AdapterSettings:
         if self.cookie is not None and not isinstance(self.cookie, CookieCredentials):
             raise ConfigurationError("cookie", "must be a CookieCredentials")
         _check_callable("render_refusal", self.render_refusal, "request, refusal, response")
-        _check_callable("client_certificate", self.client_certificate, "request")
+        if not isinstance(self.client_certificate, ForwardedCertificate):
+            _check_callable("client_certificate", self.client_certificate, "request")
         _check_url("resource", self.resource)
         _check_url("resource_metadata", self.resource_metadata)
 

@@ -18,7 +18,8 @@ PUBLIC: dict[str, str] = {
     """,
     "bearward.adapters": """
         Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access attributed authenticate
-        authenticate_now authorize bearer_token certificate_thumbprint challenge challenges check_certificate is_bound mark_of
+        authenticate_now authorize bearer_token certificate_thumbprint challenge challenges check_certificate check_certificate_thumbprint is_bound
+        mark_of
         on_unguarded_call presented_token quoted register_gate report_bug rule_from_toml rules_from_toml same_caller
         unmarked verify_function
     """,

@@ -19,6 +19,7 @@ import grpc.aio
 
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
+from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.aio import denial as aio_denial
@@ -53,8 +54,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
 
     Streams end with UNAUTHENTICATED when their token expires (`stream_leeway` seconds later), is revoked, or its key
     is withdrawn; `stream_expiry="ignore"` lets them live. `certificate_bound=True` accepts tokens that are bound to
-    the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context,
-    does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
+    the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context
+    or a `ForwardedCertificate`, does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
 
     Raises `ConfigurationError` for an invalid policy or setting.
     """
@@ -74,7 +75,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
-        client_certificate: ClientCertificate | None = None,
+        client_certificate: ClientCertificate | ForwardedCertificate | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
         gate = Gate(

@@ -18,6 +18,7 @@ import grpc
 
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
+from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
@@ -69,7 +70,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
-        client_certificate: ClientCertificate | None = None,
+        client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)

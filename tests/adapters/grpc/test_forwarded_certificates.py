@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from bearward import ConfigurationError
+from bearward.client_certificates import ForwardedCertificate, from_networks
 from bearward.testing import LocalIssuer
 from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, authenticated
+from bearward_grpc.certificates import _peer_address
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.certificates import Authority, Certified
 from tests.adapters.grpc.conftest import trust
@@ -81,3 +83,44 @@ def test_what_cannot_be_called_is_refused(interceptor: Any, issuer: LocalIssuer)
     """A setting that cannot be meant stops the start."""
     with pytest.raises(ConfigurationError, match="client_certificate"):
         interceptor(trust(issuer), RULES, client_certificate="x-forwarded-client-cert")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_that_only_the_proxy_may_set(kind: str, issuer: LocalIssuer) -> None:
+    """With `ForwardedCertificate` from the peer's network only: two values are malformed, elsewhere it says nothing."""
+    own = Authority().certify("ada")
+    bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": own.thumbprint}}))
+    near = ForwardedCertificate("base64-der", only_from=from_networks("127.0.0.0/8", "::1/128"), name=HEADER)
+    far = ForwardedCertificate("base64-der", only_from=from_networks("192.0.2.0/24"), name=HEADER)
+    twice = (*bound, *_header(own), *_header(own))
+    rows: list[tuple[ForwardedCertificate, Any, str | None]] = [
+        (near, (*bound, *_header(own)), None),
+        (near, twice, "client_certificate_repeated"),
+        (near, (*bound, (HEADER, "nonsense")), "client_certificate_malformed"),
+        (near, bound, "token_sender_constrained"),
+        (far, (*bound, *_header(own)), "token_sender_constrained"),
+    ]
+    for proxy, metadata, refusal in rows:
+        with (
+            serving(kind, trust(issuer), RULES, client_certificate=proxy) as server,
+            channel_to(server.target) as channel,
+        ):
+            assert SHAPES[SERVED[0]](channel, metadata).code == refusal
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:127.0.0.1:50000", "127.0.0.1"),
+        ("ipv6:%5B::1%5D:50000", "::1"),
+        ("ipv6:[fe80::1%25eth0]:50000", "fe80::1"),
+        ("unix:/run/proxy.sock", "unix"),
+        ("unix-abstract:proxy", "unix"),
+        ("unix:", "unix"),
+        ("vsock:1:2", None),
+        ("", None),
+    ],
+)
+def test_the_peer_of_a_call(peer: str, address: str | None) -> None:
+    """Whatever grpc writes about it: an address, a unix socket, or nothing that is known."""
+    assert _peer_address(peer) == address
