@@ -70,6 +70,8 @@ class Authenticator:
         values = request.headers.getall(AUTHORIZATION, NONE)
         if self._reader.may_be_in_form(request) or self._other_scheme(values) is not None:
             return False
+        if rule.websocket and self._offers_proof(request):
+            return False
         try:
             self._reader.read(request, values, rule.websocket)
         except AuthError as error:
@@ -99,16 +101,23 @@ class Authenticator:
 
     def _presented(self, request: Request, rule: RouteRule, values: list[str]) -> Presented | AuthError | None:
         """What a request brings under another scheme than `Bearer`, None where it is not one of those."""
-        scheme = self._other_scheme(values)
+        offered = rule.websocket and self._offers_proof(request)
+        scheme = Scheme.DPOP if offered else self._other_scheme(values)
         if scheme is None:
             return None
         try:
-            scheme, token = self._reader.read_presented(request, values, rule.websocket)
+            if offered:
+                token, proofs = self._reader.read_subprotocol(request, values)
+            else:
+                scheme, token = self._reader.read_presented(request, values, rule.websocket)
+                proofs = request.headers.getall("dpop", NONE)
             certificate = self._thumbprint(request)
         except AuthError as error:
             return attributed(error, scheme)
-        proofs = request.headers.getall("dpop", NONE)
         return Presented(scheme, token, proofs, request.method, request.path, certificate)
+
+    def _offers_proof(self, request: Request) -> bool:
+        return Scheme.DPOP.value.lower() in self._schemes and self._reader.offers_proof(request)
 
     def _other_scheme(self, values: list[str]) -> Scheme | None:
         return self._schemes.get(values[0].lstrip()[:9].partition(" ")[0].lower()) if values else None

@@ -19,10 +19,13 @@ from bearward.sender import Scheme
 from bearward_sanic.cookies import cookie_values
 from bearward_sanic.settings import AdapterSettings
 
-__all__ = ["SUBPROTOCOL", "TokenReader", "offered_subprotocols"]
+__all__ = ["DPOP_SUBPROTOCOL", "SUBPROTOCOL", "TokenReader", "announced_subprotocol", "offered_subprotocols"]
 
 SUBPROTOCOL: Final = "bearer"
 """The subprotocol that announces a token as the next one: `Sec-WebSocket-Protocol: bearer, <token>`."""
+
+DPOP_SUBPROTOCOL: Final = "dpop"
+"""The one that announces a token that is bound to a key, and its proof: `Sec-WebSocket-Protocol: dpop, <token>, <proof>`."""
 
 _PARAMETER: Final = "access_token"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -59,6 +62,22 @@ class TokenReader:
             raise AuthError(Refusal.CREDENTIALS_REPEATED)
         return presented_token(presented, SCHEMES, max_length=self._max_length)
 
+    def read_subprotocol(self, request: Request, presented: list[str]) -> tuple[str, list[str]]:
+        """Token and proofs that the handshake of a websocket offers as `dpop`, beside no other credential; raises `AuthError`."""
+        if presented or self._others(request, websocket=True):
+            raise AuthError(Refusal.CREDENTIALS_REPEATED)
+        offered = offered_subprotocols(request)
+        place = offered.index(DPOP_SUBPROTOCOL)
+        if DPOP_SUBPROTOCOL in offered[place + 1 :]:
+            raise AuthError(Refusal.CREDENTIALS_REPEATED)
+        token = offered[place + 1] if place + 1 < len(offered) else ""
+        _, token = presented_token([f"DPoP {token}"], SCHEMES, max_length=self._max_length)
+        return token, offered[place + 2 : place + 3]
+
+    def offers_proof(self, request: Request) -> bool:
+        """Whether the handshake of a websocket announces a token with its proof."""
+        return self._settings.websocket_subprotocol and DPOP_SUBPROTOCOL in offered_subprotocols(request)
+
     def may_be_in_form(self, request: Request) -> bool:
         """Whether the body may hold the token (RFC 6750 section 2.2: form-encoded, in a request that has a body)."""
         if not self._settings.form or request.method in ("GET", "HEAD", "OPTIONS"):
@@ -93,6 +112,12 @@ def offered_subprotocols(request: Request) -> list[str]:
     """The subprotocols that the client offers (RFC 6455 section 11.3.4), in its order."""
     lines = request.headers.getall("sec-websocket-protocol", [])
     return [item.strip() for line in lines for item in line.split(",") if item.strip()]
+
+
+def announced_subprotocol(request: Request) -> str | None:
+    """The subprotocol by which the client announces credentials, which the handshake must select."""
+    offered = offered_subprotocols(request)
+    return next((name for name in (SUBPROTOCOL, DPOP_SUBPROTOCOL) if name in offered), None)
 
 
 def _subprotocol_tokens(request: Request) -> list[str]:

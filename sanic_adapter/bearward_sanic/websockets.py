@@ -26,7 +26,7 @@ from bearward.principal import same_caller
 from bearward.sender import Scheme
 from bearward.watches import Watch
 from bearward_sanic.context import principal_of, set_outcome, state_of
-from bearward_sanic.credentials import SUBPROTOCOL, offered_subprotocols
+from bearward_sanic.credentials import announced_subprotocol
 
 __all__ = [
     "SocketTerms",
@@ -180,15 +180,16 @@ async def _close_by_asgi(transport: Any, code: int, reason: str) -> None:
 
 
 def echo_subprotocol(request: Request, handler: Any) -> None:
-    """Have the handshake select `bearer` for a client that offers it, after what the route itself speaks.
+    """Have the handshake select `bearer` or `dpop` for a client that offers it, after what the route itself speaks.
 
     A browser fails a socket whose subprotocol was not answered. Sanic takes the arguments of a websocket's handshake
     from the match of its route, which is where the list is put.
     """
-    if SUBPROTOCOL not in offered_subprotocols(request):
+    announced = announced_subprotocol(request)
+    if announced is None:
         return
     own = handler.keywords.get("subprotocols") if isinstance(handler, partial) else None
-    request.match_info["subprotocols"] = [*(name for name in own or () if name != SUBPROTOCOL), SUBPROTOCOL]
+    request.match_info["subprotocols"] = [*(name for name in own or () if name != announced), announced]
 
 
 def refuse_handshake(request: Request) -> None:
@@ -220,7 +221,8 @@ def refuse_handshake(request: Request) -> None:
 async def accept_then_close(request: Request, error: AuthError) -> HTTPResponse:
     """Accept the handshake and close at once, so that a browser's script learns why."""
     code = _CLOSE_CODES[error.fault]
-    subprotocols = [SUBPROTOCOL] if SUBPROTOCOL in offered_subprotocols(request) else None
+    announced = announced_subprotocol(request)
+    subprotocols = None if announced is None else [announced]
     transport: Any = request.transport
     ws: Any
     if _websocket_scope(request) is not None:

@@ -12,6 +12,8 @@ from typing import Any, cast
 import grpc
 import httpx2
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from bearward.testing import DPoPClient, LocalIssuer
 from samples.processes import Process
@@ -241,3 +243,32 @@ def test_streams_prove_at_their_opening(issuer: LocalIssuer, arguments: tuple[st
                 list(chat("WhoAmI"))
             failed: Any = caught.value
             assert dict(failed.trailing_metadata())["bearward-code"] == "dpop_uri_mismatch"
+
+
+def test_a_websocket_is_proven_at_its_handshake(issuer: LocalIssuer) -> None:
+    """By the fields, or as a browser can: `Sec-WebSocket-Protocol: dpop, <token>, <proof>`; one proof opens one socket."""
+    with serving(issuer, "samples.http_server") as server:
+        caller = Caller(server, issuer)
+        url, token = f"{caller.url}/notes/ws", caller.token
+
+        def open_socket(*, subprotocols: list[str] | None = None, headers: dict[str, str] | None = None) -> str | None:
+            opened = connect(
+                url.replace("http", "ws", 1), subprotocols=cast("Any", subprotocols), additional_headers=headers
+            )
+            with opened as ws:
+                ws.send("a note")
+                assert "a note" in str(ws.recv(30))
+                return ws.subprotocol
+
+        proof = caller.client.proof("GET", url, token=token)
+        assert open_socket(subprotocols=["dpop", token, proof]) == "dpop"
+        fields = {"authorization": f"DPoP {token}", "dpop": caller.client.proof("GET", url, token=token)}
+        assert open_socket(headers=fields) is None
+        for refused in (["dpop", token, proof], ["dpop", token], ["dpop"], ["bearer", token], ["dpop", token, "x"]):
+            with pytest.raises(InvalidStatus) as caught:
+                open_socket(subprotocols=refused)
+            assert caught.value.response.status_code in {400, 401}
+        fresh = {"authorization": f"DPoP {token}", "dpop": caller.client.proof("GET", url, token=token)}
+        with pytest.raises(InvalidStatus) as caught:
+            open_socket(subprotocols=["dpop", token, caller.client.proof("GET", url, token=token)], headers=fresh)
+        assert caught.value.response.status_code == 400

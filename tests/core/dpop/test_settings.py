@@ -67,7 +67,8 @@ def test_nonces_are_those_of_all_with_the_secret() -> None:
 
 def test_used_proofs_are_remembered_where_the_cache_is() -> None:
     """A fleet that shares a cache shares the memory, with a secret or without one, and refuses while it fails."""
-    for secret in ({}, {"BEARWARD_CACHE_SECRET": "0123456789abcdef"}):
+    unauthenticated = {"BEARWARD_UNSAFE_ALLOW_UNAUTHENTICATED_CACHE": "true"}
+    for secret in (unauthenticated, {"BEARWARD_CACHE_SECRET": "0123456789abcdef"}):
         replays = verifier_of(BEARWARD_CACHE="redis://cache:6379/0", **secret).replays
         assert isinstance(replays, SharedReplays)
         assert "refusing all" in repr(replays)
@@ -113,7 +114,7 @@ def test_a_file_says_the_same(tmp_path: Path) -> None:
     """In a table of its own, where the prefix, the algorithms and what a failing store means can be said too."""
     path = tmp_path / "settings.toml"
     path.write_text(
-        'cache = "redis://cache:6379/0"\n[dpop]\nmode = "required"\norigins = ["https://api.example"]\n'
+        'cache = "redis://cache:6379/0"\ncache_secret = "0123456789abcdef"\n[dpop]\nmode = "required"\norigins = ["https://api.example"]\n'
         'prefix = "/orders"\nalgorithms = ["ES256"]\nnonce = true\nwindow = 10\non_failure = "accept"\n' + ISSUER
     )
     verifier = Settings.from_toml(path).verifier()

@@ -1,4 +1,4 @@
-"""The public names of `bearward.jwks` and `bearward.testing`: a change here is a change for users."""
+"""The public names of `bearward.jwks`: a change here is a change for users."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ import subprocess
 import sys
 
 import bearward.jwks
-import bearward.testing
 
 JWKS = """
     JWKSURI ChangeAwareSource Discovery FetchError FetchFailure File Freshness HTTPClient HTTPResponse IssuerHealth
     JWKSOptions JWKSStore JWKSet KeyRejection Loaded MetadataKind Source StartError StartMode Static Validators
 """
-TESTING = "LocalIssuer Request Response SigningKey compact json_octets json_response sign_segments tamper"
 
 
 def test_names_of_the_jwks_facade() -> None:
     """What a source of your own, an annotation or a health page needs by name."""
     assert sorted(bearward.jwks.__all__) == sorted(JWKS.split())
     assert all(hasattr(bearward.jwks, name) for name in bearward.jwks.__all__)
-
-
-def test_names_of_the_testing_facade() -> None:
-    """What tests of services that use bearward need by name."""
-    assert sorted(bearward.testing.__all__) == sorted(TESTING.split())
 
 
 def test_importing_bearward_loads_neither_the_transport_nor_aiocache() -> None:
