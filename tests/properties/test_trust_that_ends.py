@@ -218,6 +218,9 @@ class Remembering(RuleBasedStateMachine):
         signer = world.key("EdDSA", key)
         text = sign_segments(json_octets({"alg": "EdDSA", "kid": signer.kid}), json_octets(claims), signer)
         token = Token(issuer, text, key, claims)
+        for other in self.minted:
+            one, two = (Principal(each.claims, key_thumbprint="k") for each in (token, other))
+            assert same_caller(one, two) is same_caller(two, one) is the_same(token, other)
         self.minted.append(token)
         return token
 
@@ -269,8 +272,7 @@ class Remembering(RuleBasedStateMachine):
         if not live or principal is None:
             return
         stream = live[number % len(live)]
-        before, after = stream.token.claims, token.claims
-        same = bool(before["sub"]) and all(before[name] == after[name] for name in ("iss", "sub", "client_id"))
+        same = the_same(stream.token, token)
         assert same_caller(stream.principal, principal) is same
         if same and stream.watch is not None:
             stream.token, stream.principal, stream.refusable_since = token, principal, None
@@ -296,10 +298,12 @@ class Remembering(RuleBasedStateMachine):
 
     @rule(token=tokens)
     def revoke(self, token: Token) -> None:
-        """It holds at once, for streams too."""
+        """It holds at once, however well the token is remembered, and for streams too."""
+        self.present(token)
         self.revoked.add(token.claims["jti"])
         self.verifier.revocations.revoke_token(token.issuer, token.claims["jti"], until=token.claims["exp"])
         self.run(settle())
+        self.present(token)
         assert all(stream.ended for stream in self.streams if stream.token == token), "a revoked stream goes on"
 
     # Time -------------------------------------------------------------------------------------------------------------
@@ -322,8 +326,15 @@ class Remembering(RuleBasedStateMachine):
     )
     def wait_after_a_change(self, token: Token, issuer: str, audience: str | None, busy: bool) -> None:
         """Longer than the bound, with one token in use, or with streams alone to ask."""
+        self.present(token)
+        self.keep(token)
         self.resolver_changes(issuer, audience)
         self.pass_time(500.0, busy, token)
+
+    @rule(issuer=st.sampled_from(ISSUERS))
+    def outlive(self, issuer: str) -> None:
+        """A token is in use until it expires, and a little longer."""
+        self.pass_time(61.0, True, self.mint(issuer, 0, 60, "ada", "app", "api"))
 
     @rule(seconds=st.sampled_from([-4000.0, -100.0, -20.0, 20.0, 100.0, 4000.0]))
     def set_clock(self, seconds: float) -> None:
@@ -355,6 +366,13 @@ class Remembering(RuleBasedStateMachine):
                 stream.refusable_since = self.loop.passed
             late = 0.0 if stream.refusable_since is None else self.loop.passed - stream.refusable_since
             assert late <= RECHECK_INTERVAL + TICK, f"a stream goes on: {stream.token.claims}"
+
+
+def the_same(one: Token, other: Token) -> bool:
+    """Whether both are one caller's."""
+    return bool(one.claims["sub"]) and all(
+        one.claims[name] == other.claims[name] for name in ("iss", "sub", "client_id")
+    )
 
 
 async def settle() -> None:
