@@ -35,7 +35,7 @@ ENDED: dict[str, tuple[dict[str, Any], dict[str, Any], Refusal]] = {
     "expiry": ({}, {"now": NOW + 300}, Refusal.TOKEN_EXPIRED),
     "expiry and leeway": ({}, {"now": NOW + 310, "leeway": 10.0}, Refusal.TOKEN_EXPIRED),
     "age": ({"iat": NOW - 10}, {"policy": replace(POLICY, max_token_age=10.0)}, Refusal.TOKEN_TOO_OLD),
-    "clock set back": ({"nbf": NOW - 100}, {"now": NOW - 106, "leeway": 500.0}, Refusal.TOKEN_NOT_YET_VALID),
+    "clock set back": ({"nbf": NOW - 100}, {"now": NOW - 110, "leeway": 500.0}, Refusal.TOKEN_NOT_YET_VALID),
     "key withdrawn": ({}, {"keys": key_set(OTHER.public_jwk())}, Refusal.KEY_WITHDRAWN),
     "key renamed": ({}, {"keys": key_set({**KEY.public_jwk(), "kid": "new"})}, Refusal.KEY_WITHDRAWN),
     "audience": ({}, {"policy": replace(POLICY, audience="other")}, Refusal.AUDIENCE_MISMATCH),
