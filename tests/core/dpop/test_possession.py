@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bearward import AUTHENTICATED, AuthError, Principal, Refusal, authorize, scope
+from bearward import AuthError, Principal, Refusal, authorize, scope
 from bearward.credentials import SCHEMES, presented_token
 from bearward.dpop import DPoP
 from bearward.possession import Presented, check_sender
@@ -123,7 +123,6 @@ def test_a_requirement_asks_for_a_proof() -> None:
         authorize(principal.proven_by(SenderProof(certificate="c")), requirement, NOW)
         authorize(principal.proven_by(SenderProof(vouched_by="kong")), requirement, NOW)
     authorize(principal, scope("a") | sender_constrained(), NOW)
-    authorize(principal, AUTHENTICATED, NOW)
 
 
 def test_proofs_have_a_name() -> None:
