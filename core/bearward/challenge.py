@@ -75,9 +75,7 @@ def challenges(
     """
     if error.fault is Fault.SERVICE:
         return ()
-    offered = [Scheme.BEARER] if dpop is None else [Scheme.DPOP] if dpop.required else [Scheme.BEARER, Scheme.DPOP]
-    if dpop is not None and (error.scheme == Scheme.DPOP.value or error.refusal.error in _ABOUT_PROOFS):
-        offered.sort(key=lambda scheme: scheme is not Scheme.DPOP)
+    offered = _offered(error, dpop)
     needed = error.scopes or scopes
     made = [
         challenge(
@@ -91,6 +89,16 @@ def challenges(
         for scheme in offered
     ]
     return tuple(text for text in made if text is not None)
+
+
+def _offered(error: AuthError, dpop: DPoP | None) -> tuple[Scheme, ...]:
+    """The schemes to name, the one that the error is about first."""
+    if dpop is None:
+        return (Scheme.BEARER,)
+    if dpop.required:
+        return (Scheme.DPOP,)
+    about_proof = error.scheme == Scheme.DPOP.value or error.refusal.error in _ABOUT_PROOFS
+    return (Scheme.DPOP, Scheme.BEARER) if about_proof else (Scheme.BEARER, Scheme.DPOP)
 
 
 _ABOUT_PROOFS = frozenset({OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE})

@@ -71,12 +71,16 @@ def binding_of(claims: Mapping[str, Any]) -> SenderProof:
         jkt = confirmation.get(_KEY)
         if type(jkt) is str and jkt and jkt.isascii():
             return _fast_new(SenderProof, (jkt, None, None))
-    if not isinstance(confirmation, Mapping) or not confirmation or not confirmation.keys() <= {_KEY, _CERTIFICATE}:
+    if not isinstance(confirmation, Mapping) or not _is_understood(confirmation):
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    for value in confirmation.values():
-        if not isinstance(value, str) or not value or not value.isascii():
-            raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     return SenderProof(confirmation.get(_KEY), confirmation.get(_CERTIFICATE))
+
+
+def _is_understood(confirmation: Mapping[str, Any]) -> bool:
+    """Whether nothing is asked but a key's or a certificate's thumbprint (RFC 7800 section 3.1: what else is, counts)."""
+    if not confirmation or not confirmation.keys() <= {_KEY, _CERTIFICATE}:
+        return False
+    return all(isinstance(value, str) and value and value.isascii() for value in confirmation.values())
 
 
 def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:

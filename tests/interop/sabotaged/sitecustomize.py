@@ -20,25 +20,19 @@ from bearward.jose.jwk_set import JWKSet
 def accepts() -> None:
     """Verification is switched off: whatever can be read is let in."""
 
-    def verify_now(self: Verifier, token: str, **_: Any) -> Principal:
+    def verify_now(self: Verifier, token: str, allow_bound: bool) -> Principal:
         return Principal.from_verified_claims(parse_compact(token).claims, "nobody's key")
 
-    async def verify(self: Verifier, token: str, **_: Any) -> Principal:
-        return verify_now(self, token)
-
-    _put(Verifier, verify_now=verify_now, verify=verify, cached_entry=lambda self, token: None)
+    _put(Verifier, _verify_now=verify_now, cached_entry=lambda self, token: None)
 
 
 def refuses() -> None:
     """Nobody is let in."""
 
-    def verify_now(self: Verifier, token: str, **_: Any) -> Principal:
+    def verify_now(self: Verifier, token: str, allow_bound: bool) -> Principal:
         raise AuthError(Refusal.SIGNATURE_INVALID)
 
-    async def verify(self: Verifier, token: str, **_: Any) -> Principal:
-        return verify_now(self, token)
-
-    _put(Verifier, verify_now=verify_now, verify=verify, cached_entry=lambda self, token: None)
+    _put(Verifier, _verify_now=verify_now, cached_entry=lambda self, token: None)
 
 
 def unsigned() -> None:
