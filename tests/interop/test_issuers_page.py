@@ -11,6 +11,7 @@ import pytest
 from bearward import Principal, authorize, claim, scope
 from bearward.settings import Settings
 from tests.interop.manifest import HERE, TOP
+from tests.profiles.tables import TABLES
 
 PAGE = (TOP / "docs" / "issuers.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^## (.*?)\n.*?^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
@@ -38,22 +39,31 @@ def test_a_shape_has_its_section_its_sources_and_both_verdicts(shape: str) -> No
 
 
 REQUIREMENTS = re.findall(r"^\| (.*?) \| .*? \| (`(?:scope|claim).*`) \|$", PAGE, re.MULTILINE)
+CLAIMS = {table.name: table.claims for table in TABLES}
 CALLERS = {
     "Keycloak": SHAPES["keycloak"]["claims"]["of a user"],
     "Entra, of a user": SHAPES["entra-v2"]["claims"]["of a user"],
     "Entra, of an application": SHAPES["entra-v2"]["claims"]["of an application"],
     "Auth0": SHAPES["auth0"]["claims"]["Auth0 profile"],
     "Okta": SHAPES["okta"]["claims"]["of a user"],
-    "Cognito": {"iss": "https://cognito.example", "scope": "openid notes/read", "cognito:groups": ["readers"]},
+    "authentik": CLAIMS["authentik"],
+    "Hydra": CLAIMS["hydra"],
+    "Cognito": CLAIMS["cognito"],
+    "Firebase": CLAIMS["firebase"],
+    "Supabase": CLAIMS["supabase"],
+    "Clerk": CLAIMS["clerk"],
     "Google": SHAPES["google"]["claims"]["of a service account"],
     "Kubernetes": SHAPES["kubernetes"]["claims"]["bound"],
+    "GitHub Actions": CLAIMS["github_actions"],
+    "GitLab": CLAIMS["gitlab"],
+    "RFC 9068": {**CLAIMS["rfc9068"], "roles": ["reader"]},
 }
 
 
 @pytest.mark.parametrize(("issuer", "requirements"), REQUIREMENTS, ids=[issuer for issuer, _ in REQUIREMENTS])
 def test_a_requirement_of_the_table_is_met_by_that_issuers_caller(issuer: str, requirements: str) -> None:
     """Each is Python as it stands, and lets the caller of the shape in."""
-    caller = Principal.from_verified_claims(CALLERS[issuer], "any key")
+    caller = Principal.from_verified_claims(dict(CALLERS[issuer]), "any key")
     for written in re.findall(r"`(.*?)`", requirements):
         authorize(caller, eval(written, {"claim": claim, "scope": scope}), 0.0)
 

@@ -1,0 +1,243 @@
+"""Write `docs/issuers.md` from the profiles: one section for each, with what it comes to as settings.
+
+Rules of this file: what is said of an issuer stands in its row in `bearward.profiles.rows`, the example beside it here;
+nothing is written into the page by hand. `--check` compares instead of writing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bearward.profiles.by_name import trusted_by_profile
+from bearward.profiles.profile import Profile
+from bearward.profiles.rows import customers, enterprise, self_hosted, standards, workloads
+from bearward.trusted_issuer import TrustedIssuer
+
+TOP = Path(__file__).resolve().parent.parent
+PAGE = TOP / "docs" / "issuers.md"
+API = "https://api.example"
+TENANT, APP = "9122040d-6c67-4c5b-b112-36a304b66dad", "6e74172b-be56-4843-9ff4-e66a39bb12e3"
+
+HEAD = """\
+<!-- Written by `make issuers` from bearward.profiles; not by hand. -->
+# Issuers: what to configure for whom
+
+One section for each issuer that bearward knows by name. A *profile* is a function that takes the few things that only
+you know, and returns the policy; `bearward.profiles` has them all:
+
+```python
+from bearward import Verifier, profiles
+
+verifier = Verifier(profiles.keycloak(host="keycloak.example", realm="demo", audience="https://api.example"))
+```
+
+Each takes, beside its own arguments, `leeway`, `max_token_age`, `jwks_options`, `jwks_uri` or `jwks` (a mirror of the
+keys), `algorithms` (fewer), `required_claims` and `expected_claims` (more). An option can make a profile stricter, never
+looser: who needs that writes the `TrustedIssuer` that stands below each example. There it has the form of a file for
+`Settings.from_toml` ([samples.md](samples.md)); each field is an argument of `TrustedIssuer` by the same name. `make
+interop` runs these very blocks against documents, keys and tokens of that issuer, or of its documented shape
+([interop.md](interop.md)); only the hosts are put on loopback. Every profile has a table of tokens that it must let in
+and keep out, in `tests/profiles`.
+
+An ID token is for the application that asked for it, and is no credential at an API. A profile accepts one kind of
+token, and its section says what keeps the others out.
+"""
+
+RIGHTS = """
+| issuer | rights are in | requirement |
+| --- | --- | --- |
+"""
+
+NOT_SHIPPED = """
+## What has no profile
+
+What could not be confirmed in a document or in source code is not shipped. These need a `TrustedIssuer`, and somebody
+who has seen their tokens:
+
+| issuer | what is not confirmed, or not possible |
+| --- | --- |
+"""
+
+MISSING = (
+    (
+        "PingFederate",
+        "nearly everything is a setting there: issuer, audience, the name and the form of the scope claim",
+    ),
+    ("Microsoft Entra External ID, B2C", "the hosts and the forms of `iss` that are in use"),
+    ("Scalekit", "which of two issuers a token has while an environment migrates"),
+    ("GitHub Enterprise Cloud with an issuer of its own", "the form of the issuer"),
+    ("Buildkite, CircleCI, Terraform Cloud, Vercel, Fly", "their claims; they have discovery, and `aud` as asked for"),
+    ("JWTs that a Google service account signs itself", "where the keys of an account are"),
+    (
+        "WIMSE workload identity tokens",
+        "no bearer tokens: a proof of possession comes with each, which is not verified",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A row, and an example of its function; `only` picks one of several policies by its issuer's beginning."""
+
+    row: Profile
+    arguments: Mapping[str, Any]
+    only: str = ""
+
+    @property
+    def policies(self) -> list[TrustedIssuer]:
+        """What the example comes to."""
+        made = trusted_by_profile(self.row.name, self.arguments)
+        return [
+            trusted for trusted in made if isinstance(trusted, TrustedIssuer) and trusted.issuer.startswith(self.only)
+        ]
+
+
+_ENTRA = {"tenant": TENANT, "api": APP, "app_id_uri": "api://notes.example"}
+SECTIONS = (
+    Section(self_hosted.KEYCLOAK, {"host": "keycloak.example", "realm": "demo", "audience": API}),
+    Section(enterprise.ENTRA_V2, _ENTRA, only="https://login"),
+    Section(enterprise.ENTRA_V1, _ENTRA, only="https://sts"),
+    Section(enterprise.AUTH0, {"domain": "my-domain.auth0.com", "audience": API}),
+    Section(enterprise.OKTA, {"org": "dev-1.okta.com", "audience": "api://default"}),
+    Section(self_hosted.ZITADEL, {"host": "my-instance.zitadel.cloud", "project": "240632459014275073"}),
+    Section(self_hosted.AUTHENTIK, {"host": "authentik.example", "application": "notes", "client_id": "x1Yz"}),
+    Section(self_hosted.HYDRA, {"issuer": "https://hydra.example/", "audience": API}),
+    Section(customers.COGNITO_ACCESS, {"pool": "eu-west-1_a1B2c3D4e", "clients": "3n4b5urk1ft4fl3mg5e62d9ado"}),
+    Section(
+        customers.COGNITO_ID, {"pool": "eu-west-1_a1B2c3D4e", "clients": "3n4b5urk1ft4fl3mg5e62d9ado", "use": "id"}
+    ),
+    Section(customers.FIREBASE, {"project": "notes-1a2b3"}),
+    Section(customers.SUPABASE, {"project": "abcdefghijklmnopqrst"}),
+    Section(customers.CLERK, {"frontend_api": "clerk.notes.example", "origins": "https://notes.example"}),
+    Section(customers.APPLE, {"client_id": "example.notes.app"}),
+    Section(
+        workloads.GOOGLE,
+        {"audience": "https://notes.example", "emails": "notes@project.iam.gserviceaccount.com", "legacy_iss": True},
+    ),
+    Section(workloads.KUBERNETES, {"issuer": "https://kubernetes.default.svc.cluster.local", "audience": API}),
+    Section(workloads.GITHUB_ACTIONS, {"audience": API, "repository_ids": "456789"}),
+    Section(workloads.GITLAB, {"audience": API, "project_ids": "22"}),
+    Section(workloads.ZUPLO, {"host": "my-api-a32f34.zuplo.api", "audience": API}),
+    Section(standards.RFC9068, {"issuer": "https://login.example", "audience": API}),
+    Section(
+        standards.CLIENT_ASSERTION,
+        {
+            "client_id": "notes-web",
+            "audience": "https://login.example",
+            "jwks_uri": "https://notes.example/.well-known/jwks.json",
+        },
+    ),
+)
+
+
+def main() -> int:
+    """Write the page, or compare."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        current = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+        if current != text:
+            print("docs/issuers.md is not what `make issuers` makes of the profiles")
+        return int(current != text)
+    PAGE.write_text(text, encoding="utf-8")
+    print("wrote docs/issuers.md")
+    return 0
+
+
+def page() -> str:
+    """The whole page."""
+    rights = "".join(
+        f"| {right.caller} | {right.where} | {_as_code(right.requirement)} |\n"
+        for section in SECTIONS
+        for right in section.row.rights
+    )
+    missing = "".join(f"| {issuer} | {why} |\n" for issuer, why in MISSING)
+    return "".join((HEAD, RIGHTS, rights, *map(_section, SECTIONS), NOT_SHIPPED, missing))
+
+
+def _as_code(requirements: str) -> str:
+    """One code span for each requirement; those are separated by a comma that stands outside of all brackets."""
+    return ", ".join(f"`{part}`" for part in requirements.replace("), ", ")\n").split("\n"))
+
+
+def _section(section: Section) -> str:
+    row = section.row
+    facts = (
+        ("Accepts", f"{row.kind.value}; {_algorithms(row)}."),
+        ("Audience", f"{_flat(row.audience)}."),
+        ("Who calls", _flat(row.subject if " " in row.subject or "`" in row.subject else f"`{row.subject}`") + "."),
+        ("Client", f"{_flat(row.client if ' ' in row.client else f'`{row.client}`')}." if row.client else "not named."),
+        ("Told apart", _flat(row.apart)),
+    )
+    listed = "\n".join(f"- {name}: {what}" for name, what in facts)
+    notes = f"\n{row.notes}\n" if row.notes else ""
+    sources = "".join(f"- [{s.title}]({s.url}), {s.certainty.value}: {_flat(s.says)}\n" for s in row.sources)
+    return (
+        f"\n## {row.title}\n\n```python\nprofiles.{_call(section)}\n```\n\n```toml\n{_toml(section)}```\n\n"
+        f"{listed}\n{notes}\nSources:\n\n{sources}"
+    )
+
+
+def _algorithms(row: Profile) -> str:
+    types = ", ".join("none" if name is None else f"`{name}`" for name in row.token_types)
+    return f"signed by {', '.join(row.algorithms)}; `typ`: {types}"
+
+
+def _call(section: Section) -> str:
+    arguments = ", ".join(
+        f"{name}={json.dumps(value) if not isinstance(value, bool) else value}"
+        for name, value in section.arguments.items()
+    )
+    return f"{section.row.name}({arguments})"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _toml(section: Section) -> str:
+    return "\n".join("[[issuers]]\n" + "".join(_settings(policy)) for policy in section.policies)
+
+
+def _settings(policy: TrustedIssuer) -> Iterator[str]:
+    yield f"issuer = {_value(policy.issuer)}\n"
+    if policy.jwks_uri is not None:
+        yield f"jwks_uri = {_value(policy.jwks_uri)}\n"
+    if policy.audience:
+        yield f"audience = {_value(_one_or_all(policy.audience))}\n"
+    if policy.client_ids:
+        yield f"client_ids = {_value(sorted(policy.client_ids))}\n"
+    yield f"algorithms = {_value(sorted(policy.algorithms))}\n"
+    yield f"token_types = {_value(sorted(name or '' for name in policy.token_types))}\n"
+    required = [name for name in policy.required_claims if name != "exp"]
+    if required:
+        yield f"required_claims = {_value(required)}\n"
+    if policy.expected_claims:
+        pairs = ", ".join(
+            f"{_key(name)} = {_value(_single(values))}" for name, values in policy.expected_claims.items()
+        )
+        yield f"expected_claims = {{ {pairs} }}\n"
+
+
+def _one_or_all(names: Any) -> Any:
+    return _single(tuple(sorted(names)))
+
+
+def _single(values: tuple[Any, ...]) -> Any:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").isalnum() else json.dumps(name)
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
