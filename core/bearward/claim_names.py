@@ -12,7 +12,7 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 
-__all__ = ["ClaimNames", "RightsFrom", "claim_at", "rights_from"]
+__all__ = ["ClaimNames", "RightsFrom", "claim_at", "claim_names", "rights_from"]
 
 Path = tuple[str, ...]
 
@@ -74,17 +74,19 @@ def rights_from(given: object) -> tuple[RightsFrom, ...]:
 class ClaimNames:
     """How to read the claims of an issuer that has names of its own.
 
-    `subject` are claims of which the first that is a non-empty string names the caller; `client` that of the client;
-    `issuer` is what stands for an `iss` that the tokens do not have.
+    `subject` are claims of which the first that is a non-empty string names the caller (none: `sub` as it is); `client` is
+    the claim of the client; `issuer` is what stands for an `iss` that the tokens do not have.
     """
 
-    subject: tuple[str, ...] = ("sub",)
+    subject: tuple[str, ...] = ()
     client: str | None = None
     rights: tuple[RightsFrom, ...] = ()
     issuer: str | None = None
 
     def subject_of(self, claims: Mapping[str, Any]) -> str | None:
         """Who calls."""
+        if not self.subject:
+            return claims.get("sub")
         for name in self.subject:
             value = claims.get(name)
             if isinstance(value, str) and value:
@@ -99,6 +101,22 @@ class ClaimNames:
     def rights_of(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """All rights, of all claims that grant some."""
         return frozenset(right for source in self.rights for right in source.held(claims))
+
+
+def claim_names(issuer: str | None, subject: object, client: object, rights: object) -> ClaimNames | None:
+    """What the settings of an issuer come to; None where nothing is said. `issuer` only where tokens have no `iss`.
+
+    Raises `ConfigurationError`.
+    """
+    several = (subject,) if isinstance(subject, str) else subject
+    if not isinstance(several, list | tuple) or not all(isinstance(name, str) and name for name in several):
+        raise ConfigurationError("subject_claim", "must name claims, in the order in which they are looked at")
+    if client is not None and (not isinstance(client, str) or not client):
+        raise ConfigurationError("client_claim", "must name a claim")
+    sources = rights_from(rights)
+    if issuer is None and not several and client is None and not sources:
+        return None
+    return ClaimNames(subject=tuple(several), client=client, rights=sources, issuer=issuer)
 
 
 def claim_at(claims: Mapping[str, Any], claim: str | Path) -> Any:
