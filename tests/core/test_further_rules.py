@@ -116,14 +116,14 @@ def test_principal_reads_the_claims_by_their_names() -> None:
     """Subject, client and rights of the claims that the issuer's settings name."""
     settings = {"subject_claim": "oid", "client_claim": "appid", "rights": ["scp", "roles"]}
     who = _principal(settings, {"oid": "690222be", "appid": "web", "scp": "notes:read", "roles": ["admin"]})
-    assert (who.subject, who.client_id, who.rights) == ("690222be", "web", {"notes:read", "admin"})
+    assert (who.subject, who.client_id, who.rights) == ("690222be", "web", frozenset({"notes:read", "admin"}))
     assert who.rights is who.rights
 
 
 def test_principal_without_names_reads_the_usual_claims() -> None:
     """Rights are the scopes, where nothing is said of them."""
     who = _principal({}, {"scope": "notes:read", "azp": "web"})
-    assert (who.subject, who.client_id, who.rights) == ("ada", "web", {"notes:read"})
+    assert (who.subject, who.client_id, who.rights) == ("ada", "web", frozenset({"notes:read"}))
     assert _principal({"subject_claim": "sub"}, {"scope": "notes:read"}).rights == {"notes:read"}
 
 
