@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from bearward.claim_names import ClaimNames
 from bearward.errors import AuthError, Refusal
 from bearward.spiffe import trust_domain_of
 from bearward.trusted_issuer import TrustedIssuer
@@ -77,10 +78,6 @@ def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_boun
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti" if type(claims.get("sub", "")) is str else "sub")
     if "cnf" in claims or policy.sender == "constrained":
         _check_sender(claims, policy, allow_bound=allow_bound)
-    if policy.client_ids:
-        _check_client(claims, policy)
-    if policy.expected_claims:
-        _check_expected(claims, policy)
     if policy.has_further_rules:
         _check_further(claims, policy)
 
@@ -171,16 +168,24 @@ def _check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
 
 
 def _check_further(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """What most issuers need nothing of; the order of the checks is the order in which claims are missed."""
+    if policy.client_ids:
+        _check_client(claims, policy)
+    _check_expected(claims, policy)
     for name in policy.refused_claims:
         if name in claims:
             raise AuthError(Refusal.CLAIM_MISMATCH, claim=name)
-    names = policy.claim_names
-    if names is not None and names.subject and names.subject_of(claims) is None:
-        raise AuthError(Refusal.CLAIM_MISSING, claim=names.subject[0])
-    if names is not None and names.issuer is not None:
-        _check_trust_domain(claims, names.issuer)
+    if policy.claim_names is not None:
+        _check_names(claims, policy.claim_names)
     if policy.authorized_parties:
         _check_authorized_party(claims, policy)
+
+
+def _check_names(claims: Mapping[str, Any], names: ClaimNames) -> None:
+    if names.subject and names.subject_of(claims) is None:
+        raise AuthError(Refusal.CLAIM_MISSING, claim=names.subject[0])
+    if names.issuer is not None:
+        _check_trust_domain(claims, names.issuer)
 
 
 def _check_authorized_party(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:

@@ -171,7 +171,8 @@ class TrustedIssuer:
         self._set("claim_names", names)
         self._set("subject_claim", names.subject if names else ())
         self._set("rights", names.rights if names else ())
-        self._set("has_further_rules", bool(domain or self.subject_claim or refused or self.authorized_parties))
+        further = (self.client_ids, self.expected_claims, domain, self.subject_claim, refused, self.authorized_parties)
+        self._set("has_further_rules", any(further))
 
     def _compiled_algorithms(self) -> frozenset[str]:
         return check.algorithms(self.algorithms, self._default_algorithms(), symmetric=bool(self.symmetric_keys))
