@@ -182,7 +182,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Verifier(1), "issuers: must be TrustedIssuer, TenantIssuers or async resolvers"),  # type: ignore[arg-type]
     (
         lambda: Verifier(*(TrustedIssuer("https://a", audience=audience) for audience in "ab")),
-        "issuers: must not name the same issuer twice",
+        "issuers: must not name the same issuer twice, unless token_types or one of expected_claims tells them apart",
     ),
     (
         lambda: Revocations(max_entries=0).revoke_token("a", "b", until=2e9),

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
 from bearward.trusted_issuer import TrustedIssuer
 
@@ -60,6 +61,10 @@ class TenantIssuers:
         self._max_unproven = max(_MIN_UNPROVEN, max_tenants // 4)
         self._proven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         self._unproven: OrderedDict[str, TrustedIssuer] = OrderedDict()
+        if settings.get("keys_are_ours"):
+            raise ConfigurationError("keys_are_ours", "must not be said of tenants: each has keys of its own")
+        self.place: CredentialPlace | None = settings.get("place")
+        """Where the tokens of all tenants are; None: in `Authorization`."""
         self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:

@@ -11,13 +11,14 @@ has several) a tuple of them. `docs/issuers.md` has the table, with sources.
 
 from __future__ import annotations
 
+from bearward.profiles.asserters import cloudflare_access, iap
 from bearward.profiles.by_name import trusted_by_profile
-from bearward.profiles.customers import apple, clerk, cognito, firebase, supabase
+from bearward.profiles.customers import apple, clerk, cognito, descope, firebase, supabase, workos
 from bearward.profiles.enterprise import auth0, entra, entra_multi_tenant, okta
 from bearward.profiles.id_token import check_access_token, check_nonce
 from bearward.profiles.self_hosted import authentik, hydra, keycloak, zitadel
-from bearward.profiles.standards import client_assertion, rfc9068
-from bearward.profiles.workloads import github_actions, gitlab, google_id_token, kubernetes, zuplo
+from bearward.profiles.standards import client_assertion, oidc_id_token, rfc9068
+from bearward.profiles.workloads import github_actions, gitlab, google_id_token, kubernetes, spiffe, zuplo
 
 __all__ = [
     "apple",
@@ -27,7 +28,9 @@ __all__ = [
     "check_nonce",
     "clerk",
     "client_assertion",
+    "cloudflare_access",
     "cognito",
+    "descope",
     "entra",
     "entra_multi_tenant",
     "firebase",
@@ -35,12 +38,16 @@ __all__ = [
     "gitlab",
     "google_id_token",
     "hydra",
+    "iap",
     "keycloak",
     "kubernetes",
+    "oidc_id_token",
     "okta",
     "rfc9068",
+    "spiffe",
     "supabase",
     "trusted_by_profile",
+    "workos",
     "zitadel",
     "zuplo",
 ]

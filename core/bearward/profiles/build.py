@@ -31,6 +31,10 @@ class Options(TypedDict, total=False):
     jwks_uri: str
     """Where the keys are, if not where the issuer publishes them: a mirror, a proxy."""
     jwks_options: JWKSOptions
+    rights: Collection[Any]
+    """Where `Principal.rights` come from, in place of what the profile knows."""
+    subject_claim: str | Collection[str]
+    """The claim that names the caller, in place of what the profile knows."""
     leeway: float
     max_token_age: float | None
     unsafe_allow_http: bool
@@ -63,7 +67,13 @@ def _settings(
         "token_types": profile.token_types,
         "required_claims": {*profile.required_claims, *_names(given.get("required_claims", ()))},
         "expected_claims": {**expected, **given.get("expected_claims", {})},
+        "refused_claims": profile.refused_claims,
+        "client_claim": profile.client_claim,
+        "keys_are_ours": profile.keys_are_ours,
+        "place": profile.place,
     }
+    settings.setdefault("subject_claim", profile.subject_claim)
+    settings.setdefault("rights", profile.granted)
     if profile.jwks_uri is not None and "jwks" not in given:
         settings.setdefault("jwks_uri", _filled(profile.jwks_uri, parts))
     return settings

@@ -13,12 +13,13 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.issuers.tenants import TenantIssuers
+from bearward.profiles.asserters import cloudflare_access, iap
 from bearward.profiles.build import Options
-from bearward.profiles.customers import apple, clerk, cognito, firebase, supabase
+from bearward.profiles.customers import apple, clerk, cognito, descope, firebase, supabase, workos
 from bearward.profiles.enterprise import auth0, entra, entra_multi_tenant, okta
 from bearward.profiles.self_hosted import authentik, hydra, keycloak, zitadel
-from bearward.profiles.standards import client_assertion, rfc9068
-from bearward.profiles.workloads import github_actions, gitlab, google_id_token, kubernetes, zuplo
+from bearward.profiles.standards import client_assertion, oidc_id_token, rfc9068
+from bearward.profiles.workloads import github_actions, gitlab, google_id_token, kubernetes, spiffe, zuplo
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["FUNCTIONS", "arguments_of", "trusted_by_profile"]
@@ -34,7 +35,9 @@ FUNCTIONS: Mapping[str, _Function] = {
         authentik,
         clerk,
         client_assertion,
+        cloudflare_access,
         cognito,
+        descope,
         entra,
         entra_multi_tenant,
         firebase,
@@ -42,11 +45,15 @@ FUNCTIONS: Mapping[str, _Function] = {
         gitlab,
         google_id_token,
         hydra,
+        iap,
         keycloak,
         kubernetes,
+        oidc_id_token,
         okta,
         rfc9068,
+        spiffe,
         supabase,
+        workos,
         zitadel,
         zuplo,
     )

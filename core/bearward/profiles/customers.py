@@ -9,10 +9,20 @@ from typing import Literal, Unpack
 from bearward.errors import ConfigurationError
 from bearward.profiles.arguments import host, label, origin, several, text
 from bearward.profiles.build import Options, policy
-from bearward.profiles.rows.customers import APPLE, CLERK, COGNITO_ACCESS, COGNITO_ID, FIREBASE, SUPABASE
+from bearward.profiles.rows.customers import (
+    APPLE,
+    CLERK,
+    COGNITO_ACCESS,
+    COGNITO_ID,
+    DESCOPE,
+    FIREBASE,
+    SUPABASE,
+    WORKOS,
+    WORKOS_PLAIN,
+)
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["apple", "clerk", "cognito", "firebase", "supabase"]
+__all__ = ["apple", "clerk", "cognito", "descope", "firebase", "supabase", "workos"]
 
 _POOL = re.compile(r"([a-z]{2}(?:-[a-z]+)+-[0-9])_[A-Za-z0-9]+")
 _EXAMPLE_OF_A_POOL = "eu-west-1_a1B2c3D4e"
@@ -86,6 +96,30 @@ def apple(*, client_id: str | Collection[str], **options: Unpack[Options]) -> Tr
     'https://appleid.apple.com'
     """
     return policy(APPLE, {}, options, audience=several("client_id", client_id, "example.notes.app", label))
+
+
+def workos(*, client_id: str, **options: Unpack[Options]) -> tuple[TrustedIssuer, ...]:
+    """Session tokens of WorkOS AuthKit for one client, whichever form `iss` has. Raises `ConfigurationError`.
+
+    >>> [trusted.issuer for trusted in workos(client_id="client_123456789")]
+    ['https://api.workos.com/user_management/client_123456789', 'https://api.workos.com']
+    """
+    parts = {"client_id": label("client_id", client_id, "client_123456789")}
+    if not parts["client_id"].startswith("client_"):
+        raise ConfigurationError("client_id", "must be the client's id: 'client_123456789'")
+    return tuple(policy(row, parts, options) for row in (WORKOS, WORKOS_PLAIN))
+
+
+def descope(*, project: str, **options: Unpack[Options]) -> TrustedIssuer:
+    """Session tokens of a Descope project, by its id. Raises `ConfigurationError`.
+
+    >>> descope(project="P2abcdefghijklmnopqrstuvwxyz").jwks_uri
+    'https://api.descope.com/P2abcdefghijklmnopqrstuvwxyz/.well-known/jwks.json'
+    """
+    name = label("project", project, "P2abcdefghijklmnopqrstuvwxyz")
+    if not name.startswith("P"):
+        raise ConfigurationError("project", "must be the project's id: 'P2abcdefghijklmnopqrstuvwxyz'")
+    return policy(DESCOPE, {"project": name}, options)
 
 
 def _pool_and_region(pool: object) -> dict[str, str]:

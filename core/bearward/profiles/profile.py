@@ -12,6 +12,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from bearward.claim_names import RightsFrom
+from bearward.credential_place import CredentialPlace
+
 __all__ = ["Certainty", "Profile", "Right", "Source", "TokenKind"]
 
 
@@ -74,13 +77,24 @@ class Profile:
     """Accepted `typ` headers; None stands for an absent one."""
     required_claims: tuple[str, ...] = ()
     expected_claims: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    refused_claims: tuple[str, ...] = ()
+    subject_claim: tuple[str, ...] = ()
+    """Where it is not `sub`: claims of which the first that names somebody counts."""
+    client_claim: str | None = None
+    """Where it is neither `client_id` nor `azp`."""
+    granted: tuple[str | tuple[str, ...] | RightsFrom, ...] = ()
+    """Where `Principal.rights` come from, if not from the scopes alone."""
+    keys_are_ours: bool = False
+    place: CredentialPlace | None = None
+    """Where the tokens are, if not in `Authorization`."""
     audience: str
     """Whom the tokens are for: what `aud` holds, or what stands in for it."""
     subject: str = "sub"
-    """The claim that names the caller."""
+    """Who calls, for the page."""
     client: str | None = None
-    """The claim that names the client which the token was issued to."""
+    """The client that the token was issued to, for the page."""
     rights: tuple[Right, ...] = ()
+    """Examples for the page."""
     apart: str
     """What keeps the issuer's other tokens out."""
     notes: str = ""

@@ -8,10 +8,10 @@ from typing import Unpack
 from bearward.errors import ConfigurationError
 from bearward.profiles.arguments import issuer_url, several, text
 from bearward.profiles.build import Options, policy
-from bearward.profiles.rows.standards import CLIENT_ASSERTION, RFC9068
+from bearward.profiles.rows.standards import CLIENT_ASSERTION, OIDC_ID_TOKEN, RFC9068
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["client_assertion", "rfc9068"]
+__all__ = ["client_assertion", "oidc_id_token", "rfc9068"]
 
 
 def rfc9068(*, issuer: str, audience: str | Collection[str], **options: Unpack[Options]) -> TrustedIssuer:
@@ -25,6 +25,19 @@ def rfc9068(*, issuer: str, audience: str | Collection[str], **options: Unpack[O
     """
     at = issuer_url("issuer", issuer, "https://login.example")
     return policy(RFC9068, {"issuer": at}, options, audience=several("audience", audience, "https://api.example"))
+
+
+def oidc_id_token(*, issuer: str, client_id: str, **options: Unpack[Options]) -> TrustedIssuer:
+    """ID tokens of an OpenID provider for one of its clients, your application (OpenID Connect Core section 3.1.3.7).
+
+    `check_nonce` and `check_access_token` compare what only your application knows. Raises `ConfigurationError`.
+
+    >>> sorted(oidc_id_token(issuer="https://login.example", client_id="notes-web").authorized_parties)
+    ['notes-web']
+    """
+    at = issuer_url("issuer", issuer, "https://login.example")
+    client = text("client_id", client_id, "notes-web")
+    return policy(OIDC_ID_TOKEN, {"issuer": at}, options, audience=client, authorized_parties=client)
 
 
 def client_assertion(*, client_id: str, audience: str | Collection[str], **options: Unpack[Options]) -> TrustedIssuer:

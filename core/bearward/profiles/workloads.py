@@ -17,11 +17,13 @@ from bearward.profiles.rows.workloads import (
     GOOGLE,
     GOOGLE_WITHOUT_SCHEME,
     KUBERNETES,
+    SPIFFE,
     ZUPLO,
 )
+from bearward.spiffe import is_trust_domain, trust_domain_of
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["github_actions", "gitlab", "google_id_token", "kubernetes", "zuplo"]
+__all__ = ["github_actions", "gitlab", "google_id_token", "kubernetes", "spiffe", "zuplo"]
 
 _GITHUB = "https://token.actions.githubusercontent.com"
 _APPLICATION = re.compile(r"[0-9]+(?:-[a-z0-9]+)?\.apps\.googleusercontent\.com")
@@ -134,6 +136,35 @@ def zuplo(*, host: str, audience: str | Collection[str], **options: Unpack[Optio
     """
     parts = {"host": host_name("host", host, "my-api-a32f34.zuplo.api")}
     return policy(ZUPLO, parts, options, audience=several("audience", audience, "https://api.example"))
+
+
+def spiffe(
+    *,
+    trust_domain: str,
+    bundle: str,
+    audience: str | Collection[str],
+    workloads: str | Collection[str] = (),
+    **options: Unpack[Options],
+) -> TrustedIssuer:
+    """JWT-SVIDs of a trust domain (`example.org`, or `spiffe://example.org`), or of some of its workloads by SPIFFE ID.
+
+    `bundle` is the https address of the domain's bundle. Raises `ConfigurationError`.
+
+    >>> spiffe(trust_domain="example.org", bundle="https://spire.example/bundle", audience="https://api.example").issuer
+    'spiffe://example.org'
+    """
+    domain = "spiffe://" + text("trust_domain", trust_domain, "example.org").removeprefix("spiffe://")
+    if not is_trust_domain(domain):
+        raise ConfigurationError(
+            "trust_domain", "must be the domain alone, in lower case, without a path: 'example.org'"
+        )
+    example = f"{domain}/ns/shop/sa/cart"
+    ids = sorted(several("workloads", workloads, example)) if workloads else []
+    if any(trust_domain_of(each) != domain for each in ids):
+        raise ConfigurationError("workloads", f"must be SPIFFE IDs of the trust domain, such as {example!r}")
+    parts = {"trust_domain": domain, "bundle": issuer_url("bundle", bundle, "https://spire.example/bundle")}
+    apis = several("audience", audience, "https://api.example")
+    return policy(SPIFFE, parts, options, audience=apis, expected_claims={"sub": tuple(ids)} if ids else {})
 
 
 _CLAIMS = {

@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from bearward.claim_names import RightsFrom
 from bearward.profiles.profile import Certainty, Profile, Right, Source, TokenKind
 
-__all__ = ["APPLE", "CLERK", "COGNITO_ACCESS", "COGNITO_ID", "FIREBASE", "SUPABASE"]
+__all__ = [
+    "APPLE",
+    "CLERK",
+    "COGNITO_ACCESS",
+    "COGNITO_ID",
+    "DESCOPE",
+    "FIREBASE",
+    "SUPABASE",
+    "WORKOS",
+    "WORKOS_PLAIN",
+]
 
 _COGNITO_ISSUER = "https://cognito-idp.{region}.amazonaws.com/{pool}"
 _COGNITO_SOURCES = (
@@ -36,6 +47,7 @@ COGNITO_ACCESS = Profile(
     expected_claims=MappingProxyType({"token_use": ("access",)}),
     audience="none: `client_id` is the app client that may call",
     client="client_id",
+    granted=("scope", RightsFrom("cognito:groups", prefix="group:")),
     rights=(
         Right(
             "Cognito",
@@ -171,6 +183,78 @@ APPLE = Profile(
             "Apple: Fetch Apple's public key for verifying token signature",
             "https://developer.apple.com/documentation/signinwithapplerestapi/fetch-apple-s-public-key-for-verifying-token-signature",
             "where the keys are",
+        ),
+    ),
+)
+
+WORKOS = Profile(
+    name="workos",
+    title="WorkOS AuthKit",
+    kind=TokenKind.SESSION,
+    issuer="https://api.workos.com/user_management/{client_id}",
+    jwks_uri="https://api.workos.com/sso/jwks/{client_id}",
+    algorithms=("RS256",),
+    required_claims=("iat", "jti", "sid", "sub"),
+    keys_are_ours=True,
+    audience="none: the keys are those of your client alone, and a token for somebody else has an `aud`",
+    granted=("permissions", RightsFrom("roles", prefix="role:")),
+    rights=(Right("WorkOS", "`permissions`, `roles`, lists", 'right("notes:read"), right("role:member")'),),
+    apart="A session token has `sid` and no `aud`.",
+    notes="""`iss` is WorkOS itself, or has your client's id in it: both are trusted, with your client's keys. The claims
+have the rights within the organization `org_id`.""",
+    sources=(
+        Source(
+            "WorkOS: Session tokens",
+            "https://workos.com/docs/reference/authkit/session-tokens",
+            "the claims, and that each client has its own keys",
+        ),
+        Source(
+            "workos-node: README",
+            "https://github.com/workos/workos-node/pull/1694",
+            "the issuer with the client's id",
+            Certainty.SOURCE,
+        ),
+    ),
+)
+
+WORKOS_PLAIN = Profile(
+    name="workos",
+    title="WorkOS AuthKit, without the client's id in `iss`",
+    kind=TokenKind.SESSION,
+    issuer="https://api.workos.com",
+    jwks_uri=WORKOS.jwks_uri,
+    algorithms=WORKOS.algorithms,
+    required_claims=WORKOS.required_claims,
+    keys_are_ours=True,
+    audience=WORKOS.audience,
+    granted=WORKOS.granted,
+    apart=WORKOS.apart,
+    sources=WORKOS.sources,
+)
+
+DESCOPE = Profile(
+    name="descope",
+    title="Descope",
+    kind=TokenKind.SESSION,
+    issuer="{project}",
+    jwks_uri="https://api.descope.com/{project}/.well-known/jwks.json",
+    algorithms=("RS256",),
+    required_claims=("iat", "sub"),
+    expected_claims=MappingProxyType({"drn": ("DS",)}),
+    keys_are_ours=True,
+    audience="none: the keys are those of your project alone, and a token for somebody else has an `aud`",
+    granted=("permissions", RightsFrom("roles", prefix="role:")),
+    rights=(Right("Descope", "`permissions`, `roles`, lists", 'right("notes:read"), right("role:admin")'),),
+    apart="`drn` is `DS` in a session token and `DSR` in a refresh token, which has the same keys and issuer.",
+    notes="""`iss` is the project's id. Rights within a tenant are below `tenants`: give `rights` with the path to them.
+Tokens of an application (OpenID Connect, inbound apps) have another issuer and need a `TrustedIssuer`.""",
+    sources=(
+        Source("Descope: Session Overview", "https://docs.descope.com/session-overview", "the claims, and drn"),
+        Source(
+            "descope: tests of python-sdk",
+            "https://github.com/descope/python-sdk",
+            "iss and the values of drn",
+            Certainty.SOURCE,
         ),
     ),
 )

@@ -26,6 +26,7 @@ ENTRA_V2 = Profile(
     audience="the API's client id, a GUID",
     subject="sub, which differs from API to API; `oid` with `tid` does not",
     client="azp",
+    granted=("scp", "roles"),
     rights=(
         Right("Entra, of a user", "`scp`, one string", 'scope("notes:read")'),
         Right("Entra, of an application", "`roles`, a list", 'claim("roles", "Notes.Read.All")'),
@@ -61,6 +62,8 @@ ENTRA_V1 = Profile(
     audience="the application id URI, or the client id, as the client asked",
     subject="sub, which differs from API to API; `oid` with `tid` does not",
     client="appid",
+    client_claim="appid",
+    granted=("scp", "roles"),
     apart="`appid` is in every access token and in no ID token. A token of version 2.0 has another issuer.",
     notes="""The slash at the end of the issuer counts. Keys and metadata are on another host than the issuer. `entra`
 accepts the API's client id, and `app_id_uri` or `api://` with the client id.""",
@@ -121,6 +124,7 @@ OKTA = Profile(
     required_claims=("cid", "jti"),
     audience="the audience of the authorization server, `api://default` or one's own",
     client="cid",
+    client_claim="cid",
     rights=(Right("Okta", "`scp`, a list", 'scope("notes:read")'),),
     apart="`cid` is in every access token and in no ID token. The org's own server has another issuer and a `typ`.",
     notes="""Use a custom authorization server (`default` is one). Tokens of the org's own server are not for APIs, as

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from bearward.claim_names import RightsFrom
 from bearward.profiles.profile import Certainty, Profile, Right, Source, TokenKind
 
 __all__ = ["AUTHENTIK", "HYDRA", "KEYCLOAK", "ZITADEL"]
@@ -24,6 +25,7 @@ KEYCLOAK = Profile(
     expected_claims=MappingProxyType({"typ": ("Bearer", "DPoP")}),
     audience="what an audience mapper puts there",
     client="azp",
+    granted=("scope", RightsFrom(("realm_access", "roles"), prefix="role:")),
     rights=(
         Right(
             "Keycloak",
@@ -72,8 +74,8 @@ ZITADEL = Profile(
     token_types=(None, "JWT", "at+jwt"),
     required_claims=("iat", "jti", "sub"),
     audience="the id of the project that the API belongs to, in a list with client ids",
-    client=None,
-    rights=(),
+    granted=("urn:zitadel:iam:org:project:roles",),
+    rights=(Right("ZITADEL", "keys of `urn:zitadel:iam:org:project:roles`", 'right("reader")'),),
     apart="`jti` is in every access token and in no ID token, whose audience holds the project too.",
     notes="""Tokens are opaque unless the application's token type is JWT. A client asks for the project with the scope
 `urn:zitadel:iam:org:project:id:PROJECT:aud`. Roles are the keys of an object, `urn:zitadel:iam:org:project:roles`.""",
@@ -99,6 +101,7 @@ AUTHENTIK = Profile(
     required_claims=("azp", "iat", "sub", "uid"),
     audience="the application's client id",
     client="azp",
+    granted=("scope", RightsFrom("groups", prefix="group:")),
     rights=(Right("authentik", "`groups`, a list", 'claim("groups", "readers")'),),
     apart="""An access token is its ID token with `azp` and `uid` added, for the same audience: `uid` must be there. All
 applications of a server share their keys, so `azp` must be the application as well.""",

@@ -5,10 +5,11 @@ Rule of this file: data.
 
 from __future__ import annotations
 
+from bearward.claim_names import RightsFrom
 from bearward.jose.algorithms import ASYMMETRIC
 from bearward.profiles.profile import Profile, Right, Source, TokenKind
 
-__all__ = ["CLIENT_ASSERTION", "RFC9068"]
+__all__ = ["CLIENT_ASSERTION", "OIDC_ID_TOKEN", "RFC9068"]
 
 RFC9068 = Profile(
     name="rfc9068",
@@ -20,6 +21,12 @@ RFC9068 = Profile(
     required_claims=("aud", "client_id", "iat", "jti", "sub"),
     audience="the resource indicator of the API",
     client="client_id",
+    granted=(
+        "scope",
+        RightsFrom("roles", prefix="role:"),
+        RightsFrom("groups", prefix="group:"),
+        RightsFrom("entitlements", prefix="entitlement:"),
+    ),
     rights=(
         Right(
             "RFC 9068",
@@ -55,6 +62,31 @@ expired. Give this to a verifier of its own, at the token endpoint; an assertion
             "OpenID Connect Core, section 9",
             "https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication",
             "that iss and sub are both the client, and that jti is required",
+        ),
+    ),
+)
+
+OIDC_ID_TOKEN = Profile(
+    name="oidc_id_token",
+    title="OpenID Connect ID tokens",
+    kind=TokenKind.ID,
+    issuer="{issuer}",
+    algorithms=ASYMMETRIC,
+    token_types=(None, "JWT"),
+    required_claims=("aud", "iat", "sub"),
+    refused_claims=("scope", "scp"),
+    audience="the client that asked for the login; of several audiences `azp` says which one that is",
+    client="azp",
+    apart="""Access tokens are for an API, have `at+jwt` as their `typ`, or say what they allow: `scope` and `scp` must not be
+there.""",
+    notes="""For an application that gets ID tokens of people who log in to it; never for an API. Compare what only your
+application knows: `check_nonce(principal, nonce)`, and `check_access_token(principal, access_token)` for `at_hash`. Ask
+for `auth_time` by `recent_authentication`.""",
+    sources=(
+        Source(
+            "OpenID Connect Core, sections 2 and 3.1.3.7",
+            "https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation",
+            "the claims, and the rules for aud, azp, nonce, at_hash",
         ),
     ),
 )

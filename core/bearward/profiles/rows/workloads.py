@@ -5,9 +5,10 @@ Rule of this file: data.
 
 from __future__ import annotations
 
+from bearward.claim_names import RightsFrom
 from bearward.profiles.profile import Certainty, Profile, Right, Source, TokenKind
 
-__all__ = ["GITHUB_ACTIONS", "GITLAB", "GOOGLE", "GOOGLE_WITHOUT_SCHEME", "KUBERNETES", "ZUPLO"]
+__all__ = ["GITHUB_ACTIONS", "GITLAB", "GOOGLE", "GOOGLE_WITHOUT_SCHEME", "KUBERNETES", "SPIFFE", "ZUPLO"]
 
 _GOOGLE_RIGHTS = (
     Right(
@@ -151,6 +152,7 @@ GITLAB = Profile(
     required_claims=("iat", "jti", "namespace_id", "project_id", "sub"),
     audience="what `id_tokens` of the job says",
     subject="`project_id`: it stays when a project is renamed",
+    granted=(RightsFrom("ref_protected", flag="protected-ref"),),
     rights=(
         Right(
             "GitLab",
@@ -198,6 +200,37 @@ as good here.""",
             "https://www.npmjs.com/package/@zuplo/runtime",
             "the types of what the gateway mints",
             Certainty.SOURCE,
+        ),
+    ),
+)
+
+SPIFFE = Profile(
+    name="spiffe",
+    title="SPIFFE JWT-SVIDs",
+    kind=TokenKind.WORKLOAD,
+    issuer="{trust_domain}",
+    jwks_uri="{bundle}",
+    algorithms=("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"),
+    token_types=(None, "JWT", "JOSE"),
+    required_claims=("aud", "sub"),
+    audience="what the workload asked for",
+    rights=(
+        Right("SPIFFE", "nowhere: who calls is all there is", 'claim("sub", "spiffe://example.org/ns/shop/sa/cart")'),
+    ),
+    apart="""A JWT-SVID has no `iss`: the trust domain of `sub` stands for it, and a token with an `iss` is not of the trust
+domain. Of the bundle's keys those count that sign JWTs, not those of X.509.""",
+    notes="""`bundle` is the address of the trust domain's bundle. A server of SPIRE that was told a `jwt_issuer` puts an
+`iss` into its tokens: trust that issuer instead, with a `TrustedIssuer`.""",
+    sources=(
+        Source(
+            "SPIFFE: JWT-SVID",
+            "https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md",
+            "algorithms, typ, the required claims, and that sub is a SPIFFE ID",
+        ),
+        Source(
+            "SPIFFE: Trust Domain and Bundle",
+            "https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md",
+            "the bundle, and the use of its keys",
         ),
     ),
 )
