@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bearward.claim_names import RightsFrom
 from bearward.profiles.by_name import trusted_by_profile
 from bearward.profiles.profile import Profile
-from bearward.profiles.rows import customers, enterprise, self_hosted, standards, workloads
+from bearward.profiles.rows import asserters, customers, enterprise, self_hosted, standards, workloads
 from bearward.trusted_issuer import TrustedIssuer
 
 TOP = Path(__file__).resolve().parent.parent
@@ -41,7 +42,7 @@ keys), `algorithms` (fewer), `required_claims` and `expected_claims` (more). An 
 looser: who needs that writes the `TrustedIssuer` that stands below each example. There it has the form of a file for
 `Settings.from_toml` ([samples.md](samples.md)); each field is an argument of `TrustedIssuer` by the same name. `make
 interop` runs these very blocks against documents, keys and tokens of that issuer, or of its documented shape
-([interop.md](interop.md)); only the hosts are put on loopback. Every profile has a table of tokens that it must let in
+([interop.md](evidence/interop.md)); only the hosts are put on loopback. Every profile has a table of tokens that it must let in
 and keep out, in `tests/profiles`.
 
 An ID token is for the application that asked for it, and is no credential at an API. A profile accepts one kind of
@@ -64,6 +65,8 @@ who has seen their tokens:
 """
 
 MISSING = (
+    ("AWS Application Load Balancer, Verified Access", "padded tokens, claims in the header, one PEM for each key"),
+    ("Firebase session cookies", "their keys are certificates only"),
     (
         "PingFederate",
         "nearly everything is a setting there: issuer, audience, the name and the form of the scope claim",
@@ -115,6 +118,8 @@ SECTIONS = (
     Section(customers.SUPABASE, {"project": "abcdefghijklmnopqrst"}),
     Section(customers.CLERK, {"frontend_api": "clerk.notes.example", "origins": "https://notes.example"}),
     Section(customers.APPLE, {"client_id": "example.notes.app"}),
+    Section(customers.WORKOS, {"client_id": "client_123456789"}),
+    Section(customers.DESCOPE, {"project": "P2abcdefghijklmnopqrstuvwxyz"}),
     Section(
         workloads.GOOGLE,
         {"audience": "https://notes.example", "emails": "notes@project.iam.gserviceaccount.com", "legacy_iss": True},
@@ -122,8 +127,18 @@ SECTIONS = (
     Section(workloads.KUBERNETES, {"issuer": "https://kubernetes.default.svc.cluster.local", "audience": API}),
     Section(workloads.GITHUB_ACTIONS, {"audience": API, "repository_ids": "456789"}),
     Section(workloads.GITLAB, {"audience": API, "project_ids": "22"}),
+    Section(
+        workloads.SPIFFE,
+        {"trust_domain": "example.org", "bundle": "https://spire.example/bundle", "audience": API},
+    ),
     Section(workloads.ZUPLO, {"host": "my-api-a32f34.zuplo.api", "audience": API}),
+    Section(asserters.IAP, {"audience": "/projects/1234567890/global/backendServices/9876543210"}),
+    Section(
+        asserters.CLOUDFLARE_ACCESS,
+        {"team": "notes", "applications": "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"},
+    ),
     Section(standards.RFC9068, {"issuer": "https://login.example", "audience": API}),
+    Section(standards.OIDC_ID_TOKEN, {"issuer": "https://login.example", "client_id": "notes-web"}),
     Section(
         standards.CLIENT_ASSERTION,
         {
@@ -213,7 +228,8 @@ def _settings(policy: TrustedIssuer) -> Iterator[str]:
         yield f"client_ids = {_value(sorted(policy.client_ids))}\n"
     yield f"algorithms = {_value(sorted(policy.algorithms))}\n"
     yield f"token_types = {_value(sorted(name or '' for name in policy.token_types))}\n"
-    required = [name for name in policy.required_claims if name != "exp"]
+    by_age = {"iat"} if policy.max_token_age else set()
+    required = [name for name in policy.required_claims if name not in {"exp", *by_age}]
     if required:
         yield f"required_claims = {_value(required)}\n"
     if policy.expected_claims:
@@ -221,6 +237,39 @@ def _settings(policy: TrustedIssuer) -> Iterator[str]:
             f"{_key(name)} = {_value(_single(values))}" for name, values in policy.expected_claims.items()
         )
         yield f"expected_claims = {{ {pairs} }}\n"
+    yield from _further(policy)
+
+
+def _further(policy: TrustedIssuer) -> Iterator[str]:
+    for name in ("refused_claims", "authorized_parties", "subject_claim"):
+        several = getattr(policy, name)
+        if several:
+            yield f"{name} = {_value(list(several) if name == 'subject_claim' else sorted(several))}\n"
+    if policy.client_claim is not None:
+        yield f"client_claim = {_value(policy.client_claim)}\n"
+    yield from _rights(policy)
+    if policy.keys_are_ours:
+        yield "keys_are_ours = true\n"
+    if policy.place is not None:
+        yield f"place = {{ header = {_value(policy.place.header)} }}\n"
+    for name in ("leeway", "max_token_age"):
+        seconds = getattr(policy, name)
+        if seconds:
+            yield f"{name} = {seconds:g}\n"
+
+
+def _rights(policy: TrustedIssuer) -> Iterator[str]:
+    if policy.rights:
+        yield f"rights = [{', '.join(map(_right, policy.rights))}]\n"
+
+
+def _right(source: RightsFrom) -> str:
+    claim = list(source.claim) if isinstance(source.claim, tuple) else source.claim
+    parts = {"claim": claim, "prefix": source.prefix, "flag": source.flag}
+    given = {name: value for name, value in parts.items() if value}
+    if len(given) == 1:
+        return _value(claim)
+    return "{ " + ", ".join(f"{name} = {_value(value)}" for name, value in given.items()) + " }"
 
 
 def _one_or_all(names: Any) -> Any:

@@ -5,13 +5,16 @@ Rules of this file: as in `requirements.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
+from bearward.claim_names import RightsFrom, claim_at
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
 from bearward.requirements import Requirement
 
-__all__ = ["issuer_is", "right"]
+__all__ = ["issuer_is", "right", "tenant_is"]
 
 
 def right(*names: str) -> Requirement:
@@ -38,6 +41,21 @@ def issuer_is(*issuers: str) -> Requirement:
     return _IssuerIs(tuple(dict.fromkeys(issuers)))
 
 
+def tenant_is(parameter: str, *, claim: str | tuple[str, ...]) -> Requirement:
+    """The caller's tenant, in `claim` (a name, or a path as a tuple), is the one in the request's path.
+
+    `parameter` is the name of the path's parameter: `/tenants/<tenant>/orders`. Where the transport has no path with
+    parameters (gRPC) such a rule is refused when it is made, and whatever binds no parameter lets nobody in. Raises
+    `ConfigurationError`.
+
+    >>> tenant_is("tenant", claim="tid")
+    tenant_is('tenant', claim='tid')
+    """
+    if not isinstance(parameter, str) or not parameter:
+        raise ConfigurationError("tenant_is", "must name a parameter of the path")
+    return _TenantIs(parameter, RightsFrom(claim).claim)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class _Right(Requirement):
     names: tuple[str, ...]
@@ -59,3 +77,28 @@ class _IssuerIs(Requirement):
 
     def __repr__(self) -> str:
         return f"issuer_is({', '.join(map(repr, self.issuers))})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _TenantIs(Requirement):
+    parameter: str
+    claim: str | tuple[str, ...]
+    tenant: str | None = None
+    """Of the request; None until it is known."""
+
+    def unmet(self, principal: Principal, now: float) -> AuthError | None:
+        held = claim_at(principal.claims, self.claim)
+        if self.tenant and isinstance(held, str) and held == self.tenant:
+            return None
+        name = self.claim if isinstance(self.claim, str) else ".".join(self.claim)
+        return AuthError(Refusal.CLAIM_INSUFFICIENT, claim=name)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return (self.parameter,)
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        return replace(self, tenant=str(values[self.parameter])) if self.parameter in values else self
+
+    def __repr__(self) -> str:
+        return f"tenant_is({self.parameter!r}, claim={self.claim!r})"

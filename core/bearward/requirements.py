@@ -44,6 +44,15 @@ class Requirement(ABC):
         """The scopes worth naming in a challenge (RFC 6750 section 3, `scope`)."""
         return ()
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters of a request's path that it depends on; most depend on none."""
+        return ()
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        """The requirement for a request whose path has these parameters; itself where it depends on none."""
+        return self
+
     def __and__(self, other: Requirement) -> Requirement:
         return _All((*_parts(self, _All), *_parts(other, _All)))
 
@@ -236,6 +245,13 @@ class _All(Requirement):
     def scopes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for part in self.parts for name in part.scopes))
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return _parameters(self.parts)
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        return _All(tuple(part.bound_to(values) for part in self.parts))
+
     def __repr__(self) -> str:
         return " & ".join(f"({part!r})" if isinstance(part, _Any) else repr(part) for part in self.parts)
 
@@ -257,6 +273,13 @@ class _Any(Requirement):
     def scopes(self) -> tuple[str, ...]:
         return next((part.scopes for part in self.parts if part.scopes), ())
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return _parameters(self.parts)
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        return _Any(tuple(part.bound_to(values) for part in self.parts))
+
     def __repr__(self) -> str:
         return " | ".join(repr(part) for part in self.parts)
 
@@ -265,6 +288,10 @@ def _parts(requirement: Requirement, kind: type[_All | _Any]) -> tuple[Requireme
     if not isinstance(requirement, Requirement):
         raise ConfigurationError("requirement", "only requirements can be combined with & and |")
     return requirement.parts if isinstance(requirement, kind) else (requirement,)
+
+
+def _parameters(parts: tuple[Requirement, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in parts for name in part.parameters))
 
 
 def _scope_names(scopes: tuple[str, ...]) -> tuple[str, ...]:

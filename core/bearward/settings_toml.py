@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
 from bearward.jose.base64url import decode
 from bearward.jose.jwk import SymmetricKey
@@ -35,6 +36,7 @@ T = TypeVar("T")
 # What a file cannot say: objects of the program.
 _OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
 _ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options"} | {"keys"}
+_PLACE = frozenset(field.name for field in fields(CredentialPlace))
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
 _REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
 _DPOP = frozenset({"algorithms", "mode", "nonce", "on_failure", "origins", "prefix", "window"})
@@ -133,6 +135,8 @@ def _readers() -> dict[str, Callable[[str, Any], Any]]:
         "jwks": _table,
         "symmetric_keys": _symmetric_keys,
         "token_types": _token_types,
+        "keys_are_ours": _boolean,
+        "place": _place,
     }
 
 
@@ -181,6 +185,15 @@ def _token_types(name: str, value: object) -> tuple[str | None, ...]:
     """TOML has no null, so an empty string stands for an absent `typ`."""
     several = value if isinstance(value, list) else [value]
     return tuple(string_value(name, item) or None for item in several)
+
+
+def _place(name: str, value: object) -> CredentialPlace:
+    table = _table(name, value)
+    with at(name):
+        refuse_unknown(table, _PLACE)
+        for part in table:
+            text(part, table[part])
+    return CredentialPlace(**table)
 
 
 def _boolean(name: str, value: object) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from bearward.credential_place import CredentialPlace
 from bearward.issuers.tenants import TenantIssuers
 from bearward.testing import SigningKey, json_octets, sign_segments
 from bearward.trusted_issuer import TrustedIssuer
@@ -54,6 +55,10 @@ class Table:
         made = self.trust(jwks=published())
         return made if isinstance(made, tuple) else (made,)
 
+    def place(self) -> CredentialPlace | None:
+        """Where the tokens are; None: in `Authorization`."""
+        return self.trusted()[0].place
+
 
 def ok(
     name: str, /, *, base: str = "", without: tuple[str, ...] = (), header: Mapping[str, Any] = {}, **change: Any
@@ -77,7 +82,7 @@ def no(
 
 
 COMMON = (
-    Row("expired", "token_expired", {"exp": -1, "iat": -600}),
+    Row("expired", "token_expired", {"exp": -60, "iat": -600}),
     Row("of a stranger's key", "signature_invalid", stranger=True),
     Row("unsigned", "algorithm_not_allowed", header={"alg": "none"}),
     Row("another issuer", "issuer_untrusted", {"iss": "https://login.example.net/"}),
@@ -108,7 +113,7 @@ def token_of(table: Table, row: Row) -> str:
     """The row's token, signed."""
     claims = {**table.claims, **(table.others[row.base] if row.base else {}), **row.change}
     if claims.get("iss") == "…x":
-        claims["iss"] = f"{table.claims['iss']}x"
+        claims["iss"] = f"{table.claims.get('iss', 'https://login.example')}x"
     payload = {
         name: _timed(name, value) for name, value in claims.items() if name not in row.without and value is not None
     }

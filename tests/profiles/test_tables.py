@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bearward import AuthError, Verifier
+from bearward.credential_place import CredentialPlace
 from bearward.profiles.by_name import FUNCTIONS
 from tests.conftest import Run
 from tests.profiles.table import ACCEPTED, COMMON, Row, Table, token_of
@@ -20,13 +21,32 @@ def test_token_gets_the_verdict_of_its_row(table: Table, row: Row, run: Run) -> 
     async def ask() -> str:
         async with Verifier(*table.trusted()) as verifier:
             try:
-                principal = await verifier.verify(token_of(table, row))
+                principal = await verifier.verify(token_of(table, row), place=table.place())
             except AuthError as refused:
                 return refused.code
-            assert principal.issuer == {**table.claims, **table.others.get(row.base, {}), **row.change}["iss"]
+            claims = {**table.claims, **table.others.get(row.base, {}), **row.change}
+            assert principal.issuer == claims.get("iss", "spiffe://example.org")
             return ACCEPTED
 
     assert run(ask()) == row.expected
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_token_in_another_place_is_not_of_that_issuer(table: Table, run: Run) -> None:
+    """A good token of a proxy counts in its own header only, and a good token of another issuer does not count there."""
+    own = table.place()
+    other = CredentialPlace(header="x-another") if own is None else None
+    good = token_of(table, next(row for row in table.rows if row.expected == ACCEPTED))
+
+    async def ask() -> None:
+        async with Verifier(*table.trusted()) as verifier:
+            for _ in range(2):  # the second time what is remembered of the token in its own place is there
+                with pytest.raises(AuthError) as caught:
+                    await verifier.verify(good, place=other)
+                assert caught.value.code == "issuer_untrusted"
+                await verifier.verify(good, place=own)
+
+    run(ask())
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -47,7 +67,17 @@ def test_every_profile_has_a_table() -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_table_has_the_token_that_is_taken_for_another(table: Table) -> None:
     """Where an issuer has ID tokens and access tokens, a token of the other kind is in the table, refused."""
-    kinds = ("ID token", "access token", "template", "session cookie", "client secret", "login", "legacy", "API key")
+    kinds = (
+        "ID token",
+        "access token",
+        "template",
+        "session cookie",
+        "client secret",
+        "login",
+        "legacy",
+        "API key",
+        "refresh token",
+    )
     exempt = {"zuplo", "client_assertion", "github_actions"}  # issuers of one kind of token
     confused = [row for row in table.rows if any(kind in row.name for kind in kinds) and row.expected != ACCEPTED]
     assert confused or table.name in exempt

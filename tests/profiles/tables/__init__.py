@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.profiles.table import Table
-from tests.profiles.tables import customers, enterprise, self_hosted, standards, workloads
+from tests.profiles.tables import asserters, customers, enterprise, self_hosted, standards, workloads
 
 __all__ = ["TABLES"]
 
@@ -13,4 +13,5 @@ TABLES: tuple[Table, ...] = (
     *customers.TABLES,
     *workloads.TABLES,
     *standards.TABLES,
+    *asserters.TABLES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bearward.profiles import apple, clerk, cognito, firebase, supabase
+from bearward.profiles import apple, clerk, cognito, descope, firebase, supabase, workos
 from tests.profiles.table import Table, no, ok
 
 __all__ = ["TABLES"]
@@ -248,4 +248,81 @@ _APPLE = Table(
     ),
 )
 
-TABLES = (_COGNITO_ACCESS, _COGNITO_ID, _FIREBASE, _SUPABASE, _SUPABASE_ANONYMOUS, _CLERK, _APPLE)
+_WORKOS = Table(
+    name="workos",
+    trust=partial(workos, client_id="client_123456789"),
+    header={"alg": "RS256"},
+    claims={
+        "iss": "https://api.workos.com/user_management/client_123456789",
+        "sub": "user_01HBEQKA6K4QJAS93VPE39W1JT",
+        "org_id": "org_01HRDMC6CM357W30QMHMQ96Q0S",
+        "role": "member",
+        "roles": ["member"],
+        "permissions": ["notes:read", "notes:write"],
+        "entitlements": ["audit-logs"],
+        "sid": "session_01HQSXZGF8FHF7A9ZZFCW4387R",
+        "jti": "01HQSXZXPPFPKMDD32RKTFY6PV",
+        "exp": 300,
+        "iat": -1,
+    },
+    rows=(
+        ok("a user's session token"),
+        ok("without the client in iss", iss="https://api.workos.com"),
+        ok("outside of an organization", without=("org_id", "role", "roles", "permissions", "entitlements")),
+        ok("of an impersonated user", act={"sub": "admin@foocorp.com"}),
+        no("audience_mismatch", "access token of an application, which has an aud", aud="https://api.example"),
+        no("audience_mismatch", "ID token of an application", aud="client_123456789", nonce="n"),
+        no("claim_missing", "no session", without=("sid",)),
+        no("claim_missing", "without a subject", without=("sub",)),
+        no("issuer_untrusted", "of another client", iss="https://api.workos.com/user_management/client_987654321"),
+        no("issuer_untrusted", "of AuthKit for MCP", iss="https://notes.authkit.app"),
+        no("issuer_untrusted", "issuer with a slash", iss="https://api.workos.com/"),
+        no("algorithm_not_allowed", "signed by ES256", header={"alg": "ES256"}),
+        no("claim_malformed", "an empty list of audiences", aud=[]),
+    ),
+)
+
+_PROJECT = "P2abcdefghijklmnopqrstuvwxyz"
+_DESCOPE = Table(
+    name="descope",
+    trust=partial(descope, project=_PROJECT),
+    header={"alg": "RS256", "typ": "JWT"},
+    claims={
+        "amr": ["email"],
+        "drn": "DS",
+        "exp": 600,
+        "iat": -1,
+        "iss": _PROJECT,
+        "rexp": "2026-12-24T00:00:00Z",
+        "sub": "U2abcdefghijklmnopqrstuvwxyz",
+        "permissions": ["notes:read"],
+        "roles": ["admin"],
+        "tenants": {"T2x": {"permissions": ["notes:write"], "roles": []}},
+    },
+    rows=(
+        ok("a user's session token"),
+        ok("without rights", without=("permissions", "roles", "tenants")),
+        ok("with claims of one's own", plan="gold"),
+        ok("of an access key", sub="K2abcdefghijklmnopqrstuvwxyz", without=("amr",)),
+        no("claim_mismatch", "a refresh token", drn="DSR"),
+        no("claim_missing", "without drn, as an ID token", without=("drn",)),
+        no("audience_mismatch", "for an application, which has an aud", aud=[_PROJECT]),
+        no("issuer_untrusted", "of another project", iss="P2zyxwvutsrqponmlkjihgfedcba"),
+        no("issuer_untrusted", "of an application", iss=f"https://api.descope.com/v1/apps/{_PROJECT}"),
+        no("issuer_untrusted", "the project in lower case", iss=_PROJECT.lower()),
+        no("claim_missing", "without a subject", without=("sub",)),
+        no("algorithm_not_allowed", "signed by a secret", header={"alg": "HS256"}),
+    ),
+)
+
+TABLES = (
+    _COGNITO_ACCESS,
+    _COGNITO_ID,
+    _FIREBASE,
+    _SUPABASE,
+    _SUPABASE_ANONYMOUS,
+    _CLERK,
+    _APPLE,
+    _WORKOS,
+    _DESCOPE,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bearward.profiles import client_assertion, rfc9068
+from bearward.profiles import client_assertion, oidc_id_token, rfc9068
 from tests.profiles.table import Table, no, ok
 
 __all__ = ["TABLES"]
@@ -76,4 +76,45 @@ _ASSERTION = Table(
     ),
 )
 
-TABLES = (_RFC9068, _ASSERTION)
+_ID_TOKEN = Table(
+    name="oidc_id_token",
+    trust=partial(oidc_id_token, issuer=_LOGIN, client_id="notes-web"),
+    header={"alg": "RS256"},
+    claims={
+        "iss": _LOGIN,
+        "sub": "24400320",
+        "aud": "notes-web",
+        "nonce": "n-0S6_WzA2Mj",
+        "exp": 300,
+        "iat": -1,
+        "auth_time": -60,
+        "acr": "urn:mace:incommon:iap:silver",
+        "at_hash": "77QmUPtjPfzWtF2AnpK9RQ",
+    },
+    others={
+        "access token": {"aud": "notes-web", "scope": "openid notes:read", "nonce": None, "at_hash": None},
+    },
+    rows=(
+        ok("of a login"),
+        ok("typ JWT", header={"typ": "JWT"}),
+        ok("with azp", azp="notes-web"),
+        ok("for several audiences, azp is us", aud=["notes-web", _API], azp="notes-web"),
+        ok("audience in a list", aud=["notes-web"]),
+        ok("without a nonce", without=("nonce", "at_hash")),
+        ok("signed by ES256", header={"alg": "ES256"}),
+        no("claim_missing", "for several audiences, without azp", aud=["notes-web", _API]),
+        no("claim_mismatch", "for several audiences, azp is another", aud=["notes-web", _API], azp="shop-web"),
+        no("claim_mismatch", "azp is another", azp="shop-web"),
+        no("audience_mismatch", "for another client", aud="shop-web"),
+        no("token_type_not_allowed", "access token", base="access token", header={"typ": "at+jwt"}),
+        no("claim_mismatch", "access token without its typ, for our client", base="access token"),
+        no("claim_mismatch", "access token with scp", base="access token", scope=None, scp=["notes:read"]),
+        no("audience_mismatch", "access token for an API", base="access token", aud=_API, scope=None),
+        no("issuer_untrusted", "issuer with a slash", iss=f"{_LOGIN}/"),
+        no("claim_missing", "without a subject", without=("sub",)),
+        no("claim_missing", "without iat", without=("iat",)),
+        no("algorithm_not_allowed", "signed by the client's secret", header={"alg": "HS256"}),
+    ),
+)
+
+TABLES = (_RFC9068, _ASSERTION, _ID_TOKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bearward.profiles import github_actions, gitlab, google_id_token, kubernetes, zuplo
+from bearward.profiles import github_actions, gitlab, google_id_token, kubernetes, spiffe, zuplo
 from tests.profiles.table import Table, no, ok
 
 __all__ = ["TABLES"]
@@ -246,4 +246,40 @@ _ZUPLO = Table(
     ),
 )
 
-TABLES = (_GOOGLE, _GOOGLE_LOGIN, _KUBERNETES, _GITHUB, _GITLAB, _ZUPLO)
+_DOMAIN = "spiffe://example.org"
+_SPIFFE = Table(
+    name="spiffe",
+    trust=partial(
+        spiffe,
+        trust_domain="example.org",
+        bundle="https://spire.example/bundle",
+        audience=_API,
+        workloads=(f"{_DOMAIN}/ns/shop/sa/cart", f"{_DOMAIN}/ns/shop/sa/job"),
+    ),
+    header={"alg": "ES256", "typ": "JWT"},
+    claims={"sub": f"{_DOMAIN}/ns/shop/sa/cart", "aud": [_API], "exp": 300, "iat": -1},
+    rows=(
+        ok("of a workload"),
+        ok("of the other workload", sub=f"{_DOMAIN}/ns/shop/sa/job"),
+        ok("no typ", header={"typ": None}),
+        ok("typ JOSE", header={"typ": "JOSE"}),
+        ok("signed by RS256", header={"alg": "RS256"}),
+        ok("for several audiences", aud=["https://other.example", _API]),
+        ok("without iat", without=("iat",)),
+        no("claim_mismatch", "of another workload", sub=f"{_DOMAIN}/ns/shop/sa/web"),
+        no("issuer_untrusted", "of another trust domain", sub="spiffe://other.org/ns/shop/sa/cart"),
+        no("claim_mismatch", "of another trust domain, with ours as iss", sub="spiffe://other.org/a", iss=_DOMAIN),
+        no("claim_mismatch", "an ID token whose iss is the trust domain", iss=_DOMAIN),
+        no("issuer_untrusted", "with the iss of SPIRE", iss="https://oidc.example.org"),
+        no("claim_missing", "of the trust domain itself", sub=_DOMAIN),
+        no("claim_missing", "of a path that climbs", sub=f"{_DOMAIN}/ns/../sa/cart"),
+        no("claim_missing", "without a subject", without=("sub",)),
+        no("claim_missing", "without an audience", without=("aud",)),
+        no("audience_mismatch", "for another service", aud=["https://other.example"]),
+        no("claim_missing", "without expiry", without=("exp",)),
+        no("token_type_not_allowed", "a workload identity token", header={"typ": "wimse-id+jwt"}),
+        no("algorithm_not_allowed", "signed by EdDSA", header={"alg": "EdDSA"}),
+    ),
+)
+
+TABLES = (_GOOGLE, _GOOGLE_LOGIN, _KUBERNETES, _GITHUB, _GITLAB, _ZUPLO, _SPIFFE)
