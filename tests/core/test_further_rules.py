@@ -96,7 +96,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"issuer": "spiffe://Example.org"},
         "issuer: must be a trust domain, such as spiffe://example.org, without a path",
     ),
-    ({"issuer": TD, "jwks": None}, "jwks_uri: must be given for a trust domain: where its bundle is"),
+    (
+        {"issuer": TD, "jwks": None},
+        "issuer: must be an https URL to discover keys from; for any other `iss` say where the keys are: jwks_uri",
+    ),
 ]
 
 

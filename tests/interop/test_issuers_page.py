@@ -25,7 +25,9 @@ def test_a_block_is_a_configuration(section: str, tmp_path: Path) -> None:
     file.write_text(BLOCKS[section], encoding="utf-8")
     settings = Settings.from_toml(file)
     settings.verifier()
-    assert all(issuer.audience or issuer.client_ids or issuer.keys_are_ours for issuer in settings.issuers)
+    for issuer in settings.issuers:
+        assert isinstance(issuer, TrustedIssuer)
+        assert issuer.audience or issuer.client_ids or issuer.keys_are_ours
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -72,7 +74,7 @@ def test_a_requirement_of_the_table_is_met_by_that_issuers_caller(issuer: str, r
     """Each is Python as it stands, and lets the caller of the shape in."""
     policy = POLICIES.get(issuer.lower())
     names = policy.claim_names if isinstance(policy, TrustedIssuer) else None
-    caller = Principal.from_verified_claims(dict(CALLERS[issuer]), "any key", names)
+    caller = Principal(CALLERS[issuer], key_thumbprint="any key", claim_names=names)
     for written in re.findall(r"`(.*?)`", requirements):
         authorize(caller, eval(written, {"claim": claim, "right": right, "scope": scope}), 0.0)
 

@@ -17,6 +17,8 @@ API = "https://api.example"
 TENANT, APP = "9122040d-6c67-4c5b-b112-36a304b66dad", "6e74172b-be56-4843-9ff4-e66a39bb12e3"
 POOL, CLIENT = "eu-west-1_a1B2c3D4e", "3n4b5urk1ft4fl3mg5e62d9ado"
 
+HTTP = "(http is for loopback, or with unsafe_allow_http)"
+
 keycloak = partial(profiles.keycloak, realm="demo", audience=API)
 entra = partial(profiles.entra, api=APP)
 okta = partial(profiles.okta, audience="api://default")
@@ -50,7 +52,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         keycloak,
         {"host": "http://keycloak.example"},
-        "issuer: must be an https URL (http is for loopback, or with unsafe_allow_http)",
+        f"issuer: must be an https URL to discover keys from {HTTP}; or say where the keys are: jwks_uri",
     ),
     # a realm that is something else
     (keycloak, {"host": "keycloak.example", "realm": ""}, "realm: must be a string such as 'demo'"),

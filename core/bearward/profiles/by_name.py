@@ -22,7 +22,7 @@ from bearward.profiles.standards import client_assertion, oidc_id_token, rfc9068
 from bearward.profiles.workloads import github_actions, gitlab, google_id_token, kubernetes, spiffe, zuplo
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["FUNCTIONS", "arguments_of", "trusted_by_profile"]
+__all__ = ["FUNCTIONS", "Trusted", "arguments_of", "flags_of", "trusted_by_profile"]
 
 Trusted = TrustedIssuer | TenantIssuers
 _Function = Callable[..., Trusted | tuple[Trusted, ...]]
@@ -93,6 +93,12 @@ def arguments_of(profile: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     own = [p for p in signature(FUNCTIONS[profile]).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
     needed = tuple(p.name for p in own if p.default is Parameter.empty)
     return needed, tuple(p.name for p in own if p.default is not Parameter.empty)
+
+
+def flags_of(profile: str) -> frozenset[str]:
+    """The arguments of a profile that are yes or no; none where there is no such profile."""
+    parameters = signature(FUNCTIONS[profile]).parameters if profile in FUNCTIONS else {}
+    return frozenset(name for name, each in parameters.items() if isinstance(each.default, bool))
 
 
 def _nearest(name: str, known: Collection[str]) -> str:

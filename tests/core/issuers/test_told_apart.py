@@ -110,11 +110,6 @@ NOT_APART: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "must have the same jwks_uri where they name the same issuer",
     ),
     (
-        {"token_types": ["at+jwt"], "leeway": 5},
-        {"token_types": ["JWT"]},
-        "must have the same leeway where they name the same issuer",
-    ),
-    (
         {"token_types": ["at+jwt"], "jwks_options": JWKSOptions(max_age=60)},
         {"token_types": ["JWT"]},
         "must have the same jwks_options where they name the same issuer",
@@ -131,7 +126,7 @@ NOT_APART: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 def test_policies_that_cannot_be_told_apart_are_a_configuration_error(
     one: dict[str, Any], other: dict[str, Any], message: str
 ) -> None:
-    """So is what a principal must not depend on: keys, leeway, age, place."""
+    """So is what they must have in common: the keys, and the place."""
     with pytest.raises(ConfigurationError) as caught:
         _twice(one, other)
     assert str(caught.value) == f"issuers: {message}"
