@@ -10,12 +10,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
 
 from bearward.errors import ConfigurationError
-from bearward.issuers.tenants import TenantIssuers
 from bearward.jwks.options import JWKSOptions
 from bearward.profiles.profile import Profile
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["Options", "policy", "tenant_policy"]
+__all__ = ["Options", "policy", "settings_of"]
 
 
 class Options(TypedDict, total=False):
@@ -42,19 +41,13 @@ class Options(TypedDict, total=False):
 
 def policy(profile: Profile, parts: Mapping[str, str], options: Options, **decided: Any) -> TrustedIssuer:
     """The policy of one issuer: `parts` fill the row's templates, `decided` is what the arguments come to."""
-    return TrustedIssuer(_filled(profile.issuer, parts), **_settings(profile, parts, options, decided))
+    return TrustedIssuer(_filled(profile.issuer, parts), **settings_of(profile, parts, options, decided))
 
 
-def tenant_policy(
-    profile: Profile, options: Options, *, tenants: frozenset[str] | None, **decided: Any
-) -> TenantIssuers:
-    """The policies of all tenants of a provider (or of `tenants`), whose row has `{tenant}` in its issuer."""
-    return TenantIssuers(profile.issuer, tenants=tenants, **_settings(profile, {}, options, decided))
-
-
-def _settings(
+def settings_of(
     profile: Profile, parts: Mapping[str, str], options: Options, decided: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """The settings of a `TrustedIssuer`, or of `TenantIssuers`; raises `ConfigurationError` for what would loosen them."""
     given: dict[str, Any] = dict(options)
     expected = {**profile.expected_claims, **decided.get("expected_claims", {})}
     for name in given.get("expected_claims", {}):

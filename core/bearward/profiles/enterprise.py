@@ -9,7 +9,7 @@ from typing import Unpack
 from bearward.errors import ConfigurationError
 from bearward.issuers.tenants import TenantIssuers
 from bearward.profiles.arguments import guid, host, label, several, text
-from bearward.profiles.build import Options, policy, tenant_policy
+from bearward.profiles.build import Options, policy, settings_of
 from bearward.profiles.profile import Profile
 from bearward.profiles.rows.enterprise import AUTH0, ENTRA_V1, ENTRA_V2, OKTA
 from bearward.trusted_issuer import TrustedIssuer
@@ -94,7 +94,15 @@ def entra_multi_tenant(
     if (named is None) is not every_tenant:
         raise ConfigurationError("tenants", "must name tenants, or every_tenant must be True: one of both")
     audiences = _audiences(api, app_id_uri)
-    return tuple(tenant_policy(row, options, tenants=named, audience=audiences[row.title]) for row in _rows(versions))
+    of_tenant = {"tid": ("{tenant}",)}
+    return tuple(
+        TenantIssuers(
+            row.issuer,
+            tenants=named,
+            **settings_of(row, {}, options, {"audience": audiences[row.title], "expected_claims": of_tenant}),
+        )
+        for row in _rows(versions)
+    )
 
 
 def _audiences(api: str, app_id_uri: str | None) -> dict[str, frozenset[str]]:

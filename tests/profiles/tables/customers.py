@@ -278,7 +278,7 @@ _WORKOS = Table(
         no("issuer_untrusted", "of AuthKit for MCP", iss="https://notes.authkit.app"),
         no("issuer_untrusted", "issuer with a slash", iss="https://api.workos.com/"),
         no("algorithm_not_allowed", "signed by ES256", header={"alg": "ES256"}),
-        no("claim_malformed", "an empty list of audiences", aud=[]),
+        no("audience_mismatch", "for a list of audiences", aud=["https://api.example"]),
     ),
 )
 

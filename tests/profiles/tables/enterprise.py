@@ -96,6 +96,7 @@ _ENTRA_MULTI_TENANT = Table(
         ok("of the other tenant", base="another tenant"),
         no("issuer_untrusted", "of a tenant that is not named", iss=_V2.format(_CLIENT), tid=_CLIENT),
         no("issuer_untrusted", "the template of common", iss=_V2.format("{tenantid}")),
+        no("claim_mismatch", "of one tenant, under the issuer of another", tid=_OTHER_TENANT),
         no("issuer_untrusted", "two tenants in one", iss=_V2.format(f"{_TENANT}/{_OTHER_TENANT}")),
     ),
 )
