@@ -100,7 +100,9 @@ class _Resolver:
         for route in self._routes:
             self._check_hidden(route)
             for method in sorted(route.methods or {"GET"}):
-                yield (id(route), method), self._rule(route, method)
+                rule = self._rule(route, method)
+                _check_parameters(route, rule.access)
+                yield (id(route), method), rule
 
     def _rule(self, route: Route, method: str) -> RouteRule:
         websocket = bool(getattr(route.extra, "websocket", False))
@@ -167,6 +169,15 @@ class _Resolver:
                 name = getattr(function, "__qualname__", repr(type(function)))
                 must = f"must carry the mark of what it wraps ({name} is {mark}): use functools.wraps"
                 raise ConfigurationError(f"decorator of route {route.name}", must)
+
+
+def _check_parameters(route: Route, access: Access) -> None:
+    """A rule that depends on a parameter which the path does not have would refuse every call: say so now."""
+    needed = () if access.requirement is None else access.requirement.parameters
+    missing = sorted(set(needed) - {parameter.name for parameter in route.params.values()})
+    if missing:
+        must = f"must have the parameters that its rule depends on: {', '.join(missing)}"
+        raise ConfigurationError(f"route {route.name}", must)
 
 
 def _same_host(one: Route, other: Route) -> bool:
