@@ -7,10 +7,11 @@ the start. What cannot be resolved is refused to everybody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sanic_routing.route import Route
 
@@ -52,6 +53,9 @@ class RouteRule:
     upload: bool = False
     """Whether the handler reads the body by itself, so that it can end in between."""
 
+
+_PARAMETER: Final = re.compile(r"<([^:>]+)[:>]")
+"""The name of a parameter in a path, which a route knows by itself only once its router is finalized."""
 
 RuleTable: TypeAlias = Mapping[tuple[int, str], RouteRule]
 """Rules by (id of the route, method)."""
@@ -174,7 +178,7 @@ class _Resolver:
 def _check_parameters(route: Route, access: Access) -> None:
     """A rule that depends on a parameter which the path does not have would refuse every call: say so now."""
     needed = () if access.requirement is None else access.requirement.parameters
-    missing = sorted(set(needed) - {parameter.name for parameter in route.params.values()})
+    missing = [name for name in needed if name not in _PARAMETER.findall(route.raw_path)]
     if missing:
         must = f"must have the parameters that its rule depends on: {', '.join(missing)}"
         raise ConfigurationError(f"route {route.name}", must)

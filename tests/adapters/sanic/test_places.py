@@ -96,6 +96,7 @@ def test_cookie_of_an_issuer_without_its_protection_is_a_configuration_error(
     """A browser sends a cookie on its own, so the application says how it is protected, or does not start."""
     app = make_app()
     install(app, _verifier(issuer, proxy, CredentialPlace(cookie=COOKIE)), default=authenticated)
+    app.add_route(lambda _: text(""), "/", name="home")
     with pytest.raises(ConfigurationError) as caught, Serving(app):
         pass
     must = f"must be CookieCredentials for the cookie {COOKIE!r}, in which the tokens of an issuer are"
