@@ -50,8 +50,36 @@ token, and its section says what keeps the others out.
 """
 
 RIGHTS = """
-| issuer | rights are in | requirement |
+| issuer | permissions are in | requirement |
 | --- | --- | --- |
+"""
+
+FOOT = """
+## Active Directory Federation Services
+
+```toml
+[[issuers]]
+issuer = "http://adfs.example/adfs/services/trust"
+jwks_uri = "https://adfs.example/adfs/discovery/keys"
+audience = "microsoft:identityserver:7f3e0b6c-2a0f-4c2f-9e7a-0d8f7a1c5b11"
+```
+
+No profile: which claims tell its access tokens from its ID tokens is not confirmed. The `iss` is `access_token_issuer` of
+the metadata, an identifier that begins with `http://` and that nothing is fetched from. Wherever `jwks_uri`, `jwks`,
+`symmetric_keys` or `keys.jwks_file` says where the keys are, an `iss` may be any string: a word, a URN, an e-mail address.
+Where the keys are discovered from it, it must be an https URL.
+
+## Any number of issuers
+
+`TenantIssuers("https://login.example/{tenant}", audience=…)` trusts every tenant of one provider whose `iss` matches the
+template, and a resolver, `async def resolver(iss) -> TrustedIssuer | None`, whatever it says. A resolver's positive
+result is cached for 5 minutes and then refreshed in the background; while the resolver fails, known issuers stay for an
+hour more. A negative result is cached for 1 minute, and ends what rested on the positive one: cached tokens, kept
+connections and live streams.
+
+Several policies of one issuer stand side by side where `token_types`, or one of `expected_claims`, tells them apart: for
+its access tokens and its ID tokens, say. They share the issuer's keys; a token is judged whole by the policy that it
+speaks to.
 """
 
 NOT_SHIPPED = """
@@ -171,7 +199,7 @@ def page() -> str:
         for right in section.row.rights
     )
     missing = "".join(f"| {issuer} | {why} |\n" for issuer, why in MISSING)
-    return "".join((HEAD, RIGHTS, rights, *map(_section, SECTIONS), NOT_SHIPPED, missing))
+    return "".join((HEAD, RIGHTS, rights, *map(_section, SECTIONS), NOT_SHIPPED, missing, FOOT))
 
 
 def _as_code(requirements: str) -> str:

@@ -26,7 +26,7 @@ from bearward.issuers.told_apart import Presented
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.loop import is_gone
-from bearward.principal import Principal
+from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest

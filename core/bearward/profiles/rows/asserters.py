@@ -22,7 +22,7 @@ IAP = Profile(
     required_claims=("iat", "sub"),
     place=CredentialPlace(header="x-goog-iap-jwt-assertion"),
     audience="the backend service, or the App Engine application, by the project's number",
-    rights=(Right("IAP", "nowhere: who calls is all there is", 'claim("email", "ada@example.com")'),),
+    rights=(Right("IAP", "nowhere: only the caller's identity", 'claim("email", "ada@example.com")'),),
     apart="The token counts in its own header only, and no other token counts there.",
     notes="""The leeway is 30 seconds and the greatest age 10 minutes, as Google says, unless you give others. Health checks
 carry no token: make their route public. `email` has no prefix, `sub` begins with `accounts.google.com:`.""",
@@ -49,7 +49,7 @@ CLOUDFLARE_ACCESS = Profile(
     place=CredentialPlace(header="cf-access-jwt-assertion"),
     audience="the application's AUD tag",
     subject="`sub`; `common_name` for a service token, whose `sub` is empty",
-    rights=(Right("Cloudflare Access", "nowhere: who calls is all there is", 'claim("email", "ada@example.com")'),),
+    rights=(Right("Cloudflare Access", "nowhere: only the caller's identity", 'claim("email", "ada@example.com")'),),
     apart="""`type` is `app`: the token of the login itself, `org`, is not for an application. The token counts in its own
 header only; the cookie `CF_Authorization` is not read, since Cloudflare does not promise it.""",
     notes="""Keys rotate every six weeks, and both are published for a week. Whoever reaches your service past Cloudflare

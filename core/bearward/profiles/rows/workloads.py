@@ -13,7 +13,7 @@ __all__ = ["GITHUB_ACTIONS", "GITLAB", "GOOGLE", "GOOGLE_WITHOUT_SCHEME", "KUBER
 _GOOGLE_RIGHTS = (
     Right(
         "Google",
-        "nowhere: who calls is all there is",
+        "nowhere: only the caller's identity",
         'claim("email", "notes@project.iam.gserviceaccount.com") & claim("email_verified", True)',
     ),
 )
@@ -78,7 +78,7 @@ KUBERNETES = Profile(
     required_claims=("iat", "kubernetes.io", "sub"),
     audience="what the pod's projected volume asked for; always a list",
     rights=(
-        Right("Kubernetes", "nowhere: who calls is all there is", 'claim("sub", "system:serviceaccount:shop:cart")'),
+        Right("Kubernetes", "nowhere: only the caller's identity", 'claim("sub", "system:serviceaccount:shop:cart")'),
     ),
     apart="Tokens of Secrets never expire, have another issuer and no `kubernetes.io`.",
     notes="""Callers mount a projected token with this audience; `accounts` (`shop/cart`) are those that may call, all of
@@ -215,7 +215,7 @@ SPIFFE = Profile(
     required_claims=("aud", "sub"),
     audience="what the workload asked for",
     rights=(
-        Right("SPIFFE", "nowhere: who calls is all there is", 'claim("sub", "spiffe://example.org/ns/shop/sa/cart")'),
+        Right("SPIFFE", "nowhere: only the caller's identity", 'claim("sub", "spiffe://example.org/ns/shop/sa/cart")'),
     ),
     apart="""A JWT-SVID has no `iss`: the trust domain of `sub` stands for it, and a token with an `iss` is not of the trust
 domain. Of the bundle's keys those count that sign JWTs, not those of X.509.""",
