@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bearward.claim_names import RightsFrom, claim_at
+from bearward.claim_names import RightsFrom
+from bearward.claim_paths import claim_at
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
 from bearward.requirements import Requirement

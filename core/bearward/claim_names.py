@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bearward.claim_paths import Path, claim_at
 from bearward.errors import ConfigurationError
 
-__all__ = ["ClaimNames", "RightsFrom", "claim_at", "claim_names", "rights_from"]
-
-Path = tuple[str, ...]
+__all__ = ["ClaimNames", "RightsFrom", "claim_names", "rights_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +116,6 @@ def claim_names(issuer: str | None, subject: object, client: object, rights: obj
     if issuer is None and not several and client is None and not sources:
         return None
     return ClaimNames(subject=tuple(several), client=client, rights=sources, issuer=issuer)
-
-
-def claim_at(claims: Mapping[str, Any], claim: str | Path) -> Any:
-    """The claim of this exact name, or at the end of this path; None where there is none.
-
-    >>> claim_at({"a.b": 1, "a": {"b": 2}}, "a.b"), claim_at({"a.b": 1, "a": {"b": 2}}, ("a", "b"))
-    (1, 2)
-    """
-    if isinstance(claim, str):
-        return claims.get(claim)
-    held: Any = claims
-    for part in claim:
-        if not isinstance(held, Mapping) or part not in held:
-            return None
-        held = held[part]
-    return held
 
 
 def _names(value: Any) -> Iterator[str]:
