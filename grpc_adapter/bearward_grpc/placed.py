@@ -1,7 +1,7 @@
 """The gate where a proxy puts the tokens of some issuers under a metadata key of its own, beside `authorization`.
 
 Rules of this file: a key belongs to one place; a token in two places at once is refused, whichever they are. Cookies are
-not read: a gRPC client has none. Where no issuer has a place of its own, nothing of this is in the way of a call.
+not read: a gRPC client has none. A proxy cannot prove what a caller's key is, so a bound token is refused there. Where no issuer has a place of its own, nothing of this is in the way of a call.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PlacedGate(Gate):
         if placed is None:
             return super().admit_cached(method, metadata)
         token, place = placed
-        principal = self.verifier.verify_now(token, unsafe_allow_bound=self.certificate_bound, place=place)
+        principal = self.verifier.verify_now(token, place=place)
         return self._admitted(method, rule, token, principal)
 
     async def admit(self, method: str, metadata: Metadata) -> Call:
@@ -45,16 +45,15 @@ class PlacedGate(Gate):
         if placed is None:
             return await super().admit(method, metadata)
         token, place = placed
-        principal = await self.verifier.verify(token, unsafe_allow_bound=self.certificate_bound, place=place)
+        principal = await self.verifier.verify(token, place=place)
         return self._admitted(method, self._find(method), token, principal)
 
     def _admitted(self, method: str, rule: Access, token: str, principal: Principal) -> Call:
         try:
             self._authorize(rule, principal)
         except AuthError as refused:
-            self._unruled.report(method, refused)
-            raise
-        return Call(self, rule, principal, token)
+            raise self._reported(method, refused, principal) from None
+        return self._call(method, rule, principal, token)
 
     def _placed(self, metadata: Metadata) -> tuple[str, CredentialPlace] | None:
         places = {place.header: place for place in self.verifier.places if place.header is not None}
