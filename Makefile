@@ -137,6 +137,10 @@ floors: venv ## run the tests on the lowest versions that pyproject.toml allows
 proto: ## generate the code of the shipped .proto, with the oldest tools supported (ARGS=--check compares)
 	@$(PYTHON) -m tools.proto $(ARGS)
 
+.PHONY: issuers
+issuers: venv ## write docs/issuers.md anew from the profiles (ARGS=--check compares)
+	@$(PY) -m tools.issuers_page $(ARGS)
+
 .PHONY: constraints
 constraints: venv ## write constraints.txt anew, from a fresh resolve
 	$(PY) tools/constraints.py

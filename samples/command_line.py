@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
-from bearward import AuthError, ConfigurationError, TrustedIssuer
+from bearward import AuthError, ConfigurationError, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
 from samples.notes import MEMORY, NoteStore
 
@@ -172,8 +172,10 @@ def _preload() -> None:
     import httpcore2  # noqa: F401
 
 
-def _with_short_start_wait(issuer: TrustedIssuer) -> TrustedIssuer:
+def _with_short_start_wait(issuer: TrustedIssuer | TenantIssuers) -> TrustedIssuer | TenantIssuers:
     """The same, for a server that listens within two seconds even if its issuer does not answer."""
+    if isinstance(issuer, TenantIssuers):  # whose keys are fetched when one of them is asked for
+        return issuer
     options = replace(issuer.jwks_options, start_wait=min(issuer.jwks_options.start_wait, _START_WAIT))
     return replace(issuer, jwks_options=options)
 

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from bearward import ConfigurationError, RevocationNotSharedError, SharedRevocations
+from bearward import ConfigurationError, RevocationNotSharedError, SharedRevocations, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from samples.command_line import Parser, load, run_command
@@ -51,10 +51,11 @@ def _shared(verifier: Verifier, prefix: str) -> SharedRevocations:
 
 
 def _issuer(settings: Settings, asked: str | None) -> str:
-    names = [issuer.issuer for issuer in settings.issuers]
-    if asked is None and len(names) == 1:
+    names = [issuer.issuer for issuer in settings.issuers if isinstance(issuer, TrustedIssuer)]
+    templates = [issuer for issuer in settings.issuers if isinstance(issuer, TenantIssuers)]
+    if asked is None and len(set(names)) == 1 and not templates:
         return names[0]
-    if asked not in names:
+    if asked is None or not (asked in names or any(tenants.issuer_for(asked) for tenants in templates)):
         raise ConfigurationError("--issuer", "must be one of the issuers in the settings")
     return asked
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from bearward.access import Access, authenticated, deny, on_unguarded_call, optional, public, requires
 from bearward.access_toml import rules_from_toml
+from bearward.caller_requirements import issuer_is, right, tenant_is
+from bearward.claim_names import RightsFrom
 from bearward.clock import Clock
+from bearward.credential_place import CredentialPlace
 from bearward.errors import (
     AuthError,
     BearwardError,
@@ -55,6 +58,7 @@ __all__ = [
     "BearwardError",
     "Clock",
     "ConfigurationError",
+    "CredentialPlace",
     "Fault",
     "Health",
     "IssuerResolver",
@@ -66,6 +70,7 @@ __all__ = [
     "Requirement",
     "RevocationNotSharedError",
     "Revocations",
+    "RightsFrom",
     "SenderProof",
     "Settings",
     "SharedRevocations",
@@ -80,14 +85,17 @@ __all__ = [
     "authorize",
     "claim",
     "deny",
+    "issuer_is",
     "optional",
     "public",
     "recent_authentication",
     "requires",
+    "right",
     "rules_from_toml",
     "same_caller",
     "scope",
     "sender_constrained",
+    "tenant_is",
 ]
 
 on_unguarded_call(log_once)  # here, so that a marked function says so even where no adapter was imported

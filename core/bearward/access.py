@@ -8,6 +8,7 @@ interceptor, an extension that was never installed, or a decorator that swallowe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import FunctionType
@@ -64,14 +65,21 @@ class Access:
     kind: Kind
     requirement: Requirement | None = None
 
-    def refusal(self, principal: Principal, now: float) -> AuthError | None:
+    def refusal(
+        self, principal: Principal, now: float, parameters: Mapping[str, Any] | None = None
+    ) -> AuthError | None:
         """Why a verified caller may not pass at `now` (seconds since the epoch); None if the caller may.
+
+        `parameters` are those of the request's path, where the transport has such.
 
         >>> deny.refusal(Principal({"iss": "https://login.example"}, key_thumbprint="k1"), 0.0)
         AuthError('no_rule')
         """
-        if self.requirement is not None:
-            return self.requirement.unmet(principal, now)
+        requirement = self.requirement
+        if requirement is not None:
+            if parameters and requirement.parameters:
+                requirement = requirement.bound_to(parameters)
+            return requirement.unmet(principal, now)
         return AuthError(Refusal.NO_RULE) if self.kind is Kind.DENIED else None
 
     @property

@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bearward.access import Access, as_access, requires
+from bearward.caller_requirements import issuer_is, right
 from bearward.errors import ConfigurationError
 from bearward.requirements import Requirement, any_scope, claim, recent_authentication, scope
 
 __all__ = ["requirement_from_parts", "rule_from_toml", "rules_from_toml"]
 
-_PARTS = ("scopes", "any_scopes", "claims", "acr_values", "max_age")
+_PARTS = ("scopes", "any_scopes", "rights", "issuers", "claims", "acr_values", "max_age")
 
 
 def rules_from_toml(section: Mapping[str, Any], setting: str = "rules") -> dict[str, Access]:
     """Rules by name (a gRPC method or service, a Sanic route), from a parsed table.
 
     A rule is `"public"`, `"optional"`, `"authenticated"`, `"deny"`, or a table of what is required, all of it: `scopes`
-    (all), `any_scopes` (one of them), `claims` (name to value or values), `acr_values` and `max_age` in seconds
+    (all), `any_scopes` (one of them), `rights` (all), `issuers` (one of them), `claims` (name to value or values), `acr_values` and `max_age` in seconds
     (RFC 9470). Raises `ConfigurationError` that names the rule.
 
     >>> import tomllib
@@ -54,7 +55,7 @@ def requirement_from_parts(setting: str, parts: Mapping[str, Any]) -> Requiremen
     """The requirement that asks for all of `parts`; raises `ConfigurationError` naming `setting` if it asks nothing."""
     required: list[Requirement] = [
         _named(setting, part, build, _strings(setting, part, parts[part]))
-        for part, build in (("scopes", scope), ("any_scopes", any_scope))
+        for part, build in (("scopes", scope), ("any_scopes", any_scope), ("rights", right), ("issuers", issuer_is))
         if part in parts
     ]
     required += _claims(setting, parts.get("claims", {}))

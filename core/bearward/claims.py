@@ -10,7 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from bearward.claim_names import ClaimNames
 from bearward.errors import AuthError, Refusal
+from bearward.spiffe import trust_domain_of
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["check_claims", "check_times", "claims_pass", "issuer_claim", "validity_window"]
@@ -21,9 +23,15 @@ _MAX_EXACT_FLOAT = 1 << 53  # seconds: an integer below is a float without loss,
 
 
 def issuer_claim(claims: Mapping[str, Any]) -> str:
-    """The `iss` claim, still unverified; raise `AuthError` where it is missing or no string."""
+    """The `iss` claim, still unverified; without one the trust domain of a SPIFFE ID in `sub`.
+
+    Raises `AuthError` where there is neither, or `iss` is no string.
+    """
     issuer = claims.get("iss")
     if type(issuer) is not str:
+        domain = trust_domain_of(claims.get("sub")) if "iss" not in claims else None
+        if domain is not None:
+            return domain
         refusal = Refusal.CLAIM_MALFORMED if "iss" in claims else Refusal.CLAIM_MISSING
         raise AuthError(refusal, claim="iss")
     return issuer
@@ -70,10 +78,8 @@ def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_boun
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti" if type(claims.get("sub", "")) is str else "sub")
     if "cnf" in claims or policy.sender == "constrained":
         _check_sender(claims, policy, allow_bound=allow_bound)
-    if policy.client_ids:
-        _check_client(claims, policy)
-    if policy.expected_claims:
-        _check_expected(claims, policy)
+    if policy.has_further_rules:
+        _check_further(claims, policy)
 
 
 def validity_window(claims: Mapping[str, Any], policy: TrustedIssuer) -> tuple[float, float]:
@@ -142,13 +148,14 @@ def _check_sender(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bou
 
 
 def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
-    client = claims.get("client_id", claims.get("azp"))
+    name = policy.client_claim
+    client = claims.get("client_id", claims.get("azp")) if name is None else claims.get(name)
     if client is None:
-        raise AuthError(Refusal.CLAIM_MISSING, claim="client_id")
+        raise AuthError(Refusal.CLAIM_MISSING, claim=name or "client_id")
     if type(client) is not str:
-        raise AuthError(Refusal.CLAIM_MALFORMED, claim="client_id")
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim=name or "client_id")
     if client not in policy.client_ids:
-        raise AuthError(Refusal.CLAIM_MISMATCH, claim="client_id")
+        raise AuthError(Refusal.CLAIM_MISMATCH, claim=name or "client_id")
 
 
 def _check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
@@ -158,3 +165,45 @@ def _check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         held = claims[name]
         if not any(held == value and type(held) is type(value) for value in accepted):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim=name)
+
+
+def _check_further(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """What most issuers need nothing of; the order of the checks is the order in which claims are missed."""
+    if policy.client_ids:
+        _check_client(claims, policy)
+    _check_expected(claims, policy)
+    for name in policy.refused_claims:
+        if name in claims:
+            raise AuthError(Refusal.CLAIM_MISMATCH, claim=name)
+    if policy.claim_names is not None:
+        _check_names(claims, policy.claim_names)
+    if policy.authorized_parties:
+        _check_authorized_party(claims, policy)
+
+
+def _check_names(claims: Mapping[str, Any], names: ClaimNames) -> None:
+    if names.subject and names.subject_of(claims) is None:
+        raise AuthError(Refusal.CLAIM_MISSING, claim=names.subject[0])
+    if names.issuer is not None:
+        _check_trust_domain(claims, names.issuer)
+
+
+def _check_authorized_party(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """OpenID Connect Core section 3.1.3.7, rules 4 and 5: who asked for the token, where it is for several."""
+    party = claims.get("azp")
+    if party is None:
+        audience = claims.get("aud")
+        if isinstance(audience, list) and len(audience) > 1:
+            raise AuthError(Refusal.CLAIM_MISSING, claim="azp")
+    elif type(party) is not str:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="azp")
+    elif party not in policy.authorized_parties:
+        raise AuthError(Refusal.CLAIM_MISMATCH, claim="azp")
+
+
+def _check_trust_domain(claims: Mapping[str, Any], domain: str) -> None:
+    """A trust domain speaks for its own workloads, and its name is no `iss` that anybody may write."""
+    if "iss" in claims:
+        raise AuthError(Refusal.CLAIM_MISMATCH, claim="iss")
+    if trust_domain_of(claims.get("sub")) != domain:
+        raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")

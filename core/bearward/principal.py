@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Never, Self, final
 
+from bearward.claim_names import ClaimNames
 from bearward.sender import BEARER, SenderProof
 
 __all__ = ["Principal", "parsed_claims", "same_caller"]
@@ -29,22 +30,33 @@ class Principal:
     <Principal of https://login.example: claims exp, iss, scope, sub>
     """
 
-    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_proof", "_scopes")
+    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_names", "_proof", "_rights", "_scopes")
 
     _basis: object
     _claims: Mapping[str, Any]
     _frozen: Mapping[str, Any]
     _key: str
+    _names: ClaimNames | None
     _proof: SenderProof
+    _rights: frozenset[str]
     _scopes: frozenset[str]
 
-    def __init__(self, claims: Mapping[str, Any], *, key_thumbprint: str) -> None:
+    def __init__(
+        self, claims: Mapping[str, Any], *, key_thumbprint: str, claim_names: ClaimNames | None = None
+    ) -> None:
         _put_claims(self, _frozen_claims(claims))
         _put_key(self, key_thumbprint)
         _put_basis(self, None)
+        _put_names(self, claim_names)
 
     @classmethod
-    def from_verified_claims(cls, claims: Mapping[str, Any], key_thumbprint: str, basis: object = None) -> Self:
+    def from_verified_claims(
+        cls,
+        claims: Mapping[str, Any],
+        key_thumbprint: str,
+        basis: object = None,
+        claim_names: ClaimNames | None = None,
+    ) -> Self:
         """The same without the cost of freezing: for the one caller that has just parsed `claims` and lets go of it.
 
         `basis` is what the verification rested on, for `bearward.basis`.
@@ -53,11 +65,12 @@ class Principal:
         _put_claims(principal, claims)
         _put_key(principal, key_thumbprint)
         _put_basis(principal, basis)
+        _put_names(principal, claim_names)
         return principal
 
     def proven_by(self, proof: SenderProof) -> Principal:
         """The same caller, with how it was proven to be who sent the token: for gates that have checked it."""
-        proven = Principal.from_verified_claims(self._claims, self._key, self._basis)
+        proven = Principal.from_verified_claims(self._claims, self._key, self._basis, self._names)
         _put_proof(proven, proof)
         return proven
 
@@ -79,14 +92,15 @@ class Principal:
 
     @property
     def issuer(self) -> str:
-        """`iss`: the trusted issuer that vouches for this caller."""
-        issuer: str = self._claims["iss"]
+        """`iss`: the trusted issuer that vouches for this caller; a trust domain where its tokens have none (SPIFFE)."""
+        names = self._names
+        issuer: str = self._claims["iss"] if names is None or names.issuer is None else names.issuer
         return issuer
 
     @property
     def subject(self) -> str | None:
-        """`sub`: unique within the issuer; None where the issuer sends none."""
-        return self._claims.get("sub")
+        """`sub`, or what `subject_claim` names: unique within the issuer; None where the issuer sends none."""
+        return self._claims.get("sub") if self._names is None else self._names.subject_of(self._claims)
 
     @property
     def audience(self) -> tuple[str, ...]:
@@ -96,7 +110,9 @@ class Principal:
 
     @property
     def client_id(self) -> str | None:
-        """The client that the token was issued to: `client_id` (RFC 8693), else `azp` (OpenID Connect)."""
+        """The client that the token was issued to: `client_id` (RFC 8693), else `azp` (OpenID Connect), or `client_claim`."""
+        if self._names is not None:
+            return self._names.client_of(self._claims)
         client = self._claims.get("client_id", self._claims.get("azp"))
         return client if isinstance(client, str) else None
 
@@ -125,6 +141,19 @@ class Principal:
             scopes = _scopes(self._claims)
             _put_scopes(self, scopes)
         return scopes
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """What `rights` of the issuer's settings makes of its claims; where it says nothing, the scopes."""
+        names = self._names
+        if names is None or not names.rights:
+            return self.scopes
+        try:
+            rights = self._rights
+        except AttributeError:
+            rights = names.rights_of(self._claims)
+            _put_rights(self, rights)
+        return rights
 
     @property
     def key_thumbprint(self) -> str:
@@ -165,7 +194,7 @@ class Principal:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # For a worker that trusts whoever sent it: a pickle proves no more than the constructor does.
-        return _from_pickle, (self.to_dict(), self._key)
+        return _from_pickle, (self.to_dict(), self._key, self._names)
 
 
 def same_caller(before: Principal, after: Principal) -> bool:
@@ -180,11 +209,12 @@ def same_caller(before: Principal, after: Principal) -> bool:
     >>> same_caller(Principal(ada, key_thumbprint="k1"), Principal(eve, key_thumbprint="k1"))
     False
     """
-    one, other = before.claims, after.claims
-    subject = one.get("sub")
-    if not isinstance(subject, str) or not subject:
+    subject = before.subject
+    if not isinstance(subject, str) or not subject or before.issuer != after.issuer or subject != after.subject:
         return False
-    return all(_same_value(one.get(name), other.get(name)) for name in ("iss", "sub", "client_id", "azp"))
+    one, other = before.claims, after.claims
+    same_client = all(_same_value(one.get(name), other.get(name)) for name in ("client_id", "azp"))
+    return same_client and before.client_id == after.client_id
 
 
 def parsed_claims(principal: Principal) -> dict[str, Any]:
@@ -197,8 +227,8 @@ def _same_value(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other  # `True == 1` in Python; in JSON they differ
 
 
-def _from_pickle(claims: dict[str, Any], key_thumbprint: str) -> Principal:
-    return Principal(claims, key_thumbprint=key_thumbprint)
+def _from_pickle(claims: dict[str, Any], key_thumbprint: str, names: ClaimNames | None) -> Principal:
+    return Principal(claims, key_thumbprint=key_thumbprint, claim_names=names)
 
 
 _new = object.__new__
@@ -207,7 +237,9 @@ _put_basis = Principal.__dict__["_basis"].__set__
 _put_claims = Principal.__dict__["_claims"].__set__
 _put_frozen = Principal.__dict__["_frozen"].__set__
 _put_key = Principal.__dict__["_key"].__set__
+_put_names = Principal.__dict__["_names"].__set__
 _put_proof = Principal.__dict__["_proof"].__set__
+_put_rights = Principal.__dict__["_rights"].__set__
 _put_scopes = Principal.__dict__["_scopes"].__set__
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bearward.claim_paths import by_dots, claim_at, json_equal
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
 
@@ -43,6 +44,15 @@ class Requirement(ABC):
     def scopes(self) -> tuple[str, ...]:
         """The scopes worth naming in a challenge (RFC 6750 section 3, `scope`)."""
         return ()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters of a request's path that it depends on; most depend on none."""
+        return ()
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        """The requirement for a request whose path has these parameters; itself where it depends on none."""
+        return self
 
     def __and__(self, other: Requirement) -> Requirement:
         return _All((*_parts(self, _All), *_parts(other, _All)))
@@ -178,9 +188,9 @@ class _Claim(Requirement):
 
     def unmet(self, principal: Principal, now: float) -> AuthError | None:
         name = self.name
-        held = _by_path(principal.claims, name) if isinstance(name, tuple) else _by_dots(principal.claims, name)
+        held = claim_at(principal.claims, name) if isinstance(name, tuple) else by_dots(principal.claims, name)
         offered = held if isinstance(held, tuple) else (held,)
-        if any(_json_equal(have, want) for have in offered for want in self.values):
+        if any(json_equal(have, want) for have in offered for want in self.values):
             return None
         return AuthError(Refusal.CLAIM_INSUFFICIENT, claim=".".join(name) if isinstance(name, tuple) else name)
 
@@ -236,6 +246,13 @@ class _All(Requirement):
     def scopes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for part in self.parts for name in part.scopes))
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return _parameters(self.parts)
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        return _All(tuple(part.bound_to(values) for part in self.parts))
+
     def __repr__(self) -> str:
         return " & ".join(f"({part!r})" if isinstance(part, _Any) else repr(part) for part in self.parts)
 
@@ -257,6 +274,13 @@ class _Any(Requirement):
     def scopes(self) -> tuple[str, ...]:
         return next((part.scopes for part in self.parts if part.scopes), ())
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return _parameters(self.parts)
+
+    def bound_to(self, values: Mapping[str, Any]) -> Requirement:
+        return _Any(tuple(part.bound_to(values) for part in self.parts))
+
     def __repr__(self) -> str:
         return " | ".join(repr(part) for part in self.parts)
 
@@ -267,6 +291,10 @@ def _parts(requirement: Requirement, kind: type[_All | _Any]) -> tuple[Requireme
     return requirement.parts if isinstance(requirement, kind) else (requirement,)
 
 
+def _parameters(parts: tuple[Requirement, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in parts for name in part.parameters))
+
+
 def _scope_names(scopes: tuple[str, ...]) -> tuple[str, ...]:
     """RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )."""
     if not scopes:
@@ -275,31 +303,3 @@ def _scope_names(scopes: tuple[str, ...]) -> tuple[str, ...]:
         if not isinstance(name, str) or not name or any(not "!" <= c <= "~" or c in '"\\' for c in name):
             raise ConfigurationError("scope", "must be visible ASCII without spaces, quotes and backslashes")
     return tuple(dict.fromkeys(scopes))
-
-
-def _by_path(held: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        if not isinstance(held, Mapping) or name not in held:
-            return None
-        held = held[name]
-    return held
-
-
-def _by_dots(held: Any, name: str) -> Any:
-    """What `name` leads to, or None; it is split at its last dot first, then at earlier ones."""
-    if not isinstance(held, Mapping):
-        return None
-    if name in held:
-        return held[name]
-    end = name.rfind(".")
-    while end > 0:
-        found = _by_dots(held[name[:end]], name[end + 1 :]) if name[:end] in held else None
-        if found is not None:
-            return found
-        end = name.rfind(".", 0, end)
-    return None
-
-
-def _json_equal(have: Any, want: Any) -> bool:
-    # `True == 1` in Python; in JSON they differ.
-    return have == want and isinstance(have, bool) == isinstance(want, bool)

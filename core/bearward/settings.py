@@ -1,7 +1,8 @@
 """Settings of a service, from the environment or from a TOML file: read strictly, and fit to be sent to its workers.
 
 Rules of this file: an unknown name, a wrong type or a missing value is a `ConfigurationError` that names the setting
-and says what it must be; no value is ever shown. Files are opened in two functions, `_toml` and `_check_file`.
+and says what it must be; no value is ever shown. Files are opened in two functions, `_toml` and `_check_file`, and in
+`secret_files.py`.
 """
 
 from __future__ import annotations
@@ -11,34 +12,46 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bearward.clock import Clock
 from bearward.errors import ConfigurationError
 from bearward.frozen import frozen
-from bearward.jwks.options import JWKSOptions
+from bearward.issuers.tenants import TenantIssuers
 from bearward.revocation.shared import SharedRevocations
+from bearward.secret_files import with_secret_variables, with_secrets
 from bearward.settings_dpop import dpop_options
-from bearward.settings_environment import CONFIG, PREFIX, VARIABLES, Group, own_variables, read_variables
+from bearward.settings_environment import (
+    CONFIG,
+    PREFIX,
+    SECRET_FILES,
+    VARIABLES,
+    Group,
+    issuers_of_variables,
+    own_variables,
+    read_variables,
+)
 from bearward.settings_toml import (
     dpop_table,
+    numbered_issuers,
     reject_placeholders,
     reject_unknown,
     shared_revocations,
     string_value,
-    trusted_issuers,
 )
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verifier import Verifier
 
 __all__ = ["ENVIRONMENT", "Settings"]
 
-ENVIRONMENT = frozenset({*VARIABLES, CONFIG})
+ENVIRONMENT = frozenset({*VARIABLES, *SECRET_FILES, CONFIG})
 """Every variable that `Settings` reads, but for a program's own."""
 _MEMORY = "memory://"
 _TOP_LEVEL = frozenset(
     {"cache", "cache_secret", "dpop", "issuers", "revocations", "token_cache", "unsafe_allow_unauthenticated_cache"}
 )
+_SECRETS = ("BEARWARD_CACHE_SECRET", "BEARWARD_REVOCATIONS_CACHE_SECRET")
+"""What a variable may say beside a configuration file."""
 _FILES = ("ca_file", "client_cert", "client_key")
 
 
@@ -55,7 +68,7 @@ class Settings:
     ('https://login.example/', 'memory://')
     """
 
-    issuers: tuple[TrustedIssuer, ...]
+    issuers: tuple[TrustedIssuer | TenantIssuers, ...]
     cache: str = field(default=_MEMORY, repr=False)
     """An aiocache URL: `memory://`, `redis://…`, `rediss://…`, `memcached://…`; it may hold a password."""
     cache_secret: bytes | None = field(default=None, repr=False)
@@ -74,8 +87,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check the types, and freeze what could be changed."""
-        issuers = (self.issuers,) if isinstance(self.issuers, TrustedIssuer) else self.issuers
-        if not isinstance(issuers, tuple | list) or not all(isinstance(item, TrustedIssuer) for item in issuers):
+        issuers = (self.issuers,) if isinstance(self.issuers, TrustedIssuer | TenantIssuers) else self.issuers
+        if not isinstance(issuers, tuple | list) or not all(
+            isinstance(i, TrustedIssuer | TenantIssuers) for i in issuers
+        ):
             raise ConfigurationError("issuers", "must be a TrustedIssuer or several")
         if not isinstance(self.cache_secret, bytes | None):
             raise ConfigurationError("cache_secret", 'must be bytes: "…".encode()')
@@ -141,11 +156,12 @@ class Settings:
         `extra_names` are settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins). Raises
         `ConfigurationError`, also where a file and the environment both claim to be the configuration.
         """
-        given = own_variables(environ, extra_names)
+        given = own_variables(with_secret_variables(environ), extra_names)
         path = given.pop(CONFIG, None) if config is None else config
         if path is None:
             return cls.from_environment(environ, extra_names=extra_names)
         extra = _extra(given, extra_names)
+        secrets = {variable: given.pop(variable, "").encode() or None for variable in _SECRETS}
         for name in sorted(given.keys() & VARIABLES.keys()):
             raise ConfigurationError(name, "must not be set beside a configuration file: say it there")
         try:
@@ -154,21 +170,27 @@ class Settings:
             if config is None and error.setting == path:
                 raise ConfigurationError(f"{CONFIG} {path}", error.requirement) from None
             raise
-        return replace(settings, extra={**settings.extra, **extra})
+        return replace(_with_own_secrets(settings, secrets), extra={**settings.extra, **extra})
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, extra_names: Collection[str] = ()) -> Self:
-        """One issuer, from the variables `BEARWARD_…`; an empty variable is as good as none.
+        """From the variables `BEARWARD_…`: one issuer by its settings or by a profile, or several in `BEARWARD_ISSUERS`.
+
+        An empty variable is as good as none.
 
         Raises `ConfigurationError` naming the variable, also for one that only a file can say or that is misspelt.
         """
-        given = own_variables(environ, extra_names)
+        given = own_variables(with_secret_variables(environ), extra_names)
         values = read_variables(given)
+        issuers = issuers_of_variables(given, values[Group.ISSUER], values[Group.KEYS])
+        for issuer in issuers:
+            for name in _FILES:
+                _check_file(_qualified(PREFIX, name), getattr(issuer.jwks_options, name))
         return cls(
             **values[Group.SETTINGS],
             revocations=values[Group.REVOCATIONS] or None,
             dpop=values[Group.DPOP] or None,
-            issuers=(_issuer(values[Group.ISSUER], values[Group.KEYS]),),
+            issuers=issuers,
             extra=_extra(given, extra_names),
             prefix=PREFIX,
         )
@@ -179,14 +201,14 @@ class Settings:
 
         Raises `ConfigurationError` naming the setting by its place in the file.
         """
-        document = _toml(path)
+        document = with_secrets(_toml(path))
         reject_unknown(document, {*_TOP_LEVEL, *extra_names})
         reject_placeholders("", document)
         secret = document.get("cache_secret")
-        issuers = trusted_issuers(document.get("issuers", []))
+        issuers = numbered_issuers(document.get("issuers", []))
         _check_files(issuers)
         return cls(
-            issuers=issuers,
+            issuers=tuple(trusted for _, trusted in issuers),
             cache=string_value("cache", document.get("cache", _MEMORY)),
             cache_secret=None if secret is None else string_value("cache_secret", secret).encode(),
             unsafe_allow_unauthenticated_cache=document.get("unsafe_allow_unauthenticated_cache", False),
@@ -197,9 +219,20 @@ class Settings:
         )
 
 
+T = TypeVar("T", bound=Settings)
+
 _SETTING_OF = {"jwks_cache": "cache", "jwks_cache_secret": "cache_secret", "token_cache_bytes": "token_cache"}
 """A verifier's argument: the setting that it came from."""
 _DPOP_VARIABLES = {variable.setting: name for name, variable in VARIABLES.items() if variable.group is Group.DPOP}
+
+
+def _with_own_secrets(settings: T, secrets: Mapping[str, bytes | None]) -> T:
+    """The settings of a file with the secrets of the environment, which win: a file may be public."""
+    ours, of_revocations = (secrets[variable] for variable in _SECRETS)
+    own = settings if ours is None else replace(settings, cache_secret=ours)
+    if of_revocations is None or settings.revocations is None:
+        return own
+    return replace(own, revocations={**settings.revocations, "cache_secret": of_revocations})
 
 
 def _extra(given: Mapping[str, str], extra_names: Collection[str]) -> dict[str, str]:
@@ -219,9 +252,9 @@ def _toml(path: str | PathLike[str]) -> dict[str, Any]:
         raise ConfigurationError(str(path), f"must be TOML in UTF-8{where}") from None
 
 
-def _check_files(issuers: Iterable[TrustedIssuer]) -> None:
+def _check_files(issuers: Iterable[tuple[int, TrustedIssuer | TenantIssuers]]) -> None:
     """Refuse certificates that are not there: without them no key would ever come, and the log alone would say so."""
-    for index, issuer in enumerate(issuers):
+    for index, issuer in issuers:
         for name in _FILES:
             _check_file(f"issuers[{index}].keys.{name}", getattr(issuer.jwks_options, name))
 
@@ -233,17 +266,6 @@ def _check_file(setting: str, path: Any) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such name"
         raise ConfigurationError(setting, f"must be a readable file ({reason})") from None
-
-
-def _issuer(values: dict[str, Any], keys: dict[str, Any]) -> TrustedIssuer:
-    try:
-        options = JWKSOptions(**keys)
-        trusted = TrustedIssuer(values.pop("issuer"), jwks_options=options, **values)
-    except ConfigurationError as error:
-        raise ConfigurationError(_qualified(PREFIX, error.setting), error.requirement) from None
-    for name in _FILES:
-        _check_file(_qualified(PREFIX, name), getattr(options, name))
-    return trusted
 
 
 def _qualified(prefix: str, setting: str) -> str:

@@ -7,6 +7,7 @@ writes `BEARWARD_EXPECTED_CLAIMS` believes that it restricts something. The envi
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
@@ -14,15 +15,28 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
+from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
 from bearward.jwks.options import JWKSOptions
-from bearward.settings_toml import reject_placeholder
+from bearward.profiles.by_name import Trusted, flags_of, trusted_by_profile
+from bearward.settings_toml import reject_placeholder, reject_placeholders, trusted_issuers
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["CONFIG", "PREFIX", "VARIABLES", "Group", "own_variables", "read_variables"]
+__all__ = [
+    "CONFIG",
+    "PREFIX",
+    "SECRET_FILES",
+    "VARIABLES",
+    "Group",
+    "issuers_of_variables",
+    "own_variables",
+    "read_variables",
+]
 
 PREFIX: Final = "BEARWARD_"
 CONFIG: Final = "BEARWARD_CONFIG"
+_PROFILE: Final = "BEARWARD_PROFILE"
+_ISSUERS: Final = "BEARWARD_ISSUERS"
 
 
 class Group(StrEnum):
@@ -54,10 +68,16 @@ def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> d
     own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
     for name in sorted(own.keys() - known):
         if name in _FILE_ONLY:
-            raise ConfigurationError(name, f"cannot be set by a variable; in a file ({CONFIG}): {_FILE_ONLY[name]}")
-        if get_close_matches(name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88):
+            there = f"in a file ({CONFIG}): {_FILE_ONLY[name]}; or in {_ISSUERS}"
+            raise ConfigurationError(name, f"cannot be set by a variable; {there}")
+        if name.startswith(f"{_PROFILE}_") and _PROFILE not in own:
+            raise ConfigurationError(name, f"must not be set without {_PROFILE}, the name of a profile")
+        if not name.startswith(f"{_PROFILE}_") and get_close_matches(
+            name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88
+        ):
             raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
-    found = {name: value for name, value in own.items() if name in known}
+    arguments = own.keys() if _PROFILE in own else ()
+    found = {name: value for name, value in own.items() if name in known or name in _arguments_of(arguments)}
     for name, value in found.items():
         reject_placeholder(name, value)
     return found
@@ -65,7 +85,7 @@ def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> d
 
 def read_variables(given: Mapping[str, str]) -> dict[Group, dict[str, Any]]:
     """The values of our variables, by what they configure; raises `ConfigurationError` naming the variable."""
-    _check_required(given)
+    _check_sources(given)
     values: dict[Group, dict[str, Any]] = {group: {} for group in Group}
     for name, variable in VARIABLES.items():
         if name in given:
@@ -78,7 +98,80 @@ def read_variables(given: Mapping[str, str]) -> dict[Group, dict[str, Any]]:
     return values
 
 
+def issuers_of_variables(
+    given: Mapping[str, str], values: Mapping[str, Any], keys: Mapping[str, Any]
+) -> tuple[Trusted, ...]:
+    """The issuers that the variables mean: one by its settings or by a profile, or all those of `BEARWARD_ISSUERS`.
+
+    `values` and `keys` are what was read of the issuer and of how its keys are fetched. Raises `ConfigurationError` naming
+    the variable.
+    """
+    if _ISSUERS in given:
+        return _from_json(given[_ISSUERS])
+    profile = given.get(_PROFILE)
+    settings = {name: value for name, value in values.items() if name != "profile"}
+    try:
+        if keys:
+            settings["jwks_options"] = JWKSOptions(**keys)
+        if profile is None:
+            return (TrustedIssuer(settings.pop("issuer"), **settings),)
+        return trusted_by_profile(profile, {**settings, **_arguments(profile, given)})
+    except ConfigurationError as error:
+        name = f"{_PROFILE}_{error.setting.upper()}" if profile is not None else PREFIX + error.setting.upper()
+        known = {PREFIX + error.setting.upper(), name}
+        shown = next((variable for variable in sorted(known) if variable in given), name)
+        raise ConfigurationError(_PROFILE if error.setting == "profile" else shown, error.requirement) from None
+
+
+def _from_json(value: str) -> tuple[Trusted, ...]:
+    try:
+        tables = json.loads(value)
+    except (ValueError, RecursionError):
+        raise ConfigurationError(_ISSUERS, "must be JSON: an array of objects, each as a table [[issuers]]") from None
+    try:
+        reject_placeholders("issuers", tables)
+        return trusted_issuers(tables)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.setting.replace("issuers", _ISSUERS, 1), error.requirement) from None
+
+
+def _arguments_of(names: Collection[str]) -> set[str]:
+    return {name for name in names if name.startswith(f"{_PROFILE}_")}
+
+
+def _arguments(profile: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of a profile: text, several with commas between them, or `true` and `false` where it asks for that."""
+    flags = flags_of(profile)
+    arguments: dict[str, Any] = {}
+    for variable in sorted(_arguments_of(given)):
+        name, value = variable.removeprefix(f"{_PROFILE}_").lower(), given[variable].strip()
+        try:
+            if name in flags:
+                arguments[name] = _boolean(value)
+            else:
+                arguments[name] = _comma_separated(value) if "," in value else value
+        except ValueError:
+            must = "true or false" if name in flags else "names separated by commas"
+            raise ConfigurationError(name, f"must be {must}") from None
+    return arguments
+
+
+def _check_sources(given: Mapping[str, str]) -> None:
+    """One way to say whom to trust: settings, a profile, or several issuers at once."""
+    if _ISSUERS in given:
+        one = {PREFIX + name for name in _OF_ONE_ISSUER} | _arguments_of(given)
+        for name in sorted(one & given.keys()):
+            raise ConfigurationError(name, f"must not be set beside {_ISSUERS}: say it there")
+    elif _PROFILE in given:
+        if "BEARWARD_ISSUER" in given:
+            raise ConfigurationError(_PROFILE, "must not be set beside BEARWARD_ISSUER, which a profile knows")
+    else:
+        _check_required(given)
+
+
 def _check_required(given: Mapping[str, str]) -> None:
+    if "BEARWARD_KEYS_ARE_OURS" in given:
+        given = {**given, "BEARWARD_CLIENT_IDS": "none are needed"}
     for name, instead in (("BEARWARD_ISSUER", ""), ("BEARWARD_AUDIENCE", "BEARWARD_CLIENT_IDS")):
         if name not in given and instead not in given:
             raise ConfigurationError(name, f"must be set: {VARIABLES[name].requirement}")
@@ -118,6 +211,24 @@ def _boolean(value: str) -> bool:
     return _one_of("true", "false")(value) == "true"
 
 
+def _json_object(value: str) -> dict[str, Any]:
+    found = json.loads(value)
+    if not isinstance(found, dict):
+        raise ValueError
+    return found
+
+
+def _names_or_json(value: str) -> Any:
+    return json.loads(value) if value.lstrip().startswith("[") else _comma_separated(value)
+
+
+def _place(value: str) -> CredentialPlace:
+    found = _json_object(value)
+    if not found.keys() <= {"header", "scheme", "cookie"}:
+        raise ValueError
+    return CredentialPlace(**found)
+
+
 _BOOLEAN = ("true or false", _boolean)
 _SEVERAL = _comma_separated
 
@@ -133,6 +244,16 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("FUTURE_LEEWAY", "issuer", "future_leeway", "a number of seconds between 0 and 300", _number),
         ("MAX_TOKEN_AGE", "issuer", "max_token_age", "a number of seconds above 0", _number),
         ("REQUIRED_CLAIMS", "issuer", "required_claims", "names of claims, separated by commas", _SEVERAL),
+        ("EXPECTED_CLAIMS", "issuer", "expected_claims", "a JSON object, from claims to values", _json_object),
+        ("REFUSED_CLAIMS", "issuer", "refused_claims", "names of claims, separated by commas", _SEVERAL),
+        ("AUTHORIZED_PARTIES", "issuer", "authorized_parties", "accepted `azp`, separated by commas", _SEVERAL),
+        ("KEYS_ARE_OURS", "issuer", "keys_are_ours", *_BOOLEAN),
+        ("SUBJECT_CLAIM", "issuer", "subject_claim", "names of claims, separated by commas", _SEVERAL),
+        ("CLIENT_CLAIM", "issuer", "client_claim", "the name of a claim", str),
+        ("RIGHTS", "issuer", "rights", "names of claims, separated by commas, or a JSON array", _names_or_json),
+        ("PLACE", "issuer", "place", 'a JSON object, such as {"header": "x-goog-iap-jwt-assertion"}', _place),
+        ("ISSUERS", "issuer", "issuers", "a JSON array, of objects as the tables [[issuers]]", str),
+        ("PROFILE", "issuer", "profile", "the name of a profile", str),
         ("TOKEN_TYPES", "issuer", "token_types", "accepted `typ` headers, separated by commas", _SEVERAL),
         ("CA_FILE", "keys", "ca_file", "a file of certificates in PEM", str),
         ("CACHE", "settings", "cache", "memory://, redis://…, rediss://… or memcached://…", str),
@@ -153,7 +274,19 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("UNSAFE_ALLOW_PRIVATE_ADDRESSES", "keys", "unsafe_allow_private_addresses", *_BOOLEAN),
     )
 }
-"""Every variable that is read, but for `BEARWARD_CONFIG` and a program's own."""
+"""Every variable that is read, but for `BEARWARD_CONFIG`, a profile's arguments and a program's own."""
+
+SECRET_FILES: Final[Mapping[str, str]] = {
+    f"{PREFIX}{name}_FILE": PREFIX + name
+    for name in ("CACHE", "CACHE_SECRET", "REVOCATIONS_CACHE", "REVOCATIONS_CACHE_SECRET", "ISSUERS")
+}
+"""Variables that name a file in place of a value: what may hold a secret."""
+
+_OF_ONE_ISSUER: Final = tuple(
+    name.removeprefix(PREFIX)
+    for name, variable in VARIABLES.items()
+    if variable.group in (Group.ISSUER, Group.KEYS) and name != _ISSUERS
+)
 
 _SETTINGS_OF_ISSUERS: Final = tuple(PREFIX + item.name.upper() for item in fields(TrustedIssuer) if item.init)
 _FILE_ONLY: Final[Mapping[str, str]] = {

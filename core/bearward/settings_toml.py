@@ -13,15 +13,19 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
+from bearward.issuers.tenants import TenantIssuers
 from bearward.jose.base64url import decode
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
+from bearward.profiles.by_name import Trusted, trusted_by_profile
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = [
     "dpop_table",
     "error_context",
+    "numbered_issuers",
     "reject_placeholder",
     "reject_placeholders",
     "reject_unknown",
@@ -35,6 +39,8 @@ T = TypeVar("T")
 # What a file cannot say: objects of the program.
 _OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
 _ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options"} | {"keys"}
+_PLACE = frozenset(field.name for field in fields(CredentialPlace))
+_TENANTS = frozenset({"template", "tenants", "max_tenants"})
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
 _REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
 _DPOP = frozenset({"algorithms", "mode", "nonce", "on_failure", "origins", "prefix", "window"})
@@ -82,12 +88,17 @@ def string_value(name: str, value: object) -> str:
     return value
 
 
-def trusted_issuers(tables: object) -> tuple[TrustedIssuer, ...]:
-    """The issuers that the array of tables `[[issuers]]` describes."""
-    issuers = []
+def trusted_issuers(tables: object) -> tuple[Trusted, ...]:
+    """The issuers that the array of tables `[[issuers]]` describes, each by its fields, a template or a profile."""
+    return tuple(trusted for _, trusted in numbered_issuers(tables))
+
+
+def numbered_issuers(tables: object) -> tuple[tuple[int, Trusted], ...]:
+    """The same, each with the number of its table: a profile may come to several."""
+    issuers: list[tuple[int, Trusted]] = []
     for index, table in enumerate(_tables("issuers", tables)):
         with error_context(f"issuers[{index}]"):
-            issuers.append(_trusted_issuer(table))
+            issuers += ((index, trusted) for trusted in _trusted(table))
     if not issuers:
         raise ConfigurationError("issuers", "must name at least one issuer, each in a table [[issuers]]")
     return tuple(issuers)
@@ -116,15 +127,46 @@ def dpop_table(value: object) -> dict[str, Any]:
     return dict(table)
 
 
-def _trusted_issuer(table: Mapping[str, Any]) -> TrustedIssuer:
+def _trusted(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
+    if "profile" in table:
+        return _by_profile(table)
+    if "template" in table:
+        return (_tenant_issuers(table),)
     reject_unknown(table, _ISSUER)
     if "issuer" not in table:
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
+    values = _values(table)
+    return (TrustedIssuer(values.pop("issuer"), **values),)
+
+
+def _by_profile(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
+    """The arguments of a profile are its own; what all issuers have is read as for all."""
+    known = {name: value for name, value in table.items() if name in _ISSUER}
+    arguments = {**table, **_values(known)}
+    arguments.pop("keys", None)
+    profile = string_value("profile", arguments.pop("profile"))
+    return trusted_by_profile(profile, arguments)
+
+
+def _tenant_issuers(table: Mapping[str, Any]) -> TenantIssuers:
+    reject_unknown(table, (_ISSUER - {"issuer"}) | _TENANTS)
+    own = {name: table[name] for name in _TENANTS & table.keys()}
+    values = _values({name: value for name, value in table.items() if name not in _TENANTS})
+    template = string_value("template", own.pop("template"))
+    try:
+        return TenantIssuers(template, **own, **values)
+    except ConfigurationError as error:
+        name = "template" if error.setting == "tenants" and "tenants" not in own else error.setting
+        raise ConfigurationError(name, error.requirement) from None
+
+
+def _values(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `TrustedIssuer` as they stand in a table, each read by its kind."""
     read = _readers() | {name: _boolean for name in _ISSUER if name.startswith("unsafe_")}
     values: dict[str, Any] = {name: read.get(name, _as_it_is)(name, value) for name, value in table.items()}
     if "keys" in values:  # the short name of a table that people write by hand
         values["jwks_options"] = values.pop("keys")
-    return TrustedIssuer(values.pop("issuer"), **values)
+    return values
 
 
 def _readers() -> dict[str, Callable[[str, Any], Any]]:
@@ -133,6 +175,8 @@ def _readers() -> dict[str, Callable[[str, Any], Any]]:
         "jwks": _table,
         "symmetric_keys": _symmetric_keys,
         "token_types": _token_types,
+        "keys_are_ours": _boolean,
+        "place": _place,
     }
 
 
@@ -181,6 +225,15 @@ def _token_types(name: str, value: object) -> tuple[str | None, ...]:
     """TOML has no null, so an empty string stands for an absent `typ`."""
     several = value if isinstance(value, list) else [value]
     return tuple(string_value(name, item) or None for item in several)
+
+
+def _place(name: str, value: object) -> CredentialPlace:
+    table = _table(name, value)
+    with error_context(name):
+        reject_unknown(table, _PLACE)
+        for part in table:
+            string_value(part, table[part])
+    return CredentialPlace(**table)
 
 
 def _boolean(name: str, value: object) -> bool:

@@ -13,17 +13,21 @@ from functools import partial
 from typing import Any, Literal
 
 from bearward import issuer_checks as check
+from bearward.claim_names import ClaimNames, claim_names
+from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
 from bearward.frozen import frozen
 from bearward.jose.algorithms import ASYMMETRIC
 from bearward.jose.jwk import SymmetricKey, VerificationKey
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.options import JWKSOptions
+from bearward.spiffe import is_trust_domain
 
 __all__ = ["TrustedIssuer"]
 
 _MAX_LEEWAY = 300.0
 _MAX_AGE = 1e15
+_NO_AUDIENCE = "must name at least one audience (or give client_ids, or keys_are_ours)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,11 @@ class TrustedIssuer:
     >>> TrustedIssuer("https://login.example/")
     Traceback (most recent call last):
         ...
-    bearward.errors.ConfigurationError: audience: must name at least one audience (or give client_ids)
+    bearward.errors.ConfigurationError: audience: must name at least one audience (or give client_ids, or keys_are_ours)
     """
 
     issuer: str
-    """The exact `iss` (RFC 7519 section 4.1.1)."""
+    """The exact `iss` (RFC 7519 section 4.1.1); or `spiffe://` and a trust domain, whose JWT-SVIDs have none."""
     _: KW_ONLY
     audience: Collection[str] = frozenset()
     """Accepted audiences: one string or several."""
@@ -75,6 +79,20 @@ class TrustedIssuer:
     sender: Literal["any", "bearer", "constrained"] = "any"
     """`"constrained"`: only tokens that are bound to a key, which their sender proves; `"bearer"`: only tokens that are
     not; `"any"`: both."""
+    refused_claims: Collection[str] = ()
+    """Claims that must not be there, such as `nonce`, which only an ID token has."""
+    authorized_parties: Collection[str] = ()
+    """Accepted `azp`, which a token for several audiences must have (OpenID Connect Core section 3.1.3.7)."""
+    keys_are_ours: bool = False
+    """The keys sign for this application alone, so tokens need no `aud`; they must be in `jwks_uri` or `jwks`."""
+    subject_claim: Collection[str] = ()
+    """Claims of which the first that is a non-empty string names the caller; `sub` where none is given."""
+    client_claim: str | None = None
+    """The claim that names the client; None: `client_id`, else `azp`."""
+    rights: Collection[Any] = ()
+    """Where `Principal.rights` come from: claims by name, paths as tuples, or `RightsFrom`; none: the scopes."""
+    place: CredentialPlace | None = None
+    """Where the tokens are found; None: in `Authorization`."""
     jwks_options: JWKSOptions = field(default_factory=JWKSOptions, repr=False, hash=False)
     unsafe_allow_http: bool = False
     """Fetch keys over plain http from anywhere; without it only from loopback."""
@@ -84,12 +102,16 @@ class TrustedIssuer:
     """Accept tokens that were issued for others."""
     static_keys: JWKSet | None = field(default=None, init=False, repr=False, compare=False)
     """The key set, where it is configured and never fetched."""
+    claim_names: ClaimNames | None = field(default=None, init=False, repr=False, compare=False)
+    """How to read the claims, where their names are not the usual ones."""
+    has_further_rules: bool = field(default=False, init=False, repr=False, compare=False)
+    """Whether there is more to check of the claims than most issuers need."""
     max_clock_lead: float = field(default=0.0, init=False, repr=False, compare=False)
     """How far `nbf` and `iat` may lie ahead: the greater of `leeway` and `future_leeway`."""
 
     def __post_init__(self) -> None:
         """Check and compile every field; the order of the checks is the order of the fields."""
-        for flag in ("unsafe_allow_http", "unsafe_allow_no_expiry", "unsafe_any_audience"):
+        for flag in ("unsafe_allow_http", "unsafe_allow_no_expiry", "unsafe_any_audience", "keys_are_ours"):
             check.flag(flag, getattr(self, flag))
         if self.sender not in ("any", "bearer", "constrained"):
             raise ConfigurationError("sender", "must be any, bearer or constrained")
@@ -101,14 +123,15 @@ class TrustedIssuer:
             check.discovery_address(self.issuer, allow_http=self.unsafe_allow_http)
         self._set("audience", check.names("audience", self.audience))
         self._set("client_ids", check.names("client_ids", self.client_ids))
-        if not self.audience and not self.client_ids and not self.unsafe_any_audience:
-            raise ConfigurationError("audience", "must name at least one audience (or give client_ids)")
+        if not (self.audience or self.client_ids or self.unsafe_any_audience or self.keys_are_ours):
+            raise ConfigurationError("audience", _NO_AUDIENCE)
         self._set("algorithms", self._compiled_algorithms())
         self._set("static_keys", self._static_keys())
         self._check_times()
         self._set("required_claims", self._required_claims())
         self._set("expected_claims", check.expected_claims(self.expected_claims))
         self._set("token_types", check.token_types(self.token_types))
+        self._compile_further_rules()
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         """By what was given: what was compiled from it is compiled again, by the version that reads it."""
@@ -130,6 +153,26 @@ class TrustedIssuer:
         self._set("max_clock_lead", max(self.leeway, self.future_leeway))
         if self.max_token_age is not None:
             check.seconds("max_token_age", self.max_token_age, _MAX_AGE, above=0.0)
+
+    def _compile_further_rules(self) -> None:
+        refused = check.names("refused_claims", self.refused_claims)
+        if refused & {"iss", "exp", *self.required_claims, *self.expected_claims}:
+            raise ConfigurationError("refused_claims", "must not hold a claim that is required")
+        self._set("refused_claims", refused)
+        self._set("authorized_parties", check.names("authorized_parties", self.authorized_parties))
+        if self.keys_are_ours and (self.audience or not self._has_other_keys()):
+            raise ConfigurationError("keys_are_ours", "must come with jwks_uri or jwks, and without an audience")
+        if self.place is not None and not isinstance(self.place, CredentialPlace):
+            raise ConfigurationError("place", "must be a CredentialPlace")
+        domain = self.issuer if self.issuer.startswith("spiffe:") else None
+        if domain is not None and not is_trust_domain(domain):
+            raise ConfigurationError("issuer", "must be a trust domain, such as spiffe://example.org, without a path")
+        names = claim_names(domain, self.subject_claim, self.client_claim, self.rights)
+        self._set("claim_names", names)
+        self._set("subject_claim", names.subject if names else ())
+        self._set("rights", names.rights if names else ())
+        further = (self.client_ids, self.expected_claims, domain, self.subject_claim, refused, self.authorized_parties)
+        self._set("has_further_rules", any(further))
 
     def _compiled_algorithms(self) -> frozenset[str]:
         return check.algorithms(self.algorithms, self._default_algorithms(), symmetric=bool(self.symmetric_keys))

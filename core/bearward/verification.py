@@ -46,7 +46,7 @@ def verify_token(
         worth_a_fetch = could_help and claims_pass(token.claims, policy, allow_bound=allow_bound)
         raise (KeyNotHeldError if worth_a_fetch else AuthError)(key)
     check_claims(token.claims, policy, allow_bound=allow_bound)
-    return Principal.from_verified_claims(token.claims, key.thumbprint, Basis(token.header, policy))
+    return Principal.from_verified_claims(token.claims, key.thumbprint, Basis(token.header, policy), policy.claim_names)
 
 
 def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:

@@ -15,16 +15,18 @@ from typing import Self
 from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock
+from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
+from bearward.issuers.told_apart import Presented
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.loop import is_gone
-from bearward.principal import Principal
+from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.revocation.local import Revocations
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
@@ -131,8 +133,12 @@ class Verifier:
     ) -> None:
         await self.aclose()
 
-    def verify_now(self, token: str, *, unsafe_allow_bound: bool = False) -> Principal:
+    def verify_now(
+        self, token: str, *, unsafe_allow_bound: bool = False, place: CredentialPlace | None = None
+    ) -> Principal:
         """The principal of `token`, from the keys that are held; any thread may call.
+
+        `place` is where the token was found, None for `Authorization`: a token of an issuer that has another is refused.
 
         With `unsafe_allow_bound` a token that is bound to a key (`cnf`, RFC 7800) passes, and the caller must prove the
         binding: `bearward.adapters.authenticate`.
@@ -141,39 +147,42 @@ class Verifier:
             AuthError: the token is refused.
             KeysNeededError: the answer needs a fetch: await `verify` then.
         """
-        return self._verify_now(token, unsafe_allow_bound)
+        return self._verify_now(token, unsafe_allow_bound, place)
 
-    async def verify(self, token: str, *, unsafe_allow_bound: bool = False) -> Principal:
+    async def verify(
+        self, token: str, *, unsafe_allow_bound: bool = False, place: CredentialPlace | None = None
+    ) -> Principal:
         """The principal of `token`; awaits only where keys must be fetched. As `verify_now` but for that.
 
         Raises:
             AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it cannot be had.
         """
         try:
-            return self._verify_now(token, unsafe_allow_bound)
+            return self._verify_now(token, unsafe_allow_bound, place)
         except KeysNeededError as needed:
-            return await self._verify_by_fetching(token, needed, unsafe_allow_bound)
+            return await self._verify_by_fetching(token, needed, unsafe_allow_bound, place)
 
     # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
-    def _verify_now(self, token: str, allow_bound: bool) -> Principal:  # noqa: FBT001
+    def _verify_now(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
         cache = self._cache
         # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
-            return self._verify(token, None, allow_bound)
+            return self._verify(token, None, allow_bound, place)
         try:
-            digest = token_digest(token)
+            # A token is good in its own place only, so what is remembered is remembered by place; none has a space.
+            digest = token_digest(token if place is None else f"{token} {place.header or place.cookie}")
         except UnicodeEncodeError:
             raise AuthError(Refusal.TOKEN_MALFORMED) from None
         entry = cache.get(digest)
         if entry is None or (entry.bound and not allow_bound):
-            return self._verify(token, digest, allow_bound)
+            return self._verify(token, digest, allow_bound, place)
         if (
             entry.current() is entry.held
             and entry.revision == self.revocations.revision
             and entry.believed_from <= self.now() < entry.believed_until
         ) or self._renew(cache, digest, entry):
             return entry.principal
-        return self._verify(token, digest, allow_bound)
+        return self._verify(token, digest, allow_bound, place)
 
     def cached_entry(self, token: str) -> CacheEntry | None:
         """What is remembered of a token that `verify_now` has accepted, for a connection that brings it again and again.
@@ -198,11 +207,17 @@ class Verifier:
             and entry.believed_from <= self.now() < entry.believed_until
         )
 
-    async def _verify_by_fetching(self, token: str, needed: KeysNeededError, allow_bound: bool) -> Principal:  # noqa: FBT001
+    async def _verify_by_fetching(
+        self,
+        token: str,
+        needed: KeysNeededError,
+        allow_bound: bool,  # noqa: FBT001
+        place: CredentialPlace | None,
+    ) -> Principal:
         for _ in range(_MAX_FETCHES):
-            await self._fetch_keys_for(token, needed.generation)
+            await self._fetch_keys_for(token, needed.generation, place)
             try:
-                return self._verify_now(token, allow_bound)
+                return self._verify_now(token, allow_bound, place)
             except KeysNeededError as again:
                 if again.refused is not None and again.generation == needed.generation:
                     raise again.refused from None  # the refresh brought no other set: once is enough for one caller
@@ -228,7 +243,12 @@ class Verifier:
     @property
     def issuers(self) -> tuple[str, ...]:
         """The issuers that the configuration names; not those that a resolver or a template has added since."""
-        return tuple(issuer.issuer for issuer in self._issuers.explicit)
+        return tuple(dict.fromkeys(issuer.issuer for issuer in self._issuers.explicit))
+
+    @property
+    def places(self) -> frozenset[CredentialPlace]:
+        """Where the tokens of some issuers are, beside `Authorization`: an adapter looks there too."""
+        return self._issuers.places
 
     def dpop_nonce(self) -> str | None:
         """The nonce to give to clients now (RFC 9449 section 9); None where none is asked for."""
@@ -249,9 +269,15 @@ class Verifier:
             revocations=self.revocations.health(),
         )
 
-    def _verify(self, token: str, digest: bytes | None, allow_bound: bool) -> Principal:  # noqa: FBT001
+    def _verify(
+        self,
+        token: str,
+        digest: bytes | None,
+        allow_bound: bool,  # noqa: FBT001
+        place: CredentialPlace | None,
+    ) -> Principal:
         unverified, now = parse_compact(token), self.now()
-        policy, keys = self._issuers.known(issuer_claim(unverified.claims))
+        policy, keys = self._issuers.known(issuer_claim(unverified.claims), unverified, place)
         held = keys.current()
         jwk_set = None if held is None else held.jwk_set
         try:
@@ -275,7 +301,7 @@ class Verifier:
         """
         cache.drop(digest)
         principal, now = entry.principal, self.now()
-        policy, keys = self._issuers.known(principal.issuer)
+        policy, keys = self._issuers.known(principal.issuer, *_presented(principal))
         held, revision = keys.current(), self.revocations.revision  # read before they are judged by
         if held is None:
             return False
@@ -293,7 +319,7 @@ class Verifier:
     def _standing(self, principal: Principal, leeway: float) -> Standing:
         """How things stand now for the issuer of a call that was let in; raises `AuthError` (ISSUER_UNTRUSTED)."""
         try:
-            policy, keys = self._issuers.standing(principal.issuer)
+            policy, keys = self._issuers.standing(principal.issuer, *_presented(principal))
             held = keys.current()
         except AuthError as unknown:
             basis = basis_of(principal)
@@ -309,7 +335,7 @@ class Verifier:
         recheck(principal, standing)
         return min(seconds_left(principal, standing), RECHECK_INTERVAL)
 
-    async def _fetch_keys_for(self, token: str, generation: int | None) -> None:
+    async def _fetch_keys_for(self, token: str, generation: int | None, place: CredentialPlace | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
 
         Who looked in a key set says in which: of many that missed in the same one, one fetches.
@@ -317,7 +343,7 @@ class Verifier:
         if self._started is None or is_gone(self._started):
             await self.start()
         unverified = parse_compact(token)
-        _, keys = await self._issuers.find(issuer_claim(unverified.claims))
+        _, keys = await self._issuers.find(issuer_claim(unverified.claims), unverified, place)
         if generation is None:
             await keys.get()
         else:
@@ -327,6 +353,14 @@ class Verifier:
         cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
         state = "started" if self._started else "not started"
         return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
+
+
+def _presented(principal: Principal) -> tuple[Presented | None, CredentialPlace | None]:
+    """What a principal's token said of itself, and where it was found."""
+    basis = basis_of(principal)
+    if basis is None:
+        return None, None
+    return Presented(basis.header, parsed_claims(principal)), basis.policy.place
 
 
 def _refusal_or_fetch(

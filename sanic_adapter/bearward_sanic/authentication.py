@@ -17,6 +17,7 @@ from bearward.adapters import verify_function
 from bearward.authentication import authenticate, authenticate_now
 from bearward.client_certificates import ForwardedCertificate
 from bearward.confirmation import certificate_thumbprint
+from bearward.credential_place import CredentialPlace
 from bearward.possession import Presented
 from bearward.sender import Scheme, attributed
 from bearward_sanic.bodies import receive_body
@@ -37,15 +38,17 @@ class Authenticator:
     """Finds and verifies the one token of a request."""
 
     def __init__(self, settings: AdapterSettings, verifier: Verifier, memory: ConnectionMemory) -> None:
-        self._reader = TokenReader(settings)
+        self._placed = bool(verifier.places)
+        self._reader = TokenReader(settings, verifier.places)
         self._verifier = verifier
         self._verify_now = verify_function(verifier)
         self._find_certificate = settings.client_certificate
         self._bound = settings.client_certificate is not None
         self._memory = memory
-        self.remembers = settings.cookie is None and not settings.query and not self._bound
+        elsewhere = settings.cookie is not None or settings.query or self._placed
+        self.remembers = not elsewhere and not self._bound
         """Whether the `Authorization` value alone says who calls, so that it can be recognized."""
-        self._header_only = settings.cookie is None and not settings.query and not settings.form
+        self._header_only = not elsewhere and not settings.form
         self._schemes = _other_schemes(verifier, certificates=self._bound)
 
     def authenticate(self, request: Request, rule: RouteRule) -> Found:
@@ -83,10 +86,15 @@ class Authenticator:
         return _FROM_FORM not in state_of(request) and self._reader.also_in_form(request)
 
     def _verify(self, request: Request, rule: RouteRule, values: list[str], seen: SeenCredentials | None) -> Found:
-        token = ""
+        token, place = "", None
         try:
-            token = self._reader.read(request, values, rule.websocket)
-            principal = self._verify_bound(request, token) if self._bound else self._verify_now(token, False)
+            token, place = self._reader.read(request, values, rule.websocket)
+            if place is not None:
+                principal = self._verifier.verify_now(token, place=place)
+            elif self._bound:
+                principal = self._verify_bound(request, token)
+            else:
+                principal = self._verify_now(token, False)
         except AuthError as error:
             if error.refusal is Refusal.CREDENTIALS_MISSING and rule.route is not None:
                 return self._verify_form(request) if self._reader.may_be_in_form(request) else error
@@ -94,7 +102,7 @@ class Authenticator:
                 self._memory.refuse(seen, error.refusal)
             return error
         except KeysNeededError:
-            return self._fetch_and_verify(request, token)
+            return self._fetch_and_verify(request, token, place)
         if seen is not None:
             self._memory.accept(seen, token)
         return principal
@@ -136,9 +144,9 @@ class Authenticator:
     def _bearer(self, request: Request, token: str) -> Presented:
         return Presented(Scheme.BEARER, token, certificate=self._thumbprint(request))
 
-    async def _fetch_and_verify(self, request: Request, token: str) -> Principal:
-        if not self._bound:
-            return await self._verifier.verify(token)
+    async def _fetch_and_verify(self, request: Request, token: str, place: CredentialPlace | None) -> Principal:
+        if not self._bound or place is not None:
+            return await self._verifier.verify(token, place=place)
         return await authenticate(self._verifier, self._bearer(request, token))
 
     def _thumbprint(self, request: Request) -> str | None:
@@ -156,7 +164,7 @@ class Authenticator:
         if not length.isdigit() or int(length) > FORM_AT_MOST or stream is None:
             raise AuthError(Refusal.CREDENTIALS_MISSING)
         await receive_body(request)
-        principal = await self._fetch_and_verify(request, self._reader.read_form(request))
+        principal = await self._fetch_and_verify(request, self._reader.read_form(request), None)
         state_of(request)[_FROM_FORM] = True
         return principal
 

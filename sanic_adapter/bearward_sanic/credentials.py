@@ -6,20 +6,32 @@ refused, whichever they are (RFC 6750 section 2). Nothing here judges a token.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import parse_qs
 
 from sanic import Request
 
-from bearward import AuthError, Refusal
+from bearward import AuthError, ConfigurationError, Refusal
+from bearward.credential_place import CredentialPlace
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.sender import Scheme
 from bearward_sanic.cookies import cookie_values
 from bearward_sanic.settings import AdapterSettings
 
-__all__ = ["DPOP_SUBPROTOCOL", "SUBPROTOCOL", "TokenReader", "announced_subprotocol", "offered_subprotocols"]
+__all__ = [
+    "DPOP_SUBPROTOCOL",
+    "SUBPROTOCOL",
+    "PlacedToken",
+    "TokenReader",
+    "announced_subprotocol",
+    "offered_subprotocols",
+]
+
+PlacedToken: TypeAlias = tuple[str, CredentialPlace | None]
+_Other: TypeAlias = tuple[str, Callable[[], None], CredentialPlace | None]
+"""A token, what must hold of the request that brings it there, and the place that it is of."""
 
 SUBPROTOCOL: Final = "bearer"
 """The subprotocol that announces a token as the next one: `Sec-WebSocket-Protocol: bearer, <token>`."""
@@ -36,25 +48,30 @@ FORM_AT_MOST: Final = 64 * 1024
 class TokenReader:
     """Finds the one token of a request."""
 
-    __slots__ = ("_header_only", "_max_length", "_settings")
+    __slots__ = ("_header_only", "_headers", "_max_length", "_of_cookie", "_settings")
 
-    def __init__(self, settings: AdapterSettings) -> None:
+    def __init__(self, settings: AdapterSettings, places: Collection[CredentialPlace] = ()) -> None:
         self._settings = settings
         self._max_length = settings.max_token_length
-        self._header_only = settings.cookie is None and not settings.query
+        self._headers = tuple(place for place in places if place.header is not None)
+        self._of_cookie = _place_of_cookie(settings, places)
+        self._header_only = settings.cookie is None and not settings.query and not self._headers
 
-    def read(self, request: Request, presented: list[str], websocket: bool) -> str:  # noqa: FBT001  (a hot path)
-        """The token, without touching the body; `presented` are the `Authorization` values. Raises `AuthError`."""
+    def read(self, request: Request, presented: list[str], websocket: bool) -> PlacedToken:  # noqa: FBT001  (a hot path)
+        """The token, without touching the body, and its place (None: of `Authorization`, or one that all issuers share).
+
+        `presented` are the `Authorization` values. Raises `AuthError`.
+        """
         if self._header_only and not websocket:
-            return bearer_token(presented, max_length=self._max_length)
+            return bearer_token(presented, max_length=self._max_length), None
         others = self._others(request, websocket=websocket)
         if not others:
-            return bearer_token(presented, max_length=self._max_length)
+            return bearer_token(presented, max_length=self._max_length), None
         if presented or len(others) > 1:
             raise AuthError(Refusal.CREDENTIALS_REPEATED)
-        token, check = others[0]
+        token, check, place = others[0]
         check()
-        return bearer_token([f"Bearer {token}"], max_length=self._max_length)
+        return bearer_token([f"Bearer {token}"], max_length=self._max_length), place
 
     def read_presented(self, request: Request, presented: list[str], websocket: bool) -> tuple[Scheme, str]:  # noqa: FBT001
         """Scheme and token of `Authorization`, beside no other credential; raises `AuthError`."""
@@ -95,17 +112,36 @@ class TokenReader:
         """Whether the body that was received holds a token beside the one that was accepted."""
         return self.may_be_in_form(request) and bool(_parameters(request.body))
 
-    def _others(self, request: Request, *, websocket: bool) -> list[tuple[str, Callable[[], None]]]:
-        found: list[tuple[str, Callable[[], None]]] = []
+    def _others(self, request: Request, *, websocket: bool) -> list[_Other]:
+        found = [*self._in_headers(request)] if self._headers else []
         cookie = self._settings.cookie
         if cookie is not None:
             check = partial(cookie.check, request, websocket=websocket)
-            found += [(value, check) for value in cookie_values(request, cookie.name)]
+            found += [(value, check, self._of_cookie) for value in cookie_values(request, cookie.name)]
         if self._settings.query:
-            found += [(value, _nothing) for value in _parameters(request.query_string.encode("utf-8", "replace"))]
+            found += [(value, _nothing, None) for value in _parameters(request.query_string.encode("utf-8", "replace"))]
         if websocket and self._settings.websocket_subprotocol:
-            found += [(value, _nothing) for value in _subprotocol_tokens(request)]
+            found += [(value, _nothing, None) for value in _subprotocol_tokens(request)]
         return found
+
+    def _in_headers(self, request: Request) -> Iterator[_Other]:
+        """The tokens in the headers of proxies, whatever issuer they are of."""
+        for place in self._headers:
+            values = request.headers.getall(str(place.header), [])
+            token = place.token(values, max_length=self._max_length)
+            if token is not None:
+                yield token, _nothing, place
+
+
+def _place_of_cookie(settings: AdapterSettings, places: Collection[CredentialPlace]) -> CredentialPlace | None:
+    """The place that the application's cookie is; a browser sends a cookie on its own, so it needs its protection."""
+    name = None if settings.cookie is None else settings.cookie.name
+    cookies = [place for place in places if place.cookie is not None]
+    for place in cookies:
+        if place.cookie != name:
+            must = f"must be CookieCredentials for the cookie {place.cookie!r}, in which the tokens of an issuer are"
+            raise ConfigurationError("cookie", must)
+    return cookies[0] if cookies else None
 
 
 def offered_subprotocols(request: Request) -> list[str]:

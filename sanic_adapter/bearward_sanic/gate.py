@@ -162,7 +162,7 @@ class Gate:
         access = rule.access
         if access.requirement is not None or access.kind is _DENIED:
             try:
-                unmet = access.refusal(principal, self._now())
+                unmet = access.refusal(principal, self._now(), request.match_info)
             except Exception as bug:  # noqa: BLE001
                 return self._internal_error(request, bug)
             if unmet is not None:

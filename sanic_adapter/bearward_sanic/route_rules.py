@@ -7,10 +7,11 @@ the start. What cannot be resolved is refused to everybody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sanic_routing.route import Route
 
@@ -52,6 +53,9 @@ class RouteRule:
     upload: bool = False
     """Whether the handler reads the body by itself, so that it can end in between."""
 
+
+_PARAMETER: Final = re.compile(r"<([^:>]+)[:>]")
+"""The name of a parameter in a path, which a route knows by itself only once its router is finalized."""
 
 RuleTable: TypeAlias = Mapping[tuple[int, str], RouteRule]
 """Rules by (id of the route, method)."""
@@ -100,7 +104,9 @@ class _Resolver:
         for route in self._routes:
             self._check_hidden(route)
             for method in sorted(route.methods or {"GET"}):
-                yield (id(route), method), self._rule(route, method)
+                rule = self._rule(route, method)
+                _check_parameters(route, rule.access)
+                yield (id(route), method), rule
 
     def _rule(self, route: Route, method: str) -> RouteRule:
         websocket = bool(getattr(route.extra, "websocket", False))
@@ -167,6 +173,15 @@ class _Resolver:
                 name = getattr(function, "__qualname__", repr(type(function)))
                 must = f"must carry the mark of what it wraps ({name} is {mark}): use functools.wraps"
                 raise ConfigurationError(f"decorator of route {route.name}", must)
+
+
+def _check_parameters(route: Route, access: Access) -> None:
+    """A rule that depends on a parameter which the path does not have would refuse every call: say so now."""
+    needed = () if access.requirement is None else access.requirement.parameters
+    missing = [name for name in needed if name not in _PARAMETER.findall(route.raw_path)]
+    if missing:
+        must = f"must have the parameters that its rule depends on: {', '.join(missing)}"
+        raise ConfigurationError(f"route {route.name}", must)
 
 
 def _same_host(one: Route, other: Route) -> bool:

@@ -46,7 +46,7 @@ ISSUERS: list[tuple[dict[str, Any], str]] = [
         {"issuer": "HTTP://login.example"},
         f"issuer: must be an https URL to discover keys from {HTTP_TERMS}; or say where the keys are: jwks_uri",
     ),
-    ({"audience": ()}, "audience: must name at least one audience (or give client_ids)"),
+    ({"audience": ()}, "audience: must name at least one audience (or give client_ids, or keys_are_ours)"),
     ({"audience": ["a", ""]}, f"audience: {NAMES}"),
     ({"audience": 1}, f"audience: {NAMES}"),
     ({"client_ids": [1]}, f"client_ids: {NAMES}"),
@@ -161,7 +161,10 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
         lambda: TenantIssuers(TENANTS, tenants=frozenset(), audience="a"),
         "tenants: must name at least one tenant, or be left out",
     ),
-    (lambda: TenantIssuers(TENANTS), "audience: must name at least one audience (or give client_ids)"),
+    (
+        lambda: TenantIssuers(TENANTS),
+        "audience: must name at least one audience (or give client_ids, or keys_are_ours)",
+    ),
     (lambda: SymmetricKey(b"s" * 64, "RS256"), "symmetric_keys.algorithm: must be among HS256, HS384, HS512"),
     *(
         (
@@ -179,7 +182,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Verifier(1), "issuers: must be TrustedIssuer, TenantIssuers or async resolvers"),  # type: ignore[arg-type]
     (
         lambda: Verifier(*(TrustedIssuer("https://a", audience=audience) for audience in "ab")),
-        "issuers: must not name the same issuer twice",
+        "issuers: must not name the same issuer twice, unless token_types or one of expected_claims tells them apart",
     ),
     (
         lambda: Revocations(max_entries=0).revoke_token("a", "b", until=2e9),

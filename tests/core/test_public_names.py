@@ -11,10 +11,10 @@ import pytest
 
 PUBLIC: dict[str, str] = {
     "bearward": """
-        Access AuthError BearwardError Clock ConfigurationError Fault Health IssuerResolver JWKSOptions KeysNeededError
-        OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations SenderProof Settings
+        Access AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver JWKSOptions KeysNeededError
+        OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations RightsFrom SenderProof Settings
         SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier Watch any_scope authenticated authorize claim deny
-        optional public recent_authentication requires rules_from_toml same_caller scope sender_constrained
+        issuer_is optional public recent_authentication requires right rules_from_toml same_caller scope sender_constrained tenant_is
     """,
     "bearward.adapters": """
         Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access attributed authenticate
@@ -28,6 +28,11 @@ PUBLIC: dict[str, str] = {
     """,
     "bearward.dpop": """
         DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof single_proof
+    """,
+    "bearward.profiles": """
+        apple auth0 authentik check_access_token check_nonce clerk client_assertion cloudflare_access cognito descope entra
+        entra_multi_tenant firebase github_actions gitlab google_id_token hydra iap keycloak kubernetes oidc_id_token okta
+        rfc9068 spiffe supabase trusted_by_profile workos zitadel zuplo
     """,
     "bearward.testing": """
         DPoPClient HOSTILE_PROOFS LocalIssuer Request Response SigningKey access_token_hash compact json_octets

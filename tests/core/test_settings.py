@@ -48,13 +48,20 @@ WRONG_VARIABLES = [
     ("BEARWARD_TOKEN_CACHE", "16M", "number of bytes"),
     ("BEARWARD_CA_FILE", "/nowhere/at/all.pem", "readable file"),
     ("BEARWARD_UNSAFE_ALLOW_PRIVATE_ADDRESSES", "yes", "true or false"),
-    ("BEARWARD_EXPECTED_CLAIMS", "token_use=access", "in a file (BEARWARD_CONFIG): expected_claims in [[issuers]]"),
+    ("BEARWARD_EXPECTED_CLAIMS", "token_use=access", "a JSON object"),
+    ("BEARWARD_UNSAFE_ALLOW_NO_EXPIRY", "true", "unsafe_allow_no_expiry in [[issuers]]; or in BEARWARD_ISSUERS"),
     ("BEARWARD_UNSAFE_ANY_AUDIENCE", "true", "in a file (BEARWARD_CONFIG)"),
     ("BEARWARD_SYMMETRIC_KEYS", "x", "in a file (BEARWARD_CONFIG)"),
     ("BEARWARD_KEYS_MAX_AGE", "60", "max_age in [issuers.keys]"),
     ("BEARWARD_PROXY", "http://proxy", "proxy in [issuers.keys]"),
     ("BEARWARD_EXPECTED_CLAIM", "token_use=access", "no setting"),
 ]
+
+
+def _only(settings: Settings) -> TrustedIssuer:
+    (issuer,) = settings.issuers
+    assert isinstance(issuer, TrustedIssuer)
+    return issuer
 
 
 @pytest.mark.parametrize(("name", "value", "must"), WRONG_VARIABLES)
@@ -80,7 +87,7 @@ def test_environment_configures_one_issuer() -> None:
             "BEARWARD_LEEWAY": "1.5",
         }
     )
-    (issuer,) = settings.issuers
+    issuer = _only(settings)
     assert issuer.issuer == "https://login.example/"
     assert issuer.audience == {"one", "two"}
     assert issuer.jwks_uri == "https://login.example/jwks"
@@ -105,7 +112,7 @@ def test_every_restriction_by_variable_is_obeyed(tmp_path: Path) -> None:
             "BEARWARD_UNSAFE_ALLOW_PRIVATE_ADDRESSES": "true",
         }
     )
-    (issuer,) = settings.issuers
+    issuer = _only(settings)
     assert (issuer.client_ids, issuer.max_token_age, issuer.max_clock_lead) == ({"app", "other"}, 300.0, 0.0)
     assert (issuer.required_claims, issuer.token_types) == (("exp", "iat", "jti", "sub"), {"at+jwt"})
     assert (issuer.jwks_options.ca_file, issuer.jwks_options.unsafe_allow_private_addresses) == (str(ca_file), True)
@@ -169,7 +176,7 @@ def test_settings_of_a_wrong_type_are_named(changes: dict[str, Any], setting: st
 def test_empty_variable_is_unset() -> None:
     """Who passes `BEARWARD_JWKS_URI=` through a compose file means discovery."""
     settings = Settings.from_environment({**GOOD, "BEARWARD_JWKS_URI": "", "BEARWARD_LEEWAY": "", "BEARWARD_CACHE": ""})
-    assert settings.issuers[0].jwks_uri is None
+    assert _only(settings).jwks_uri is None
     assert settings.cache == "memory://"
 
 
@@ -190,7 +197,7 @@ def test_service_variables_of_kubernetes_are_ignored() -> None:
 def test_http_is_for_loopback_unless_unsafe_allow_http() -> None:
     """Keys fetched over plain http can be replaced by anybody on the way."""
     loopback = {**GOOD, "BEARWARD_ISSUER": "http://127.0.0.1:9000"}
-    assert Settings.from_environment(loopback).issuers[0].issuer == "http://127.0.0.1:9000"
+    assert _only(Settings.from_environment(loopback)).issuer == "http://127.0.0.1:9000"
     elsewhere = {**GOOD, "BEARWARD_ISSUER": "http://login.example"}
     with pytest.raises(ConfigurationError):
         Settings.from_environment(elsewhere)
@@ -306,6 +313,8 @@ def test_file_reaches_every_field(tmp_path: Path) -> None:
     """All fields of TrustedIssuer, JWKSOptions and SymmetricKey are reachable by their own names."""
     settings = Settings.from_toml(_file(tmp_path, FULL), extra_names=["notes"])
     first, second = settings.issuers
+    assert isinstance(first, TrustedIssuer)
+    assert isinstance(second, TrustedIssuer)
     assert (settings.token_cache, settings.extra) == (0, {"notes": "notes.sqlite"})
     assert first.max_token_age == 3600
     assert first.expected_claims == {"token_use": ("access",), "tier": ("gold", "silver")}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bearward import Principal, authorize, claim, scope
+from bearward import Principal, TrustedIssuer, authorize, claim, right, scope
 from bearward.settings import Settings
 from tests.interop.manifest import HERE, TOP
+from tests.profiles.tables import TABLES
 
 PAGE = (TOP / "docs" / "issuers.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^## (.*?)\n.*?^```toml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
@@ -24,7 +25,9 @@ def test_a_block_is_a_configuration(section: str, tmp_path: Path) -> None:
     file.write_text(BLOCKS[section], encoding="utf-8")
     settings = Settings.from_toml(file)
     settings.verifier()
-    assert all(issuer.audience or issuer.client_ids for issuer in settings.issuers)
+    for issuer in settings.issuers:
+        assert isinstance(issuer, TrustedIssuer)
+        assert issuer.audience or issuer.client_ids or issuer.keys_are_ours
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -37,25 +40,43 @@ def test_a_shape_has_its_section_its_sources_and_both_verdicts(shape: str) -> No
     assert all(source["url"].startswith("https://") and source["says"] for source in fixture["sources"])
 
 
-REQUIREMENTS = re.findall(r"^\| (.*?) \| .*? \| (`(?:scope|claim).*`) \|$", PAGE, re.MULTILINE)
+REQUIREMENTS = re.findall(r"^\| (.*?) \| .*? \| (`(?:scope|claim|right).*`) \|$", PAGE, re.MULTILINE)
+CLAIMS = {table.name: table.claims for table in TABLES}
+POLICIES = {table.name: table.trusted()[0] for table in TABLES}
 CALLERS = {
     "Keycloak": SHAPES["keycloak"]["claims"]["of a user"],
     "Entra, of a user": SHAPES["entra-v2"]["claims"]["of a user"],
     "Entra, of an application": SHAPES["entra-v2"]["claims"]["of an application"],
     "Auth0": SHAPES["auth0"]["claims"]["Auth0 profile"],
     "Okta": SHAPES["okta"]["claims"]["of a user"],
-    "Cognito": {"iss": "https://cognito.example", "scope": "openid notes/read", "cognito:groups": ["readers"]},
+    "ZITADEL": CLAIMS["zitadel"],
+    "authentik": CLAIMS["authentik"],
+    "Hydra": CLAIMS["hydra"],
+    "Cognito": CLAIMS["cognito"],
+    "Firebase": CLAIMS["firebase"],
+    "Supabase": CLAIMS["supabase"],
+    "Clerk": CLAIMS["clerk"],
+    "WorkOS": CLAIMS["workos"],
+    "Descope": CLAIMS["descope"],
     "Google": SHAPES["google"]["claims"]["of a service account"],
     "Kubernetes": SHAPES["kubernetes"]["claims"]["bound"],
+    "GitHub Actions": CLAIMS["github_actions"],
+    "GitLab": CLAIMS["gitlab"],
+    "SPIFFE": CLAIMS["spiffe"],
+    "IAP": CLAIMS["iap"],
+    "Cloudflare Access": CLAIMS["cloudflare_access"],
+    "RFC 9068": {**CLAIMS["rfc9068"], "roles": ["reader"]},
 }
 
 
 @pytest.mark.parametrize(("issuer", "requirements"), REQUIREMENTS, ids=[issuer for issuer, _ in REQUIREMENTS])
 def test_a_requirement_of_the_table_is_met_by_that_issuers_caller(issuer: str, requirements: str) -> None:
     """Each is Python as it stands, and lets the caller of the shape in."""
-    caller = Principal.from_verified_claims(CALLERS[issuer], "any key")
+    policy = POLICIES.get(issuer.lower())
+    names = policy.claim_names if isinstance(policy, TrustedIssuer) else None
+    caller = Principal(CALLERS[issuer], key_thumbprint="any key", claim_names=names)
     for written in re.findall(r"`(.*?)`", requirements):
-        authorize(caller, eval(written, {"claim": claim, "scope": scope}), 0.0)
+        authorize(caller, eval(written, {"claim": claim, "right": right, "scope": scope}), 0.0)
 
 
 def test_every_issuer_of_the_table_is_tried() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bearward import ConfigurationError, TrustedIssuer
+from bearward import ConfigurationError, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
 from bearward.settings_toml import trusted_issuers
 from tests.properties import world
@@ -51,7 +51,7 @@ _words = st.sampled_from(
 _text = _words | st.text(max_size=8) | st.text("0123456789.-_e ", max_size=6)
 
 
-def settled(make: Callable[[], Settings | tuple[TrustedIssuer, ...]]) -> None:
+def settled(make: Callable[[], Settings | tuple[TrustedIssuer | TenantIssuers, ...]]) -> None:
     """Make settings, and of them a verifier; a ConfigurationError is as good."""
     try:
         made = make()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bearward import settings_environment
+from bearward import TrustedIssuer, settings_environment
 from bearward.settings import Settings
 from samples.grpc_methods import RULES
 from samples.v1 import sample_pb2
@@ -29,11 +29,11 @@ def test_documented_settings_file_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(_block("toml"))
     loaded = Settings.from_toml(path, extra_names=["notes"])
-    assert [issuer.audience or issuer.client_ids for issuer in loaded.issuers] == [
-        {"https://api.example"},
-        {"3n4b5urk1ft4fl3mg5e62d9ado"},
-    ]
-    assert None in loaded.issuers[0].token_types
+    first, second = loaded.issuers
+    assert isinstance(first, TrustedIssuer)
+    assert isinstance(second, TrustedIssuer)
+    assert (first.audience, second.client_ids) == ({"https://api.example"}, {"3n4b5urk1ft4fl3mg5e62d9ado"})
+    assert None in first.token_types
     loaded.verifier()
 
 

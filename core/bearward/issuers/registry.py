@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bearward.clock import Clock
-from bearward.errors import ConfigurationError, KeysNeededError
+from bearward.credential_place import CredentialPlace
+from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.issuers.resolvers import Resolvers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
+from bearward.issuers.told_apart import Presented, check_told_apart, policy_for
+from bearward.jose.compact import UnverifiedToken
 from bearward.jwks.store import IssuerKeys, JWKSStore
 from bearward.trusted_issuer import TrustedIssuer
 
@@ -38,29 +41,55 @@ class Issuers:
         for resolver in resolvers:
             _check_resolver(resolver)
         self._resolvers = Resolvers(resolvers, clock, store.forget)
-        self._known: dict[str, Trusted] = {i.issuer: (i, store.add(i)) for i in self.explicit}
-        if len(self._known) != len(self.explicit):
-            raise ConfigurationError("issuers", "must not name the same issuer twice")
+        self._known: dict[str, Trusted] = {}
+        self._several: dict[str, tuple[TrustedIssuer, ...]] = {}
+        self._placed: dict[str, Trusted] = {}
+        for issuer, policies in _by_issuer(self.explicit).items():
+            self._add(issuer, policies)
+        placed = [*(policy.place for policy in self.explicit), *(tenants.place for tenants in self._tenants)]
+        self.places: frozenset[CredentialPlace] = frozenset(place for place in placed if place is not None)
+        """Where tokens are found beside `Authorization`."""
 
-    def known(self, issuer: str) -> Trusted:
-        """Settings and keys of `iss`, without awaiting.
+    def _add(self, issuer: str, policies: list[TrustedIssuer]) -> None:
+        first = policies[0]
+        trusted = first, self._store.add(first)
+        if len(policies) > 1:
+            check_told_apart(policies)
+            self._several[issuer] = tuple(policies)
+        elif first.place is None:
+            self._known[issuer] = trusted
+            return
+        self._placed[issuer] = trusted
+
+    def known(
+        self, issuer: str, token: Presented | UnverifiedToken | None = None, place: CredentialPlace | None = None
+    ) -> Trusted:
+        """Settings and keys of `iss`, without awaiting, for a token that was found in `place`.
+
+        `token` says which policy is meant, where the issuer has several.
 
         Raises:
-            AuthError: ISSUER_UNTRUSTED.
+            AuthError: ISSUER_UNTRUSTED, also where the issuer's tokens have another place.
             KeysNeededError: a resolver must be asked: await `find`.
         """
         trusted = self._known.get(issuer)
-        return trusted if trusted is not None else self._dynamic(issuer)
+        if trusted is None:
+            trusted = self._dynamic(issuer, token)
+        if trusted[0].place is not place and trusted[0].place != place:
+            raise AuthError(Refusal.ISSUER_UNTRUSTED)
+        return trusted
 
-    async def find(self, issuer: str) -> Trusted:
+    async def find(
+        self, issuer: str, token: Presented | UnverifiedToken | None = None, place: CredentialPlace | None = None
+    ) -> Trusted:
         """Settings and keys of `iss`, asking the resolvers; raises `AuthError` (ISSUER_UNTRUSTED, KEYS_UNAVAILABLE)."""
         try:
-            return self.known(issuer)
+            return self.known(issuer, token, place)
         except KeysNeededError:
             trusted = await self._resolvers.find(issuer)
         return self._with_keys(trusted)
 
-    def standing(self, issuer: str) -> Trusted:
+    def standing(self, issuer: str, token: Presented | None = None, place: CredentialPlace | None = None) -> Trusted:
         """Settings and keys of an `iss` that has let a call in, as they are now, without awaiting.
 
         What has grown old is asked for in the background, so that a call that goes on for long meets a resolver's no and
@@ -68,7 +97,7 @@ class Issuers:
         is known of it any more.
         """
         try:
-            trusted, keys = self.known(issuer)
+            trusted, keys = self.known(issuer, token, place)
         except KeysNeededError:
             self._resolvers.refresh(issuer)
             trusted, keys = self._with_keys(self._resolvers.last_known(issuer))
@@ -76,7 +105,11 @@ class Issuers:
             keys.fetch_soon()
         return trusted, keys
 
-    def _dynamic(self, issuer: str) -> Trusted:
+    def _dynamic(self, issuer: str, token: Presented | UnverifiedToken | None) -> Trusted:
+        trusted = self._placed.get(issuer)
+        if trusted is not None:
+            several = self._several.get(issuer)
+            return trusted if several is None or token is None else (policy_for(several, token), trusted[1])
         return self._tenant(issuer) or self._with_keys(self._resolvers.known(issuer))
 
     def _tenant(self, issuer: str) -> Trusted | None:
@@ -104,3 +137,10 @@ def _check_resolver(resolver: object) -> None:
         raise ConfigurationError("issuers", f"must be TrustedIssuer, TenantIssuers or async resolvers{hint}")
     if resolver in (TrustedIssuer, TenantIssuers):
         raise ConfigurationError("issuers", "must be an object, not the class: TrustedIssuer(issuer, audience=…)")
+
+
+def _by_issuer(policies: Sequence[TrustedIssuer]) -> dict[str, list[TrustedIssuer]]:
+    grouped: dict[str, list[TrustedIssuer]] = {}
+    for policy in policies:
+        grouped.setdefault(policy.issuer, []).append(policy)
+    return grouped

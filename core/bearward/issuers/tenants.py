@@ -11,9 +11,12 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
+from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
+from bearward.jwks.options import JWKSOptions
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["IssuerResolver", "TenantIssuers"]
@@ -60,6 +63,12 @@ class TenantIssuers:
         self._max_unproven = max(_MIN_UNPROVEN, max_tenants // 4)
         self._proven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         self._unproven: OrderedDict[str, TrustedIssuer] = OrderedDict()
+        if settings.get("keys_are_ours"):
+            raise ConfigurationError("keys_are_ours", "must not be said of tenants: each has keys of its own")
+        self.place: CredentialPlace | None = settings.get("place")
+        """Where the tokens of all tenants are; None: in `Authorization`."""
+        self.jwks_options: JWKSOptions = settings.get("jwks_options") or JWKSOptions()
+        """How the keys of each tenant are fetched and kept."""
         self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:
@@ -85,6 +94,20 @@ class TenantIssuers:
     def _settings_of(self, tenant: str) -> TrustedIssuer:
         filled: dict[str, Any] = {name: _filled_in(value, tenant) for name, value in self._settings.items()}
         return TrustedIssuer(self._template.replace(_PLACEHOLDER, tenant), **filled)
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """By what was given; what is kept of tenants is found again."""
+        given = {"tenants": self._tenants, "max_tenants": self._max_proven, **self._settings}
+        return partial(type(self), self._template, **given), ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TenantIssuers) and self._given() == other._given()
+
+    def __hash__(self) -> int:
+        return hash((self._template, self._tenants))
+
+    def _given(self) -> tuple[Any, ...]:
+        return self._template, self._tenants, self._max_proven, self._settings
 
     def __repr__(self) -> str:
         return f"<TenantIssuers {self._template}: {len(self._proven) + len(self._unproven)} kept>"

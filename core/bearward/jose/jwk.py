@@ -98,6 +98,10 @@ class VerificationKey:
         return f"<VerificationKey {self.crv or self.kty} {self.thumbprint}>"
 
 
+_USES = ("sig", "jwt-svid")
+"""`jwt-svid`: a key of a SPIFFE bundle that signs JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2)."""
+
+
 def read_key(member: object, *, certified: bool = False) -> VerificationKey:
     """Make a key of one member of a JWK Set's `keys`; raise `RejectedKeyError` for one that cannot be used.
 
@@ -138,7 +142,7 @@ def _reject_private_members(member: Mapping[str, Any], kty: str) -> None:
 def _check_use(member: Mapping[str, Any]) -> None:
     """RFC 7517 sections 4.2 and 4.3: `use`, and `key_ops` without repeats."""
     use, operations = member.get("use"), member.get("key_ops")
-    if use is not None and use != "sig":
+    if use is not None and use not in _USES:
         raise RejectedKeyError(KeyRejection.NOT_FOR_SIGNATURES)
     if operations is None:
         return

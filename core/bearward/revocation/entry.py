@@ -77,6 +77,9 @@ def names_of(principal: Principal) -> Iterator[Name]:
         name = claims.get(kind)
         if isinstance(name, str):
             yield kind, issuer, bounded_name(name)
+    subject = principal.subject
+    if subject is not None and subject != claims.get("sub"):  # another claim names the caller of this issuer
+        yield "sub", issuer, bounded_name(subject)
 
 
 def _is_time(value: object) -> bool:

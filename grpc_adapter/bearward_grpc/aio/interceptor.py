@@ -26,10 +26,10 @@ from bearward_grpc.aio import denial as aio_denial
 from bearward_grpc.aio.handlers import HandlerWrapper
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
-from bearward_grpc.gate import Gate
 from bearward_grpc.method_rules.policy import Policy, Rule
 from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
 from bearward_grpc.outer_interceptors import awaits_us
+from bearward_grpc.placed import gate_type
 from bearward_grpc.rpc_handlers import MethodKinds
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads import denial as thread_denial
@@ -78,7 +78,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
-        gate = Gate(
+        gate = gate_type(verifier)(
             verifier,
             self.policy,
             streams=stream_terms(stream_expiry, stream_leeway),

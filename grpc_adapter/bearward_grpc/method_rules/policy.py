@@ -155,7 +155,11 @@ def _service_of(name: str) -> str:
 
 def _as_rule(setting: str, rule: object) -> Access:
     """`rule` as an `Access`. A word is refused: in TOML it is a rule, in Python more likely a mistake."""
-    return as_access(None if isinstance(rule, str) else rule, setting)
+    access = as_access(None if isinstance(rule, str) else rule, setting)
+    if access.requirement is not None and access.requirement.parameters:
+        depends = ", ".join(access.requirement.parameters)
+        raise ConfigurationError(setting, f"must not depend on parameters of a path, which gRPC has not: {depends}")
+    return access
 
 
 def _checked_default(default: object) -> Access:

@@ -23,10 +23,10 @@ from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
-from bearward_grpc.gate import Gate
 from bearward_grpc.method_rules.policy import REFLECTION, Policy, Rule
 from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
 from bearward_grpc.outer_interceptors import calls_us
+from bearward_grpc.placed import gate_type
 from bearward_grpc.rpc_handlers import MethodKind, MethodKinds, behavior_of
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads.deferred_call import DeferredCalls
@@ -76,7 +76,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
         streams, finder = stream_terms(stream_expiry, stream_leeway), checked_certificate_finder(client_certificate)
         self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
-        self._gate = Gate(
+        self._gate = gate_type(self.background.verifier)(
             self.background.verifier,
             self.policy,
             streams=streams,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bearward import ConfigurationError, any_scope, claim, recent_authentication, scope
+from bearward import ConfigurationError, any_scope, claim, recent_authentication, scope, tenant_is
 from bearward_grpc import (
     Access,
     Policy,
@@ -271,3 +271,11 @@ def _described(files: Any, name: str) -> Any:
     for file in files.file:
         pool.AddSerializedFile(file.SerializeToString())
     return pool.FindFileByName(name)
+
+
+def test_rule_by_a_parameter_of_a_path_is_a_configuration_error() -> None:
+    """A gRPC method has no path with parameters: the rule would refuse every call."""
+    for rules, default in (({"/notes.v1.Notes/List": tenant_is("tenant", claim="tid")}, deny), ({}, None)):
+        with pytest.raises(ConfigurationError) as caught:
+            Policy(rules, default=requires(tenant_is("tenant", claim="tid")) if default is None else default)
+        assert "must not depend on parameters of a path, which gRPC has not: tenant" in str(caught.value)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, ConfigurationError, Principal, Refusal, Revocations
+from bearward.claim_names import ClaimNames
 from bearward.revocation.entry import FOREVER, Revocation, bounded_name
 from tests.core.fake_clock import FakeClock
 
@@ -279,3 +280,13 @@ def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
     revocations.revoke_session("https://login.example", "s", before=NOW)
     revocations.prune(NOW * 1000)
     assert len(revocations) == 3
+
+
+def test_subject_is_revoked_by_the_claim_that_names_it() -> None:
+    """Where an issuer names its callers by another claim, a revocation of that name concerns them; so does `sub`."""
+    claims = {"iss": ISSUER, "sub": "pairwise", "oid": "690222be", "iat": NOW - 10, "exp": NOW + 300}
+    principal = Principal(claims, key_thumbprint="k1", claim_names=ClaimNames(subject=("oid",)))
+    for name, revoked in (("690222be", True), ("pairwise", True), ("ada", False)):
+        revocations = Revocations(clock=FakeClock())
+        revocations.revoke_subject(ISSUER, name, before=NOW, until=NOW + 300)
+        assert is_revoked(revocations, principal) is revoked

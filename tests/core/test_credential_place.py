@@ -1,0 +1,72 @@
+"""Where an issuer's tokens are: which places there can be, and what is found in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bearward import AuthError, ConfigurationError
+from bearward.credential_place import CredentialPlace
+
+BARE = CredentialPlace(header="X-Goog-IAP-JWT-Assertion")
+SCHEMED = CredentialPlace(header="x-forwarded-authorization", scheme="Bearer")
+COOKIE = CredentialPlace(cookie="CF_Authorization")
+
+FOUND: list[tuple[CredentialPlace, list[str | bytes], str | None]] = [
+    (BARE, [], None),
+    (BARE, ["abc.def.ghi"], "abc.def.ghi"),
+    (BARE, [b" abc.def.ghi\t"], "abc.def.ghi"),
+    (SCHEMED, ["bearer abc.def.ghi"], "abc.def.ghi"),
+    (COOKIE, ["abc.def.ghi"], "abc.def.ghi"),
+]
+
+REFUSED: list[tuple[CredentialPlace, list[str | bytes], str]] = [
+    (BARE, ["abc", "abc"], "credentials_repeated"),
+    (BARE, [""], "credentials_malformed"),
+    (BARE, ["Bearer abc.def.ghi"], "credentials_malformed"),
+    (BARE, ["abc,def"], "credentials_malformed"),
+    (BARE, ["äbc"], "credentials_malformed"),
+    (BARE, ["a" * 16_385], "token_too_large"),
+    (BARE, ["a" * 17_000], "token_too_large"),
+    (SCHEMED, ["abc.def.ghi"], "credentials_malformed"),
+    (SCHEMED, ["Bearer"], "credentials_malformed"),
+    (SCHEMED, ["Basic abc"], "credentials_malformed"),
+]
+
+
+@pytest.mark.parametrize(("place", "values", "token"), FOUND, ids=range(len(FOUND)))
+def test_token_of_a_place(place: CredentialPlace, values: list[str | bytes], token: str | None) -> None:
+    """Bare, or after the scheme; nothing where the request has nothing there."""
+    assert place.token(values) == token
+
+
+@pytest.mark.parametrize(("place", "values", "code"), REFUSED, ids=range(len(REFUSED)))
+def test_what_is_no_token_in_a_place(place: CredentialPlace, values: list[str | bytes], code: str) -> None:
+    """More than one value, no token, or one that is too large."""
+    with pytest.raises(AuthError) as caught:
+        place.token(values)
+    assert caught.value.code == code
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({}, "place: must be a header or a cookie: one of both"),
+    ({"header": "x", "cookie": "y"}, "place: must be a header or a cookie: one of both"),
+    ({"header": ""}, "place.header: must be the name of a header with text in it"),
+    ({"header": "x y"}, "place.header: must be the name of a header with text in it"),
+    ({"header": "x-token-bin"}, "place.header: must be the name of a header with text in it"),
+    ({"header": 1}, "place.header: must be the name of a header with text in it"),
+    ({"header": "Authorization"}, "place.header: must not be authorization, which is read in a way of its own"),
+    ({"header": "cookie"}, "place.header: must not be cookie, which is read in a way of its own"),
+    ({"cookie": "a=b"}, "place.cookie: must be the name of a cookie"),
+    ({"cookie": "a", "scheme": "Bearer"}, "place.scheme: must be a scheme such as Bearer, for a header"),
+    ({"header": "x", "scheme": "Bearer "}, "place.scheme: must be a scheme such as Bearer, for a header"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), WRONG, ids=range(len(WRONG)))
+def test_place_that_cannot_be_is_a_configuration_error(fields: dict[str, Any], message: str) -> None:
+    """The message says what the field must be."""
+    with pytest.raises(ConfigurationError) as caught:
+        CredentialPlace(**fields)
+    assert str(caught.value) == message

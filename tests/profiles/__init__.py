@@ -1,0 +1,1 @@
+"""Profiles: what each lets in and keeps out, as tables of tokens."""
