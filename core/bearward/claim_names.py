@@ -38,7 +38,7 @@ class RightsFrom:
     def __post_init__(self) -> None:
         """Check the fields."""
         path = (self.claim,) if isinstance(self.claim, str) else self.claim
-        if not isinstance(path, list | tuple) or not path or not all(isinstance(part, str) and part for part in path):
+        if not path or not _are_names(path):
             raise ConfigurationError("rights", "must name claims: a name, or the path to it as a tuple of names")
         object.__setattr__(self, "claim", path[0] if len(path) == 1 else tuple(path))
         if not isinstance(self.prefix, str):
@@ -108,14 +108,18 @@ def claim_names(issuer: str | None, subject: object, client: object, rights: obj
     Raises `ConfigurationError`.
     """
     several = (subject,) if isinstance(subject, str) else subject
-    if not isinstance(several, list | tuple) or not all(isinstance(name, str) and name for name in several):
+    if not _are_names(several):
         raise ConfigurationError("subject_claim", "must name claims, in the order in which they are looked at")
-    if client is not None and (not isinstance(client, str) or not client):
+    if client is not None and not _are_names((client,)):
         raise ConfigurationError("client_claim", "must name a claim")
     sources = rights_from(rights)
     if issuer is None and not several and client is None and not sources:
         return None
     return ClaimNames(subject=tuple(several), client=client, rights=sources, issuer=issuer)
+
+
+def _are_names(several: object) -> bool:
+    return isinstance(several, list | tuple) and all(isinstance(name, str) and name for name in several)
 
 
 def _names(value: Any) -> Iterator[str]:

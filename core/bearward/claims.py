@@ -125,18 +125,22 @@ def _date(claims: Mapping[str, Any], name: str) -> int | float:
 def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
     """RFC 7519 section 4.1.3: one of the token's audiences must be one of ours, where it names any."""
     audience = claims.get("aud", ())
-    if not audience and type(audience) in (tuple, list):  # some issuers send an empty array where they mean none
-        if policy.audience:
-            raise AuthError(Refusal.CLAIM_MALFORMED if "aud" in claims else Refusal.CLAIM_MISSING, claim="aud")
-        return
     if type(audience) is str:
         if audience in policy.audience:
             return
         audience = (audience,)
+    elif not audience and type(audience) in (tuple, list):  # some issuers send an empty array where they mean none
+        _check_no_audience(claims, policy)
+        return
     elif type(audience) is not list or any(type(name) is not str for name in audience):
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="aud")
     if not policy.unsafe_any_audience and not any(name in policy.audience for name in audience):
         raise AuthError(Refusal.AUDIENCE_MISMATCH)
+
+
+def _check_no_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    if policy.audience:
+        raise AuthError(Refusal.CLAIM_MALFORMED if "aud" in claims else Refusal.CLAIM_MISSING, claim="aud")
 
 
 def _check_sender(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool) -> None:

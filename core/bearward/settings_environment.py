@@ -67,20 +67,24 @@ def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> d
     known = {CONFIG, *VARIABLES, *(PREFIX + name.upper() for name in extra_names)}
     own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
     for name in sorted(own.keys() - known):
-        if name in _FILE_ONLY:
-            there = f"in a file ({CONFIG}): {_FILE_ONLY[name]}; or in {_ISSUERS}"
-            raise ConfigurationError(name, f"cannot be set by a variable; {there}")
-        if name.startswith(f"{_PROFILE}_") and _PROFILE not in own:
-            raise ConfigurationError(name, f"must not be set without {_PROFILE}, the name of a profile")
-        if not name.startswith(f"{_PROFILE}_") and get_close_matches(
-            name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88
-        ):
-            raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
+        _check_unknown(name, known, with_profile=_PROFILE in own)
     arguments = own.keys() if _PROFILE in own else ()
     found = {name: value for name, value in own.items() if name in known or name in _arguments_of(arguments)}
     for name, value in found.items():
         reject_placeholder(name, value)
     return found
+
+
+def _check_unknown(name: str, known: Collection[str], *, with_profile: bool) -> None:
+    """Raise `ConfigurationError` for a variable of ours that looks like a setting, and sets nothing."""
+    if name in _FILE_ONLY:
+        there = f"in a file ({CONFIG}): {_FILE_ONLY[name]}; or in {_ISSUERS}"
+        raise ConfigurationError(name, f"cannot be set by a variable; {there}")
+    if name.startswith(f"{_PROFILE}_"):
+        if not with_profile:
+            raise ConfigurationError(name, f"must not be set without {_PROFILE}, the name of a profile")
+    elif get_close_matches(name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88):
+        raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
 
 
 def read_variables(given: Mapping[str, str]) -> dict[Group, dict[str, Any]]:

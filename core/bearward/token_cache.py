@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from bearward.credential_place import CredentialPlace
+from bearward.errors import AuthError, Refusal
 from bearward.jwks.entry import HeldKeys
 from bearward.principal import Principal
 
@@ -95,10 +97,16 @@ _SHA256 = sha256()
 """Copied for each token: OpenSSL looks a hash up by name for every new one, which takes twice as long in a busy server."""
 
 
-def token_digest(token: str) -> bytes:
-    """The name of a token in the cache; raises `UnicodeEncodeError` for lone surrogates."""
+def token_digest(token: str, place: CredentialPlace | None = None) -> bytes:
+    """The name of a token in the cache; raises `AuthError` (TOKEN_MALFORMED) for lone surrogates.
+
+    A token is good in its own place only, so what is remembered is remembered by place; no token has a space.
+    """
     digest = _SHA256.copy()
-    digest.update(token.encode())
+    try:
+        digest.update((token if place is None else f"{token} {place.header or place.cookie}").encode())
+    except UnicodeEncodeError:
+        raise AuthError(Refusal.TOKEN_MALFORMED) from None
     return digest.digest()
 
 

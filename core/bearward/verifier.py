@@ -168,11 +168,7 @@ class Verifier:
         # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
         if cache is None or token[:1] != "e" or len(token) > cache.max_token:
             return self._verify(token, None, allow_bound, place)
-        try:
-            # A token is good in its own place only, so what is remembered is remembered by place; none has a space.
-            digest = token_digest(token if place is None else f"{token} {place.header or place.cookie}")
-        except UnicodeEncodeError:
-            raise AuthError(Refusal.TOKEN_MALFORMED) from None
+        digest = token_digest(token, place)
         entry = cache.get(digest)
         if entry is None or (entry.bound and not allow_bound):
             return self._verify(token, digest, allow_bound, place)

@@ -129,13 +129,13 @@ def read(form: CertificateForm, *values: str, peer: str | None = PROXY, only_fro
         return error.code
 
 
-@pytest.mark.parametrize(("form", "value"), GOOD)
+@pytest.mark.parametrize(("form", "value"), GOOD, ids=[f"{form} {number}" for number, (form, _) in enumerate(GOOD)])
 def test_each_form_gives_the_thumbprint(form: CertificateForm, value: str) -> None:
     """`x5t#S256` of RFC 8705 section 3.1, whichever way the proxy writes the certificate."""
     assert read(form, value) == certificate_thumbprint(DER)
 
 
-@pytest.mark.parametrize(("form", "value"), BAD)
+@pytest.mark.parametrize(("form", "value"), BAD, ids=[f"{form} {number}" for number, (form, _) in enumerate(BAD)])
 def test_anything_else_is_refused(form: CertificateForm, value: str) -> None:
     """What is not exactly one certificate in the form that was configured is malformed."""
     assert read(form, value) == "client_certificate_malformed"

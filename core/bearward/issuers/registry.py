@@ -33,20 +33,15 @@ class Issuers:
         if not issuers:
             raise ConfigurationError("issuers", "must name at least one trusted issuer")
         self._store = store
-        self.explicit: tuple[TrustedIssuer, ...] = tuple(
-            issuer for issuer in issuers if isinstance(issuer, TrustedIssuer)
-        )
-        self._tenants = tuple(issuer for issuer in issuers if isinstance(issuer, TenantIssuers))
-        resolvers = tuple(i for i in issuers if not isinstance(i, TrustedIssuer | TenantIssuers))
-        for resolver in resolvers:
-            _check_resolver(resolver)
-        self._resolvers = Resolvers(resolvers, clock, store.forget)
+        self.explicit: tuple[TrustedIssuer, ...] = tuple(i for i in issuers if isinstance(i, TrustedIssuer))
+        self._tenants = tuple(i for i in issuers if isinstance(i, TenantIssuers))
+        self._resolvers = Resolvers(_resolvers_of(issuers), clock, store.forget)
         self._known: dict[str, Trusted] = {}
         self._several: dict[str, tuple[TrustedIssuer, ...]] = {}
         self._placed: dict[str, Trusted] = {}
         for issuer, policies in _by_issuer(self.explicit).items():
             self._add(issuer, policies)
-        placed = [*(policy.place for policy in self.explicit), *(tenants.place for tenants in self._tenants)]
+        placed = {one.place for one in (*self.explicit, *self._tenants)}
         self.places: frozenset[CredentialPlace] = frozenset(place for place in placed if place is not None)
         """Where tokens are found beside `Authorization`."""
 
@@ -128,6 +123,13 @@ class Issuers:
 
     def __repr__(self) -> str:
         return f"{len(self.explicit)} issuers, {len(self._tenants)} templates, {len(self._resolvers)} resolvers"
+
+
+def _resolvers_of(issuers: Sequence[TrustedIssuer | TenantIssuers | IssuerResolver]) -> tuple[IssuerResolver, ...]:
+    resolvers = tuple(i for i in issuers if not isinstance(i, TrustedIssuer | TenantIssuers))
+    for resolver in resolvers:
+        _check_resolver(resolver)
+    return resolvers
 
 
 def _check_resolver(resolver: object) -> None:
