@@ -6,9 +6,9 @@ is read here was verified; a claim of another form than is expected grants nothi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from bearward.claim_paths import Path, claim_at
 from bearward.errors import ConfigurationError
@@ -110,7 +110,7 @@ def claim_names(issuer: str | None, subject: object, client: object, rights: obj
     several = (subject,) if isinstance(subject, str) else subject
     if not _are_names(several):
         raise ConfigurationError("subject_claim", "must name claims, in the order in which they are looked at")
-    if client is not None and not _are_names((client,)):
+    if client is not None and not (isinstance(client, str) and client):
         raise ConfigurationError("client_claim", "must name a claim")
     sources = rights_from(rights)
     if issuer is None and not several and client is None and not sources:
@@ -118,7 +118,7 @@ def claim_names(issuer: str | None, subject: object, client: object, rights: obj
     return ClaimNames(subject=tuple(several), client=client, rights=sources, issuer=issuer)
 
 
-def _are_names(several: object) -> bool:
+def _are_names(several: object) -> TypeGuard[Sequence[str]]:
     return isinstance(several, list | tuple) and all(isinstance(name, str) and name for name in several)
 
 

@@ -41,7 +41,7 @@ class Issuers:
         self._placed: dict[str, Trusted] = {}
         for issuer, policies in _by_issuer(self.explicit).items():
             self._add(issuer, policies)
-        placed = {one.place for one in (*self.explicit, *self._tenants)}
+        placed = {policy.place for policy in self.explicit} | {tenants.place for tenants in self._tenants}
         self.places: frozenset[CredentialPlace] = frozenset(place for place in placed if place is not None)
         """Where tokens are found beside `Authorization`."""
 
