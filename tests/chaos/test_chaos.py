@@ -34,13 +34,9 @@ def test_a_wrong_verdict_fails_the_run() -> None:
     assert Outcome("fault", Tally(), 0, 1.0, 1.0).passed
 
 
-UNBOUNDED = pytest.mark.xfail(strict=True, reason="requests for invented tenants are not limited in sum yet")
-FLOODS = [pytest.param(sort, marks=UNBOUNDED if sort == "invented tenant" else ()) for sort in SORTS]
-
-
 @pytest.mark.thorough
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("sort", FLOODS)
+@pytest.mark.parametrize("sort", SORTS)
 def test_a_flood_of_forged_tokens_costs_nobody_else_anything(sort: str) -> None:
     """On three transports: nothing good refused, nothing forged accepted, and requests, logs and memory stay bounded."""
     (flooded,) = asyncio.run(run_floods([sort], number=600, rate=200))
