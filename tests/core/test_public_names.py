@@ -11,28 +11,40 @@ import pytest
 
 PUBLIC: dict[str, str] = {
     "bearward": """
-        Access AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver JWKSOptions KeysNeededError
-        OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations RightsFrom SenderProof Settings
-        SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier Watch any_scope authenticated authorize claim deny
-        issuer_is optional public recent_authentication requires right rules_from_toml same_caller scope sender_constrained tenant_is
+        Access AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver
+        JWKSOptions KeysNeededError OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations
+        RightsFrom SenderProof Settings SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier
+        Watch any_scope authenticated authorize claim deny issuer_is optional public recent_authentication requires
+        right rules_from_toml same_caller scope sender_constrained tenant_is
     """,
     "bearward.adapters": """
         Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access attributed authenticate
-        authenticate_now authorize bearer_token certificate_thumbprint challenge challenges check_certificate check_certificate_thumbprint is_bound
-        mark_of
-        on_unguarded_call presented_token quoted register_gate report_bug rule_from_toml rules_from_toml same_caller
-        unmarked verify_function
+        authenticate_now authorize bearer_token certificate_thumbprint challenge challenges check_certificate
+        check_certificate_thumbprint is_bound mark_of on_unguarded_call presented_token quoted register_gate
+        report_bug rule_from_toml rules_from_toml same_caller unmarked verify_function
     """,
     "bearward.client_certificates": """
         AllowedSender CertificateForm ForwardedCertificate from_networks from_secret from_unix_socket
     """,
     "bearward.dpop": """
-        DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof single_proof
+        DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof
+        single_proof
+    """,
+    "bearward.issuers": """
+        IssuerResolver TenantIssuers
+    """,
+    "bearward.jwks": """
+        ChangeAwareSource Discovery FetchError FetchFailure File Freshness HTTPClient HTTPResponse IssuerHealth
+        JWKSOptions JWKSStore JWKSURI JWKSet KeyRejection Loaded MetadataKind Source StartError StartMode Static
+        Validators
     """,
     "bearward.profiles": """
-        apple auth0 authentik check_access_token check_nonce clerk client_assertion cloudflare_access cognito descope entra
-        entra_multi_tenant firebase github_actions gitlab google_id_token hydra iap keycloak kubernetes oidc_id_token okta
-        rfc9068 spiffe supabase trusted_by_profile workos zitadel zuplo
+        apple auth0 authentik check_access_token check_nonce clerk client_assertion cloudflare_access cognito descope
+        entra entra_multi_tenant firebase github_actions gitlab google_id_token hydra iap keycloak kubernetes
+        oidc_id_token okta rfc9068 spiffe supabase trusted_by_profile workos zitadel zuplo
+    """,
+    "bearward.revocation": """
+        FOREVER Revocation RevocationNotSharedError Revocations SharedRevocations
     """,
     "bearward.testing": """
         DPoPClient HOSTILE_PROOFS LocalIssuer Request Response SigningKey access_token_hash compact json_octets
