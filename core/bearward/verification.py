@@ -19,6 +19,9 @@ from bearward.trusted_issuer import TrustedIssuer
 __all__ = ["KeyNotHeldError", "check_header", "verify_token"]
 
 
+_fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
+
+
 class KeyNotHeldError(AuthError):
     """No key that is held signed the token, and a newer key set could hold one that did: fetch it, or refuse.
 
@@ -46,7 +49,9 @@ def verify_token(
         worth_a_fetch = could_help and claims_pass(token.claims, policy, allow_bound=allow_bound)
         raise (KeyNotHeldError if worth_a_fetch else AuthError)(key)
     check_claims(token.claims, policy, allow_bound=allow_bound)
-    return Principal.from_verified_claims(token.claims, key.thumbprint, Basis(token.header, policy), policy.claim_names)
+    return Principal.from_verified_claims(
+        token.claims, key.thumbprint, _fast_new(Basis, (token.header, policy)), policy.claim_names
+    )
 
 
 def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:
