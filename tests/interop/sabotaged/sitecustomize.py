@@ -20,7 +20,7 @@ from bearward.jose.jwk_set import JWKSet
 def accepts() -> None:
     """Verification is switched off: whatever can be read is let in."""
 
-    def verify_now(self: Verifier, token: str, allow_bound: bool) -> Principal:
+    def verify_now(self: Verifier, token: str, *_: object) -> Principal:
         return Principal.from_verified_claims(parse_compact(token).claims, "nobody's key")
 
     _put(Verifier, _verify_now=verify_now, cached_entry=lambda self, token: None)
@@ -29,7 +29,7 @@ def accepts() -> None:
 def refuses() -> None:
     """Nobody is let in."""
 
-    def verify_now(self: Verifier, token: str, allow_bound: bool) -> Principal:
+    def verify_now(self: Verifier, token: str, *_: object) -> Principal:
         raise AuthError(Refusal.SIGNATURE_INVALID)
 
     _put(Verifier, _verify_now=verify_now, cached_entry=lambda self, token: None)
