@@ -199,7 +199,7 @@ def test_head_is_a_method_of_its_own(issuer: LocalIssuer) -> None:
             assert httpx2.request(method, caller.htu, headers=headers, timeout=30).status_code == status
 
 
-def test_a_query_is_no_part_of_the_uri(issuer: LocalIssuer) -> None:
+def test_query_is_not_part_of_htu(issuer: LocalIssuer) -> None:
     """Neither of the request's nor of the proof's; a caller's own idea of the host counts for nothing."""
     with serving(issuer, "samples.http_server") as server:
         caller = Caller(server, issuer)

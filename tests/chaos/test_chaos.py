@@ -45,7 +45,7 @@ def test_a_flood_of_forged_tokens_costs_nobody_else_anything(sort: str) -> None:
     assert flooded.good > 0
 
 
-def test_whatever_is_beyond_its_bound_fails_a_flood() -> None:
+def test_flood_fails_if_any_bound_is_exceeded() -> None:
     """One good call refused, one forged token accepted, or one bound passed: each is named."""
     assert Flooded("a", seconds=10).faults == []
     refused = Flooded("a", seconds=10)

@@ -89,7 +89,7 @@ def test_a_rule_may_be_a_word_a_requirement_or_itself(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, "", "Public", "any", 1, ["public"], scope])
-def test_anything_else_is_no_rule(value: object) -> None:
+def test_other_values_are_not_rules(value: object) -> None:
     """The error names the setting."""
     with pytest.raises(ConfigurationError, match=r"^policy: must be public"):
         as_access(value, "policy")
@@ -167,7 +167,7 @@ HANDLERS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("rule", CLOSED, ids=str)
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_marked_function_serves_only_what_a_gate_let_in_by_its_rule(
+def test_marked_function_serves_only_calls_admitted_by_its_rule(
     name: str, rule: Access, run: Run, unguarded: list[tuple[str, Access]]
 ) -> None:
     """No gate, another rule, or a gate that knows nothing of the call: refused, and the listeners hear of it."""

@@ -62,7 +62,7 @@ def test_a_proof_lets_a_bound_token_in_once(token: str) -> None:
     assert outcome(verifier, presented(token)) == SenderProof(jkt=CLIENT.jkt)
 
 
-def test_a_remembered_token_does_not_pass_as_a_bearer(token: str) -> None:
+def test_cached_bound_token_is_refused_as_bearer_token(token: str) -> None:
     """Whichever way it is asked for: the scheme is looked at each time."""
     verifier = verifier_of()
     assert outcome(verifier, presented(token)) == SenderProof(jkt=CLIENT.jkt)
@@ -164,7 +164,7 @@ def test_a_shared_memory_is_awaited(run: Run, valkey: Valkey, token: str) -> Non
     run(scenario())
 
 
-def test_keys_are_fetched_before_a_proof_is_judged(run: Run, token: str) -> None:
+def test_keys_are_fetched_before_a_proof_is_checked(run: Run, token: str) -> None:
     """A verifier that holds no keys fetches them; the proof is recorded once it has them."""
 
     async def scenario() -> None:

@@ -199,7 +199,7 @@ def test_an_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer
     run(use())
 
 
-def test_a_cached_token_is_judged_by_the_clock_on_every_hit() -> None:
+def test_cached_token_is_checked_against_the_clock_on_every_hit() -> None:
     """A token that was verified before is refused from the second in which it expires."""
     clock = FakeClock(1_000_000.0)
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
@@ -247,7 +247,7 @@ def test_a_cached_entry_ends_with_its_token() -> None:
     assert not verifier.is_still_valid(long)
 
 
-def test_a_cached_entry_is_judged_again_after_half_a_minute(clock: FakeClock) -> None:
+def test_cached_entry_is_rechecked_after_half_a_minute(clock: FakeClock) -> None:
     """Counted from when it was judged, however often it is used; a clock that was set back has it judged at once."""
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
     verifier = Verifier(_static(issuer), clock=clock)
@@ -301,7 +301,7 @@ def test_a_refresh_that_changes_nothing_keeps_what_was_verified(issuer: LocalIss
     run(use())
 
 
-def test_a_token_bound_to_a_key_is_no_bearer_token() -> None:
+def test_token_bound_to_a_key_is_refused_as_bearer_token() -> None:
     """A token with `cnf` passes only where the caller says that it checks the binding, cached or not."""
     issuer = LocalIssuer(algorithms=["ES256"])
     verifier = Verifier(_static(issuer))

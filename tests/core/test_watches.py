@@ -241,7 +241,7 @@ def test_many_watches_leave_room_for_others_on_their_loop() -> None:
     assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= 200
 
 
-def test_a_revocation_has_only_those_look_whom_it_names() -> None:
+def test_revocation_rechecks_only_affected_watches() -> None:
     """It costs in proportion to the streams that it ends, not to all that live."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> list[str | None]:
@@ -275,7 +275,7 @@ REVOKED: dict[str, Callable[[Verifier, Principal], None]] = {
 
 
 @pytest.mark.parametrize("kind", REVOKED)
-def test_a_revocation_looks_at_the_watches_that_it_names(
+def test_cost_of_a_revocation_is_that_of_its_watches(
     issuer: LocalIssuer, run: Run, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And at no other, however many live: a log-out costs in proportion to the streams that it ends."""

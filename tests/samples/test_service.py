@@ -127,7 +127,7 @@ def test_author_is_subject_client_or_issuer(store: NoteStore) -> None:
         assert service.add_note(principal, "x").author == author
 
 
-def test_watch_in_a_thread_stops_when_told(store: NoteStore) -> None:
+def test_watch_in_a_thread_stops_when_closed(store: NoteStore) -> None:
     """Notes of other threads arrive in order."""
     service, going_on = ProtectedService(store), threading.Event()
     going_on.set()

@@ -309,7 +309,7 @@ def test_check_raises_for_a_rule_that_matches_nothing(app: App, verifier: Verifi
         check(app)
 
 
-def test_the_start_names_what_nobody_ruled_on(app: App, verifier: Verifier, caplog: pytest.LogCaptureFixture) -> None:
+def test_startup_names_routes_without_a_rule(app: App, verifier: Verifier, caplog: pytest.LogCaptureFixture) -> None:
     """One WARNING names the routes that are denied since nothing was said, and the one-line way out."""
     app.add_route(_copy(), "/z", name="z")
     app.add_route(public(_copy()), "/y", name="y")

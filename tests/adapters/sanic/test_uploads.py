@@ -90,7 +90,7 @@ def test_granted_body_is_read_whole(server: Server, path: str, chunked: bool) ->
     assert json.loads(answer.body)["length"] == len(body)
 
 
-def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
+def test_client_that_waits_gets_100_continue(server: Server) -> None:
     """`Expect: 100-continue` with a good token is answered by 100 and then by the answer."""
     token = server.mint()
     with server.raw() as connection:

@@ -157,7 +157,7 @@ def test_authorities_come_as_text_or_octets() -> None:
     assert repr(JWKSOptions(x5c_authorities=AUTHORITIES.encode()).authorities) == "<Authorities: 2>"
 
 
-def test_an_unused_curve_is_no_exception() -> None:
+def test_unsupported_curve_raises_no_exception() -> None:
     """What `cryptography` cannot verify does not count."""
     odd = Holder("odd", ROOT)
     odd.private = ec.generate_private_key(ec.SECP256K1())

@@ -40,7 +40,9 @@ def test_cache_outage_only_adds_fetches(run: Run, server: CacheServer, issuer: L
     run(scenario())
 
 
-def test_hanging_cache_costs_little_time_and_refuses_nobody(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
+def test_hanging_cache_costs_little_time_and_refuses_no_token(
+    run: Run, server: CacheServer, issuer: LocalIssuer
+) -> None:
     """The time limits of the cache come on top of the fetch, once."""
 
     async def scenario() -> None:
@@ -55,7 +57,7 @@ def test_hanging_cache_costs_little_time_and_refuses_nobody(run: Run, server: Ca
     run(scenario())
 
 
-def test_full_cache_refuses_nobody(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_full_cache_refuses_no_token(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """No lease and no document can be stored: each fetches by itself."""
 
     class Full(Valkey):

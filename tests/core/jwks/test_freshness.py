@@ -267,7 +267,7 @@ def test_a_failure_excuses_an_old_set_from_the_moment_that_a_refresh_was_due(fai
     assert usable_until(record, EDGES) == until
 
 
-def test_the_brake_holds_back_after_a_failure_only() -> None:
+def test_rate_limit_delays_refreshes_only_after_a_failure() -> None:
     """Before one, a lookup leads to an attempt as soon as a refresh is due."""
     braked = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, permits=0.0, permits_at=45.0)
     assert next_attempt(braked, EDGES) == 50.0

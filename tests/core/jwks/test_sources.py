@@ -88,7 +88,7 @@ def test_metadata_is_validated(
 
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b'{"issuer": 1, "issuer": 2}', b"\xff"])
-def test_document_that_is_no_metadata(document: bytes, run: Run, issuer: LocalIssuer) -> None:
+def test_invalid_metadata_document(document: bytes, run: Run, issuer: LocalIssuer) -> None:
     """Whatever comes instead of it."""
     issuer.serve_discovery(document)
     assert run(outcome(policy(issuer, discover=True))) is FetchFailure.NOT_METADATA

@@ -155,7 +155,7 @@ def test_invented_tenants_cause_a_bounded_number_of_requests(run: Run) -> None:
         assert real.requests() == 32
 
 
-def test_invented_tenants_that_the_provider_lets_wait_keep_no_real_one_out(run: Run) -> None:
+def test_slow_invented_tenants_do_not_block_real_ones(run: Run) -> None:
     """The longest running fetch gives way once it had a second."""
     clock = FakeClock()
     with LocalIssuer(algorithms=["ES256"], host="0.0.0.0") as slow, LocalIssuer(algorithms=["ES256"]) as real:

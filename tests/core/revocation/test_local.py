@@ -272,7 +272,7 @@ def test_repr_and_health_show_no_names() -> None:
     assert revocations.health() == "1 entries, in this process only"
 
 
-def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
+def test_permanent_revocation_is_never_dropped() -> None:
     """A key, a subject and a session without `until`."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_key("https://login.example", "k1")
