@@ -1,7 +1,7 @@
 """The `WWW-Authenticate` challenge of a refusal (RFC 9110 section 11.6.1, RFC 6750 section 3, 9449, 9470, 9728).
 
-Rule of this file: a challenge always parses. Values are quoted and escaped here, and octets that no quoted-string may
-hold are replaced. `error` is absent when no credentials came (RFC 6750 section 3.1).
+Rule of this file: a challenge can always be parsed. Values are quoted and escaped here, and octets that a quoted-string
+may not contain are replaced. `error` is absent if the request had no credentials (RFC 6750 section 3.1).
 """
 
 from __future__ import annotations

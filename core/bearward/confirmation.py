@@ -1,7 +1,7 @@
-"""Tokens that are bound to a client certificate (RFC 8705 section 3), where the certificate comes after the token.
+"""Tokens bound to a client certificate (RFC 8705 section 3), if the certificate is known only after the token.
 
-Rule of this file: a token with `cnf` is worth nothing by itself. An adapter that learns the peer's certificate only when
-the call has begun proves that binding here; that of a DPoP key must have been proven before.
+Rule of this file: a token with `cnf` is never accepted on its own. An adapter that learns the peer's certificate only
+after the call has started checks that binding here; the binding to a DPoP key must have been checked before.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The aiocache boundary: a few operations on short texts, each within a time limit; every failure is a `CacheError`.
 
-Rules of this file: whatever a cache does, callers get a value, None or a CacheError. After a failure the backend is created
-anew (a cancelled aiomcache call leaves a response in its connection, which the next call would read as its own), and for a
-moment operations fail at once, so that a cache that hangs costs one time limit and not one for each operation. aiocache's
-own lock holds between coroutines only; a lease here is an `add` with a time to live. What a failure means is for the user of
-the cache to say: the log here names the cache and the cause.
+Rules of this file: whatever a cache does, callers get a value, None or a CacheError. After a failure the backend is
+created again (a cancelled aiomcache call leaves a response in its connection, which the next call would read as its
+own), and for a moment operations fail at once, so that a cache that hangs costs one time limit and not one for each
+operation. aiocache's own lock works between coroutines only; a lease here is an `add` with a time to live. The caller
+decides what a failure means: the log here names the cache and the cause.
 """
 
 from __future__ import annotations

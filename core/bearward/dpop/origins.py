@@ -1,8 +1,8 @@
 """The target URI of a request as its client saw it (RFC 9449 section 4.3, check 9), and when two URIs are the same.
 
 Rules of this file: pure. A URI is compared after the normalization of RFC 3986 sections 6.2.2 and 6.2.3, without its
-query and fragment. The origins are configured: what a caller says about where it is (`Host`, `:authority`,
-`X-Forwarded-*`) is never asked, since whoever replays a proof writes those as it likes.
+query and fragment. The origins are configured: what the caller says about the server (`Host`, `:authority`,
+`X-Forwarded-*`) is never used, since whoever replays a proof can choose those freely.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MAX_ORIGINS = 64
 
 
 class PublicOrigins:
-    """The origins under which clients reach this server, and the path prefix that a proxy in front takes away.
+    """The origins under which clients reach this server, and the path prefix that a proxy in front removes.
 
     Each origin is `scheme://host` or `scheme://host:port`. `prefix` is a path such as `/orders`, without a slash at its
     end: a request that arrives here as `/list` was sent to `/orders/list`. Raises `ConfigurationError`.

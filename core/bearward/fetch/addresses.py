@@ -1,10 +1,10 @@
 """Which network addresses may be connected to (pure).
 
-Rules of this file: what counts is the address that a name resolved to, at the moment of the connection, so that neither a
-discovered `jwks_uri` nor a name server can lead a fetch into a network of our own. Link-local, metadata, multicast and
-unspecified addresses are always refused; private ones unless the operator allows them; loopback unless the URL itself says
-it. A discovered URL reaches loopback or a private network only if the document that named it came from there.
-An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) counts as the IPv4 address that it leads to.
+Rules of this file: what matters is the address to which the name resolved, at the moment of the connection, so that
+neither a discovered `jwks_uri` nor a name server can direct a fetch into our own network. Link-local, metadata,
+multicast and unspecified addresses are always refused; private ones unless the operator allows them; loopback unless
+the URL itself names it. A discovered URL reaches loopback or a private network only if the document that named it came
+from there. An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) is treated as that IPv4 address.
 """
 
 from __future__ import annotations

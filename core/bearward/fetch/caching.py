@@ -1,7 +1,7 @@
 """How long an HTTP response is fresh: Cache-Control, Age and Expires (RFC 9111 sections 4.2 and 5), clamped.
 
-Rules of this file: pure; an invalid header counts as absent; what the issuer says is clamped to the
-configured bounds, so that neither `no-store` nor `max-age=31536000` takes the decision out of the operator's hands.
+Rules of this file: pure; an invalid header counts as absent; the issuer's values are clamped to the configured bounds,
+so that neither `no-store` nor `max-age=31536000` overrides the operator.
 """
 
 from __future__ import annotations

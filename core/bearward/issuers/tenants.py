@@ -1,8 +1,8 @@
-"""Issuers that are not listed one by one: tenants of one provider by template, or whatever a resolver knows.
+"""Issuers that are not listed one by one: tenants of one provider by template, or any that a resolver knows.
 
-Rules of this file: the template is matched whole and exactly; a tenant is one path or host label, never a slash or a
-dot-dot. What is kept is bounded, and a tenant that has had keys is dropped for another such tenant only: no number of
-invented names costs a real one its place.
+Rules of this file: the template must match the whole `iss` exactly; a tenant is one path segment or host label, never a
+slash or dot-dot. The number kept is bounded, and a tenant that has had keys is only evicted by another such tenant: no
+number of invented names evicts a real one.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TenantIssuers:
         return trusted
 
     def keep(self, issuer: str) -> None:
-        """The provider publishes keys for this tenant: from now on it is dropped for its like only."""
+        """The provider publishes keys for this tenant: from now on only another such tenant can evict it."""
         if issuer in self._proven:
             return
         trusted = self._unproven.pop(issuer, None)
