@@ -1,7 +1,7 @@
-"""Whether a verified token came from whom it was issued to: with nothing but the token, or with proof of a key.
+"""Whether a verified token was sent by its owner: a bearer token, or one with proof of possession of a key.
 
-Rules of this file: pure. A token that is bound (RFC 7800 `cnf`) is worth nothing by itself, a token that is not bound is
-not made better by a proof, and where a token names two keys (`jkt` and `x5t#S256`) both are proven.
+Rules of this file: pure. A bound token (RFC 7800 `cnf`) is never accepted without proof, a proof does not improve an
+unbound token, and if a token names two keys (`jkt` and `x5t#S256`) both must be proved.
 
 | scheme | token without `cnf` | `jkt` | `x5t#S256` | both |
 | --- | --- | --- | --- | --- |

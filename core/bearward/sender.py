@@ -1,6 +1,6 @@
-"""What the sender of a token must prove, and what it has proven (RFC 7800, RFC 8705 section 3.1, RFC 9449 section 6.1).
+"""What the sender of a token must prove, and has proved (RFC 7800, RFC 8705 section 3.1, RFC 9449 section 6.1).
 
-Rule of this file: pure. A confirmation method that is not known here cannot be checked, so a token with one is refused.
+Rule of this file: pure. An unknown confirmation method cannot be checked, so a token with one is refused.
 """
 
 from __future__ import annotations

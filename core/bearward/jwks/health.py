@@ -1,7 +1,7 @@
 """The health of one issuer's keys: one object, one line (pure).
 
-Rule of this file: numbers, states, thumbprints of public keys and why a fetch failed; nothing that may hold a token or a
-secret.
+Rule of this file: numbers, states, thumbprints of public keys and causes of failed fetches; nothing that may hold a
+token or a secret.
 """
 
 from __future__ import annotations

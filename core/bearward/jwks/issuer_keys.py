@@ -1,4 +1,4 @@
-"""The keys of one issuer: returned at once where they are held, fetched and refreshed where they are not.
+"""The keys of one issuer: returned at once if they are held, otherwise fetched.
 
 Rules of this file: `current` and `decide_on_miss` are synchronous and safe on any thread; they read one immutable view and
 change nothing. All state changes on the event loop. One refresh is in flight at a time, and it belongs to the store: a
@@ -77,7 +77,7 @@ class IssuerKeys:
         return held
 
     def fetch_soon(self) -> None:
-        """Have keys fetched in the background if they are due, within the rate limit; nobody waits for them."""
+        """Have keys fetched in the background if they are due, within the rate limit, without waiting for them."""
         if not self._refresh_requested:
             self._refresh_requested = True
             if not self._binding.call_soon(self._refresh_if_due):

@@ -1,7 +1,7 @@
 """Noticing changes from outside: what another process fetched, and sources that changed.
 
-Rule of this file: one question for all issuers at each interval, for short version texts and not for documents; a cache or a
-source that fails or hangs is asked again next time, and holds up nothing else.
+Rule of this file: one request for all issuers at each interval, for short version texts and not for documents; a cache
+or a source that fails or hangs is asked again next time, and delays nothing else.
 """
 
 from __future__ import annotations

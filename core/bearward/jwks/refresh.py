@@ -1,6 +1,6 @@
 """One refresh: ask the fleet, else the issuer's source, within the total timeout, and return a usable entry.
 
-Rule of this file: whatever comes in is parsed and judged here before anything else sees it, and every failure is a
+Rule of this file: every document is parsed and checked here before anything else sees it, and every failure is a
 `FetchError`. The state of the issuer is not touched: the caller updates it with the result.
 """
 

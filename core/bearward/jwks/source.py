@@ -1,7 +1,7 @@
 """What a source of keys is: the protocol that your own source implements (pure).
 
-Rule of this file: a source returns a document, unparsed, or that the known one still holds, or raises a `FetchError`.
-A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
+Rule of this file: a source returns an unparsed document, or reports that the known one is unchanged, or raises a
+`FetchError`. A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class ChangeAwareSource(Protocol):
-    """A source that can tell cheaply whether it has changed; asked every `poll_interval`."""
+    """A source that can check cheaply whether it has changed; called every `poll_interval`."""
 
     async def changed(self) -> bool:
         """Whether another document would be loaded now than the last time."""

@@ -1,7 +1,7 @@
 """The JWKS store: the keys of many issuers, one `IssuerKeys` each, on one event loop.
 
-Rule of this file: configured issuers stay for good and are refreshed in the background; tenants, which a template or a
-resolver vouches for, are created when first needed, refreshed when used, and kept within bounds.
+Rule of this file: configured issuers are kept permanently and refreshed in the background; tenants, which match a
+template or are confirmed by a resolver, are created when first needed, refreshed when used, and bounded in number.
 """
 
 from __future__ import annotations

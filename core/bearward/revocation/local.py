@@ -1,9 +1,9 @@
 """Tokens that are revoked before they expire: by `jti`, by subject or session up to a cut-off time, by signing key.
 
-Rules of this file: in process and bounded. `revision` grows with each revocation, so that a cached verification finds
-out by one comparison whether anything was revoked since: an entry is in force before the revision says so. An entry is
-only ever made stricter, and is dropped some minutes after the tokens that it concerns have expired. A cut-off is in the
-issuer's time: where an issuer's clock was seen to be ahead of ours, it lies that much later. Reading takes no lock;
+Rules of this file: in process and bounded. `revision` grows with each revocation, so that one comparison shows whether
+anything was revoked since a verification was cached: an entry takes effect before the revision changes. An entry only
+ever becomes stricter, and is dropped some minutes after the tokens it concerns have expired. A cut-off is in the
+issuer's time: if the issuer's clock was seen to be ahead of ours, it is moved by as much. Reading takes no lock;
 writing takes one.
 """
 

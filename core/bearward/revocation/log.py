@@ -1,12 +1,12 @@
-"""The revocations of a fleet in a shared store: a log that every process appends to and reads on from where it was.
+"""The revocations of a fleet in a shared store: a log that every process appends to, and reads from its last position.
 
     <name>           the head: the current log's id, and when it was begun
     <name>:<id>:<n>  its n-th entry, n from 1 without gaps: some revocations
 
-Rules of this file: an entry is only ever added (an `add` that fails where one stands already), so that two processes
-that write at once write two entries. A log is never changed: a new one is begun where the store was emptied, where
-entries were lost or overwritten, and where the log is long or old. Every process that knows more than a new log appends
-what it lacks (see `missing`). A position moves on only after what stands there has been learned.
+Rules of this file: an entry is only ever added (an `add` that fails if the key exists), so that two processes that
+write at once write two entries. A log is never changed: a new one is started if the store was emptied, if entries were
+lost or overwritten, and if the log is long or old. Every process that knows more than a new log appends what is missing
+(see `missing`). A position advances only after the entry there has been applied.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class RevocationLog:
 
     @property
     def damaged(self) -> bool:
-        """Whether entries of the current log were lost or overwritten, so that nobody can know what they said."""
+        """Whether entries of the current log were lost or overwritten, so that their content is unknown."""
         return self._cursor.damaged
 
     def needs_rotation(self, entries: int) -> bool:

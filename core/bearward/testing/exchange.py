@@ -20,7 +20,7 @@ _MAX_BODY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client sent. Header names are in lower case; of a repeated header the values are joined by a comma."""
+    """What a client sent. Header names are in lower case; the values of a repeated header are joined by a comma."""
 
     method: str
     path: str

@@ -1,6 +1,6 @@
 """Writing DPoP proofs: honest ones and hostile ones (RFC 9449 section 4.2), and tokens that are bound to their key.
 
-Rule of this file: it writes what it is told to, right or wrong. No check of the verifying side is repeated here.
+Rule of this file: it writes what it is asked to, right or wrong. No check of the verifying side is repeated here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Making JWS signatures (RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2): the side that issues.
+"""Creating JWS signatures (RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2): the issuing side.
 
-Rule of this file: it signs and never verifies, and it uses `cryptography` directly, so that a mistake in the
-verifying side cannot cancel itself out.
+Rule of this file: it signs and never verifies, and it uses `cryptography` directly, so that a mistake on the verifying
+side cannot cancel itself out.
 """
 
 from __future__ import annotations
