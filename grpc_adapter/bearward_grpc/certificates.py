@@ -1,6 +1,6 @@
-"""Tokens that are bound to the caller's certificate (RFC 8705 section 3), read from the TLS peer or where we are told.
+"""Tokens bound to the caller's certificate (RFC 8705 section 3), read from the TLS peer or from where we are told.
 
-Rule of this file: an interceptor is told nothing of the peer, so the check stands in the wrapped handler, before the
+Rule of this file: grpc tells an interceptor nothing about the peer, so the check is in the wrapped handler, before the
 handler's own first line. The comparison itself is the core's.
 """
 

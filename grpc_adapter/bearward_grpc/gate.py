@@ -1,7 +1,7 @@
 """The gate: the decision about a call, the same for both kinds of server.
 
-Rules of this file: it knows no server and no handler. It reads the credentials, asks the core, and compares with the
-rule; authentication goes before the rule, so that an anonymous caller cannot learn which methods exist.
+Rules of this file: it knows no server and no handler. It reads the credentials, asks the core, and applies the rule;
+authentication comes before the rule, so that an anonymous caller cannot learn which methods exist.
 """
 
 from __future__ import annotations

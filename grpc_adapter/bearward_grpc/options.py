@@ -1,4 +1,4 @@
-"""What both interceptors are told, checked once."""
+"""The options of both interceptors, checked once."""
 
 from __future__ import annotations
 

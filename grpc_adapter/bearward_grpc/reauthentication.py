@@ -1,7 +1,7 @@
-"""Re-authentication in band: a stream that outlives its token because its caller brought a newer one.
+"""In-band reauthentication: a stream that outlives its token because its caller sent a newer one.
 
-Rules of this file: the newer token is verified like the first, must be of the same caller, must satisfy the rule of
-the method, and if one of the two is bound to a certificate, so must be the other, to the same. A stream that has ended
+Rules of this file: the newer token is verified like the first, must be the same caller's, must satisfy the rule of the
+method, and if one of the two is bound to a certificate, the other must be bound to the same. A stream that has ended
 stays ended.
 """
 

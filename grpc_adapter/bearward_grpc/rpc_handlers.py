@@ -1,6 +1,6 @@
-"""Handlers by their kind: take the function out, put another in, and say what kind a method is of.
+"""Handlers by kind: extract the function, replace it, and say of which kind a method is.
 
-Rule of this file: only grpc's public factories make handlers, for what else a handler is made of differs by release.
+Rule of this file: handlers are created only by grpc's public factories, since their other parts differ by release.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     from bearward_sanic import authenticated, install, public, requires
     install(app, verifier)
 
-Every route, method, static file, view, blueprint and websocket is denied until a rule speaks of it: `@authenticated`,
+Every route, method, static file, view, blueprint and websocket is denied until a rule covers it: `@authenticated`,
 `@requires(...)`, `@optional`, `@public`. The caller is `request.ctx.principal` and `current_principal()`.
 """
 

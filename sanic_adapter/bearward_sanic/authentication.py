@@ -1,8 +1,8 @@
-"""Authentication: from a request to its principal, or to why there is none.
+"""Authentication: from a request to its principal, or to the refusal.
 
-Rules of this file: synchronous where nothing must be awaited, because that is the hot path; a refusal is returned, since
-raising one costs as much as a whole request. Whatever is awaited raises instead. A token that is bound to a certificate
-passes no way here without that certificate.
+Rules of this file: synchronous unless something must be awaited, because this is the hot path; a refusal is returned,
+since raising one costs as much as a whole request. Awaited functions raise instead. There is no way in which a token
+bound to a certificate passes here without that certificate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A token in a cookie, and the proof that the request was not forged.
+"""A token in a cookie, and the protection against cross-site request forgery.
 
-Rules of this file: a browser sends a cookie with whatever page made the request, so a cookie alone proves nothing. A
-request that may change something, and every websocket handshake (cross-site pages may open those), also shows an
-`Origin` that is ours, or repeats a second cookie in a header (double submit).
+Rules of this file: a browser sends a cookie whichever page made the request, so a cookie alone proves nothing. Unsafe
+methods, and every websocket handshake (cross-site pages may open those), also need an `Origin` that is ours, or a
+second cookie repeated in a header (double submit).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The extension: `Bearward(app, verifier)`, `init_app`, and `install` for short.
 
-Rules of this file: nothing is bound to an event loop before `before_server_start`, everything is let go in
-`after_server_stop`, and any number of starts in one process leaves what one would. A wrong setting or rule stops the
-start with one clear line; an issuer that is down does not.
+Rules of this file: nothing is bound to an event loop before `before_server_start`, everything is released in
+`after_server_stop`, and any number of starts in one process has the same effect as one. An invalid setting or rule
+prevents the start with one clear line; an issuer that is down does not.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Bearward:
         return tuple(sorted({name for rule in self._current_rules().values() for name in rule.access.scopes}))
 
     def rule_of(self, request: Request) -> Access | None:
-        """The rule by which `request` is judged; None before the start and where there is no route."""
+        """The rule that applies to `request`; None before the start and if there is no route."""
         if self._gate is None or request.route is None:
             return None
         return self._gate.rule_of(request).access
@@ -193,7 +193,7 @@ class Bearward:
         return self.metadata.document(self.settings, self.verifier.issuers, self.scopes())
 
     def _admit(self, request: Request) -> GateResult | Awaitable[HTTPResponse]:
-        """The request middleware; before the start there is nobody to ask, so nobody is let in."""
+        """The request middleware; before the start every request is refused."""
         if self._gate is None:
             raise RuntimeError("the server was not started: bearward is not ready")
         return self._gate.admit(request)

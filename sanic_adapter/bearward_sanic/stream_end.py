@@ -1,9 +1,9 @@
-"""How a request that outlives its token ends: cleanly, so that a client sees an end and not a broken line.
+"""How a request that outlives its token ends: cleanly, so that a client sees an end and not a broken connection.
 
-Rules of this file: an upload whose body has not wholly come is refused like any request, and its handler is cancelled,
-also where that took no notice. A response of open length gets its last chunk, after which the handler sees a cancellation
-and can clean up. A response whose length was promised is finished: it cannot end early without lying. Cancelling a
-handler never ends the task of an ASGI server.
+Rules of this file: an upload whose body has not arrived completely is refused like any request, and its handler is
+cancelled, even if the handler ignores that. A response of open length gets its last chunk, after which the handler sees
+a cancellation and can clean up. A response with a declared length is finished: it cannot end early without being wrong.
+Cancelling a handler never ends the task of an ASGI server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Requests that are being served, and the end of those that outlive their token.
+"""Requests that are being served, and ending those that outlive their token.
 
-Rules of this file: a request pays one entry in a dict and nothing else; a few times a second those that are still
-being served are put under watch. What can be ended then, and how, is `stream_end`'s; everything else is left alone
-until it can be.
+Rules of this file: a request costs one entry in a dict and nothing else; a few times a second those that are still
+being served are put under watch. What can be ended then, and how, is decided in `stream_end`; everything else is left
+alone until it can be ended.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Tracked:
         self.request = self.watch = self.ended = None
 
     def release(self) -> None:
-        """Forget all; the connection's next request is tracked anew."""
+        """Forget everything; the connection's next request is tracked again."""
         self.unwatch()
         if self.seen is not None:
             self.seen.tracked = None

@@ -1,4 +1,4 @@
-"""`call_credentials`: a token source as grpc's own call credentials, for channels put together by hand."""
+"""`call_credentials`: a token source as grpc call credentials, for channels that you build yourself."""
 
 from __future__ import annotations
 

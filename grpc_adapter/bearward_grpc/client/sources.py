@@ -1,7 +1,7 @@
 """Where the tokens of outgoing calls come from.
 
-Rules of this file: a token is kept until shortly before it expires; one fetch at a time serves all who wait, in
-threads and on event loops alike; a waiter that gives up does not stop the others. No `repr` shows a token or a secret.
+Rules of this file: a token is kept until shortly before it expires; one fetch at a time serves all waiting callers, in
+threads and on event loops alike; a caller that gives up does not stop the others. No `repr` shows a token or a secret.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The policy: which method asks what of its caller.
+"""The policy: which method requires what of its caller.
 
-Rules of this file: exact full method names, then whole services, then the default, which is to deny. A name is compared
-as the peer sent it; nothing is decoded, trimmed or folded, so that no odd path can reach a rule that was not written
-for it. A policy that says nothing, or says it in a way that matches nothing, raises `ConfigurationError`.
+Rules of this file: exact full method names come first, then whole services, then the default, which is to deny. A name
+is compared as the peer sent it; nothing is decoded, trimmed or folded, so that no odd path can reach a rule that was
+not written for it. A policy without rules, or with a rule that matches nothing, raises `ConfigurationError`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rules from `.proto` files: the options of `bearward_grpc/v1/annotations.proto`, read from descriptors.
 
-Rules of this file: a method's option replaces its service's, and where both are absent there is no rule. An option that
-says what this version does not know is an error, for it may be a restriction. Options are read by way of their octets,
-so that it does not matter which pool a descriptor lives in or which modules were imported before it.
+Rules of this file: a method's option replaces its service's, and if both are absent there is no rule. An option with a
+field that this version does not know is an error, since it may be a restriction. Options are read from their serialized
+form, so that it does not matter which pool a descriptor is in or which modules were imported before.
 """
 
 from __future__ import annotations

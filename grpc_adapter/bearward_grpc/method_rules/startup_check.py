@@ -1,7 +1,7 @@
 """The start-up check: every registered method has a rule, and every rule matches a registered method.
 
-Rule of this file: what is registered is learnt from the registration itself, never from what somebody believes is
-registered; a rule that is misspelt guards nothing, and the method it was meant for is found here and not in production.
+Rule of this file: what is registered is read from the registration itself, never assumed; a misspelt rule guards
+nothing, and the method it was meant for is found here and not in production.
 """
 
 from __future__ import annotations

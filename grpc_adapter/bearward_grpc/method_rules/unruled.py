@@ -1,7 +1,7 @@
-"""Methods that nobody ruled on, seen from calls: for servers that were not checked when they started.
+"""Methods without a rule, noticed when they are called: for servers that were not checked when they started.
 
-Rule of this file: only verified callers get as far as here, and even they cause a bounded number of lines; the name of
-a method is their text, so it is quoted and cut.
+Rule of this file: only verified callers get this far, and even they cause a bounded number of log lines; the name of a
+method is the caller's text, so it is quoted and cut.
 """
 
 from __future__ import annotations

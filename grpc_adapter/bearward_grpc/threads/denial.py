@@ -1,7 +1,7 @@
 """The refusal of a call in a thread: on grpc.server, and for plain `def` handlers.
 
-Rule of this file: stream-stream whatever the method is, for the same reason as on grpc.aio: nothing of the request is
-read before the status is sent. Only where another interceptor is handed the handler, it is of the method's own kind.
+Rule of this file: stream-stream whatever the method is, for the same reason as on grpc.aio: none of the request is read
+before the status is sent. Only if another interceptor receives the handler is it of the method's own kind.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`SyncAuthInterceptor`: bearer tokens for grpc.server, the one with the thread pool.
+"""`SyncAuthInterceptor`: bearer tokens for grpc.server, with its thread pool.
 
 Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it decides
-from held keys or not at all: what needs a fetch waits elsewhere (see `deferred_call`). No exception leaves it. grpc runs it
-and the handler in one context, so a context variable that is set here is seen by the handler.
+from held keys or not at all: calls that need a fetch wait elsewhere (see `deferred_call`). No exception leaves it. grpc
+runs it and the handler in one context, so the handler sees a context variable that is set here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`VerifierThread`: a verifier for a program without an event loop.
 
-Rules of this file: one daemon thread runs one loop, and everything of the verifier that fetches, refreshes or keeps
-time runs there. Other threads hand work over and wait with a way out. A process that was forked has no such thread,
-whatever it inherited, and starts its own when it is first asked for work.
+Rules of this file: one daemon thread runs one loop, and everything in the verifier that fetches, refreshes or uses
+timers runs there. Other threads submit work and wait in a way that can be interrupted. A forked process does not have
+that thread, whatever it inherited, and starts its own when it first needs one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""OpenAPI: what the rules say, in the document of sanic-ext; and its page without a CDN.
+"""OpenAPI: the rules in the document of sanic-ext, and its page without a CDN.
 
-Rules of this file: sanic-ext is imported only where the application uses it. Its tables are shared by the process, so
-each operation is described once, whatever the number of starts; what the application said itself stays.
+Rules of this file: sanic-ext is imported only if the application uses it. Its tables are shared by the process, so each
+operation is described once, whatever the number of starts; the application's own descriptions are kept.
 """
 
 from __future__ import annotations
