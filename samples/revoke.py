@@ -46,7 +46,7 @@ async def revoke(settings: Settings, issuer: str, kind: str, name: str, seconds:
 def _shared(verifier: Verifier, prefix: str) -> SharedRevocations:
     if not isinstance(verifier.revocations, SharedRevocations):
         name = "BEARWARD_REVOCATIONS_ON_FAILURE" if prefix else "revocations.on_failure"
-        raise ConfigurationError(name, "must be set, here and for the servers: else there is nobody to tell")
+        raise ConfigurationError(name, "must be set, here and for the servers: otherwise no server learns of it")
     return verifier.revocations
 
 

@@ -44,7 +44,7 @@ class RightsFrom:
         if not isinstance(self.prefix, str):
             raise ConfigurationError("rights.prefix", "must be a string")
         if self.flag is not None and (not isinstance(self.flag, str) or not self.flag or self.prefix):
-            raise ConfigurationError("rights.flag", "must be the right that a true claim grants; no prefix beside it")
+            raise ConfigurationError("rights.flag", "must be the right that a true claim grants, without a prefix")
 
     def held(self, claims: Mapping[str, Any]) -> Iterator[str]:
         """The rights that `claims` grant here."""
@@ -109,7 +109,7 @@ def claim_names(issuer: str | None, subject: object, client: object, rights: obj
     """
     several = (subject,) if isinstance(subject, str) else subject
     if not _are_names(several):
-        raise ConfigurationError("subject_claim", "must name claims, in the order in which they are looked at")
+        raise ConfigurationError("subject_claim", "must name claims, in the order in which they are tried")
     if client is not None and not (isinstance(client, str) and client):
         raise ConfigurationError("client_claim", "must name a claim")
     sources = rights_from(rights)

@@ -72,7 +72,7 @@ def from_networks(*networks: str) -> AllowedSender:
     except (ValueError, TypeError):
         raise ConfigurationError("only_from", "must be networks such as 10.1.0.0/16, without host bits") from None
     if any(network.prefixlen == 0 for network in parsed):
-        raise ConfigurationError("only_from", "must not be the whole internet: anybody could set the field then")
+        raise ConfigurationError("only_from", "must not be the whole internet: anyone could set the field then")
     return _Networks(parsed)
 
 
@@ -146,7 +146,7 @@ class ForwardedCertificate:
         own_name, self._read = _READERS[form]
         self.form: CertificateForm = form
         if name is None and own_name is None:
-            raise ConfigurationError("name", f"must name the field: {form} has no name of its own")
+            raise ConfigurationError("name", f"must name the field: {form} has no default name")
         self.name: str = _field_name(own_name if name is None else name, "name")
         self._only_from = only_from
 

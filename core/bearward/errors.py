@@ -123,7 +123,7 @@ class Refusal(Enum):
     SENDER_CONSTRAINT_REQUIRED = (_CREDENTIALS, _TOKEN, "a token that is bound to a key is required")
     DPOP_PROOF_MISSING = (_CREDENTIALS, _PROOF, "no DPoP proof was presented")
     DPOP_PROOF_REPEATED = (_CREDENTIALS, _PROOF, "more than one DPoP proof was presented")
-    DPOP_PROOF_MALFORMED = (_CREDENTIALS, _PROOF, "the DPoP proof is too large, or no well-formed compact JWS")
+    DPOP_PROOF_MALFORMED = (_CREDENTIALS, _PROOF, "the DPoP proof is too large, or not a well-formed compact JWS")
     DPOP_PROOF_TYPE_NOT_ALLOWED = (_CREDENTIALS, _PROOF, "the DPoP proof's typ is not dpop+jwt")
     DPOP_ALGORITHM_NOT_ALLOWED = (_CREDENTIALS, _PROOF, "the DPoP proof's algorithm is not allowed")
     DPOP_KEY_INVALID = (
@@ -142,14 +142,14 @@ class Refusal(Enum):
     DPOP_KEY_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made with another key than the token is bound to")
     DPOP_NONCE_REQUIRED = (_CREDENTIALS, _NONCE, "the DPoP proof must carry a current nonce of this server")
     DPOP_REPLAYED = (_CREDENTIALS, _PROOF, "the DPoP proof was used before")
-    CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the client certificate that was handed on is malformed")
-    CLIENT_CERTIFICATE_REPEATED = (_CREDENTIALS, _REQUEST, "more than one client certificate was handed on")
+    CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the forwarded client certificate is malformed")
+    CLIENT_CERTIFICATE_REPEATED = (_CREDENTIALS, _REQUEST, "more than one client certificate was forwarded")
 
     # Permission
     SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")
     CLAIM_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token's claims do not grant this")
     NO_RULE = (_PERMISSION, None, "no rule allows this")
-    CSRF_CHECK_FAILED = (_PERMISSION, None, "a cookie came without proof that the request is the application's own")
+    CSRF_CHECK_FAILED = (_PERMISSION, None, "the request with a cookie did not pass the check against request forgery")
     AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
 
     # Ours

@@ -15,7 +15,7 @@ _logged: set[str] = set()
 
 
 def log_once(name: str, rule: object) -> None:
-    """Log at ERROR that the function `name`, marked with `rule`, refused a call that no gate had let in."""
+    """Log at ERROR that the function `name`, marked with `rule`, refused a call that no gate had admitted."""
     if name in _logged or len(_logged) >= _MAX_NAMES:
         return
     _logged.add(name)

@@ -65,7 +65,7 @@ def _thumbprint(find: ClientCertificate, context: Any) -> str | None:
     except AuthError:
         raise
     except Exception as error:  # noqa: BLE001  (the caller's own function)
-        report_bug(_LOG, "a bug while the client's certificate was looked for", error)
+        report_bug(_LOG, "a bug while the client's certificate was looked up", error)
         raise AuthError(Refusal.INTERNAL_ERROR) from None
     if isinstance(certificate, bytes):
         return certificate_thumbprint(certificate)

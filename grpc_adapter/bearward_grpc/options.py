@@ -71,7 +71,7 @@ def metadata_url(resource: str | None, resource_metadata: str | None) -> str | N
     if resource is None:
         return None if resource_metadata is None else _checked_url("resource_metadata", resource_metadata)
     if resource_metadata is not None:
-        raise ConfigurationError("resource_metadata", "must not be given beside resource, from which it follows")
+        raise ConfigurationError("resource_metadata", "must not be given together with resource, from which it follows")
     parts = urlsplit(_checked_url("resource", resource))
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"

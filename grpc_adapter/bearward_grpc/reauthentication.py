@@ -43,7 +43,7 @@ def reauthenticate_blocking(token: str, proof: str | None = None) -> Principal:
 def _current_call() -> Call:
     call = CALL.get()
     if call is None or call.principal is None:
-        raise UsageError("there is no call here whose caller is known, and so nobody to authenticate again")
+        raise UsageError("there is no authenticated call here, and so no caller to authenticate again")
     return call
 
 

@@ -43,7 +43,7 @@ class CookieCredentials:
         for setting in ("name", "csrf_cookie", "csrf_header"):
             value = getattr(self, setting)
             if not isinstance(value, str) or not value or not _TOKEN.issuperset(value):
-                raise ConfigurationError(f"cookie.{setting}", "must be a name as RFC 6265 and RFC 9110 have them")
+                raise ConfigurationError(f"cookie.{setting}", "must be a valid name (RFC 6265, RFC 9110)")
         if self.csrf not in ("origin", "double_submit"):
             raise ConfigurationError("cookie.csrf", "must be 'origin' or 'double_submit'")
         if isinstance(self.origins, str) or not all(_is_origin(origin) for origin in self.origins):

@@ -176,7 +176,7 @@ class Bearward:
         if self._gate is not None:
             return dict(self._gate.rules)
         if self._app is None:
-            raise ConfigurationError("app", "must be given first, by init_app(app)")
+            raise ConfigurationError("app", "must be set first, with init_app(app)")
         return resolve_rules(self._app, self.settings)
 
     def _live_requests(self) -> LiveRequests:
@@ -245,11 +245,11 @@ def _check_installed(app: object, verifier: object) -> None:
     if not isinstance(app, Sanic):
         raise ConfigurationError("app", "must be a Sanic application: install(app, verifier)")
     if hasattr(app.ctx, "bearward"):
-        raise ConfigurationError("app", "must be guarded once")
+        raise ConfigurationError("app", "must be guarded only once")
     if isinstance(verifier, TrustedIssuer):
         raise ConfigurationError("verifier", "must be a Verifier: install(app, Verifier(TrustedIssuer(...)))")
     if verifier is not None and not isinstance(verifier, Verifier):
-        raise ConfigurationError("verifier", "must be a Verifier, or left out to be made of app.config")
+        raise ConfigurationError("verifier", "must be a Verifier, or omitted to be created from app.config")
 
 
 def _guard_of(app: App) -> Bearward:
@@ -263,7 +263,7 @@ def _warn_of(unruled: list[str]) -> None:
     if unruled:
         more = f" and {len(unruled) - _MAX_NAMED} more" if len(unruled) > _MAX_NAMED else ""
         _LOG.warning(
-            "no rule for %s%s: nobody may call them; mark them (@public, @authenticated, @requires(...)), or open all "
+            "no rule for %s%s: they are denied; mark them (@public, @authenticated, @requires(...)), or open all "
             "to any verified token by install(app, verifier, default=authenticated)",
             ", ".join(unruled[:_MAX_NAMED]),
             more,
@@ -274,13 +274,13 @@ def _warn_of_long_tokens(length: int, taken: int) -> None:
     if length >= taken:
         _LOG.warning(
             "max_token_length is %d, and Sanic refuses a request whose head is longer than REQUEST_MAX_HEADER_SIZE, %d "
-            "bytes, by 413: raise that (to 16384 at most)",
+            "bytes, with 413: raise that (to at most 16384)",
             length,
             taken,
         )
 
 
 async def _keep_private(request: Request, response: BaseHTTPResponse) -> None:
-    """RFC 6750 section 2.3: a response to a token in the URL is nobody else's."""
+    """RFC 6750 section 2.3: a response to a request with a token in its URL is private."""
     if principal_of(request) is not None and "access_token" in request.args:
         response.headers.setdefault("cache-control", "private")

@@ -221,7 +221,7 @@ class Gate:
         return self._refuse_with(request, error, scopes, rule.websocket)
 
     def _internal_error(self, request: Request, bug: BaseException) -> GateResult:
-        report_bug(_LOG, "a request could not be judged", bug)
+        report_bug(_LOG, "a request could not be authenticated", bug)
         return self._refuse(request, AuthError(Refusal.INTERNAL_ERROR), _UNROUTED)
 
 

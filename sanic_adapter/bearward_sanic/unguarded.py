@@ -51,7 +51,7 @@ def close_unguarded(app: App) -> None:
     closed = sorted({route.name for route in _ruled(app) if _close(route)})
     if closed:
         _LOG.warning(
-            "no gate stands before %s, where rules speak of %s: every call of those is refused until "
+            "%s has no gate, but rules for %s: every call of these is refused until "
             "bearward_sanic.install(app, verifier) is called",
             app.name,
             ", ".join(closed),

@@ -148,7 +148,7 @@ class SharedCache:
     def _failed(self, error: Exception) -> None:
         cause = str(error) if isinstance(error, _DisabledError) else _cause(error)
         if self.state != cause:
-            _log.warning("the shared cache of %s fails: %s", self._purpose, cause)
+            _log.warning("the shared cache of %s is failing: %s", self._purpose, cause)
         self.state = cause
         self._paused_until = self._clock.monotonic() + self._pause
 

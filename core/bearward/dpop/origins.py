@@ -165,7 +165,7 @@ def _port(port: str | None, scheme: str) -> str | None:
 def _origin(origin: object) -> str:
     normal = normalize_uri(origin) if isinstance(origin, str) and "?" not in origin and "#" not in origin else None
     if normal is None or normal.count("/") != 3 or not normal.endswith("/"):
-        raise ConfigurationError("origins", "must be http(s)://host or http(s)://host:port, with a path in prefix only")
+        raise ConfigurationError("origins", "must be http(s)://host or http(s)://host:port, with a path only in prefix")
     return normal[:-1]
 
 
@@ -174,5 +174,5 @@ def _prefix(prefix: object) -> str:
         return ""
     normal = normalize_path(prefix) if isinstance(prefix, str) else None
     if normal is None or normal.endswith("/"):
-        raise ConfigurationError("prefix", "must be an absolute path without a slash at its end, such as /orders")
+        raise ConfigurationError("prefix", "must be an absolute path without a trailing slash, such as /orders")
     return normal

@@ -154,5 +154,5 @@ def checked_dpop(dpop: object, replays: object) -> DPoP | None:
     if dpop is not None and not isinstance(dpop, DPoP):
         raise ConfigurationError("dpop", "must be a DPoP policy, or None")
     if replays is not None and (dpop is None or not isinstance(replays, Replays)):
-        raise ConfigurationError("dpop_replays", "must be LocalReplays or SharedReplays, beside a DPoP policy")
+        raise ConfigurationError("dpop_replays", "must be LocalReplays or SharedReplays, together with a DPoP policy")
     return dpop

@@ -81,7 +81,7 @@ class PoolKeeper:
             if versions != self._unusable:
                 self._unusable = versions
                 _log.warning(
-                    "TLS files changed and cannot be used, the last good ones stay: %s",
+                    "TLS files changed and cannot be used, the last good ones stay in use: %s",
                     _which_file(self._settings, exc),
                 )
             return pools

@@ -64,7 +64,7 @@ class TenantIssuers:
         self._proven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         self._unproven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         if settings.get("keys_are_ours"):
-            raise ConfigurationError("keys_are_ours", "must not be said of tenants: each has keys of its own")
+            raise ConfigurationError("keys_are_ours", "must not be set for tenants: each has its own keys")
         self.place: CredentialPlace | None = settings.get("place")
         """Where the tokens of all tenants are; None: in `Authorization`."""
         self.jwks_options: JWKSOptions = settings.get("jwks_options") or JWKSOptions()

@@ -50,7 +50,7 @@ class SymmetricKey:
         if not isinstance(self.secret, bytes) or len(self.secret) < least:
             raise ConfigurationError("symmetric_keys.secret", f"must be at least {least} bytes for {self.algorithm}")
         if is_key_material(self.secret):
-            raise ConfigurationError("symmetric_keys.secret", "must be random octets, and no key or certificate")
+            raise ConfigurationError("symmetric_keys.secret", "must be random octets, not a key or certificate")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

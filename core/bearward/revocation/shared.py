@@ -238,10 +238,10 @@ class SharedRevocations(Revocations):
             self._known_until = min(self._known_until, self._last_success + options.grace)
         if failure and failure != self._state:
             _log.warning(
-                "the store of revocations fails: %s; after %g s %s", failure, options.grace, options.consequence
+                "the revocation store is failing: %s; after %g s %s", failure, options.grace, options.consequence
             )
         elif not failure and self._state not in ("ok", "starting"):
-            _log.info("the store of revocations responds again")
+            _log.info("the revocation store responds again")
         self._state = failure or "ok"
         self._announce_availability()
 

@@ -78,10 +78,10 @@ def _rule(setting: str, written: Any) -> Access:
             raise ConfigurationError(f"{setting}.claims", "must not name a claim twice")
     access = type(written).DESCRIPTOR.fields_by_name["access"].enum_type.values_by_number.get(written.access)
     if access is None:
-        raise ConfigurationError(f"{setting}.access", "must be one that this version knows")
+        raise ConfigurationError(f"{setting}.access", "must be a value that this version knows")
     if access.name in _OPEN:
         if parts:
-            raise ConfigurationError(setting, "must not be open and require something")
+            raise ConfigurationError(setting, "must not be public or optional and require something")
         return _OPEN[access.name]
     if not parts and access.name == "ACCESS_AUTHENTICATED":
         return authenticated
@@ -93,4 +93,4 @@ def _refuse_unknown(setting: str, message: Any) -> None:
 
     parts = [message, *getattr(message, "claims", ())]
     if any(len(UnknownFieldSet(part)) for part in parts):
-        raise ConfigurationError(setting, "must not ask for what this version does not know: update bearward")
+        raise ConfigurationError(setting, "must not use options that this version does not know: update bearward")

@@ -37,7 +37,7 @@ class UnruledMethods:
             return
         self._reported.add(name)
         _LOG.warning(
-            "%r was refused to a verified caller: no rule names it. If it is served, give it a rule, or pass "
-            "default=authenticated for every method without one; check_on_start(server, policy) finds these at start",
+            "%r was refused to a verified caller: it has no rule. If it is served, give it a rule, or pass "
+            "default=authenticated for every method without one; check_on_start(server, policy) finds these at startup",
             name,
         )

@@ -93,7 +93,7 @@ class VerifierThread:
             return asyncio.run_coroutine_threadsafe(work, loop)
         except RuntimeError as error:
             work.close()
-            raise UsageError("the verifier's thread does not run") from error
+            raise UsageError("the verifier's thread is not running") from error
 
     def __enter__(self) -> Self:
         self.start(wait=None)

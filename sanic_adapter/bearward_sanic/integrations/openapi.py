@@ -41,7 +41,7 @@ def prepare(app: App, settings: AdapterSettings) -> None:
         return
     assets = _assets()
     if hasattr(app, "_ext"):
-        raise ConfigurationError("offline_docs", "must be asked for before Extend(app) is called")
+        raise ConfigurationError("offline_docs", "must be set before Extend(app) is called")
     app.config.update(
         OAS_PATH_TO_SWAGGER_HTML=str(_PAGE), OAS_UI_REDOC=False, OAS_UI_DEFAULT="swagger", OAS_UI_SWAGGER=True
     )

@@ -278,4 +278,4 @@ def test_rule_by_a_parameter_of_a_path_is_a_configuration_error() -> None:
     for rules, default in (({"/notes.v1.Notes/List": tenant_is("tenant", claim="tid")}, deny), ({}, None)):
         with pytest.raises(ConfigurationError) as caught:
             Policy(rules, default=requires(tenant_is("tenant", claim="tid")) if default is None else default)
-        assert "must not depend on parameters of a path, which gRPC has not: tenant" in str(caught.value)
+        assert "must not depend on path parameters, which gRPC does not have: tenant" in str(caught.value)

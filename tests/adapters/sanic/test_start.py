@@ -218,7 +218,7 @@ def test_an_application_is_guarded_once(app: App, verifier: Verifier) -> None:
     ("arguments", "says"),
     [
         (("issuer",), "verifier: must be a Verifier: install(app, Verifier(TrustedIssuer(...)))"),
-        (("text",), "verifier: must be a Verifier, or left out"),
+        (("text",), "verifier: must be a Verifier, or omitted"),
     ],
 )
 def test_install_takes_a_verifier(app: App, verifier: Verifier, arguments: tuple[str, ...], says: str) -> None:
@@ -348,7 +348,7 @@ def test_opening_what_says_nothing_is_called_unsafe(app: App, verifier: Verifier
             install(app, verifier, default=word)
     with pytest.raises(ConfigurationError, match="unsafe_default: must be public or optional"):
         install(app, verifier, unsafe_default=authenticated)
-    with pytest.raises(ConfigurationError, match="unsafe_default: must not be given beside default"):
+    with pytest.raises(ConfigurationError, match="unsafe_default: must not be given together with default"):
         install(app, verifier, unsafe_default=public, default=authenticated)
     install(app, verifier, unsafe_default=optional)
     assert rules(app) == {("start.x", "GET"): optional}
