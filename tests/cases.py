@@ -1,7 +1,7 @@
 """The one table: what a caller presents, and what must come of it, whoever asks the question.
 
 Rules of this file: data. Each row names itself, says how its Authorization values are made from real issuers, and what
-is expected: the subject that is let in, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server
+is expected: the subject that is admitted, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server
 and a Sanic server are all held to it; a third adapter is too.
 """
 

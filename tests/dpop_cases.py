@@ -1,7 +1,7 @@
 """The one table of DPoP proofs: what a caller presents, and what must come of it, whoever asks the question.
 
 Rules of this file: data. Each row names itself, says how its `Authorization` and `DPoP` values are made, and what is
-expected: that the caller is let in, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server and a
+expected: that the caller is admitted, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server and a
 Sanic server are all held to it; a third adapter is too. Rows that no HTTP client can send are for the core alone.
 
 The server in question offers DPoP with a window of 60 seconds, at the fixtures's own origin and at `OTHER_ORIGIN`.
@@ -71,7 +71,7 @@ Sent = tuple[Sequence[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class DPoPCase:
-    """One row: `send` makes the values; `expected` is a code, or None where the caller is let in."""
+    """One row: `send` makes the values; `expected` is a code, or None where the caller is admitted."""
 
     name: str
     send: Callable[[DPoPWorld], Sent]

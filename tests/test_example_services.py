@@ -34,7 +34,7 @@ def issuer() -> Iterator[LocalIssuer]:
 
 @contextmanager
 def running(example: str, issuer: LocalIssuer) -> Iterator[str]:
-    """The example as a process of its own; its address, once it listens there."""
+    """The example as its own process; its address, once it listens there."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "ISSUER": issuer.url, "PORT": str(port)}

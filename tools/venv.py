@@ -2,7 +2,7 @@
 
 Rules of this file: it runs on the Python that the machine has, before anything is installed, so it uses the standard
 library alone. `.venv/ready` is written last and taken away first: where it is missing, an earlier set-up was cut
-short and the environment is made anew; where it says what this tree wants, there is nothing to do.
+short and the environment is made again; where it says what this tree wants, there is nothing to do.
 """
 
 from __future__ import annotations

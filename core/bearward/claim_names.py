@@ -71,7 +71,7 @@ def rights_from(given: object) -> tuple[RightsFrom, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimNames:
-    """How to read the claims of an issuer that has names of its own.
+    """How to read the claims of an issuer that has its own names.
 
     `subject` are claims of which the first that is a non-empty string names the caller (none: `sub` as it is); `client` is
     the claim of the client; `issuer` is what stands for an `iss` that the tokens do not have.

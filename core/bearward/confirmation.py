@@ -36,7 +36,7 @@ def check_certificate(principal: Principal, certificate: bytes | None) -> Sender
 
 
 def check_certificate_thumbprint(principal: Principal, thumbprint: str | None) -> SenderProof:
-    """The same by the certificate's `x5t#S256`, for one that a proxy handed on."""
+    """The same by the certificate's `x5t#S256`, for one that a proxy forwarded."""
     binding = binding_of(principal.claims)
     if binding.jkt != principal.proof.jkt:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)

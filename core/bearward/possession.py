@@ -37,7 +37,7 @@ class Presented(NamedTuple):
     certificate: str | None = None
     """The thumbprint (`x5t#S256`) of the client certificate, where there is one."""
     certificate_later: bool = False
-    """The certificate is not known yet: whoever says so calls `check_certificate` before anybody is let in."""
+    """The certificate is not known yet: whoever says so calls `check_certificate` before anybody is admitted."""
 
 
 def check_sender(

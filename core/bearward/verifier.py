@@ -154,7 +154,7 @@ class Verifier:
         """The principal of `token`; awaits only where keys must be fetched. As `verify_now` but for that.
 
         Raises:
-            AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it cannot be had.
+            AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it are not available.
         """
         try:
             return self._verify_now(token, unsafe_allow_bound, place)
@@ -298,7 +298,7 @@ class Verifier:
         cache.drop(digest)
         principal, now = entry.principal, self.now()
         policy, keys = self._issuers.known(principal.issuer, *_presented(principal))
-        held, revision = keys.current(), self.revocations.revision  # read before they are judged by
+        held, revision = keys.current(), self.revocations.revision  # read before they are checked by
         if held is None:
             return False
         standing = Standing(policy, held.jwk_set, self.revocations.check, now)
@@ -313,7 +313,7 @@ class Verifier:
         return True
 
     def _standing(self, principal: Principal, leeway: float) -> Standing:
-        """How things stand now for the issuer of a call that was let in; raises `AuthError` (ISSUER_UNTRUSTED)."""
+        """How things stand now for the issuer of a call that was admitted; raises `AuthError` (ISSUER_UNTRUSTED)."""
         try:
             policy, keys = self._issuers.standing(principal.issuer, *_presented(principal))
             held = keys.current()

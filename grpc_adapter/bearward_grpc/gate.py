@@ -75,7 +75,7 @@ class Gate:
         self._anonymous = Call(self, optional, None, None)
 
     def admit_cached(self, method: str, metadata: Metadata) -> Call:
-        """The call, let in from the keys that are held.
+        """The call, admitted from the keys that are held.
 
         Raises `AuthError`, or `KeysNeededError` where `admit` must be awaited.
         """
@@ -101,7 +101,7 @@ class Gate:
         return self._call(method, rule, principal, token)
 
     async def admit(self, method: str, metadata: Metadata) -> Call:
-        """The call, let in once its keys were fetched; raises `AuthError`."""
+        """The call, admitted once its keys were fetched; raises `AuthError`."""
         values = [value for key, value in metadata if key == "authorization"]
         if self._schemes is None:
             token = bearer_token(values, max_length=_MAX_TOKEN)

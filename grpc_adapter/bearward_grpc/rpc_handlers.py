@@ -25,7 +25,7 @@ _NAMES = {
     (True, False): "stream_unary",
     (True, True): "stream_stream",
 }
-# grpcio reads these from the function itself: a pool of its own, and a form that pushes its responses.
+# grpcio reads these from the function itself: its own pool, and a form that pushes its responses.
 _MARKS = ("experimental_thread_pool", "experimental_non_blocking", "experimental_non_blocking_iterator")
 _MAX_KINDS = 4096  # servers with generic handlers may make names up as they go
 

@@ -26,7 +26,7 @@ NONE: Final[list[str]] = []
 """What a request without the header presents; never written to."""
 
 REFUSAL_TTL: Final = 1.0
-"""Seconds that a refusal is repeated to the same token on the same connection before it is judged again.
+"""Seconds that a refusal is repeated to the same token on the same connection before it is checked again.
 
 A signature that is wrong stays wrong until the issuer publishes another key by the same name, and an expired token
 stays expired. Clients that ask again and again with such a token are common, and each response would cost an RSA

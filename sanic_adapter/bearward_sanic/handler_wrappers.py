@@ -56,7 +56,7 @@ def wrap_handlers(app: App, gate: Gate, terms: SocketTerms) -> None:
 
 
 def _called_by_gate(handler: Any, rule: RouteRule, terms: SocketTerms, *, asgi: bool) -> Any:
-    """What is called for a request that was let in: `handler`, without the guard of the mark that decided."""
+    """What is called for a request that was admitted: `handler`, without the guard of the mark that decided."""
     if websocket_handler(handler) is not None:
         return guarded_websocket(handler, terms, rule.access)
     if mark_of(handler) == rule.access:

@@ -31,7 +31,7 @@ class Body(Enum):
     SANIC = "sanic"
     """Sanic, or nobody."""
     WHOLE = "whole"
-    """The gate, once the caller is let in."""
+    """The gate, once the caller is admitted."""
     SHORT = "short"
     """The gate, up to a bound: a websocket's handshake has none (RFC 6455 section 4.1)."""
     STREAM = "stream"

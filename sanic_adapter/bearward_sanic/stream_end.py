@@ -76,7 +76,7 @@ def end_upload(request: Request, task: asyncio.Task[Any], error: AuthError) -> N
 
 
 def upload_ended(request: Request) -> AuthError | None:
-    """Why the upload of `request` was ended; then the task goes on as if it had not been cancelled."""
+    """Why the upload of `request` was ended; then the task continues as if it had not been cancelled."""
     error: AuthError | None = state_of(request).get(_UPLOAD_ENDED)
     task = asyncio.current_task()
     if error is not None and task is not None and task.cancelling():
@@ -140,7 +140,7 @@ def _remember_response(request: Request) -> None:
 
 
 def _was_ended(request: Request) -> bool:
-    """Whether it was we who cancelled; then the task goes on as if it had not been cancelled."""
+    """Whether it was we who cancelled; then the task continues as if it had not been cancelled."""
     task = asyncio.current_task()
     if task is None or _ENDED not in state_of(request):
         return False

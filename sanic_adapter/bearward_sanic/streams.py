@@ -30,7 +30,7 @@ _SCAN_INTERVAL: Final = 0.2
 
 
 class _Tracked:
-    """What was let in on one stream, and the watch over a request that took longer than a scan."""
+    """What was admitted on one stream, and the watch over a request that took longer than a scan."""
 
     __slots__ = ("ended", "request", "seen", "task", "upload", "watch")
 
@@ -77,7 +77,7 @@ class LiveRequests:
         self._enabled = enabled
         self._leeway = leeway
         self._tracked: dict[Any, _Tracked] = {}
-        """What was let in, by the stream that it came on."""
+        """What was admitted, by the stream that it came on."""
         self._timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -95,7 +95,7 @@ class LiveRequests:
 
     # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
     def track(self, request: Request, seen: SeenCredentials | None = None, upload: bool = False) -> None:  # noqa: FBT001, FBT002
-        """A request was let in. One that its connection remembers as `seen` need not be tracked again until a scan.
+        """A request was admitted. One that its connection remembers as `seen` need not be tracked again until a scan.
 
         `upload` says that the handler reads the body by itself.
         """

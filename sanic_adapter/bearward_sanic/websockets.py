@@ -94,7 +94,7 @@ async def reauthenticate(request: Request, token: str, proof: str | None = None)
 
 
 class _Socket:
-    """A websocket that was let in, and the end of it."""
+    """A websocket that was admitted, and the end of it."""
 
     def __init__(self, request: Request, ws: Any, terms: SocketTerms, rule: Access, principal: Principal) -> None:
         self._request = request

@@ -225,7 +225,7 @@ def test_step_up_and_scopes_are_said_under_the_scheme(issuer: LocalIssuer) -> No
 
 @pytest.mark.parametrize("arguments", [(), ("--sync",)], ids=["grpc.aio", "grpc.server"])
 def test_streams_prove_at_their_opening(issuer: LocalIssuer, arguments: tuple[str, ...]) -> None:
-    """A stream is let in by one proof, for its own method, and refused without."""
+    """A stream is admitted by one proof, for its own method, and refused without."""
     with serving(issuer, "samples.grpc_server", *arguments) as server:
         caller = Caller(server, issuer)
         with grpc.insecure_channel(server.address()) as channel:

@@ -1,4 +1,4 @@
-"""Odd JWK Sets: what an issuer may serve, each under an issuer of its own, with what a token must then get."""
+"""Odd JWK Sets: what an issuer may serve, each under its own issuer, with what a token must then get."""
 
 from __future__ import annotations
 

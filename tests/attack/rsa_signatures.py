@@ -37,7 +37,7 @@ def _private(forge: TokenFactory, kid: str) -> rsa.RSAPrivateKey:
 
 
 def _power(forge: TokenFactory, kid: str, encoded: bytes) -> bytes:
-    """The RSA private operation on an encoded message of our own making."""
+    """The RSA private operation on our own encoded message making."""
     numbers = _private(forge, kid).private_numbers()
     value = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
     return value.to_bytes(_SIZE, "big")

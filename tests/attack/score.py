@@ -1,7 +1,7 @@
 """The score: the table against a target, and what went wrong, by class.
 
 Rule of this file: a verdict is right or wrong by the table alone. A false accept, a false reject, another code, an
-error, a crash, a slow answer and a request that a token caused are told apart.
+error, a crash, a slow answer and a request that a token caused are distinguished.
 """
 
 from __future__ import annotations

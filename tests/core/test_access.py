@@ -270,7 +270,7 @@ class Base:
 
 
 def view_class() -> Any:
-    """A marked class: what overrides, what answers HTTP, what has a mark of its own, and a helper."""
+    """A marked class: what overrides, what answers HTTP, what has its own mark, and a helper."""
 
     @READ
     class View(Base):

@@ -55,7 +55,7 @@ def token() -> str:
 
 
 def test_a_proof_lets_a_bound_token_in_once(token: str) -> None:
-    """The same proof again is a replay; a new one is let in, with the token remembered."""
+    """The same proof again is a replay; a new one is admitted, with the token remembered."""
     verifier, request = verifier_of(), presented(token)
     assert outcome(verifier, request) == SenderProof(jkt=CLIENT.jkt)
     assert outcome(verifier, request) == "dpop_replayed"
@@ -70,7 +70,7 @@ def test_cached_bound_token_is_refused_as_bearer_token(token: str) -> None:
     with pytest.raises(AuthError) as caught:
         verifier.verify_now(token)
     assert caught.value.code == "token_sender_constrained"
-    assert verifier.cached_entry(token) is None  # nor does a kept connection remember it
+    assert verifier.cached_entry(token) is None  # nor does a persistent connection remember it
 
 
 def test_a_remembered_bearer_token_does_not_pass_as_dpop() -> None:
@@ -128,7 +128,7 @@ def test_an_issuer_may_bind_all_its_tokens(token: str) -> None:
 
 
 def test_a_certificate_and_a_proof_together() -> None:
-    """A token that names both keys is let in with both, at once or one after the other."""
+    """A token that names both keys is admitted with both, at once or one after the other."""
     thumbprint = certificate_thumbprint(CERTIFICATE)
     both = ISSUER.mint(cnf={**CLIENT.cnf, "x5t#S256": thumbprint})
     verifier, proven = verifier_of(), SenderProof(jkt=CLIENT.jkt, certificate=thumbprint)

@@ -182,7 +182,7 @@ def test_a_unix_socket() -> None:
 
 
 def test_a_secret_of_the_proxy() -> None:
-    """In a field of its own, once, and right."""
+    """In its own field, once, and right."""
     only_from = from_secret("X-Proxy", SECRET)
     assert read("base64-der", BASE64, peer=None, only_from=only_from, **{"x-proxy": SECRET}) == certificate_thumbprint(
         DER

@@ -1,4 +1,4 @@
-"""What a verification rested on is judged again as a whole: tokens in memory, kept connections and live streams alike.
+"""What a verification rested on is checked again as a whole: tokens in memory, persistent connections and live streams alike.
 
 Each reason on its own, by its own table; then what is promised of all of them: half a minute, and one place.
 """
@@ -154,7 +154,7 @@ def test_changed_resolver_result_reaches_a_busy_token(name: str, every: float, r
                 assert clock.now() <= NOW + WITHIN + every
                 clock.forward(every)
                 await settle()
-                if kept is not None and verifier.is_still_valid(kept):  # a kept connection
+                if kept is not None and verifier.is_still_valid(kept):  # a persistent connection
                     continue
                 try:
                     await verifier.verify(token)

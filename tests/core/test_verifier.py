@@ -262,7 +262,7 @@ def test_cached_entry_is_rechecked_after_half_a_minute(clock: FakeClock) -> None
             assert verifier.is_still_valid(first)
         clock.forward(1.0)
         assert not verifier.is_still_valid(first)
-        assert verifier.verify_now(token) is principal  # judged again, and not verified anew
+        assert verifier.verify_now(token) is principal  # checked again, and not verified again
         first = verifier.cached_entry(token)
         assert first is not None
         assert verifier.is_still_valid(first)

@@ -181,7 +181,7 @@ def test_a_clock_step_is_noticed_within_half_a_minute(after: float, step: float,
 
 
 def test_a_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
-    """The event loop's timers stand still while it sleeps; half a minute later all is judged by the wall clock."""
+    """The event loop's timers stand still while it sleeps; half a minute later all is checked by the wall clock."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
         ended: asyncio.Future[AuthError] = loop.create_future()

@@ -56,7 +56,7 @@ def forgeries(token: str, jwks: dict[str, Any]) -> Iterator[Case]:
 
 
 def stranger(algorithm: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
-    """A signer with a key of its own, which nobody trusts."""
+    """A signer with its own key, which nobody trusts."""
     key = _new_key(algorithm)
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
 

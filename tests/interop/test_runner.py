@@ -90,7 +90,7 @@ def test_row_that_cannot_be_installed_is_not_passed() -> None:
     ids=["the same", "a row is gone", "a case less", "a transport less", "an algorithm less"],
 )
 def test_a_run_that_is_less_than_one_before_is_a_failure(name: str, was: dict[str, object], reason: str | None) -> None:
-    """Rows, transports, algorithms and cases may be added; a run of some rows by name is judged by those alone."""
+    """Rows, transports, algorithms and cases may be added; a run of some rows by name is checked by those alone."""
     outcome = run(Row("row", "a row", (), _good))
     assert ran.lost([outcome], {name: RAN | was}, full=True) == ([reason] if reason else [])
     assert ran.lost([outcome], {"other": RAN}, full=False) == []

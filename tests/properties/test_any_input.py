@@ -202,7 +202,7 @@ _jwks = st.builds(
     )
 )
 def test_any_document_gives_a_key_set_or_its_own_error(document: bytes) -> None:
-    """A set that was taken has a usable key, says what it set aside, and its keys verify without raising."""
+    """A set that was taken has a usable key, says what it rejected, and its keys verify without raising."""
     try:
         taken = JWKSet.parse(document)
     except JWKSetError as error:

@@ -1,6 +1,6 @@
 """Trust that has ended ends everywhere: a verifier with all its memories, against a model that remembers nothing.
 
-Issuers by configuration, by tenant template and by a resolver; tokens in the cache, on kept connections and in live
+Issuers by configuration, by tenant template and by a resolver; tokens in the cache, on persistent connections and in live
 streams; keys that rotate, policies that change, revocations; a clock that goes forward, is set, and is suspended. Whatever
 happens in whatever order, no decision is one that the model has not come to within the stated bound:
 

@@ -135,7 +135,7 @@ def test_an_import_is_bounded(http: httpx2.Client) -> None:
     ],
 )
 def test_404_is_problem_json(http: httpx2.Client, method: str, path: str, status: int) -> None:
-    """Who was let in and asks for what is not there gets JSON like every other refusal, and no line in the log."""
+    """Who was admitted and asks for what is not there gets JSON like every other refusal, and no line in the log."""
     answer = http.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["status"] == status

@@ -146,7 +146,7 @@ def test_workers_share_their_notes(issuer: LocalIssuer) -> None:
     headers = bearer(issuer.mint(scope=SCOPES))
     with Process("samples.http_server", "--port", "0", "--workers", "3", environment=environment(issuer)) as server:
         url = server.url()
-        for count in range(1, 21):  # each call on a connection of its own, to any of the workers
+        for count in range(1, 21):  # each call on its own connection, to any of the workers
             httpx2.post(f"{url}/notes", json={"text": "x"}, headers=headers, timeout=TIMEOUT).raise_for_status()
             assert len(httpx2.get(f"{url}/notes", headers=headers, timeout=TIMEOUT).json()) == count
 

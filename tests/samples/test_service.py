@@ -54,7 +54,7 @@ def test_all_are_stored_or_none(store: NoteStore) -> None:
 
 
 def test_many_threads_may_write(store: NoteStore) -> None:
-    """Each note gets a number of its own."""
+    """Each note gets its own number."""
     threads = [threading.Thread(target=store.add, args=("ada", ["x"] * 10)) for _ in range(8)]
     for thread in threads:
         thread.start()

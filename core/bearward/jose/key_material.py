@@ -80,7 +80,7 @@ def _is_der(octets: bytes) -> bool:
 def _can_be_read(octets: bytes, read: Callable[[bytes], object]) -> bool:
     try:
         read(octets)
-    except Exception:  # noqa: BLE001  (cryptography has an error of its own for each way to fail)
+    except Exception:  # noqa: BLE001  (cryptography has its own error for each way to fail)
         return False
     return True
 

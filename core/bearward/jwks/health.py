@@ -40,7 +40,7 @@ class IssuerHealth:
     failures: int = 0
     """Attempts in a row that failed."""
     stale_left: float | None = None
-    """How long the held keys can still be used if the issuer goes on failing."""
+    """How long the held keys can still be used if the issuer continues failing."""
     next_refresh: float | None = None
     """In how many seconds; None where none is scheduled."""
     attempts: int = 0

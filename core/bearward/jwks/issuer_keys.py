@@ -258,7 +258,7 @@ class IssuerKeys:
                 self._in_flight = None
             if self._tenant is not None:
                 self._tenant.end(succeeded=isinstance(result, Entry))
-        if not ours:  # begun on a loop that was left behind, and goes on there
+        if not ours:  # begun on a loop that was left behind, and continues there
             return
         self._apply(result)
         if not isinstance(result, FetchError):

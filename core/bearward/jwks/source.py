@@ -47,7 +47,7 @@ class Source(Protocol):
             known: the validators of the document that is held, or None.
 
         Raises:
-            FetchError: the document cannot be had at the moment.
+            FetchError: the document are not available at the moment.
         """
         ...
 

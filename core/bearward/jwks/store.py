@@ -116,7 +116,7 @@ class JWKSStore:
         """Bind to the running loop and fetch the keys of `issuers`, each as its `start` option says.
 
         Raises:
-            StartError: the keys of an issuer with `start=StartMode.REQUIRED` cannot be had.
+            StartError: the keys of an issuer with `start=StartMode.REQUIRED` are not available.
         """
         for issuer in issuers:
             self.add(issuer)

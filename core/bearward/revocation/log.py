@@ -117,7 +117,7 @@ class RevocationLog:
         """Begin a new log with these entries, unless another process is doing so. Raises `CacheError`.
 
         The lease saves work and protects nothing: two processes that rotate at once lose no entry. So it is waited for
-        no longer than it lasts, by our clock; whoever can write the store could hold it for ever.
+        no longer than it lasts, by our clock; whoever can write to the store could hold it forever.
         """
         lease = f"{self._name}:lease"
         if not await self._cache.acquire_lease(lease, self._owner, _LEASE) and not self._waited_long_enough():

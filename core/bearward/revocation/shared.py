@@ -177,7 +177,7 @@ class SharedRevocations(Revocations):
         return "not asked any more" if self._state == "ok" and not self.store_responds else self._state
 
     async def _sync_loop(self, first: asyncio.Event) -> None:
-        """Ask for news for ever."""
+        """Ask for news forever."""
         while True:
             self._wake.clear()
             waiting, self._waiting = self._waiting, []

@@ -102,7 +102,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
     ) -> Awaitable[Handler[Req, Res] | None]:
         """Called by grpc for each call, before its body is read.
 
-        No coroutine of its own: a caller who is refused costs none, and one that is let in costs one.
+        No coroutine of its own: a caller who is refused costs none, and one that is admitted costs one.
         """
         try:
             get_running_loop()

@@ -48,7 +48,7 @@ def check(policy: Policy | Mapping[str, Rule], *registered: Registered) -> None:
     """Raise `ConfigurationError` naming each registered method without a rule and each rule that matches nothing.
 
     For a test of one's own rules: `check(RULES, add_NotesServicer_to_server)`; no server need run. Where the policy has
-    a default other than `deny`, a method without a rule of its own is under that default, and nothing is wrong. Of a
+    a default other than `deny`, a method without its own rule is under that default, and nothing is wrong. Of a
     service that is registered as a whole, it is checked that some rule speaks of it. A method that is marked with
     another rule than the policy's would refuse every call, so it is named too.
     """

@@ -101,7 +101,7 @@ class DeferredCalls:
             admitted.cancel()  # the caller has gone
 
     def _wait(self, find: Find, details: grpc.HandlerCallDetails, context: Any) -> Any:
-        """The handler, once the call was let in; ends the call, and returns None, where it is refused."""
+        """The handler, once the call was admitted; ends the call, and returns None, where it is refused."""
         try:
             call = self._wait_for_call(details, context)
             CALL.set(call)
@@ -222,7 +222,7 @@ class _Places:
 
 
 def _call_of(admitted: Future[Call]) -> Call:
-    """The call, once it was let in; raises `AuthError`."""
+    """The call, once it was admitted; raises `AuthError`."""
     try:
         return admitted.result()
     except AuthError:

@@ -27,7 +27,7 @@ def end_stream_with(context: Any, status: CallStatus) -> None:
     """Set `status` as the end of a stream of responses; the handler must return then.
 
     On grpc.aio a thread runs ahead of what is being written for it, and an abort that overtakes the first write leaves
-    the call without a status for ever.
+    the call without a status forever.
     """
     context.set_trailing_metadata(status.trailers)
     context.set_code(status.code)

@@ -146,7 +146,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         if kind is None:
             try:
                 handler = continuation(details)
-            except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours, for a caller not let in yet)
+            except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours, for a caller not admitted yet)
                 report_bug(_LOG, "a bug while a refused method was looked up", error)
                 return None
             return None if handler is None else self._kinds.record(details.method, handler)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class VerifierThread:
-    """Runs `verifier` on an event loop in a thread of its own. Use as a context manager, or `start` and `stop`.
+    """Runs `verifier` on an event loop in its own thread. Use as a context manager, or `start` and `stop`.
 
     `start(wait=seconds)` returns when the verifier has started, or after `wait` seconds at the latest; `wait=None` takes
     as long as the verifier's own start, which its issuers' `start` and `start_wait` bound. A forked child that inherits

@@ -260,7 +260,7 @@ def test_the_proto_in_the_package_is_the_one_in_the_tree() -> None:
 
 
 def _described(files: Any, name: str) -> Any:
-    """The file's descriptor in a pool of its own, where nothing else was imported."""
+    """The file's descriptor in its own pool, where nothing else was imported."""
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     from bearward_grpc.v1 import annotations_pb2

@@ -31,7 +31,7 @@ async def _start_writing(context: Any, writing: threading.Event) -> None:
 
 
 def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str, Any]]:
-    """Handlers that refuse the call while a task of their own writes."""
+    """Handlers that refuse the call while their own task writes."""
 
     async def writer(_: bytes, context: Any) -> None:
         await _start_writing(context, writing)
@@ -51,7 +51,7 @@ def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str,
     ("rule", "expiry"), [(authenticated, "terminate"), (authenticated, "ignore"), (public, "ignore")]
 )
 def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kind: str, issuer: LocalIssuer) -> None:
-    """The handler refuses while a task of its own still writes; the caller, who has not read yet, learns the status."""
+    """The handler refuses while its own task still writes; the caller, who has not read yet, learns the status."""
     writing = threading.Event()
     with (
         serving(

@@ -1,4 +1,4 @@
-"""Servers for the tests: each a process of its own, on a socket that the test opened, ended by its id."""
+"""Servers for the tests: each its own process, on a socket that the test opened, ended by its id."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Server:
         headers: dict[str, str] | None = None,
         body: Any = None,
     ) -> Answer:
-        """One request on a connection of its own."""
+        """One request on its own connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         sent = dict(headers or {})
         if token is not None:

@@ -285,7 +285,7 @@ def test_a_long_form_is_not_read_for_its_token(make: Any) -> None:
     ],
 )
 def test_stable_refusal_is_repeated_for_a_second(refusal: Refusal, repeated: bool) -> None:
-    """A wrong signature stays wrong: the same token costs one verification a second, and whatever may change is asked anew."""
+    """A wrong signature stays wrong: the same token costs one verification a second, and whatever may change is asked again."""
     issuer = TrustedIssuer("https://login.example", audience=AUDIENCE, jwks_uri="https://login.example/jwks")
     clock = Clock()
     memory = ConnectionMemory(Verifier(issuer, clock=clock))  # type: ignore[arg-type,unused-ignore]

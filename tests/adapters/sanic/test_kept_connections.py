@@ -1,4 +1,4 @@
-"""A kept connection is remembered, never trusted: its token is judged anew by every request."""
+"""A persistent connection is remembered, never trusted: its token is checked again by every request."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ App = Sanic[Any, Any]
 
 @pytest.fixture
 def app() -> App:
-    """An application of its own, without sanic-ext."""
+    """Its own application, without sanic-ext."""
     made: App = Sanic("start")
     Sanic._app_registry.pop("start")
     made.config.update(AUTO_EXTEND=False, TOUCHUP=False)

@@ -80,7 +80,7 @@ def test_a_short_refused_body_costs_no_connection(server: Server) -> None:
 @pytest.mark.parametrize("path", ["/upload", "/upload-stream"])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_granted_body_is_read_whole(server: Server, path: str, chunked: bool) -> None:
-    """What is let in finds its body, whole or chunked, also from a client that waits for 100 Continue."""
+    """What is admitted finds its body, whole or chunked, also from a client that waits for 100 Continue."""
     body = b"text=" + b"x" * 300_000
     token = server.mint()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -88,7 +88,7 @@ def test_a_full_memory_forgets_nothing() -> None:
 
 
 def test_many_threads_with_one_proof() -> None:
-    """Exactly one of them is let in."""
+    """Exactly one of them is admitted."""
     replays, outcomes = LocalReplays(), []
     barrier = threading.Barrier(8)
 

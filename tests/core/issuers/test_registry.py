@@ -22,7 +22,7 @@ def tenant() -> Iterator[LocalIssuer]:
 
 
 def test_equal_kids_of_two_issuers_are_never_confused() -> None:
-    """A token is judged by the keys of its own issuer alone, even where another has a key of the same name."""
+    """A token is checked by the its own keys issuer alone, even where another has a key of the same name."""
     one = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     two = LocalIssuer(algorithms=["ES256"], identifier="https://two.example")
     one.rotate(kid="same")

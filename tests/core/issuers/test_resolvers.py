@@ -209,7 +209,7 @@ def test_resolver_result_of_a_wrong_type_is_keys_unavailable(answer: object, run
 
 
 def test_resolvers_work_on_two_loops_at_once(run: Run) -> None:
-    """Each waits for a question of its own: a task of one loop cannot be awaited on another."""
+    """Each waits for its own question: a task of one loop cannot be awaited on another."""
     barrier = threading.Barrier(2, timeout=30)
 
     async def resolve(issuer: str) -> TrustedIssuer | None:

@@ -58,7 +58,7 @@ def b64(certificate: x509.Certificate) -> str:
 
 
 def _of_no_version(holder: Holder) -> str:
-    """The certificate as X.509 version 6, which makes `cryptography` raise an exception of its own class."""
+    """The certificate as X.509 version 6, which makes `cryptography` raise its own exception class."""
     der = holder.certificate.public_bytes(Encoding.DER)
     return b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)).decode()
 

@@ -1,4 +1,4 @@
-"""One JWK: for which algorithms it serves, or why it is set aside (RFC 7517, RFC 7518 section 6)."""
+"""One JWK: for which algorithms it serves, or why it is rejected (RFC 7517, RFC 7518 section 6)."""
 
 from __future__ import annotations
 

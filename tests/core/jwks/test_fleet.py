@@ -156,7 +156,7 @@ def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIs
                 await late.get()
                 assert late.health().age == 200
                 assert issuer.requests() == 1
-            clock.forward(500)  # past its lifetime: shared or not, it is fetched anew
+            clock.forward(500)  # past its lifetime: shared or not, it is fetched again
             async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (later,):
                 await later.get()
                 assert later.health().age == 0

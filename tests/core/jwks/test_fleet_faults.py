@@ -1,4 +1,4 @@
-"""A fleet whose cache or whose members fail: each goes on by itself, and nothing planted is believed."""
+"""A fleet whose cache or whose members fail: each continues by itself, and nothing planted is believed."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_poisoned_cache_plants_nothing(
 
 
 def test_lease_that_is_never_released_expires(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
-    """Somebody renews it for ever: after the total timeout each fetches by itself, and asks for no lease for a while."""
+    """Somebody renews it forever: after the total timeout each fetches by itself, and asks for no lease for a while."""
     trusted = policy(issuer, total_timeout=0.5, cooldown=0)
 
     async def scenario() -> None:

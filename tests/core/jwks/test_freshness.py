@@ -55,7 +55,7 @@ TABLE = [
 def test_the_table(
     why: str, record: FetchRecord, now: float, state: Freshness, lookup: Decision, miss: Decision
 ) -> None:
-    """Each line of the table in the module's docstring, with the brake off unless it says otherwise."""
+    """Each line of the table in the module's docstring, with the rate limit off unless it says otherwise."""
     assert machine.freshness(record, OPTIONS, now) is state
     assert machine.decide(record, OPTIONS, now, Trigger.LOOKUP) is lookup
     assert machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
@@ -117,7 +117,7 @@ def test_jitter_spreads_the_refresh_between_half_and_three_quarters_of_the_lifet
 
 
 def test_a_static_set_is_never_due() -> None:
-    """An infinite lifetime means: use, for ever."""
+    """An infinite lifetime means: use, forever."""
     record = machine.after_success(FetchRecord(), OPTIONS, fetched_at=0, lifetime=math.inf, changed=True, jitter=0.3)
     assert machine.decide(record, OPTIONS, 1e12, Trigger.LOOKUP) is Decision.USE
     assert machine.next_attempt(record, OPTIONS) == math.inf

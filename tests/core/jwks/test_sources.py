@@ -233,7 +233,7 @@ def test_unusable_file(content: bytes | None, error: FetchFailure, run: Run, tmp
 
 
 def test_byte_order_mark_before_key_set_and_metadata(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
-    """RFC 8259 section 8.1 lets a reader ignore it; over HTTP, from a file and from a source of your own."""
+    """RFC 8259 section 8.1 lets a reader ignore it; over HTTP, from a file and from your own source."""
     document = BOM_UTF8 + json.dumps(issuer.keys.jwks()).encode()
     issuer.serve_jwks(document)
     issuer.serve_discovery(BOM_UTF8 + json.dumps(issuer.discovery()).encode())

@@ -138,7 +138,7 @@ def test_issuers_have_separate_rate_limits(run: Run, issuer: LocalIssuer) -> Non
 
 
 def test_invented_tenants_cause_a_bounded_number_of_requests(run: Run) -> None:
-    """Each is a new issuer with a rate limit of its own, so there is one in sum: 16 fetches of two documents at once."""
+    """Each is a new issuer with its own rate limit, so there is one in sum: 16 fetches of two documents at once."""
     with LocalIssuer(algorithms=["ES256"], path="/real") as real:
 
         async def scenario() -> None:

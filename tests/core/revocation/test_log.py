@@ -73,7 +73,7 @@ def entry(name: str) -> Revocation:
 
 
 def test_entries_of_one_member_are_read_by_another(valkey: Valkey, run: Run) -> None:
-    """In batches, from wherever the other one was; nothing is handed on twice."""
+    """In batches, from wherever the other one was; nothing is forwarded twice."""
 
     async def use() -> None:
         one, two = Member(valkey), Member(valkey)
