@@ -31,7 +31,7 @@ KINDS: dict[str, Act] = {
 
 
 async def revoke(settings: Settings, issuer: str, kind: str, name: str, seconds: float) -> None:
-    """Share one revocation; raises `RevocationNotSharedError` where the store does not take it."""
+    """Share one revocation; raises `RevocationNotSharedError` if the store does not take it."""
     verifier = settings.verifier()
     shared = _shared(verifier, settings.prefix)
     await shared.start()

@@ -71,7 +71,7 @@ Sent = tuple[Sequence[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class DPoPCase:
-    """One row: `send` makes the values; `expected` is a code, or None where the caller is admitted."""
+    """One row: `send` makes the values; `expected` is a code, or None if the caller is admitted."""
 
     name: str
     send: Callable[[DPoPWorld], Sent]

@@ -19,7 +19,7 @@ from bearward.errors import AuthError, Refusal
 __all__ = ["End", "Gate", "Listener", "guarded", "name_of", "on_unguarded_call", "register_gate", "unmarked"]
 
 Gate = Callable[[tuple[Any, ...]], Any]
-"""From the positional arguments of a call to the rule by which a gate let it in; None where it knows of no such call."""
+"""From the positional arguments of a call to the rule by which a gate let it in; None if it knows of no such call."""
 End = Callable[[str, Any, tuple[Any, ...]], Awaitable[object] | None]
 """Ends an unguarded call in a framework's own way: raises, or returns what does so once it is awaited."""
 Listener = Callable[[str, Any], None]

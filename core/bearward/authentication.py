@@ -20,7 +20,7 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
 
     Raises:
         AuthError: the token or the proof is refused.
-        KeysNeededError: the answer needs a fetch, or a store that a fleet shares: await `authenticate` then.
+        KeysNeededError: the result needs a fetch, or a store that a fleet shares: await `authenticate` then.
     """
     try:
         principal = verify_function(verifier)(presented.token, True)

@@ -24,7 +24,7 @@ def challenge(
     scopes: tuple[str, ...] = (),
     algs: Collection[str] = (),
 ) -> str | None:
-    """The challenge for `error`, or None where the fault is ours and other credentials would not help.
+    """The challenge for `error`, or None if the fault is ours and other credentials would not help.
 
     `scopes` are what the resource needs, named also where no credentials came. `resource_metadata` is the URL of the
     RFC 9728 document. `algs` are the algorithms of proofs, for the scheme `DPoP` (RFC 9449 section 7.1).

@@ -103,7 +103,7 @@ class ClaimNames:
 
 
 def claim_names(issuer: str | None, subject: object, client: object, rights: object) -> ClaimNames | None:
-    """What the settings of an issuer come to; None where nothing is said. `issuer` only where tokens have no `iss`.
+    """What the settings of an issuer come to; None if nothing is said. `issuer` only where tokens have no `iss`.
 
     Raises `ConfigurationError`.
     """

@@ -54,7 +54,7 @@ class AllowedSender(ABC):
     def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
         """Whether a request comes from an allowed sender.
 
-        `peer` is the IP address of the other end of the connection, `"unix"` for a unix socket, None where it is not
+        `peer` is the IP address of the other end of the connection, `"unix"` for a unix socket, None if it is not
         known; `values` returns all values of a field by its name in lower case.
         """
 
@@ -151,7 +151,7 @@ class ForwardedCertificate:
         self._only_from = only_from
 
     def read(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> str | None:
-        """The thumbprint (`x5t#S256`) of the client's certificate, None where there is none; raise `AuthError`.
+        """The thumbprint (`x5t#S256`) of the client's certificate, None if there is none; raise `AuthError`.
 
         `peer` and `values` are as for `AllowedSender.is_allowed`. Refusals: CLIENT_CERTIFICATE_REPEATED,
         CLIENT_CERTIFICATE_MALFORMED.

@@ -50,7 +50,7 @@ class CredentialPlace:
             raise ConfigurationError("place.scheme", "must be a scheme such as Bearer, for a header")
 
     def token(self, values: Sequence[str | bytes], *, max_length: int = 16 * 1024) -> str | None:
-        """The token of all values that a request has in this place; None where it has none. Raises `AuthError`.
+        """The token of all values that a request has in this place; None if it has none. Raises `AuthError`.
 
         Refusals: CREDENTIALS_REPEATED, CREDENTIALS_MALFORMED, TOKEN_TOO_LARGE.
 

@@ -80,7 +80,7 @@ class LoopBinding:
         return await work()
 
     def call_soon(self, callback: Callable[[], None]) -> bool:
-        """From any thread: run `callback` on the loop. False where there is no loop to run it on."""
+        """From any thread: run `callback` on the loop. False if there is no loop to run it on."""
         if self.loop is None or not self.loop.is_running():
             return False
         try:

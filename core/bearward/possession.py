@@ -45,7 +45,7 @@ def check_sender(
 ) -> tuple[SenderProof, Proof | None]:
     """How the sender of a verified token is proven, and the DPoP proof that is still to be recorded; raise `AuthError`.
 
-    `policy` is None where DPoP is not offered. `now` is in seconds since the epoch.
+    `policy` is None if DPoP is not offered. `now` is in seconds since the epoch.
     """
     binding = binding_of(claims)
     proof = None

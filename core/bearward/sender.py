@@ -86,7 +86,7 @@ def _is_understood(confirmation: Mapping[str, Any]) -> bool:
 def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:
     """Raise `AuthError` (TOKEN_SENDER_CONSTRAINED) unless a token that is bound to a certificate is bound to this one.
 
-    `thumbprint` is the certificate's `x5t#S256`, None where there is no certificate.
+    `thumbprint` is the certificate's `x5t#S256`, None if there is no certificate.
     """
     if binding.certificate is not None and binding.certificate != thumbprint:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)

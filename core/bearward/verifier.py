@@ -88,7 +88,7 @@ class Verifier:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self.dpop: DPoP | None = checked_dpop(dpop, dpop_replays)
-        """What is asked of DPoP proofs; None where the scheme is not offered."""
+        """What is asked of DPoP proofs; None if the scheme is not offered."""
         self.replays: Replays = LocalReplays() if dpop_replays is None else dpop_replays
         """Which proofs were used already."""
         self._needs_binding = dpop is not None and dpop.required
@@ -144,7 +144,7 @@ class Verifier:
 
         Raises:
             AuthError: the token is refused.
-            KeysNeededError: the answer needs a fetch: await `verify` then.
+            KeysNeededError: the result needs a fetch: await `verify` then.
         """
         return self._verify_now(token, unsafe_allow_bound, place)
 

@@ -77,7 +77,7 @@ class Call:
 
 
 CALL: ContextVar[Call | None] = ContextVar("bearward_call", default=None)
-"""The call that is being served; None where no interceptor of ours let it in."""
+"""The call that is being served; None if no interceptor of ours let it in."""
 
 
 def current_principal() -> Principal | None:

@@ -52,7 +52,7 @@ def checked_certificate_finder(
 def as_policy(
     policy: Policy | Mapping[str, Rule], *, default: Rule, health: Rule | None, reflection: Rule | bool
 ) -> Policy:
-    """The policy as given, or built from a mapping; raises `ConfigurationError` where a policy would be contradicted."""
+    """The policy as given, or built from a mapping; raises `ConfigurationError` if a policy would be contradicted."""
     if not isinstance(policy, Policy):
         return Policy(policy, default=default, health=health, reflection=reflection)
     given = {"default": (default, deny), "health": (health, public), "reflection": (reflection, False)}

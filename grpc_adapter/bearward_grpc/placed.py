@@ -64,7 +64,7 @@ class PlacedGate(Gate):
 def _placed_token(
     places: Mapping[str, CredentialPlace], metadata: Iterable[tuple[str, str | bytes]]
 ) -> tuple[str, CredentialPlace] | None:
-    """The token under one of the keys, and its place; None where there is none.
+    """The token under one of the keys, and its place; None if there is none.
 
     Raises `AuthError`: CREDENTIALS_REPEATED where another place, or `authorization`, holds one too.
     """

@@ -59,7 +59,7 @@ class MethodKinds:
         return kind
 
     def get(self, method: str) -> MethodKind | None:
-        """The kind of `method`; None where it was never served."""
+        """The kind of `method`; None if it was never served."""
         return self._kinds.get(method)
 
 

@@ -108,7 +108,7 @@ class Authenticator:
         return principal
 
     def _presented(self, request: Request, rule: RouteRule, values: list[str]) -> Presented | AuthError | None:
-        """What a request brings under another scheme than `Bearer`, None where it is not one of those."""
+        """What a request brings under another scheme than `Bearer`, None if it is not one of those."""
         offered = rule.websocket and self._offers_proof(request)
         scheme = Scheme.DPOP if offered else self._other_scheme(values)
         if scheme is None:

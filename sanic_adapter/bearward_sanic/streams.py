@@ -109,7 +109,7 @@ class LiveRequests:
             seen.tracked = stream
 
     def ended(self, principal: Principal) -> AuthError | None:
-        """Why a request of `principal` that took a while to come may not go on; None where it may."""
+        """Why a request of `principal` that took a while to come may not go on; None if it may."""
         if self._enabled:
             try:
                 self._verifier.check_still_valid(principal, leeway=self._leeway)

@@ -125,7 +125,7 @@ def _token(jti: str) -> str:
 
 
 def _until(what: str, condition: Callable[[], bool]) -> None:
-    """Ask again and again: the members of a fleet tell each other, and nobody tells us."""
+    """Poll: the members of a fleet notify each other, but not the test."""
     deadline = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < deadline, what

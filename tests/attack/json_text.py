@@ -76,7 +76,7 @@ def payload_json(forge: TokenFactory) -> Iterator[Case]:
 
 
 def _documents(good: bytes) -> dict[str, bytes]:
-    """A document made wrong in all the ways that a parser may forgive; `good` is an object of strings."""
+    """A document made wrong in every way that a lenient parser might accept; `good` is an object of strings."""
     text = good.decode()
     return {
         "no JSON": b"alg=RS256",

@@ -98,7 +98,7 @@ def test_other_values_are_not_rules(value: object) -> None:
 
 
 def test_a_rule_refuses_a_principal_that_may_not() -> None:
-    """`deny` everybody, a requirement who lacks it, the others nobody."""
+    """`deny` refuses everyone, a requirement refuses callers that do not meet it, the others no one."""
     who = Principal({"iss": "i", "scope": "read"}, key_thumbprint="k")
     refusals = {rule: rule.refusal(who, 0.0) for rule in (public, optional, authenticated, deny, READ, WRITE)}
     assert {str(rule): refused and refused.code for rule, refused in refusals.items()} == {
@@ -265,12 +265,12 @@ class Base:
         raise NotImplementedError
 
     def get(self, request: Request) -> str:
-        """A method that a view answers by."""
+        """An HTTP method of a view."""
         raise NotImplementedError
 
 
 def view_class() -> Any:
-    """A marked class: what overrides, what answers HTTP, what has its own mark, and a helper."""
+    """A marked class: an override, an HTTP method, a method with its own mark, and a helper."""
 
     @READ
     class View(Base):

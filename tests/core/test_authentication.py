@@ -81,7 +81,7 @@ def test_a_remembered_bearer_token_does_not_pass_as_dpop() -> None:
 
 
 def test_a_refused_proof_is_not_recorded(token: str) -> None:
-    """So that nobody fills the memory, or spends another's `jti`, with proofs that do not hold."""
+    """So that invalid proofs can neither fill the memory nor use up another client's `jti`."""
     verifier = verifier_of()
     assert outcome(verifier, presented(token, proof=CLIENT.proof("POST", f"{ORIGIN}/x", token=token, jti="j"))) == (
         "dpop_method_mismatch"
@@ -106,7 +106,7 @@ def test_a_missing_nonce_spends_nothing(token: str) -> None:
 
 
 def test_where_dpop_is_required_no_token_is_a_bearer(token: str) -> None:
-    """Also for who asks `verify` past the gate."""
+    """Also if `verify` is called directly, without the gate."""
     verifier, bearer = verifier_of(DPoP(origins=ORIGIN, required=True)), ISSUER.mint()
     assert outcome(verifier, presented(bearer, Scheme.BEARER)) == "sender_constraint_required"
     with pytest.raises(AuthError) as caught:
@@ -145,7 +145,7 @@ def test_a_certificate_and_a_proof_together() -> None:
 
 
 def test_a_shared_memory_is_awaited(run: Run, valkey: Valkey, token: str) -> None:
-    """Two verifiers of a fleet let one proof in once; without awaiting neither can tell."""
+    """Two verifiers of a fleet accept a proof once; without awaiting neither can decide."""
 
     async def scenario() -> None:
         secret = b"0123456789abcdef"
@@ -189,7 +189,7 @@ def test_keys_are_fetched_before_a_proof_is_checked(run: Run, token: str) -> Non
     ],
 )
 def test_invalid_settings_are_refused(options: dict[str, Any], setting: str) -> None:
-    """A memory without a policy would remember nothing, and nobody would know."""
+    """A memory without a policy would record nothing, and no one would notice."""
     with pytest.raises(ConfigurationError) as caught:
         verifier_of(**options)
     assert caught.value.setting == setting

@@ -37,7 +37,7 @@ REFUSED: list[tuple[CredentialPlace, list[str | bytes], str]] = [
 
 @pytest.mark.parametrize(("place", "values", "token"), FOUND, ids=range(len(FOUND)))
 def test_token_of_a_place(place: CredentialPlace, values: list[str | bytes], token: str | None) -> None:
-    """Bare, or after the scheme; nothing where the request has nothing there."""
+    """Bare, or after the scheme; nothing if the request has nothing there."""
     assert place.token(values) == token
 
 

@@ -104,7 +104,7 @@ def test_principal_not_made_by_a_verification_is_checked_by_its_claims() -> None
 
 
 class Customers:
-    """A resolver whose answers change, and who counts how often it is asked."""
+    """A resolver whose results change, and that counts its calls."""
 
     def __init__(self, *policies: TrustedIssuer) -> None:
         self.policies = {policy.issuer: policy for policy in policies}
@@ -173,7 +173,7 @@ STREAM_REFUSALS = {Refusal.KEY_UNKNOWN: Refusal.KEY_WITHDRAWN}
 @pytest.mark.parametrize("step", [RECHECK_INTERVAL, 1000.0], ids=["awake", "suspended"])
 @pytest.mark.parametrize("name", CHANGES)
 def test_changed_resolver_result_ends_a_stream(name: str, step: float, run: Run) -> None:
-    """Though nobody but the stream asks: each look of its watch has what grew old asked for again."""
+    """Even if only the stream depends on it: each check of its watch requests what is out of date."""
     change, refusal = CHANGES[name]
 
     async def use() -> None:
@@ -240,7 +240,7 @@ class Published:
 
 
 def test_keys_of_an_evicted_tenant_are_fetched_again_for_its_streams(run: Run) -> None:
-    """Nobody else may ask for them, and the key of the stream's token may be withdrawn."""
+    """Nothing else may request them, and the key of the stream's token may be withdrawn."""
 
     async def use() -> None:
         clock, source = FakeClock(NOW), Published(KEY)

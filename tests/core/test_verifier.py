@@ -1,4 +1,4 @@
-"""The verifier: what it answers at once, when it fetches, and what its cache of verified tokens is worth."""
+"""The verifier: what it decides at once, when it fetches, and its cache of verified tokens."""
 
 from __future__ import annotations
 
@@ -357,7 +357,7 @@ def _static(issuer: LocalIssuer) -> TrustedIssuer:
 
 
 def test_the_health_has_a_line_for_each_issuer() -> None:
-    """Printed, it is what an operator reads; as a dict, it is what a readiness page answers."""
+    """As text it is for operators; as a dict it is for a readiness page."""
     issuer = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     health = Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())).health()
     assert str(health).splitlines()[0] == "ready"

@@ -83,7 +83,7 @@ def test_a_watch_reports_once_why_its_token_ended(
 def test_a_watch_on_an_ended_token_reports_at_once(
     issuer: LocalIssuer, run: Run, event: Callable[[Verifier, LocalIssuer], Awaitable[None]], refusal: Refusal
 ) -> None:
-    """What ended the token between its verification and the watch is not missed: nobody would tell of it again."""
+    """What ended the token between its verification and the watch is not missed: it would not be reported again."""
 
     async def use() -> Refusal:
         async with _verifier(issuer) as verifier:

@@ -64,7 +64,7 @@ class Process:
         return self.until(found, f"no line {starting!r}", timeout=timeout)
 
     def until(self, found: Callable[[], T | None], otherwise: str, *, timeout: float = PATIENCE) -> T:
-        """Wait until `found()` answers something; raises `RuntimeError` where the process ends before or time is up."""
+        """Wait until `found()` answers something; raises `RuntimeError` if the process ends before or time is up."""
         deadline = time.monotonic() + timeout
         while (value := found()) is None:
             if self._popen.poll() is not None:

@@ -1,4 +1,4 @@
-"""From any input whatsoever the core answers what it says it answers, never anything else.
+"""For any input the core returns a `Principal` or raises a documented error, never anything else.
 
 A token: a Principal or an AuthError. A header value: a token or an AuthError. A document: a JWKSet or a JWKSetError.
 """
@@ -91,7 +91,7 @@ def use(verifier: Verifier, principal: Principal) -> None:
 @example("\ud800.e30.")
 @example("{}")
 def test_any_text_is_refused_with_an_auth_error(token: str) -> None:
-    """What nobody signed is refused, and nothing else happens; with and without the memory of verified tokens."""
+    """Unsigned input is refused, and nothing else happens; with and without the cache of verified tokens."""
     for size in (0, 1 << 20):
         assert isinstance(judge(fixtures.verifier("ES256", token_cache=size), token), AuthError)
 

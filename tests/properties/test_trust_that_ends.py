@@ -80,7 +80,7 @@ class Truth:
     keys: tuple[tuple[str, tuple[int, ...]], ...] = ((FIXED, (0,)), (SOURCED, (0,)), (LISTED, (0,)), (TENANTS[0], (0,)))
 
     def trusts(self, issuer: str) -> str | None:
-        """The audience that is asked for; None where the issuer is not trusted."""
+        """The audience that is asked for; None if the issuer is not trusted."""
         return dict(self.audience).get(issuer, "api")
 
     def published(self, issuer: str) -> tuple[int, ...]:

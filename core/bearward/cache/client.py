@@ -71,7 +71,7 @@ class SharedCache:
         """`ok`, or the class of the last failure while it lasts."""
 
     async def get(self, keys: Sequence[str]) -> list[str | None]:
-        """The texts under `keys`, None where there is none."""
+        """The texts under `keys`, None if there is none."""
         values = await self._do(lambda backend: _get(backend, list(keys)))
         return [_text(value) for value in values]
 
@@ -84,7 +84,7 @@ class SharedCache:
         return bool(await self._do(lambda backend: _add(backend, key, value, _whole_seconds(ttl))))
 
     async def acquire_lease(self, key: str, owner: str, ttl: float) -> bool:
-        """Acquire the lease `key` for at most `ttl` seconds; False where another owner holds it."""
+        """Acquire the lease `key` for at most `ttl` seconds; False if another owner holds it."""
         return await self.add_if_absent(key, owner, ttl)
 
     async def release_lease(self, key: str, owner: str) -> None:

@@ -22,7 +22,7 @@ _LABEL: Final = b"bearward DPoP nonce 1"
 LEAST_SECRET = 16
 """Bytes."""
 _MIN_PERIOD, _MAX_PERIOD = 1.0, 3600.0
-_LENGTH = 16  # octets: what a stranger would have to guess
+_LENGTH = 16  # octets: what an attacker would have to guess
 _REMEMBERED_SLOTS = 8
 
 

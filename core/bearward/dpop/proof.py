@@ -168,7 +168,7 @@ _SHA256 = sha256()
 
 
 # A client's header is the same in each of its proofs, and making a key of it takes half as long as a verification. Only
-# the headers of proofs that passed are kept, so that strangers evict no one; bounded in number and in bytes.
+# the headers of proofs that passed are kept, so that attackers evict no one; bounded in number and in bytes.
 _KNOWN: dict[str, ProofHeader] = {}
 _MAX_KNOWN = 4096
 _MAX_KNOWN_SEGMENT = 1536

@@ -150,7 +150,7 @@ def _digest(proof: Proof) -> bytes:
 
 
 def checked_dpop(dpop: object, replays: object) -> DPoP | None:
-    """The policy as given; raises `ConfigurationError` where the two cannot be used together."""
+    """The policy as given; raises `ConfigurationError` if the two cannot be used together."""
     if dpop is not None and not isinstance(dpop, DPoP):
         raise ConfigurationError("dpop", "must be a DPoP policy, or None")
     if replays is not None and (dpop is None or not isinstance(replays, Replays)):

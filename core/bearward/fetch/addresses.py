@@ -60,7 +60,7 @@ def network_of(address: str) -> Network:
 
 
 def network_of_host(host: str) -> Network | None:
-    """The network that a URL's host names by its very text, or None where only a name server can say.
+    """The network that a URL's host names by its very text, or None if only a name server can say.
 
     Other spellings of an IPv4 address, which some resolvers take, name a network that is refused.
 
@@ -81,7 +81,7 @@ def is_allowed(
 ) -> bool:
     """Whether a fetch from `host` may connect to `address`, which `host` resolved to.
 
-    `discovered_in` is the network of the document that named the URL; None where the operator wrote it.
+    `discovered_in` is the network of the document that named the URL; None if the operator wrote it.
 
     >>> is_allowed("93.184.216.34", host="login.example")
     True

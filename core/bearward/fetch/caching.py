@@ -16,7 +16,7 @@ _MAX_DIGITS = 10
 
 
 def lifetime_of(headers: Mapping[str, str], now: float) -> float | None:
-    """The freshness lifetime in seconds that is left on arrival, or None where the issuer says nothing.
+    """The freshness lifetime in seconds that is left on arrival, or None if the issuer says nothing.
 
     `headers` has lower-case names, repeated ones joined by commas; `now` is the wall clock.
 

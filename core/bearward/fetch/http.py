@@ -20,7 +20,7 @@ class HTTPResponse:
 
     body: bytes | None = field(repr=False)
     lifetime: float | None
-    """How long the response is fresh, in seconds, by its headers; None where they do not say."""
+    """How long the response is fresh, in seconds, by its headers; None if they do not say."""
     etag: str | None = None
     last_modified: str | None = None
 

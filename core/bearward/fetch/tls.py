@@ -15,7 +15,7 @@ from bearward.fetch.settings import HTTPSettings
 __all__ = ["FileVersion", "context_of", "default_context", "versions_of"]
 
 FileVersion = tuple[int, int, int] | None
-"""Time of change, size and number of the file that a path leads to; None where there is none."""
+"""Time of change, size and number of the file that a path leads to; None if there is none."""
 
 
 def versions_of(settings: HTTPSettings) -> tuple[FileVersion, ...]:

@@ -72,7 +72,7 @@ class TenantIssuers:
         self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:
-        """The settings of an `iss`, or None where it is none of the tenants; any thread may call."""
+        """The settings of an `iss`, or None if it is none of the tenants; any thread may call."""
         known = _touch(self._proven, issuer) or _touch(self._unproven, issuer)
         if known is not None:
             return known

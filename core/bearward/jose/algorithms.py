@@ -19,7 +19,7 @@ class Algorithm:
     kty: str
     crvs: tuple[str, ...] = ()
     signature_length: int | None = None
-    """None where the key decides: the length of the modulus for RSA, that of the curve for EdDSA."""
+    """None if the key decides: the length of the modulus for RSA, that of the curve for EdDSA."""
 
 
 _ROWS = (

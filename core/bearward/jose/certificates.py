@@ -25,7 +25,7 @@ _SPKI_DER = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 
 
 class Authorities:
-    """Certification authorities, from one or more certificates in PEM. Raises `ValueError` where there is none.
+    """Certification authorities, from one or more certificates in PEM. Raises `ValueError` if there is none.
 
     >>> Authorities("nonsense")
     Traceback (most recent call last):
@@ -67,7 +67,7 @@ class Authorities:
 
 
 def certificate_matches(x5c: object, key: PublicKey) -> bool | None:
-    """Whether the first certificate of a chain is for `key`; None where it cannot be read."""
+    """Whether the first certificate of a chain is for `key`; None if it cannot be read."""
     first = x5c[0] if isinstance(x5c, list | tuple) and x5c else None
     if not isinstance(first, str) or len(first) > _MAX_CERTIFICATE:
         return None

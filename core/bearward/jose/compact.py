@@ -89,7 +89,7 @@ def _why_not_compact(token: str) -> Refusal:
     return Refusal.TOKEN_MALFORMED
 
 
-# A header says the same for every token of one key, so it is read once. Bounded in number and in bytes: a stranger
+# A header says the same for every token of one key, so it is read once. Bounded in number and in bytes: an attacker
 # who sends a new header each time can only make us start over.
 _header_cache: dict[str, JOSEHeader] = {}
 

@@ -74,7 +74,7 @@ class IssuerFleet:
         return self._keys.version
 
     def state(self) -> str | None:
-        """`ok`, or what is wrong with the shared cache; None where it is the process's own memory."""
+        """`ok`, or what is wrong with the shared cache; None if it is the process's own memory."""
         if self._cache.local:
             return None
         return self._cache.state if self._cache.state != "ok" else self._rejected or "ok"

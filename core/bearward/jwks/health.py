@@ -42,11 +42,11 @@ class IssuerHealth:
     stale_left: float | None = None
     """How long the held keys can still be used if the issuer continues failing."""
     next_refresh: float | None = None
-    """In how many seconds; None where none is scheduled."""
+    """In how many seconds; None if none is scheduled."""
     attempts: int = 0
     """Refreshes begun since the process started."""
     cache: str | None = None
-    """The shared cache: `ok`, or what is wrong with it; None where there is none."""
+    """The shared cache: `ok`, or what is wrong with it; None if there is none."""
 
     def to_dict(self) -> dict[str, Any]:
         """For a health page, as JSON."""

@@ -66,7 +66,7 @@ class IssuerKeys:
         self._log_state = StateLog(self.health)
 
     def current(self) -> HeldKeys | None:
-        """The keys to use now, or None where a caller has to await `get`. Never waits."""
+        """The keys to use now, or None if a caller has to await `get`. Never waits."""
         held, due, until = self._view
         now = self._monotonic()
         if now < due:
@@ -205,7 +205,7 @@ class IssuerKeys:
         return self._tenant is not None and self._state.entry is None
 
     def _admit(self) -> None:
-        """Raise `AuthError` where an unproven tenant may not cause a fetch now."""
+        """Raise `AuthError` if an unproven tenant may not cause a fetch now."""
         if self._tenant is not None and self._is_unproven:
             self._tenant.admit(self.refresher.give_way)
 

@@ -181,7 +181,7 @@ class Refresher:
             raise FetchError(FetchFailure.NOT_A_KEY_SET, detail=str(exc), url=origin) from exc
 
     def fleet_state(self) -> str | None:
-        """The state of the shared cache; None where there is none."""
+        """The state of the shared cache; None if there is none."""
         return None if self.fleet is None else self.fleet.state()
 
     @property

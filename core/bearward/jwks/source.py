@@ -18,11 +18,11 @@ __all__ = ["ChangeAwareSource", "Loaded", "Source", "description"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a source returned. `document` is None where the known one still holds."""
+    """What a source returned. `document` is None if the known one still holds."""
 
     document: bytes | None = field(repr=False)
     lifetime: float | None = None
-    """Seconds that the issuer calls the document fresh; None where it says nothing, infinity where it never changes."""
+    """Seconds that the issuer calls the document fresh; None if it says nothing, infinity where it never changes."""
     validators: Validators | None = None
 
     def __post_init__(self) -> None:

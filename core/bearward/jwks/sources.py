@@ -107,7 +107,7 @@ class Discovery:
 
 
 def _why_not(url: str, client: HTTPClient, metadata_url: str) -> str | None:
-    """Why keys may not come from a URL that the metadata names; None where they may."""
+    """Why keys may not come from a URL that the metadata names; None if they may."""
     try:
         check_url(url, unsafe_allow_http=client.unsafe_allow_http)
     except ValueError as exc:

@@ -24,7 +24,7 @@ _MIN_WAIT = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Fetches saved up and gained per second, in sum and at each provider, and how many run at a time."""
+    """Fetches saved up and gained per second, in total and at each provider, and how many run at a time."""
 
     burst: float
     per_second: float

@@ -41,7 +41,7 @@ class UnprovenTenant:
         await waiting.wait_for(self._recalling)
 
     def admit(self, give_way: Callable[[], None]) -> None:
-        """Raise `AuthError` (KEYS_UNAVAILABLE) where the tenant may not cause a fetch now."""
+        """Raise `AuthError` (KEYS_UNAVAILABLE) if the tenant may not cause a fetch now."""
         wait = self._ticket.admit(give_way)
         if wait:
             raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=wait)

@@ -21,7 +21,7 @@ from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of
 __all__ = ["Listener", "Revocations"]
 
 Listener = Callable[[tuple[Revocation, ...] | None], None]
-"""Called with the entries that changed, or with None where any verification may have another result now."""
+"""Called with the entries that changed, or with None if any verification may have another result now."""
 
 _MAX_ENTRIES = 1_000_000
 _GRACE = 600.0
@@ -70,7 +70,7 @@ class Revocations:
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Put entries in force. An entry that is known already is only ever made stricter.
 
-        Raises `ConfigurationError` where the list is full of entries that may still matter, or a field cannot be meant;
+        Raises `ConfigurationError` if the list is full of entries that may still matter, or a field cannot be meant;
         the entries before that one are in force then.
         """
         changed: list[Revocation] = []

@@ -46,7 +46,7 @@ def json_response(document: Any, status: int = 200, **headers: str) -> Response:
 
 
 def serve_connection(connection: socket.socket, respond: Callable[[Request], Response]) -> None:
-    """Serve one connection to its end; raises `OSError` where the peer went away."""
+    """Serve one connection to its end; raises `OSError` if the peer went away."""
     _Exchange(connection, respond)
 
 

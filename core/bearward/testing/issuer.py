@@ -75,7 +75,7 @@ class LocalIssuer(Publisher):
         return f"<LocalIssuer {self.url}: {', '.join(map(repr, self.keys.published))}>"
 
     def key(self, alg: str | None = None) -> SigningKey:
-        """The key that signs for `alg` (or by default); raises `LookupError` where there is none."""
+        """The key that signs for `alg` (or by default); raises `LookupError` if there is none."""
         return self.keys.key(alg)
 
     def rotate(self, alg: str | None = None, *, kid: str | None = None) -> SigningKey:

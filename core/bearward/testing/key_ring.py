@@ -34,7 +34,7 @@ class KeyRing:
         return next(iter(self._signing))
 
     def key(self, alg: str | None = None) -> SigningKey:
-        """The key that signs for `alg`; raises `LookupError` where there is none."""
+        """The key that signs for `alg`; raises `LookupError` if there is none."""
         wanted = self.default if alg is None else alg
         try:
             return self._signing[wanted]

@@ -47,7 +47,7 @@ class LoopbackServer:
         self._threads: set[threading.Thread] = set()
 
     def up(self) -> None:
-        """Listen; after `down`, on the same port again. Raises `OSError` where the port are not available."""
+        """Listen; after `down`, on the same port again. Raises `OSError` if the port are not available."""
         with self._state:
             if self._listener is not None:
                 return

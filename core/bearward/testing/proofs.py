@@ -87,7 +87,7 @@ class DPoPClient:
         return sign_segments(header, payload, self.key if key is None else key, alg)
 
     def hostile(self, name: str, htm: str, htu: str, *, token: str, **claims: Any) -> str:
-        """The hostile proof of this name in `HOSTILE_PROOFS`; raises `KeyError` where there is none."""
+        """The hostile proof of this name in `HOSTILE_PROOFS`; raises `KeyError` if there is none."""
         return HOSTILE_PROOFS[name](self, htm, htu, token, claims)
 
     def __repr__(self) -> str:

@@ -35,7 +35,7 @@ _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
 def sign(alg: str, key: PrivateKey, message: bytes) -> bytes:
     """The signature of `message` by the JWS algorithm `alg`.
 
-    `none` gives no octets (RFC 7518 section 3.6). Raises `ValueError` where the key cannot serve the algorithm.
+    `none` gives no octets (RFC 7518 section 3.6). Raises `ValueError` if the key cannot serve the algorithm.
     """
     if alg == "none":
         return b""

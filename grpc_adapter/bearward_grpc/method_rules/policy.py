@@ -101,7 +101,7 @@ class Policy:
         return rule
 
     def decided(self, method: str) -> Access | None:
-        """The rule that names this method or its service; None where the default applies."""
+        """The rule that names this method or its service; None if the default applies."""
         rule = self._methods.get(method)
         if rule is None and self._services:
             parts = method.split("/")

@@ -73,7 +73,7 @@ class MethodRegistry:
 
     @property
     def functions(self) -> Mapping[str, object]:
-        """The functions that serve the methods which were registered by name; None where that is not known."""
+        """The functions that serve the methods which were registered by name; None if that is not known."""
         return self._functions
 
     @property

@@ -213,7 +213,7 @@ class _Places:
         self._free = threading.Semaphore(number)
 
     def take(self) -> bool:
-        """Take a place; False where none is free."""
+        """Take a place; False if none is free."""
         return self._free.acquire(blocking=False)
 
     def give_back(self) -> None:

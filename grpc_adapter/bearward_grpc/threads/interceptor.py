@@ -161,7 +161,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         return ThreadHandlerWrapper(call, self._statuses, _run, guard).wrap(handler)
 
     def _guard_of(self, call: Call) -> Callable[[Any], ThreadGuard] | None:
-        """What makes the guard of a stream from its context; None where there is no token that could end."""
+        """What makes the guard of a stream from its context; None if there is no token that could end."""
         principal, loop = call.principal, self.background.loop
         if principal is None:
             return None

@@ -21,7 +21,7 @@ Behaviors = dict[str, Callable[..., Any]]
 
 
 class StreamControls:
-    """What the handlers tell the test, and the other way round."""
+    """What the handlers report to the test, and the other way round."""
 
     def __init__(self) -> None:
         self.finished = threading.Event()
@@ -31,7 +31,7 @@ class StreamControls:
 
     @contextlib.contextmanager
     def controls(self) -> Iterator[None]:
-        """Around a handler's body: tells that its `finally` ran."""
+        """Around a handler's body: records that its `finally` ran."""
         try:
             yield
         finally:

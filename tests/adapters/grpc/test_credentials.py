@@ -84,7 +84,7 @@ def test_a_token_that_is_too_large_is_refused_before_any_work(server: Running) -
 
 
 def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: LocalIssuer) -> None:
-    """Good, bad or none: nobody is known there."""
+    """Good, bad or none: there is no principal."""
     with channel_to(server.target) as channel:
         for metadata in ((), bearer("rubbish"), bearer(issuer.mint(sub="ada"))):
             call = channel.unary_stream(path("US"))(b"hello", metadata=metadata)
@@ -92,7 +92,7 @@ def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: Loc
 
 
 def test_optional_rule_accepts_no_token_or_a_valid_one(server: Running, issuer: LocalIssuer) -> None:
-    """Without a token nobody is known; a bad one is refused like anywhere."""
+    """Without a token there is no principal; a bad one is refused as everywhere."""
     with channel_to(server.target) as channel:
         shape = SHAPES["stream-unary"]
         assert shape(channel, ()).messages == [b"nobody:a,b"]

@@ -184,7 +184,7 @@ def test_a_health_watch_that_waited_for_keys_is_served(own_issuer: LocalIssuer) 
 
 
 def test_calls_after_the_verifier_was_stopped_are_unavailable(own_issuer: LocalIssuer) -> None:
-    """A server that outlives its verifier hangs nobody."""
+    """A server that outlives its verifier leaves no call hanging."""
     background = VerifierThread(lazy(own_issuer))
     auth, seen = SyncAuthInterceptor(background, RULES), Seen()
     with ThreadPoolExecutor(WORKERS) as pool:

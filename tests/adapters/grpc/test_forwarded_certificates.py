@@ -80,7 +80,7 @@ def test_bug_in_certificate_function_is_not_disclosed(form: str, issuer: LocalIs
 
 @pytest.mark.parametrize("interceptor", [AuthInterceptor, SyncAuthInterceptor])
 def test_non_callable_is_refused(interceptor: Any, issuer: LocalIssuer) -> None:
-    """A setting that cannot be meant stops the start."""
+    """An invalid setting prevents the start."""
     with pytest.raises(ConfigurationError, match="client_certificate"):
         interceptor(trust(issuer), RULES, client_certificate="x-forwarded-client-cert")
 

@@ -66,7 +66,7 @@ def test_a_default_applies_where_no_rule_is_written(default: Rule) -> None:
 
 @pytest.mark.parametrize("default", [public, optional, None, "authenticated"])
 def test_a_default_that_opens_is_refused(default: Any) -> None:
-    """What nobody ruled on is never open, and a word is no rule."""
+    """What has no rule is never open, and a string is not a rule."""
     with pytest.raises(ConfigurationError, match="default"):
         Policy(BOOK, default=default)
 

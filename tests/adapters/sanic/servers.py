@@ -96,7 +96,7 @@ class Server:
         self._errors.close()
 
     def begin_to_stop(self) -> None:
-        """Tell the server to end."""
+        """Ask the server to stop."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 

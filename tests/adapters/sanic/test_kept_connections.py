@@ -98,5 +98,5 @@ def test_late_route_is_denied_until_refresh(serve: Any) -> None:
 
 
 def test_no_principal_outside_a_request() -> None:
-    """`current_principal` is None where there is no request."""
+    """`current_principal` is None if there is no request."""
     assert current_principal() is None

@@ -22,7 +22,7 @@ def proof(jti: str, *, jkt: str = "k", iat: float = NOW) -> Proof:
 
 
 def record(replays: LocalReplays, used: Proof, now: float = NOW) -> str | None:
-    """The code of the refusal, None where the proof was recorded."""
+    """The code of the refusal, None if the proof was recorded."""
     try:
         replays.record_now(used, now)
     except AuthError as error:

@@ -77,7 +77,7 @@ def test_a_tenant_is_proven_by_published_keys(tenant: LocalIssuer, run: Run) -> 
 
 
 def test_resolver_results_are_cached_and_single_flight(run: Run) -> None:
-    """Concurrent first tokens of an issuer cause one question; a no is remembered as well."""
+    """Concurrent first tokens of an issuer cause one lookup; a negative result is cached as well."""
     known = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
     asked: list[str] = []
 

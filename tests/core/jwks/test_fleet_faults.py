@@ -1,4 +1,4 @@
-"""A fleet whose cache or whose members fail: each continues by itself, and nothing planted is believed."""
+"""A fleet whose cache or members fail: each process continues alone, and nothing planted is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An issuer that is down or answers nonsense: old keys serve, the rate limit holds, and bad sets replace nothing."""
+"""An issuer that is down or returns nonsense: old keys serve, the rate limit holds, and bad sets replace nothing."""
 
 from __future__ import annotations
 

@@ -279,14 +279,14 @@ class Broken:
 
 
 class Silent:
-    """A source that answers "not modified" to somebody who holds nothing."""
+    """A source that reports "not modified" although nothing is held."""
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         return Loaded(None)
 
 
 def test_sources_are_tried_in_order(run: Run, issuer: LocalIssuer) -> None:
-    """The first that answers counts; if none does, the first one's trouble is told."""
+    """The first that succeeds is used; if none does, the error of the first is reported."""
     document = json.dumps(issuer.keys.jwks()).encode()
     absent = JWKSURI(f"{issuer.origin}/nothing-here")
     assert run(outcome(policy(issuer, sources=(absent, Static(document))))) is None

@@ -1,4 +1,4 @@
-"""What tenants that never proved themselves may cause: limited in sum, at each provider and at a time, real ones let in."""
+"""What tenants that never proved themselves may cause: limited in total, at each provider and at a time, real ones let in."""
 
 from __future__ import annotations
 

@@ -602,7 +602,7 @@ def test_revoke_and_flush_from_any_thread_and_loop(valkey: Valkey, run: Run) -> 
 
 
 def test_list_that_is_not_started_refuses(valkey: Valkey, run: Run) -> None:
-    """A verifier that nobody started knows nothing about revocation, and must not pretend to."""
+    """A verifier that was not started knows nothing about revocation, and must not pretend to."""
 
     async def use() -> None:
         one = shared(valkey)
