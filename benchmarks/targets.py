@@ -15,7 +15,7 @@ _MICROSECONDS: dict[str, float] = library.MICROSECONDS
 
 
 def bound(path: str) -> str:
-    """What is wanted of a path, for a table; empty where nothing is."""
+    """What is wanted of a path, for a table; empty if nothing is."""
     if path in _AT_LEAST:
         return f"at least {_AT_LEAST[path]:.2f}"
     if path in _MICROSECONDS:

@@ -13,7 +13,7 @@ STATUS = {
     Fault.PERMISSION: "403 Forbidden",
     Fault.SERVICE: "503 Service Unavailable",
 }
-_let_in = ContextVar("_let_in", default=None)  # the rule by which the call that runs here was let in
+_let_in = ContextVar("_let_in", default=None)  # the rule by which the call that runs here was admitted
 register_gate(lambda _: _let_in.get())
 
 

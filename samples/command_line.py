@@ -133,7 +133,7 @@ def open_notes(path: str) -> NoteStore:
 def bind_socket(host: str, port: int) -> socket.socket:
     """A socket bound to this address, not listening yet; raises `ConfigurationError`."""
     if not host:
-        raise ConfigurationError("--host", "must be an address; all of this machine are 0.0.0.0 and ::")
+        raise ConfigurationError("--host", "must be an address; 0.0.0.0 and :: are all addresses of this machine")
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

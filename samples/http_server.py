@@ -93,7 +93,7 @@ def _is_not_ours(record: logging.LogRecord) -> bool:
 
 
 async def _install_signal_handlers(say_ready: Callable[[], None], app: App) -> None:
-    """Sanic's own handlers lose a signal that comes before it serves, and it goes on serving."""
+    """Sanic's own handlers lose a signal that comes before it serves, and it continues serving."""
     stop = asyncio.Event()
     for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

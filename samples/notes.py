@@ -41,7 +41,7 @@ class Note:
 
 
 class NoteStore:
-    """The notes in the SQLite file `path`; raises `ConfigurationError` where it cannot be used.
+    """The notes in the SQLite file `path`; raises `ConfigurationError` if it cannot be used.
 
     >>> store = NoteStore(MEMORY)
     >>> [note.id for note in store.add("ada", ["milk", "bread"])]

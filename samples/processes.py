@@ -26,7 +26,7 @@ _READY = "listening on "
 class Process:
     """`python -m module *arguments`, running while its context is open; times are seconds.
 
-    It has a session of its own, so that a Ctrl-C in the terminal reaches its parent alone, which ends it in order.
+    It has its own session, so that a Ctrl-C in the terminal reaches its parent alone, which ends it in order.
     With `echo`, what it writes to stderr is written to ours too.
     """
 

@@ -31,7 +31,7 @@ KINDS: dict[str, Act] = {
 
 
 async def revoke(settings: Settings, issuer: str, kind: str, name: str, seconds: float) -> None:
-    """Share one revocation; raises `RevocationNotSharedError` where the store does not take it."""
+    """Share one revocation; raises `RevocationNotSharedError` if the store does not take it."""
     verifier = settings.verifier()
     shared = _shared(verifier, settings.prefix)
     await shared.start()
@@ -46,7 +46,7 @@ async def revoke(settings: Settings, issuer: str, kind: str, name: str, seconds:
 def _shared(verifier: Verifier, prefix: str) -> SharedRevocations:
     if not isinstance(verifier.revocations, SharedRevocations):
         name = "BEARWARD_REVOCATIONS_ON_FAILURE" if prefix else "revocations.on_failure"
-        raise ConfigurationError(name, "must be set, here and for the servers: else there is nobody to tell")
+        raise ConfigurationError(name, "must be set, here and for the servers: otherwise no server learns of it")
     return verifier.revocations
 
 

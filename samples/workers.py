@@ -60,7 +60,7 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
 def _work(work: Callable[[], None], alive: int, parent: int) -> None:
     os.close(parent)
     threading.Thread(target=_end_with_parent, args=(alive,), name="parent", daemon=True).start()
-    # Until the server has handlers of its own: SIGTERM ends the worker, a Ctrl-C in the terminal is its parent's.
+    # Until the server has its own handlers: SIGTERM ends the worker, a Ctrl-C in the terminal is its parent's.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)

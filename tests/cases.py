@@ -1,7 +1,7 @@
 """The one table: what a caller presents, and what must come of it, whoever asks the question.
 
 Rules of this file: data. Each row names itself, says how its Authorization values are made from real issuers, and what
-is expected: the subject that is let in, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server
+is expected: the subject that is admitted, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server
 and a Sanic server are all held to it; a third adapter is too.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from bearward.testing import LocalIssuer, SigningKey, json_octets, tamper
 
-__all__ = ["ALGORITHMS", "AUDIENCE", "CASES", "SCOPE", "Case", "World"]
+__all__ = ["ALGORITHMS", "AUDIENCE", "CASES", "SCOPE", "Case", "Fixtures"]
 
 AUDIENCE = "https://api.example"
 SCOPE = "notes:read"
@@ -23,7 +23,7 @@ _SUBJECT = "subject"
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Fixtures:
     """A trusted issuer, and one that nobody trusts."""
 
     issuer: LocalIssuer
@@ -52,36 +52,36 @@ class Case:
     """One row: `present` makes the Authorization values; `expected` is a code, or a subject where `granted`."""
 
     name: str
-    present: Callable[[World], Sequence[str]]
+    present: Callable[[Fixtures], Sequence[str]]
     expected: str
     granted: bool = False
     needs_scope: bool = False
 
 
-def _ok(name: str, make: Callable[[World], str], **options: Any) -> Case:
-    return Case(name, lambda world: [f"Bearer {make(world)}"], _SUBJECT, granted=True, **options)
+def _ok(name: str, make: Callable[[Fixtures], str], **options: Any) -> Case:
+    return Case(name, lambda fixtures: [f"Bearer {make(fixtures)}"], _SUBJECT, granted=True, **options)
 
 
-def _no(code: str, name: str, make: Callable[[World], str], **options: Any) -> Case:
-    return Case(name, lambda world: [f"Bearer {make(world)}"], code, **options)
+def _no(code: str, name: str, make: Callable[[Fixtures], str], **options: Any) -> Case:
+    return Case(name, lambda fixtures: [f"Bearer {make(fixtures)}"], code, **options)
 
 
 def _minted(code: str, name: str, **options: Any) -> Case:
-    return _no(code, name, lambda world: world.honest(**options))
+    return _no(code, name, lambda fixtures: fixtures.honest(**options))
 
 
 _STRANGE_KEY = SigningKey.generate("ES256")
 
 _GRANTED = (
-    *(_ok(f"signed by {alg}", partial(World.honest, alg=alg)) for alg in ALGORITHMS),
-    _ok("typ JWT", lambda world: world.honest(headers={"typ": "JWT"})),
-    _ok("typ as a full media type", lambda world: world.honest(headers={"typ": "application/at+jwt"})),
-    _ok("no typ", lambda world: world.honest(without_headers=["typ"])),
-    _ok("one of several audiences", lambda world: world.honest(aud=["https://other.example", AUDIENCE])),
-    _ok("exp with a fraction", lambda world: world.honest(exp=4_000_000_000.5)),
-    _ok("unknown claims", lambda world: world.honest(claims={"https://example.com/a": {"b": [None, 1.5]}})),
-    _ok("the scope that is needed", lambda world: world.honest(scope=f"x {SCOPE}"), needs_scope=True),
-    Case("scheme in lower case", lambda world: [f"bearer {world.honest()}"], _SUBJECT, granted=True),
+    *(_ok(f"signed by {alg}", partial(Fixtures.honest, alg=alg)) for alg in ALGORITHMS),
+    _ok("typ JWT", lambda fixtures: fixtures.honest(headers={"typ": "JWT"})),
+    _ok("typ as a full media type", lambda fixtures: fixtures.honest(headers={"typ": "application/at+jwt"})),
+    _ok("no typ", lambda fixtures: fixtures.honest(without_headers=["typ"])),
+    _ok("one of several audiences", lambda fixtures: fixtures.honest(aud=["https://other.example", AUDIENCE])),
+    _ok("exp with a fraction", lambda fixtures: fixtures.honest(exp=4_000_000_000.5)),
+    _ok("unknown claims", lambda fixtures: fixtures.honest(claims={"https://example.com/a": {"b": [None, 1.5]}})),
+    _ok("the scope that is needed", lambda fixtures: fixtures.honest(scope=f"x {SCOPE}"), needs_scope=True),
+    Case("scheme in lower case", lambda fixtures: [f"bearer {fixtures.honest()}"], _SUBJECT, granted=True),
 )
 
 _PRESENTED = (
@@ -89,30 +89,30 @@ _PRESENTED = (
     Case("another scheme", lambda _: ["Basic YWRhOnB3"], "credentials_missing"),
     Case("a scheme that starts alike", lambda _: ["Bearerish x"], "credentials_missing"),
     Case("the scheme alone", lambda _: ["Bearer"], "credentials_malformed"),
-    Case("two tokens in one value", lambda world: [f"Bearer {world.honest()} x"], "credentials_malformed"),
-    Case("twice", lambda world: [f"Bearer {world.honest()}"] * 2, "credentials_repeated"),
+    Case("two tokens in one value", lambda fixtures: [f"Bearer {fixtures.honest()} x"], "credentials_malformed"),
+    Case("twice", lambda fixtures: [f"Bearer {fixtures.honest()}"] * 2, "credentials_repeated"),
 )
 
 _FORM = (
     _no("token_malformed", "one segment", lambda _: "abc"),
-    _no("token_malformed", "two segments", lambda world: world.honest().rpartition(".")[0]),
-    _no("token_malformed", "four segments", lambda world: world.honest() + ".abc"),
-    _no("token_encrypted", "an encrypted token", lambda world: world.honest() + ".abc.abc"),
-    _no("token_malformed", "padding", lambda world: world.honest() + "="),
-    _no("header_malformed", "a header that is no JSON", lambda world: world.signed(b"{", world.claims())),
-    _no("header_malformed", "a header that is an array", lambda world: world.signed(b"[]", world.claims())),
-    _no("header_malformed", "a header without alg", lambda world: world.signed(b"{}", world.claims())),
+    _no("token_malformed", "two segments", lambda fixtures: fixtures.honest().rpartition(".")[0]),
+    _no("token_malformed", "four segments", lambda fixtures: fixtures.honest() + ".abc"),
+    _no("token_encrypted", "an encrypted token", lambda fixtures: fixtures.honest() + ".abc.abc"),
+    _no("token_malformed", "padding", lambda fixtures: fixtures.honest() + "="),
+    _no("header_malformed", "a header that is no JSON", lambda fixtures: fixtures.signed(b"{", fixtures.claims())),
+    _no("header_malformed", "a header that is an array", lambda fixtures: fixtures.signed(b"[]", fixtures.claims())),
+    _no("header_malformed", "a header without alg", lambda fixtures: fixtures.signed(b"{}", fixtures.claims())),
     _no(
         "header_malformed",
         "a member twice in the header",
-        lambda world: world.signed(world.header()[:-1] + b',"alg":"ES256"}', world.claims()),
+        lambda fixtures: fixtures.signed(fixtures.header()[:-1] + b',"alg":"ES256"}', fixtures.claims()),
     ),
-    _no("payload_malformed", "a payload that is no JSON", lambda world: world.signed(world.header(), b"{")),
-    _no("payload_malformed", "a payload that is an array", lambda world: world.signed(world.header(), b"[]")),
+    _no("payload_malformed", "a payload that is no JSON", lambda fixtures: fixtures.signed(fixtures.header(), b"{")),
+    _no("payload_malformed", "a payload that is an array", lambda fixtures: fixtures.signed(fixtures.header(), b"[]")),
     _no(
         "payload_malformed",
         "a claim twice",
-        lambda world: world.signed(world.header(), world.claims()[:-1] + b',"sub":"root"}'),
+        lambda fixtures: fixtures.signed(fixtures.header(), fixtures.claims()[:-1] + b',"sub":"root"}'),
     ),
     _minted("header_critical", "an extension that is critical", headers={"crit": ["x"], "x": 1}),
     _minted("payload_unencoded", "an unencoded payload", headers={"crit": ["b64"], "b64": False}),
@@ -120,7 +120,7 @@ _FORM = (
     _no(
         "token_nested",
         "a token in a token",
-        lambda world: world.signed(world.header(cty="JWT"), world.honest().encode()),
+        lambda fixtures: fixtures.signed(fixtures.header(cty="JWT"), fixtures.honest().encode()),
     ),
     _minted("token_type_not_allowed", "a token for another purpose", headers={"typ": "secevent+jwt"}),
     _minted("token_type_not_allowed", "a proof of possession", headers={"typ": "dpop+jwt"}),
@@ -133,34 +133,43 @@ _SIGNED = (
     _no(
         "algorithm_not_allowed",
         "HS256 with the public key as its secret",
-        lambda world: world.honest(alg="HS256", key=world.issuer.key().public_pem(), kid=world.issuer.key().kid),
+        lambda fixtures: fixtures.honest(
+            alg="HS256", key=fixtures.issuer.key().public_pem(), kid=fixtures.issuer.key().kid
+        ),
     ),
-    _no("signature_invalid", "a changed claim", lambda world: tamper(world.honest(), sub="root")),
-    _no("signature_invalid", "no signature", lambda world: world.honest().rpartition(".")[0] + "."),
+    _no("signature_invalid", "a changed claim", lambda fixtures: tamper(fixtures.honest(), sub="root")),
+    _no("signature_invalid", "no signature", lambda fixtures: fixtures.honest().rpartition(".")[0] + "."),
     _no(
         "signature_invalid",
         "a key that is not published, under a kid that is",
-        lambda world: world.honest(alg="ES256", key=_STRANGE_KEY, kid=world.issuer.key("ES256").kid),
+        lambda fixtures: fixtures.honest(alg="ES256", key=_STRANGE_KEY, kid=fixtures.issuer.key("ES256").kid),
     ),
     _no(
         "signature_invalid",
         "its own key in the header",
-        lambda world: world.honest(
-            alg="ES256", key=_STRANGE_KEY, kid=world.issuer.key("ES256").kid, headers={"jwk": _STRANGE_KEY.public_jwk()}
+        lambda fixtures: fixtures.honest(
+            alg="ES256",
+            key=_STRANGE_KEY,
+            kid=fixtures.issuer.key("ES256").kid,
+            headers={"jwk": _STRANGE_KEY.public_jwk()},
         ),
     ),
-    _no("key_unknown", "a kid that is not published", lambda world: world.honest(key=_STRANGE_KEY)),
+    _no("key_unknown", "a kid that is not published", lambda fixtures: fixtures.honest(key=_STRANGE_KEY)),
     _no(
         "key_unsuitable",
         "the kid of a key of another type",
-        lambda world: world.honest(alg="ES256", kid=world.issuer.key("RS256").kid),
+        lambda fixtures: fixtures.honest(alg="ES256", kid=fixtures.issuer.key("RS256").kid),
     ),
 )
 
 _CLAIMS = (
     _minted("issuer_untrusted", "another issuer's name", iss="https://login.example"),
-    _no("issuer_untrusted", "another issuer", lambda world: world.stranger.mint(aud=AUDIENCE)),
-    _no("issuer_untrusted", "the issuer with a slash more", lambda world: world.honest(iss=world.issuer.url + "/")),
+    _no("issuer_untrusted", "another issuer", lambda fixtures: fixtures.stranger.mint(aud=AUDIENCE)),
+    _no(
+        "issuer_untrusted",
+        "the issuer with a slash more",
+        lambda fixtures: fixtures.honest(iss=fixtures.issuer.url + "/"),
+    ),
     _minted("claim_missing", "no issuer", without=["iss"]),
     _minted("audience_mismatch", "another audience", aud="https://other.example"),
     _minted("audience_mismatch", "an audience that starts alike", aud=AUDIENCE + "/"),
@@ -180,10 +189,15 @@ _CLAIMS = (
 )
 
 _RIGHTS = (
-    _no("scope_insufficient", "no scope", lambda world: world.honest(), needs_scope=True),
-    _no("scope_insufficient", "another scope", lambda world: world.honest(scope="notes:reader"), needs_scope=True),
+    _no("scope_insufficient", "no scope", lambda fixtures: fixtures.honest(), needs_scope=True),
     _no(
-        "scope_insufficient", "the scope in capitals", lambda world: world.honest(scope="NOTES:READ"), needs_scope=True
+        "scope_insufficient", "another scope", lambda fixtures: fixtures.honest(scope="notes:reader"), needs_scope=True
+    ),
+    _no(
+        "scope_insufficient",
+        "the scope in capitals",
+        lambda fixtures: fixtures.honest(scope="NOTES:READ"),
+        needs_scope=True,
     ),
 )
 

@@ -1,10 +1,10 @@
 """The one table of DPoP proofs: what a caller presents, and what must come of it, whoever asks the question.
 
 Rules of this file: data. Each row names itself, says how its `Authorization` and `DPoP` values are made, and what is
-expected: that the caller is let in, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server and a
+expected: that the caller is admitted, or the code of the refusal. The core alone, a grpc.aio server, a grpc.server and a
 Sanic server are all held to it; a third adapter is too. Rows that no HTTP client can send are for the core alone.
 
-The server in question offers DPoP with a window of 60 seconds, at the world's own origin and at `OTHER_ORIGIN`.
+The server in question offers DPoP with a window of 60 seconds, at the fixtures's own origin and at `OTHER_ORIGIN`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ Sent = tuple[Sequence[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class DPoPCase:
-    """One row: `send` makes the values; `expected` is a code, or None where the caller is let in."""
+    """One row: `send` makes the values; `expected` is a code, or None if the caller is admitted."""
 
     name: str
     send: Callable[[DPoPWorld], Sent]
@@ -80,12 +80,12 @@ class DPoPCase:
 
 
 def _with(name: str, expected: str | None, *, on_the_wire: bool = True, **options: Any) -> DPoPCase:
-    """A good token with a proof that differs from an honest one by `options`; callables are given the world."""
+    """A good token with a proof that differs from an honest one by `options`; callables receive the fixtures."""
 
-    def send(world: DPoPWorld) -> Sent:
-        told = {key: value(world) if callable(value) else value for key, value in options.items()}
-        token = world.token(told.get("client"))
-        return [f"DPoP {token}"], [world.proof(token, **told)]
+    def send(fixtures: DPoPWorld) -> Sent:
+        told = {key: value(fixtures) if callable(value) else value for key, value in options.items()}
+        token = fixtures.token(told.get("client"))
+        return [f"DPoP {token}"], [fixtures.proof(token, **told)]
 
     return DPoPCase(name, send, expected, on_the_wire)
 
@@ -93,11 +93,11 @@ def _with(name: str, expected: str | None, *, on_the_wire: bool = True, **option
 def _made(
     name: str, expected: str | None, make: Callable[[DPoPWorld, str], str], *, on_the_wire: bool = True
 ) -> DPoPCase:
-    """A good token with the proof that `make` makes of the world and the token."""
+    """A good token with the proof that `make` creates from the fixtures and the token."""
 
-    def send(world: DPoPWorld) -> Sent:
-        token = world.token()
-        return [f"DPoP {token}"], [make(world, token)]
+    def send(fixtures: DPoPWorld) -> Sent:
+        token = fixtures.token()
+        return [f"DPoP {token}"], [make(fixtures, token)]
 
     return DPoPCase(name, send, expected, on_the_wire)
 
@@ -105,10 +105,10 @@ def _made(
 def _token(name: str, expected: str | None, **options: Any) -> DPoPCase:
     """A token that differs by `options`, with an honest proof."""
 
-    def send(world: DPoPWorld) -> Sent:
-        told = {key: value(world) if callable(value) else value for key, value in options.items()}
-        token = world.token(**told)
-        return [f"DPoP {token}"], [world.proof(token)]
+    def send(fixtures: DPoPWorld) -> Sent:
+        told = {key: value(fixtures) if callable(value) else value for key, value in options.items()}
+        token = fixtures.token(**told)
+        return [f"DPoP {token}"], [fixtures.proof(token)]
 
     return DPoPCase(name, send, expected)
 
@@ -116,12 +116,12 @@ def _token(name: str, expected: str | None, **options: Any) -> DPoPCase:
 def _jwk(name: str, expected: str | None, *, key: str = "ES256", **members: Any) -> DPoPCase:
     """A `jwk` with other members; one that is None is left out."""
 
-    def send(world: DPoPWorld) -> Sent:
+    def send(fixtures: DPoPWorld) -> Sent:
         client = client_of(key)
         told = {name: value(client) if callable(value) else value for name, value in members.items()}
         jwk = {name: value for name, value in {**client.jwk, **told}.items() if value is not None}
-        token = world.token(client)
-        return [f"DPoP {token}"], [world.proof(token, client=client, headers={"jwk": jwk})]
+        token = fixtures.token(client)
+        return [f"DPoP {token}"], [fixtures.proof(token, client=client, headers={"jwk": jwk})]
 
     return DPoPCase(name, send, expected)
 
@@ -129,9 +129,9 @@ def _jwk(name: str, expected: str | None, *, key: str = "ES256", **members: Any)
 def _raw(name: str, expected: str, *, header: bytes | None = None, payload: bytes | None = None) -> DPoPCase:
     """Any octets as header or payload, correctly signed; `%s` stands for the members of an honest one."""
 
-    def make(world: DPoPWorld, token: str) -> str:
-        client, iat = world.client, int(world.now())
-        honest = json_octets(client.header()), json_octets(client.claims(world.htm, world.htu, token, iat=iat))
+    def make(fixtures: DPoPWorld, token: str) -> str:
+        client, iat = fixtures.client, int(fixtures.now())
+        honest = json_octets(client.header()), json_octets(client.claims(fixtures.htm, fixtures.htu, token, iat=iat))
         first, second = (
             own if raw is None else raw.replace(b"%s", own[1:-1])
             for own, raw in zip(honest, (header, payload), strict=True)
@@ -144,8 +144,8 @@ def _raw(name: str, expected: str, *, header: bytes | None = None, payload: byte
 def _signature(name: str, change: Callable[[bytes], bytes]) -> DPoPCase:
     """An honest proof with another signature."""
 
-    def make(world: DPoPWorld, token: str) -> str:
-        header, payload, signature = map(decode, world.proof(token).split("."))
+    def make(fixtures: DPoPWorld, token: str) -> str:
+        header, payload, signature = map(decode, fixtures.proof(token).split("."))
         return compact(header, payload, change(signature))
 
     return _made(name, "dpop_signature_invalid", make)
@@ -153,18 +153,18 @@ def _signature(name: str, change: Callable[[bytes], bytes]) -> DPoPCase:
 
 def _age(seconds: float) -> Callable[[DPoPWorld], float]:
     """`iat`, so many seconds before now."""
-    return lambda world: int(world.now()) - seconds
+    return lambda fixtures: int(fixtures.now()) - seconds
 
 
 def _uri(change: Callable[[str, str], str]) -> Callable[[DPoPWorld], str]:
     """`htu`, made of origin and path."""
-    return lambda world: change(world.origin, world.path)
+    return lambda fixtures: change(fixtures.origin, fixtures.path)
 
 
 def _hashed(name: str, change: Callable[[bytes], str]) -> DPoPCase:
     """`ath`, made of the access token in another way."""
     return _made(
-        f"ath: {name}", "dpop_token_mismatch", lambda world, token: world.proof(token, ath=change(token.encode()))
+        f"ath: {name}", "dpop_token_mismatch", lambda fixtures, token: fixtures.proof(token, ath=change(token.encode()))
     )
 
 
@@ -173,7 +173,9 @@ def _hostile(name: str, expected: str) -> DPoPCase:
     return _made(
         f"hostile: {name}",
         expected,
-        lambda world, token: world.client.hostile(name, world.htm, world.htu, token=token, iat=int(world.now())),
+        lambda fixtures, token: fixtures.client.hostile(
+            name, fixtures.htm, fixtures.htu, token=token, iat=int(fixtures.now())
+        ),
     )
 
 
@@ -201,7 +203,7 @@ _GRANTED = (
     _with("a jti of one character", None, jti="é"),
     _with("iat half a window ago", None, iat=_age(30)),
     _with("iat half a window ahead", None, iat=_age(-30)),
-    _with("iat with a fraction", None, iat=lambda world: world.now() - 1.5),
+    _with("iat with a fraction", None, iat=lambda fixtures: fixtures.now() - 1.5),
     _with("exp in the future", None, exp=_age(-20)),
     _with("nbf in the past", None, nbf=_age(20)),
     _with("htu with a query", None, htu=_uri(lambda origin, path: f"{origin}{path}?page=2&q=%20")),
@@ -413,7 +415,7 @@ _TIMES = (
     _with("iat a window and more ahead", "dpop_proof_not_yet_valid", iat=_age(-75)),
     _with("iat zero", "dpop_proof_expired", iat=0),
     _with("iat before the epoch", "dpop_proof_expired", iat=-1),
-    _with("iat in milliseconds", "dpop_proof_not_yet_valid", iat=lambda world: int(world.now() * 1000)),
+    _with("iat in milliseconds", "dpop_proof_not_yet_valid", iat=lambda fixtures: int(fixtures.now() * 1000)),
     _with("exp in the past", "dpop_proof_expired", exp=_age(10)),
     _with("nbf far in the future", "dpop_proof_not_yet_valid", nbf=_age(-500)),
     _hostile("an hour old", "dpop_proof_expired"),
@@ -422,8 +424,8 @@ _TIMES = (
 
 _METHODS = (
     _hostile("another method", "dpop_method_mismatch"),
-    _with("htm in lower case", "dpop_method_mismatch", htm=lambda world: world.htm.lower()),
-    _with("htm with a space", "dpop_method_mismatch", htm=lambda world: f"{world.htm} "),
+    _with("htm in lower case", "dpop_method_mismatch", htm=lambda fixtures: fixtures.htm.lower()),
+    _with("htm with a space", "dpop_method_mismatch", htm=lambda fixtures: f"{fixtures.htm} "),
     _with("htm PATCH", "dpop_method_mismatch", htm="PATCH"),
     _with("htm HEAD", "dpop_method_mismatch", htm="HEAD"),
     _with("htm that names all", "dpop_method_mismatch", htm="*"),

@@ -34,7 +34,7 @@ def issuer() -> Iterator[LocalIssuer]:
 
 @contextmanager
 def running(example: str, issuer: LocalIssuer) -> Iterator[str]:
-    """The example as a process of its own; its address, once it listens there."""
+    """The example as its own process; its address, once it listens there."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "ISSUER": issuer.url, "PORT": str(port)}
@@ -62,7 +62,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def test_the_sanic_service_guards_its_route(issuer: LocalIssuer) -> None:
-    """With the scope the route answers for its caller; without it 403, without a token 401."""
+    """With the scope the route serves its caller; without it 403, without a token 401."""
     with running("sanic_service", issuer) as address, httpx2.Client() as client:
         tokens = (issuer.mint(scope="orders:read"), issuer.mint(scope="other"), None)
         headers = [{"authorization": f"Bearer {token}"} if token else {} for token in tokens]

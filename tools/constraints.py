@@ -1,6 +1,6 @@
 """Write `constraints.txt`: what a fresh resolve of everything gives today, as names and versions.
 
-Rules of this file: the versions come from a real install into an environment of its own, never from this one; no
+Rules of this file: the versions come from a real install into its own environment, never from this one; no
 line holds an address, so the file works with whatever registry the reader's pip is set to.
 """
 

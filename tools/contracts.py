@@ -47,7 +47,7 @@ class Pure(Contract):
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Say each breach on a line of its own."""
+        """Say each breach on its own line."""
         for line in check.metadata["broken"]:
             output.print_error(line)
 
@@ -75,7 +75,7 @@ class Boundary(Contract):
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Say each breach on a line of its own."""
+        """Say each breach on its own line."""
         for line in check.metadata["broken"]:
             output.print_error(line)
 

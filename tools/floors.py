@@ -1,7 +1,7 @@
 """Run the tests on the lowest versions that `pyproject.toml` allows: a floor that was never tried is a guess.
 
 Rules of this file: the floors are read from `pyproject.toml`; what stands in `BESIDE` are pins that an old release
-needs and forgot to say itself. The environment is kept in `.cache/floors` and made anew when a floor changes.
+needs and forgot to say itself. The environment is kept in `.cache/floors` and made again when a floor changes.
 """
 
 from __future__ import annotations

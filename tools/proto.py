@@ -1,7 +1,7 @@
 """Generate the code of the `.proto` files, with the oldest grpcio-tools that we support.
 
 Rules of this file: generated code refuses to run under an older protobuf than its generator's, so the generator is
-pinned to the floor of the extra `grpc`, in an environment of its own. `--check` compares instead of writing.
+pinned to the floor of the extra `grpc`, in its own environment. `--check` compares instead of writing.
 """
 
 from __future__ import annotations

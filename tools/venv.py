@@ -1,8 +1,8 @@
-"""Make `.venv` right, and do nothing where it is right already.
+"""Make `.venv` right, and do nothing if it is right already.
 
 Rules of this file: it runs on the Python that the machine has, before anything is installed, so it uses the standard
 library alone. `.venv/ready` is written last and taken away first: where it is missing, an earlier set-up was cut
-short and the environment is made anew; where it says what this tree wants, there is nothing to do.
+short and the environment is made again; where it says what this tree wants, there is nothing to do.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def fingerprint() -> list[str]:
 
 
 def held() -> list[str]:
-    """The fingerprint that `.venv` was made for; empty where it was never finished."""
+    """The fingerprint that `.venv` was made for; empty if it was never finished."""
     return READY.read_text().splitlines() if READY.is_file() else []
 
 

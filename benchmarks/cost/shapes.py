@@ -27,7 +27,7 @@ def _repeated(before: bytes, part: bytes, after: bytes) -> Callable[[int], bytes
 
 
 def _members(before: bytes, value: bytes) -> Callable[[int], bytes]:
-    """As many members with names of their own as fit."""
+    """As many members with their own names as fit."""
     size = len(value) + 7
     return lambda octets: before + b",".join(b'"%03x":%s' % (n, value) for n in range((octets - 30) // size)) + b"}"
 
@@ -38,7 +38,7 @@ def _nested(opener: bytes, middle: bytes, closer: bytes) -> Callable[[int], byte
 
 
 def _costly(count: int) -> Callable[[int], bytes]:
-    """So many numbers below the normal ones, each of as many digits as fit: the dearest there are to round."""
+    """So many numbers below the normal ones, each of as many digits as fit: the most expensive there are to round."""
     return lambda octets: (
         b'{"a":[' + b",".join([b"0." + b"9" * ((octets - 20) // count - 8) + b"e-320"] * count) + b"]}"
     )

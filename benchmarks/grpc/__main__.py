@@ -3,7 +3,7 @@
     python -m benchmarks.grpc [--repetitions 60] [--calls 400] [--write]
 
 Rules of this file: all servers stand in one process on one core and wait, the load comes from the other; each
-repetition visits every row once, in an order drawn anew, so that a noisy neighbour meets all alike. What counts is the
+repetition visits every row once, in an order drawn again, so that a noisy neighbour meets all alike. What counts is the
 CPU time that the process was charged for (`/proc/PID/task/*/schedstat`), never the wall clock. Each row's answers are
 looked at before anything is measured. h2load sends the same headers with each call, so rows with a token that was
 never seen before are loaded by `load.py`, and compared with an unguarded row loaded by it with the same tokens.
@@ -131,7 +131,7 @@ def quiet(samples: list[float]) -> float:
 
 @contextlib.contextmanager
 def serving(issuer: LocalIssuer, loop: str) -> Iterator[Servers]:
-    """The servers, in a process of their own, on the server's core."""
+    """The servers, in their own process, on the server's core."""
     command = [sys.executable, "-m", "benchmarks.grpc.server", "--issuer", issuer.url, "--loop", loop]
     process = subprocess.Popen(
         ["taskset", "-c", SERVER_CORE, *command],

@@ -1,4 +1,4 @@
-"""A load of unary calls, each with a token of its own: what h2load, which sends one set of headers, cannot do.
+"""A load of unary calls, each with its own token: what h2load, which sends one set of headers, cannot do.
 
     python -m benchmarks.grpc.load --port 45001 --path /bench.v1.Echo/Unary --body BODY < TOKENS
 

@@ -1,4 +1,4 @@
-"""The servers under load: one grpc.aio echo, in several dresses, each on a port of its own.
+"""The servers under load: one grpc.aio echo, in several dresses, each on its own port.
 
     python -m benchmarks.grpc.server --issuer http://127.0.0.1:1234 --loop uvloop
 

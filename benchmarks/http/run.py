@@ -1,4 +1,4 @@
-"""Which servers, which loads, in which order; and Hono from npm, in a folder of its own."""
+"""Which servers, which loads, in which order; and Hono from npm, in its own folder."""
 
 from __future__ import annotations
 

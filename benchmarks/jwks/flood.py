@@ -1,6 +1,6 @@
 """100,000 forged tokens with random kids over 30 s beside 1,000 good requests a second, and a rotation in the middle.
 
-Rules of this file: latency is the time of one `await verify`, each good request a task of its own; nothing is cached, so
+Rules of this file: latency is the time of one `await verify`, each good request its own task; nothing is cached, so
 every good request verifies a signature. Before and after the flood the same load runs without it, for the comparison.
 """
 

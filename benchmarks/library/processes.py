@@ -1,4 +1,4 @@
-"""What needs a process of its own: the cost of an import, and the memory of many cached tokens."""
+"""What needs its own process: the cost of an import, and the memory of many cached tokens."""
 
 from __future__ import annotations
 

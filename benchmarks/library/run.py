@@ -9,7 +9,7 @@ import pyperf
 
 from benchmarks.library.alternate import Figure, measure
 from benchmarks.library.processes import import_cost, memory
-from benchmarks.library.subjects import ALGORITHMS, World, cold_subjects, seen_subjects, world, zipf_subjects
+from benchmarks.library.subjects import ALGORITHMS, Fixtures, cold_subjects, fixtures, seen_subjects, zipf_subjects
 
 __all__ = ["AT_LEAST", "MICROSECONDS", "TARGETS", "run", "write_pyperf"]
 
@@ -40,7 +40,7 @@ def run(*, quick: bool) -> dict[str, Any]:
     rounds = 7 if quick else 31
     figures: dict[str, Any] = {}
     for algorithm in ("RS256", "ES256") if quick else ALGORITHMS:
-        with world(algorithm) as w:
+        with fixtures(algorithm) as w:
             _add(figures, f"{algorithm} cold", measure(cold_subjects(w), reference=_REFERENCE, rounds=rounds))
             if algorithm == "RS256":
                 _add_warm(figures, w, rounds, quick=quick)
@@ -71,7 +71,7 @@ def write_pyperf(figures: dict[str, Any], path: Path) -> None:
         pyperf.BenchmarkSuite(benchmarks).dump(str(path), replace=True)
 
 
-def _add_warm(figures: dict[str, Any], w: World, rounds: int, *, quick: bool) -> None:
+def _add_warm(figures: dict[str, Any], w: Fixtures, rounds: int, *, quick: bool) -> None:
     _add(figures, "RS256 warm", measure(seen_subjects(w), reference=_REFERENCE, rounds=rounds))
     callers, requests = (1_000, 5_000) if quick else (10_000, 50_000)
     subjects = zipf_subjects(w, callers=callers, requests=requests)

@@ -27,7 +27,16 @@ from bearward.jose.compact import parse_compact
 from bearward.testing import LocalIssuer
 from benchmarks.library.alternate import Batch
 
-__all__ = ["ALGORITHMS", "AUDIENCE", "CLAIMS", "World", "cold_subjects", "seen_subjects", "world", "zipf_subjects"]
+__all__ = [
+    "ALGORITHMS",
+    "AUDIENCE",
+    "CLAIMS",
+    "Fixtures",
+    "cold_subjects",
+    "fixtures",
+    "seen_subjects",
+    "zipf_subjects",
+]
 
 Subject = Callable[[], object]
 AUDIENCE = "https://api.example"
@@ -40,7 +49,7 @@ CLAIMS = {
 
 
 @dataclass(frozen=True)
-class World:
+class Fixtures:
     """A real issuer on loopback, one algorithm, one token."""
 
     issuer: LocalIssuer
@@ -60,19 +69,19 @@ class World:
 
 
 @contextmanager
-def world(algorithm: str) -> Iterator[World]:
+def fixtures(algorithm: str) -> Iterator[Fixtures]:
     """An issuer that is up while the measurement runs."""
     loop = asyncio.new_event_loop()
     with LocalIssuer(algorithms=[algorithm], audience=AUDIENCE, lifetime=86_400) as issuer:
         token = issuer.mint(claims=CLAIMS)
-        w = World(issuer, algorithm, token, issuer.keys.jwks()["keys"][0], loop)
+        w = Fixtures(issuer, algorithm, token, issuer.keys.jwks()["keys"][0], loop)
         yield w
         for verifier in w.started:
             loop.run_until_complete(verifier.aclose())
     loop.close()
 
 
-def cold_subjects(w: World) -> dict[str, Subject]:
+def cold_subjects(w: Fixtures) -> dict[str, Subject]:
     """A token that was never seen before, all checks, for everybody who knows the algorithm."""
     subjects: dict[str, Subject] = {"raw cryptography": raw(w), "bearward": bearward_cold(w)}
     subjects["joserfc"] = joserfc(w)
@@ -86,7 +95,7 @@ def cold_subjects(w: World) -> dict[str, Subject]:
     return subjects
 
 
-def raw(w: World) -> Subject:
+def raw(w: Fixtures) -> Subject:
     """The signature alone, by `cryptography`: what nobody can be faster than."""
     token = parse_compact(w.token)
     key = jwt.PyJWK(w.jwk, algorithm=w.algorithm).key
@@ -106,13 +115,13 @@ def raw(w: World) -> Subject:
     return lambda: verify(signature, signed)
 
 
-def bearward_cold(w: World) -> Subject:
+def bearward_cold(w: Fixtures) -> Subject:
     """Ours, without the cache of verified tokens."""
     verifier = w.verifier(token_cache=0)
     return lambda: verifier.verify_now(w.token)
 
 
-def joserfc(w: World) -> Subject:
+def joserfc(w: Fixtures) -> Subject:
     """Joserfc with an imported key and its claims registry."""
     key = joserfc_jwk.import_key(w.jwk)
     registry = joserfc_jwt.JWTClaimsRegistry(
@@ -127,7 +136,7 @@ def joserfc(w: World) -> Subject:
     return verify
 
 
-def authlib(w: World) -> Subject:
+def authlib(w: Fixtures) -> Subject:
     """Authlib with an imported key and claims options."""
     key = JsonWebKey.import_key(w.jwk)
     decoder = JsonWebToken([w.algorithm])
@@ -139,7 +148,7 @@ def authlib(w: World) -> Subject:
     return lambda: decoder.decode(w.token, key, claims_options=options).validate()
 
 
-def pyjwt(w: World) -> Subject:
+def pyjwt(w: Fixtures) -> Subject:
     """PyJWT with a prepared key."""
     key = jwt.PyJWK(w.jwk, algorithm=w.algorithm).key
     options: Any = {"require": ["exp", "iss", "aud"]}
@@ -148,7 +157,7 @@ def pyjwt(w: World) -> Subject:
     )
 
 
-def pyjwt_client(w: World) -> Subject:
+def pyjwt_client(w: Fixtures) -> Subject:
     """PyJWT with PyJWKClient, which holds the key set after the first fetch: what its documentation shows."""
     client = jwt.PyJWKClient(w.issuer.jwks_uri, lifespan=86_400)
 
@@ -159,12 +168,12 @@ def pyjwt_client(w: World) -> Subject:
     return verify
 
 
-def python_jose(w: World) -> Subject:
+def python_jose(w: Fixtures) -> Subject:
     """python-jose with the JWK as its documentation shows."""
     return lambda: jose_jwt.decode(w.token, w.jwk, algorithms=[w.algorithm], audience=AUDIENCE, issuer=w.issuer.url)
 
 
-def seen_subjects(w: World) -> dict[str, Subject]:
+def seen_subjects(w: Fixtures) -> dict[str, Subject]:
     """Tokens that were verified before, and tokens that are refused; to the same reference as the cold ones."""
     verifier = w.verifier()
     return {
@@ -219,12 +228,12 @@ def _refused(verifier: Verifier, token: str, loop: asyncio.AbstractEventLoop) ->
     return refuse
 
 
-def _with_other_signature(w: World) -> str:
+def _with_other_signature(w: Fixtures) -> str:
     signed, _, _ = w.token.rpartition(".")
     return f"{signed}.{w.issuer.mint(claims=CLAIMS, sub='another').rpartition('.')[2]}"
 
 
-def zipf_subjects(w: World, *, callers: int, requests: int) -> dict[str, Subject]:
+def zipf_subjects(w: Fixtures, *, callers: int, requests: int) -> dict[str, Subject]:
     """Traffic of many callers, some of them much more often than others (Zipf, exponent 1), with and without cache."""
     tokens = [w.issuer.mint(claims=CLAIMS, sub=f"caller-{n}") for n in range(callers)]
     weights = [1 / (n + 1) for n in range(callers)]

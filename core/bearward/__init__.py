@@ -1,8 +1,8 @@
 """bearward: verify bearer tokens that somebody else issued. The core; it knows no framework.
 
-This package, `bearward.dpop`, `bearward.client_certificates`, `bearward.jwks`, `bearward.revocation`, `bearward.adapters`
-and `bearward.testing` are the public face: what
-they list in `__all__` is kept stable. Every other module, and every name that they do not list, is private.
+This package, `bearward.dpop`, `bearward.client_certificates`, `bearward.jwks`, `bearward.revocation`,
+`bearward.adapters` and `bearward.testing` are the public interface: what they list in `__all__` is kept stable. Every
+other module, and every name that is not listed there, is private.
 """
 
 from __future__ import annotations

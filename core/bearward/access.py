@@ -1,9 +1,9 @@
 """Access rules: who may call a method or a route. One type for every adapter.
 
 Rules of this file: pure; a rule is a frozen value that is also a decorator, so that the same object serves as a value
-of a mapping, as a mark on a handler and as an option of a route. A mark is never a mere note: what is marked with a rule
-that asks for a token refuses every call that no gate let in by that very rule (see `access_guard`), so that a missing
-interceptor, an extension that was never installed, or a decorator that swallowed the mark opens nothing.
+of a mapping, as a mark on a handler and as an option of a route. A mark enforces itself: whatever is marked with a rule
+that requires a token refuses every call that no gate admitted by that very rule (see `access_guard`), so that a missing
+interceptor, an extension that was never installed, or a decorator that hides the mark opens nothing.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ class Access:
     def __call__(self, target: T) -> T:
         """Mark a handler, a method of a servicer, or a view or servicer class; raises `ConfigurationError`.
 
-        A function under a rule that asks for a token comes back behind a guard: it raises `AuthError` (NO_RULE) unless
-        a gate let the call in by this rule. Of a class, the methods that a framework calls get that guard: those named
-        as an HTTP method is, and those that override a method of a base class.
+        A function under a rule that requires a token is returned with a guard: it raises `AuthError` (NO_RULE) unless a
+        gate admitted the call by this rule. In a class, the methods that a framework calls get that guard: those named
+        like an HTTP method, and those that override a method of a base class.
         """
         if isinstance(target, staticmethod | classmethod):
             return type(target)(self(target.__func__))
@@ -136,16 +136,16 @@ class Access:
 
 
 public: Final = Access(Kind.PUBLIC)
-"""Anyone may pass, with or without a token. A token is not looked at."""
+"""Anyone may pass, with or without a token. Tokens are ignored."""
 
 optional: Final = Access(Kind.OPTIONAL)
-"""Anyone may pass without a token, as principal None; one who brings a token must bring a good one."""
+"""Anyone may pass without a token, as principal None; a token, if there is one, must be valid."""
 
 authenticated: Final = Access(Kind.REQUIRED)
 """Any verified token may pass."""
 
 deny: Final = Access(Kind.DENIED)
-"""Nobody may pass: the default where nothing is said."""
+"""No one may pass: the default for everything without a rule."""
 
 _WORDS: Final = {str(rule): rule for rule in (public, optional, authenticated, deny)}
 

@@ -1,8 +1,8 @@
-"""The guard of a marked function: it refuses every call that no gate let in by the function's own rule.
+"""The guard of a marked function: it refuses every call that no gate admitted by the function's own rule.
 
-Rules of this file: pure; it knows no framework and decides nothing but that. An adapter registers a gate, which says by
-which rule a call was let in. Without an adapter, or where its gate was never installed, there is nobody to say so, and a
-marked function stays closed.
+Rules of this file: pure; it knows no framework and makes no other decision. An adapter registers a gate, which says by
+which rule a call was admitted. Without an adapter, or if its gate was never installed, no gate says so, and a marked
+function refuses every call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bearward.errors import AuthError, Refusal
 __all__ = ["End", "Gate", "Listener", "guarded", "name_of", "on_unguarded_call", "register_gate", "unmarked"]
 
 Gate = Callable[[tuple[Any, ...]], Any]
-"""From the positional arguments of a call to the rule by which a gate let it in; None where it knows of no such call."""
+"""From the positional arguments of a call to the rule by which a gate let it in; None if it knows of no such call."""
 End = Callable[[str, Any, tuple[Any, ...]], Awaitable[object] | None]
 """Ends an unguarded call in a framework's own way: raises, or returns what does so once it is awaited."""
 Listener = Callable[[str, Any], None]
@@ -33,10 +33,10 @@ _listeners: list[Listener] = []
 
 
 def register_gate(applied: Gate, end: End | None = None) -> None:
-    """Have marks ask `applied` by which rule a call was let in; an adapter does so when it is imported.
+    """Have marks ask `applied` by which rule a call was admitted; an adapter calls this when it is imported.
 
-    `end` is called with the name, the rule and the arguments of a call that no gate let in, for a framework that would
-    take the `AuthError` for a bug. It is given every such call, and does nothing about those that are not its own.
+    `end` is called with the name, the rule and the arguments of a call that no gate admitted, for frameworks that would
+    treat the `AuthError` as a bug. It receives every such call, and ignores those that are not its own.
     """
     _gates.append(applied)
     if end is not None:
@@ -44,14 +44,14 @@ def register_gate(applied: Gate, end: End | None = None) -> None:
 
 
 def on_unguarded_call(listener: Listener) -> None:
-    """Have `listener` called with the name and the rule of whatever refuses because no gate let the call in."""
+    """Have `listener` called with the name and the rule of every function that refuses a call no gate admitted."""
     _listeners.append(listener)
 
 
 def unmarked(target: Any) -> Any:
-    """The function behind the guard of a mark, bound as `target` is; anything else as it is.
+    """The function behind the guard of a mark, bound as `target` is; anything else unchanged.
 
-    For an adapter that has decided by the mark itself, and so needs no second look.
+    For an adapter that has decided by the mark itself, and so needs no second check.
     """
     if isinstance(target, MethodType):
         inner = unmarked(target.__func__)
@@ -61,7 +61,7 @@ def unmarked(target: Any) -> Any:
 
 
 def guarded(function: Any, rule: object) -> Any:
-    """`function`, of the same kind to whoever inspects it, behind a check that a gate let the call in by `rule`."""
+    """`function`, of the same kind to code that inspects it, behind a check that a gate admitted the call by `rule`."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         guard = _guarded_async(function, rule)
     else:
@@ -80,7 +80,7 @@ def _is_let_in(rule: object, arguments: tuple[Any, ...]) -> bool:
 
 
 def _endings(function: Any, rule: object, arguments: tuple[Any, ...]) -> list[Awaitable[object]]:
-    """Tell the listeners, and have the frameworks end the call; what is returned must be awaited, where one can."""
+    """Notify the listeners, and have the frameworks end the call; the result must be awaited, if that is possible."""
     name = name_of(function)
     for listener in _listeners:
         listener(name, rule)

@@ -1,6 +1,6 @@
 """Access rules from a parsed TOML table, for every adapter.
 
-Rule of this file: pure; an unknown word or part is an error, for it may be a restriction that was meant.
+Rule of this file: pure; an unknown word or member is an error, since it may have been meant as a restriction.
 """
 
 from __future__ import annotations

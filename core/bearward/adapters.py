@@ -1,9 +1,10 @@
-"""What an adapter for another framework needs of the core, beside `bearward` itself; see `docs/adapters.md`.
+"""What an adapter for another framework needs from the core, besides `bearward` itself; see `docs/adapters.md`.
 
-The order of a call: read the credentials (`bearer_token`), verify (`verify_function`, or `Verifier.verify` where keys
-must be fetched), or both with the proof of a key (`presented_token`, `authenticate`), prove a certificate that is known
-only later (`check_certificate`), decide by the rule (`Access.refusal`), hand the
-principal on, and watch what outlives its token (`Verifier.watch`). A refusal is an `AuthError`; `challenge` writes it.
+The steps of a call: read the credentials (`bearer_token`), verify the token (`verify_function`, or `Verifier.verify` if
+keys must be fetched), or both together with proof of possession (`presented_token`, `authenticate`), check a
+certificate that is known only later (`check_certificate`), decide by the rule (`Access.refusal`), pass the principal to
+the handler, and watch calls that may outlive their token (`Verifier.watch`). A refusal is an `AuthError`; `challenge`
+writes its challenge.
 """
 
 from __future__ import annotations

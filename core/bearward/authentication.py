@@ -1,7 +1,7 @@
-"""Whose request it is: the token is verified, and its sender proven by whatever the token is bound to.
+"""Who sends a request: the token is verified, and its sender has proved possession of whatever key it is bound to.
 
-Rules of this file: every gate asks here, so that a token that is bound to a key is let in by one way only. A proof is
-recorded last, once all else has held.
+Rules of this file: every gate calls this, so that there is only one way in which a bound token is accepted. A proof is
+recorded last, after all other checks have passed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
 
     Raises:
         AuthError: the token or the proof is refused.
-        KeysNeededError: the answer needs a fetch, or a store that a fleet shares: await `authenticate` then.
+        KeysNeededError: the result needs a fetch, or a store that a fleet shares: await `authenticate` then.
     """
     try:
         principal = verify_function(verifier)(presented.token, True)
@@ -40,7 +40,7 @@ async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
     """The principal of a request; awaits where keys must be fetched, and where used proofs are shared by a fleet.
 
     Raises:
-        AuthError: the token or the proof is refused, or what it takes to judge them cannot be had.
+        AuthError: the token or the proof is refused, or the keys or the store that are needed are not available.
     """
     try:
         principal = await verifier.verify(presented.token, unsafe_allow_bound=True)

@@ -1,6 +1,6 @@
-"""What a verification rested on, beside the claims and the key: kept with its principal, to be judged again.
+"""What a verification depended on besides the claims and the key: kept with its principal, to be checked again.
 
-Rule of this file: pure and immutable. Whether all of it still stands is decided in `recheck`, and nowhere else.
+Rule of this file: pure and immutable. Only `recheck` decides whether all of it still holds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ class Basis(NamedTuple):
 
 
 def basis_of(principal: Principal) -> Basis | None:
-    """What the principal's verification rested on; None for a principal that no verification made."""
+    """What the principal's verification depended on; None for a principal that was not created by a verification."""
     basis = principal._basis  # noqa: SLF001
     return basis if isinstance(basis, Basis) else None

@@ -1,8 +1,8 @@
-"""What bearward logs when something in it, or in code that it calls, is broken.
+"""What bearward logs when there is a bug in it, or in code that it calls.
 
-Rules of this file: an exception's own text may hold a token or a claim, so a report says where and of which type it was, and
-never what it said. What breaks may break at every request of anybody, so the same report is written a few times a minute
-only, and the next one says how many were left out.
+Rules of this file: the text of an exception may hold a token or a claim, so a report has the type and the place of the
+exception, but never its text. A bug may show with every request, so the same report is written only a few times a
+minute, and the next one says how many were left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The `WWW-Authenticate` challenge of a refusal (RFC 9110 section 11.6.1, RFC 6750 section 3, 9449, 9470, 9728).
 
-Rule of this file: a challenge always parses. Values are quoted and escaped here, and octets that no quoted-string may
-hold are replaced. `error` is absent when no credentials came (RFC 6750 section 3.1).
+Rule of this file: a challenge can always be parsed. Values are quoted and escaped here, and octets that a quoted-string
+may not contain are replaced. `error` is absent if the request had no credentials (RFC 6750 section 3.1).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def challenge(
     scopes: tuple[str, ...] = (),
     algs: Collection[str] = (),
 ) -> str | None:
-    """The challenge for `error`, or None where the fault is ours and other credentials would not help.
+    """The challenge for `error`, or None if the fault is ours and other credentials would not help.
 
     `scopes` are what the resource needs, named also where no credentials came. `resource_metadata` is the URL of the
     RFC 9728 document. `algs` are the algorithms of proofs, for the scheme `DPoP` (RFC 9449 section 7.1).

@@ -44,7 +44,7 @@ class RightsFrom:
         if not isinstance(self.prefix, str):
             raise ConfigurationError("rights.prefix", "must be a string")
         if self.flag is not None and (not isinstance(self.flag, str) or not self.flag or self.prefix):
-            raise ConfigurationError("rights.flag", "must be the right that a true claim grants; no prefix beside it")
+            raise ConfigurationError("rights.flag", "must be the right that a true claim grants, without a prefix")
 
     def held(self, claims: Mapping[str, Any]) -> Iterator[str]:
         """The rights that `claims` grant here."""
@@ -71,7 +71,7 @@ def rights_from(given: object) -> tuple[RightsFrom, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimNames:
-    """How to read the claims of an issuer that has names of its own.
+    """How to read the claims of an issuer that has its own names.
 
     `subject` are claims of which the first that is a non-empty string names the caller (none: `sub` as it is); `client` is
     the claim of the client; `issuer` is what stands for an `iss` that the tokens do not have.
@@ -103,13 +103,13 @@ class ClaimNames:
 
 
 def claim_names(issuer: str | None, subject: object, client: object, rights: object) -> ClaimNames | None:
-    """What the settings of an issuer come to; None where nothing is said. `issuer` only where tokens have no `iss`.
+    """What the settings of an issuer come to; None if nothing is said. `issuer` only where tokens have no `iss`.
 
     Raises `ConfigurationError`.
     """
     several = (subject,) if isinstance(subject, str) else subject
     if not _are_names(several):
-        raise ConfigurationError("subject_claim", "must name claims, in the order in which they are looked at")
+        raise ConfigurationError("subject_claim", "must name claims, in the order in which they are tried")
     if client is not None and not (isinstance(client, str) and client):
         raise ConfigurationError("client_claim", "must name a claim")
     sources = rights_from(rights)

@@ -14,7 +14,7 @@ Path = tuple[str, ...]
 
 
 def claim_at(claims: Mapping[str, Any], claim: str | Path) -> Any:
-    """The claim of this exact name, or at the end of this path; None where there is none.
+    """The claim of this exact name, or at the end of this path; None if there is none.
 
     >>> claim_at({"a.b": 1, "a": {"b": 2}}, "a.b"), claim_at({"a.b": 1, "a": {"b": 2}}, ("a", "b"))
     (1, 2)

@@ -1,9 +1,9 @@
-"""The client certificate that a proxy hands on in a field, for tokens bound to one (RFC 8705 section 3).
+"""The client certificate that a proxy forwards in a header field, for tokens bound to one (RFC 8705 section 3).
 
-Rules of this file: pure. A field counts only if it comes from who may set it, and there is no way to leave that open:
-otherwise any caller could name any certificate, and certificates are public. One value, of one form, for one certificate;
-what is anything else is refused. A certificate is compared by its thumbprint: that its key was proven, and that its
-issuer is trusted, is the proxy's part.
+Rules of this file: pure. A field is used only if it comes from a sender that is allowed to set it, and this cannot be
+left open: otherwise any caller could name any certificate, and certificates are public. Exactly one value, in one
+format, for one certificate; anything else is refused. A certificate is compared by its thumbprint: checking possession
+of its key, and trust in its issuer, is up to the proxy.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class AllowedSender(ABC):
 
     @abstractmethod
     def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
-        """Whether a request comes from there.
+        """Whether a request comes from an allowed sender.
 
-        `peer` is the IP address of the other end of the connection, `"unix"` for a unix socket, None where it is not
+        `peer` is the IP address of the other end of the connection, `"unix"` for a unix socket, None if it is not
         known; `values` returns all values of a field by its name in lower case.
         """
 
@@ -72,12 +72,12 @@ def from_networks(*networks: str) -> AllowedSender:
     except (ValueError, TypeError):
         raise ConfigurationError("only_from", "must be networks such as 10.1.0.0/16, without host bits") from None
     if any(network.prefixlen == 0 for network in parsed):
-        raise ConfigurationError("only_from", "must not be the whole internet: anybody could set the field then")
+        raise ConfigurationError("only_from", "must not be the whole internet: anyone could set the field then")
     return _Networks(parsed)
 
 
 def from_unix_socket() -> AllowedSender:
-    """Peers on the unix socket that the server listens on; who may connect, the file's permissions say."""
+    """Peers on the unix socket that the server listens on; the permissions of the file decide who may connect."""
     return _UnixSocket()
 
 
@@ -123,10 +123,10 @@ class _Secret(AllowedSender):
 
 
 class ForwardedCertificate:
-    """A field in which a proxy hands on the client's certificate. Raises `ConfigurationError`.
+    """A field in which a proxy forwards the client's certificate. Raises `ConfigurationError`.
 
-    `form` says how it is written, `only_from` who may set it (mandatory), `name` what the field is called where that is
-    not the proxy's own name for it. From anybody else the field says nothing.
+    `form` is its format, `only_from` says who may set it (mandatory), and `name` is the name of the field if it differs
+    from the proxy's default. From any other sender the field is ignored.
 
     >>> proxy = ForwardedCertificate("xfcc", only_from=from_networks("127.0.0.1"))
     >>> fields = {"x-forwarded-client-cert": ["Hash=" + "00" * 32]}
@@ -146,12 +146,12 @@ class ForwardedCertificate:
         own_name, self._read = _READERS[form]
         self.form: CertificateForm = form
         if name is None and own_name is None:
-            raise ConfigurationError("name", f"must name the field: {form} has no name of its own")
+            raise ConfigurationError("name", f"must name the field: {form} has no default name")
         self.name: str = _field_name(own_name if name is None else name, "name")
         self._only_from = only_from
 
     def read(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> str | None:
-        """The thumbprint (`x5t#S256`) of the client's certificate, None where there is none; raise `AuthError`.
+        """The thumbprint (`x5t#S256`) of the client's certificate, None if there is none; raise `AuthError`.
 
         `peer` and `values` are as for `AllowedSender.is_allowed`. Refusals: CLIENT_CERTIFICATE_REPEATED,
         CLIENT_CERTIFICATE_MALFORMED.

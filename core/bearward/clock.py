@@ -1,8 +1,8 @@
-"""The one boundary to time: everything else is handed the time, or this.
+"""The only boundary to time: everything else receives the time, or this object.
 
-Two clocks, because they answer two questions. Claims and documents that others wrote are compared with the wall clock
-(`now`); how long ago we did something ourselves is measured with the monotonic clock, which no time server can set. The
-latter counts while the machine is suspended: a key set that was fresh when a laptop was closed is old when it is opened.
+There are two clocks for two purposes. Claims and documents written by others are compared with the wall clock (`now`);
+how long ago we did something ourselves is measured with the monotonic clock, which no time server can set. It keeps
+counting while the machine is suspended: a key set that was fresh when a laptop was closed is old when it is opened.
 """
 
 from __future__ import annotations

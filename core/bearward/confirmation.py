@@ -1,7 +1,7 @@
-"""Tokens that are bound to a client certificate (RFC 8705 section 3), where the certificate comes after the token.
+"""Tokens bound to a client certificate (RFC 8705 section 3), if the certificate is known only after the token.
 
-Rule of this file: a token with `cnf` is worth nothing by itself. An adapter that learns the peer's certificate only when
-the call has begun proves that binding here; that of a DPoP key must have been proven before.
+Rule of this file: a token with `cnf` is never accepted on its own. An adapter that learns the peer's certificate only
+after the call has started checks that binding here; the binding to a DPoP key must have been checked before.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def check_certificate(principal: Principal, certificate: bytes | None) -> Sender
 
 
 def check_certificate_thumbprint(principal: Principal, thumbprint: str | None) -> SenderProof:
-    """The same by the certificate's `x5t#S256`, for one that a proxy handed on."""
+    """The same by the certificate's `x5t#S256`, for one that a proxy forwarded."""
     binding = binding_of(principal.claims)
     if binding.jkt != principal.proof.jkt:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)

@@ -36,13 +36,13 @@ class CredentialPlace:
     def __post_init__(self) -> None:
         """Check the fields; field names have no case."""
         if (self.header is None) is (self.cookie is None):
-            raise ConfigurationError("place", "must be a header or a cookie: one of both")
+            raise ConfigurationError("place", "must be either a header or a cookie")
         if self.header is not None:
             name = self.header.lower() if isinstance(self.header, str) else ""
             if not _FIELD_NAME.fullmatch(name) or name.endswith("-bin"):
-                raise ConfigurationError("place.header", "must be the name of a header with text in it")
+                raise ConfigurationError("place.header", "must be the name of a header that holds text")
             if name in ("authorization", "cookie"):
-                raise ConfigurationError("place.header", f"must not be {name}, which is read in a way of its own")
+                raise ConfigurationError("place.header", f"must not be {name}, which is read separately")
             object.__setattr__(self, "header", name)
         elif not isinstance(self.cookie, str) or not _COOKIE_NAME.fullmatch(self.cookie):
             raise ConfigurationError("place.cookie", "must be the name of a cookie")
@@ -50,7 +50,7 @@ class CredentialPlace:
             raise ConfigurationError("place.scheme", "must be a scheme such as Bearer, for a header")
 
     def token(self, values: Sequence[str | bytes], *, max_length: int = 16 * 1024) -> str | None:
-        """The token of all values that a request has in this place; None where it has none. Raises `AuthError`.
+        """The token of all values that a request has in this place; None if it has none. Raises `AuthError`.
 
         Refusals: CREDENTIALS_REPEATED, CREDENTIALS_MALFORMED, TOKEN_TOO_LARGE.
 

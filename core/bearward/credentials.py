@@ -3,8 +3,8 @@
     credentials = scheme 1*SP b64token          scheme: "Bearer", "DPoP" or "mtls_pop", of which a caller takes some
     b64token    = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 
-Rule of this file: one credential or a refusal. The scheme is compared without regard to case (RFC 9110 section 11.1);
-another scheme is no token at all; a known scheme that does not follow the grammar is malformed.
+Rule of this file: one credential or a refusal. The scheme is compared case-insensitively (RFC 9110 section 11.1);
+another scheme counts as no token; a known scheme that does not follow the grammar is malformed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The catalogue of refusals: every way in which bearward says no, in one place.
+"""The catalogue of refusals: every reason for which bearward refuses, in one place.
 
-Rules of this file: a refusal has a stable code, says whose fault it is, and names the RFC 6750 error where there
-is one. It holds no HTTP or gRPC number (each adapter has one table for that) and no text that depends on the
-token: messages are constants, so nothing of a caller's token can reach a log or an answer through them.
+Rules of this file: a refusal has a stable code, says whose fault it is, and names the RFC 6750 error if there is one.
+It has no HTTP or gRPC number (each adapter has one table for that) and no text that depends on the token: messages are
+constants, so nothing from a caller's token can reach a log or a response through them.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ _PROOF, _NONCE = OAuthError.INVALID_DPOP_PROOF, OAuthError.USE_DPOP_NONCE
 
 
 class Refusal(Enum):
-    """One way to say no: (fault, RFC 6750 error or None, fixed text).
+    """One reason to refuse: (fault, RFC 6750 error or None, fixed text).
 
-    The code on the wire is the name in lower case and never changes its meaning:
+    The code on the wire is the name in lower case, and its meaning never changes:
 
     >>> Refusal.TOKEN_EXPIRED.code
     'token_expired'
@@ -123,7 +123,7 @@ class Refusal(Enum):
     SENDER_CONSTRAINT_REQUIRED = (_CREDENTIALS, _TOKEN, "a token that is bound to a key is required")
     DPOP_PROOF_MISSING = (_CREDENTIALS, _PROOF, "no DPoP proof was presented")
     DPOP_PROOF_REPEATED = (_CREDENTIALS, _PROOF, "more than one DPoP proof was presented")
-    DPOP_PROOF_MALFORMED = (_CREDENTIALS, _PROOF, "the DPoP proof is too large, or no well-formed compact JWS")
+    DPOP_PROOF_MALFORMED = (_CREDENTIALS, _PROOF, "the DPoP proof is too large, or not a well-formed compact JWS")
     DPOP_PROOF_TYPE_NOT_ALLOWED = (_CREDENTIALS, _PROOF, "the DPoP proof's typ is not dpop+jwt")
     DPOP_ALGORITHM_NOT_ALLOWED = (_CREDENTIALS, _PROOF, "the DPoP proof's algorithm is not allowed")
     DPOP_KEY_INVALID = (
@@ -142,14 +142,14 @@ class Refusal(Enum):
     DPOP_KEY_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made with another key than the token is bound to")
     DPOP_NONCE_REQUIRED = (_CREDENTIALS, _NONCE, "the DPoP proof must carry a current nonce of this server")
     DPOP_REPLAYED = (_CREDENTIALS, _PROOF, "the DPoP proof was used before")
-    CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the client certificate that was handed on is malformed")
-    CLIENT_CERTIFICATE_REPEATED = (_CREDENTIALS, _REQUEST, "more than one client certificate was handed on")
+    CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the forwarded client certificate is malformed")
+    CLIENT_CERTIFICATE_REPEATED = (_CREDENTIALS, _REQUEST, "more than one client certificate was forwarded")
 
     # Permission
     SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")
     CLAIM_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token's claims do not grant this")
     NO_RULE = (_PERMISSION, None, "no rule allows this")
-    CSRF_CHECK_FAILED = (_PERMISSION, None, "a cookie came without proof that the request is the application's own")
+    CSRF_CHECK_FAILED = (_PERMISSION, None, "the request with a cookie did not pass the check against request forgery")
     AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
 
     # Ours
@@ -174,7 +174,7 @@ _MALFORMED_PROOFS = frozenset({Refusal.DPOP_PROOF_MALFORMED, Refusal.DPOP_PROOF_
 
 
 class AuthError(BearwardError):
-    """A token, or what it was to be used for, was refused.
+    """A token, or what it was used for, was refused.
 
     Attributes: `refusal` (the catalogue row), `claim` (the name of the claim concerned: a registered name or one
     from the policy, never text of the token), `scopes` (what would be needed, for the challenge), `retry_after`
@@ -235,8 +235,8 @@ class AuthError(BearwardError):
 class KeysNeededError(BearwardError):
     """`Verifier.verify_now` cannot decide with the keys that it holds: await `Verifier.verify` instead.
 
-    `generation` is that of the key set that was searched, and `refused` what that set alone would have the token
-    refused for; both None where no keys are held.
+    `generation` is that of the key set that was searched, and `refused` the refusal that this set alone would lead to;
+    both are None while no keys are held.
     """
 
     def __init__(self, generation: int | None = None, refused: AuthError | None = None) -> None:
@@ -261,5 +261,5 @@ class ConfigurationError(BearwardError, ValueError):
 class UsageError(BearwardError, RuntimeError):
     """Something was called where it has no meaning: `reauthenticate` outside a guarded stream, for example.
 
-    It is the program's mistake and never the caller's, and its text holds nothing of a token.
+    This is a mistake of the program, never of the caller, and the text contains nothing from a token.
     """

@@ -1,7 +1,7 @@
 """Configuration that cannot change: mappings that are read-only, hashable, and can be pickled and copied.
 
-Rule of this file: pure. A read-only view of a dict (`MappingProxyType`) can be none of the last three, and configuration
-is handed to worker processes.
+Rule of this file: pure. A read-only view of a dict (`MappingProxyType`) cannot be hashed, pickled or copied, and
+configuration is passed to worker processes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 
 class FrozenMapping(Mapping[K, V], Generic[K, V]):
-    """A mapping that nobody can change; equal to any mapping with the same members.
+    """A mapping that cannot be changed; equal to any mapping with the same members.
 
     >>> limits = FrozenMapping({"a": 1})
     >>> limits["a"], limits == {"a": 1}, hash(limits) == hash(FrozenMapping({"a": 1}))

@@ -12,7 +12,7 @@ __all__ = ["Health"]
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the verifier stands: ready when it can judge tokens of at least one issuer."""
+    """The state of the verifier: ready when it can verify tokens of at least one issuer."""
 
     ready: bool
     issuers: tuple[IssuerHealth, ...]

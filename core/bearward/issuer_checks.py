@@ -103,7 +103,9 @@ def algorithms(given: object, default: frozenset[str], *, symmetric: bool) -> fr
     if symmetric and allowed - SYMMETRIC:
         raise ConfigurationError("algorithms", "must be HS* only where symmetric_keys are given")
     if not symmetric and allowed & SYMMETRIC:
-        raise ConfigurationError("algorithms", "must not hold HS* without symmetric_keys: never beside public keys")
+        raise ConfigurationError(
+            "algorithms", "must not hold HS* without symmetric_keys: never together with public keys"
+        )
     return allowed
 
 
@@ -118,7 +120,7 @@ def symmetric_keys(given: object) -> tuple[SymmetricKey, ...]:
 def jwk_set(jwks: object) -> JWKSet:
     """A configured JWK Set (RFC 7517 section 5)."""
     if not isinstance(jwks, Mapping):
-        raise ConfigurationError("jwks", "must be a JWK Set as a mapping; of its text, json.loads(text)")
+        raise ConfigurationError("jwks", "must be a JWK Set as a mapping; from text, use json.loads(text)")
     try:
         return JWKSet.parse(json.dumps(jwks, default=_as_dict).encode())
     except (JWKSetError, TypeError, ValueError) as error:
@@ -144,9 +146,9 @@ def token_types(types: object) -> frozenset[str | None]:
     """Accepted `typ` headers, in their short form (RFC 7515 section 4.1.9)."""
     several = (types,) if isinstance(types, str) else types
     if not isinstance(several, Collection) or not several:
-        raise ConfigurationError("token_types", "must name at least one `typ`; None stands for an absent one")
+        raise ConfigurationError("token_types", "must name at least one `typ`; None means an absent one")
     if any(not isinstance(name, str | None) or name == "" for name in several):
-        raise ConfigurationError("token_types", "must name at least one `typ`; None stands for an absent one")
+        raise ConfigurationError("token_types", "must name at least one `typ`; None means an absent one")
     compiled = frozenset(None if name is None else media_type(name) for name in several)
     if compiled & _NEVER:
         raise ConfigurationError(

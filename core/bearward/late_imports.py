@@ -1,7 +1,7 @@
 """The lock that is held while a module is imported late, in a thread that happens to need it.
 
-Rule of this file: a fork waits for such imports. A child inherits the import system's lock for a module that another
-thread was importing, and whoever imports that module there waits for ever.
+Rule of this file: a fork waits for such imports. Otherwise a child inherits the import system's lock for a module that
+another thread was importing, and importing that module there waits forever.
 """
 
 from __future__ import annotations

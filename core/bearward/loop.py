@@ -1,8 +1,8 @@
-"""An object's hold on one event loop: its clock, its tasks, its timers, and who may wait for what.
+"""The binding of an object to one event loop: its clock, its tasks, its timers, and who may wait for what.
 
-Rule of this file: a task belongs to the owner of the binding, not to the caller that happened to start it, so a caller's
-cancellation never reaches it; `aclose` cancels and awaits every task. Any thread may ask for work on the loop. A forked
-child binds a loop of its own: what it inherits looks as if it ran, and never does.
+Rule of this file: a task belongs to the owner of the binding, not to the caller that happened to start it, so a
+caller's cancellation never reaches it; `aclose` cancels and awaits every task. Any thread may request work on the loop.
+A forked child binds its own loop: an inherited loop looks as if it were running, but never does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class LoopBinding:
     def bind(self) -> bool:
         """Bind the running loop, unless another one is bound and runs. Whether the bound one is the running one.
 
-        A loop that is closed, or that nobody runs any more, would keep its waiters for ever.
+        A loop that is closed, or no longer runs, would keep its waiters forever.
         """
         running = asyncio.get_running_loop()
         with self._lock:
@@ -80,7 +80,7 @@ class LoopBinding:
         return await work()
 
     def call_soon(self, callback: Callable[[], None]) -> bool:
-        """From any thread: run `callback` on the loop. False where there is no loop to run it on."""
+        """From any thread: run `callback` on the loop. False if there is no loop to run it on."""
         if self.loop is None or not self.loop.is_running():
             return False
         try:

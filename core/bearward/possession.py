@@ -1,7 +1,7 @@
-"""Whether a verified token came from whom it was issued to: with nothing but the token, or with proof of a key.
+"""Whether a verified token was sent by its owner: a bearer token, or one with proof of possession of a key.
 
-Rules of this file: pure. A token that is bound (RFC 7800 `cnf`) is worth nothing by itself, a token that is not bound is
-not made better by a proof, and where a token names two keys (`jkt` and `x5t#S256`) both are proven.
+Rules of this file: pure. A bound token (RFC 7800 `cnf`) is never accepted without proof, a proof does not improve an
+unbound token, and if a token names two keys (`jkt` and `x5t#S256`) both must be proved.
 
 | scheme | token without `cnf` | `jkt` | `x5t#S256` | both |
 | --- | --- | --- | --- | --- |
@@ -37,7 +37,7 @@ class Presented(NamedTuple):
     certificate: str | None = None
     """The thumbprint (`x5t#S256`) of the client certificate, where there is one."""
     certificate_later: bool = False
-    """The certificate is not known yet: whoever says so calls `check_certificate` before anybody is let in."""
+    """The certificate is not known yet: whoever says so calls `check_certificate` before anybody is admitted."""
 
 
 def check_sender(
@@ -45,7 +45,7 @@ def check_sender(
 ) -> tuple[SenderProof, Proof | None]:
     """How the sender of a verified token is proven, and the DPoP proof that is still to be recorded; raise `AuthError`.
 
-    `policy` is None where DPoP is not offered. `now` is in seconds since the epoch.
+    `policy` is None if DPoP is not offered. `now` is in seconds since the epoch.
     """
     binding = binding_of(claims)
     proof = None

@@ -1,8 +1,9 @@
-"""Whether a verification still stands: the one place where what it rested on is judged again, as a whole.
+"""Whether a verification still holds: the one place where everything it depended on is checked again, as a whole.
 
-Rules of this file: pure. Remembered tokens, kept connections and live streams all come here, at most
-`RECHECK_INTERVAL` seconds after the last time, however busy they are. It decides as `verify_token` would decide about
-the same token now, but for the signature, which cannot have changed. A further reason is one more line in `REASONS`.
+Rules of this file: pure. Cached tokens, persistent connections and live streams are all checked here, at most
+`RECHECK_INTERVAL` seconds after the last time, however busy they are. The decision is the one that `verify_token` would
+make about the same token now, except for the signature, which cannot have changed. Another reason is one more line in
+`REASONS`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bearward.verification import check_header
 __all__ = ["REASONS", "RECHECK_INTERVAL", "Standing", "recheck", "seconds_left"]
 
 RECHECK_INTERVAL: Final = 30.0
-"""Seconds for which a verification is believed at most without being judged again."""
+"""The longest time, in seconds, for which a verification is relied on before it is checked again."""
 
 
 class Standing(NamedTuple):

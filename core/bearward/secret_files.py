@@ -27,7 +27,7 @@ def with_secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
         if not path:
             continue
         if given.get(name, "").strip():
-            raise ConfigurationError(file, f"must not be set beside {name}")
+            raise ConfigurationError(file, f"must not be set together with {name}")
         given[name] = _secret(file, path)
     return given
 
@@ -48,7 +48,7 @@ def _with_secret(table: Mapping[str, Any], place: str, key: str, item: Any) -> t
     if name is None:
         return key, item
     if name in table:
-        raise ConfigurationError(at, f"must not be given beside {name}")
+        raise ConfigurationError(at, f"must not be given together with {name}")
     return name, _secret(at, item)
 
 
@@ -63,5 +63,5 @@ def _secret(setting: str, path: object) -> str:
         reason = getattr(error, "strerror", None) or "no UTF-8, or no such name"
         raise ConfigurationError(setting, f"must be a readable file ({reason})") from None
     if not text or len(octets) > _MAX_BYTES:
-        raise ConfigurationError(setting, "must be a file with a secret in it, of at most 64 KiB")
+        raise ConfigurationError(setting, "must be a file of at most 64 KiB that holds a secret")
     return text

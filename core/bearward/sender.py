@@ -1,6 +1,6 @@
-"""What the sender of a token must prove, and what it has proven (RFC 7800, RFC 8705 section 3.1, RFC 9449 section 6.1).
+"""What the sender of a token must prove, and has proved (RFC 7800, RFC 8705 section 3.1, RFC 9449 section 6.1).
 
-Rule of this file: pure. A confirmation method that is not known here cannot be checked, so a token with one is refused.
+Rule of this file: pure. An unknown confirmation method cannot be checked, so a token with one is refused.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _is_understood(confirmation: Mapping[str, Any]) -> bool:
 def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:
     """Raise `AuthError` (TOKEN_SENDER_CONSTRAINED) unless a token that is bound to a certificate is bound to this one.
 
-    `thumbprint` is the certificate's `x5t#S256`, None where there is no certificate.
+    `thumbprint` is the certificate's `x5t#S256`, None if there is no certificate.
     """
     if binding.certificate is not None and binding.certificate != thumbprint:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)

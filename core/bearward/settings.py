@@ -163,7 +163,7 @@ class Settings:
         extra = _extra(given, extra_names)
         secrets = {variable: given.pop(variable, "").encode() or None for variable in _SECRETS}
         for name in sorted(given.keys() & VARIABLES.keys()):
-            raise ConfigurationError(name, "must not be set beside a configuration file: say it there")
+            raise ConfigurationError(name, "must not be set together with a configuration file: say it there")
         try:
             settings = cls.from_toml(path, extra_names=extra_names)
         except ConfigurationError as error:

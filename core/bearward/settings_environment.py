@@ -165,10 +165,10 @@ def _check_sources(given: Mapping[str, str]) -> None:
     if _ISSUERS in given:
         one = {PREFIX + name for name in _OF_ONE_ISSUER} | _arguments_of(given)
         for name in sorted(one & given.keys()):
-            raise ConfigurationError(name, f"must not be set beside {_ISSUERS}: say it there")
+            raise ConfigurationError(name, f"must not be set together with {_ISSUERS}: say it there")
     elif _PROFILE in given:
         if "BEARWARD_ISSUER" in given:
-            raise ConfigurationError(_PROFILE, "must not be set beside BEARWARD_ISSUER, which a profile knows")
+            raise ConfigurationError(_PROFILE, "must not be set together with BEARWARD_ISSUER, which a profile knows")
     else:
         _check_required(given)
 

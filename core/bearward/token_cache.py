@@ -1,11 +1,11 @@
-"""Tokens that were verified before: SHA-256 of the token in, what was found out.
+"""The cache of verified tokens: from the SHA-256 of a token to the result of its verification.
 
-Rule of this file: only good tokens are kept, never the token itself, and never more than so many bytes and entries.
-What an entry is still worth is for the verifier to judge on every hit; here is only memory.
+Rule of this file: only good tokens are kept, never the token itself, and bounded in bytes and entries. Whether an entry
+is still valid is checked by the verifier on every hit; this is only memory.
 
-Two generations instead of a linked list: a new or a used entry lives in the young one; when that is full, it becomes
-the old one and the old one is dropped at once. What was used lately stays, a hit costs one look-up in a dict, and no
-step is unsafe under threads.
+Two generations instead of a linked list: a new or used entry goes into the young one; when that is full, it becomes the
+old one, and the previous old one is dropped at once. Recently used entries stay, a hit costs one look-up in a dict, and
+every step is safe under threads.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ __all__ = ["CacheEntry", "TokenCache", "estimated_bytes", "token_digest"]
 
 @dataclass(slots=True, eq=False)
 class CacheEntry:
-    """A verified token: for whom it speaks, and until when that is believed without judging its basis again.
+    """A verified token: its principal, and until when that is relied on without checking its basis again.
 
-    Not frozen, since that makes building one three times as dear; nobody writes to it.
+    Not frozen, since that makes creating one three times as expensive; it is never modified.
     """
 
     principal: Principal
     current: Callable[[], HeldKeys | None]
-    """Returns the keys that its issuer has now."""
+    """Returns the issuer's current keys."""
     held: HeldKeys
-    """Those that it was judged by."""
+    """The keys by which it was verified."""
     revision: int
-    """Of the revocations that it was judged by."""
-    believed_from: float
-    """When it was judged, seconds since the epoch: a wall clock that is set back before that has it judged again."""
-    believed_until: float
+    """The revision of the revocations against which it was checked."""
+    checked_at: float
+    """When it was checked, in seconds since the epoch: if the wall clock is set back before that, it is checked again."""
+    recheck_at: float
     """The end of the token or of the recheck interval, whichever comes first."""
     bound: bool
     cost: int
@@ -111,7 +111,7 @@ def token_digest(token: str, place: CredentialPlace | None = None) -> bytes:
 
 
 def estimated_bytes(payload: bytes) -> int:
-    """About what an entry takes whose claims were written as `payload`, in bytes.
+    """The approximate size in bytes of an entry whose claims were written as `payload`.
 
     Fitted to the growth of a process (see the benchmarks): the entry itself, the text, some 57 bytes a string (names
     are shared), some 36 a member or item. Off by a third at most for what issuers send, and too high rather than low.

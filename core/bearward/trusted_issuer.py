@@ -75,7 +75,7 @@ class TrustedIssuer:
     expected_claims: Mapping[str, Any] = field(default_factory=dict)
     """Claims that must have one of the given values, such as `{"token_use": "access"}`."""
     token_types: Collection[str | None] = (None, "JWT", "at+jwt")
-    """Accepted `typ` headers (RFC 9068 section 2.1); None stands for an absent one."""
+    """Accepted `typ` headers (RFC 9068 section 2.1); None means an absent one."""
     sender: Literal["any", "bearer", "constrained"] = "any"
     """`"constrained"`: only tokens that are bound to a key, which their sender proves; `"bearer"`: only tokens that are
     not; `"any"`: both."""

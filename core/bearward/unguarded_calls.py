@@ -1,6 +1,6 @@
-"""What bearward logs when a marked function refuses a call because no gate let it in: once a function.
+"""What bearward logs when a marked function refuses a call that no gate admitted: once per function.
 
-Rule of this file: the log says what is missing and what to do, for it is the program that is wrong, not the caller.
+Rule of this file: the log says what is missing and what to do, since the mistake is in the program, not the caller.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _logged: set[str] = set()
 
 
 def log_once(name: str, rule: object) -> None:
-    """Log at ERROR that the function `name`, marked with `rule`, refused a call that no gate had let in."""
+    """Log at ERROR that the function `name`, marked with `rule`, refused a call that no gate had admitted."""
     if name in _logged or len(_logged) >= _MAX_NAMES:
         return
     _logged.add(name)

@@ -1,8 +1,8 @@
 """The verification of a token against an issuer's policy and keys: a pure function of (token, policy, keys, now).
 
 Rules of this file: no I/O, no clock, no logging; there is one order of checks, whether keys are held or not. Until a
-signature was verified, a refusal tells of form, algorithm, type and times only, never of what else the policy asks for:
-whoever wrote an unsigned token learns neither an audience nor a claim's name from it.
+signature has been verified, a refusal reveals only form, algorithm, type and times, never anything else about the
+policy: whoever wrote an unsigned token learns neither an audience nor the name of a claim from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
 
 
 class KeyNotHeldError(AuthError):
-    """No key that is held signed the token, and a newer key set could hold one that did: fetch it, or refuse.
+    """No held key signed the token, but a newer key set could have one that did: fetch it, or refuse.
 
     Raised only for a token that would pass if its signature were good; no other is worth a fetch.
     """
@@ -32,7 +32,7 @@ class KeyNotHeldError(AuthError):
 def verify_token(
     token: UnverifiedToken, policy: TrustedIssuer, keys: JWKSet | None, now: float, *, allow_bound: bool = False
 ) -> Principal:
-    """The principal that `token` speaks for; `policy` is the one of its `iss`, `now` in seconds since the epoch.
+    """The principal of `token`; `policy` is that of its `iss`, `now` is in seconds since the epoch.
 
     `keys` is None while none are held. With `allow_bound` a token with `cnf` passes, and its caller must check the
     confirmation.
@@ -63,5 +63,5 @@ def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:
 
 
 def _newer_keys_could_help(kid: str | None, keys: JWKSet | None) -> bool:
-    """A `kid` that the set holds settles it; a token without a `kid` may always stem from a newer key."""
+    """False if the set holds the `kid`; a token without a `kid` may always have been signed by a newer key."""
     return keys is None or kid is None or not keys.holds(kid)

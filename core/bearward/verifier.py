@@ -1,7 +1,7 @@
-"""The verifier: the one object that a service holds. It joins what decides (pure) with what fetches (the JWKS store).
+"""The verifier: the one object that a service holds. It combines the decisions (pure) with fetching (the JWKS store).
 
-Rule of this file: the warm path is synchronous and touches no lock, no event loop and no cache of aiocache. It awaits
-only where an answer needs keys that are not held.
+Rule of this file: the warm path is synchronous and touches no lock, no event loop and no aiocache. It awaits only if
+the result needs keys that are not held.
 """
 
 from __future__ import annotations
@@ -44,13 +44,12 @@ _MAX_FETCHES = 3
 class Verifier:
     """Verifies bearer tokens of trusted issuers.
 
-    `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, asked in this order. `jwks_cache`: an
-    aiocache URL (`memory://`, `redis://…`, `rediss://…`, `memcached://…`, `unix://…`) in which a fleet shares the key
-    sets; `jwks_cache_secret` authenticates what is read from there, and is required where the cache is shared (without it
-    whoever can write the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: what
-    to spend on tokens that were verified before, 0 for none. `dpop`: accept tokens that are bound to a key with a proof of
-    it (RFC 9449), and `dpop_replays`: where used proofs are remembered (in this process, unless told otherwise). Raises
-    `ConfigurationError`.
+    `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, tried in this order. `jwks_cache`: an
+    aiocache URL (`memory://`, `redis://…`, `rediss://…`, `memcached://…`, `unix://…`) in which a fleet shares key sets;
+    `jwks_cache_secret` authenticates its entries, and is required for a shared cache (without it whoever can write to
+    the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: the size of the
+    cache of verified tokens, 0 for none. `dpop`: accept tokens bound to a key, with a proof of it (RFC 9449), and
+    `dpop_replays`: where used proofs are recorded (in this process by default). Raises `ConfigurationError`.
 
     Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
     `verify`), and may be started again, on another loop, after `aclose`.
@@ -89,7 +88,7 @@ class Verifier:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self.dpop: DPoP | None = checked_dpop(dpop, dpop_replays)
-        """What is asked of DPoP proofs; None where the scheme is not offered."""
+        """What is asked of DPoP proofs; None if the scheme is not offered."""
         self.replays: Replays = LocalReplays() if dpop_replays is None else dpop_replays
         """Which proofs were used already."""
         self._needs_binding = dpop is not None and dpop.required
@@ -100,7 +99,7 @@ class Verifier:
         self._started: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
-        """Bind to the running event loop and fetch keys, best effort; an issuer that is down fails nothing here.
+        """Bind to the running event loop and fetch keys, best effort; an issuer that is down does not make this fail.
 
         Raises `AuthError` (KEYS_UNAVAILABLE) only for an issuer whose options say that its keys are required.
         """
@@ -136,16 +135,16 @@ class Verifier:
     def verify_now(
         self, token: str, *, unsafe_allow_bound: bool = False, place: CredentialPlace | None = None
     ) -> Principal:
-        """The principal of `token`, from the keys that are held; any thread may call.
+        """The principal of `token`, verified with the keys that are held; any thread may call.
 
-        `place` is where the token was found, None for `Authorization`: a token of an issuer that has another is refused.
+        `place` is where the token was found, None for `Authorization`; a token whose issuer has another place is refused.
 
-        With `unsafe_allow_bound` a token that is bound to a key (`cnf`, RFC 7800) passes, and the caller must prove the
-        binding: `bearward.adapters.authenticate`.
+        With `unsafe_allow_bound` a token that is bound to a key (`cnf`, RFC 7800) is accepted, and the caller must
+        check the binding: `bearward.adapters.authenticate`.
 
         Raises:
             AuthError: the token is refused.
-            KeysNeededError: the answer needs a fetch: await `verify` then.
+            KeysNeededError: the result needs a fetch: await `verify` then.
         """
         return self._verify_now(token, unsafe_allow_bound, place)
 
@@ -155,7 +154,7 @@ class Verifier:
         """The principal of `token`; awaits only where keys must be fetched. As `verify_now` but for that.
 
         Raises:
-            AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it cannot be had.
+            AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it are not available.
         """
         try:
             return self._verify_now(token, unsafe_allow_bound, place)
@@ -175,17 +174,17 @@ class Verifier:
         if (
             entry.current() is entry.held
             and entry.revision == self.revocations.revision
-            and entry.believed_from <= self.now() < entry.believed_until
+            and entry.checked_at <= self.now() < entry.recheck_at
         ) or self._renew(cache, digest, entry):
             return entry.principal
         return self._verify(token, digest, allow_bound, place)
 
     def cached_entry(self, token: str) -> CacheEntry | None:
-        """What is remembered of a token that `verify_now` has accepted, for a connection that brings it again and again.
+        """The cache entry of a token that `verify_now` accepted, for a connection that sends it again and again.
 
-        Keep it with the connection, ask `is_still_valid` each time, and call `verify_now` once that says no: the same
-        decision, without hashing the token. None for a token that is bound to a certificate, since each connection has to
-        prove it anew.
+        Keep it with the connection, call `is_still_valid` each time, and call `verify_now` once that is false: the
+        decision is the same, without hashing the token. None for a token that is bound to a certificate, since each
+        connection has to prove it again.
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
@@ -193,14 +192,14 @@ class Verifier:
         return None if entry is None or entry.bound else entry
 
     def is_still_valid(self, entry: CacheEntry) -> bool:
-        """Whether `verify_now` would return the principal of `entry` without a further look; any thread may call.
+        """Whether `verify_now` would return the principal of `entry` without another check; any thread may call.
 
-        False at the latest half a minute after the token was judged: `verify_now` then judges it again.
+        False at the latest half a minute after the token was checked: `verify_now` then checks it again.
         """
         return (
             entry.current() is entry.held
             and entry.revision == self.revocations.revision
-            and entry.believed_from <= self.now() < entry.believed_until
+            and entry.checked_at <= self.now() < entry.recheck_at
         )
 
     async def _verify_by_fetching(
@@ -223,8 +222,9 @@ class Verifier:
     def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
         """Raise `AuthError` if the principal's token would be refused now; any thread may call.
 
-        It has expired, was revoked, its key was withdrawn, its issuer is no longer trusted, or is trusted on other terms.
-        Keys that cannot be had at the moment end no call. `leeway`, in seconds, is granted beyond the issuer's own.
+        The reason may be expiry, revocation, a withdrawn key, or an issuer that is no longer trusted, or trusted on
+        other terms. Keys that are temporarily unavailable end no call. `leeway`, in seconds, is added to the issuer's
+        own.
         """
         recheck(principal, self._standing(principal, leeway))
 
@@ -238,25 +238,25 @@ class Verifier:
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """The issuers that the configuration names; not those that a resolver or a template has added since."""
+        """The configured issuers; not those that a resolver or a template has added since."""
         return tuple(dict.fromkeys(issuer.issuer for issuer in self._issuers.explicit))
 
     @property
     def places(self) -> frozenset[CredentialPlace]:
-        """Where the tokens of some issuers are, beside `Authorization`: an adapter looks there too."""
+        """Where the tokens of some issuers are, besides `Authorization`: an adapter looks there too."""
         return self._issuers.places
 
     def dpop_nonce(self) -> str | None:
-        """The nonce to give to clients now (RFC 9449 section 9); None where none is asked for."""
+        """The nonce to send to clients now (RFC 9449 section 9); None if nonces are off."""
         return None if self.dpop is None or self.dpop.nonces is None else self.dpop.nonces.current(self.now())
 
     @property
     def ready(self) -> bool:
-        """Whether tokens of at least one issuer can be judged."""
+        """Whether tokens of at least one issuer can be verified."""
         return self.health().ready
 
     def health(self) -> Health:
-        """How each issuer's keys stand."""
+        """The state of each issuer's keys."""
         issuers = self._store.health()
         return Health(
             ready=self.revocations.available and (not issuers or any(issuer.ready for issuer in issuers)),
@@ -291,14 +291,14 @@ class Verifier:
         return principal
 
     def _renew(self, cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
-        """Judge again all that a remembered token rests on; it is then believed for another interval.
+        """Check everything again that a cached token depends on; it is then relied on for another interval.
 
-        False where it has to be verified anew, since newer keys may be needed. Raises as `verify_now`.
+        False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does.
         """
         cache.drop(digest)
         principal, now = entry.principal, self.now()
         policy, keys = self._issuers.known(principal.issuer, *_presented(principal))
-        held, revision = keys.current(), self.revocations.revision  # read before they are judged by
+        held, revision = keys.current(), self.revocations.revision  # read before they are checked by
         if held is None:
             return False
         standing = Standing(policy, held.jwk_set, self.revocations.check, now)
@@ -313,7 +313,7 @@ class Verifier:
         return True
 
     def _standing(self, principal: Principal, leeway: float) -> Standing:
-        """How things stand now for the issuer of a call that was let in; raises `AuthError` (ISSUER_UNTRUSTED)."""
+        """How things stand now for the issuer of a call that was admitted; raises `AuthError` (ISSUER_UNTRUSTED)."""
         try:
             policy, keys = self._issuers.standing(principal.issuer, *_presented(principal))
             held = keys.current()
@@ -326,7 +326,7 @@ class Verifier:
         return Standing(policy, jwk_set, self.revocations.check, self.now(), leeway)
 
     def _seconds_until_recheck(self, principal: Principal, leeway: float) -> float:
-        """Raise `AuthError` as `check_still_valid` does, or return for how long the principal may be believed."""
+        """Raise `AuthError` as `check_still_valid` does, or return for how long the principal may be relied on."""
         standing = self._standing(principal, leeway)
         recheck(principal, standing)
         return min(seconds_left(principal, standing), RECHECK_INTERVAL)

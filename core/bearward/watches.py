@@ -1,9 +1,9 @@
-"""Watches over live calls and streams: one that outlives its token is told so, once.
+"""Watches over live calls and streams: each reports once when its token has ended.
 
-Rules of this file: one timer and a few entries in an index per watch, one look at the beginning, nothing per message.
-What ends a token is decided in `recheck`; here is only when to ask, and the telling, on the event loop. Each watch asks
-every half minute at the latest, so that nothing depends on being told: not a clock that was set, a machine that was
-suspended, or a resolver that nobody else asks. A revocation costs in proportion to the watches that it names.
+Rules of this file: one timer and a few index entries per watch, one check at the start, nothing per message. `recheck`
+decides whether a token has ended; this file only decides when to check, and reports on the event loop. Each watch
+checks at least every half minute, so that nothing depends on a notification: not a clock that was set, a suspended
+machine, or a resolver that nothing else asks. A revocation costs in proportion to the watches it affects.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bearward.revocation.entry import Name, Revocation, names_of
 __all__ = ["Watch", "Watches", "weak_listener"]
 
 _SLICE = 100
-"""How many watches look before the event loop does something else."""
+"""How many watches check before the event loop gets to run something else."""
 Recheck = Callable[[Principal, float], float]
-"""From a principal and its leeway to the seconds for which it may be believed; raises `AuthError` if it has ended."""
+"""From a principal and its leeway to the seconds for which it may be relied on; raises `AuthError` if it has ended."""
 
 
 class Watch:
-    """Tells once, on its event loop, when the token behind `principal` has ended; made by `Verifier.watch`."""
+    """Reports once, on its event loop, when the token behind `principal` has ended; created by `Verifier.watch`."""
 
     __slots__ = ("_leeway", "_loop", "_on_end", "_principal", "_timer", "_watches")
 
@@ -46,51 +46,51 @@ class Watch:
 
     @property
     def principal(self) -> Principal:
-        """For whom the call is made."""
+        """The caller."""
         return self._principal
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop on which it tells."""
+        """The event loop on which it reports."""
         return self._loop
 
     def extend(self, principal: Principal) -> None:
-        """Go on under a newer token's principal (authentication in band); any thread may call."""
+        """Continue with a newer token's principal (in-band reauthentication); any thread may call."""
         self._watches.rename(self, principal)
         self._principal = principal
         self._loop.call_soon_threadsafe(self.look)
 
     def close(self) -> None:
-        """Stop watching, without telling; call on the event loop. Closing twice is harmless."""
+        """Stop watching, without a report; call on the event loop. Closing twice is harmless."""
         self._watches.remove(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def look(self) -> None:
-        """Look now: tell if the token has ended, else set the timer anew."""
+        """Check now: report if the token has ended, otherwise set the timer again."""
         if self not in self._watches:
             return
         try:
-            believed = self._watches.recheck(self._principal, self._leeway)
+            valid_for = self._watches.recheck(self._principal, self._leeway)
         except AuthError as ended:
             self.close()
             self._on_end(ended)
         else:
-            self._set_timer(believed)
+            self._set_timer(valid_for)
 
     def __repr__(self) -> str:
         return f"<Watch of {self._principal!r}, {'live' if self in self._watches else 'closed'}>"
 
-    def _set_timer(self, believed: float) -> None:
+    def _set_timer(self, valid_for: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         # Drawn from the second half, so that calls that began together do not look together.
-        self._timer = self._loop.call_later(believed * random.uniform(0.5, 1.0), self.look)  # noqa: S311
+        self._timer = self._loop.call_later(valid_for * random.uniform(0.5, 1.0), self.look)  # noqa: S311
 
 
 class Watches:
-    """All live watches of a verifier, and by which names a revocation finds them."""
+    """All live watches of a verifier, indexed by the names that a revocation can use."""
 
     def __init__(self, recheck: Recheck) -> None:
         self.recheck = recheck
@@ -119,13 +119,13 @@ class Watches:
                 self._unindex(watch)
 
     def look(self, issuer: str | None = None) -> None:
-        """Have every watch look again, or those of one issuer: something has changed; any thread may call."""
+        """Have every watch check again, or those of one issuer, because something has changed; any thread may call."""
         with self._lock:
             live = list(self._live)
         self._have_look(watch for watch in live if issuer is None or watch.principal.issuer == issuer)
 
     def look_at(self, revocations: Iterable[Revocation] | None) -> None:
-        """Have the watches look that these revocations name, or all of them for None; any thread may call."""
+        """Have the watches check that these revocations affect, or all of them for None; any thread may call."""
         if revocations is None:
             self.look()
             return
@@ -165,7 +165,7 @@ class Watches:
 
 
 def _look_in_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Watch]) -> None:
-    """Some at a time, so that thousands of watches hold up nobody else on the loop."""
+    """A few at a time, so that thousands of watches do not block the loop."""
     for _ in range(min(_SLICE, len(waiting))):
         waiting.popleft().look()
     if waiting:
@@ -173,7 +173,7 @@ def _look_in_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Watch]) -> Non
 
 
 def weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:
-    """Has `watches` look at what was revoked, for as long as somebody else holds them."""
+    """Has `watches` check what was revoked, for as long as something else holds a reference to them."""
     held = weakref.ref(watches)
 
     def look_at(changed: tuple[Revocation, ...] | None) -> None:

@@ -1,6 +1,6 @@
-"""bearward for gRPC: interceptors that let a call in by its bearer token, for grpc.aio and for grpc.server.
+"""bearward for gRPC: interceptors that authenticate calls by bearer token, for grpc.aio and for grpc.server.
 
-What a client needs (tokens on outgoing calls) is in `bearward_grpc.client`. All else is private.
+What a client needs (tokens on outgoing calls) is in `bearward_grpc.client`. Everything else is private.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The call that is being served: who calls, by which token, and by which rule it was let in.
+"""The call that is being served: its caller, their token, and the rule by which it was admitted.
 
 Rules of this file: one context variable, set before anything else is decided, so that no call inherits a caller from
-the call before it or from whoever started the server. It is shared by both kinds of server.
+the previous call or from the code that started the server. Both kinds of server share it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CallGate(Protocol):
 
 
 class Call:
-    """A call that was let in, by `rule`. `principal` is None where nobody had to be known.
+    """A call that was admitted by `rule`. `principal` is None if the rule did not require one.
 
     It changes when the caller re-authenticates in band.
     """
@@ -77,7 +77,7 @@ class Call:
 
 
 CALL: ContextVar[Call | None] = ContextVar("bearward_call", default=None)
-"""The call that is being served; None where no interceptor of ours let it in."""
+"""The call that is being served; None if no interceptor of ours let it in."""
 
 
 def current_principal() -> Principal | None:

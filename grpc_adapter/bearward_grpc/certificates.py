@@ -1,6 +1,6 @@
-"""Tokens that are bound to the caller's certificate (RFC 8705 section 3), read from the TLS peer or where we are told.
+"""Tokens bound to the caller's certificate (RFC 8705 section 3), read from the TLS peer or from where we are told.
 
-Rule of this file: an interceptor is told nothing of the peer, so the check stands in the wrapped handler, before the
+Rule of this file: grpc tells an interceptor nothing about the peer, so the check is in the wrapped handler, before the
 handler's own first line. The comparison itself is the core's.
 """
 
@@ -65,7 +65,7 @@ def _thumbprint(find: ClientCertificate, context: Any) -> str | None:
     except AuthError:
         raise
     except Exception as error:  # noqa: BLE001  (the caller's own function)
-        report_bug(_LOG, "a bug while the client's certificate was looked for", error)
+        report_bug(_LOG, "a bug while the client's certificate was looked up", error)
         raise AuthError(Refusal.INTERNAL_ERROR) from None
     if isinstance(certificate, bytes):
         return certificate_thumbprint(certificate)

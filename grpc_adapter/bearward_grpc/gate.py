@@ -1,7 +1,7 @@
 """The gate: the decision about a call, the same for both kinds of server.
 
-Rules of this file: it knows no server and no handler. It reads the credentials, asks the core, and compares with the
-rule; authentication goes before the rule, so that an anonymous caller cannot learn which methods exist.
+Rules of this file: it knows no server and no handler. It reads the credentials, asks the core, and applies the rule;
+authentication comes before the rule, so that an anonymous caller cannot learn which methods exist.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Gate:
         self._anonymous = Call(self, optional, None, None)
 
     def admit_cached(self, method: str, metadata: Metadata) -> Call:
-        """The call, let in from the keys that are held.
+        """The call, admitted from the keys that are held.
 
         Raises `AuthError`, or `KeysNeededError` where `admit` must be awaited.
         """
@@ -101,7 +101,7 @@ class Gate:
         return self._call(method, rule, principal, token)
 
     async def admit(self, method: str, metadata: Metadata) -> Call:
-        """The call, let in once its keys were fetched; raises `AuthError`."""
+        """The call, admitted once its keys were fetched; raises `AuthError`."""
         values = [value for key, value in metadata if key == "authorization"]
         if self._schemes is None:
             token = bearer_token(values, max_length=_MAX_TOKEN)

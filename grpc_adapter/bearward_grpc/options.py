@@ -1,4 +1,4 @@
-"""What both interceptors are told, checked once."""
+"""The options of both interceptors, checked once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def checked_certificate_finder(
 def as_policy(
     policy: Policy | Mapping[str, Rule], *, default: Rule, health: Rule | None, reflection: Rule | bool
 ) -> Policy:
-    """The policy as given, or built from a mapping; raises `ConfigurationError` where a policy would be contradicted."""
+    """The policy as given, or built from a mapping; raises `ConfigurationError` if a policy would be contradicted."""
     if not isinstance(policy, Policy):
         return Policy(policy, default=default, health=health, reflection=reflection)
     given = {"default": (default, deny), "health": (health, public), "reflection": (reflection, False)}
@@ -71,7 +71,7 @@ def metadata_url(resource: str | None, resource_metadata: str | None) -> str | N
     if resource is None:
         return None if resource_metadata is None else _checked_url("resource_metadata", resource_metadata)
     if resource_metadata is not None:
-        raise ConfigurationError("resource_metadata", "must not be given beside resource, from which it follows")
+        raise ConfigurationError("resource_metadata", "must not be given together with resource, from which it follows")
     parts = urlsplit(_checked_url("resource", resource))
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"

@@ -1,7 +1,7 @@
-"""Whether another interceptor stands outside of ours, and so is handed what ours returns.
+"""Whether another interceptor is outside of ours, and so receives the handlers that ours returns.
 
-Rule of this file: grpc does not say, so the stack does. It is looked at only where a call is refused or must wait for
-keys: a caller that was let in gets a handler of its method's own kind in any case.
+Rule of this file: grpc does not say, so the stack is inspected, but only if a call is refused or must wait for keys: an
+admitted caller gets a handler of its method's own kind in any case.
 """
 
 from __future__ import annotations

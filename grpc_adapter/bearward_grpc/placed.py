@@ -1,8 +1,8 @@
-"""The gate where a proxy puts the tokens of some issuers under a metadata key of its own, beside `authorization`.
+"""The gate where a proxy puts the tokens of some issuers under its own metadata key, beside `authorization`.
 
 Rules of this file: a key belongs to one place; a token in two places at once is refused, whichever they are. Cookies are
 not read: a gRPC client has none. A proxy cannot prove what a caller's key is, so a bound token is refused there. Where no
-issuer has a place of its own, nothing of this is in the way of a call.
+issuer has its own place, nothing of this is in the way of a call.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PlacedGate(Gate):
 def _placed_token(
     places: Mapping[str, CredentialPlace], metadata: Iterable[tuple[str, str | bytes]]
 ) -> tuple[str, CredentialPlace] | None:
-    """The token under one of the keys, and its place; None where there is none.
+    """The token under one of the keys, and its place; None if there is none.
 
     Raises `AuthError`: CREDENTIALS_REPEATED where another place, or `authorization`, holds one too.
     """

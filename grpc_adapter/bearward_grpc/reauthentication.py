@@ -1,7 +1,7 @@
-"""Re-authentication in band: a stream that outlives its token because its caller brought a newer one.
+"""In-band reauthentication: a stream that outlives its token because its caller sent a newer one.
 
-Rules of this file: the newer token is verified like the first, must be of the same caller, must satisfy the rule of
-the method, and if one of the two is bound to a certificate, so must be the other, to the same. A stream that has ended
+Rules of this file: the newer token is verified like the first, must be the same caller's, must satisfy the rule of the
+method, and if one of the two is bound to a certificate, the other must be bound to the same. A stream that has ended
 stays ended.
 """
 
@@ -43,7 +43,7 @@ def reauthenticate_blocking(token: str, proof: str | None = None) -> Principal:
 def _current_call() -> Call:
     call = CALL.get()
     if call is None or call.principal is None:
-        raise UsageError("there is no call here whose caller is known, and so nobody to authenticate again")
+        raise UsageError("there is no authenticated call here, and so no caller to authenticate again")
     return call
 
 

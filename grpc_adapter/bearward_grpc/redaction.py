@@ -1,7 +1,7 @@
 """`RedactingFilter`: keeps credentials out of grpcio's own log.
 
 grpcio logs metadata that is not UTF-8 at ERROR, with the value (`Invalid encoding on b'Bearer …'`, logger
-`grpc._cython.cygrpc`), before any interceptor runs. Rule of this file: the line stays, what it quotes goes.
+`grpc._cython.cygrpc`), before any interceptor runs. Rule of this file: the line is kept, and what it quotes is removed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Handlers by their kind: take the function out, put another in, and say what kind a method is of.
+"""Handlers by kind: extract the function, replace it, and say of which kind a method is.
 
-Rule of this file: only grpc's public factories make handlers, for what else a handler is made of differs by release.
+Rule of this file: handlers are created only by grpc's public factories, since their other parts differ by release.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAMES = {
     (True, False): "stream_unary",
     (True, True): "stream_stream",
 }
-# grpcio reads these from the function itself: a pool of its own, and a form that pushes its responses.
+# grpcio reads these from the function itself: its own pool, and a form that pushes its responses.
 _MARKS = ("experimental_thread_pool", "experimental_non_blocking", "experimental_non_blocking_iterator")
 _MAX_KINDS = 4096  # servers with generic handlers may make names up as they go
 
@@ -59,7 +59,7 @@ class MethodKinds:
         return kind
 
     def get(self, method: str) -> MethodKind | None:
-        """The kind of `method`; None where it was never served."""
+        """The kind of `method`; None if it was never served."""
         return self._kinds.get(method)
 
 

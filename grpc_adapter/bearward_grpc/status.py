@@ -1,8 +1,8 @@
-"""StatusMapper: the one table from a refusal of the core to what a gRPC caller sees.
+"""StatusMapper: the one table that maps a refusal of the core to what a gRPC caller sees.
 
 Rules of this file: the core decides, this file translates. Every text is a constant of the catalogue, so that nothing
-of a token or of an exception can reach a caller. The trailers are there with or without `googleapis-common-protos`;
-with it the status also carries `google.rpc.ErrorInfo`, and `RetryInfo` where trying again makes sense.
+from a token or an exception can reach a caller. The trailers are sent with or without `googleapis-common-protos`; with
+it the status also carries `google.rpc.ErrorInfo`, and `RetryInfo` if a retry makes sense.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Authentication: from a request to its principal, or to why there is none.
+"""Authentication: from a request to its principal, or to the refusal.
 
-Rules of this file: synchronous where nothing must be awaited, because that is the hot path; a refusal is returned, since
-raising one costs as much as a whole request. Whatever is awaited raises instead. A token that is bound to a certificate
-passes no way here without that certificate.
+Rules of this file: synchronous unless something must be awaited, because this is the hot path; a refusal is returned,
+since raising one costs as much as a whole request. Awaited functions raise instead. There is no way in which a token
+bound to a certificate passes here without that certificate.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Authenticator:
         return principal
 
     def _presented(self, request: Request, rule: RouteRule, values: list[str]) -> Presented | AuthError | None:
-        """What a request brings under another scheme than `Bearer`, None where it is not one of those."""
+        """What a request brings under another scheme than `Bearer`, None if it is not one of those."""
         offered = rule.websocket and self._offers_proof(request)
         scheme = Scheme.DPOP if offered else self._other_scheme(values)
         if scheme is None:

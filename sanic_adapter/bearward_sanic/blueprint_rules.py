@@ -1,8 +1,8 @@
-"""Defaults of blueprints: which blueprint a route belongs to, and what that says of routes that say nothing.
+"""Blueprint defaults: which blueprint a route belongs to, and its rule for routes without their own.
 
 Rules of this file: static files belong to their blueprint, although Sanic does not list them there. A copy of a
-blueprint has the default of its original; where the original is not to be found the copy is refused, since what it
-would have said is unknown.
+blueprint has the default of its original; if the original cannot be found, the copy's routes are denied, since its
+default is unknown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Bodies: refused without being read, or read once the caller is let in.
+"""Request bodies: refused without being read, or read once the caller is admitted.
 
-Rules of this file: nothing is set on the request's stream but what Sanic itself has streaming handlers set. Under ASGI
-the server owns the connection, and is asked to close it.
+Rules of this file: only those attributes of the request's stream are set that Sanic itself sets for streaming handlers.
+Under ASGI the server owns the connection, and is asked to close it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAX_DRAINED: Final = 64 * 1024
 
 
 def refuse_body(request: Request) -> bool:
-    """Have nobody ask for or drain the body of a refused request; return whether the connection must be closed."""
+    """Prevent Sanic from requesting or draining the body of a refused request; return whether to close the connection."""
     stream: Any = request.stream
     if not getattr(stream, "request_body", None):
         return False

@@ -1,8 +1,9 @@
-"""What a kept connection has presented before: its `Authorization` value, and what came of it.
+"""What a persistent connection has presented before: its `Authorization` value, and the result.
 
-Rules of this file: remembered, not trusted. What was found good is asked of the verifier again by every request, which
-spares the reading and hashing of the token and nothing else. A refusal that cost a signature is repeated for a second.
-The memory is Sanic's own for a connection (`conn_info`); under ASGI that is new in each request, and holds nothing.
+Rules of this file: remembered, not trusted. A token that was accepted is checked with the verifier again for every
+request, which saves only the parsing and hashing of the token. A refusal that cost a signature check is repeated for a
+second. The memory is Sanic's own object for a connection (`conn_info`); under ASGI that is new for each request, and
+holds nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ NONE: Final[list[str]] = []
 """What a request without the header presents; never written to."""
 
 REFUSAL_TTL: Final = 1.0
-"""Seconds that a refusal is repeated to the same token on the same connection before it is judged again.
+"""Seconds that a refusal is repeated to the same token on the same connection before it is checked again.
 
 A signature that is wrong stays wrong until the issuer publishes another key by the same name, and an expired token
 stays expired. Clients that ask again and again with such a token are common, and each response would cost an RSA

@@ -1,8 +1,8 @@
-"""Who calls: the principal of the request that is being served, and what the gate has decided about it.
+"""The caller: the principal of the request that is being served, and the decision of the gate.
 
 Rules of this file: Sanic serves all requests of a connection in one task, so a context variable of ours would outlive
-its request; the request that Sanic itself calls current is asked instead. What is noted stands on `request.ctx`; a
-context that takes no attributes (`__slots__`) is left alone, and the note is kept beside it.
+its request; the request that Sanic itself calls current is used instead. The decision is stored on `request.ctx`; a
+context that takes no attributes (`__slots__`) is left alone, and the decision is kept beside it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def current_principal() -> Principal | None:
 
 
 def principal_of(request: Request) -> Principal | None:
-    """The verified caller of `request`; None where nobody was verified."""
+    """The verified caller of `request`; None if there is none."""
     principal = state_of(request).get(_PRINCIPAL)
     return principal if isinstance(principal, Principal) else None
 

@@ -1,8 +1,8 @@
-"""A token in a cookie, and the proof that the request was not forged.
+"""A token in a cookie, and the protection against cross-site request forgery.
 
-Rules of this file: a browser sends a cookie with whatever page made the request, so a cookie alone proves nothing. A
-request that may change something, and every websocket handshake (cross-site pages may open those), also shows an
-`Origin` that is ours, or repeats a second cookie in a header (double submit).
+Rules of this file: a browser sends a cookie whichever page made the request, so a cookie alone proves nothing. Unsafe
+methods, and every websocket handshake (cross-site pages may open those), also need an `Origin` that is ours, or a
+second cookie repeated in a header (double submit).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class CookieCredentials:
         for setting in ("name", "csrf_cookie", "csrf_header"):
             value = getattr(self, setting)
             if not isinstance(value, str) or not value or not _TOKEN.issuperset(value):
-                raise ConfigurationError(f"cookie.{setting}", "must be a name as RFC 6265 and RFC 9110 have them")
+                raise ConfigurationError(f"cookie.{setting}", "must be a valid name (RFC 6265, RFC 9110)")
         if self.csrf not in ("origin", "double_submit"):
             raise ConfigurationError("cookie.csrf", "must be 'origin' or 'double_submit'")
         if isinstance(self.origins, str) or not all(_is_origin(origin) for origin in self.origins):

@@ -1,7 +1,7 @@
 """Where the token is: exactly one credential, from the places that are allowed.
 
-Rules of this file: `Authorization` by default; every other place is opted into, and two credentials at once are
-refused, whichever they are (RFC 6750 section 2). Nothing here judges a token.
+Rules of this file: `Authorization` by default; every other place must be enabled, and two credentials at once are
+refused, whichever they are (RFC 6750 section 2). Tokens are not verified here.
 """
 
 from __future__ import annotations

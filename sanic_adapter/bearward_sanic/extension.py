@@ -1,8 +1,8 @@
 """The extension: `Bearward(app, verifier)`, `init_app`, and `install` for short.
 
-Rules of this file: nothing is bound to an event loop before `before_server_start`, everything is let go in
-`after_server_stop`, and any number of starts in one process leaves what one would. A wrong setting or rule stops the
-start with one clear line; an issuer that is down does not.
+Rules of this file: nothing is bound to an event loop before `before_server_start`, everything is released in
+`after_server_stop`, and any number of starts in one process has the same effect as one. An invalid setting or rule
+prevents the start with one clear line; an issuer that is down does not.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Bearward:
         return tuple(sorted({name for rule in self._current_rules().values() for name in rule.access.scopes}))
 
     def rule_of(self, request: Request) -> Access | None:
-        """The rule by which `request` is judged; None before the start and where there is no route."""
+        """The rule that applies to `request`; None before the start and if there is no route."""
         if self._gate is None or request.route is None:
             return None
         return self._gate.rule_of(request).access
@@ -176,7 +176,7 @@ class Bearward:
         if self._gate is not None:
             return dict(self._gate.rules)
         if self._app is None:
-            raise ConfigurationError("app", "must be given first, by init_app(app)")
+            raise ConfigurationError("app", "must be set first, with init_app(app)")
         return resolve_rules(self._app, self.settings)
 
     def _live_requests(self) -> LiveRequests:
@@ -193,7 +193,7 @@ class Bearward:
         return self.metadata.document(self.settings, self.verifier.issuers, self.scopes())
 
     def _admit(self, request: Request) -> GateResult | Awaitable[HTTPResponse]:
-        """The request middleware; before the start there is nobody to ask, so nobody is let in."""
+        """The request middleware; before the start every request is refused."""
         if self._gate is None:
             raise RuntimeError("the server was not started: bearward is not ready")
         return self._gate.admit(request)
@@ -245,11 +245,11 @@ def _check_installed(app: object, verifier: object) -> None:
     if not isinstance(app, Sanic):
         raise ConfigurationError("app", "must be a Sanic application: install(app, verifier)")
     if hasattr(app.ctx, "bearward"):
-        raise ConfigurationError("app", "must be guarded once")
+        raise ConfigurationError("app", "must be guarded only once")
     if isinstance(verifier, TrustedIssuer):
         raise ConfigurationError("verifier", "must be a Verifier: install(app, Verifier(TrustedIssuer(...)))")
     if verifier is not None and not isinstance(verifier, Verifier):
-        raise ConfigurationError("verifier", "must be a Verifier, or left out to be made of app.config")
+        raise ConfigurationError("verifier", "must be a Verifier, or omitted to be created from app.config")
 
 
 def _guard_of(app: App) -> Bearward:
@@ -263,7 +263,7 @@ def _warn_of(unruled: list[str]) -> None:
     if unruled:
         more = f" and {len(unruled) - _MAX_NAMED} more" if len(unruled) > _MAX_NAMED else ""
         _LOG.warning(
-            "no rule for %s%s: nobody may call them; mark them (@public, @authenticated, @requires(...)), or open all "
+            "no rule for %s%s: they are denied; mark them (@public, @authenticated, @requires(...)), or open all "
             "to any verified token by install(app, verifier, default=authenticated)",
             ", ".join(unruled[:_MAX_NAMED]),
             more,
@@ -274,13 +274,13 @@ def _warn_of_long_tokens(length: int, taken: int) -> None:
     if length >= taken:
         _LOG.warning(
             "max_token_length is %d, and Sanic refuses a request whose head is longer than REQUEST_MAX_HEADER_SIZE, %d "
-            "bytes, by 413: raise that (to 16384 at most)",
+            "bytes, with 413: raise that (to at most 16384)",
             length,
             taken,
         )
 
 
 async def _keep_private(request: Request, response: BaseHTTPResponse) -> None:
-    """RFC 6750 section 2.3: a response to a token in the URL is nobody else's."""
+    """RFC 6750 section 2.3: a response to a request with a token in its URL is private."""
     if principal_of(request) is not None and "access_token" in request.args:
         response.headers.setdefault("cache-control", "private")

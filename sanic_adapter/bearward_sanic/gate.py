@@ -1,11 +1,11 @@
-"""The gate: what every request passes before its body, its handler and anybody's code.
+"""The gate: every request passes it before its body is read and before any other code runs.
 
-Rules of this file: synchronous where nothing must be awaited, because that is the hot path; it decides once per request
-and remembers, since Sanic runs request middleware again on its error path; it returns a refusal and never raises one.
-What it does not know is refused.
+Rules of this file: synchronous unless something must be awaited, because this is the hot path; it decides once per
+request and remembers, since Sanic runs request middleware again on its error path; it returns a refusal and never
+raises one. Whatever it does not know is refused.
 
-It stands as the first request middleware, or, where there is no other, right before the handler: the same place in a
-request's life, without what Sanic's call of a middleware costs (a coroutine and a look at what it returned).
+It is the first request middleware, or, if there is no other, runs right before the handler: the same point in a
+request's life, without the cost of Sanic's call of a middleware (a coroutine and a check of its result).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Gate:
         self.use(rules)
 
     def use(self, rules: RuleTable) -> None:
-        """Judge by these rules from now on."""
+        """Use these rules from now on."""
         self.rules = rules
         remembers = self._authenticator.remembers
         self._fast = frozenset(key for key, rule in rules.items() if remembers and _needs_only_a_token(rule))
@@ -221,7 +221,7 @@ class Gate:
         return self._refuse_with(request, error, scopes, rule.websocket)
 
     def _internal_error(self, request: Request, bug: BaseException) -> GateResult:
-        report_bug(_LOG, "a request could not be judged", bug)
+        report_bug(_LOG, "a request could not be authenticated", bug)
         return self._refuse(request, AuthError(Refusal.INTERNAL_ERROR), _UNROUTED)
 
 

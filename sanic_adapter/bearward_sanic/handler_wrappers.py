@@ -1,10 +1,10 @@
-"""What has to stand around a handler: the watch over a websocket, the quiet end of a stream, and the gate.
+"""The wrappers of handlers: the watch over a websocket, the quiet end of a stream, and the gate.
 
-Rules of this file: handlers are wrapped at the start and unwrapped before the next one, so that twenty starts wrap
-once. The guard of a mark is left out where the gate decides by that very mark. The quiet end is needed for
-uploads, and for all under ASGI, where cancelling the handler would otherwise cancel the server's own task. The gate stands here where it is a route's only
-request middleware, and then its place among the middleware is empty; a handler is never unwrapped without the gate going
-back there.
+Rules of this file: handlers are wrapped at startup and unwrapped before the next one, so that twenty starts wrap once.
+The guard of a mark is left out if the gate decides by that very mark. The quiet end is needed for uploads, and for
+everything under ASGI, where cancelling the handler would otherwise cancel the server's own task. The gate is here if it
+is a route's only request middleware, and then it is not among the middleware; a handler is never unwrapped without
+putting the gate back there.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def wrap_handlers(app: App, gate: Gate, terms: SocketTerms) -> None:
 
 
 def _called_by_gate(handler: Any, rule: RouteRule, terms: SocketTerms, *, asgi: bool) -> Any:
-    """What is called for a request that was let in: `handler`, without the guard of the mark that decided."""
+    """What is called for a request that was admitted: `handler`, without the guard of the mark that decided."""
     if websocket_handler(handler) is not None:
         return guarded_websocket(handler, terms, rule.access)
     if mark_of(handler) == rule.access:

@@ -1,8 +1,8 @@
 """Marks on handlers: found through what Sanic and users wrap around a function.
 
 Rules of this file: a mark is read, never guessed. A decorator that loses a mark (it wraps without `functools.wraps`)
-leaves a function that refuses every call; it is looked for in all that the handler refers to, within bounds, so that the
-start can say so before the first caller does.
+leaves a function that refuses every call; the mark is searched for in everything the handler refers to, within bounds,
+so that the startup can report it before the first caller notices.
 """
 
 from __future__ import annotations

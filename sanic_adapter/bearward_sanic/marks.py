@@ -1,7 +1,8 @@
-"""Marks at the moment of a call: they ask here by which rule the request was let in.
+"""Marks at the time of a call: they ask here by which rule the request was admitted.
 
 Rule of this file: the gate decides before a handler is called; a mark of `bearward.access` on the handler passes only
-where that decision was by this very rule. Where nobody installed bearward there was none, so a marked handler refuses.
+if that decision was by this very rule. If bearward was not installed there was no decision, so a marked handler
+refuses.
 """
 
 from __future__ import annotations

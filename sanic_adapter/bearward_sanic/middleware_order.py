@@ -1,7 +1,7 @@
-"""Where the gate stands among the middleware: first on every route, and first and last where there is no route.
+"""The place of the gate among the middleware: first on every route, and first and last if there is no route.
 
-Rules of this file: only the order of Sanic's own chains is changed, whatever priorities others chose, and whenever Sanic
-sorts them anew. Where Sanic would read a body before the middleware, the gate reads it after it let the caller in.
+Rules of this file: only the order of Sanic's own chains is changed, whatever priorities others chose, and whenever
+Sanic sorts them again. If Sanic would read a body before the middleware, the gate reads it after admitting the caller.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bearward_sanic.route_rules import Body, RouteRule
 __all__ = ["BEFORE_ALL", "Middlewares", "defer_body"]
 
 BEFORE_ALL: Final[Any] = math.inf
-"""Before any middleware whose priority is a number, also where Sanic sorts them anew (`app.amend`)."""
+"""Before any middleware whose priority is a number, even after Sanic sorts them again (`app.amend`)."""
 
 _DEFERRED: Final = "bearward_defers"
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})

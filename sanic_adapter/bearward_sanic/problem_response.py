@@ -1,7 +1,7 @@
-"""How a refusal looks over HTTP: status, challenge, problem document.
+"""A refusal over HTTP: status, challenge, problem document.
 
 Rules of this file: one table from `Refusal` to a status, total by construction; the body is RFC 9457 problem JSON with
-the stable code; a refusal is never stored by a cache. What does not change from one refusal to the next is made once.
+the stable code; no cache may store a refusal. The parts that are the same for every refusal are created once.
 """
 
 from __future__ import annotations

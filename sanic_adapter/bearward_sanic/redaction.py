@@ -1,8 +1,8 @@
 """Tokens never reach a log, not even those that a client put into a URL.
 
 Rule of this file: the loggers that print URLs (Sanic's and the ASGI servers') get one filter, once per process, which
-replaces the value of `access_token`, however its name is spelled in a URL (RFC 3986 section 2.1), and whatever has the
-form of a signed token. The request itself is left as it came.
+replaces the value of `access_token`, however its name is spelled in a URL (RFC 3986 section 2.1), and everything that
+has the form of a signed token. The request itself is not changed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Refusals become responses, and stay refusals.
 
-Rules of this file: a refusal is returned and not raised (raising costs as much as a whole request); the application
-may choose how it looks, by a renderer or an exception handler for `AuthError`, and not whether it is one; response
-middleware runs, so that CORS headers are there, and can neither replace it nor change what makes it a refusal.
+Rules of this file: a refusal is returned and not raised (raising costs as much as a whole request); the application may
+choose how it looks, by a renderer or an exception handler for `AuthError`, but not whether it is one; response
+middleware runs, so that CORS headers are present, but can neither replace it nor change what makes it a refusal.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Response middleware on refusals: it may decorate and encode a refusal, and cannot make anything else of it.
+"""Response middleware on refusals: it may decorate and encode a refusal, but not turn it into anything else.
 
-Rules of this file: status, challenge and cache headers stay. Each middleware finds a response whose headers fit its body:
-where one changes the body to anything but an encoding of it (RFC 9110 section 8.4), all that this one did is undone, so
-that one that compresses or signs afterwards works on what goes out. A middleware that looks for what its request half
-puts on `request.ctx` is passed over, since no request middleware of the application runs before a refusal.
+Rules of this file: status, challenge and cache headers stay. Each middleware sees a response whose headers match its
+body: if one changes the body to anything but an encoding of it (RFC 9110 section 8.4), everything it did is undone, so
+that a later one that compresses or signs works on what is sent. A middleware that looks for what its request half put
+on `request.ctx` is skipped, since no request middleware of the application runs before a refusal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["KEPT_HEADERS", "run_response_middleware"]
 _LOG: Final = logging.getLogger("bearward.sanic")
 
 KEPT_HEADERS: Final = ("www-authenticate", "cache-control", "retry-after", "connection", "dpop-nonce")
-"""Headers of a refusal that nobody's code may take away."""
+"""Headers of a refusal that no other code may remove."""
 
 _DECODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": gzip.decompress,

@@ -1,8 +1,8 @@
 """Route rules: who may call which route by which method. Default deny, decided once at the start.
 
-Rules of this file: what is nearest to the handler wins (method, then handler, view or route, then the blueprint, then
-the default); two rules at the same distance that differ, a name that matches nothing and a mark that nothing carries stop
-the start. What cannot be resolved is refused to everybody.
+Rules of this file: the rule nearest to the handler wins (method, then handler, view or route, then the blueprint, then
+the default); two different rules at the same distance, a name that matches nothing and a mark that is lost prevent the
+start. What cannot be resolved is denied to everyone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Body(Enum):
     SANIC = "sanic"
     """Sanic, or nobody."""
     WHOLE = "whole"
-    """The gate, once the caller is let in."""
+    """The gate, once the caller is admitted."""
     SHORT = "short"
     """The gate, up to a bound: a websocket's handshake has none (RFC 6455 section 4.1)."""
     STREAM = "stream"
@@ -73,7 +73,7 @@ def table_of(rules: RuleTable) -> dict[tuple[str, str], Access]:
 
 
 def without_rule(rules: RuleTable) -> list[str]:
-    """What nobody ruled on and the default denies: `GET /notes (app.notes)`, sorted."""
+    """What has no rule and is denied by the default: `GET /notes (app.notes)`, sorted."""
     return sorted(
         f"{method} /{rule.route.path.lstrip('/')} ({rule.route.name})"
         for (_, method), rule in rules.items()
@@ -82,7 +82,7 @@ def without_rule(rules: RuleTable) -> list[str]:
 
 
 def require_rules(rules: RuleTable) -> None:
-    """Raise `ConfigurationError` that names what nobody ruled on."""
+    """Raise `ConfigurationError` that names everything without a rule."""
     unruled = without_rule(rules)
     if unruled:
         must = f"must be ruled on, or opened to any verified token by default=authenticated: {', '.join(unruled)}"

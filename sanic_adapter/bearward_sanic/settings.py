@@ -175,7 +175,7 @@ def _check_defaults(default: object, unsafe_default: object) -> None:
     if not isinstance(unsafe_default, Access) or not unsafe_default.admits_anonymous:
         raise ConfigurationError("unsafe_default", "must be public or optional; what asks for a token is a default")
     if default != deny:
-        raise ConfigurationError("unsafe_default", "must not be given beside default")
+        raise ConfigurationError("unsafe_default", "must not be given together with default")
 
 
 def _check_numbers(max_token_length: object, stream_leeway: object) -> None:

@@ -1,9 +1,9 @@
-"""How a request that outlives its token ends: cleanly, so that a client sees an end and not a broken line.
+"""How a request that outlives its token ends: cleanly, so that a client sees an end and not a broken connection.
 
-Rules of this file: an upload whose body has not wholly come is refused like any request, and its handler is cancelled,
-also where that took no notice. A response of open length gets its last chunk, after which the handler sees a cancellation
-and can clean up. A response whose length was promised is finished: it cannot end early without lying. Cancelling a
-handler never ends the task of an ASGI server.
+Rules of this file: an upload whose body has not arrived completely is refused like any request, and its handler is
+cancelled, even if the handler ignores that. A response of open length gets its last chunk, after which the handler sees
+a cancellation and can clean up. A response with a declared length is finished: it cannot end early without being wrong.
+Cancelling a handler never ends the task of an ASGI server.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def end_upload(request: Request, task: asyncio.Task[Any], error: AuthError) -> N
 
 
 def upload_ended(request: Request) -> AuthError | None:
-    """Why the upload of `request` was ended; then the task goes on as if it had not been cancelled."""
+    """Why the upload of `request` was ended; then the task continues as if it had not been cancelled."""
     error: AuthError | None = state_of(request).get(_UPLOAD_ENDED)
     task = asyncio.current_task()
     if error is not None and task is not None and task.cancelling():
@@ -140,7 +140,7 @@ def _remember_response(request: Request) -> None:
 
 
 def _was_ended(request: Request) -> bool:
-    """Whether it was we who cancelled; then the task goes on as if it had not been cancelled."""
+    """Whether it was we who cancelled; then the task continues as if it had not been cancelled."""
     task = asyncio.current_task()
     if task is None or _ENDED not in state_of(request):
         return False

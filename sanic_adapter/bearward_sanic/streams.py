@@ -1,8 +1,8 @@
-"""Requests that are being served, and the end of those that outlive their token.
+"""Requests that are being served, and ending those that outlive their token.
 
-Rules of this file: a request pays one entry in a dict and nothing else; a few times a second those that are still
-being served are put under watch. What can be ended then, and how, is `stream_end`'s; everything else is left alone
-until it can be.
+Rules of this file: a request costs one entry in a dict and nothing else; a few times a second those that are still
+being served are put under watch. What can be ended then, and how, is decided in `stream_end`; everything else is left
+alone until it can be ended.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCAN_INTERVAL: Final = 0.2
 
 
 class _Tracked:
-    """What was let in on one stream, and the watch over a request that took longer than a scan."""
+    """What was admitted on one stream, and the watch over a request that took longer than a scan."""
 
     __slots__ = ("ended", "request", "seen", "task", "upload", "watch")
 
@@ -63,7 +63,7 @@ class _Tracked:
         self.request = self.watch = self.ended = None
 
     def release(self) -> None:
-        """Forget all; the connection's next request is tracked anew."""
+        """Forget everything; the connection's next request is tracked again."""
         self.unwatch()
         if self.seen is not None:
             self.seen.tracked = None
@@ -77,7 +77,7 @@ class LiveRequests:
         self._enabled = enabled
         self._leeway = leeway
         self._tracked: dict[Any, _Tracked] = {}
-        """What was let in, by the stream that it came on."""
+        """What was admitted, by the stream that it came on."""
         self._timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -95,7 +95,7 @@ class LiveRequests:
 
     # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
     def track(self, request: Request, seen: SeenCredentials | None = None, upload: bool = False) -> None:  # noqa: FBT001, FBT002
-        """A request was let in. One that its connection remembers as `seen` need not be tracked again until a scan.
+        """A request was admitted. One that its connection remembers as `seen` need not be tracked again until a scan.
 
         `upload` says that the handler reads the body by itself.
         """
@@ -109,7 +109,7 @@ class LiveRequests:
             seen.tracked = stream
 
     def ended(self, principal: Principal) -> AuthError | None:
-        """Why a request of `principal` that took a while to come may not go on; None where it may."""
+        """Why a request of `principal` that took a while to come may not go on; None if it may."""
         if self._enabled:
             try:
                 self._verifier.check_still_valid(principal, leeway=self._leeway)

@@ -1,9 +1,9 @@
-"""Applications that nobody guards: a rule on a route must not mean "open" where `install` was forgotten.
+"""Applications without a gate: a rule on a route must not mean "open" if `install` was forgotten.
 
-Rules of this file: Sanic's `finalize`, through which every application goes before it serves, is extended when
-`bearward_sanic` is imported. In an application without a gate each route that some rule speaks of, by a mark, by
-`ctx_auth=` or by its blueprint's `ctx.auth`, refuses every call before its handler, and one line in the log says what to
-do. A rule that lets anonymous callers in needs no gate. An `AuthError` that a handler raises becomes a problem response.
+Rules of this file: Sanic's `finalize`, which every application calls before it serves, is extended when
+`bearward_sanic` is imported. In an application without a gate each route that has a rule, by a mark, by `ctx_auth=` or
+by its blueprint's `ctx.auth`, refuses every call before its handler, and one line in the log says what to do. A rule
+that admits anonymous callers needs no gate. An `AuthError` that a handler raises becomes a problem response.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def close_unguarded(app: App) -> None:
     closed = sorted({route.name for route in _ruled(app) if _close(route)})
     if closed:
         _LOG.warning(
-            "no gate stands before %s, where rules speak of %s: every call of those is refused until "
+            "%s has no gate, but rules for %s: every call of these is refused until "
             "bearward_sanic.install(app, verifier) is called",
             app.name,
             ", ".join(closed),

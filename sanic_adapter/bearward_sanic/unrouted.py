@@ -1,7 +1,7 @@
-"""Requests that lead nowhere: no such route, no such method, or no request that Sanic could read.
+"""Requests without a route: no such path, no such method, or a request that Sanic could not parse.
 
-Rule of this file: Sanic runs request middleware for those too, on its error path; where an anonymous
-caller gets past the gate there, no middleware runs before Sanic's own response, since it would respond to that caller.
+Rule of this file: Sanic runs request middleware for those too, on its error path; if an anonymous caller gets past the
+gate there, no middleware runs before Sanic's own response, since it would respond to that caller.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Websockets: refused before the 101, ended when the token ends, re-authenticated in band.
+"""Websockets: refused before the 101, ended when the token ends, reauthenticated in band.
 
-Rules of this file: the same behaviour natively and under any ASGI server, which takes three translations: a refusal
-becomes an HTTP response to the handshake (or a close, where the server cannot do that), a close becomes a message to the
-server (Sanic's own is a no-op there), and the subprotocol `bearer` is echoed where it was offered.
+Rules of this file: the behaviour is the same natively and under any ASGI server, which takes three translations: a
+refusal becomes an HTTP response to the handshake (or a close, if the server cannot do that), a close becomes a message
+to the server (Sanic's own is a no-op there), and the subprotocol `bearer` is echoed if it was offered.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ async def reauthenticate(request: Request, token: str, proof: str | None = None)
 
 
 class _Socket:
-    """A websocket that was let in, and the end of it."""
+    """A websocket that was admitted, and the end of it."""
 
     def __init__(self, request: Request, ws: Any, terms: SocketTerms, rule: Access, principal: Principal) -> None:
         self._request = request

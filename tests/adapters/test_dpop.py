@@ -199,7 +199,7 @@ def test_head_is_a_method_of_its_own(issuer: LocalIssuer) -> None:
             assert httpx2.request(method, caller.htu, headers=headers, timeout=30).status_code == status
 
 
-def test_a_query_is_no_part_of_the_uri(issuer: LocalIssuer) -> None:
+def test_query_is_not_part_of_htu(issuer: LocalIssuer) -> None:
     """Neither of the request's nor of the proof's; a caller's own idea of the host counts for nothing."""
     with serving(issuer, "samples.http_server") as server:
         caller = Caller(server, issuer)
@@ -225,7 +225,7 @@ def test_step_up_and_scopes_are_said_under_the_scheme(issuer: LocalIssuer) -> No
 
 @pytest.mark.parametrize("arguments", [(), ("--sync",)], ids=["grpc.aio", "grpc.server"])
 def test_streams_prove_at_their_opening(issuer: LocalIssuer, arguments: tuple[str, ...]) -> None:
-    """A stream is let in by one proof, for its own method, and refused without."""
+    """A stream is admitted by one proof, for its own method, and refused without."""
     with serving(issuer, "samples.grpc_server", *arguments) as server:
         caller = Caller(server, issuer)
         with grpc.insecure_channel(server.address()) as channel:

@@ -125,7 +125,7 @@ def _token(jti: str) -> str:
 
 
 def _until(what: str, condition: Callable[[], bool]) -> None:
-    """Ask again and again: the members of a fleet tell each other, and nobody tells us."""
+    """Poll: the members of a fleet notify each other, but not the test."""
     deadline = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < deadline, what
@@ -194,7 +194,7 @@ def test_a_revocation_reaches_remembered_tokens_and_live_streams_within_a_second
         assert member.health() == "5 entries, store: ok"
 
 
-def test_without_the_store_everything_is_refused_where_that_was_chosen(valkey: Valkey) -> None:
+def test_on_failure_refuse_rejects_all(valkey: Valkey) -> None:
     """Closed: no token, remembered or not, and no live stream; the health says so; over when the store is back."""
     with _member(valkey, "refuse") as member:
         token = _token("t")
@@ -213,7 +213,7 @@ def test_without_the_store_everything_is_refused_where_that_was_chosen(valkey: V
         assert member.health() == "0 entries, store: ok"
 
 
-def test_without_the_store_what_is_known_counts_where_that_was_chosen(valkey: Valkey) -> None:
+def test_on_failure_accept_uses_known_revocations(valkey: Valkey) -> None:
     """Open: tokens and live streams go on; the health says so."""
     with _member(valkey, "accept") as member:
         token = _token("t")

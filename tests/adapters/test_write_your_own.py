@@ -96,14 +96,14 @@ def test_the_adapter_guards(client: httpx2.Client, issuer: LocalIssuer) -> None:
     assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, 'Bearer realm="api"')
 
 
-def test_what_has_no_rule_is_denied(client: httpx2.Client, issuer: LocalIssuer) -> None:
+def test_route_without_a_rule_is_denied(client: httpx2.Client, issuer: LocalIssuer) -> None:
     """A path without an application is refused like any other, before it shows that it does not exist."""
     assert client.get("/nowhere").status_code == 401
     refused = client.get("/nowhere", headers={"authorization": f"Bearer {issuer.mint()}"})
     assert (refused.status_code, refused.json()["code"]) == (403, "no_rule")
 
 
-def test_what_is_public_asks_nobody(client: httpx2.Client) -> None:
+def test_public_rule_ignores_credentials(client: httpx2.Client) -> None:
     """`@public` serves callers without a token, and callers with a bad one."""
     for headers in ({}, {"authorization": "Bearer nonsense"}):
         assert client.get("/health", headers=headers).text == "up"

@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.attack.fixtures import fixtures
 from tests.attack.score import Score, run
 from tests.attack.targets import TARGETS
-from tests.attack.world import world
 
 
 def main(names: list[str]) -> int:
@@ -23,16 +23,16 @@ def main(names: list[str]) -> int:
     scores: list[Score] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in names or TARGETS:
-            with world() as stage:  # each target meets issuers that nobody has asked before
+            with fixtures() as environment:  # each target meets issuers that nobody has asked before
                 config = Path(folder, f"{name}.toml")
-                config.write_text(stage.toml(), encoding="utf-8")
-                cases = [*stage.cases, *(key_set.case for key_set in stage.odd)]
-                hostile = sum(case.hostile for case in stage.cases)
+                config.write_text(environment.toml(), encoding="utf-8")
+                cases = [*environment.cases, *(key_set.case for key_set in environment.odd)]
+                hostile = sum(case.hostile for case in environment.cases)
                 if not scores:
-                    good = len(stage.cases) - hostile
-                    print(f"{hostile} hostile tokens, {good} good tokens, {len(stage.odd)} odd JWK Sets")
+                    good = len(environment.cases) - hostile
+                    print(f"{hostile} hostile tokens, {good} good tokens, {len(environment.odd)} odd JWK Sets")
                 with TARGETS[name](config) as target:
-                    scores.append(run(stage, target, cases))
+                    scores.append(run(environment, target, cases))
             print("\n" + "\n".join(scores[-1].lines()), flush=True)
     passed = all(score.passed for score in scores)
     print("\nno wrong verdict" if passed else "\nWRONG VERDICTS, see above")

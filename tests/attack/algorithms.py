@@ -13,14 +13,14 @@ from bearward.jose.base64url import decode
 from bearward.testing import SigningKey, json_octets
 from tests.attack.case import Case, bearer
 from tests.attack.certificates import self_signed
-from tests.attack.forge import OUT, Forge, b64, segments
+from tests.attack.token_factory import OUT, TokenFactory, b64, segments
 
 __all__ = ["hmac_confusion", "key_binding", "none"]
 
 _ALG, _UNSUITABLE, _UNKNOWN, _SIGNATURE = "algorithm_not_allowed", "key_unsuitable", "key_unknown", "signature_invalid"
 
 
-def none(forge: Forge) -> Iterator[Case]:
+def none(forge: TokenFactory) -> Iterator[Case]:
     """RFC 8725 section 3.2: `none`, however it is written, with whatever for a signature."""
     _, payload, signature = forge.parts()
     for alg in ("none", "None", "NONE", "nOnE", "NoNe", "none ", " none", "none\x00", "null", "nil", "", "plain"):
@@ -34,7 +34,7 @@ def none(forge: Forge) -> Iterator[Case]:
     yield bearer("none", "escaped", segments(b64(b'{"alg":"\\u006eone"}'), payload, b""), _ALG)
 
 
-def hmac_confusion(forge: Forge) -> Iterator[Case]:
+def hmac_confusion(forge: TokenFactory) -> Iterator[Case]:
     """RFC 8725 section 2.1: a public key, in every encoding that a library might take, as an HMAC secret."""
     for name, secret in _public_as_secret(forge).items():
         key = SigningKey.symmetric(secret, "HS256", kid="rsa")
@@ -48,7 +48,7 @@ def hmac_confusion(forge: Forge) -> Iterator[Case]:
     yield bearer("HMAC confusion", "the same without kid", forge.sign(published, header={"kid": OUT}), _ALG)
 
 
-def _public_as_secret(forge: Forge) -> dict[str, bytes]:
+def _public_as_secret(forge: TokenFactory) -> dict[str, bytes]:
     rsa, ec, ed = forge.key("rsa"), forge.key("p256"), forge.key("ed25519")
     pkcs1 = rsa._public().public_bytes(Encoding.PEM, PublicFormat.PKCS1)
     pkcs1_der = rsa._public().public_bytes(Encoding.DER, PublicFormat.PKCS1)
@@ -102,7 +102,7 @@ def _public_as_secret(forge: Forge) -> dict[str, bytes]:
     }
 
 
-def key_binding(forge: Forge) -> Iterator[Case]:
+def key_binding(forge: TokenFactory) -> Iterator[Case]:
     """RFC 8725 sections 3.1 and 3.2: a key serves the algorithms of its type, curve, `alg`, `use` and `key_ops`."""
     rsa_family = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
     for kid in ("rsa", "rsa-384", "rsa-512", "pss", "pss-384", "pss-512"):

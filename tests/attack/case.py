@@ -70,7 +70,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """An odd JWK Set that an issuer of its own serves, as octets with HTTP headers; `case` is judged under it."""
+    """An odd JWK Set that its own issuer serves, as octets with HTTP headers; `case` is judged under it."""
 
     path: str
     body: bytes = field(repr=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bearward.testing import json_octets
 from tests.attack.case import Case, bearer
-from tests.attack.forge import OUT, Forge, b64, segments
+from tests.attack.token_factory import OUT, TokenFactory, b64, segments
 
 __all__ = ["cost", "issuer_and_audience", "time"]
 
@@ -16,7 +16,7 @@ _EXPIRED, _EARLY, _FUTURE = "token_expired", "token_not_yet_valid", "token_issue
 _HUGE = 10**400
 
 
-def time(forge: Forge) -> Iterator[Case]:
+def time(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7519 sections 4.1.4 to 4.1.6: `exp` is there and ahead, `nbf` and `iat` are past; all are numbers."""
     now = forge.now
     changes: dict[str, tuple[dict[str, Any], str]] = {
@@ -58,7 +58,7 @@ def time(forge: Forge) -> Iterator[Case]:
         yield bearer("time", f"{claim} in 400 digits, negative", forge.sign(claims={claim: -_HUGE}), _MALFORMED)
 
 
-def issuer_and_audience(forge: Forge) -> Iterator[Case]:
+def issuer_and_audience(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7519 sections 4.1.1 and 4.1.3: compared whole and exactly; one of the audiences is ours."""
     untrusted = "issuer_untrusted"
     us, them = forge.issuer, forge.audience
@@ -136,7 +136,7 @@ def issuer_and_audience(forge: Forge) -> Iterator[Case]:
         yield bearer("issuer and audience", f"cnf {name}", token, "token_sender_constrained")
 
 
-def cost(forge: Forge) -> Iterator[Case]:
+def cost(forge: TokenFactory) -> Iterator[Case]:
     """RFC 8725 section 3.11 and plain prudence: a stranger's token costs little, whatever its shape."""
     first, second, third = forge.parts()
     digits, deep = b"9" * 4700, b"[" * 2300 + b"]" * 2300

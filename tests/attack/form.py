@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.attack.case import TRANSPORT, Case, bearer
-from tests.attack.forge import Forge, b64, segments
+from tests.attack.token_factory import TokenFactory, b64, segments
 
 __all__ = ["base64url", "header_syntax", "structure"]
 
@@ -13,7 +13,7 @@ _MISSING, _MALFORMED, _REPEATED = "credentials_missing", "credentials_malformed"
 _TOO_LARGE, _TOKEN = "token_too_large", "token_malformed"
 
 
-def header_syntax(forge: Forge) -> Iterator[Case]:
+def header_syntax(forge: TokenFactory) -> Iterator[Case]:
     """RFC 6750 section 2.1 and RFC 9110 section 11.4: one credential, `Bearer`, one space or more, a token68."""
     token = forge.sign()
     singles = {
@@ -93,7 +93,7 @@ def _octets(token: bytes) -> Iterator[Case]:
     yield Case("header syntax", "a folded line", _MISSING, folded, over_http=TRANSPORT)
 
 
-def structure(forge: Forge) -> Iterator[Case]:
+def structure(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 7.1: three segments, neither more nor less, the first two not empty."""
     first, second, third = forge.parts()
     tokens = {
@@ -123,7 +123,7 @@ def structure(forge: Forge) -> Iterator[Case]:
         yield bearer("structure", name, token, code, large=code == _TOO_LARGE)
 
 
-def base64url(forge: Forge) -> Iterator[Case]:
+def base64url(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 2: without padding, without a stray character, one spelling for one sequence of octets."""
     first, second, third = forge.parts()
     p256 = forge.parts("p256")

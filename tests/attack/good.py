@@ -9,13 +9,13 @@ from typing import Any
 from bearward.jose.base64url import decode
 from bearward.testing import json_octets
 from tests.attack.case import ACCEPTED, Case, bearer
-from tests.attack.forge import KEYS, OUT, Forge, b64, segments
 from tests.attack.signatures import ORDERS
+from tests.attack.token_factory import KEYS, OUT, TokenFactory, b64, segments
 
 __all__ = ["good"]
 
 
-def good(forge: Forge) -> Iterator[Case]:
+def good(forge: TokenFactory) -> Iterator[Case]:
     """All good cases, each under the class whose attacks it resembles."""
     yield from _presented(forge)
     yield from _algorithms(forge)
@@ -29,7 +29,7 @@ def good(forge: Forge) -> Iterator[Case]:
     yield bearer("cost", "good: 13 KiB", groups, ACCEPTED, large=True)
 
 
-def _presented(forge: Forge) -> Iterator[Case]:
+def _presented(forge: TokenFactory) -> Iterator[Case]:
     token = forge.sign()
     for scheme in (b"Bearer", b"bearer", b"BEARER", b"bEARER", b"BeArEr"):
         yield Case("header syntax", f"good: {scheme.decode()}", ACCEPTED, (scheme + b" " + token,))
@@ -40,7 +40,7 @@ def _presented(forge: Forge) -> Iterator[Case]:
     yield Case("header syntax", "good: tabs around the value", ACCEPTED, tabs)
 
 
-def _algorithms(forge: Forge) -> Iterator[Case]:
+def _algorithms(forge: TokenFactory) -> Iterator[Case]:
     for kid, alg in KEYS.items():
         for name, header in {"kid and typ": {}, "without kid": {"kid": OUT}, "without typ": {"typ": OUT}}.items():
             yield bearer("key binding", f"good: {alg} {kid}, {name}", forge.sign(kid, header=header), ACCEPTED)
@@ -53,7 +53,7 @@ def _algorithms(forge: Forge) -> Iterator[Case]:
     yield bearer("RSA", "good: e = 3", forge.sign("cubic"), ACCEPTED)
 
 
-def _ecdsa(forge: Forge) -> Iterator[Case]:
+def _ecdsa(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7518 asks neither for a low s nor against zeros in front."""
     for kid, (size, order) in ORDERS.items():
         first, second, third = forge.parts(kid)
@@ -66,7 +66,7 @@ def _ecdsa(forge: Forge) -> Iterator[Case]:
         yield bearer("ECDSA", f"good: {kid}, a zero in front of s", _with_zero(forge, kid, size), ACCEPTED)
 
 
-def _with_zero(forge: Forge, kid: str, where: int) -> bytes:
+def _with_zero(forge: TokenFactory, kid: str, where: int) -> bytes:
     """ECDSA is random: about one signature in 256 has a zero there."""
     while True:
         token = forge.sign(kid)
@@ -74,7 +74,7 @@ def _with_zero(forge: Forge, kid: str, where: int) -> bytes:
             return token
 
 
-def _headers(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _headers(forge: TokenFactory) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for typ in ("JWT", "jwt", "Jwt", "at+jwt", "AT+JWT", "application/at+jwt", "application/jwt", "Application/AT+JWT"):
         yield "typ", typ, {"typ": typ}
     yield "typ", "absent", {"typ": OUT}
@@ -98,7 +98,7 @@ def _headers(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "JWE", "epk and apu, which mean nothing here", {"epk": {"kty": "EC"}, "apu": "x", "p2c": 10**9}
 
 
-def _claims(forge: Forge) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _claims(forge: TokenFactory) -> Iterator[tuple[str, str, dict[str, Any]]]:
     us, now = forge.audience, forge.now
     yield "issuer and audience", "aud a list", {"aud": [us]}
     yield "issuer and audience", "aud a list, ours last", {"aud": ["https://other.example", us]}
@@ -153,7 +153,7 @@ class _Number(str):
     __slots__ = ()
 
 
-def _spelt(forge: Forge, changes: dict[str, Any]) -> dict[str, Any] | bytes:
+def _spelt(forge: TokenFactory, changes: dict[str, Any]) -> dict[str, Any] | bytes:
     """The changes; or, where a number is to be spelt, the whole claims set as octets."""
     spelt = {value for value in changes.values() if isinstance(value, _Number)}
     if not spelt:
@@ -164,7 +164,7 @@ def _spelt(forge: Forge, changes: dict[str, Any]) -> dict[str, Any] | bytes:
     return text.encode()
 
 
-def _texts(forge: Forge) -> Iterator[Case]:
+def _texts(forge: TokenFactory) -> Iterator[Case]:
     """The same claims in other spellings."""
     claims = forge.claims()
     texts = {

@@ -34,7 +34,7 @@ class GRPCWire:
         self._h2 = h2.connection.H2Connection()
 
     def ask(self, values: Sequence[bytes]) -> tuple[str, Mapping[str, Any]]:
-        """The verdict, with the trailers; raises `OSError` where the server says nothing at all."""
+        """The verdict, with the trailers; raises `OSError` if the server says nothing at all."""
         self._connect()
         assert self._socket is not None
         stream = self._h2.get_next_available_stream_id()

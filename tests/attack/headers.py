@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bearward.testing import json_octets
 from tests.attack.case import Case, bearer
 from tests.attack.certificates import self_signed
-from tests.attack.forge import OUT, Forge, b64, segments
+from tests.attack.token_factory import OUT, TokenFactory, b64, segments
 
 __all__ = ["crit", "json_serialization", "jwe", "key_injection", "kid", "typ"]
 
 _SIGNATURE, _UNKNOWN, _HEADER = "signature_invalid", "key_unknown", "header_malformed"
 
 
-def key_injection(forge: Forge) -> Iterator[Case]:
+def key_injection(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 10.2: a token never says by which key it is to be verified (CVE-2018-0114)."""
     for name, kid in (("stranger", "rsa"), ("stranger-ec", "p256"), ("stranger-ed", "ed25519")):
         for member, value in _brought(forge, name).items():
@@ -37,7 +37,7 @@ def key_injection(forge: Forge) -> Iterator[Case]:
     )
 
 
-def _brought(forge: Forge, name: str) -> dict[str, Any]:
+def _brought(forge: TokenFactory, name: str) -> dict[str, Any]:
     """The members by which a token may bring its key, or say where it is."""
     key = forge.key(name)
     jwk = key.public_jwk()
@@ -54,7 +54,7 @@ def _brought(forge: Forge, name: str) -> dict[str, Any]:
     return brought
 
 
-def kid(forge: Forge) -> Iterator[Case]:
+def kid(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 4.1.4: an opaque, case-sensitive string; looked up among the issuer's keys and nowhere else."""
     strange = {
         "unknown": "another",
@@ -88,7 +88,7 @@ def kid(forge: Forge) -> Iterator[Case]:
     yield bearer("kid", "absent, signed by a stranger", forge.sign("stranger", header={"kid": OUT}), _SIGNATURE)
 
 
-def crit(forge: Forge) -> Iterator[Case]:
+def crit(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 4.1.11: what is critical must be understood; nothing is, so every form is refused."""
     forms: dict[str, Any] = {
         "an unknown extension": ["urn:example:ext"],
@@ -120,7 +120,7 @@ def crit(forge: Forge) -> Iterator[Case]:
     yield bearer("crit", "b64 false, braces for a payload", raw, "credentials_malformed")
 
 
-def jwe(forge: Forge) -> Iterator[Case]:
+def jwe(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7516: an encrypted object is no bearer token here, nor is a compressed or a nested one."""
     first, second, third = forge.parts()
     for alg in ("RSA-OAEP", "dir", "ECDH-ES", "A256KW", "PBES2-HS256+A128KW", "RSA1_5"):
@@ -144,7 +144,7 @@ def jwe(forge: Forge) -> Iterator[Case]:
     yield bearer("JWE", "a token in a token, not declared", forge.sign(claims=forge.sign()), "payload_malformed")
 
 
-def json_serialization(forge: Forge) -> Iterator[Case]:
+def json_serialization(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 7.2: braces are in no token68, so the credentials are what is malformed."""
     first, second, third = (part.decode() for part in forge.parts())
     signature = {"protected": first, "signature": third}
@@ -170,7 +170,7 @@ def json_serialization(forge: Forge) -> Iterator[Case]:
     yield bearer("JSON serialization", "flattened as a header", dotted, _HEADER)
 
 
-def typ(forge: Forge) -> Iterator[Case]:
+def typ(forge: TokenFactory) -> Iterator[Case]:
     """RFC 8725 section 3.11: a token made for another purpose is no access token."""
     refused = (
         "logout+jwt", "dpop+jwt", "oauth-authz-req+jwt", "secevent+jwt", "client-authentication+jwt", "JOSE", "JOSE+JSON",

@@ -28,7 +28,7 @@ class HTTPWire:
         self._held = b""
 
     def ask(self, values: Sequence[bytes]) -> tuple[str, Mapping[str, Any]]:
-        """The verdict, with status and headers; raises `OSError` where no whole answer comes."""
+        """The verdict, with status and headers; raises `OSError` if no whole answer comes."""
         lines = [b"GET /protected HTTP/1.1", b"Host: sample", *(b"Authorization: " + value for value in values)]
         request = b"\r\n".join(lines) + b"\r\n\r\n"
         fresh = self._socket is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from zlib import compress
 
 from tests.attack.case import Case, bearer
-from tests.attack.forge import Forge
+from tests.attack.token_factory import TokenFactory
 
 __all__ = ["header_json", "payload_json"]
 
@@ -25,7 +25,7 @@ _NO_NUMBERS = (
 _HEADER, _PAYLOAD, _LARGE, _ALG = "header_malformed", "payload_malformed", "token_too_large", "algorithm_not_allowed"
 
 
-def header_json(forge: Forge) -> Iterator[Case]:
+def header_json(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 4: one JSON object in UTF-8, no member twice, `alg` a string."""
     good = b'{"alg":"RS256","kid":"rsa"}'
     headers = {
@@ -54,7 +54,7 @@ def header_json(forge: Forge) -> Iterator[Case]:
         yield bearer("header JSON", name, forge.sign(header=header), code)
 
 
-def payload_json(forge: Forge) -> Iterator[Case]:
+def payload_json(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7519 section 7.2: a claims set, one JSON object in UTF-8, no claim twice, only finite numbers."""
     good = forge.payload()
     payloads = _documents(good) | {
@@ -76,7 +76,7 @@ def payload_json(forge: Forge) -> Iterator[Case]:
 
 
 def _documents(good: bytes) -> dict[str, bytes]:
-    """A document made wrong in all the ways that a parser may forgive; `good` is an object of strings."""
+    """A document made wrong in every way that a lenient parser might accept; `good` is an object of strings."""
     text = good.decode()
     return {
         "no JSON": b"alg=RS256",

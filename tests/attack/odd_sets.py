@@ -1,4 +1,4 @@
-"""Odd JWK Sets: what an issuer may serve, each under an issuer of its own, with what a token must then get."""
+"""Odd JWK Sets: what an issuer may serve, each under its own issuer, with what a token must then get."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bearward.jose.base64url import decode
 from bearward.testing import SigningKey
 from tests.attack.case import ACCEPTED, Case, KeySet
 from tests.attack.certificates import self_signed
-from tests.attack.forge import OUT, Forge, b64
+from tests.attack.token_factory import OUT, TokenFactory, b64
 
 __all__ = ["odd_sets"]
 
@@ -26,7 +26,7 @@ _UNAVAILABLE, _UNKNOWN, _SIGNATURE, _UNSUITABLE = (
 )
 
 
-def odd_sets(forge: Forge) -> Iterator[KeySet]:
+def odd_sets(forge: TokenFactory) -> Iterator[KeySet]:
     """All of them. Each issuer is `<issuer>/odd/<number>`."""
     for number, (name, keys, expected, changes) in enumerate((*_usable(forge), *_unusable(forge))):
         yield _key_set(forge, number, name, json.dumps({"keys": keys}).encode(), expected, changes)
@@ -36,7 +36,9 @@ def odd_sets(forge: Forge) -> Iterator[KeySet]:
         yield KeySet(made.path, made.body, made.case, headers, chunked)
 
 
-def _key_set(forge: Forge, number: int, name: str, body: bytes, expected: str, changes: dict[str, Any]) -> KeySet:
+def _key_set(
+    forge: TokenFactory, number: int, name: str, body: bytes, expected: str, changes: dict[str, Any]
+) -> KeySet:
     issuer = f"{forge.issuer}/odd/{number}"
     more = dict(changes)
     key = more.pop("key", "rsa")
@@ -48,7 +50,7 @@ Row = tuple[str, list[Any], str, dict[str, Any]]
 P256 = {"key": "p256"}
 
 
-def _usable(forge: Forge) -> Iterator[Row]:
+def _usable(forge: TokenFactory) -> Iterator[Row]:
     """Sets with a key that serves, whatever stands beside it."""
     rsa, ec = forge.key("rsa"), forge.key("p256")
     jwk = rsa.public_jwk()
@@ -125,15 +127,15 @@ def _usable(forge: Forge) -> Iterator[Row]:
     yield "alg null", [jwk | {"alg": None}], ACCEPTED, {}
 
 
-def _x5c(forge: Forge, kid: str) -> list[str]:
+def _x5c(forge: TokenFactory, kid: str) -> list[str]:
     return [b64encode(_der(forge, kid)).decode()]
 
 
-def _broken(forge: Forge) -> list[str]:
+def _broken(forge: TokenFactory) -> list[str]:
     return [encodebytes(_der(forge, "stranger")).decode()]
 
 
-def _der(forge: Forge, kid: str) -> bytes:
+def _der(forge: TokenFactory, kid: str) -> bytes:
     return self_signed(forge.key(kid)).public_bytes(Encoding.DER)
 
 
@@ -147,7 +149,7 @@ def _wide(key: SigningKey) -> dict[str, Any]:
     return jwk | {"x": b64(b"\x00" + decode(jwk["x"].encode())).decode()}
 
 
-def _unusable(forge: Forge) -> Iterator[Row]:
+def _unusable(forge: TokenFactory) -> Iterator[Row]:
     """Sets without a key that serves: nobody can be verified, and that is not the caller's fault."""
     jwk, ec, ed = forge.key("rsa").public_jwk(), forge.key("p256").public_jwk(), forge.key("ed25519").public_jwk()
     weak = SigningKey.generate("RS256", kid="rsa", bits=1024)
@@ -192,7 +194,7 @@ def _unusable(forge: Forge) -> Iterator[Row]:
         yield name, keys, _UNAVAILABLE, {}
 
 
-def _documents(forge: Forge) -> Iterator[tuple[str, bytes, str, dict[str, str], bool]]:
+def _documents(forge: TokenFactory) -> Iterator[tuple[str, bytes, str, dict[str, str], bool]]:
     """What is odd about the document or the answer that carries it."""
     body = json.dumps({"keys": [forge.key("rsa").public_jwk()]}).encode()
     json_type = {"Content-Type": "application/json"}

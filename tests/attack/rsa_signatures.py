@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bearward.jose.base64url import decode
 from tests.attack.case import Case, bearer
-from tests.attack.forge import OUT, Forge, b64, segments
+from tests.attack.token_factory import OUT, TokenFactory, b64, segments
 
 __all__ = ["rsa_signatures"]
 
@@ -22,7 +22,7 @@ _SHA1 = bytes.fromhex("3021300906052b0e03021a05000414")
 _SIZE = 256
 
 
-def rsa_signatures(forge: Forge) -> Iterator[Case]:
+def rsa_signatures(forge: TokenFactory) -> Iterator[Case]:
     """PKCS #1 v1.5 and PSS as RFC 7518 sections 3.3 and 3.5 say, and nothing like them."""
     yield from _numbers(forge)
     yield from _encoded(forge)
@@ -30,20 +30,20 @@ def rsa_signatures(forge: Forge) -> Iterator[Case]:
     yield from _cube_root(forge)
 
 
-def _private(forge: Forge, kid: str) -> rsa.RSAPrivateKey:
+def _private(forge: TokenFactory, kid: str) -> rsa.RSAPrivateKey:
     key = forge.key(kid)._private
     assert isinstance(key, rsa.RSAPrivateKey)
     return key
 
 
-def _power(forge: Forge, kid: str, encoded: bytes) -> bytes:
-    """The RSA private operation on an encoded message of our own making."""
+def _power(forge: TokenFactory, kid: str, encoded: bytes) -> bytes:
+    """The RSA private operation on our own encoded message making."""
     numbers = _private(forge, kid).private_numbers()
     value = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
     return value.to_bytes(_SIZE, "big")
 
 
-def _numbers(forge: Forge) -> Iterator[Case]:
+def _numbers(forge: TokenFactory) -> Iterator[Case]:
     first, second, third = forge.parts()
     n = _private(forge, "rsa").public_key().public_numbers().n
     s = int.from_bytes(decode(third), "big")
@@ -57,7 +57,7 @@ def _numbers(forge: Forge) -> Iterator[Case]:
     yield bearer("RSA", "by a published key with e = 1", one, "key_unknown")
 
 
-def _encoded(forge: Forge) -> Iterator[Case]:
+def _encoded(forge: TokenFactory) -> Iterator[Case]:
     first, second, _ = forge.parts()
     message = segments(first, second)
     info = _SHA256 + sha256(message).digest()
@@ -84,7 +84,7 @@ def _encoded(forge: Forge) -> Iterator[Case]:
         yield bearer("RSA", f"PKCS #1: {name}", token, _SIGNATURE)
 
 
-def _pss(forge: Forge) -> Iterator[Case]:
+def _pss(forge: TokenFactory) -> Iterator[Case]:
     first, second, _ = forge.parts("pss")
     message = segments(first, second)
     key = _private(forge, "pss")
@@ -109,7 +109,7 @@ def _pss(forge: Forge) -> Iterator[Case]:
     yield bearer("RSA", "PS256 with a PKCS #1 signature, a key for both", segments(*free[:2], b64(v15)), _SIGNATURE)
 
 
-def _cube_root(forge: Forge) -> Iterator[Case]:
+def _cube_root(forge: TokenFactory) -> Iterator[Case]:
     """Bleichenbacher's forgery of 2006: with e = 3 a cube whose front looks right, made without the private key."""
     for name, header in (("with kid", {}), ("without kid", {"kid": OUT})):
         first, second, _ = forge.parts("cubic", header=header)

@@ -1,7 +1,7 @@
 """The score: the table against a target, and what went wrong, by class.
 
 Rule of this file: a verdict is right or wrong by the table alone. A false accept, a false reject, another code, an
-error, a crash, a slow answer and a request that a token caused are told apart.
+error, a crash, a slow answer and a request that a token caused are distinguished.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.attack.case import ACCEPTED, CLASSES, Answer, Case
+from tests.attack.fixtures import Fixtures
 from tests.attack.targets import Target
-from tests.attack.world import World
 
 __all__ = ["SLOW", "Score", "fault_of", "run"]
 
@@ -88,10 +88,10 @@ def fault_of(expected: Sequence[str], answer: Answer) -> str | None:
     return "false rejects" if ACCEPTED in expected else "wrong codes"
 
 
-def run(world: World, target: Target, cases: Sequence[Case]) -> Score:
+def run(fixtures: Fixtures, target: Target, cases: Sequence[Case]) -> Score:
     """Put every case to a target; a target that ended is a crash, and the end of the run."""
     score = Score(target.name)
-    begun, fetched, lured = time.monotonic(), world.fetches(), world.lured()
+    begun, fetched, lured = time.monotonic(), fixtures.fetches(), fixtures.lured()
     for case in cases:
         answer = target.judge(case.values)
         if not target.alive():
@@ -99,7 +99,7 @@ def run(world: World, target: Target, cases: Sequence[Case]) -> Score:
             break
         score.add(case, answer)
     score.seconds = time.monotonic() - begun
-    score.fetches = world.fetches() - fetched
+    score.fetches = fixtures.fetches() - fetched
     score.fetches_allowed = 1 + _BURST + math.ceil(score.seconds / _COOLDOWN)
-    score.lured = world.lured() - lured
+    score.lured = fixtures.lured() - lured
     return score

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from bearward.jose.base64url import decode
 from bearward.testing import json_octets
 from tests.attack.case import Case, bearer
-from tests.attack.forge import OUT, Forge, b64, segments
+from tests.attack.token_factory import OUT, TokenFactory, b64, segments
 
 __all__ = ["ecdsa", "eddsa", "integrity"]
 
@@ -34,7 +34,7 @@ ORDERS = {
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
-def integrity(forge: Forge) -> Iterator[Case]:
+def integrity(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 5.2: a signature is one over these octets, by this key."""
     for kid in ("rsa", "pss", "p256", "p384", "p521", "ed25519", "ed448"):
         first, second, third = forge.parts(kid)
@@ -61,7 +61,7 @@ def integrity(forge: Forge) -> Iterator[Case]:
     yield bearer("integrity", "the same claims with white space", segments(first, spaced, third), _SIGNATURE)
 
 
-def ecdsa(forge: Forge) -> Iterator[Case]:
+def ecdsa(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7518 section 3.4: R and S side by side at full length, each from 1 to n - 1 (CVE-2022-21449)."""
     for kid, (size, order) in ORDERS.items():
         first, second, third = forge.parts(kid)
@@ -92,7 +92,7 @@ def ecdsa(forge: Forge) -> Iterator[Case]:
     yield from _embedded_nonce(forge)
 
 
-def _embedded_nonce(forge: Forge) -> Iterator[Case]:
+def _embedded_nonce(forge: TokenFactory) -> Iterator[Case]:
     """A signature (r, r) by the point whose discrete logarithm the attacker chose: for a verifier that takes any key."""
     own = ec.derive_private_key(1, ec.SECP256R1()).public_key().public_numbers()
     jwk = {
@@ -105,7 +105,7 @@ def _embedded_nonce(forge: Forge) -> Iterator[Case]:
     yield bearer("ECDSA", "the base point as a key in the header", token, _SIGNATURE)
 
 
-def eddsa(forge: Forge) -> Iterator[Case]:
+def eddsa(forge: TokenFactory) -> Iterator[Case]:
     """RFC 8032 section 5.1.7: S below the group's order; a point of small order proves nothing."""
     first, second, third = forge.parts("ed25519")
     octets = decode(third)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from tests.attack import algorithms, claims, form, headers, json_text, rsa_signatures, signatures
 from tests.attack.case import Case
-from tests.attack.forge import Forge
 from tests.attack.good import good
+from tests.attack.token_factory import TokenFactory
 
 __all__ = ["table"]
 
-_HOSTILE: tuple[Callable[[Forge], Iterator[Case]], ...] = (
+_HOSTILE: tuple[Callable[[TokenFactory], Iterator[Case]], ...] = (
     form.header_syntax,
     form.structure,
     form.base64url,
@@ -36,6 +36,6 @@ _HOSTILE: tuple[Callable[[Forge], Iterator[Case]], ...] = (
 )
 
 
-def table(forge: Forge) -> list[Case]:
+def table(forge: TokenFactory) -> list[Case]:
     """All hostile and good cases."""
     return [*(case for rows in _HOSTILE for case in rows(forge)), *good(forge)]

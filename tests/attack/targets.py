@@ -82,7 +82,7 @@ class _Sample:
 
 @contextmanager
 def core(config: Path) -> Iterator[Target]:
-    """The core's verifier, on an event loop in a thread of its own."""
+    """The core's verifier, on an event loop in its own thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="attack-core", daemon=True)
     thread.start()
@@ -103,7 +103,7 @@ def core(config: Path) -> Iterator[Target]:
 
 @contextmanager
 def http(config: Path) -> Iterator[Target]:
-    """The HTTP sample, over a socket of our own."""
+    """The HTTP sample, over our own socket."""
     with Process("samples.http_server", "--port", "0", "--config", str(config)) as process:
         host, _, port = process.address().rpartition(":")
         wire = HTTPWire(host, int(port))

@@ -11,18 +11,18 @@ import pytest
 
 from bearward.errors import Refusal
 from tests.attack.case import ACCEPTED, CLASSES, TRANSPORT, Answer, Case
+from tests.attack.fixtures import Fixtures, fixtures
 from tests.attack.score import SLOW, Score, fault_of, run
 from tests.attack.targets import TARGETS
-from tests.attack.world import World, world
 
 EVERY = 12
 """The short form has every twelfth case of each class, and the first."""
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[World]:
+def environment() -> Iterator[Fixtures]:
     """One issuer for the questions about the table itself."""
-    with world() as made:
+    with fixtures() as made:
         yield made
 
 
@@ -36,26 +36,26 @@ def _short(cases: list[Case]) -> list[Case]:
     return chosen
 
 
-def test_the_table_is_large_enough(stage: World) -> None:
+def test_table_is_large_enough(environment: Fixtures) -> None:
     """At least 300 hostile tokens, 100 good tokens, 40 odd JWK Sets, and hostile ones in every class."""
-    hostile = Counter(case.kind for case in stage.cases if case.hostile)
+    hostile = Counter(case.kind for case in environment.cases if case.hostile)
     assert hostile.total() >= 300
-    assert len(stage.cases) - hostile.total() >= 100
-    assert len(stage.odd) >= 40
+    assert len(environment.cases) - hostile.total() >= 100
+    assert len(environment.odd) >= 40
     assert [*hostile, "key set"] == list(CLASSES)
 
 
-def test_every_row_has_its_own_name(stage: World) -> None:
+def test_every_row_has_its_own_name(environment: Fixtures) -> None:
     """A name says which row went wrong."""
-    rows = [(case.kind, case.name) for case in (*stage.cases, *(key_set.case for key_set in stage.odd))]
+    rows = [(case.kind, case.name) for case in (*environment.cases, *(key_set.case for key_set in environment.odd))]
     assert [row for row, count in Counter(rows).items() if count > 1] == []
 
 
-def test_every_row_expects_a_code_of_the_catalogue(stage: World) -> None:
+def test_every_row_expects_a_code_of_the_catalogue(environment: Fixtures) -> None:
     """Over a transport that cannot carry a row, the transport refuses; everything else is a code that we publish."""
     codes = {refusal.code for refusal in Refusal} | {ACCEPTED}
-    assert {case.expected for case in stage.cases} <= codes
-    assert {case.over_http for case in stage.cases} <= {None, TRANSPORT}
+    assert {case.expected for case in environment.cases} <= codes
+    assert {case.over_http for case in environment.cases} <= {None, TRANSPORT}
 
 
 OVER_THE_WIRE = [pytest.param(name, marks=pytest.mark.thorough) for name in sorted(TARGETS) if name != "core"]
@@ -65,12 +65,12 @@ OVER_THE_WIRE = [pytest.param(name, marks=pytest.mark.thorough) for name in sort
 def test_no_verdict_is_wrong(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each case gets its verdict and its code, the same over every transport, and no token makes us call anybody."""
     caplog.set_level(logging.CRITICAL, "bearward")
-    with world() as stage:
+    with fixtures() as environment:
         config = tmp_path / "settings.toml"
-        config.write_text(stage.toml(), encoding="utf-8")
-        cases = [*stage.cases, *(key_set.case for key_set in stage.odd)]
+        config.write_text(environment.toml(), encoding="utf-8")
+        cases = [*environment.cases, *(key_set.case for key_set in environment.odd)]
         with TARGETS[name](config) as target:
-            score = run(stage, target, cases if name == "core" else _short(cases))
+            score = run(environment, target, cases if name == "core" else _short(cases))
     assert score.passed, "\n".join(score.lines())
     assert score.right.total() > (900 if name == "core" else 90)
 
@@ -89,7 +89,7 @@ def test_no_verdict_is_wrong(name: str, tmp_path: Path, caplog: pytest.LogCaptur
         (ACCEPTED, ACCEPTED, 0.0, None),
     ],
 )
-def test_faults_are_told_apart(expected: str, verdict: str, seconds: float, fault: str | None) -> None:
+def test_faults_are_distinguished(expected: str, verdict: str, seconds: float, fault: str | None) -> None:
     """The score says in which way an answer is wrong."""
     assert fault_of((expected,), Answer(verdict, seconds)) == fault
 

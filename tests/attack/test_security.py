@@ -13,7 +13,7 @@ from tests.attack.case import CLASSES
 TOP = Path(__file__).parents[2]
 PAGE = (TOP / "SECURITY.md").read_text(encoding="utf-8")
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", PAGE)))
-CVE_TABLE = PAGE.partition("## Known weaknesses")[2]
+CVE_TABLE = PAGE.partition("## Known attacks")[2]
 
 
 @pytest.mark.parametrize("named", TESTS)
@@ -27,7 +27,7 @@ def test_a_named_test_exists(named: str) -> None:
 
 
 def test_the_page_names_tests() -> None:
-    """The pattern above finds them; every known weakness has one, or a class of the attack table."""
+    """The pattern above finds them; every known attack has one, or a class of the attack table."""
     assert len(TESTS) > 25
     rows = [line for line in CVE_TABLE.splitlines() if line.startswith("| ")][2:]
     assert len(rows) > 20

@@ -1,6 +1,6 @@
 """`make chaos`: every fault and every flood against live servers under load; exit code 1 on a wrong verdict.
 
-`ARGS="--seconds 10 'issuer down' garbage"` picks faults and how long each lasts; `ARGS="'dear key' --forged 5000"` picks a
+`ARGS="--seconds 10 'issuer down' garbage"` picks faults and how long each lasts; `ARGS="'expensive key' --forged 5000"` picks a
 flood and how many forged tokens it sends. A p99 of good calls beyond 1.5 times the quiet one is named, and fails nobody.
 """
 

@@ -1,4 +1,4 @@
-"""Floods of forged tokens beside good callers: what a stranger can cost, over HTTP, grpc.aio and grpc.server at once.
+"""Floods of forged tokens beside good callers: what an attacker can cost, over HTTP, grpc.aio and grpc.server at once.
 
 Rules of this file: the same good calls are timed without a flood and with it, and the ratio of their p99 is reported; it
 fails nobody, since it belongs to the machine. What must hold on any machine: nothing good is refused, nothing forged
@@ -58,12 +58,12 @@ class Flooded:
 
     @property
     def most_fetches(self) -> int:
-        """What strangers may cause at the issuer: a burst, and one request a cooldown, of each server."""
+        """What attackers may cause at the issuer: a burst, and one request a cooldown, of each server."""
         return int(len(TRANSPORTS) * (_BURST + self.seconds / COOLDOWN))
 
     @property
     def faults(self) -> list[str]:
-        """What is beyond its bound; empty where all is well."""
+        """What is beyond its bound; empty if all is well."""
         bounds = {
             f"{self.accepted} forged tokens accepted": self.accepted > 0,
             f"good calls refused: {dict(self.good_refused)}": bool(self.good_refused),

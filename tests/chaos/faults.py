@@ -1,6 +1,6 @@
 """The faults: what is done to the issuer, the cache or the servers, and how it is undone.
 
-Rule of this file: a fault is an async context manager over the stage; while it is open the fault is there. Faults are
+Rule of this file: a fault is an async context manager over the environment; while it is open the fault is there. Faults are
 data: their name, and the function.
 """
 
@@ -20,13 +20,13 @@ from tests.chaos.poison import poisoned
 from tests.chaos.scene import MAX_AGE, Scene
 from tests.chaos.traffic import Traffic
 
-__all__ = ["FAULTS", "Fault", "Stage"]
+__all__ = ["FAULTS", "Environment", "Fault"]
 
 _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
-class Stage:
+class Environment:
     """What a fault may touch, and how long it lasts, in seconds."""
 
     scene: Scene
@@ -34,41 +34,41 @@ class Stage:
     seconds: float
 
 
-Fault = Callable[[Stage], AbstractAsyncContextManager[None]]
+Fault = Callable[[Environment], AbstractAsyncContextManager[None]]
 
 
 @asynccontextmanager
-async def _none(stage: Stage) -> AsyncIterator[None]:
+async def _none(environment: Environment) -> AsyncIterator[None]:
     yield
 
 
 @asynccontextmanager
-async def _down(stage: Stage) -> AsyncIterator[None]:
-    stage.scene.issuer.down()
+async def _down(environment: Environment) -> AsyncIterator[None]:
+    environment.scene.issuer.down()
     yield
-    stage.scene.issuer.up()
+    environment.scene.issuer.up()
 
 
 @asynccontextmanager
-async def _slow(stage: Stage) -> AsyncIterator[None]:
-    stage.scene.issuer.slow(1.5)
+async def _slow(environment: Environment) -> AsyncIterator[None]:
+    environment.scene.issuer.slow(1.5)
     yield
-    stage.scene.issuer.slow(0)
+    environment.scene.issuer.slow(0)
 
 
 @asynccontextmanager
-async def _silent(stage: Stage) -> AsyncIterator[None]:
-    stage.scene.issuer.hold()
+async def _silent(environment: Environment) -> AsyncIterator[None]:
+    environment.scene.issuer.hold()
     yield
-    stage.scene.issuer.release()
+    environment.scene.issuer.release()
 
 
 def _answering(answer: Callable[[LocalIssuer], Response]) -> Fault:
     """The issuer answers requests for its keys with this instead."""
 
     @asynccontextmanager
-    async def fault(stage: Stage) -> AsyncIterator[None]:
-        issuer = stage.scene.issuer
+    async def fault(environment: Environment) -> AsyncIterator[None]:
+        issuer = environment.scene.issuer
 
         def respond(_: Request) -> Response:
             return answer(issuer)
@@ -100,9 +100,9 @@ def _half_published(issuer: LocalIssuer) -> Response:
 
 
 @asynccontextmanager
-async def _changing(stage: Stage) -> AsyncIterator[None]:
+async def _changing(environment: Environment) -> AsyncIterator[None]:
     """Rotation after rotation, each key published for longer than `max_age` before it signs."""
-    issuer, traffic = stage.scene.issuer, stage.traffic
+    issuer, traffic = environment.scene.issuer, environment.traffic
 
     async def rotate() -> None:
         while True:
@@ -117,13 +117,15 @@ async def _changing(stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _flood(stage: Stage) -> AsyncIterator[None]:
+async def _flood(environment: Environment) -> AsyncIterator[None]:
     """Forged tokens with random kids, as fast as they go."""
 
     async def flood() -> None:
-        calls = list(stage.traffic.transports.calls.values())
+        calls = list(environment.traffic.transports.calls.values())
         while True:
-            await asyncio.gather(*(stage.traffic.bad_call(call, stage.traffic.forged_kid()) for call in calls * 5))
+            await asyncio.gather(
+                *(environment.traffic.bad_call(call, environment.traffic.forged_kid()) for call in calls * 5)
+            )
 
     tasks = [asyncio.create_task(flood()) for _ in range(2)]
     yield
@@ -133,26 +135,26 @@ async def _flood(stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _cache_killed(stage: Stage) -> AsyncIterator[None]:
-    stage.scene.cache.stop()
+async def _cache_killed(environment: Environment) -> AsyncIterator[None]:
+    environment.scene.cache.stop()
     yield
-    stage.scene.cache.start()
+    environment.scene.cache.start()
 
 
 @asynccontextmanager
-async def _cache_silent(stage: Stage) -> AsyncIterator[None]:
-    stage.scene.cache.hang()
+async def _cache_silent(environment: Environment) -> AsyncIterator[None]:
+    environment.scene.cache.hang()
     yield
-    stage.scene.cache.go_on()
+    environment.scene.cache.go_on()
 
 
 @asynccontextmanager
-async def _cache_restarting(stage: Stage) -> AsyncIterator[None]:
+async def _cache_restarting(environment: Environment) -> AsyncIterator[None]:
     async def restart() -> None:
         while True:
-            await asyncio.to_thread(stage.scene.cache.stop)
+            await asyncio.to_thread(environment.scene.cache.stop)
             await asyncio.sleep(0.5)
-            await asyncio.to_thread(stage.scene.cache.start)
+            await asyncio.to_thread(environment.scene.cache.start)
             await asyncio.sleep(0.5)
 
     task = asyncio.create_task(restart())
@@ -160,19 +162,19 @@ async def _cache_restarting(stage: Stage) -> AsyncIterator[None]:
     task.cancel()
     await asyncio.wait([task])
     await asyncio.sleep(1)  # a thread may still be at it
-    await asyncio.to_thread(stage.scene.cache.stop)
-    await asyncio.to_thread(stage.scene.cache.start)
+    await asyncio.to_thread(environment.scene.cache.stop)
+    await asyncio.to_thread(environment.scene.cache.start)
 
 
 @asynccontextmanager
-async def _all_down(stage: Stage) -> AsyncIterator[None]:
-    async with _down(stage), _cache_killed(stage):
+async def _all_down(environment: Environment) -> AsyncIterator[None]:
+    async with _down(environment), _cache_killed(environment):
         yield
 
 
 @asynccontextmanager
-async def _flood_in_an_outage(stage: Stage) -> AsyncIterator[None]:
-    async with _down(stage), _flood(stage):
+async def _flood_in_an_outage(environment: Environment) -> AsyncIterator[None]:
+    async with _down(environment), _flood(environment):
         yield
 
 
@@ -198,6 +200,6 @@ FAULTS: dict[str, Fault] = {
     "cache killed": _cache_killed,
     "cache silent": _cache_silent,
     "cache restarting": _cache_restarting,
-    "cache poisoned": lambda stage: poisoned(stage.scene, stage.traffic),
+    "cache poisoned": lambda environment: poisoned(environment.scene, environment.traffic),
     "issuer and cache down": _all_down,
 }

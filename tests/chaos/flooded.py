@@ -31,7 +31,7 @@ from tests.chaos.forgeries import AUDIENCE
 __all__ = ["COOLDOWN"]
 
 COOLDOWN = 1.0
-"""Seconds between two requests for keys that strangers can cause."""
+"""Seconds between two requests for keys that attackers can cause."""
 
 
 def verifier(issuer: str, jwks_uri: str, tenants: str) -> Verifier:
@@ -42,7 +42,7 @@ def verifier(issuer: str, jwks_uri: str, tenants: str) -> Verifier:
 
 
 def handler(function: Any) -> grpc.GenericRpcHandler:
-    """One method that answers nothing."""
+    """One method that returns nothing."""
     service, _, name = METHOD.strip("/").partition("/")
     methods: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(function)}
     return grpc.method_handlers_generic_handler(service, methods)

@@ -1,6 +1,6 @@
 """`python -m tests.chaos.flooder SORT TRANSPORT ADDRESS NUMBER RATE TARGET`: send forged tokens at a steady rate.
 
-Rule of this file: a process of its own, so that what the flood costs the sender does not delay the good callers, who are
+Rule of this file: its own process, so that what the flood costs the sender does not delay the good callers, who are
 timed elsewhere. It prints how many were sent and how many were accepted.
 """
 

@@ -24,7 +24,7 @@ _ES256, _ES512 = 64, 132
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The trusted issuer, below which URL its provider has tenants, and the `kid` of the dearest key it publishes."""
+    """The trusted issuer, below which URL its provider has tenants, and the `kid` of the most expensive key it publishes."""
 
     issuer: str
     tenants: str

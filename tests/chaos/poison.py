@@ -1,4 +1,4 @@
-"""Somebody who can write the cache: plants a key of its own, again and again, and signs tokens with it."""
+"""Somebody who can write to the cache: plants its own key, again and again, and signs tokens with it."""
 
 from __future__ import annotations
 

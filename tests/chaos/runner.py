@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bearward.testing import SigningKey
-from tests.chaos.faults import FAULTS, Stage
+from tests.chaos.faults import FAULTS, Environment
 from tests.chaos.scene import MAX_AGE, Scene
 from tests.chaos.traffic import Tally, Traffic
 from tests.chaos.transports import OK, Transports
@@ -79,7 +79,7 @@ async def _one(name: str, scene: Scene, traffic: Traffic, seconds: float) -> Out
     traffic.tally, fetched, began = Tally(), scene.fetches(), time.monotonic()
     load = asyncio.create_task(traffic.run())
     try:
-        async with FAULTS[name](Stage(scene, traffic, seconds)):
+        async with FAULTS[name](Environment(scene, traffic, seconds)):
             await asyncio.sleep(seconds)
         fetched, lasted = scene.fetches() - fetched, time.monotonic() - began
         new_key = scene.issuer.rotate()

@@ -37,7 +37,7 @@ def test_a_wrong_verdict_fails_the_run() -> None:
 @pytest.mark.thorough
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_flood_of_forged_tokens_costs_nobody_else_anything(sort: str) -> None:
+def test_flood_of_forged_tokens_does_not_affect_good_callers(sort: str) -> None:
     """On three transports: nothing good refused, nothing forged accepted, and requests, logs and memory stay bounded."""
     (flooded,) = asyncio.run(run_floods([sort], number=600, rate=200))
     assert flooded.faults == []
@@ -45,7 +45,7 @@ def test_a_flood_of_forged_tokens_costs_nobody_else_anything(sort: str) -> None:
     assert flooded.good > 0
 
 
-def test_whatever_is_beyond_its_bound_fails_a_flood() -> None:
+def test_flood_fails_if_any_bound_is_exceeded() -> None:
     """One good call refused, one forged token accepted, or one bound passed: each is named."""
     assert Flooded("a", seconds=10).faults == []
     refused = Flooded("a", seconds=10)

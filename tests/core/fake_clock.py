@@ -14,7 +14,7 @@ class FakeClock:
         return self._now
 
     def monotonic(self) -> float:
-        """The same hand: tests that need the two apart set a wall clock of their own."""
+        """The same hand: tests that need the two apart set their own wall clock."""
         return self._now
 
     def forward(self, seconds: float) -> None:

@@ -89,7 +89,7 @@ def test_a_rule_may_be_a_word_a_requirement_or_itself(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, "", "Public", "any", 1, ["public"], scope])
-def test_anything_else_is_no_rule(value: object) -> None:
+def test_other_values_are_not_rules(value: object) -> None:
     """The error names the setting."""
     with pytest.raises(ConfigurationError, match=r"^policy: must be public"):
         as_access(value, "policy")
@@ -98,7 +98,7 @@ def test_anything_else_is_no_rule(value: object) -> None:
 
 
 def test_a_rule_refuses_a_principal_that_may_not() -> None:
-    """`deny` everybody, a requirement who lacks it, the others nobody."""
+    """`deny` refuses everyone, a requirement refuses callers that do not meet it, the others no one."""
     who = Principal({"iss": "i", "scope": "read"}, key_thumbprint="k")
     refusals = {rule: rule.refusal(who, 0.0) for rule in (public, optional, authenticated, deny, READ, WRITE)}
     assert {str(rule): refused and refused.code for rule, refused in refusals.items()} == {
@@ -167,7 +167,7 @@ HANDLERS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("rule", CLOSED, ids=str)
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_marked_function_serves_only_what_a_gate_let_in_by_its_rule(
+def test_marked_function_serves_only_calls_admitted_by_its_rule(
     name: str, rule: Access, run: Run, unguarded: list[tuple[str, Access]]
 ) -> None:
     """No gate, another rule, or a gate that knows nothing of the call: refused, and the listeners hear of it."""
@@ -265,12 +265,12 @@ class Base:
         raise NotImplementedError
 
     def get(self, request: Request) -> str:
-        """A method that a view answers by."""
+        """An HTTP method of a view."""
         raise NotImplementedError
 
 
 def view_class() -> Any:
-    """A marked class: what overrides, what answers HTTP, what has a mark of its own, and a helper."""
+    """A marked class: an override, an HTTP method, a method with its own mark, and a helper."""
 
     @READ
     class View(Base):

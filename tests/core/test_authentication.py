@@ -55,14 +55,14 @@ def token() -> str:
 
 
 def test_a_proof_lets_a_bound_token_in_once(token: str) -> None:
-    """The same proof again is a replay; a new one is let in, with the token remembered."""
+    """The same proof again is a replay; a new one is admitted, with the token remembered."""
     verifier, request = verifier_of(), presented(token)
     assert outcome(verifier, request) == SenderProof(jkt=CLIENT.jkt)
     assert outcome(verifier, request) == "dpop_replayed"
     assert outcome(verifier, presented(token)) == SenderProof(jkt=CLIENT.jkt)
 
 
-def test_a_remembered_token_does_not_pass_as_a_bearer(token: str) -> None:
+def test_cached_bound_token_is_refused_as_bearer_token(token: str) -> None:
     """Whichever way it is asked for: the scheme is looked at each time."""
     verifier = verifier_of()
     assert outcome(verifier, presented(token)) == SenderProof(jkt=CLIENT.jkt)
@@ -70,7 +70,7 @@ def test_a_remembered_token_does_not_pass_as_a_bearer(token: str) -> None:
     with pytest.raises(AuthError) as caught:
         verifier.verify_now(token)
     assert caught.value.code == "token_sender_constrained"
-    assert verifier.cached_entry(token) is None  # nor does a kept connection remember it
+    assert verifier.cached_entry(token) is None  # nor does a persistent connection remember it
 
 
 def test_a_remembered_bearer_token_does_not_pass_as_dpop() -> None:
@@ -81,7 +81,7 @@ def test_a_remembered_bearer_token_does_not_pass_as_dpop() -> None:
 
 
 def test_a_refused_proof_is_not_recorded(token: str) -> None:
-    """So that nobody fills the memory, or spends another's `jti`, with proofs that do not hold."""
+    """So that invalid proofs can neither fill the memory nor use up another client's `jti`."""
     verifier = verifier_of()
     assert outcome(verifier, presented(token, proof=CLIENT.proof("POST", f"{ORIGIN}/x", token=token, jti="j"))) == (
         "dpop_method_mismatch"
@@ -106,7 +106,7 @@ def test_a_missing_nonce_spends_nothing(token: str) -> None:
 
 
 def test_where_dpop_is_required_no_token_is_a_bearer(token: str) -> None:
-    """Also for who asks `verify` past the gate."""
+    """Also if `verify` is called directly, without the gate."""
     verifier, bearer = verifier_of(DPoP(origins=ORIGIN, required=True)), ISSUER.mint()
     assert outcome(verifier, presented(bearer, Scheme.BEARER)) == "sender_constraint_required"
     with pytest.raises(AuthError) as caught:
@@ -128,7 +128,7 @@ def test_an_issuer_may_bind_all_its_tokens(token: str) -> None:
 
 
 def test_a_certificate_and_a_proof_together() -> None:
-    """A token that names both keys is let in with both, at once or one after the other."""
+    """A token that names both keys is admitted with both, at once or one after the other."""
     thumbprint = certificate_thumbprint(CERTIFICATE)
     both = ISSUER.mint(cnf={**CLIENT.cnf, "x5t#S256": thumbprint})
     verifier, proven = verifier_of(), SenderProof(jkt=CLIENT.jkt, certificate=thumbprint)
@@ -145,7 +145,7 @@ def test_a_certificate_and_a_proof_together() -> None:
 
 
 def test_a_shared_memory_is_awaited(run: Run, valkey: Valkey, token: str) -> None:
-    """Two verifiers of a fleet let one proof in once; without awaiting neither can tell."""
+    """Two verifiers of a fleet accept a proof once; without awaiting neither can decide."""
 
     async def scenario() -> None:
         secret = b"0123456789abcdef"
@@ -164,7 +164,7 @@ def test_a_shared_memory_is_awaited(run: Run, valkey: Valkey, token: str) -> Non
     run(scenario())
 
 
-def test_keys_are_fetched_before_a_proof_is_judged(run: Run, token: str) -> None:
+def test_keys_are_fetched_before_a_proof_is_checked(run: Run, token: str) -> None:
     """A verifier that holds no keys fetches them; the proof is recorded once it has them."""
 
     async def scenario() -> None:
@@ -189,7 +189,7 @@ def test_keys_are_fetched_before_a_proof_is_judged(run: Run, token: str) -> None
     ],
 )
 def test_invalid_settings_are_refused(options: dict[str, Any], setting: str) -> None:
-    """A memory without a policy would remember nothing, and nobody would know."""
+    """A memory without a policy would record nothing, and no one would notice."""
     with pytest.raises(ConfigurationError) as caught:
         verifier_of(**options)
     assert caught.value.setting == setting

@@ -63,7 +63,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"claim": "a", "prefix": 1}], "rights.prefix: must be a string"),
     (
         [{"claim": "a", "prefix": "b", "flag": "c"}],
-        "rights.flag: must be the right that a true claim grants; no prefix beside it",
+        "rights.flag: must be the right that a true claim grants, without a prefix",
     ),
 ]
 

@@ -158,7 +158,7 @@ def test_rules(changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[st
 def test_rules_with_whole_numbers(
     changes: dict[str, Any], policy: TrustedIssuer, verdict: tuple[str, str | None]
 ) -> None:
-    """Dates are integers in most tokens, and judged as others are."""
+    """Dates are integers in most tokens, and treated as others are."""
     claims = {
         name: int(value) if name in ("exp", "nbf", "iat") and type(value) is float and value.is_integer() else value
         for name, value in _claims(**changes).items()

@@ -162,7 +162,7 @@ def test_no_field_and_an_empty_one_are_no_certificate(form: CertificateForm) -> 
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "11.0.0.1", "::2", "fe80::1%eth0", "unix", "", "nonsense", None])
-def test_from_elsewhere_the_field_says_nothing(peer: str | None) -> None:
+def test_field_from_an_untrusted_address_is_ignored(peer: str | None) -> None:
     """A caller who reaches the server past the proxy has no certificate, whatever it writes."""
     assert read("base64-der", BASE64, peer=peer) is None
     assert read("base64-der", BASE64, BASE64, peer=peer) is None
@@ -182,7 +182,7 @@ def test_a_unix_socket() -> None:
 
 
 def test_a_secret_of_the_proxy() -> None:
-    """In a field of its own, once, and right."""
+    """In its own field, once, and right."""
     only_from = from_secret("X-Proxy", SECRET)
     assert read("base64-der", BASE64, peer=None, only_from=only_from, **{"x-proxy": SECRET}) == certificate_thumbprint(
         DER

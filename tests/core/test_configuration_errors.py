@@ -56,7 +56,7 @@ ISSUERS: list[tuple[dict[str, Any], str]] = [
     ({"algorithms": ["rs256"]}, f"algorithms: must be among {ALL}"),
     (
         {"algorithms": ["RS256", "HS256"]},
-        "algorithms: must not hold HS* without symmetric_keys: never beside public keys",
+        "algorithms: must not hold HS* without symmetric_keys: never together with public keys",
     ),
     (
         {"algorithms": ["RS256"], "symmetric_keys": [A_SECRET]},
@@ -95,9 +95,9 @@ ISSUERS: list[tuple[dict[str, Any], str]] = [
         {"expected_claims": {"a": [None]}},
         "expected_claims: must have strings, numbers or booleans as values",
     ),
-    ({"token_types": ()}, "token_types: must name at least one `typ`; None stands for an absent one"),
-    ({"token_types": ("",)}, "token_types: must name at least one `typ`; None stands for an absent one"),
-    ({"token_types": (1,)}, "token_types: must name at least one `typ`; None stands for an absent one"),
+    ({"token_types": ()}, "token_types: must name at least one `typ`; None means an absent one"),
+    ({"token_types": ("",)}, "token_types: must name at least one `typ`; None means an absent one"),
+    ({"token_types": (1,)}, "token_types: must name at least one `typ`; None means an absent one"),
     ({"token_types": "application/Logout+JWT"}, f"token_types: must not hold {NEVER}: these are no access tokens"),
     ({"jwks_options": {}}, "jwks_options: must be a JWKSOptions"),
 ]
@@ -176,7 +176,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: SymmetricKey("s" * 64), "symmetric_keys.secret: must be at least 32 bytes for HS256"),  # type: ignore[arg-type]
     (
         lambda: SymmetricKey(b"-----BEGIN PUBLIC KEY-----" + b"s" * 64),
-        "symmetric_keys.secret: must be random octets, and no key or certificate",
+        "symmetric_keys.secret: must be random octets, not a key or certificate",
     ),
     (Verifier, "issuers: must name at least one trusted issuer"),
     (lambda: Verifier(1), "issuers: must be TrustedIssuer, TenantIssuers or async resolvers"),  # type: ignore[arg-type]

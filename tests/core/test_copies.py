@@ -145,7 +145,7 @@ def test_a_frozen_value_is_copied_and_hashed(name: str, way: str) -> None:
 
 
 def test_a_policy_that_was_pickled_holds_its_configured_keys() -> None:
-    """Keys are compiled anew from what was given."""
+    """Keys are compiled again from what was given."""
     again = pickle.loads(pickle.dumps(VALUES["issuer with keys"]))
     assert again.static_keys.thumbprint == key_set(KEY.public_jwk()).thumbprint
 

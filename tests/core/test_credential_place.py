@@ -37,7 +37,7 @@ REFUSED: list[tuple[CredentialPlace, list[str | bytes], str]] = [
 
 @pytest.mark.parametrize(("place", "values", "token"), FOUND, ids=range(len(FOUND)))
 def test_token_of_a_place(place: CredentialPlace, values: list[str | bytes], token: str | None) -> None:
-    """Bare, or after the scheme; nothing where the request has nothing there."""
+    """Bare, or after the scheme; nothing if the request has nothing there."""
     assert place.token(values) == token
 
 
@@ -50,14 +50,14 @@ def test_what_is_no_token_in_a_place(place: CredentialPlace, values: list[str | 
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({}, "place: must be a header or a cookie: one of both"),
-    ({"header": "x", "cookie": "y"}, "place: must be a header or a cookie: one of both"),
-    ({"header": ""}, "place.header: must be the name of a header with text in it"),
-    ({"header": "x y"}, "place.header: must be the name of a header with text in it"),
-    ({"header": "x-token-bin"}, "place.header: must be the name of a header with text in it"),
-    ({"header": 1}, "place.header: must be the name of a header with text in it"),
-    ({"header": "Authorization"}, "place.header: must not be authorization, which is read in a way of its own"),
-    ({"header": "cookie"}, "place.header: must not be cookie, which is read in a way of its own"),
+    ({}, "place: must be either a header or a cookie"),
+    ({"header": "x", "cookie": "y"}, "place: must be either a header or a cookie"),
+    ({"header": ""}, "place.header: must be the name of a header that holds text"),
+    ({"header": "x y"}, "place.header: must be the name of a header that holds text"),
+    ({"header": "x-token-bin"}, "place.header: must be the name of a header that holds text"),
+    ({"header": 1}, "place.header: must be the name of a header that holds text"),
+    ({"header": "Authorization"}, "place.header: must not be authorization, which is read separately"),
+    ({"header": "cookie"}, "place.header: must not be cookie, which is read separately"),
     ({"cookie": "a=b"}, "place.cookie: must be the name of a cookie"),
     ({"cookie": "a", "scheme": "Bearer"}, "place.scheme: must be a scheme such as Bearer, for a header"),
     ({"header": "x", "scheme": "Bearer "}, "place.scheme: must be a scheme such as Bearer, for a header"),

@@ -78,7 +78,7 @@ def test_codes_never_change() -> None:
 
 @pytest.mark.parametrize("refusal", Refusal)
 def test_each_refusal(refusal: Refusal) -> None:
-    """It says whose fault it is, in a text of its own that fits a quoted-string (RFC 6750 section 3)."""
+    """It says whose fault it is, in its own text that fits a quoted-string (RFC 6750 section 3)."""
     assert isinstance(refusal.fault, Fault)
     assert refusal.message.isascii()
     assert not set('"\\') & set(refusal.message)

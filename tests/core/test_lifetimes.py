@@ -1,4 +1,4 @@
-"""What is shared keeps nothing alive: a verifier that nobody holds any more is freed."""
+"""What is shared keeps nothing alive: a verifier without references is freed."""
 
 from __future__ import annotations
 

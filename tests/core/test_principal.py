@@ -136,7 +136,7 @@ def test_equality() -> None:
 
 @MAKERS
 def test_repr_names_claims_without_values(how: str) -> None:
-    """A claim's value is nobody's business in a log."""
+    """The value of a claim never appears in a log."""
     text = repr(_made(how, CLAIMS))
     assert text == "<Principal of https://login.example: claims act, aud, exp, iat, iss, jti, scope, sub>"
 

@@ -1,4 +1,4 @@
-"""What a verification rested on is judged again as a whole: tokens in memory, kept connections and live streams alike.
+"""What a verification rested on is checked again as a whole: tokens in memory, persistent connections and live streams alike.
 
 Each reason on its own, by its own table; then what is promised of all of them: half a minute, and one place.
 """
@@ -71,7 +71,7 @@ def test_each_reason_ends_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GOES_ON)
-def test_what_still_stands_goes_on(name: str) -> None:
+def test_valid_verification_continues(name: str) -> None:
     """What would pass now passes; trouble of ours ends nothing."""
     claims, now = GOES_ON[name]
     recheck(principal_of(claims), STANDING._replace(**now))
@@ -91,7 +91,7 @@ def test_every_reason_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
         assert passed, left_out
 
 
-def test_a_principal_that_was_not_made_by_a_verification_is_judged_by_what_it_says() -> None:
+def test_principal_not_made_by_a_verification_is_checked_by_its_claims() -> None:
     """Its key by the thumbprint alone; its claims, which are frozen, as any."""
     made = Principal({"iss": ISSUER, "aud": ["api"], "exp": NOW + 1}, key_thumbprint=HELD.keys[0].thumbprint)
     recheck(made, STANDING)
@@ -104,7 +104,7 @@ def test_a_principal_that_was_not_made_by_a_verification_is_judged_by_what_it_sa
 
 
 class Customers:
-    """A resolver whose answers change, and who counts how often it is asked."""
+    """A resolver whose results change, and that counts its calls."""
 
     def __init__(self, *policies: TrustedIssuer) -> None:
         self.policies = {policy.issuer: policy for policy in policies}
@@ -135,7 +135,7 @@ async def settle() -> None:
 
 @pytest.mark.parametrize("every", [1.0, 29.0, 59.0])
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_resolver_changed_reaches_a_busy_token(name: str, every: float, run: Run) -> None:
+def test_changed_resolver_result_reaches_a_busy_token(name: str, every: float, run: Run) -> None:
     """However often the token comes, and however it is remembered."""
     change, refusal = CHANGES[name]
 
@@ -154,7 +154,7 @@ def test_what_a_resolver_changed_reaches_a_busy_token(name: str, every: float, r
                 assert clock.now() <= NOW + WITHIN + every
                 clock.forward(every)
                 await settle()
-                if kept is not None and verifier.is_still_valid(kept):  # a kept connection
+                if kept is not None and verifier.is_still_valid(kept):  # a persistent connection
                     continue
                 try:
                     await verifier.verify(token)
@@ -172,8 +172,8 @@ STREAM_REFUSALS = {Refusal.KEY_UNKNOWN: Refusal.KEY_WITHDRAWN}
 
 @pytest.mark.parametrize("step", [RECHECK_INTERVAL, 1000.0], ids=["awake", "suspended"])
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_resolver_changed_ends_a_stream(name: str, step: float, run: Run) -> None:
-    """Though nobody but the stream asks: each look of its watch has what grew old asked for again."""
+def test_changed_resolver_result_ends_a_stream(name: str, step: float, run: Run) -> None:
+    """Even if only the stream depends on it: each check of its watch requests what is out of date."""
     change, refusal = CHANGES[name]
 
     async def use() -> None:
@@ -196,7 +196,7 @@ def test_what_a_resolver_changed_ends_a_stream(name: str, step: float, run: Run)
     run(use())
 
 
-def test_a_resolver_that_fails_ends_no_stream(run: Run) -> None:
+def test_failing_resolver_ends_no_stream(run: Run) -> None:
     """Its trouble is ours; the stream's own token ends it all the same."""
 
     async def use() -> None:
@@ -239,8 +239,8 @@ class Published:
         return Loaded(json.dumps({"keys": [key.public_jwk() for key in self.keys]}).encode())
 
 
-def test_a_stream_of_an_evicted_tenant_has_its_keys_fetched_again(run: Run) -> None:
-    """Nobody else may ask for them, and the key of the stream's token may be withdrawn."""
+def test_keys_of_an_evicted_tenant_are_fetched_again_for_its_streams(run: Run) -> None:
+    """Nothing else may request them, and the key of the stream's token may be withdrawn."""
 
     async def use() -> None:
         clock, source = FakeClock(NOW), Published(KEY)

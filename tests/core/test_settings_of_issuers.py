@@ -211,7 +211,7 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
         "BEARWARD_PROFILE_HOST: must not end in a slash: 'keycloak.example'",
     ),
     ({**BY_PROFILE, "BEARWARD_AUDIENCE": "account"}, "BEARWARD_AUDIENCE: must not be 'account'"),
-    ({**BY_PROFILE, "BEARWARD_ISSUER": "x"}, "BEARWARD_PROFILE: must not be set beside BEARWARD_ISSUER"),
+    ({**BY_PROFILE, "BEARWARD_ISSUER": "x"}, "BEARWARD_PROFILE: must not be set together with BEARWARD_ISSUER"),
     ({**BY_PROFILE, "BEARWARD_PROFILE_HOST": "${HOST}"}, "BEARWARD_PROFILE_HOST: must not hold a placeholder"),
     ({**GOOD, "BEARWARD_PROFILE_HOST": "x"}, "BEARWARD_PROFILE_HOST: must not be set without BEARWARD_PROFILE"),
     (
@@ -225,7 +225,7 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
         {"BEARWARD_ISSUERS": '[{"issuer": "https://a.example", "audiences": "a"}]'},
         "BEARWARD_ISSUERS[0].audiences: is no setting here",
     ),
-    ({**GOOD, "BEARWARD_ISSUERS": "[]"}, "BEARWARD_AUDIENCE: must not be set beside BEARWARD_ISSUERS"),
+    ({**GOOD, "BEARWARD_ISSUERS": "[]"}, "BEARWARD_AUDIENCE: must not be set together with BEARWARD_ISSUERS"),
     ({**GOOD, "BEARWARD_PLACE": '{"heading": "x"}'}, "BEARWARD_PLACE: must be a JSON object"),
     ({**GOOD, "BEARWARD_PLACE": '{"header": "authorization"}'}, "BEARWARD_PLACE: must be a JSON object"),
     ({**GOOD, "BEARWARD_RIGHTS": "[1]"}, "BEARWARD_RIGHTS: must be names of claims"),
@@ -371,7 +371,7 @@ def test_secret_files_that_cannot_be_are_named(tmp_path: Path) -> None:
         assert caught.value.setting == "BEARWARD_CACHE_SECRET_FILE"
     with pytest.raises(ConfigurationError) as twice:
         Settings.from_environment({**GOOD, "BEARWARD_CACHE_SECRET_FILE": str(good), "BEARWARD_CACHE_SECRET": SECRET})
-    assert str(twice.value) == "BEARWARD_CACHE_SECRET_FILE: must not be set beside BEARWARD_CACHE_SECRET"
+    assert str(twice.value) == "BEARWARD_CACHE_SECRET_FILE: must not be set together with BEARWARD_CACHE_SECRET"
     for table in (
         f'cache_secret = "x"\ncache_secret_file = "{good}"',
         "cache_secret_file = 1",

@@ -213,7 +213,7 @@ def test_issuer_with_a_path_and_another_identifier(client: httpx2.Client) -> Non
 
 
 def test_it_serves_https_with_a_throw_away_authority() -> None:
-    """Whoever trusts the authority gets through, nobody else does."""
+    """Only clients that trust the authority can connect."""
     with LocalIssuer(algorithms=["ES256"], tls=True) as secure:
         assert secure.url.startswith("https://")
         assert httpx2.get(secure.jwks_uri, verify=secure.client_context()).status_code == 200

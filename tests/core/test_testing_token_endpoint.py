@@ -119,7 +119,7 @@ def test_two_ways_of_authentication_are_refused(issuer: LocalIssuer) -> None:
     ("content", "media_type"),
     [(b"\xff", "application/x-www-form-urlencoded"), (b"{}", "application/json"), (b"a=1&" * 60, None)],
 )
-def test_body_that_is_no_form_is_refused(issuer: LocalIssuer, content: bytes, media_type: str | None) -> None:
+def test_body_that_is_not_a_form_is_refused(issuer: LocalIssuer, content: bytes, media_type: str | None) -> None:
     """Bytes, another media type, too many fields: invalid_request."""
     headers = {"content-type": media_type or "application/x-www-form-urlencoded"}
     answer = httpx2.post(issuer.token_endpoint, content=content, headers=headers)

@@ -1,4 +1,4 @@
-"""The verifier: what it answers at once, when it fetches, and what its cache of verified tokens is worth."""
+"""The verifier: what it decides at once, when it fetches, and its cache of verified tokens."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_an_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer
     run(use())
 
 
-def test_a_cached_token_is_judged_by_the_clock_on_every_hit() -> None:
+def test_cached_token_is_checked_against_the_clock_on_every_hit() -> None:
     """A token that was verified before is refused from the second in which it expires."""
     clock = FakeClock(1_000_000.0)
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
@@ -247,7 +247,7 @@ def test_a_cached_entry_ends_with_its_token() -> None:
     assert not verifier.is_still_valid(long)
 
 
-def test_a_cached_entry_is_judged_again_after_half_a_minute(clock: FakeClock) -> None:
+def test_cached_entry_is_rechecked_after_half_a_minute(clock: FakeClock) -> None:
     """Counted from when it was judged, however often it is used; a clock that was set back has it judged at once."""
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
     verifier = Verifier(_static(issuer), clock=clock)
@@ -262,7 +262,7 @@ def test_a_cached_entry_is_judged_again_after_half_a_minute(clock: FakeClock) ->
             assert verifier.is_still_valid(first)
         clock.forward(1.0)
         assert not verifier.is_still_valid(first)
-        assert verifier.verify_now(token) is principal  # judged again, and not verified anew
+        assert verifier.verify_now(token) is principal  # checked again, and not verified again
         first = verifier.cached_entry(token)
         assert first is not None
         assert verifier.is_still_valid(first)
@@ -301,7 +301,7 @@ def test_a_refresh_that_changes_nothing_keeps_what_was_verified(issuer: LocalIss
     run(use())
 
 
-def test_a_token_bound_to_a_key_is_no_bearer_token() -> None:
+def test_token_bound_to_a_key_is_refused_as_bearer_token() -> None:
     """A token with `cnf` passes only where the caller says that it checks the binding, cached or not."""
     issuer = LocalIssuer(algorithms=["ES256"])
     verifier = Verifier(_static(issuer))
@@ -357,7 +357,7 @@ def _static(issuer: LocalIssuer) -> TrustedIssuer:
 
 
 def test_the_health_has_a_line_for_each_issuer() -> None:
-    """Printed, it is what an operator reads; as a dict, it is what a readiness page answers."""
+    """As text it is for operators; as a dict it is for a readiness page."""
     issuer = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     health = Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())).health()
     assert str(health).splitlines()[0] == "ready"

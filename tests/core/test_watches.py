@@ -83,7 +83,7 @@ def test_a_watch_reports_once_why_its_token_ended(
 def test_a_watch_on_an_ended_token_reports_at_once(
     issuer: LocalIssuer, run: Run, event: Callable[[Verifier, LocalIssuer], Awaitable[None]], refusal: Refusal
 ) -> None:
-    """What ended the token between its verification and the watch is not missed: nobody would tell of it again."""
+    """What ended the token between its verification and the watch is not missed: it would not be reported again."""
 
     async def use() -> Refusal:
         async with _verifier(issuer) as verifier:
@@ -181,7 +181,7 @@ def test_a_clock_step_is_noticed_within_half_a_minute(after: float, step: float,
 
 
 def test_a_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
-    """The event loop's timers stand still while it sleeps; half a minute later all is judged by the wall clock."""
+    """The event loop's timers stand still while it sleeps; half a minute later all is checked by the wall clock."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
         ended: asyncio.Future[AuthError] = loop.create_future()
@@ -241,7 +241,7 @@ def test_many_watches_leave_room_for_others_on_their_loop() -> None:
     assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= 200
 
 
-def test_a_revocation_has_only_those_look_whom_it_names() -> None:
+def test_revocation_rechecks_only_affected_watches() -> None:
     """It costs in proportion to the streams that it ends, not to all that live."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> list[str | None]:
@@ -275,7 +275,7 @@ REVOKED: dict[str, Callable[[Verifier, Principal], None]] = {
 
 
 @pytest.mark.parametrize("kind", REVOKED)
-def test_a_revocation_looks_at_the_watches_that_it_names(
+def test_cost_of_a_revocation_is_that_of_its_watches(
     issuer: LocalIssuer, run: Run, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And at no other, however many live: a log-out costs in proportion to the streams that it ends."""

@@ -1,4 +1,4 @@
-"""`python -m tests.differential`: write docs/evidence/differential.md anew."""
+"""`python -m tests.differential`: write docs/evidence/differential.md again."""
 
 # ruff: noqa: T201  (a command that says what it did)
 

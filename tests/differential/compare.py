@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bearward import AuthError, TrustedIssuer, Verifier
 from bearward.credentials import bearer_token
 from tests.attack.case import ACCEPTED
-from tests.attack.forge import Forge
 from tests.attack.table import table
+from tests.attack.token_factory import TokenFactory
 from tests.differential.peers import PEERS
 
 __all__ = ["Row", "compared"]
@@ -32,7 +32,7 @@ class Row:
 
 def compared() -> Iterator[Row]:
     """All tokens of the table that are presented as one bearer token."""
-    forge = Forge(ISSUER, AUDIENCE, int(time.time()), "http://127.0.0.1:9")
+    forge = TokenFactory(ISSUER, AUDIENCE, int(time.time()), "http://127.0.0.1:9")
     verifier = Verifier(TrustedIssuer(ISSUER, audience=AUDIENCE, jwks=forge.jwks()))
     peers = [make(forge.jwks(), ISSUER, AUDIENCE) for make in PEERS.values()]
     for case in table(forge):

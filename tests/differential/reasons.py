@@ -58,12 +58,12 @@ _REFUSED: dict[tuple[str, str], str] = {
 
 
 def why_refused(row: Row) -> str:
-    """Why we refuse what somebody accepts; raises `KeyError` where nobody has said why."""
+    """Why we refuse what somebody accepts; raises `KeyError` if nobody has said why."""
     return _REFUSED[row.kind, row.ours]
 
 
 def why_accepted(row: Row) -> str:
-    """Why we accept what somebody refuses; raises `KeyError` where nobody has said why."""
+    """Why we accept what somebody refuses; raises `KeyError` if nobody has said why."""
     named = {
         ("key binding", "Ed25519"): "RFC 9864 names Ed25519 and Ed448; PyJWT does not know these names yet.",
         ("key binding", "Ed448"): "RFC 9864 names Ed25519 and Ed448; PyJWT does not know these names yet.",

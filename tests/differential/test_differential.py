@@ -15,7 +15,7 @@ from tests.attack.case import ACCEPTED
 from tests.differential.__main__ import DOCUMENT, document
 from tests.differential.compare import compared
 from tests.differential.peers import PEERS
-from tests.properties import world
+from tests.properties import fixtures
 from tests.properties.claim_values import claim_sets
 from tests.properties.profiles import examples
 
@@ -38,11 +38,11 @@ def test_every_accepted_difference_is_listed() -> None:
     assert {row.kind for row in alone} <= {"EdDSA"}
 
 
-KEY = world.key("ES256")
+KEY = fixtures.key("ES256")
 JWKS = {"keys": [KEY.public_jwk()]}
-VERIFIER = Verifier(TrustedIssuer(world.ISSUER, audience=world.AUDIENCE, jwks=JWKS))
-JUDGES = [make(JWKS, world.ISSUER, world.AUDIENCE) for make in PEERS.values()]
-_SHIFT = int(time.time() - world.NOW)
+VERIFIER = Verifier(TrustedIssuer(fixtures.ISSUER, audience=fixtures.AUDIENCE, jwks=JWKS))
+JUDGES = [make(JWKS, fixtures.ISSUER, fixtures.AUDIENCE) for make in PEERS.values()]
+_SHIFT = int(time.time() - fixtures.NOW)
 
 
 @examples(150)
@@ -54,7 +54,7 @@ def test_peers_accept_what_bearward_accepts_with_the_same_claims(claims: dict[st
         if (
             isinstance(moment, int | float)
             and not isinstance(moment, bool)
-            and world.NOW - 1e6 < moment < world.NOW + 1e6
+            and fixtures.NOW - 1e6 < moment < fixtures.NOW + 1e6
         ):
             claims[name] = moment + _SHIFT
     token = sign_segments(json_octets({"alg": "ES256", "kid": KEY.kid}), json_octets(claims), KEY)

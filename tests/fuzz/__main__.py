@@ -1,7 +1,7 @@
 """`python -m tests.fuzz`: run each harness for a bounded time, count what was executed, keep what crashed.
 
 Rules of this file: FUZZ_SECONDS (60) is for all targets together; the corpus in the tree is the start, what is found
-on the way stays in `.cache/fuzz` until `--keep` distils it into the tree. An input that breaks an invariant is written
+on the way stays in `.cache/fuzz` until `--keep` minimizes it into the tree. An input that breaks an invariant is written
 to `tests/fuzz/crashes`, where the ordinary tests find it from then on. The exit code is 1 if there was one.
 
 Each run is written down in `.cache/fuzz/executions.jsonl` with a digest of the core that ran; `--counts` sums them up.
@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import bearward
-from tests.fuzz.distil import distilled
+from tests.fuzz.minimize import minimized
 from tests.fuzz.seeds import SEEDS, WORDS
 from tests.fuzz.targets import TARGETS
 
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--target", action="append", dest="targets", choices=list(TARGETS), help="all, unless named")
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("FUZZ_SECONDS", "60")))
     parser.add_argument("--runs", type=int, default=0, help="for each target, instead of a time")
-    parser.add_argument("--keep", action="store_true", help="distil what was found into the corpus of the tree")
+    parser.add_argument("--keep", action="store_true", help="minimize what was found into the corpus of the tree")
     parser.add_argument("--counts", action="store_true", help="only say what was executed so far, by core and target")
     arguments = parser.parse_args()
     if arguments.counts:
@@ -131,7 +131,7 @@ def _keep(target: str) -> None:
     """A small set of inputs that goes wherever all go, named by their digest."""
     folder = CORPUS / target
     paths = [*(WORK / target).iterdir(), *folder.iterdir()]
-    smallest = distilled((path.read_bytes() for path in paths), TARGETS[target], MOST_KEPT)
+    smallest = minimized((path.read_bytes() for path in paths), TARGETS[target], MOST_KEPT)
     for path in folder.iterdir():
         path.unlink()
     for octets in smallest:

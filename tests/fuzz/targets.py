@@ -1,4 +1,4 @@
-"""What the fuzzer calls: one function for each thing that a stranger, or a mistake, can hand us.
+"""What the fuzzer calls: one function for each thing that an attacker, or a mistake, can hand us.
 
 Rule of this file: a target takes any octets and returns, or an invariant is broken and it raises. It uses no fuzzing
 library, so that each input that ever mattered is tried again by the ordinary tests.

@@ -43,7 +43,7 @@ def forgeries(token: str, jwks: dict[str, Any]) -> Iterator[Case]:
     for name, secret in _public_secrets(jwks, header.get("kid")):
         yield f"HS256 with {name}", hs256({**header, "alg": "HS256"}, claims, secret), "algorithm_not_allowed"
     if header["alg"].startswith("HS"):
-        return  # a stranger has no key of the same kind: only secrets count
+        return  # an attacker has no key of the same kind: only secrets count
     forge = stranger(str(header["alg"]))
     yield "a stranger's signature", forge(header, claims), "signature_invalid"
     yield "a stranger's own key in the header", forge({**header, "jwk": _jwk_of(forge)}, claims), "signature_invalid"
@@ -56,7 +56,7 @@ def forgeries(token: str, jwks: dict[str, Any]) -> Iterator[Case]:
 
 
 def stranger(algorithm: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
-    """A signer with a key of its own, which nobody trusts."""
+    """A signer with its own key, which nobody trusts."""
     key = _new_key(algorithm)
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
 

@@ -1,4 +1,4 @@
-"""Set up what `make interop` runs: an environment of its own, with the pinned software of others.
+"""Set up what `make interop` runs: its own environment, with the pinned software of others.
 
 Rules of this file: standard library alone. What cannot be installed is left out, and the rows that need it say so.
 Nothing outside the environment is touched, except that Debian's packages are installed where we are root.

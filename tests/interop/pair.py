@@ -30,7 +30,7 @@ QUICK: dict[str, Any] = {
     "read_timeout": 30.0,
     "total_timeout": 60.0,
 }
-"""A row rotates keys within seconds, on machines that are busy: neither the brake on fetches nor the patience with an
+"""A row rotates keys within seconds, on machines that are busy: neither the rate limit on fetches nor the patience with an
 issuer must be what is tested."""
 
 

@@ -1,6 +1,6 @@
 """Real processes on loopback: started by us, ready before they are used, stopped by their id, leaving nothing behind.
 
-Rules of this file: each process leads a session of its own, so that its children are stopped with it; its output goes
+Rules of this file: each process leads its own session, so that its children are stopped with it; its output goes
 to a file in the row's own folder, and so do its temporary files; nothing is ever stopped by name.
 """
 
@@ -64,7 +64,7 @@ class Process:
         return self.until(found, f"no line {starting!r}", timeout=timeout)
 
     def until(self, found: Callable[[], T | None], otherwise: str, *, timeout: float = PATIENCE) -> T:
-        """Wait until `found()` answers something; raises `RuntimeError` where the process ends before or time is up."""
+        """Wait until `found()` answers something; raises `RuntimeError` if the process ends before or time is up."""
         deadline = time.monotonic() + timeout
         while (value := found()) is None:
             if self._popen.poll() is not None:

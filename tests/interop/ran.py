@@ -20,7 +20,7 @@ Ran = Mapping[str, Mapping[str, Any]]
 
 
 def load(file: Path) -> Ran:
-    """What the file says; nothing where there is none."""
+    """What the file says; nothing if there is none."""
     known: Ran = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return known
 

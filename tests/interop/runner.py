@@ -58,7 +58,7 @@ def _judge(row: Row, sheet: Sheet) -> None:
 
 
 def faults(outcomes: Sequence[Outcome]) -> list[str]:
-    """The rows with wrong verdicts; nothing where there are none."""
+    """The rows with wrong verdicts; nothing if there are none."""
     return [f"{one.row.name}: {len(one.wrong)} wrong verdicts" for one in outcomes if one.wrong]
 
 

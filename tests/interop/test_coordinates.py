@@ -38,7 +38,7 @@ def test_the_same_number_is_the_same_key(form: Callable[[bytes], bytes]) -> None
 @pytest.mark.parametrize(
     "x", [b"", b"\0\0" + bytes(_SIZE), b"\1" + bytes(_SIZE), b"\xff" * _SIZE], ids=["none", "many", "long", "large"]
 )
-def test_what_is_no_coordinate_is_set_aside(x: bytes) -> None:
+def test_invalid_coordinate_is_rejected(x: bytes) -> None:
     """Nothing, too many octets, a number beyond the field: no key."""
     with pytest.raises(RejectedKeyError):
         read_key(_jwk(x, _numbers()[1]))

@@ -1,4 +1,4 @@
-"""What `docs/issuers.md` tells readers to configure: each block is a configuration, and the shapes are judged by it."""
+"""What `docs/issuers.md` tells readers to configure: each block is a configuration, and the shapes are checked by it."""
 
 from __future__ import annotations
 

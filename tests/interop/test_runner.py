@@ -62,7 +62,7 @@ def test_a_row_is_good_only_if_all_of_it_is(case: str) -> None:
     assert bool(faults([outcome])) is bool(wrong)
 
 
-def test_what_cannot_be_installed_is_not_run_and_never_passed() -> None:
+def test_row_that_cannot_be_installed_is_not_passed() -> None:
     """A missing peer is the reason in the table, with no verdicts; a failure only if the row ran before."""
     outcome = run(Row("row", "a row", ("pypi:absent",), _good))
     assert outcome.why_not == "absent 1.* is not installed"
@@ -90,13 +90,13 @@ def test_what_cannot_be_installed_is_not_run_and_never_passed() -> None:
     ids=["the same", "a row is gone", "a case less", "a transport less", "an algorithm less"],
 )
 def test_a_run_that_is_less_than_one_before_is_a_failure(name: str, was: dict[str, object], reason: str | None) -> None:
-    """Rows, transports, algorithms and cases may be added; a run of some rows by name is judged by those alone."""
+    """Rows, transports, algorithms and cases may be added; a run of some rows by name is checked by those alone."""
     outcome = run(Row("row", "a row", (), _good))
     assert ran.lost([outcome], {name: RAN | was}, full=True) == ([reason] if reason else [])
     assert ran.lost([outcome], {"other": RAN}, full=False) == []
 
 
-def test_what_ran_is_written_down_beside_what_ran_before(tmp_path: Path) -> None:
+def test_new_runs_are_recorded_beside_earlier_ones(tmp_path: Path) -> None:
     """A run that could not do a row takes nothing away."""
     file = tmp_path / "ran.json"
     assert ran.load(file) == {}
@@ -104,7 +104,7 @@ def test_what_ran_is_written_down_beside_what_ran_before(tmp_path: Path) -> None
     assert ran.load(file) == {"other": RAN, "row": RAN}
 
 
-def test_a_run_that_is_told_to_stop_stops_what_it_started(tmp_path: Path) -> None:
+def test_stopped_run_stops_what_it_started(tmp_path: Path) -> None:
     """SIGTERM ends the row's processes too."""
     program = tmp_path / "program.py"
     program.write_text(_STARTS_AND_WAITS, encoding="utf-8")
@@ -161,7 +161,7 @@ def test_processes_end_with_their_row(monkeypatch: pytest.MonkeyPatch) -> None:
             os.killpg(process.pid, signal.SIGCONT)
 
 
-def test_the_table_tells_versions_and_faults() -> None:
+def test_table_shows_versions_and_faults() -> None:
     """A row's cells are what it wrote down; a pipe in a note does not end its cell."""
 
     def noting(sheet: Sheet) -> None:
@@ -182,7 +182,7 @@ def test_the_manifest_pins_names_and_versions_without_addresses() -> None:
         assert "://" not in (manifest.HERE / name).read_text(encoding="utf-8")
 
 
-def test_only_an_allowed_version_will_do() -> None:
+def test_unsupported_version_is_rejected() -> None:
     """Another version than the manifest's is as good as none."""
     assert manifest.Peer("pypi:x", "1.2", "1.2").usable
     assert not manifest.Peer("pypi:x", "1.2", "1.3").usable

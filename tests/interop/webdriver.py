@@ -52,7 +52,7 @@ class Browser:
 
 @contextmanager
 def browser(sheet: Sheet) -> Iterator[Browser]:
-    """A browser with a profile of its own."""
+    """A browser with its own profile."""
     port = free_port()
     driver = sheet.start(
         Process("chromedriver", [shutil.which("chromedriver") or "chromedriver", f"--port={port}"], sheet.folder)

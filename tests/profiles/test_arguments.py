@@ -40,7 +40,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         keycloak,
         {"host": "https://keycloak.example/realms/demo"},
-        "host: must end before /realms, the realm is an argument of its own",
+        "host: must end before /realms, the realm is a separate argument",
     ),
     (
         keycloak,
@@ -77,7 +77,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         profiles.authentik,
         {"host": "authentik.example/application/o", "application": "notes", "client_id": "x"},
-        "host: must end before /application, the slug is an argument of its own",
+        "host: must end before /application, the slug is a separate argument",
     ),
     (
         profiles.zitadel,
@@ -192,7 +192,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         profiles.github_actions,
         {"audience": API},
-        "repository_ids or owner_ids: must say whose jobs may call: GitHub Actions gives tokens to everybody",
+        "repository_ids or owner_ids: must say whose jobs may call: GitHub Actions gives tokens to everyone",
     ),
     (
         profiles.github_actions,
@@ -208,7 +208,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         profiles.client_assertion,
         {"client_id": "notes-web", "audience": "https://login.example"},
-        "jwks_uri: must be given, or jwks: a client's keys are found nowhere else",
+        "jwks_uri: must be given, or jwks: a client's keys cannot be discovered",
     ),
     # options never loosen
     (

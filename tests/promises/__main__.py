@@ -57,7 +57,7 @@ def of_today(promises: Sequence[Promise]) -> list[Promise]:
 
 
 def on_the_whole_tree(tree: Path, promises: Sequence[Promise]) -> str:
-    """What pytest says where a named test fails before anything was changed; empty where all pass."""
+    """What pytest says where a named test fails before anything was changed; empty if all pass."""
     done = run_tests(tree, *dict.fromkeys(promise.test for promise in promises))
     return "" if done.returncode == PASSED else done.stdout[-4000:] + done.stderr[-2000:]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.properties.world import AUDIENCE, ISSUER, NOW
+from tests.properties.fixtures import AUDIENCE, ISSUER, NOW
 
 __all__ = ["claim_sets", "headers"]
 

@@ -1,4 +1,4 @@
-"""From any input whatsoever the core answers what it says it answers, never anything else.
+"""For any input the core returns a `Principal` or raises a documented error, never anything else.
 
 A token: a Principal or an AuthError. A header value: a token or an AuthError. A document: a JWKSet or a JWKSetError.
 """
@@ -35,7 +35,7 @@ from bearward.credentials import bearer_token
 from bearward.jose.compact import parse_compact
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.testing import SigningKey, compact, json_octets, sign_segments
-from tests.properties import world
+from tests.properties import fixtures
 from tests.properties.claim_values import claim_sets, headers
 from tests.properties.json_bytes import documents
 from tests.properties.profiles import examples
@@ -50,7 +50,7 @@ REQUIREMENTS: list[Requirement] = [
 
 
 def judge(verifier: Verifier, token: str, *, allow_bound: bool = False) -> Principal | AuthError:
-    """The verdict on a token; what the outside world makes of either answer must work too."""
+    """The verdict on a token; what a caller does with either result must work too."""
     try:
         principal = verifier.verify_now(token, unsafe_allow_bound=allow_bound)
     except AuthError as error:
@@ -91,46 +91,46 @@ def use(verifier: Verifier, principal: Principal) -> None:
 @example("\ud800.e30.")
 @example("{}")
 def test_any_text_is_refused_with_an_auth_error(token: str) -> None:
-    """What nobody signed is refused, and nothing else happens; with and without the memory of verified tokens."""
+    """Unsigned input is refused, and nothing else happens; with and without the cache of verified tokens."""
     for size in (0, 1 << 20):
-        assert isinstance(judge(world.verifier("ES256", token_cache=size), token), AuthError)
+        assert isinstance(judge(fixtures.verifier("ES256", token_cache=size), token), AuthError)
 
 
 @examples(200)
 @given(documents, documents)
 def test_any_signed_octets_give_a_principal_or_an_auth_error(header: bytes, payload: bytes) -> None:
     """A malicious issuer, or a stolen key, may sign anything: header and payload of any octets, correctly signed."""
-    token = sign_segments(header, payload, world.key("ES256"))
-    assert isinstance(judge(world.verifier("ES256"), token), Principal | AuthError)
+    token = sign_segments(header, payload, fixtures.key("ES256"))
+    assert isinstance(judge(fixtures.verifier("ES256"), token), Principal | AuthError)
 
 
 @examples(200)
 @given(headers("EdDSA", "EdDSA-0"), claim_sets(), st.booleans())
-@example({"alg": "EdDSA", "kid": "EdDSA-0"}, world.claims(auth_time=10**400), True)
-@example({"alg": "EdDSA", "kid": "EdDSA-0"}, world.claims(exp=10**400), True)
-@example({"alg": "EdDSA", "kid": "EdDSA-0"}, world.claims(iat=-(10**400)), True)
-@example({"alg": "EdDSA", "kid": "EdDSA-0"}, world.claims(cnf={"x5t#S256": "é"}), True)
-@example({"alg": "EdDSA", "kid": "EdDSA-0"}, world.claims(scope=["a", {"b": 1}], scp=1), True)
+@example({"alg": "EdDSA", "kid": "EdDSA-0"}, fixtures.claims(auth_time=10**400), True)
+@example({"alg": "EdDSA", "kid": "EdDSA-0"}, fixtures.claims(exp=10**400), True)
+@example({"alg": "EdDSA", "kid": "EdDSA-0"}, fixtures.claims(iat=-(10**400)), True)
+@example({"alg": "EdDSA", "kid": "EdDSA-0"}, fixtures.claims(cnf={"x5t#S256": "é"}), True)
+@example({"alg": "EdDSA", "kid": "EdDSA-0"}, fixtures.claims(scope=["a", {"b": 1}], scp=1), True)
 def test_any_signed_claims_give_a_principal_or_an_auth_error(
     header: dict[str, Any], claims: dict[str, Any], ascii_only: bool
 ) -> None:
     """Every registered claim with every kind of value: judged, and usable where it was accepted."""
     payload = json.dumps(claims).encode() if ascii_only else json_octets(claims)
-    token = sign_segments(json_octets(header), payload, world.key("EdDSA"))
-    verdict = judge(world.verifier("EdDSA"), token)
+    token = sign_segments(json_octets(header), payload, fixtures.key("EdDSA"))
+    verdict = judge(fixtures.verifier("EdDSA"), token)
     if isinstance(verdict, Principal):
         assert verdict.to_dict() == json.loads(payload)
-    assert isinstance(judge(world.verifier("EdDSA"), token, allow_bound=True), Principal | AuthError)
+    assert isinstance(judge(fixtures.verifier("EdDSA"), token, allow_bound=True), Principal | AuthError)
 
 
 @examples(150)
 @given(claim_sets())
 def test_without_keys_a_refusal_reveals_no_more_than_with_them(claims: dict[str, Any]) -> None:
     """`KeysNeededError` for a token that would pass, else its form's or its times' refusal, or KEYS_UNAVAILABLE."""
-    verifier = Verifier(TrustedIssuer(world.ISSUER, audience=world.AUDIENCE), clock=world.FakeClock())
-    token = sign_segments(json_octets({"alg": "EdDSA"}), json_octets(claims), world.key("EdDSA"))
+    verifier = Verifier(TrustedIssuer(fixtures.ISSUER, audience=fixtures.AUDIENCE), clock=fixtures.FakeClock())
+    token = sign_segments(json_octets({"alg": "EdDSA"}), json_octets(claims), fixtures.key("EdDSA"))
     forged = sign_segments(json_octets({"alg": "EdDSA"}), json_octets(claims), SigningKey.generate("EdDSA"))
-    held, unsigned = judge(world.verifier("EdDSA"), token), judge(world.verifier("EdDSA"), forged)
+    held, unsigned = judge(fixtures.verifier("EdDSA"), token), judge(fixtures.verifier("EdDSA"), forged)
     if isinstance(held, Principal):
         with pytest.raises(KeysNeededError):
             verifier.verify_now(token)
@@ -185,7 +185,7 @@ _JWK_VALUES = st.one_of(
 )
 _MEMBERS = ["kty", "kid", "use", "alg", "key_ops", "crv", "x", "y", "n", "e", "d", "k", "x5c", "x5t", "x5t#S256", "ext"]
 _jwks = st.builds(
-    lambda alg, odd: {**world.key(alg).public_jwk(), **odd},
+    lambda alg, odd: {**fixtures.key(alg).public_jwk(), **odd},
     st.sampled_from(["RS256", "ES256", "ES512", "EdDSA", "Ed448", "ES256K"]),
     st.dictionaries(st.sampled_from(_MEMBERS), _JWK_VALUES, max_size=2),
 )
@@ -201,8 +201,8 @@ _jwks = st.builds(
         documents.map(lambda raw: b'{"keys":[' + raw + b"]}"),
     )
 )
-def test_any_document_gives_a_key_set_or_an_error_of_its_own(document: bytes) -> None:
-    """A set that was taken has a usable key, says what it set aside, and its keys verify without raising."""
+def test_any_document_gives_a_key_set_or_its_own_error(document: bytes) -> None:
+    """A set that was taken has a usable key, says what it rejected, and its keys verify without raising."""
     try:
         taken = JWKSet.parse(document)
     except JWKSetError as error:
@@ -221,16 +221,16 @@ def test_any_document_gives_a_key_set_or_an_error_of_its_own(document: bytes) ->
 @given(documents, st.sampled_from(["ES256", "RS256", "PS384", "Ed448", "HS512"]), st.binary(max_size=140))
 def test_a_signature_of_any_octets_is_refused(payload: bytes, alg: str, signature: bytes) -> None:
     """Octets that nobody signed, of any length and of the right one."""
-    header = json_octets({"alg": alg, "kid": world.key(alg).kid})
+    header = json_octets({"alg": alg, "kid": fixtures.key(alg).kid})
     for octets in (signature, signature.ljust(64, b"\x01")[:64], signature.ljust(256, b"\x00")):
-        assert isinstance(judge(world.verifier(alg), compact(header, payload, octets)), AuthError)
+        assert isinstance(judge(fixtures.verifier(alg), compact(header, payload, octets)), AuthError)
 
 
 @examples(100)
 @given(headers("ES256", "ES256-0"))
-def test_a_header_that_was_read_before_is_judged_as_at_first(header: dict[str, Any]) -> None:
+def test_cached_header_gets_the_same_verdict(header: dict[str, Any]) -> None:
     """The memory of headers never changes a verdict: not at the second time, and not behind five hundred others."""
-    token = sign_segments(json_octets(header), json_octets(world.claims()), SigningKey.symmetric(b"", "none"))
+    token = sign_segments(json_octets(header), json_octets(fixtures.claims()), SigningKey.symmetric(b"", "none"))
     first = _apart(token)
     assert _apart(token) == first
     for number in range(520):

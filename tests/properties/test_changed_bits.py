@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bearward import AuthError
 from bearward.jose import base64url
-from tests.properties import world
+from tests.properties import fixtures
 from tests.properties.profiles import examples
 
 _URL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -20,22 +20,22 @@ _URL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 def accepted(alg: str, token: str) -> bool:
     """Whether the verifier takes the token; anything but an AuthError fails the test."""
     try:
-        world.verifier(alg).verify_now(token)
+        fixtures.verifier(alg).verify_now(token)
     except AuthError:
         return False
     return True
 
 
-@pytest.mark.parametrize("alg", world.ALGORITHM_NAMES)
+@pytest.mark.parametrize("alg", fixtures.ALGORITHM_NAMES)
 def test_the_token_as_it_was_issued_is_accepted(alg: str) -> None:
     """Without this, the refusals below would prove nothing."""
-    assert accepted(alg, world.mint(alg))
+    assert accepted(alg, fixtures.mint(alg))
 
 
-@pytest.mark.parametrize("alg", world.ALGORITHM_NAMES)
+@pytest.mark.parametrize("alg", fixtures.ALGORITHM_NAMES)
 def test_every_changed_bit_of_the_text_is_refused(alg: str) -> None:
     """Each of the eight bits of each character of the token, one after the other: none of these texts verifies."""
-    token = world.mint(alg)
+    token = fixtures.mint(alg)
     for place, character in enumerate(token):
         for bit in range(8):
             changed = token[:place] + chr(ord(character) ^ (1 << bit)) + token[place + 1 :]
@@ -45,7 +45,7 @@ def test_every_changed_bit_of_the_text_is_refused(alg: str) -> None:
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
 def test_every_other_last_character_of_a_segment_is_refused(alg: str) -> None:
     """The last character of a segment carries bits that a lenient decoder drops: only the canonical one is taken."""
-    segments = world.mint(alg).split(".")
+    segments = fixtures.mint(alg).split(".")
     for index, segment in enumerate(segments):
         for character in set(_URL_ALPHABET) - {segment[-1]}:
             changed = [*segments]
@@ -53,10 +53,10 @@ def test_every_other_last_character_of_a_segment_is_refused(alg: str) -> None:
             assert not accepted(alg, ".".join(changed)), (index, character)
 
 
-@pytest.mark.parametrize("alg", world.ALGORITHM_NAMES)
+@pytest.mark.parametrize("alg", fixtures.ALGORITHM_NAMES)
 def test_every_changed_bit_of_the_signature_is_refused(alg: str) -> None:
     """Each bit of the decoded signature, in canonical spelling."""
-    signing_input, _, signature = world.mint(alg).rpartition(".")
+    signing_input, _, signature = fixtures.mint(alg).rpartition(".")
     octets = base64url.decode(signature.encode())
     for bit in range(len(octets) * 8):
         changed = bytearray(octets)
@@ -68,7 +68,7 @@ def test_every_changed_bit_of_the_signature_is_refused(alg: str) -> None:
 @given(st.sampled_from(["ES256", "EdDSA", "PS256", "HS256"]), st.data())
 def test_every_edit_of_a_good_token_is_refused(alg: str, data: st.DataObject) -> None:
     """Characters put in, taken out, doubled, moved or replaced, at any place and of any kind."""
-    token = world.mint(alg)
+    token = fixtures.mint(alg)
     start = data.draw(st.integers(0, len(token)))
     end = data.draw(st.integers(start, min(len(token), start + 8)))
     put_in = data.draw(st.text(max_size=4) | st.text(alphabet=_URL_ALPHABET + ".=+/ \n\x00", max_size=4))

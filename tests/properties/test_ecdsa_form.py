@@ -1,4 +1,4 @@
-"""The DER form in which an ECDSA signature is handed on says what the raw one said (RFC 3279, RFC 7518 section 3.4)."""
+"""The DER form in which an ECDSA signature is forwarded says what the raw one said (RFC 3279, RFC 7518 section 3.4)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bearward import ConfigurationError, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
 from bearward.settings_toml import trusted_issuers
-from tests.properties import world
+from tests.properties import fixtures
 from tests.properties.profiles import examples
 
 _VARIABLES = [
@@ -129,7 +129,9 @@ _tables = st.dictionaries(st.sampled_from(_SETTINGS), _values, max_size=3)
 
 @examples(300)
 @given(
-    st.lists(st.builds(lambda odd: {"issuer": world.ISSUER, "audience": "api", **odd}, _tables) | _values, max_size=2)
+    st.lists(
+        st.builds(lambda odd: {"issuer": fixtures.ISSUER, "audience": "api", **odd}, _tables) | _values, max_size=2
+    )
 )
 @example([{"issuer": "https://a", "audience": [[]]}])
 @example([{"issuer": "https://a", "audience": "a", "expected_claims": {"a": float("nan")}}])

@@ -103,7 +103,7 @@ def test_the_verdict_is_what_the_rules_say(raw: bytes) -> None:
 
 @examples(150)
 @given(json_texts.filter(lambda raw: lawful(raw, 16)), names, st.data())
-def test_a_repeated_member_is_refused_wherever_it_stands(raw: bytes, name: bytes, data: st.DataObject) -> None:
+def test_repeated_member_is_refused_at_any_position(raw: bytes, name: bytes, data: st.DataObject) -> None:
     """Putting a second member of a name into any object of a good document makes it a bad one."""
     document = b'{"outer":' + raw.strip() + b"}"
     openers = [place for place in _outside_strings(document) if document[place : place + 1] == b"{"]
@@ -138,7 +138,7 @@ def test_nothing_may_stand_around_the_object(raw: bytes, noise: bytes) -> None:
 
 @pytest.mark.parametrize("most", [0, 640])
 @pytest.mark.parametrize("digits", [b"9" * 640, b"9" * 4300, b"9" * 4301, b"-" + b"9" * 4300, b"9" * 20_000])
-def test_the_verdict_on_long_numbers_is_one_whatever_the_interpreter_was_told(digits: bytes, most: int) -> None:
+def test_verdict_on_long_numbers_does_not_depend_on_interpreter_settings(digits: bytes, most: int) -> None:
     """`sys.set_int_max_str_digits` may forbid more; it never lets one parser accept what the other refuses."""
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(most)

@@ -17,7 +17,7 @@ from bearward import AuthError, JWKSOptions, KeysNeededError, Revocations, Trust
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.entry import Entry
 from bearward.testing import json_octets, sign_segments
-from tests.properties import world
+from tests.properties import fixtures
 from tests.properties.profiles import examples
 
 LEEWAY = 2.0
@@ -44,11 +44,11 @@ class RememberedTokens(RuleBasedStateMachine):
 
     @initialize(size=st.sampled_from([4_000, 12_000, 1 << 20]))
     def begin(self, size: int) -> None:
-        self.clock = world.FakeClock()
+        self.clock = fixtures.FakeClock()
         self.revocations = Revocations()
         policy = TrustedIssuer(
-            world.ISSUER,
-            audience=world.AUDIENCE,
+            fixtures.ISSUER,
+            audience=fixtures.AUDIENCE,
             jwks_uri="https://login.example/jwks",
             leeway=LEEWAY,
             future_leeway=0.0,
@@ -56,7 +56,7 @@ class RememberedTokens(RuleBasedStateMachine):
             jwks_options=JWKSOptions(max_age=100, stale_if_error=0),
         )
         self.verifier = Verifier(policy, token_cache_bytes=size, clock=self.clock, revocations=self.revocations)
-        self.keys = self.verifier._issuers.known(world.ISSUER)[1]
+        self.keys = self.verifier._issuers.known(fixtures.ISSUER)[1]
         self.published: set[str] = set()
         self.fresh_until = 0.0
         self.fetched_at = 0.0
@@ -69,7 +69,13 @@ class RememberedTokens(RuleBasedStateMachine):
     def mint(self, number: int, subject: str, session: str | None, data: st.DataObject) -> Minted:
         self.minted += 1
         issued = self.clock.time + data.draw(st.sampled_from([-40.0, -10.0, 0.0, 0.5, 3.0]))
-        claims = {"iss": world.ISSUER, "aud": world.AUDIENCE, "sub": subject, "iat": issued, "jti": f"t-{self.minted}"}
+        claims = {
+            "iss": fixtures.ISSUER,
+            "aud": fixtures.AUDIENCE,
+            "sub": subject,
+            "iat": issued,
+            "jti": f"t-{self.minted}",
+        }
         claims["exp"] = self.clock.time + data.draw(st.sampled_from([-3.0, 1.0, 10.0, 45.0, 45.0, 200.0]))
         if data.draw(st.integers(0, 2)) == 0:
             claims["nbf"] = self.clock.time + data.draw(st.sampled_from([-1.0, 1.0, 20.0]))
@@ -77,7 +83,7 @@ class RememberedTokens(RuleBasedStateMachine):
             claims["sid"] = session
         if data.draw(st.integers(0, 2)) == 0:
             claims["cnf"] = {"jkt": "x"}
-        key = world.key("EdDSA", number)
+        key = fixtures.key("EdDSA", number)
         text = sign_segments(json_octets({"alg": "EdDSA", "kid": key.kid}), json_octets(claims), key)
         self.all_tokens.append(Minted(text, claims, key.thumbprint))
         return self.all_tokens[-1]
@@ -85,11 +91,11 @@ class RememberedTokens(RuleBasedStateMachine):
     @rule(numbers=st.lists(_numbers, min_size=1, max_size=4))
     def publish(self, numbers: list[int]) -> None:
         """A rotation, a withdrawal, the same set once more, or the same in another order."""
-        document = json_octets({"keys": [world.key("EdDSA", number).public_jwk() for number in numbers]})
+        document = json_octets({"keys": [fixtures.key("EdDSA", number).public_jwk() for number in numbers]})
         # As a refresh does it: what is asked for later is newer, whatever was done to the wall clock meanwhile.
         self.fetched_at = max(self.clock.time, self.fetched_at + 0.001)
         self.keys.accept(Entry(JWKSet.parse(document), document, self.fetched_at, 100.0))
-        self.published = {world.key("EdDSA", number).thumbprint for number in numbers}
+        self.published = {fixtures.key("EdDSA", number).thumbprint for number in numbers}
         self.fresh_until = self.clock.monotonic() + 100.0
 
     @rule(seconds=st.sampled_from([0.25, 0.5, 1.0, 1.0, 2.0, 9.0, 60.0]))
@@ -123,15 +129,15 @@ class RememberedTokens(RuleBasedStateMachine):
         before = self.clock.time - back
         if kind == "jti":
             before = float("inf")
-            self.revocations.revoke_token(world.ISSUER, token.claims["jti"], until=token.claims["exp"] + LEEWAY)
+            self.revocations.revoke_token(fixtures.ISSUER, token.claims["jti"], until=token.claims["exp"] + LEEWAY)
         elif kind == "key":
             before = float("inf")
-            self.revocations.revoke_key(world.ISSUER, token.thumbprint)
+            self.revocations.revoke_key(fixtures.ISSUER, token.thumbprint)
         elif kind == "sub":
-            self.revocations.revoke_subject(world.ISSUER, token.claims["sub"], before=before)
+            self.revocations.revoke_subject(fixtures.ISSUER, token.claims["sub"], before=before)
         else:
             assume("sid" in token.claims)
-            self.revocations.revoke_session(world.ISSUER, token.claims["sid"], before=before)
+            self.revocations.revoke_session(fixtures.ISSUER, token.claims["sid"], before=before)
         name = token.thumbprint if kind == "key" else token.claims[kind]
         self.revoked.append((kind, name, before))
 

@@ -1,6 +1,6 @@
 """Trust that has ended ends everywhere: a verifier with all its memories, against a model that remembers nothing.
 
-Issuers by configuration, by tenant template and by a resolver; tokens in the cache, on kept connections and in live
+Issuers by configuration, by tenant template and by a resolver; tokens in the cache, on persistent connections and in live
 streams; keys that rotate, policies that change, revocations; a clock that goes forward, is set, and is suspended. Whatever
 happens in whatever order, no decision is one that the model has not come to within the stated bound:
 
@@ -45,7 +45,7 @@ from bearward.recheck import RECHECK_INTERVAL
 from bearward.testing import json_octets, sign_segments
 from bearward.token_cache import CacheEntry
 from tests.core.skipping_loop import SkippingLoop
-from tests.properties import world
+from tests.properties import fixtures
 from tests.properties.profiles import examples
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class Truth:
     keys: tuple[tuple[str, tuple[int, ...]], ...] = ((FIXED, (0,)), (SOURCED, (0,)), (LISTED, (0,)), (TENANTS[0], (0,)))
 
     def trusts(self, issuer: str) -> str | None:
-        """The audience that is asked for; None where the issuer is not trusted."""
+        """The audience that is asked for; None if the issuer is not trusted."""
         return dict(self.audience).get(issuer, "api")
 
     def published(self, issuer: str) -> tuple[int, ...]:
@@ -103,7 +103,7 @@ class Published:
 
 def jwks(numbers: tuple[int, ...]) -> dict[str, Any]:
     """A JWK Set."""
-    return {"keys": [world.key("EdDSA", number).public_jwk() for number in numbers]}
+    return {"keys": [fixtures.key("EdDSA", number).public_jwk() for number in numbers]}
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Stream:
     watch: Watch | None = None
     ended: bool = False
     refusable_since: float | None = None
-    """The loop's time since when the model would accept the token in none of the worlds within the bound."""
+    """The loop's time since when the model would accept the token in none of the truths within the bound."""
 
 
 class Remembering(RuleBasedStateMachine):
@@ -181,16 +181,16 @@ class Remembering(RuleBasedStateMachine):
         )
 
     def decisions(self, token: Token) -> set[bool]:
-        """What it would have decided in any of the worlds within the bound."""
+        """What it would have decided in any of the truths within the bound."""
         since = self.loop.monotonic() - BOUND
-        worlds = [truth for until, truth in self.past if until >= since] + [self.truth]
-        decided = {self.accepts(token, truth) for truth in worlds}
+        truths = [truth for until, truth in self.past if until >= since] + [self.truth]
+        decided = {self.accepts(token, truth) for truth in truths}
         if abs(self.loop.wall - token.claims["iat"]) <= CLOCK_LEAD and token.claims["iat"] > self.loop.wall:
             decided |= {True, False}
         return decided
 
     def becomes(self, truth: Truth) -> None:
-        """The world is another one from now on."""
+        """`truth` holds from now on."""
         self.past.append((self.loop.monotonic(), self.truth))
         self.truth = truth
 
@@ -215,7 +215,7 @@ class Remembering(RuleBasedStateMachine):
         now = int(self.loop.wall)
         claims = {"iss": issuer, "aud": audience, "sub": subject, "client_id": client, "iat": now - 10}
         claims |= {"exp": now + lifetime, "jti": str(len(self.minted))}
-        signer = world.key("EdDSA", key)
+        signer = fixtures.key("EdDSA", key)
         text = sign_segments(json_octets({"alg": "EdDSA", "kid": signer.kid}), json_octets(claims), signer)
         token = Token(issuer, text, key, claims)
         for other in self.minted:

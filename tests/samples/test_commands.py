@@ -74,7 +74,7 @@ def test_keys_rotate_periodically() -> None:
 
 
 def test_the_client_calls_every_method(issuer: LocalIssuer) -> None:
-    """Each call answers JSON values."""
+    """Each call returns JSON values."""
     with (
         Process("samples.grpc_server", "--port", "0", environment=environment(issuer)) as server,
         grpc.insecure_channel(server.address()) as channel,
@@ -160,7 +160,7 @@ def _shell(line: str) -> str:
 
 
 def _listening(output: str) -> bool:
-    """Whether anything still answers on an address that stands in the output."""
+    """Whether anything still listens on an address in the output."""
     for address in set(re.findall(r"http://127\.0\.0\.1:\d+", output)):
         try:
             httpx2.get(address, timeout=5)

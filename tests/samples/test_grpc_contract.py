@@ -55,7 +55,7 @@ def test_every_method_needs_a_token_and_its_scope(
 
 
 def test_any_valid_token_gets_access_and_whoami(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
-    """The two answers of the contract."""
+    """The two responses of the contract."""
     who = metadata(issuer.mint(sub="ada"))
     assert stub.Access(messages.AccessRequest(), metadata=who, timeout=TIMEOUT).message == "Access granted"
     principal = json.loads(stub.WhoAmI(messages.WhoAmIRequest(), metadata=who, timeout=TIMEOUT).principal)
@@ -63,7 +63,7 @@ def test_any_valid_token_gets_access_and_whoami(stub: ProtectedServiceStub, issu
 
 
 def test_notes_are_added_imported_and_listed(stub: ProtectedServiceStub, issuer: LocalIssuer) -> None:
-    """An empty text is a valid note; an import answers how many."""
+    """An empty text is a valid note; an import returns their number."""
     who = metadata(issuer.mint(scope=SCOPES, sub="ada"))
     added = [stub.AddNote(messages.AddNoteRequest(text=text), metadata=who, timeout=TIMEOUT) for text in ("a", "", "ä")]
     assert [(note.text, note.author) for note in added] == [("a", "ada"), ("", "ada"), ("ä", "ada")]
@@ -111,7 +111,7 @@ def test_chat_echoes_stored_note(stub: ProtectedServiceStub, issuer: LocalIssuer
 def test_streams_end_with_their_token(
     stub: ProtectedServiceStub, issuer: LocalIssuer, request: pytest.FixtureRequest
 ) -> None:
-    """UNAUTHENTICATED, though nobody says a word; a thread that is blocked can only be cancelled."""
+    """UNAUTHENTICATED, even without traffic; a blocked thread can only be cancelled."""
     quiet = threading.Event()
 
     def silent() -> Iterator[messages.ChatRequest]:

@@ -50,7 +50,7 @@ def test_other_routes_need_a_token_and_its_scope(
 
 
 def test_any_valid_token_gets_access_and_whoami(http_url: str, issuer: LocalIssuer) -> None:
-    """The two answers of the contract."""
+    """The two responses of the contract."""
     headers = bearer(issuer.mint(sub="ada"))
     assert httpx2.get(f"{http_url}/protected", headers=headers).json() == {"message": "Access granted"}
     principal = httpx2.get(f"{http_url}/whoami", headers=headers).json()
@@ -100,7 +100,7 @@ def test_oversized_text_is_refused(http: httpx2.Client) -> None:
 
 
 def test_an_import_is_streamed(http: httpx2.Client) -> None:
-    """Lines may be cut anywhere, blank ones do not count, the last one needs no line feed; it answers how many."""
+    """Lines may be cut anywhere, blank ones do not count, the last one needs no line feed; the response is their number."""
 
     def pieces() -> Iterator[bytes]:
         body = b"\n".join(json.dumps({"text": f"streamed {n}"}).encode() for n in range(50)) + b'\n\n{"text":""}'
@@ -135,7 +135,7 @@ def test_an_import_is_bounded(http: httpx2.Client) -> None:
     ],
 )
 def test_404_is_problem_json(http: httpx2.Client, method: str, path: str, status: int) -> None:
-    """Who was let in and asks for what is not there gets JSON like every other refusal, and no line in the log."""
+    """Who was admitted and asks for what is not there gets JSON like every other refusal, and no line in the log."""
     answer = http.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["status"] == status
@@ -186,7 +186,7 @@ def test_a_websocket_is_refused_before_it_opens(http_url: str, issuer: LocalIssu
 
 
 def test_a_websocket_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
-    """Closed with 1008 when the token expires, though nobody says a word."""
+    """Closed with 1008 when the token expires, even without traffic."""
     token = issuer.mint(scope="notes:write", lifetime=2)
     with connect(_ws(http_url), additional_headers=bearer(token)) as socket, pytest.raises(ConnectionClosed) as closed:
         socket.recv(timeout=30)

@@ -126,7 +126,7 @@ def test_live_streams_end_when_their_token_is_revoked(store: Valkey, issuer: Loc
 def test_on_failure_decides_while_the_store_is_down(
     store: Valkey, issuer: LocalIssuer, on_failure: str, answer: str, ready: bool
 ) -> None:
-    """Nobody gets in, or by what is known; either way it is as before once the store is back."""
+    """All calls are refused, or decided by what is known; both end once the store is back."""
     config = _config(store, issuer, on_failure)
     token = issuer.mint()
     with ExitStack() as stack:
@@ -156,7 +156,7 @@ def test_on_failure_decides_while_the_store_is_down(
     ],
 )
 def test_invalid_revocation_is_one_line_and_exit_code_2(words: tuple[str, ...], name: str) -> None:
-    """Where nothing is shared, there is nobody to tell."""
+    """If nothing is shared, no server can learn of it."""
     settings = {"BEARWARD_ISSUER": "http://127.0.0.1:1", "BEARWARD_AUDIENCE": "a"}
     with Process("samples.revoke", *words, environment=settings) as command:
         assert command.wait() == 2

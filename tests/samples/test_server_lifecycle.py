@@ -142,17 +142,17 @@ def test_servers_that_share_a_file_share_their_notes(issuer: LocalIssuer, tmp_pa
 
 
 def test_workers_share_their_notes(issuer: LocalIssuer) -> None:
-    """Whichever worker is asked, even where nobody named a file."""
+    """Whichever worker is asked, even if no file was configured."""
     headers = bearer(issuer.mint(scope=SCOPES))
     with Process("samples.http_server", "--port", "0", "--workers", "3", environment=environment(issuer)) as server:
         url = server.url()
-        for count in range(1, 21):  # each call on a connection of its own, to any of the workers
+        for count in range(1, 21):  # each call on its own connection, to any of the workers
             httpx2.post(f"{url}/notes", json={"text": "x"}, headers=headers, timeout=TIMEOUT).raise_for_status()
             assert len(httpx2.get(f"{url}/notes", headers=headers, timeout=TIMEOUT).json()) == count
 
 
 def test_several_issuers_from_a_file(tmp_path: Path) -> None:
-    """Each with its own audience and terms; a stranger stays a stranger."""
+    """Each with its own audience and terms; an unknown issuer stays untrusted."""
     with LocalIssuer(audience="one") as first, LocalIssuer(audience="two", path="/t") as second:
         more = f"[[issuers]]\nissuer = '{second.url}'\naudience = 'two'\nalgorithms = ['RS256']\n"
         path = _config(tmp_path, first, more)

@@ -54,7 +54,7 @@ def test_all_are_stored_or_none(store: NoteStore) -> None:
 
 
 def test_many_threads_may_write(store: NoteStore) -> None:
-    """Each note gets a number of its own."""
+    """Each note gets its own number."""
     threads = [threading.Thread(target=store.add, args=("ada", ["x"] * 10)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -127,7 +127,7 @@ def test_author_is_subject_client_or_issuer(store: NoteStore) -> None:
         assert service.add_note(principal, "x").author == author
 
 
-def test_watch_in_a_thread_stops_when_told(store: NoteStore) -> None:
+def test_watch_in_a_thread_stops_when_closed(store: NoteStore) -> None:
     """Notes of other threads arrive in order."""
     service, going_on = ProtectedService(store), threading.Event()
     going_on.set()

@@ -32,7 +32,7 @@ def test_thumbprint(row: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", _rows("keys.json", "keys"))
 def test_key_of_an_rfc(row: Mapping[str, Any]) -> None:
-    """A key serves, or is set aside for the reason given."""
+    """A key serves, or is rejected for the reason given."""
     if row["set_aside"] is None:
         assert read_key(row["key"]).algorithms
         return

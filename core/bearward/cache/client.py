@@ -1,10 +1,10 @@
 """The aiocache boundary: a few operations on short texts, each within a time limit; every failure is a `CacheError`.
 
-Rules of this file: whatever a cache does, callers get a value, None or a CacheError. After a failure the backend is created
-anew (a cancelled aiomcache call leaves a response in its connection, which the next call would read as its own), and for a
-moment operations fail at once, so that a cache that hangs costs one time limit and not one for each operation. aiocache's
-own lock holds between coroutines only; a lease here is an `add` with a time to live. What a failure means is for the user of
-the cache to say: the log here names the cache and the cause.
+Rules of this file: whatever a cache does, callers get a value, None or a CacheError. After a failure the backend is
+created again (a cancelled aiomcache call leaves a response in its connection, which the next call would read as its
+own), and for a moment operations fail at once, so that a cache that hangs costs one time limit and not one for each
+operation. aiocache's own lock works between coroutines only; a lease here is an `add` with a time to live. The caller
+decides what a failure means: the log here names the cache and the cause.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class SharedCache:
         """`ok`, or the class of the last failure while it lasts."""
 
     async def get(self, keys: Sequence[str]) -> list[str | None]:
-        """The texts under `keys`, None where there is none."""
+        """The texts under `keys`, None if there is none."""
         values = await self._do(lambda backend: _get(backend, list(keys)))
         return [_text(value) for value in values]
 
@@ -84,7 +84,7 @@ class SharedCache:
         return bool(await self._do(lambda backend: _add(backend, key, value, _whole_seconds(ttl))))
 
     async def acquire_lease(self, key: str, owner: str, ttl: float) -> bool:
-        """Acquire the lease `key` for at most `ttl` seconds; False where another owner holds it."""
+        """Acquire the lease `key` for at most `ttl` seconds; False if another owner holds it."""
         return await self.add_if_absent(key, owner, ttl)
 
     async def release_lease(self, key: str, owner: str) -> None:
@@ -148,7 +148,7 @@ class SharedCache:
     def _failed(self, error: Exception) -> None:
         cause = str(error) if isinstance(error, _DisabledError) else _cause(error)
         if self.state != cause:
-            _log.warning("the shared cache of %s fails: %s", self._purpose, cause)
+            _log.warning("the shared cache of %s is failing: %s", self._purpose, cause)
         self.state = cause
         self._paused_until = self._clock.monotonic() + self._pause
 

@@ -1,7 +1,7 @@
 """`memory://`: the cache that the verifiers of one event loop share, an aiocache backend with bounds.
 
-Rules of this file: at most so many texts, the oldest is dropped first (aiocache's own memory backend has no bound); an
-expired text is absent when somebody reads it, without a timer that would keep its event loop alive.
+Rules of this file: the number of texts is bounded, and the oldest is dropped first (aiocache's own memory backend has
+no bound); an expired text is absent when it is read, without a timer that would keep its event loop alive.
 """
 
 from __future__ import annotations

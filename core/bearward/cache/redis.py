@@ -1,8 +1,8 @@
-"""The few commands that a shared cache of texts needs from Redis, sent past aiocache's serializers.
+"""The few Redis commands that a shared cache of texts needs, bypassing aiocache's serializers.
 
-Rules of this file: a backend that a user hands in may have any serializer, and texts go in and come out as they are;
-its namespace holds. At most so many octets of a value are read: whoever can write the cache can store half a gigabyte
-under our keys, and every process would fetch it at each poll.
+Rules of this file: a backend passed in by a user may have any serializer, but texts are stored and read unchanged; its
+namespace is kept. The number of octets read of a value is bounded: whoever can write to the cache can store half a
+gigabyte under our keys, and every process would fetch it at each poll.
 """
 
 from __future__ import annotations

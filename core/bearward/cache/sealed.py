@@ -1,7 +1,7 @@
-"""One authenticated envelope for all that is stored outside the process: an HMAC over its purpose, its place and the text.
+"""The authenticated envelope of everything stored outside the process: an HMAC over purpose, position and text.
 
-Rule of this file: pure. What is not authentic is treated as absent: whoever can write the store can neither plant a text nor
-put one in the place, or to the purpose, of another.
+Rule of this file: pure. What is not authentic is treated as absent: whoever can write to the store can neither plant a
+text nor move one to another position or purpose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DPoP (RFC 9449): access tokens that are worth something only with a proof made by their client's own key."""
+"""DPoP (RFC 9449): access tokens that are usable only with a proof made with their client's own key."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The JOSE header of a DPoP proof: the key that it brings along, and the algorithm (RFC 9449 section 4.2).
+"""The JOSE header of a DPoP proof: the key it carries, and the algorithm (RFC 9449 section 4.2).
 
-Rules of this file: pure. The key of a proof is a caller's own choice, so it is bounded before anything is computed
-with it: RSA of 2048 to 4096 bits with a short exponent, three NIST curves, Ed25519. It is public and asymmetric, and
-fits the algorithm. Nothing else in the header points at a key: `kid`, `jku`, `x5u` and `x5c` are not looked at.
+Rules of this file: pure. The caller chooses the key of a proof, so it is checked against bounds before anything is
+computed with it: RSA of 2048 to 4096 bits with a short exponent, three NIST curves, Ed25519. It must be public and
+asymmetric, and fit the algorithm. Other members that point to a key are ignored: `kid`, `jku`, `x5u` and `x5c`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Nonces that a resource server gives (RFC 9449 sections 8 and 9): rolling, without a store, the same in a fleet.
+"""Nonces of a resource server (RFC 9449 sections 8 and 9): rolling, without a store, the same for a whole fleet.
 
     nonce(slot) = BASE64URL(HMAC-SHA256(key, slot)[:16]),    slot = floor(now / period)
 
-Rules of this file: pure. The key is derived from the fleet's secret under a label of its own, so that every worker and
-every machine gives and knows the same nonces, and nobody else can tell one in advance: a proof that was made ahead of
-time cannot hold one. A nonce is good in its own slot, in the next one, and in the one before it (for a machine whose
-clock is behind the one that gave it): for at most three periods.
+Rules of this file: pure. The key is derived from the fleet's secret under its own label, so that every worker on every
+machine issues and accepts the same nonces, and they cannot be predicted: a proof made in advance cannot contain one. A
+nonce is valid in its own slot, in the next one, and in the one before (for a machine whose clock is behind the issuing
+one): for at most three periods.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LABEL: Final = b"bearward DPoP nonce 1"
 LEAST_SECRET = 16
 """Bytes."""
 _MIN_PERIOD, _MAX_PERIOD = 1.0, 3600.0
-_LENGTH = 16  # octets: what a stranger would have to guess
+_LENGTH = 16  # octets: what an attacker would have to guess
 _REMEMBERED_SLOTS = 8
 
 
@@ -51,11 +51,11 @@ class DPoPNonces:
         """Seconds."""
 
     def current(self, now: float) -> str:
-        """The nonce to give at `now`, in seconds since the epoch: 22 characters of base64url."""
+        """The nonce to issue at `now`, in seconds since the epoch: 22 characters of base64url."""
         return self._nonce(int(now // self.period))
 
     def accepts(self, nonce: str, now: float) -> bool:
-        """Whether `nonce` is one that a server of the fleet gives now or gave a moment ago."""
+        """Whether `nonce` is one that a server of the fleet issues now or issued a moment ago."""
         if not nonce.isascii():
             return False
         slot = int(now // self.period)

@@ -1,8 +1,8 @@
 """The target URI of a request as its client saw it (RFC 9449 section 4.3, check 9), and when two URIs are the same.
 
 Rules of this file: pure. A URI is compared after the normalization of RFC 3986 sections 6.2.2 and 6.2.3, without its
-query and fragment. The origins are configured: what a caller says about where it is (`Host`, `:authority`,
-`X-Forwarded-*`) is never asked, since whoever replays a proof writes those as it likes.
+query and fragment. The origins are configured: what the caller says about the server (`Host`, `:authority`,
+`X-Forwarded-*`) is never used, since whoever replays a proof can choose those freely.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MAX_ORIGINS = 64
 
 
 class PublicOrigins:
-    """The origins under which clients reach this server, and the path prefix that a proxy in front takes away.
+    """The origins under which clients reach this server, and the path prefix that a proxy in front removes.
 
     Each origin is `scheme://host` or `scheme://host:port`. `prefix` is a path such as `/orders`, without a slash at its
     end: a request that arrives here as `/list` was sent to `/orders/list`. Raises `ConfigurationError`.
@@ -165,7 +165,7 @@ def _port(port: str | None, scheme: str) -> str | None:
 def _origin(origin: object) -> str:
     normal = normalize_uri(origin) if isinstance(origin, str) and "?" not in origin and "#" not in origin else None
     if normal is None or normal.count("/") != 3 or not normal.endswith("/"):
-        raise ConfigurationError("origins", "must be http(s)://host or http(s)://host:port, with a path in prefix only")
+        raise ConfigurationError("origins", "must be http(s)://host or http(s)://host:port, with a path only in prefix")
     return normal[:-1]
 
 
@@ -174,5 +174,5 @@ def _prefix(prefix: object) -> str:
         return ""
     normal = normalize_path(prefix) if isinstance(prefix, str) else None
     if normal is None or normal.endswith("/"):
-        raise ConfigurationError("prefix", "must be an absolute path without a slash at its end, such as /orders")
+        raise ConfigurationError("prefix", "must be an absolute path without a trailing slash, such as /orders")
     return normal

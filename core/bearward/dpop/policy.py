@@ -1,6 +1,6 @@
-"""What a resource server asks of DPoP proofs (RFC 9449 section 7), checked once when it is configured.
+"""What a resource server requires of DPoP proofs (RFC 9449 section 7), checked once when it is configured.
 
-Rule of this file: a policy that would check less than it seems to refuses to be built.
+Rule of this file: a policy that would check less than it seems to raises `ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_WINDOW = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DPoP:
-    """DPoP at a resource server: which proofs count, and for which requests. Raises `ConfigurationError`.
+    """DPoP at a resource server: which proofs are accepted, and for which requests. Raises `ConfigurationError`.
 
     >>> DPoP(origins="https://api.example").window
     60.0

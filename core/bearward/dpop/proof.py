@@ -1,8 +1,8 @@
 """DPoP proofs: every check of RFC 9449 section 4.3, as a pure function of (proof, token, request, policy, now).
 
-Rules of this file: no I/O, no clock, no logging. What costs nothing is looked at first, the signature after it, and the
-nonce last, so that only the holder of the key learns that a nonce is missing. A proof that passed here may still have been
-used before: whoever calls records it (`bearward.dpop.replay`) after everything else has been decided.
+Rules of this file: no I/O, no clock, no logging. Cheap checks come first, then the signature, and the nonce last, so
+that only the holder of the key learns that a nonce is missing. A proof that passes here may still have been used
+before: the caller records it (`bearward.dpop.replay`) after everything else has been decided.
 
 From any text the outcome is a `Proof` or an `AuthError`.
 """
@@ -168,7 +168,7 @@ _SHA256 = sha256()
 
 
 # A client's header is the same in each of its proofs, and making a key of it takes half as long as a verification. Only
-# the headers of proofs that passed are kept, so that strangers push nobody out; bounded in number and in bytes.
+# the headers of proofs that passed are kept, so that attackers evict no one; bounded in number and in bytes.
 _KNOWN: dict[str, ProofHeader] = {}
 _MAX_KNOWN = 4096
 _MAX_KNOWN_SEGMENT = 1536

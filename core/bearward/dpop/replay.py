@@ -1,9 +1,9 @@
-"""Which DPoP proofs were used already (RFC 9449 section 11.1), in this process.
+"""Which DPoP proofs have been used (RFC 9449 section 11.1), in this process.
 
-Rules of this file: a proof is known by the digest of its key's thumbprint and its `jti`. It is recorded last, once
-everything else holds, so that nobody fills the memory without a key and a token of his own. It is remembered until it
-can no longer pass (`iat` plus the window), never for less: where there is no room, new proofs are refused and old ones
-stay. Any thread may record.
+Rules of this file: a proof is identified by the digest of its key's thumbprint and its `jti`. It is recorded last,
+after all other checks, so that filling the memory takes a key and a token of one's own. It is remembered until it can
+no longer be accepted (`iat` plus the window), never for less: when the memory is full, new proofs are refused and old
+ones are kept. Any thread may record.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _SHA256 = sha256()
 
 
 class Replays(ABC):
-    """A memory of proofs that were used."""
+    """A record of used proofs."""
 
     @property
     @abstractmethod
     def is_shared(self) -> bool:
-        """Whether `record` has to be awaited; otherwise `record_now` says the same."""
+        """Whether `record` has to be awaited; otherwise `record_now` does the same."""
 
     @abstractmethod
     def record_now(self, proof: Proof, now: float) -> None:
         """Record a proof in this process; raise `AuthError` (DPOP_REPLAYED, DPOP_UNAVAILABLE)."""
 
     async def record(self, proof: Proof, now: float) -> None:
-        """Record a proof wherever it must be known; raise `AuthError` (DPOP_REPLAYED, DPOP_UNAVAILABLE)."""
+        """Record a proof wherever others must know it; raise `AuthError` (DPOP_REPLAYED, DPOP_UNAVAILABLE)."""
         self.record_now(proof, now)
 
     async def aclose(self) -> None:  # noqa: B027  (most have nothing to close)
-        """Close connections; what is remembered stays."""
+        """Close connections; recorded proofs are kept."""
 
 
 class LocalReplays(Replays):
@@ -83,14 +83,14 @@ class LocalReplays(Replays):
 
     @property
     def is_shared(self) -> bool:
-        """Never: it is known in this process only."""
+        """Always false: it is recorded in this process only."""
         return False
 
     def record_now(self, proof: Proof, now: float) -> None:
         """Record a proof; raise `AuthError`.
 
-        DPOP_REPLAYED: it was used before. DPOP_PROOF_EXPIRED: what was used so long ago is forgotten (where a clock was
-        set back). DPOP_UNAVAILABLE: there is no room, for this key or at all.
+        DPOP_REPLAYED: it was used before. DPOP_PROOF_EXPIRED: it is so old that its record was dropped (a clock was set
+        back). DPOP_UNAVAILABLE: the memory is full, for this key or in total.
         """
         digest, jkt, expires = _digest(proof), proof.jkt, proof.expires_at
         with self._lock:
@@ -150,9 +150,9 @@ def _digest(proof: Proof) -> bytes:
 
 
 def checked_dpop(dpop: object, replays: object) -> DPoP | None:
-    """The policy as given; raises `ConfigurationError` where the two cannot be used together."""
+    """The policy as given; raises `ConfigurationError` if the two cannot be used together."""
     if dpop is not None and not isinstance(dpop, DPoP):
         raise ConfigurationError("dpop", "must be a DPoP policy, or None")
     if replays is not None and (dpop is None or not isinstance(replays, Replays)):
-        raise ConfigurationError("dpop_replays", "must be LocalReplays or SharedReplays, beside a DPoP policy")
+        raise ConfigurationError("dpop_replays", "must be LocalReplays or SharedReplays, together with a DPoP policy")
     return dpop

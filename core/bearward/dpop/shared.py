@@ -1,9 +1,9 @@
-"""Used DPoP proofs that a fleet shares through aiocache: one proof is accepted once, wherever it is sent.
+"""Used DPoP proofs that a fleet shares through aiocache: a proof is accepted once, whichever server receives it.
 
 Rules of this file: one atomic `add` and one round trip for each proof. A name in the store is an HMAC of the key's
-thumbprint and the `jti` with the fleet's secret, so that whoever can read the store learns nothing, and who can write it
-cannot spend a proof that he has not seen. While the store fails, the operator's choice holds (`on_failure`); what this
-process itself has seen is remembered here in any case.
+thumbprint and the `jti` with the fleet's secret, so that whoever can read the store learns nothing, and whoever can
+write to it cannot invalidate a proof without having seen it. While the store fails, the operator's choice applies
+(`on_failure`); what this process has seen is always remembered here.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _CLOCKS_DIFFER = 10.0
 class SharedReplays(Replays):
     """Used proofs, shared through Redis, Valkey or memcached.
 
-    `cache` is an aiocache URL or an aiocache backend. `on_failure` says what becomes of proofs while the store does not
-    answer: `"refuse"` refuses all (DPOP_UNAVAILABLE), `"accept"` goes by what this process has seen itself. All servers of
-    a fleet need the same `cache_secret`, at least 16 bytes; with None, who can write the store can spend a proof that he
-    has seen. Fleets with different `name`s do not see each other. `local`
-    is the memory of this process. Raises `ConfigurationError`.
+    `cache` is an aiocache URL or an aiocache backend. `on_failure` decides what happens while the store does not
+    respond: `"refuse"` refuses all proofs (DPOP_UNAVAILABLE), `"accept"` relies on what this process has seen. All
+    servers of a fleet need the same `cache_secret`, at least 16 bytes; with None, whoever can write to the store and
+    has seen a proof can invalidate it. Fleets with different `name`s do not share proofs. `local` is the memory of this
+    process. Raises `ConfigurationError`.
 
     >>> SharedReplays(cache="redis://cache:6379/0", on_failure="refuse", cache_secret=b"0123456789abcdef")
     <SharedReplays: store ok, refusing all proofs while it fails>

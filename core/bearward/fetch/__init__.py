@@ -1,1 +1,1 @@
-"""HTTP to issuers: within bounds of time, size and address."""
+"""HTTP requests to issuers, bounded in time, size and address."""

@@ -1,10 +1,10 @@
 """Which network addresses may be connected to (pure).
 
-Rules of this file: what counts is the address that a name resolved to, at the moment of the connection, so that neither a
-discovered `jwks_uri` nor a name server can lead a fetch into a network of our own. Link-local, metadata, multicast and
-unspecified addresses are always refused; private ones unless the operator allows them; loopback unless the URL itself says
-it. A discovered URL reaches loopback or a private network only if the document that named it came from there.
-An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) counts as the IPv4 address that it leads to.
+Rules of this file: what matters is the address to which the name resolved, at the moment of the connection, so that
+neither a discovered `jwks_uri` nor a name server can direct a fetch into our own network. Link-local, metadata,
+multicast and unspecified addresses are always refused; private ones unless the operator allows them; loopback unless
+the URL itself names it. A discovered URL reaches loopback or a private network only if the document that named it came
+from there. An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) is treated as that IPv4 address.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def network_of(address: str) -> Network:
 
 
 def network_of_host(host: str) -> Network | None:
-    """The network that a URL's host names by its very text, or None where only a name server can say.
+    """The network that a URL's host names by its very text, or None if only a name server can say.
 
     Other spellings of an IPv4 address, which some resolvers take, name a network that is refused.
 
@@ -81,7 +81,7 @@ def is_allowed(
 ) -> bool:
     """Whether a fetch from `host` may connect to `address`, which `host` resolved to.
 
-    `discovered_in` is the network of the document that named the URL; None where the operator wrote it.
+    `discovered_in` is the network of the document that named the URL; None if the operator wrote it.
 
     >>> is_allowed("93.184.216.34", host="login.example")
     True

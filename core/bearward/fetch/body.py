@@ -1,7 +1,7 @@
-"""The body of a response, within bounds: while it is read, and while it is unpacked.
+"""The body of a response, bounded while it is read and while it is decompressed.
 
-Rule of this file: pure but for the stream that it is handed; a length that is announced, a stream without an end and a
-gzip bomb cost no more memory than the largest document.
+Rule of this file: pure except for the stream it reads; an announced length, an endless stream and a gzip bomb use no
+more memory than the largest allowed document.
 """
 
 from __future__ import annotations

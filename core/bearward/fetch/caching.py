@@ -1,7 +1,7 @@
 """How long an HTTP response is fresh: Cache-Control, Age and Expires (RFC 9111 sections 4.2 and 5), clamped.
 
-Rules of this file: pure; an invalid header counts as absent; what the issuer says is clamped to the
-configured bounds, so that neither `no-store` nor `max-age=31536000` takes the decision out of the operator's hands.
+Rules of this file: pure; an invalid header counts as absent; the issuer's values are clamped to the configured bounds,
+so that neither `no-store` nor `max-age=31536000` overrides the operator.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAX_DIGITS = 10
 
 
 def lifetime_of(headers: Mapping[str, str], now: float) -> float | None:
-    """The freshness lifetime in seconds that is left on arrival, or None where the issuer says nothing.
+    """The freshness lifetime in seconds that is left on arrival, or None if the issuer says nothing.
 
     `headers` has lower-case names, repeated ones joined by commas; `now` is the wall clock.
 

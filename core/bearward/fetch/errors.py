@@ -1,7 +1,7 @@
 """Why a document cannot be fetched: one enum, so that logs and health name a class of error and nothing secret.
 
-Rule of this file: pure. A message says which URL (without its query, which may hold a key), which setting led there, what
-happened, and which setting mends it; of what others sent it holds at most a bounded, printable excerpt.
+Rule of this file: pure. A message has the URL (without its query, which may hold a key), the setting that led to it,
+what happened, and the setting that fixes it; of data from others it quotes at most a bounded, printable excerpt.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ _REMEDIES: Final = {
 class FetchError(BearwardError):
     """A document cannot be fetched: the class of failure, the HTTP status if there is one, and where it happened.
 
-    `detail` says more about the cause, `url` and `setting` which address and which setting led there. A source of your own
-    raises it with a `FetchFailure` alone.
+    `detail` has more about the cause, `url` and `setting` say which address and which setting led to it. Your own
+    source raises it with just a `FetchFailure`.
 
     >>> print(FetchError(FetchFailure.STATUS, 503, url="https://login.example/jwks?key=1", setting="jwks_uri"))
     https://login.example/jwks (jwks_uri): responded with an error status (503)
@@ -93,7 +93,7 @@ class FetchError(BearwardError):
 
     @property
     def reason(self) -> str:
-        """What happened, without where and without what mends it."""
+        """What happened, without the place and without the setting that fixes it."""
         text = self.failure.value if self.status is None else f"{self.failure.value} ({self.status})"
         return text if self.detail is None else f"{text}: {self.detail}"
 
@@ -106,6 +106,6 @@ class FetchError(BearwardError):
 
 
 def excerpt(text: object) -> str:
-    """What others sent, for a message: printable ASCII in quotes, and not long."""
+    """Data from others, for a message: printable ASCII in quotes, and short."""
     shown = ascii(text if isinstance(text, str) else type(text).__name__)
     return shown if len(shown) <= _MAX_EXCERPT else shown[:_MAX_EXCERPT] + "…"

@@ -1,8 +1,8 @@
-"""What a key source needs of HTTP: GET one document (pure; `client` does it).
+"""What a key source needs from HTTP: GET one document (pure; `client` does it).
 
-Rule of this file: a source says where a URL comes from. One that the operator wrote gets what the operator configured
-(headers, a client certificate); one that a document named (`discovered_from`) gets that only at the very origin of that
-document, and leads into no private network that the document itself does not come from.
+Rule of this file: a source says where a URL comes from. A URL that the operator wrote gets what the operator configured
+(headers, a client certificate). One that a document named (`discovered_from`) gets that only at the same origin as the
+document, and reaches a private network only if the document came from there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class HTTPResponse:
 
     body: bytes | None = field(repr=False)
     lifetime: float | None
-    """How long the response is fresh, in seconds, by its headers; None where they do not say."""
+    """How long the response is fresh, in seconds, by its headers; None if they do not say."""
     etag: str | None = None
     last_modified: str | None = None
 

@@ -1,6 +1,6 @@
-"""The address guard where it counts: between name resolution and connection (httpcore's network backend).
+"""The check of addresses, between name resolution and connection (httpcore's network backend).
 
-Rule of this file: a name is resolved once, each address is judged, and the connection goes to a judged address, so
+Rule of this file: a name is resolved once, every address is checked, and the connection goes to a checked address, so
 that a second, different response of the name server (DNS rebinding) changes nothing. TLS still verifies the name.
 """
 
@@ -50,7 +50,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Resolve, judge, and connect to the first allowed address that answers."""
+        """Resolve, check, and connect to the first allowed address that responds."""
         try:
             async with asyncio.timeout(timeout):
                 addresses = await self._resolve(host, port)

@@ -1,8 +1,8 @@
-"""Connections to one issuer, in two compartments: to what the operator configured, and to what a document named.
+"""Connections to one issuer, in two pools: to URLs that the operator configured, and to URLs that a document named.
 
-Rules of this file: the second compartment has no client certificate, and connects to no network of our own unless the
-document itself came from there. Pools belong to one event loop; they are made anew when a file that they were made from
-changed, and a file that cannot be read leaves the last good pools in use, with one line in the log.
+Rules of this file: the second pool has no client certificate, and connects to a private network only if the document
+came from there. Pools belong to one event loop; they are created again when one of their files changed, and a file that
+cannot be read leaves the last good pools in use, with one line in the log.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Pools:
     configured: httpcore2.AsyncConnectionPool
     discovered: httpcore2.AsyncConnectionPool
     backend: GuardedBackend
-    """Judges the addresses of both; knows in which network each host was reached."""
+    """Checks the addresses of both; knows in which network each host was reached."""
     versions: tuple[FileVersion, ...]
 
     async def aclose(self) -> None:
@@ -81,7 +81,7 @@ class PoolKeeper:
             if versions != self._unusable:
                 self._unusable = versions
                 _log.warning(
-                    "TLS files changed and cannot be used, the last good ones stay: %s",
+                    "TLS files changed and cannot be used, the last good ones stay in use: %s",
                     _which_file(self._settings, exc),
                 )
             return pools

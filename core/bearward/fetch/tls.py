@@ -1,7 +1,7 @@
 """TLS settings from files: which authorities are trusted, which certificate is shown, and whether the files changed.
 
-Rules of this file: what is read from disk is read in a thread by its callers. Files that were replaced (by cert-manager, or a
-ConfigMap whose symlink is swapped) are noticed by their version, and read again before the next fetch.
+Rules of this file: callers read from disk in a thread. Replaced files (by cert-manager, or a ConfigMap whose symlink is
+swapped) are noticed by their version, and read again before the next fetch.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from bearward.fetch.settings import HTTPSettings
 __all__ = ["FileVersion", "context_of", "default_context", "versions_of"]
 
 FileVersion = tuple[int, int, int] | None
-"""Time of change, size and number of the file that a path leads to; None where there is none."""
+"""Time of change, size and number of the file that a path leads to; None if there is none."""
 
 
 def versions_of(settings: HTTPSettings) -> tuple[FileVersion, ...]:
-    """What tells whether a context made from `settings` is still true to the files."""
+    """Shows whether a context made from `settings` still matches the files."""
     files = settings.ca_file, settings.client_cert, settings.client_key, ssl.get_default_verify_paths().cafile
     return tuple(None if path is None else _version(path) for path in files)
 

@@ -71,7 +71,7 @@ def oauth_metadata_url(issuer: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, in lower case; empty where there is none."""
+    """The host of a URL, in lower case; empty if there is none."""
     return urlsplit(url).hostname or ""
 
 

@@ -1,7 +1,7 @@
 """The trusted issuers of a verifier: which settings and which keys belong to an `iss`.
 
-Rule of this file: an issuer is trusted because it is listed, because it matches a tenant template, or because a resolver
-says so; the token itself never says where its keys are (RFC 8725 section 3.8).
+Rule of this file: an issuer is trusted because it is listed, matches a tenant template, or is confirmed by a resolver;
+the token itself never says where its keys are (RFC 8725 section 3.8).
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ class Issuers:
         return self._with_keys(trusted)
 
     def standing(self, issuer: str, token: Presented | None = None, place: CredentialPlace | None = None) -> Trusted:
-        """Settings and keys of an `iss` that has let a call in, as they are now, without awaiting.
+        """Settings and keys of an `iss` by which a call was admitted, as they are now, without awaiting.
 
-        What has grown old is asked for in the background, so that a call that goes on for long meets a resolver's no and
-        a key's withdrawal though nobody else asks. Raises `AuthError`: ISSUER_UNTRUSTED; KEYS_UNAVAILABLE where nothing
-        is known of it any more.
+        What is out of date is requested in the background, so that a long call is affected by a resolver's negative
+        result and by the withdrawal of a key even if nothing else asks for them. Raises `AuthError`: ISSUER_UNTRUSTED;
+        KEYS_UNAVAILABLE if nothing is known about it any more.
         """
         try:
             trusted, keys = self.known(issuer, token, place)

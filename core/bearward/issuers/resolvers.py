@@ -1,9 +1,9 @@
 """The results of resolvers: which issuers they trust, for how long a result is cached, and how resolvers are called.
 
-Rules of this file: a positive result is cached for 5 minutes and then refreshed in the background, so that an issuer that
-is no longer trusted does not stay trusted; while a resolver fails, known issuers stay for an hour more. A negative result
-is cached for a minute, in a cache of its own: no flood of invented issuers evicts one that is trusted, or keeps it from
-being looked up. Times are those of the monotonic clock.
+Rules of this file: a positive result is cached for 5 minutes and then refreshed in the background, so that an issuer
+that is no longer trusted does not stay trusted; while a resolver fails, known issuers stay for another hour. A negative
+result is cached for a minute, in a separate cache: no flood of invented issuers evicts a trusted one, or prevents its
+lookup. Times are those of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Resolvers:
         raise KeysNeededError
 
     def last_known(self, issuer: str) -> TrustedIssuer:
-        """The settings of `issuer` by the last result, however long ago: for calls that it has let in.
+        """The settings of `issuer` by the last result, however old: for calls that were admitted by it.
 
         Raises:
             AuthError: ISSUER_UNTRUSTED, or KEYS_UNAVAILABLE where nothing is known any more.
@@ -97,7 +97,7 @@ class Resolvers:
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
     def refresh(self, issuer: str) -> None:
-        """Have `issuer` looked up anew in the background, on a running loop; nobody waits for it."""
+        """Start another lookup of `issuer` in the background, on a running loop, without waiting for it."""
         known = self._trusted.get(issuer)
         if known is None or self._monotonic() >= known.retry_at:
             with contextlib.suppress(RuntimeError, AuthError):  # no loop here, or too many lookups are pending
@@ -118,7 +118,7 @@ class Resolvers:
         return trusted
 
     def _refresh_in_background(self, issuer: str, known: _Trusted, now: float) -> bool:
-        """Look up anew in the background; False where the old result is too old for that."""
+        """Look up again in the background; False if the old result is too old for that."""
         past = now - known.resolved_at - _POSITIVE_TTL
         if past >= (_STALE_IF_ERROR if known.retry_at else _STALE_WHILE_REFRESHING):
             return False

@@ -1,8 +1,8 @@
-"""Issuers that are not listed one by one: tenants of one provider by template, or whatever a resolver knows.
+"""Issuers that are not listed one by one: tenants of one provider by template, or any that a resolver knows.
 
-Rules of this file: the template is matched whole and exactly; a tenant is one path or host label, never a slash or a
-dot-dot. What is kept is bounded, and a tenant that has had keys is dropped for another such tenant only: no number of
-invented names costs a real one its place.
+Rules of this file: the template must match the whole `iss` exactly; a tenant is one path segment or host label, never a
+slash or dot-dot. The number kept is bounded, and a tenant that has had keys is only evicted by another such tenant: no
+number of invented names evicts a real one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class TenantIssuers:
         self._proven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         self._unproven: OrderedDict[str, TrustedIssuer] = OrderedDict()
         if settings.get("keys_are_ours"):
-            raise ConfigurationError("keys_are_ours", "must not be said of tenants: each has keys of its own")
+            raise ConfigurationError("keys_are_ours", "must not be set for tenants: each has its own keys")
         self.place: CredentialPlace | None = settings.get("place")
         """Where the tokens of all tenants are; None: in `Authorization`."""
         self.jwks_options: JWKSOptions = settings.get("jwks_options") or JWKSOptions()
@@ -72,7 +72,7 @@ class TenantIssuers:
         self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:
-        """The settings of an `iss`, or None where it is none of the tenants; any thread may call."""
+        """The settings of an `iss`, or None if it is none of the tenants; any thread may call."""
         known = _touch(self._proven, issuer) or _touch(self._unproven, issuer)
         if known is not None:
             return known
@@ -84,7 +84,7 @@ class TenantIssuers:
         return trusted
 
     def keep(self, issuer: str) -> None:
-        """The provider publishes keys for this tenant: from now on it is dropped for its like only."""
+        """The provider publishes keys for this tenant: from now on only another such tenant can evict it."""
         if issuer in self._proven:
             return
         trusted = self._unproven.pop(issuer, None)

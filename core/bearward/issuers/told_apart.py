@@ -1,4 +1,4 @@
-"""Several policies of one issuer, such as for its access tokens and its ID tokens: which one a token is judged by.
+"""Several policies of one issuer, such as for its access tokens and its ID tokens: which one a token is checked by.
 
 Rules of this file: pure; at most one policy can be meant, by what the token says of itself (`typ`, or a claim that each
 policy expects another value of). What a token says chooses no more than the policy that it must then satisfy whole.
@@ -37,7 +37,7 @@ class Presented(NamedTuple):
 
 
 def check_told_apart(policies: Sequence[TrustedIssuer]) -> None:
-    """Raise `ConfigurationError` unless each two of the policies, all of one issuer, can be told apart."""
+    """Raise `ConfigurationError` unless each two of the policies, all of one issuer, can be distinguished."""
     for one, other in combinations(policies, 2):
         for name in _SHARED:
             if getattr(one, name) != getattr(other, name):

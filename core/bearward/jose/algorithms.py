@@ -1,7 +1,7 @@
-"""The signature algorithms, and which keys may serve them (RFC 7518 section 3.1, RFC 8037, RFC 8812, RFC 9864).
+"""The signature algorithms, and which keys may be used with them (RFC 7518 section 3.1, RFC 8037, 8812, 9864).
 
-Rule of this file: a table. An algorithm belongs to one type of key, and where the type has curves to one curve, so
-that no key is ever used for what it was not made for (RFC 8725 sections 3.1 and 3.2).
+Rule of this file: a table. An algorithm belongs to one type of key, and to one curve if the type has curves, so that no
+key is ever used for another purpose than its own (RFC 8725 sections 3.1 and 3.2).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Algorithm:
     kty: str
     crvs: tuple[str, ...] = ()
     signature_length: int | None = None
-    """None where the key decides: the length of the modulus for RSA, that of the curve for EdDSA."""
+    """None if the key decides: the length of the modulus for RSA, that of the curve for EdDSA."""
 
 
 _ROWS = (

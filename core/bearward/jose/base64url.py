@@ -1,8 +1,8 @@
 """Base64url without padding (RFC 7515 section 2), canonical or refused.
 
-Rule of this file: exactly one text decodes to a given sequence of octets. A stray character, padding, a length that
-no encoder produces, or unused bits that are not zero (RFC 4648 section 3.5) are refused, so that a signed token
-cannot be rewritten into another spelling that verifies.
+Rule of this file: exactly one text decodes to a given sequence of octets. Stray characters, padding, a length that no
+encoder produces, and unused bits that are not zero (RFC 4648 section 3.5) are refused, so that a signed token has no
+second spelling that verifies.
 """
 
 from __future__ import annotations

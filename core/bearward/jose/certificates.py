@@ -1,8 +1,8 @@
-"""Certificate chains in `x5c` (RFC 7517 section 4.7), where an operator says whose certificates count.
+"""Certificate chains in `x5c` (RFC 7517 section 4.7), if the operator configured authorities for them.
 
-Rules of this file: pure, the time is handed in. A chain counts if it leads, by signatures, names, validity and basic
-constraints (RFC 5280 section 6, as `cryptography` verifies it), to a configured authority, or if its first certificate is
-itself configured. What is no chain does not count; nothing is fetched and no revocation list is asked for.
+Rules of this file: pure; the time is an argument. A chain is accepted if it leads to a configured authority by
+signatures, names, validity and basic constraints (RFC 5280 section 6, as verified by `cryptography`), or if its first
+certificate is itself configured. Nothing else is accepted; nothing is fetched, and revocation lists are not consulted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SPKI_DER = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 
 
 class Authorities:
-    """Certification authorities, from one or more certificates in PEM. Raises `ValueError` where there is none.
+    """Certification authorities, from one or more certificates in PEM. Raises `ValueError` if there is none.
 
     >>> Authorities("nonsense")
     Traceback (most recent call last):
@@ -67,7 +67,7 @@ class Authorities:
 
 
 def certificate_matches(x5c: object, key: PublicKey) -> bool | None:
-    """Whether the first certificate of a chain is for `key`; None where it cannot be read."""
+    """Whether the first certificate of a chain is for `key`; None if it cannot be read."""
     first = x5c[0] if isinstance(x5c, list | tuple) and x5c else None
     if not isinstance(first, str) or len(first) > _MAX_CERTIFICATE:
         return None

@@ -1,10 +1,10 @@
-"""A compact JWS (RFC 7515 section 7.1), taken apart strictly; nothing in it is trusted yet.
+"""A compact JWS (RFC 7515 section 7.1), parsed strictly; nothing in it is trusted yet.
 
     token   = header "." payload "." signature      each canonical base64url, none of the first two empty
 
-Rule of this file: sizes are capped before any work; what is no plain signed token is refused as what it is (JWE, JSON
-serialization, compressed, nested, unencoded payload, an unknown `crit`); members that point at keys (`jku`, `x5u`,
-`jwk`, `x5c`) are never looked at; unregistered members are ignored (RFC 7515 section 4).
+Rule of this file: sizes are checked before any work; whatever is not a plain signed token is refused by name (JWE, JSON
+serialization, compressed, nested, unencoded payload, an unknown `crit`); members that point to keys (`jku`, `x5u`,
+`jwk`, `x5c`) are ignored, and so are unregistered members (RFC 7515 section 4).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _why_not_compact(token: str) -> Refusal:
     return Refusal.TOKEN_MALFORMED
 
 
-# A header says the same for every token of one key, so it is read once. Bounded in number and in bytes: a stranger
+# A header says the same for every token of one key, so it is read once. Bounded in number and in bytes: an attacker
 # who sends a new header each time can only make us start over.
 _header_cache: dict[str, JOSEHeader] = {}
 

@@ -1,7 +1,7 @@
 """One JWK of an issuer's set: usable to verify signatures, or rejected with the reason (RFC 7517, RFC 7518 section 6).
 
-Rule of this file: a key is taken for exactly the algorithms that its type, its curve and its own `alg`, `use` and
-`key_ops` allow (RFC 8725 section 3.2). An odd key is rejected, never a reason to lose the others.
+Rule of this file: a key is accepted for exactly the algorithms that its type, its curve and its own `alg`, `use` and
+`key_ops` allow (RFC 8725 section 3.2). An odd key is rejected, and never affects the others.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SymmetricKey:
         if not isinstance(self.secret, bytes) or len(self.secret) < least:
             raise ConfigurationError("symmetric_keys.secret", f"must be at least {least} bytes for {self.algorithm}")
         if is_key_material(self.secret):
-            raise ConfigurationError("symmetric_keys.secret", "must be random octets, and no key or certificate")
+            raise ConfigurationError("symmetric_keys.secret", "must be random octets, not a key or certificate")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -180,7 +180,7 @@ _NAMING_KEY = ChaCha20Poly1305.generate_key()  # 32 random octets, others in eac
 
 
 def _name_of_secret(secret: bytes) -> str:
-    """A name for logs, health and revocation in this process: without the key that made it nobody can try guesses."""
+    """A name for logs, health and revocation in this process: guesses cannot be tested without the key that made it."""
     return "secret:" + base64url.encode(hmac.digest(_NAMING_KEY, secret, "sha256")[:16]).decode("ascii")
 
 

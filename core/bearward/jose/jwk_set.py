@@ -1,7 +1,7 @@
 """A JWK Set (RFC 7517 section 5): parsed once, immutable, and asked which keys could have signed a token.
 
-Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is rejected and counted with
-its reason; a document that is no set, or has no usable key at all, is refused, so that it never replaces a good one.
+Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is rejected and counted with its
+reason; a document that is not a set, or has no usable key at all, is refused, so that it never replaces a good one.
 """
 
 from __future__ import annotations

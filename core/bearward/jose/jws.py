@@ -1,8 +1,8 @@
-"""A compact JWS against a set of keys: which key signed it (RFC 7515 section 5.2).
+"""Which key of a set signed a compact JWS (RFC 7515 section 5.2).
 
-Rules of this file: a signature counts only by a key of the set that is bound to the header's `alg`; nothing in the
-token chooses a key beyond its `kid`. What one token may cost is bounded, whatever keys an issuer publishes: candidates are
-tried in the set's order while their checks stay within a budget, and one at least.
+Rules of this file: only a key of the set that is bound to the header's `alg` can verify a signature; nothing in the
+token selects a key except its `kid`. The cost of one token is bounded, whatever keys an issuer publishes: candidates
+are tried in the set's order while their checks stay within a budget, and always at least one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whether octets that are given as a shared secret are a key that others know (RFC 8725 section 2.1).
+"""Whether octets given as a shared secret are a key that others know (RFC 8725 section 2.1).
 
-Rule of this file: a public key is no secret, in whatever form it is written: PEM, DER, OpenSSH, JWK, a certificate, or the
-base64 or hex of one of those. A private key, or a JWK that holds a secret, is refused too: its text is not its secret.
-What has no form of its own (a bare Ed25519 key, a modulus) cannot be told from a secret.
+Rule of this file: a public key is not a secret, in whatever form: PEM, DER, OpenSSH, JWK, a certificate, or the base64
+or hex of one of those. A private key, or a JWK that holds a secret, is refused too: its text is not its secret. What
+has no recognizable form (a bare Ed25519 key, a modulus) cannot be distinguished from a secret.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _is_der(octets: bytes) -> bool:
 def _can_be_read(octets: bytes, read: Callable[[bytes], object]) -> bool:
     try:
         read(octets)
-    except Exception:  # noqa: BLE001  (cryptography has an error of its own for each way to fail)
+    except Exception:  # noqa: BLE001  (cryptography has its own error for each way to fail)
         return False
     return True
 

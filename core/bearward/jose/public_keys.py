@@ -1,7 +1,7 @@
-"""The numbers of a public key in a JWK (RFC 7518 section 6, RFC 8037 section 2): read, and rejected where they are bad.
+"""The numbers of a public key in a JWK (RFC 7518 section 6, RFC 8037 section 2): read, and rejected if they are bad.
 
-Rule of this file: a key that is weak, or costly to use, is as bad as one that is malformed. What one check with a key costs
-is known here, so that whoever tries several keys for one token can keep within a budget.
+Rule of this file: a key that is weak or expensive to use is treated like a malformed one. The cost of one check with a
+key is known here, so that code which tries several keys for one token can keep within a budget.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EDWARDS: dict[str, type[Ed25519PublicKey | Ed448PublicKey]] = {"Ed25519": Ed255
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 _MAX_RSA_EXPONENT_BITS = 32  # in use are 65537, and 3 and 17
 _MAX_COST = 500.0
-"""Microseconds: about what one check takes on P-521, the dearest of the standard's curves."""
+"""Microseconds: about what one check takes on P-521, the most expensive of the standard's curves."""
 _COSTS = {"P-256": 60.0, "P-384": 385.0, "P-521": 460.0, "secp256k1": 290.0, "Ed25519": 100.0, "Ed448": 210.0}
 
 

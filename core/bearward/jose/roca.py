@@ -1,8 +1,8 @@
-"""RSA moduli that give their factors away: those of the library with the ROCA flaw (CVE-2017-15361).
+"""RSA moduli that can be factored easily: those of the library with the ROCA flaw (CVE-2017-15361).
 
-Rule of this file: a fingerprint, not a factorization. The flawed library made its primes as `k * M + 65537^a mod M`,
-where M is a product of small primes; so the modulus is a power of 65537 modulo each of them, which a sound modulus is
-by chance about once in 2^27.
+Rule of this file: a fingerprint, not a factorization. The flawed library generated its primes as `k * M + 65537^a mod
+M`, where M is a product of small primes; so the modulus is a power of 65537 modulo each of them. For a sound modulus
+that happens by chance about once in 2^27.
 """
 
 from __future__ import annotations

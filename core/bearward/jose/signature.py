@@ -1,8 +1,9 @@
 """The python-jose boundary: a key that verifies signatures, built once (RFC 7518 section 3, RFC 8037 section 3.1).
 
 Rule of this file: nothing else in bearward imports `jose`, and no exception of python-jose or cryptography leaves it.
-Every algorithm has a subclass of python-jose's `Key`; HS* is its own. They stand beside its registry and not in it:
-`jose.jwk.register_key` would change what every other user of python-jose in the process accepts (see the ADR).
+Every algorithm has a subclass of python-jose's `Key`, except HS*, which uses its own. They are not registered with
+python-jose: `jose.jwk.register_key` would change what every other user of python-jose in the process accepts (see the
+ADR).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def verifying_key(algorithm: str, key: PublicKey | bytes) -> VerifyingKey:
 
 
 class _RSKey(CryptographyRSAKey):
-    """RSASSA-PKCS1-v1_5 by python-jose's own key, with what its `verify` makes anew each time (0.6 us) made once."""
+    """RSASSA-PKCS1-v1_5 by python-jose's own key; what its `verify` recreates on each call (0.6 us) is created once."""
 
     def __init__(self, key: rsa.RSAPublicKey, algorithm: str) -> None:
         super().__init__(key, algorithm)

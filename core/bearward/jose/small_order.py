@@ -1,7 +1,7 @@
-"""Edwards points of small order: under such a key a signature proves nothing, since one fits many messages.
+"""Edwards points of small order: with such a key a signature proves nothing, since it fits many messages.
 
-Rule of this file: RFC 8032 section 5 leaves this check to who takes the key; the points are few, so they are listed by
-their y coordinate, read as RFC 8032 section 5.1.3 and 5.2.3 read it and reduced.
+Rule of this file: RFC 8032 section 5 leaves this check to whoever accepts the key. The points are few, so they are
+listed by their y coordinate, decoded as in RFC 8032 sections 5.1.3 and 5.2.3 and reduced.
 """
 
 from __future__ import annotations

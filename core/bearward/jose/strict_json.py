@@ -1,13 +1,13 @@
 """One JSON object, strictly (RFC 8259 as RFC 7515 section 4 and RFC 7519 section 4 narrow it).
 
-Rule of this file: what two parsers could read differently is refused. So: UTF-8 without a byte order mark, no lone
+Rule of this file: whatever two parsers could read differently is refused. So: UTF-8 without a byte order mark, no lone
 surrogates, no duplicate members, no NaN or Infinity, no fraction beyond a double and no integer of more than 4300
-characters (or fewer, where the interpreter was told so), bounded depth, a bounded number of containers and of commas.
+characters (or fewer, if the interpreter is configured so), bounded depth, a bounded number of containers and of commas.
 
-msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. What was parsed is
-written again: if that gives the very same octets, no member can have been there twice. A document that is written in
-another way (with white space, with escapes, with a fraction like 1.0) goes to the slower parser of the standard
-library, which looks at each member. Both answer alike (a property test holds them to it).
+msgspec parses most documents: it is as strict as this in everything but duplicate members and depth. The parsed value
+is serialized again: if that gives exactly the same octets, no member can have occurred twice. A document that is
+written differently (with white space, with escapes, with a fraction like 1.0) goes to the slower parser of the standard
+library, which checks each member. A property test checks that both give the same result.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Keys: where they come from, how they are fetched and kept, and what a source of your own needs.
+"""Keys: where they come from, how they are fetched and kept, and what your own source needs.
 
     from bearward.jwks import JWKSOptions, Loaded, FetchError, FetchFailure
 
-All that is not exported here is private to bearward and may change.
+Everything that is not exported here is private to bearward and may change.
 """
 
 from __future__ import annotations

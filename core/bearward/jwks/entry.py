@@ -1,4 +1,4 @@
-"""A key set together with what came with it: the document, when it was requested, how long it is fresh (pure)."""
+"""A key set with its metadata: the document, when it was requested, how long it is fresh (pure)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What the processes of a fleet do for one another about one issuer: one fetches, all get the set.
+"""How the processes of a fleet share the work for one issuer: one fetches, all get the set.
 
 Rules of this file:
-- What another process fetched makes a fetch unnecessary if it is newer than the set that was looked in, and fresh, and for an
-  unknown `kid` holds it; or if it came in while we waited; or if the fleet has used up the attempts that the cooldown allows.
+- A set fetched by another process makes a fetch unnecessary if it is fresh, newer than ours, and has the unknown `kid`
+  if there is one; or if it arrived while we waited; or if the fleet has used up the attempts that the cooldown allows.
 - One process fetches, under a lease; the others poll for its document. A lease that is not released expires.
-- All of it fails open: without the cache, or if the holder of the lease does not deliver, a process fetches by itself.
+- Nothing here stops verification: without the cache, or if the lease holder does not deliver, a process fetches itself.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class IssuerFleet:
         return self._keys.version
 
     def state(self) -> str | None:
-        """`ok`, or what is wrong with the shared cache; None where it is the process's own memory."""
+        """`ok`, or what is wrong with the shared cache; None if it is the process's own memory."""
         if self._cache.local:
             return None
         return self._cache.state if self._cache.state != "ok" else self._rejected or "ok"

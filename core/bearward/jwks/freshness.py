@@ -1,8 +1,7 @@
-"""The freshness of a key set, as a pure state machine: (what is remembered, now, what triggers it) in, a decision out.
+"""The freshness of a key set, as a pure state machine: from (what was recorded, now, the trigger) to a decision.
 
-Rules of this file: no clock, no I/O, no randomness; times are seconds of the monotonic clock, and jitter is a number
-from 0 to 1 that is handed in. `FetchRecord` is what is remembered of one issuer; each event
-returns a new one.
+Rules of this file: no clock, no I/O, no randomness; times are seconds of the monotonic clock, and jitter is an argument
+from 0 to 1. `FetchRecord` is what was recorded about one issuer; each event returns a new one.
 
     state        when                                   LOOKUP                            UNKNOWN_KID
     -----------  -------------------------------------  --------------------------------  --------------------
@@ -13,15 +12,15 @@ returns a new one.
                  less than `stale_if_error`
     UNAVAILABLE  nothing held, or all of it went by     REFRESH | REFUSE                  REFRESH | REFUSE
 
-"The issuer fails": the refresh that was due failed, or an earlier attempt did and the rate limit still holds because of
-it. An old failure does not excuse an old set: once an attempt is allowed, the issuer is tried first.
+"The issuer fails" means: the refresh that was due failed, or an earlier attempt did and the rate limit still holds
+because of it. An old failure does not justify using an old set: once an attempt is allowed, the issuer is tried first.
 
-The second decision of a pair applies while the rate limit holds. The rate limit: each attempt takes a permit from a bucket
-that holds `burst` of them and gains one per `cooldown`, whether the attempt then succeeds or not. While the issuer fails,
-exponential back-off with full jitter comes on top. A lookup at a healthy issuer needs no permit (the lifetime of the
+The second decision of a pair applies while the rate limit holds. The rate limit: each attempt takes a permit from a
+bucket that holds `burst` of them and gains one per `cooldown`, whether the attempt succeeds or not. While the issuer
+fails, exponential back-off with full jitter is added. A lookup at a healthy issuer needs no permit (the lifetime of the
 set spaces those attempts), so no flood of unknown `kid`s can delay a scheduled refresh.
 
-A set that comes in late never replaces a newer one: what counts is when it was requested.
+A set that arrives late never replaces a newer one: what counts is when it was requested.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The health of one issuer's keys: one object, one line (pure).
 
-Rule of this file: numbers, states, thumbprints of public keys and why a fetch failed; nothing that may hold a token or a
-secret.
+Rule of this file: numbers, states, thumbprints of public keys and causes of failed fetches; nothing that may hold a
+token or a secret.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class IssuerHealth:
     failures: int = 0
     """Attempts in a row that failed."""
     stale_left: float | None = None
-    """How long the held keys can still be used if the issuer goes on failing."""
+    """How long the held keys can still be used if the issuer continues failing."""
     next_refresh: float | None = None
-    """In how many seconds; None where none is scheduled."""
+    """In how many seconds; None if none is scheduled."""
     attempts: int = 0
     """Refreshes begun since the process started."""
     cache: str | None = None
-    """The shared cache: `ok`, or what is wrong with it; None where there is none."""
+    """The shared cache: `ok`, or what is wrong with it; None if there is none."""
 
     def to_dict(self) -> dict[str, Any]:
         """For a health page, as JSON."""

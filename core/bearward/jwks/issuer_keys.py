@@ -1,4 +1,4 @@
-"""The keys of one issuer: returned at once where they are held, fetched and refreshed where they are not.
+"""The keys of one issuer: returned at once if they are held, otherwise fetched.
 
 Rules of this file: `current` and `decide_on_miss` are synchronous and safe on any thread; they read one immutable view and
 change nothing. All state changes on the event loop. One refresh is in flight at a time, and it belongs to the store: a
@@ -66,7 +66,7 @@ class IssuerKeys:
         self._log_state = StateLog(self.health)
 
     def current(self) -> HeldKeys | None:
-        """The keys to use now, or None where a caller has to await `get`. Never waits."""
+        """The keys to use now, or None if a caller has to await `get`. Never waits."""
         held, due, until = self._view
         now = self._monotonic()
         if now < due:
@@ -77,7 +77,7 @@ class IssuerKeys:
         return held
 
     def fetch_soon(self) -> None:
-        """Have keys fetched in the background if they are due, within the rate limit; nobody waits for them."""
+        """Have keys fetched in the background if they are due, within the rate limit, without waiting for them."""
         if not self._refresh_requested:
             self._refresh_requested = True
             if not self._binding.call_soon(self._refresh_if_due):
@@ -205,7 +205,7 @@ class IssuerKeys:
         return self._tenant is not None and self._state.entry is None
 
     def _admit(self) -> None:
-        """Raise `AuthError` where an unproven tenant may not cause a fetch now."""
+        """Raise `AuthError` if an unproven tenant may not cause a fetch now."""
         if self._tenant is not None and self._is_unproven:
             self._tenant.admit(self.refresher.give_way)
 
@@ -258,7 +258,7 @@ class IssuerKeys:
                 self._in_flight = None
             if self._tenant is not None:
                 self._tenant.end(succeeded=isinstance(result, Entry))
-        if not ours:  # begun on a loop that was left behind, and goes on there
+        if not ours:  # begun on a loop that was left behind, and continues there
             return
         self._apply(result)
         if not isinstance(result, FetchError):

@@ -1,8 +1,9 @@
 """The lease under which one process of a fleet fetches, and the note that it leaves when it fails.
 
-Rules of this file: with a secret a lease is authenticated like a document, so whoever can write the cache cannot hold up the
-fleet with one. A lease ends by the clock of whoever waits for it, whatever its time to live in the cache is; one that is not
-ours to believe is not waited for. After either, leases are ignored for a minute: then everybody fetches alone.
+Rules of this file: with a secret a lease is authenticated like a document, so whoever can write to the cache cannot
+hold up the fleet with one. A lease ends by the clock of the process that waits for it, whatever its time to live in the
+cache; a lease that is not authentic is not waited for. After either, leases are ignored for a minute: then each process
+fetches for itself.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class FetchLease:
             await self._cache.release_lease(self.key, self._ours)
 
     async def note_failure(self, seconds: float) -> None:
-        """Tell the others, for at most so long, that the fetch under this lease failed."""
+        """Tell the others, for a limited time, that the fetch under this lease failed."""
         with contextlib.suppress(CacheError):
             await self._cache.put(self.key, self._text(_FAILED), min(_SECONDS, seconds))
 

@@ -1,7 +1,7 @@
 """How one issuer's keys are fetched and kept: every time and every bound, with its default and its limits.
 
-Rules of this file: times are seconds, sizes are bytes, every value is checked when the options are built, and a wrong
-one is a ConfigurationError that names the setting. What weakens a check is called `unsafe_*`.
+Rules of this file: times are seconds, sizes are bytes, every value is checked when the options are created, and an
+invalid one raises a ConfigurationError that names the setting. Whatever weakens a check is called `unsafe_*`.
 """
 
 from __future__ import annotations

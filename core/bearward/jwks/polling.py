@@ -1,7 +1,7 @@
 """Noticing changes from outside: what another process fetched, and sources that changed.
 
-Rule of this file: one question for all issuers at each interval, for short version texts and not for documents; a cache or a
-source that fails or hangs is asked again next time, and holds up nothing else.
+Rule of this file: one request for all issuers at each interval, for short version texts and not for documents; a cache
+or a source that fails or hangs is asked again next time, and delays nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_ISSUERS = 256
 
 
 async def poll_for_changes(issuers: Callable[[], Iterable[IssuerKeys]], cache: SharedCache, interval: float) -> None:
-    """Poll every `interval` seconds, for ever. `issuers` returns the most recently used first."""
+    """Poll every `interval` seconds, forever. `issuers` returns the most recently used first."""
     asking: set[IssuerKeys] = set()
     async with asyncio.TaskGroup() as group:
         while True:
@@ -37,7 +37,7 @@ async def poll_for_changes(issuers: Callable[[], Iterable[IssuerKeys]], cache: S
 
 
 async def _poll_source(keys: IssuerKeys, asking: set[IssuerKeys]) -> None:
-    """In a task of its own: a source that hangs or fails holds up neither the cache nor another issuer."""
+    """In its own task: a source that hangs or fails holds up neither the cache nor another issuer."""
     try:
         await _log_failures(keys.refresh_if_changed())
     finally:

@@ -1,6 +1,6 @@
 """One refresh: ask the fleet, else the issuer's source, within the total timeout, and return a usable entry.
 
-Rule of this file: whatever comes in is parsed and judged here before anything else sees it, and every failure is a
+Rule of this file: every document is parsed and checked here before anything else sees it, and every failure is a
 `FetchError`. The state of the issuer is not touched: the caller updates it with the result.
 """
 
@@ -181,7 +181,7 @@ class Refresher:
             raise FetchError(FetchFailure.NOT_A_KEY_SET, detail=str(exc), url=origin) from exc
 
     def fleet_state(self) -> str | None:
-        """The state of the shared cache; None where there is none."""
+        """The state of the shared cache; None if there is none."""
         return None if self.fleet is None else self.fleet.state()
 
     @property

@@ -1,7 +1,8 @@
 """The last good key set on disk, so that a restart does not need the issuer.
 
-Rules of this file: written whole or not at all (a temporary file, synced, then renamed); checked as strictly as a
-shared cache; it ages from the fetch, not from the start. A disk that fails is a line in the log, never a failed refresh.
+Rules of this file: written in full or not at all (a temporary file, synced, then renamed); checked as strictly as a
+shared cache; its age counts from the fetch, not from the start. A disk that fails costs a line in the log, never a
+refresh.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a source of keys is: the protocol that your own source implements (pure).
 
-Rule of this file: a source returns a document, unparsed, or that the known one still holds, or raises a `FetchError`.
-A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
+Rule of this file: a source returns an unparsed document, or reports that the known one is unchanged, or raises a
+`FetchError`. A source object belongs to one issuer; what it remembers (a discovered `jwks_uri`) is never shared.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["ChangeAwareSource", "Loaded", "Source", "description"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a source returned. `document` is None where the known one still holds."""
+    """What a source returned. `document` is None if the known one still holds."""
 
     document: bytes | None = field(repr=False)
     lifetime: float | None = None
-    """Seconds that the issuer calls the document fresh; None where it says nothing, infinity where it never changes."""
+    """Seconds that the issuer calls the document fresh; None if it says nothing, infinity where it never changes."""
     validators: Validators | None = None
 
     def __post_init__(self) -> None:
@@ -47,14 +47,14 @@ class Source(Protocol):
             known: the validators of the document that is held, or None.
 
         Raises:
-            FetchError: the document cannot be had at the moment.
+            FetchError: the document are not available at the moment.
         """
         ...
 
 
 @runtime_checkable
 class ChangeAwareSource(Protocol):
-    """A source that can tell cheaply whether it has changed; asked every `poll_interval`."""
+    """A source that can check cheaply whether it has changed; called every `poll_interval`."""
 
     async def changed(self) -> bool:
         """Whether another document would be loaded now than the last time."""

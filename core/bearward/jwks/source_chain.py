@@ -1,8 +1,8 @@
-"""Several sources in order, and which source the settings of an issuer mean.
+"""Several sources in order, and the source that an issuer's settings describe.
 
-Rules of this file: each source gets its share of the time, so that one that hangs or trickles leaves enough for those
-after it; one whose document is no usable key set counts as failed. What is on this machine is `local`, and is not shared
-with other machines.
+Rules of this file: each source gets a share of the time, so that one that hangs or trickles leaves enough for the rest;
+one whose document is not a usable key set counts as failed. What is on this machine is `local`, and is not shared with
+other machines.
 """
 
 from __future__ import annotations

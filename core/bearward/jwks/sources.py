@@ -1,8 +1,8 @@
 """Where an issuer's keys come from: a `jwks_uri`, metadata that names one, a file, or fixed keys.
 
-Rule of this file: a source returns a document, unparsed, or that the known one still holds, or raises a `FetchError` that
-says which URL and which setting led there. A source object belongs to one issuer; what it remembers (a discovered
-`jwks_uri`) is never shared.
+Rule of this file: a source returns an unparsed document, or reports that the known one is unchanged, or raises a
+`FetchError` that names the URL and the setting that led to it. A source object belongs to one issuer; what it remembers
+(a discovered `jwks_uri`) is never shared.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Discovery:
 
 
 def _why_not(url: str, client: HTTPClient, metadata_url: str) -> str | None:
-    """Why keys may not come from a URL that the metadata names; None where they may."""
+    """Why keys may not come from a URL that the metadata names; None if they may."""
     try:
         check_url(url, unsafe_allow_http=client.unsafe_allow_http)
     except ValueError as exc:

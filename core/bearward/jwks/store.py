@@ -1,7 +1,7 @@
 """The JWKS store: the keys of many issuers, one `IssuerKeys` each, on one event loop.
 
-Rule of this file: configured issuers stay for good and are refreshed in the background; tenants, which a template or a
-resolver vouches for, are created when first needed, refreshed when used, and kept within bounds.
+Rule of this file: configured issuers are kept permanently and refreshed in the background; tenants, which match a
+template or are confirmed by a resolver, are created when first needed, refreshed when used, and bounded in number.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class JWKSStore:
         """Bind to the running loop and fetch the keys of `issuers`, each as its `start` option says.
 
         Raises:
-            StartError: the keys of an issuer with `start=StartMode.REQUIRED` cannot be had.
+            StartError: the keys of an issuer with `start=StartMode.REQUIRED` are not available.
         """
         for issuer in issuers:
             self.add(issuer)

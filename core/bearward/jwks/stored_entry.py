@@ -1,8 +1,9 @@
-"""The form of an entry outside the process, in a shared cache or on disk: JSON, authenticated where a secret is shared.
+"""The format of an entry outside the process, in a shared cache or on disk: JSON, authenticated if there is a secret.
 
-Rules of this file: pure; whatever is read back is checked again, as strictly as an issuer's own response. It must be for the
-same issuer and source, not from the future, and its keys are parsed again. With a secret the text is sealed for the name
-under which it is stored, so that whoever can write the cache can neither plant a key nor swap documents.
+Rules of this file: pure; whatever is read back is checked again, as strictly as an issuer's own response. It must be
+for the same issuer and source, not from the future, and its keys are parsed again. With a secret the text is
+authenticated for the name under which it is stored, so that whoever can write to the cache can neither plant a key nor
+swap documents.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How many fetches tenants may cause that have never proved themselves: in sum, at each provider, and at a time (pure).
+"""How many fetches may be caused by tenants that have never had keys: in total, per provider, and concurrently (pure).
 
 Rules of this file:
-- Whoever sends a token can invent a tenant that a template fits. What such tenants make us ask is limited in sum and for each
-  provider host, by buckets; a fetch that brings keys gives its permit back, so that real tenants cost nothing in the end.
-- Tenants that a resolver vouches for have buckets and places of their own: inventions cannot use them up.
-- So many fetches run at a time. When all places are taken, the longest running one that had its fair time gives way to the
-  next tenant: a provider that lets unknown tenants wait keeps no real one out.
-- Tenants whose keys were ever held, here or, by snapshot or shared cache, elsewhere, are not limited here at all.
+- Whoever sends a token can invent a tenant that matches a template. The fetches of such tenants are limited in total and
+  per provider host, by buckets; a fetch that returns keys gives its permit back, so real tenants cost nothing in the end.
+- Tenants that a resolver confirmed have separate buckets and places: invented ones cannot use them up.
+- The number of concurrent fetches is limited. When all places are taken, the one that has run longest, beyond a minimum
+  time, gives way to the next tenant: a provider that is slow for unknown tenants keeps no real one out.
+- Tenants whose keys were ever held, here or (by snapshot or shared cache) elsewhere, are not limited here at all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MIN_WAIT = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Fetches saved up and gained per second, in sum and at each provider, and how many run at a time."""
+    """Fetches saved up and gained per second, in total and at each provider, and how many run at a time."""
 
     burst: float
     per_second: float

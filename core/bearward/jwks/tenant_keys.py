@@ -1,8 +1,8 @@
-"""The keys of tenants, within bounds, in two classes: proven ones, whose keys were held, and unproven ones.
+"""The keys of tenants, bounded in number, in two classes: proven ones, whose keys were held, and unproven ones.
 
 Rule of this file: a tenant whose keys were never held may have been invented by whoever sent the token, so an unproven
-tenant evicts unproven ones only: no number of invented names costs a known tenant its keys. In each class the least
-recently used goes first.
+tenant evicts only unproven ones: no number of invented names costs a known tenant its keys. In each class the least
+recently used is evicted first.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The `kid`s that a refresh did not find: bounded, short-lived, and forgotten when the key set changes.
 
-Rule of this file: a `kid` that a request to the issuer did not bring is remembered for one cooldown from the beginning of
-that request (a second from its end at least), however often it comes and whoever sends it: an issuer may publish that very key a moment later, and a guessed
-`kid` must not delay a rotation for longer than the rate limit does. Of a long `kid` the digest is kept, so that it costs no
-more memory than a short one. Read from any thread, written on the loop.
+Rule of this file: a `kid` that a request to the issuer did not return is remembered for one cooldown from the start of
+that request (at least a second from its end), however often it comes and whoever sends it: an issuer may publish that
+very key a moment later, and a guessed `kid` must not delay a rotation for longer than the rate limit does. Of a long
+`kid` only the digest is kept, so that it takes no more memory than a short one. Read from any thread, written on the
+loop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What stands between a tenant that has not proved itself and its provider: its memory first, then its ticket.
+"""The steps before a fetch for an unproven tenant: first a look for stored keys, then admission.
 
-Rule of this file: a tenant whose keys were held earlier, or by another process, is recognised by the snapshot or the shared
-cache, without a request to the provider; only then does a limit apply to it.
+Rule of this file: a tenant whose keys were held earlier, or by another process, is recognized by the snapshot or the
+shared cache, without a request to the provider; only after that does a limit apply.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UnprovenTenant:
         await waiting.wait_for(self._recalling)
 
     def admit(self, give_way: Callable[[], None]) -> None:
-        """Raise `AuthError` (KEYS_UNAVAILABLE) where the tenant may not cause a fetch now."""
+        """Raise `AuthError` (KEYS_UNAVAILABLE) if the tenant may not cause a fetch now."""
         wait = self._ticket.admit(give_way)
         if wait:
             raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=wait)

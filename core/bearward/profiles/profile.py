@@ -74,7 +74,7 @@ class Profile:
     """None: found by discovery below the issuer."""
     algorithms: tuple[str, ...]
     token_types: tuple[str | None, ...] = (None, "JWT")
-    """Accepted `typ` headers; None stands for an absent one."""
+    """Accepted `typ` headers; None means an absent one."""
     required_claims: tuple[str, ...] = ()
     expected_claims: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
     refused_claims: tuple[str, ...] = ()

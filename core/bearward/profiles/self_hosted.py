@@ -23,7 +23,7 @@ def keycloak(*, host: str, realm: str, audience: str | Collection[str], **option
     'https://keycloak.example/realms/demo'
     """
     if isinstance(host, str) and "/realms" in host:
-        raise ConfigurationError("host", "must end before /realms, the realm is an argument of its own")
+        raise ConfigurationError("host", "must end before /realms, the realm is a separate argument")
     parts = {"host": server("host", host, "keycloak.example"), "realm": label("realm", realm, "demo")}
     apis = several("audience", audience, "https://api.example")
     if "account" in apis:
@@ -50,7 +50,7 @@ def authentik(*, host: str, application: str, client_id: str, **options: Unpack[
     'https://authentik.example/application/o/notes/'
     """
     if isinstance(host, str) and "/application" in host:
-        raise ConfigurationError("host", "must end before /application, the slug is an argument of its own")
+        raise ConfigurationError("host", "must end before /application, the slug is a separate argument")
     parts = {
         "host": server("host", host, "authentik.example"),
         "application": label("application", application, "notes"),

@@ -48,7 +48,7 @@ def client_assertion(*, client_id: str, audience: str | Collection[str], **optio
     """
     client = text("client_id", client_id, "notes-web")
     if "jwks" not in options and "jwks_uri" not in options:
-        raise ConfigurationError("jwks_uri", "must be given, or jwks: a client's keys are found nowhere else")
+        raise ConfigurationError("jwks_uri", "must be given, or jwks: a client's keys cannot be discovered")
     servers = several("audience", audience, "https://login.example", issuer_url)
     return policy(
         CLIENT_ASSERTION, {"client_id": client}, options, audience=servers, expected_claims={"sub": (client,)}

@@ -176,7 +176,7 @@ _CLAIMS = {
 
 
 def _owners(given: dict[str, str | int | Collection[str | int]], profile: Profile) -> dict[str, tuple[str, ...]]:
-    """The claims that say whose job it is; the issuer gives tokens to everybody, so at least one is needed."""
+    """The claims that say whose job it is; the issuer gives tokens to everyone, so at least one is needed."""
     expected = {}
     for argument, ids in given.items():
         several_ids = (ids,) if isinstance(ids, str | int) else ids
@@ -185,7 +185,7 @@ def _owners(given: dict[str, str | int | Collection[str | int]], profile: Profil
             expected[_CLAIMS[argument]] = tuple(sorted(checked))
     if not expected:
         names = " or ".join(given)
-        raise ConfigurationError(names, f"must say whose jobs may call: {profile.title} gives tokens to everybody")
+        raise ConfigurationError(names, f"must say whose jobs may call: {profile.title} gives tokens to everyone")
     return expected
 
 

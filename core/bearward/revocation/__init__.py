@@ -1,4 +1,4 @@
-"""Tokens that end before they expire: revoked in this process, or in a fleet through a shared store."""
+"""Tokens that are revoked before they expire: in this process, or in a fleet through a shared store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One revocation: what it names, and by which names a token can be revoked.
+"""One revocation: what it names, and the names by which a token can be revoked.
 
 Rules of this file: pure. A token is named by its issuer and one of its `jti`, `sub` and `sid` claims (RFC 7519
 sections 4.1.2 and 4.1.7, OpenID Connect Back-Channel Logout section 2.4) or by the key that signed it. A name of any

@@ -1,9 +1,9 @@
 """Tokens that are revoked before they expire: by `jti`, by subject or session up to a cut-off time, by signing key.
 
-Rules of this file: in process and bounded. `revision` grows with each revocation, so that a cached verification finds
-out by one comparison whether anything was revoked since: an entry is in force before the revision says so. An entry is
-only ever made stricter, and is dropped some minutes after the tokens that it concerns have expired. A cut-off is in the
-issuer's time: where an issuer's clock was seen to be ahead of ours, it lies that much later. Reading takes no lock;
+Rules of this file: in process and bounded. `revision` grows with each revocation, so that one comparison shows whether
+anything was revoked since a verification was cached: an entry takes effect before the revision changes. An entry only
+ever becomes stricter, and is dropped some minutes after the tokens it concerns have expired. A cut-off is in the
+issuer's time: if the issuer's clock was seen to be ahead of ours, it is moved by as much. Reading takes no lock;
 writing takes one.
 """
 
@@ -21,7 +21,7 @@ from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of
 __all__ = ["Listener", "Revocations"]
 
 Listener = Callable[[tuple[Revocation, ...] | None], None]
-"""Called with the entries that changed, or with None where any verification may have another result now."""
+"""Called with the entries that changed, or with None if any verification may have another result now."""
 
 _MAX_ENTRIES = 1_000_000
 _GRACE = 600.0
@@ -70,7 +70,7 @@ class Revocations:
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Put entries in force. An entry that is known already is only ever made stricter.
 
-        Raises `ConfigurationError` where the list is full of entries that may still matter, or a field cannot be meant;
+        Raises `ConfigurationError` if the list is full of entries that may still matter, or a field cannot be meant;
         the entries before that one are in force then.
         """
         changed: list[Revocation] = []

@@ -1,12 +1,12 @@
-"""The revocations of a fleet in a shared store: a log that every process appends to and reads on from where it was.
+"""The revocations of a fleet in a shared store: a log that every process appends to, and reads from its last position.
 
     <name>           the head: the current log's id, and when it was begun
     <name>:<id>:<n>  its n-th entry, n from 1 without gaps: some revocations
 
-Rules of this file: an entry is only ever added (an `add` that fails where one stands already), so that two processes
-that write at once write two entries. A log is never changed: a new one is begun where the store was emptied, where
-entries were lost or overwritten, and where the log is long or old. Every process that knows more than a new log appends
-what it lacks (see `missing`). A position moves on only after what stands there has been learned.
+Rules of this file: an entry is only ever added (an `add` that fails if the key exists), so that two processes that
+write at once write two entries. A log is never changed: a new one is started if the store was emptied, if entries were
+lost or overwritten, and if the log is long or old. Every process that knows more than a new log appends what is missing
+(see `missing`). A position advances only after the entry there has been applied.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class RevocationLog:
 
     @property
     def damaged(self) -> bool:
-        """Whether entries of the current log were lost or overwritten, so that nobody can know what they said."""
+        """Whether entries of the current log were lost or overwritten, so that their content is unknown."""
         return self._cursor.damaged
 
     def needs_rotation(self, entries: int) -> bool:
@@ -117,7 +117,7 @@ class RevocationLog:
         """Begin a new log with these entries, unless another process is doing so. Raises `CacheError`.
 
         The lease saves work and protects nothing: two processes that rotate at once lose no entry. So it is waited for
-        no longer than it lasts, by our clock; whoever can write the store could hold it for ever.
+        no longer than it lasts, by our clock; whoever can write to the store could hold it forever.
         """
         lease = f"{self._name}:lease"
         if not await self._cache.acquire_lease(lease, self._owner, _LEASE) and not self._waited_long_enough():

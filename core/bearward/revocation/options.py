@@ -1,4 +1,4 @@
-"""What may be given to `SharedRevocations`.
+"""Checks of the arguments of `SharedRevocations`.
 
 Rules of this file: pure. Invalid configuration raises `ConfigurationError`, which names the setting and shows no value.
 """

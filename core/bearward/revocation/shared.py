@@ -1,9 +1,9 @@
 """Revocations that a fleet shares through a store: what one process revokes, all refuse within a second.
 
-Rules of this file: checking stays in process and synchronous; a task asks the store for news several times a second.
-While the store fails, what was revoked here is revoked here, and shared later; what to do about tokens that others may
-have revoked meanwhile is for the operator to say (`on_failure`), not for us to guess. Whether the store responded lately
-is judged by the clock of whoever asks: a task that hangs with its event loop extends nothing.
+Rules of this file: checking is in process and synchronous; a task polls the store several times a second. While the
+store fails, local revocations take effect here and are shared later; what happens to tokens that others may have
+revoked meanwhile is the operator's decision (`on_failure`). Whether the store responded recently is decided by the
+clock of the calling thread: a task that hangs with its event loop postpones nothing.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class SharedRevocations(Revocations):
 
     @property
     def available(self) -> bool:
-        """Whether tokens can be checked: the store responds, or the operator chose to go on without it."""
+        """Whether tokens can be checked: the store responds, or the operator chose to continue without it."""
         return not self._options.refuse or self.store_responds
 
     @property
@@ -104,7 +104,7 @@ class SharedRevocations(Revocations):
         return self._revision if self.available else -1
 
     def add(self, revocations: Iterable[Revocation]) -> None:
-        """Put entries in force here at once, and have them shared; await `flush` to know that they are."""
+        """Apply entries here at once, and have them shared; await `flush` to know that they are."""
         entries = [validated(entry)._replace(name=bounded_name(entry.name)) for entry in revocations]
         super().add(entries)
         with self._lock:
@@ -113,9 +113,9 @@ class SharedRevocations(Revocations):
         self._binding.call_soon(self._wake.set)
 
     async def flush(self) -> None:
-        """Return when all that was revoked here stands in the store.
+        """Return when everything that was revoked here is in the store.
 
-        Raises `RevocationNotSharedError` where the store does not respond now: the entries stay in force here, and are
+        Raises `RevocationNotSharedError` if the store does not respond now: the entries stay in force here, and are
         shared as soon as it does.
         """
         loop = self._binding.loop
@@ -129,13 +129,13 @@ class SharedRevocations(Revocations):
         return await waiter
 
     def check(self, principal: Principal) -> None:
-        """Raise `AuthError`: TOKEN_REVOKED, or REVOCATION_UNAVAILABLE while nobody can know."""
+        """Raise `AuthError`: TOKEN_REVOKED, or REVOCATION_UNAVAILABLE while that cannot be known."""
         if not self.available:
             raise AuthError(Refusal.REVOCATION_UNAVAILABLE, retry_after=1.0)
         super().check(principal)
 
     async def start(self) -> None:
-        """Ask the store for what is known, for a second at most, and go on asking in the background."""
+        """Read the store, for at most a second, and keep polling it in the background."""
         self._users += 1
         if self._users > 1 and self._binding.loop is not None and not self._binding.loop.is_closed():
             return
@@ -149,7 +149,7 @@ class SharedRevocations(Revocations):
                 await first.wait()
 
     async def aclose(self) -> None:
-        """Stop asking, after a last try to share what was not shared yet. From then on the store counts as failed."""
+        """Stop polling, after a last attempt to share what was not shared yet. From then on the store counts as failed."""
         self._users = max(0, self._users - 1)
         if self._users or self._binding.loop is None:
             return
@@ -164,7 +164,7 @@ class SharedRevocations(Revocations):
         self._settle_waiters(self._waiting, shared=False)
 
     def health(self) -> str:
-        """How it stands, in words."""
+        """The state, in words."""
         rejected = f", {self._log.rejected} entries in the store rejected" if self._log.rejected else ""
         waiting = f", {len(self._unshared)} not shared yet" if self._unshared else ""
         choice = "" if self.store_responds else f", {self._options.consequence}"
@@ -177,7 +177,7 @@ class SharedRevocations(Revocations):
         return "not asked any more" if self._state == "ok" and not self.store_responds else self._state
 
     async def _sync_loop(self, first: asyncio.Event) -> None:
-        """Ask for news for ever."""
+        """Ask for news forever."""
         while True:
             self._wake.clear()
             waiting, self._waiting = self._waiting, []
@@ -238,10 +238,10 @@ class SharedRevocations(Revocations):
             self._known_until = min(self._known_until, self._last_success + options.grace)
         if failure and failure != self._state:
             _log.warning(
-                "the store of revocations fails: %s; after %g s %s", failure, options.grace, options.consequence
+                "the revocation store is failing: %s; after %g s %s", failure, options.grace, options.consequence
             )
         elif not failure and self._state not in ("ok", "starting"):
-            _log.info("the store of revocations responds again")
+            _log.info("the revocation store responds again")
         self._state = failure or "ok"
         self._announce_availability()
 

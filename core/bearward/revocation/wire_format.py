@@ -1,6 +1,6 @@
-"""How revocations are written in a store that a fleet shares: JSON, sealed there by `bearward.cache.sealed`.
+"""The format of revocations in a store that a fleet shares: JSON, authenticated by `bearward.cache.sealed`.
 
-Rule of this file: pure, and strict. An entry of a kind or form that this version does not know is not guessed at.
+Rule of this file: pure, and strict. An entry of a kind or format that this version does not know is rejected.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""For tests, yours too: a real issuer on loopback, keys that sign, and tokens of every kind, good and hostile.
+"""For tests, including yours: a real issuer on loopback, keys that sign, and tokens of every kind, good and hostile.
 
     from bearward.testing import LocalIssuer
 
     with LocalIssuer(audience="https://api.example") as issuer:
         token = issuer.mint(sub="ada", scope="notes:read")
 
-It imports no test framework and no web framework. It is no issuer for production: it gives tokens to whoever asks.
+It imports no test framework and no web framework. It is not an issuer for production: it gives tokens to anyone who
+asks.
 """
 
 from __future__ import annotations

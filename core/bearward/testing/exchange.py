@@ -20,7 +20,7 @@ _MAX_BODY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client sent. Header names are in lower case; of a repeated header the values are joined by a comma."""
+    """What a client sent. Header names are in lower case; the values of a repeated header are joined by a comma."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ def json_response(document: Any, status: int = 200, **headers: str) -> Response:
 
 
 def serve_connection(connection: socket.socket, respond: Callable[[Request], Response]) -> None:
-    """Serve one connection to its end; raises `OSError` where the peer went away."""
+    """Serve one connection to its end; raises `OSError` if the peer went away."""
     _Exchange(connection, respond)
 
 

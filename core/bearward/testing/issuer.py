@@ -1,7 +1,7 @@
 """`LocalIssuer`: a real OpenID issuer over real HTTP on loopback, for tests and development.
 
 Rule of this file: what a relying party sees (discovery document, JWK Set, tokens) is honest unless a test asks for
-something else; everything hostile is asked for by name.
+something else; everything hostile is requested by name.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _KEYS_OWN: Final = "the key's own kid"
 class LocalIssuer(Publisher):
     """An issuer that runs in its own threads while its context is open.
 
-    `algorithms` name the keys it makes (the first is the default), `audience` and `lifetime` (seconds) go into its
-    tokens, `path` makes it one tenant of several (`http://127.0.0.1:1234/tenant`), `identifier` gives it another
-    `iss` than its address, `clients` (id to secret; None lets anybody in) and `scopes` (None: any) rule `POST /token`,
-    `tls` serves https with a throw-away authority (`client_context`), `clock` returns seconds since the epoch.
+    `algorithms` are those of its keys (the first is the default); `audience` and `lifetime` (seconds) go into its
+    tokens; `path` makes it one tenant of several (`http://127.0.0.1:1234/tenant`); `identifier` gives it an `iss` other
+    than its address; `clients` (id to secret; None admits anyone) and `scopes` (None: any) control `POST /token`; `tls`
+    serves https with a throw-away authority (`client_context`); `clock` returns seconds since the epoch.
 
     >>> with LocalIssuer(algorithms=["ES256"]) as issuer:
     ...     token = issuer.mint(sub="ada", scope="notes:read", lifetime=60)
@@ -75,7 +75,7 @@ class LocalIssuer(Publisher):
         return f"<LocalIssuer {self.url}: {', '.join(map(repr, self.keys.published))}>"
 
     def key(self, alg: str | None = None) -> SigningKey:
-        """The key that signs for `alg` (or by default); raises `LookupError` where there is none."""
+        """The key that signs for `alg` (or by default); raises `LookupError` if there is none."""
         return self.keys.key(alg)
 
     def rotate(self, alg: str | None = None, *, kid: str | None = None) -> SigningKey:
@@ -87,7 +87,7 @@ class LocalIssuer(Publisher):
         return self.keys.publish_next(alg, kid=kid)
 
     def withdraw(self, key: SigningKey | str) -> None:
-        """Take a key, or the key of this `kid`, out of the JWK Set; whoever holds it can still sign with it."""
+        """Remove a key, or the key of this `kid`, from the JWK Set; whoever holds it can still sign with it."""
         self.keys.withdraw(key)
 
     def mint(
@@ -103,12 +103,12 @@ class LocalIssuer(Publisher):
         lifetime: float | None = None,
         **more_claims: Any,
     ) -> str:
-        """A signed token: by default an honest access token (RFC 9068) that lives `self.lifetime` seconds.
+        """A signed token: by default an honest access token (RFC 9068) that is valid for `self.lifetime` seconds.
 
-        `alg` names the algorithm (`none` leaves the signature empty); `key` signs instead of the issuer's own, octets
-        are a secret for HS256 and its siblings; `kid=None` leaves `kid` out. `headers`, then `claims` and further
-        keyword arguments replace or add; `without_headers` and `without` remove. Raises `LookupError` where the
-        issuer has no key for `alg`, `ValueError` where the key cannot sign by it.
+        `alg` is the algorithm (`none` leaves the signature empty); `key` signs instead of the issuer's own, and octets
+        are a secret for HS256 and its siblings; `kid=None` omits `kid`. `headers`, then `claims` and further keyword
+        arguments replace or add; `without_headers` and `without` remove. Raises `LookupError` if the issuer has no key
+        for `alg`, `ValueError` if the key cannot sign with it.
 
         >>> issuer = LocalIssuer(algorithms=["ES256"])
         >>> issuer.mint(alg="none").endswith(".")

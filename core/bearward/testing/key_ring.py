@@ -1,7 +1,7 @@
 """The keys of an issuer: which it publishes, and which signs for each algorithm.
 
-Rule of this file: publishing and signing are two things. A rollover that harms nobody publishes first and signs
-later (`publish_next`, then `rotate`); one that is done wrong can be played too (`withdraw` a key that still signs).
+Rule of this file: publishing and signing are separate. A correct rollover publishes first and signs later
+(`publish_next`, then `rotate`); a wrong one can be simulated too (`withdraw` a key that still signs).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class KeyRing:
 
     @property
     def default(self) -> str:
-        """The algorithm used where none is named."""
+        """The default algorithm."""
         return next(iter(self._signing))
 
     def key(self, alg: str | None = None) -> SigningKey:
-        """The key that signs for `alg`; raises `LookupError` where there is none."""
+        """The key that signs for `alg`; raises `LookupError` if there is none."""
         wanted = self.default if alg is None else alg
         try:
             return self._signing[wanted]
@@ -63,12 +63,12 @@ class KeyRing:
         return key
 
     def publish(self, key: SigningKey) -> None:
-        """Publish a key made elsewhere; it does not sign."""
+        """Publish a key created elsewhere; it does not sign."""
         with self._lock:
             self._published.append(key)
 
     def withdraw(self, key: SigningKey | str) -> None:
-        """Publish this key (or this `kid`) no longer; raises `LookupError` where it was not published."""
+        """Stop publishing this key (or this `kid`); raises `LookupError` if it was not published."""
         kid = key if isinstance(key, str) else key.kid
         with self._lock:
             kept = [published for published in self._published if published.kid != kid]

@@ -1,6 +1,6 @@
-"""Keys that sign in tests: made in milliseconds, published as JWKs (RFC 7517), never shown.
+"""Signing keys for tests: generated in milliseconds, published as JWKs (RFC 7517), never disclosed.
 
-Rule of this file: the private part goes into `sign` and comes out nowhere: not in a `repr`, not in a JWK.
+Rule of this file: the private part is used by `sign` and appears nowhere else: not in a `repr`, not in a JWK.
 """
 
 from __future__ import annotations

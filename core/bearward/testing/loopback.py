@@ -1,7 +1,7 @@
-"""A small HTTP server in threads, for tests: it can go down, be slow, hold requests back, and it counts them.
+"""A small HTTP server in threads, for tests: it can go down, be slow, hold requests back, and count them.
 
-Rule of this file: it knows nothing of tokens. It hands a `Request` to a function and sends the `Response`; everything
-that can go wrong with a real server can be made to go wrong here, on purpose.
+Rule of this file: it knows nothing about tokens. It passes a `Request` to a function and sends the `Response`; whatever
+can go wrong with a real server can be made to go wrong here, on purpose.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LoopbackServer:
         self._threads: set[threading.Thread] = set()
 
     def up(self) -> None:
-        """Listen; after `down`, on the same port again. Raises `OSError` where the port cannot be had."""
+        """Listen; after `down`, on the same port again. Raises `OSError` if the port are not available."""
         with self._state:
             if self._listener is not None:
                 return
@@ -65,7 +65,7 @@ class LoopbackServer:
             self._spawn(self._accept, listener)
 
     def down(self) -> None:
-        """Refuse connections and cut those that are open, as a server does that died."""
+        """Refuse connections and cut open ones, like a server that died."""
         with self._state:
             listener, self._listener = self._listener, None
             connections = tuple(self._connections)
@@ -76,7 +76,7 @@ class LoopbackServer:
             _hang_up(connection)
 
     def close(self) -> None:
-        """Go down for good and wait for the threads."""
+        """Shut down permanently and wait for the threads."""
         self._closed.set()
         self._open_gate.set()
         self.down()
@@ -87,24 +87,24 @@ class LoopbackServer:
                 thread.join(timeout=10)
 
     def slow(self, seconds: float) -> None:
-        """Wait this long before each response from now on; 0 ends it."""
+        """Wait this long before each response from now on; 0 stops that."""
         self._delay = seconds
 
     def hold(self) -> None:
-        """Accept requests and respond to none of them until `release`."""
+        """Accept requests but do not respond until `release`."""
         self._open_gate.clear()
 
     def release(self) -> None:
-        """Response what was held."""
+        """Respond to the requests that were held."""
         self._open_gate.set()
 
     def requests(self, path: str | None = None) -> int:
-        """How many requests have arrived, for one path or in all; those without a response yet count."""
+        """How many requests have arrived, for one path or in total, including those without a response yet."""
         with self._state:
             return self._counts.total() if path is None else self._counts[path]
 
     def wait_for_requests(self, path: str, count: int = 1, *, timeout: float = 30.0) -> None:
-        """Block until `path` was asked for `count` times in all; raises `TimeoutError` after `timeout`."""
+        """Block until there were `count` requests for `path` in total; raises `TimeoutError` after `timeout`."""
         with self._state:
             if not self._state.wait_for(lambda: self._counts[path] >= count, timeout):
                 raise TimeoutError(f"{path} was asked for {self._counts[path]} times in {timeout} s, not {count}")

@@ -1,6 +1,6 @@
 """Writing tokens: honest ones and hostile ones (RFC 7515 section 3.1, the compact serialization).
 
-Rule of this file: it writes what it is told to, right or wrong. No check of the verifying side is repeated here.
+Rule of this file: it writes what it is asked to, right or wrong. No check of the verifying side is repeated here.
 """
 
 from __future__ import annotations

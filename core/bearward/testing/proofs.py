@@ -1,6 +1,6 @@
 """Writing DPoP proofs: honest ones and hostile ones (RFC 9449 section 4.2), and tokens that are bound to their key.
 
-Rule of this file: it writes what it is told to, right or wrong. No check of the verifying side is repeated here.
+Rule of this file: it writes what it is asked to, right or wrong. No check of the verifying side is repeated here.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class DPoPClient:
         return sign_segments(header, payload, self.key if key is None else key, alg)
 
     def hostile(self, name: str, htm: str, htu: str, *, token: str, **claims: Any) -> str:
-        """The hostile proof of this name in `HOSTILE_PROOFS`; raises `KeyError` where there is none."""
+        """The hostile proof of this name in `HOSTILE_PROOFS`; raises `KeyError` if there is none."""
         return HOSTILE_PROOFS[name](self, htm, htu, token, claims)
 
     def __repr__(self) -> str:

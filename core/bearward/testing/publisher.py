@@ -65,14 +65,14 @@ class Publisher(LoopbackServer):
         return f"{self.origin}{self._path}/token"
 
     def client_context(self) -> ssl.SSLContext:
-        """Trusts this issuer's throw-away authority; raises `ValueError` where it serves plain http."""
+        """Trusts this issuer's throw-away authority; raises `ValueError` if it serves plain http."""
         if self._authority is None:
             raise ValueError("this issuer serves plain http")
         return self._authority.client_context()
 
     @property
     def ca_pem(self) -> bytes:
-        """The certificate of the throw-away authority; raises `ValueError` where it serves plain http."""
+        """The certificate of the throw-away authority; raises `ValueError` if it serves plain http."""
         if self._authority is None:
             raise ValueError("this issuer serves plain http")
         return self._authority.ca_pem

@@ -1,7 +1,7 @@
-"""Making JWS signatures (RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2): the side that issues.
+"""Creating JWS signatures (RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2): the issuing side.
 
-Rule of this file: it signs and never verifies, and it uses `cryptography` directly, so that a mistake in the
-verifying side cannot cancel itself out.
+Rule of this file: it signs and never verifies, and it uses `cryptography` directly, so that a mistake on the verifying
+side cannot cancel itself out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
 def sign(alg: str, key: PrivateKey, message: bytes) -> bytes:
     """The signature of `message` by the JWS algorithm `alg`.
 
-    `none` gives no octets (RFC 7518 section 3.6). Raises `ValueError` where the key cannot serve the algorithm.
+    `none` gives no octets (RFC 7518 section 3.6). Raises `ValueError` if the key cannot serve the algorithm.
     """
     if alg == "none":
         return b""

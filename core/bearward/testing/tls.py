@@ -1,7 +1,7 @@
 """A throw-away certificate authority, so that tests speak https for real.
 
-Rule of this file: the authority lives as long as the object, signs for the loopback names alone, and is trusted only
-by whoever asks for `ca_pem`.
+Rule of this file: the authority lives as long as the object, signs only for the loopback names, and is trusted only by
+code that uses its `ca_pem`.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class TokenEndpoint:
 
 
 def _jkt(request: Request) -> str | None:
-    """The thumbprint of the key that a DPoP proof was made with (RFC 9449 section 5), None where none came."""
+    """The thumbprint of the key that a DPoP proof was made with (RFC 9449 section 5), None if none came."""
     proof = request.headers.get("dpop")
     if proof is None:
         return None

@@ -1,1 +1,1 @@
-"""For grpc.aio: the interceptor, and what it puts around handlers."""
+"""For grpc.aio: the interceptor, and its wrappers for handlers."""

@@ -1,10 +1,10 @@
 """The refusal of a call on grpc.aio: one constant handler per refusal.
 
 Rules of this file: the handler is stream-stream whatever the method is, because grpc reads no request body for that
-kind before it runs, and so it serves empty and waiting streams too. It is an async generator and no coroutine, because
+kind before it runs, so it works for empty and idle streams too. It is an async generator and not a coroutine, because
 wrappers around it (OpenTelemetry's) iterate over it. It sets the status and ends instead of calling `abort`: the same
-on the wire, without the exception and the further coroutine that make a refusal dearer than a response. Only where
-another interceptor is handed the handler, it is of the method's own kind, for that interceptor goes by it.
+on the wire, without the exception and the extra coroutine that make a refusal more expensive than a response. Only if
+another interceptor receives the handler is it of the method's own kind, because that interceptor relies on it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What stands around the handlers of a grpc.aio server.
+"""The wrappers of handlers on a grpc.aio server.
 
-Rules of this file: grpc.aio tells handlers apart by their form (`inspect.iscoroutinefunction`, `isasyncgenfunction`),
-so a wrapper keeps it, and is made once per handler; only for plain `def` handlers, which run in a thread, one is made
-per call. An `AuthError` that leaves a handler is a refusal like any other, whoever called.
+Rules of this file: grpc.aio distinguishes handlers by their form (`inspect.iscoroutinefunction`, `isasyncgenfunction`),
+so a wrapper keeps it, and is created once per handler; only for plain `def` handlers, which run in a thread, one is
+created per call. An `AuthError` raised by a handler is a refusal like any other, whoever called.
 """
 
 from __future__ import annotations

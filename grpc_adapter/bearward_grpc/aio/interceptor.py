@@ -1,8 +1,8 @@
 """`AuthInterceptor`: bearer tokens for grpc.aio servers.
 
 Rules of this file: the caller is authenticated before the handler is looked up and before any of the body is read; a
-refusal is a constant handler; no exception leaves `intercept_service`, for grpc would send its text to the caller. It
-runs in the call's own task, so a context variable that is set here is seen by the handler.
+refusal is a constant handler; no exception leaves `intercept_service`, because grpc would send its text to the caller.
+It runs in the call's own task, so the handler sees a context variable that is set here.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
     ) -> Awaitable[Handler[Req, Res] | None]:
         """Called by grpc for each call, before its body is read.
 
-        No coroutine of its own: a caller who is refused costs none, and one that is let in costs one.
+        No coroutine of its own: a caller who is refused costs none, and one that is admitted costs one.
         """
         try:
             get_running_loop()
@@ -178,7 +178,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
 
 
 def _ready(handler: Handler[Any, Any]) -> Awaitable[Handler[Any, Any]]:
-    """What awaits to `handler` at once, as often as one likes, on any loop; a coroutine per refusal would be dearer."""
+    """An awaitable that returns `handler` at once, any number of times, on any loop; a coroutine would cost more."""
     future: asyncio.Future[Handler[Any, Any]] = get_running_loop().create_future()
     future.set_result(handler)
     return future

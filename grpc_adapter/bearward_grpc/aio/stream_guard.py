@@ -2,10 +2,10 @@
 
 Rules of this file:
 - The handler's task is cancelled only while it waits for the handler, never inside a write: an interrupted first write
-  leaves the call without a status for ever (grpc sends the initial metadata twice), and a cancelled task sends none.
-- Our own cancellation is told from the caller's by `Task.uncancel`, as `asyncio.timeout` does it.
-- The cancellation is issued from a callback of the loop, so never by the task itself, where it would strike later and
-  elsewhere.
+  leaves the call without a status forever (grpc sends the initial metadata twice), and a cancelled task sends none.
+- Our own cancellation is distinguished from the caller's by `Task.uncancel`, as in `asyncio.timeout`.
+- The cancellation is issued from a callback of the loop, so never by the task itself, where it would take effect later
+  and elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The client's side: tokens for outgoing calls, got by client credentials or handed on from the caller."""
+"""The client side: tokens for outgoing calls, obtained by client credentials or forwarded from the caller."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tokens on the outgoing calls of aio channels.
 
-Rules of this file: as in `sync`: tried once more with a newer token if nothing came yet and the request can be sent
-again. grpc.aio sorts an interceptor into one kind of method only, so there are four.
+Rules of this file: as in `sync`: retried once with a newer token if nothing has been received yet and the request can
+be sent again. grpc.aio registers an interceptor for only one kind of method, so there are four.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a token gets onto an outgoing call.
 
 Rules of this file: over TLS as call credentials, which grpc itself refuses to send over plaintext; as plain metadata
-only where the channel was declared safe for it (loopback) or `unsafe_`. What a caller set by hand is left alone.
+only if the channel was declared safe for it (loopback) or `unsafe_`. What a caller set explicitly is left alone.
 """
 
 from __future__ import annotations

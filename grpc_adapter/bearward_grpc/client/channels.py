@@ -1,7 +1,7 @@
 """Channels whose calls carry tokens.
 
-Rules of this file: over TLS, or to this very machine; anything else must say `unsafe_`. A token that crosses a network
-in plaintext belongs to whoever listens (RFC 6750 section 5.2).
+Rules of this file: over TLS, or to this machine; anything else must say `unsafe_`. A token sent over a network in
+plaintext can be used by whoever listens (RFC 6750 section 5.2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`call_credentials`: a token source as grpc's own call credentials, for channels put together by hand."""
+"""`call_credentials`: a token source as grpc call credentials, for channels that you build yourself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Plugin(grpc.AuthMetadataPlugin):  # type: ignore[misc,unused-ignore]
         self._prover = Prover(source, origin)
 
     def __call__(self, context: Any, callback: Callable[..., Any]) -> None:
-        # grpc calls this in a thread of its own, and turns an error into UNAVAILABLE, with the error's text.
+        # grpc calls this in its own thread, and turns an error into UNAVAILABLE, with the error's text.
         try:
             method = f"/{urlsplit(context.service_url).path.strip('/')}/{context.method_name}"
             metadata = self._prover.metadata(self._source.token(), method, context.service_url)

@@ -24,7 +24,7 @@ _HTM = "POST"
 
 
 class DPoPKey:
-    """A P-256 key pair of a client, for ES256 proofs; made anew unless `private_key` is given.
+    """A P-256 key pair of a client, for ES256 proofs; generated unless `private_key` is given.
 
     Raises `ConfigurationError` for a key of another kind.
 

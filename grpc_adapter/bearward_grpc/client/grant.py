@@ -1,7 +1,7 @@
 """The client credentials grant (RFC 6749 section 4.4): the request, and its response.
 
-Rules of this file: pure. Nothing of the body of a response gets into an error but the `error` code of RFC 6749 section 5.2,
-and that only where it is one: a body may hold secrets.
+Rules of this file: pure. Nothing from the body of a response gets into an error except the `error` code of RFC 6749
+section 5.2, and that only if it is a valid one: a body may hold secrets.
 """
 
 from __future__ import annotations

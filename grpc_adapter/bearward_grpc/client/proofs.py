@@ -1,7 +1,7 @@
-"""DPoP proofs for outgoing calls (RFC 9449 section 4): what is put on each call.
+"""DPoP proofs for outgoing calls (RFC 9449 section 4).
 
-Rules of this file: a proof names the method as an HTTP/2 request does: `POST`, and the server's public origin with
-`/package.Service/Method` behind it. What a server gives for a nonce is used from then on.
+Rules of this file: a proof names the method as an HTTP/2 request does: `POST`, and the server's public origin followed
+by `/package.Service/Method`. A nonce from a server is used from then on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where the tokens of outgoing calls come from.
 
-Rules of this file: a token is kept until shortly before it expires; one fetch at a time serves all who wait, in
-threads and on event loops alike; a waiter that gives up does not stop the others. No `repr` shows a token or a secret.
+Rules of this file: a token is kept until shortly before it expires; one fetch at a time serves all waiting callers, in
+threads and on event loops alike; a caller that gives up does not stop the others. No `repr` shows a token or a secret.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class ClientCredentials:
         return held[0] if held is not None and self._monotonic() < held[1] else None
 
     def _fetching(self) -> Future[str]:
-        """The fetch that is under way, or a new one in a thread of its own, which no waiter that gives up can stop."""
+        """The fetch that is under way, or a new one in its own thread, which no waiter that gives up can stop."""
         with self._lock:
             if self._in_flight is None:
                 self._in_flight = Future()
@@ -155,7 +155,7 @@ class ClientCredentials:
         except TokenUnavailableError as error:
             self._store_result(None)
             in_flight.set_exception(error)
-        except BaseException as error:  # noqa: BLE001  (whoever waits must not wait for ever)
+        except BaseException as error:  # noqa: BLE001  (whoever waits must not wait forever)
             self._store_result(None)
             in_flight.set_exception(TokenUnavailableError(type(error).__name__))
 

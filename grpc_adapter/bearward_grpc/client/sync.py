@@ -1,8 +1,8 @@
 """`ClientAuthInterceptor`: tokens on the outgoing calls of sync channels.
 
-Rules of this file: a call that is refused as UNAUTHENTICATED is tried once more with a newer token, if nothing came
-yet and its request can be sent again; a stream of requests cannot, so there the token is only forgotten. A call that
-was started with `.future()` is not waited for, and so not repeated once it was handed out.
+Rules of this file: a call that is refused with UNAUTHENTICATED is retried once with a newer token, if nothing has been
+received yet and its request can be sent again; a stream of requests cannot, so there the token is only dropped. A call
+started with `.future()` is not waited for, and so not retried after it was returned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The client's boundary to HTTP: one POST to the token endpoint, within bounds.
 
-Rules of this file: https, or http on loopback; no redirect is followed, for it would carry the secret elsewhere; the
-body is capped; every failure is a `TokenUnavailableError`.
+Rules of this file: https, or http on loopback; no redirects, since they would carry the secret elsewhere; the body is
+bounded; every failure is a `TokenUnavailableError`.
 """
 
 from __future__ import annotations

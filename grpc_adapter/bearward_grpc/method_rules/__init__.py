@@ -1,1 +1,1 @@
-"""Which method asks what of its caller, where that is read from, and its check when a server starts."""
+"""Which method requires what of its caller, where that is read from, and the check when a server starts."""

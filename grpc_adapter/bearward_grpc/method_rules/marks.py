@@ -1,8 +1,8 @@
 """Marks on servicers: `@requires(...)`, `@authenticated`, `@public`, `@optional`, `@deny` above a method.
 
-Rules of this file: a mark is read by `rules_from_servicers`, and nothing else makes a rule of it. A marked method that
-is called without one (no interceptor, or a policy that decided by another rule) refuses the call, and the core says
-once in the log what to do: see `bearward.access`.
+Rules of this file: marks become rules only through `rules_from_servicers`. A marked method that is called without its
+rule (no interceptor, or a policy that decided by another rule) refuses the call, and the core logs once what to do: see
+`bearward.access`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The policy: which method asks what of its caller.
+"""The policy: which method requires what of its caller.
 
-Rules of this file: exact full method names, then whole services, then the default, which is to deny. A name is compared
-as the peer sent it; nothing is decoded, trimmed or folded, so that no odd path can reach a rule that was not written
-for it. A policy that says nothing, or says it in a way that matches nothing, raises `ConfigurationError`.
+Rules of this file: exact full method names come first, then whole services, then the default, which is to deny. A name
+is compared as the peer sent it; nothing is decoded, trimmed or folded, so that no odd path can reach a rule that was
+not written for it. A policy without rules, or with a rule that matches nothing, raises `ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Policy:
         return rule
 
     def decided(self, method: str) -> Access | None:
-        """The rule that names this method or its service; None where the default applies."""
+        """The rule that names this method or its service; None if the default applies."""
         rule = self._methods.get(method)
         if rule is None and self._services:
             parts = method.split("/")
@@ -129,7 +129,9 @@ class Policy:
             raise ConfigurationError("policy", "must be keyed by names of methods and services")
         access = _as_rule(f"policy[{name!r}]", rule)
         if access.admits_anonymous and name.lstrip("/").startswith(CHANNELZ):
-            raise ConfigurationError(f"policy[{name!r}]", "must not be open: channelz shows peers and metadata")
+            raise ConfigurationError(
+                f"policy[{name!r}]", "must not be public or optional: channelz shows peers and metadata"
+            )
         self._rules[name] = access
         if _METHOD.fullmatch(name):
             self._methods[name] = access
@@ -158,13 +160,13 @@ def _as_rule(setting: str, rule: object) -> Access:
     access = as_access(None if isinstance(rule, str) else rule, setting)
     if access.requirement is not None and access.requirement.parameters:
         depends = ", ".join(access.requirement.parameters)
-        raise ConfigurationError(setting, f"must not depend on parameters of a path, which gRPC has not: {depends}")
+        raise ConfigurationError(setting, f"must not depend on path parameters, which gRPC does not have: {depends}")
     return access
 
 
 def _checked_default(default: object) -> Access:
     rule = _as_rule("default", default)
     if rule.admits_anonymous:
-        must = "must be deny, authenticated or requires(...), for it would open every method that nobody ruled on"
+        must = "must be deny, authenticated or requires(...), since it would open every method without a rule"
         raise ConfigurationError("default", must)
     return rule

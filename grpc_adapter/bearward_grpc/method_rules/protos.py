@@ -1,8 +1,8 @@
 """Rules from `.proto` files: the options of `bearward_grpc/v1/annotations.proto`, read from descriptors.
 
-Rules of this file: a method's option replaces its service's, and where both are absent there is no rule. An option that
-says what this version does not know is an error, for it may be a restriction. Options are read by way of their octets,
-so that it does not matter which pool a descriptor lives in or which modules were imported before it.
+Rules of this file: a method's option replaces its service's, and if both are absent there is no rule. An option with a
+field that this version does not know is an error, since it may be a restriction. Options are read from their serialized
+form, so that it does not matter which pool a descriptor is in or which modules were imported before.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ def _rule(setting: str, written: Any) -> Access:
             raise ConfigurationError(f"{setting}.claims", "must not name a claim twice")
     access = type(written).DESCRIPTOR.fields_by_name["access"].enum_type.values_by_number.get(written.access)
     if access is None:
-        raise ConfigurationError(f"{setting}.access", "must be one that this version knows")
+        raise ConfigurationError(f"{setting}.access", "must be a value that this version knows")
     if access.name in _OPEN:
         if parts:
-            raise ConfigurationError(setting, "must not be open and require something")
+            raise ConfigurationError(setting, "must not be public or optional and require something")
         return _OPEN[access.name]
     if not parts and access.name == "ACCESS_AUTHENTICATED":
         return authenticated
@@ -93,4 +93,4 @@ def _refuse_unknown(setting: str, message: Any) -> None:
 
     parts = [message, *getattr(message, "claims", ())]
     if any(len(UnknownFieldSet(part)) for part in parts):
-        raise ConfigurationError(setting, "must not ask for what this version does not know: update bearward")
+        raise ConfigurationError(setting, "must not use options that this version does not know: update bearward")

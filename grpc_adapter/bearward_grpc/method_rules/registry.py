@@ -1,6 +1,6 @@
-"""Which methods are registered, learnt without a server.
+"""Which methods are registered, found without a server.
 
-Rule of this file: nothing is guessed; what has no names of its methods is recorded as a whole service.
+Rule of this file: nothing is guessed; a handler that does not list its methods is recorded as a whole service.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class MethodRegistry:
 
     @property
     def functions(self) -> Mapping[str, object]:
-        """The functions that serve the methods which were registered by name; None where that is not known."""
+        """The functions that serve the methods which were registered by name; None if that is not known."""
         return self._functions
 
     @property

@@ -1,7 +1,7 @@
 """The start-up check: every registered method has a rule, and every rule matches a registered method.
 
-Rule of this file: what is registered is learnt from the registration itself, never from what somebody believes is
-registered; a rule that is misspelt guards nothing, and the method it was meant for is found here and not in production.
+Rule of this file: what is registered is read from the registration itself, never assumed; a misspelt rule guards
+nothing, and the method it was meant for is found here and not in production.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check(policy: Policy | Mapping[str, Rule], *registered: Registered) -> None:
     """Raise `ConfigurationError` naming each registered method without a rule and each rule that matches nothing.
 
     For a test of one's own rules: `check(RULES, add_NotesServicer_to_server)`; no server need run. Where the policy has
-    a default other than `deny`, a method without a rule of its own is under that default, and nothing is wrong. Of a
+    a default other than `deny`, a method without its own rule is under that default, and nothing is wrong. Of a
     service that is registered as a whole, it is checked that some rule speaks of it. A method that is marked with
     another rule than the policy's would refuse every call, so it is named too.
     """

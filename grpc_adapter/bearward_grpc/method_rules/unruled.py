@@ -1,7 +1,7 @@
-"""Methods that nobody ruled on, seen from calls: for servers that were not checked when they started.
+"""Methods without a rule, noticed when they are called: for servers that were not checked when they started.
 
-Rule of this file: only verified callers get as far as here, and even they cause a bounded number of lines; the name of
-a method is their text, so it is quoted and cut.
+Rule of this file: only verified callers get this far, and even they cause a bounded number of log lines; the name of a
+method is the caller's text, so it is quoted and cut.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class UnruledMethods:
             return
         self._reported.add(name)
         _LOG.warning(
-            "%r was refused to a verified caller: no rule names it. If it is served, give it a rule, or pass "
-            "default=authenticated for every method without one; check_on_start(server, policy) finds these at start",
+            "%r was refused to a verified caller: it has no rule. If it is served, give it a rule, or pass "
+            "default=authenticated for every method without one; check_on_start(server, policy) finds these at startup",
             name,
         )

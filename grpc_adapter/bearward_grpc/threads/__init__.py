@@ -1,1 +1,1 @@
-"""For grpc.server, the one with the thread pool: the interceptor, and what it puts around handlers."""
+"""For grpc.server, with its thread pool: the interceptor, and its wrappers for handlers."""

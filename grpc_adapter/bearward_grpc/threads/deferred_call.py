@@ -1,11 +1,11 @@
 """Calls of grpc.server whose token cannot be verified from held keys.
 
-Rules of this file: the polling thread of grpc.server must never wait, for every connection and every stream waits with
-it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
-served by a stream-stream handler that hands its responses over by a callback (grpc's experimental form): nothing of
-the request is read, no thread waits, and how many calls wait is bounded. Once the token is verified the real handler
-runs in `pool`, as grpc would have run it. Only where another interceptor is handed the handler, it is of the method's
-own kind and waits in a worker; few may do so at a time.
+Rules of this file: the polling thread of grpc.server must never wait, because every connection and every stream waits
+with it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
+served by a stream-stream handler that delivers its responses through a callback (grpc's experimental form): none of the
+request is read, no thread waits, and the number of waiting calls is bounded. Once the token is verified the real
+handler runs in `pool`, as grpc would have run it. Only if another interceptor receives the handler is it of the
+method's own kind and waits in a worker; few may do so at a time.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class DeferredCalls:
             admitted.cancel()  # the caller has gone
 
     def _wait(self, find: Find, details: grpc.HandlerCallDetails, context: Any) -> Any:
-        """The handler, once the call was let in; ends the call, and returns None, where it is refused."""
+        """The handler, once the call was admitted; ends the call, and returns None, where it is refused."""
         try:
             call = self._wait_for_call(details, context)
             CALL.set(call)
@@ -213,7 +213,7 @@ class _Places:
         self._free = threading.Semaphore(number)
 
     def take(self) -> bool:
-        """Take a place; False where none is free."""
+        """Take a place; False if none is free."""
         return self._free.acquire(blocking=False)
 
     def give_back(self) -> None:
@@ -222,7 +222,7 @@ class _Places:
 
 
 def _call_of(admitted: Future[Call]) -> Call:
-    """The call, once it was let in; raises `AuthError`."""
+    """The call, once it was admitted; raises `AuthError`."""
     try:
         return admitted.result()
     except AuthError:

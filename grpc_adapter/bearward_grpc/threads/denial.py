@@ -1,7 +1,7 @@
 """The refusal of a call in a thread: on grpc.server, and for plain `def` handlers.
 
-Rule of this file: stream-stream whatever the method is, for the same reason as on grpc.aio: nothing of the request is
-read before the status is sent. Only where another interceptor is handed the handler, it is of the method's own kind.
+Rule of this file: stream-stream whatever the method is, for the same reason as on grpc.aio: none of the request is read
+before the status is sent. Only if another interceptor receives the handler is it of the method's own kind.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def end_stream_with(context: Any, status: CallStatus) -> None:
     """Set `status` as the end of a stream of responses; the handler must return then.
 
     On grpc.aio a thread runs ahead of what is being written for it, and an abort that overtakes the first write leaves
-    the call without a status for ever.
+    the call without a status forever.
     """
     context.set_trailing_metadata(status.trailers)
     context.set_code(status.code)

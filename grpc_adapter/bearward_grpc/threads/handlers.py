@@ -1,9 +1,9 @@
-"""What stands around handlers that run in a thread; made for one call.
+"""The wrappers of handlers that run in a thread; created for one call.
 
-Rules of this file: the form is kept (functions stay functions, streams of responses stay generators); the
-handler runs where the caller is known (`run` brings the context variables along on grpc.aio, whose executor drops
-them); binding and expiry are checked where the handler hands over. An `AuthError` that leaves a handler is a refusal
-like any other.
+Rules of this file: the form is kept (functions stay functions, response streams stay generators); the handler runs
+where the caller is known (`run` carries the context variables over on grpc.aio, whose executor drops them); binding and
+expiry are checked whenever the handler passes a message. An `AuthError` raised by a handler is a refusal like any
+other.
 """
 
 from __future__ import annotations

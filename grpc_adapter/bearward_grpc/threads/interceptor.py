@@ -1,8 +1,8 @@
-"""`SyncAuthInterceptor`: bearer tokens for grpc.server, the one with the thread pool.
+"""`SyncAuthInterceptor`: bearer tokens for grpc.server, with its thread pool.
 
 Rules of this file: `intercept_service` runs on the server's only polling thread, under the server's lock, so it decides
-from held keys or not at all: what needs a fetch waits elsewhere (see `deferred_call`). No exception leaves it. grpc runs it
-and the handler in one context, so a context variable that is set here is seen by the handler.
+from held keys or not at all: calls that need a fetch wait elsewhere (see `deferred_call`). No exception leaves it. grpc
+runs it and the handler in one context, so the handler sees a context variable that is set here.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         if kind is None:
             try:
                 handler = continuation(details)
-            except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours, for a caller not let in yet)
+            except Exception as error:  # noqa: BLE001  (of an interceptor inside of ours, for a caller not admitted yet)
                 report_bug(_LOG, "a bug while a refused method was looked up", error)
                 return None
             return None if handler is None else self._kinds.record(details.method, handler)
@@ -161,7 +161,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         return ThreadHandlerWrapper(call, self._statuses, _run, guard).wrap(handler)
 
     def _guard_of(self, call: Call) -> Callable[[Any], ThreadGuard] | None:
-        """What makes the guard of a stream from its context; None where there is no token that could end."""
+        """What makes the guard of a stream from its context; None if there is no token that could end."""
         principal, loop = call.principal, self.background.loop
         if principal is None:
             return None

@@ -1,6 +1,6 @@
 """Serves a handler of any kind over the octets of a stream-stream call, as grpc.server itself would have.
 
-Rule of this file: what goes wrong has grpc's own status and text.
+Rule of this file: errors have grpc's own status and text.
 """
 
 from __future__ import annotations

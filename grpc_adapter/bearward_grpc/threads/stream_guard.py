@@ -1,9 +1,9 @@
 """The guard of a stream whose handler runs in a thread: on grpc.server, and plain `def` handlers on grpc.aio.
 
-Rules of this file: nobody can interrupt a thread. The guard is asked before each response and around each request
+Rules of this file: a thread cannot be interrupted. The guard is consulted before each response and around each request
 item, where the call can be ended with UNAUTHENTICATED; a handler that is blocked elsewhere is given a moment, then the
-call is cancelled (the caller sees CANCELLED, which is all that grpc's public interface can do from outside). The
-core's watch lives on an event loop, so all that touches it is marshalled there.
+call is cancelled (the caller sees CANCELLED, which is all that grpc's public interface can do from outside). The core's
+watch lives on an event loop, so everything that touches it is marshalled there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`VerifierThread`: a verifier for a program without an event loop.
 
-Rules of this file: one daemon thread runs one loop, and everything of the verifier that fetches, refreshes or keeps
-time runs there. Other threads hand work over and wait with a way out. A process that was forked has no such thread,
-whatever it inherited, and starts its own when it is first asked for work.
+Rules of this file: one daemon thread runs one loop, and everything in the verifier that fetches, refreshes or uses
+timers runs there. Other threads submit work and wait in a way that can be interrupted. A forked process does not have
+that thread, whatever it inherited, and starts its own when it first needs one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class VerifierThread:
-    """Runs `verifier` on an event loop in a thread of its own. Use as a context manager, or `start` and `stop`.
+    """Runs `verifier` on an event loop in its own thread. Use as a context manager, or `start` and `stop`.
 
     `start(wait=seconds)` returns when the verifier has started, or after `wait` seconds at the latest; `wait=None` takes
     as long as the verifier's own start, which its issuers' `start` and `start_wait` bound. A forked child that inherits
@@ -93,7 +93,7 @@ class VerifierThread:
             return asyncio.run_coroutine_threadsafe(work, loop)
         except RuntimeError as error:
             work.close()
-            raise UsageError("the verifier's thread does not run") from error
+            raise UsageError("the verifier's thread is not running") from error
 
     def __enter__(self) -> Self:
         self.start(wait=None)

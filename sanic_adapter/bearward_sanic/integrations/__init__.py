@@ -1,1 +1,1 @@
-"""What Sanic or its extension bring beside routes: documentation, injection, metadata, workers, logs."""
+"""Features of Sanic and sanic-ext other than routes: documentation, injection, metadata, workers, logs."""

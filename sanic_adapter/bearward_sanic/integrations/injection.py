@@ -1,8 +1,8 @@
 """`principal: Principal` as a parameter of a handler, through the injection of sanic-ext.
 
-Rules of this file: sanic-ext is asked only where the application uses it. By default it injects before any middleware,
-so routes with dependencies are authenticated before that by a signal of ours, and nobody's dependency runs for a caller who
-is refused.
+Rules of this file: sanic-ext is used only if the application uses it. By default it injects before any middleware, so
+routes with dependencies are authenticated before that by a signal of ours, and no dependency runs for a caller who is
+refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""OpenAPI: what the rules say, in the document of sanic-ext; and its page without a CDN.
+"""OpenAPI: the rules in the document of sanic-ext, and its page without a CDN.
 
-Rules of this file: sanic-ext is imported only where the application uses it. Its tables are shared by the process, so
-each operation is described once, whatever the number of starts; what the application said itself stays.
+Rules of this file: sanic-ext is imported only if the application uses it. Its tables are shared by the process, so each
+operation is described once, whatever the number of starts; the application's own descriptions are kept.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def prepare(app: App, settings: AdapterSettings) -> None:
         return
     assets = _assets()
     if hasattr(app, "_ext"):
-        raise ConfigurationError("offline_docs", "must be asked for before Extend(app) is called")
+        raise ConfigurationError("offline_docs", "must be set before Extend(app) is called")
     app.config.update(
         OAS_PATH_TO_SWAGGER_HTML=str(_PAGE), OAS_UI_REDOC=False, OAS_UI_DEFAULT="swagger", OAS_UI_SWAGGER=True
     )

@@ -1,7 +1,7 @@
-"""Protected resource metadata (RFC 9728): the document that tells a client whose tokens this API takes.
+"""Protected resource metadata (RFC 9728): the document from which clients learn whose tokens this API accepts.
 
-Rules of this file: the document is made of settings and rules, names no tenant and no caller, and is public. Its path
-is that of the resource, behind the well-known name (section 3.1).
+Rules of this file: the document is made from settings and rules, names no tenant and no caller, and is public. Its path
+is that of the resource, after the well-known name (section 3.1).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What each worker holds, for operators: `app.m.state["bearward"]`, and so `sanic inspect`.
+"""The keys that each worker holds, for operators: `app.m.state["bearward"]`, and so `sanic inspect`.
 
-Rules of this file: each worker publishes its own state and only when it changed; no key, token or claim is in it.
-Where there is no worker manager (one process, ASGI, tests) nothing happens.
+Rules of this file: each worker publishes its own state and only when it changed; it contains no key, token or claim.
+Without a worker manager (one process, ASGI, tests) nothing happens.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def path(method: str) -> str:
 
 @contextlib.contextmanager
 def channel_to(target: str) -> Iterator[Channel]:
-    """A channel of its own connection: grpc shares connections between channels with the same arguments."""
+    """Its own channel connection: grpc shares connections between channels with the same arguments."""
     with grpc.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
         yield channel
 

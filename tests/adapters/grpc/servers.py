@@ -235,7 +235,7 @@ def _serving_aio(
 
 @contextlib.contextmanager
 def running_loop(kind: str) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
-    """An event loop of `kind` in a thread of its own: what runs a coroutine on it and waits."""
+    """An event loop of `kind` in its own thread: what runs a coroutine on it and waits."""
     loop = uvloop.new_event_loop() if kind == "aio-uvloop" else asyncio.new_event_loop()
     thread = threading.Thread(target=_run_loop, args=(loop,), name="aio-server")
     thread.start()

@@ -21,7 +21,7 @@ Behaviors = dict[str, Callable[..., Any]]
 
 
 class StreamControls:
-    """What the handlers tell the test, and the other way round."""
+    """What the handlers report to the test, and the other way round."""
 
     def __init__(self) -> None:
         self.finished = threading.Event()
@@ -30,8 +30,8 @@ class StreamControls:
         self.release = threading.Event()
 
     @contextlib.contextmanager
-    def stage(self) -> Iterator[None]:
-        """Around a handler's body: tells that its `finally` ran."""
+    def controls(self) -> Iterator[None]:
+        """Around a handler's body: records that its `finally` ran."""
         try:
             yield
         finally:
@@ -42,33 +42,33 @@ class StreamControls:
         return {name: getattr(self, name) for name in dir(self) if name[:2] in {"US", "SU", "SS"}}
 
     async def US_idle(self, _: bytes, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             await asyncio.Event().wait()
 
     async def US_fast(self, _: bytes, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             while True:
                 yield b"x" * 1000
                 await asyncio.sleep(0)
 
     async def US_short(self, _: bytes, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
 
     async def US_own_timeout(self, _: bytes, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             raise TimeoutError
 
     async def US_own_abort(self, _: bytes, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             await context.abort(grpc.StatusCode.DATA_LOSS, "its own")
 
     async def US_stubborn(self, _: bytes, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             try:
                 self.waiting.set()
@@ -79,12 +79,12 @@ class StreamControls:
             yield b"never to be seen"
 
     async def US_writer(self, _: bytes, context: Any) -> None:  # noqa: N802
-        with self.stage():
+        with self.controls():
             await context.write(FIRST)
             await asyncio.Event().wait()
 
     async def US_fast_writer(self, _: bytes, context: Any) -> None:  # noqa: N802
-        with self.stage():
+        with self.controls():
             await context.write(FIRST)
             while True:
                 await context.write(b"x" * 1000)
@@ -95,31 +95,31 @@ class StreamControls:
                 await context.write(b"x" * 1000)
                 await asyncio.sleep(0)
 
-        with self.stage():
+        with self.controls():
             await context.write(FIRST)
             await asyncio.gather(write(), asyncio.Event().wait())
 
     async def SS_echo(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             async for request in requests:
                 yield request
 
     async def SS_reader(self, _: Any, context: Any) -> None:  # noqa: N802
-        with self.stage():
+        with self.controls():
             await context.write(FIRST)
             while (request := await context.read()) is not grpc.aio.EOF:
                 await context.write(request)
 
     async def SS_reauthenticating(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             async for token in requests:
                 await reauthenticate(token.decode())
                 yield _token_id()
 
     async def SU_idle(self, requests: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: N802
-        with self.stage():
+        with self.controls():
             await context.send_initial_metadata((("first", "yes"),))
             return b",".join([request async for request in requests])
 
@@ -128,38 +128,38 @@ class SyncStreamControls(StreamControls):
     """The same with plain functions, for grpc.server and for the pool of grpc.aio."""
 
     def US_fast(self, _: bytes, context: Any) -> Iterator[bytes]:  # type: ignore[override]  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             while True:
                 yield b"x" * 1000
                 time.sleep(0.001)
 
     def US_idle(self, _: bytes, context: Any) -> Iterator[bytes]:  # type: ignore[override]  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             self.release.wait(30)
             yield b"never to be seen"
 
     def US_short(self, _: bytes, context: Any) -> Iterator[bytes]:  # type: ignore[override]  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
 
     def SS_echo(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:  # type: ignore[override]  # noqa: N802
-        with self.stage():
+        with self.controls():
             yield FIRST
             yield from requests
 
     def SS_reauthenticating(  # type: ignore[override]  # noqa: N802
         self, requests: Iterator[bytes], context: Any
     ) -> Iterator[bytes]:
-        with self.stage():
+        with self.controls():
             yield FIRST
             for token in requests:
                 reauthenticate_blocking(token.decode())
                 yield _token_id()
 
     def SU_idle(self, requests: Iterator[bytes], context: Any) -> bytes:  # type: ignore[override]  # noqa: N802
-        with self.stage():
+        with self.controls():
             context.send_initial_metadata((("first", "yes"),))
             return b",".join(requests)
 

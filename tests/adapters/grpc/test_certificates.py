@@ -69,7 +69,7 @@ def test_only_the_holder_of_the_certificate_is_served(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_being_told_a_server_refuses_bound_tokens(kind: str, issuer: LocalIssuer, authority: Authority) -> None:
+def test_bound_tokens_are_refused_by_default(kind: str, issuer: LocalIssuer, authority: Authority) -> None:
     """Before the body: the adapter proves nothing, so the core refuses."""
     bound = _confirmed(issuer, {"x5t#S256": authority.certify("ada").thumbprint})
     with serving(kind, trust(issuer), RULES) as server, channel_to(server.target) as channel:
@@ -78,7 +78,7 @@ def test_without_being_told_a_server_refuses_bound_tokens(kind: str, issuer: Loc
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_over_plaintext_nobody_holds_a_certificate(kind: str, issuer: LocalIssuer, authority: Authority) -> None:
+def test_no_certificate_over_plaintext(kind: str, issuer: LocalIssuer, authority: Authority) -> None:
     """A bound token proves nothing without mutual TLS."""
     bound = _confirmed(issuer, {"x5t#S256": authority.certify("ada").thumbprint})
     with (

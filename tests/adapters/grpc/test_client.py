@@ -163,7 +163,7 @@ def _code_of(caller: Caller, server: Running, source: Any, kind: str) -> grpc.St
 
 
 @pytest.mark.parametrize("kind", ["UU", "US"])
-def test_a_caller_who_is_refused_for_good_is_told_so(kind: str, caller: Caller, login: LocalIssuer) -> None:
+def test_permanent_refusal_is_reported_to_the_caller(kind: str, caller: Caller, login: LocalIssuer) -> None:
     """A newer token does not help either: two calls, no more."""
     with serving("sync", trust(login), RULES) as server:
         source = credentials_of(login, audience="https://other.example")
@@ -252,7 +252,7 @@ def test_plaintext_is_for_loopback(make: Any, run: Any, login: LocalIssuer) -> N
 
 
 @pytest.mark.parametrize("options", [(), (("grpc.enable_http_proxy", 1),)], ids=["by default", "whatever was asked"])
-def test_a_call_to_loopback_goes_past_any_proxy(
+def test_call_to_loopback_bypasses_proxies(
     options: Any, caller: Caller, server: Running, login: LocalIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GRPC obeys `http_proxy` for loopback too: a proxy elsewhere would be handed the token."""

@@ -1,4 +1,4 @@
-"""The client's side of DPoP: a key of its own, a proof on each call, and the nonce that a server asks for."""
+"""The client's side of DPoP: its own key, a proof on each call, and the nonce that a server asks for."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def verifier_of(login: LocalIssuer, origins: list[str], *, nonce: bool = False) 
 
 
 def call(flavour: str, run: Any, target: str, source: Any, kind: str, **options: Any) -> list[bytes]:
-    """One call on a channel of its own."""
+    """One call on its own channel."""
     if flavour == "sync":
         with client.channel(target, source, **options) as channel:
             return call_sync(channel, kind)

@@ -119,7 +119,7 @@ ANSWERS: list[tuple[Any, int, str]] = [
     ("document", "status", "told"), ANSWERS, ids=[row[2] + str(i) for i, row in enumerate(ANSWERS)]
 )
 def test_a_response_without_a_token_is_an_error(document: Any, status: int, told: str, login: LocalIssuer) -> None:
-    """Whatever the endpoint answers, the caller gets a token or a `TokenUnavailableError`."""
+    """Whatever the endpoint returns, the caller gets a token or a `TokenUnavailableError`."""
     login.serve("/token", json_response(document, status))
     try:
         with pytest.raises(client.TokenUnavailableError, match=told):

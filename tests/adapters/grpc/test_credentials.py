@@ -64,7 +64,7 @@ def test_exactly_one_bearer_token_is_read(
     assert not [r for r in caplog.records if r.name.startswith("bearward") and token in r.getMessage()]
 
 
-def test_a_header_in_capitals_lets_nobody_in(server: Running, issuer: LocalIssuer) -> None:
+def test_uppercase_metadata_key_is_refused(server: Running, issuer: LocalIssuer) -> None:
     """HTTP/2 forbids it (RFC 9113 section 8.2.1); grpc or we refuse, and no handler runs."""
     ran = len(server.seen.callers)
     with RawCall(server.port, path("UU"), [("Authorization", f"Bearer {issuer.mint()}")]) as call:
@@ -84,15 +84,15 @@ def test_a_token_that_is_too_large_is_refused_before_any_work(server: Running) -
 
 
 def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: LocalIssuer) -> None:
-    """Good, bad or none: nobody is known there."""
+    """Good, bad or none: there is no principal."""
     with channel_to(server.target) as channel:
         for metadata in ((), bearer("rubbish"), bearer(issuer.mint(sub="ada"))):
             call = channel.unary_stream(path("US"))(b"hello", metadata=metadata)
             assert collect(call).messages == [b"nobody", b"hello"]
 
 
-def test_an_optional_caller_is_nobody_or_a_good_one(server: Running, issuer: LocalIssuer) -> None:
-    """Without a token nobody is known; a bad one is refused like anywhere."""
+def test_optional_rule_accepts_no_token_or_a_valid_one(server: Running, issuer: LocalIssuer) -> None:
+    """Without a token there is no principal; a bad one is refused as everywhere."""
     with channel_to(server.target) as channel:
         shape = SHAPES["stream-unary"]
         assert shape(channel, ()).messages == [b"nobody:a,b"]

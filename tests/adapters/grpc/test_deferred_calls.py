@@ -91,7 +91,7 @@ def test_waiting_calls_are_bounded(own_issuer: LocalIssuer, monkeypatch: pytest.
 
 
 def test_a_caller_who_goes_away_frees_its_place(own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits no longer, although the fetch goes on for others."""
+    """It waits no longer, although the fetch continues for others."""
     monkeypatch.setattr(deferred_call, "_MAX_WAITING", 1)
     with serving("sync", lazy(own_issuer), RULES, workers=WORKERS) as server, channel_to(server.target) as channel:
         fetches = own_issuer.requests("/jwks")
@@ -184,7 +184,7 @@ def test_a_health_watch_that_waited_for_keys_is_served(own_issuer: LocalIssuer) 
 
 
 def test_calls_after_the_verifier_was_stopped_are_unavailable(own_issuer: LocalIssuer) -> None:
-    """A server that outlives its verifier hangs nobody."""
+    """A server that outlives its verifier leaves no call hanging."""
     background = VerifierThread(lazy(own_issuer))
     auth, seen = SyncAuthInterceptor(background, RULES), Seen()
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -200,7 +200,7 @@ def test_calls_after_the_verifier_was_stopped_are_unavailable(own_issuer: LocalI
 
 
 def test_idle_reflection_streams_hold_no_worker(issuer: LocalIssuer) -> None:
-    """Reflection has threads of its own: public as it is, its open streams keep nobody from being served."""
+    """Reflection has its own threads: public as it is, its open streams keep nobody from being served."""
     with (
         serving("sync", trust(issuer), RULES, reflection=True, add=add_health("sync"), workers=1) as server,
         channel_to(server.target) as channel,

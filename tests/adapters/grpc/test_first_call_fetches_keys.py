@@ -54,7 +54,7 @@ def test_a_cold_refusal_waits_for_nothing_of_the_request(shape: str, server: Run
 
 
 def test_a_cancelled_call_does_not_cancel_the_shared_fetch(server: Running, issuer: LocalIssuer) -> None:
-    """Eight cold calls, the first of them cancelled: one fetch, seven answers."""
+    """Eight cold calls, the first of them cancelled: one fetch, seven responses."""
     fetches = issuer.requests("/jwks")
     issuer.hold()
     with channel_to(server.target) as channel, ThreadPoolExecutor(8) as pool:

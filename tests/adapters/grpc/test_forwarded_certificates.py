@@ -60,7 +60,7 @@ def test_the_forwarded_certificate_is_what_a_token_is_bound_to(form: str, issuer
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_bug_in_the_function_tells_the_caller_nothing(form: str, issuer: LocalIssuer) -> None:
+def test_bug_in_certificate_function_is_not_disclosed(form: str, issuer: LocalIssuer) -> None:
     """Whatever it raises is an internal error with a fixed text."""
 
     def broken(_: Any) -> bytes | None:
@@ -79,8 +79,8 @@ def test_a_bug_in_the_function_tells_the_caller_nothing(form: str, issuer: Local
 
 
 @pytest.mark.parametrize("interceptor", [AuthInterceptor, SyncAuthInterceptor])
-def test_what_cannot_be_called_is_refused(interceptor: Any, issuer: LocalIssuer) -> None:
-    """A setting that cannot be meant stops the start."""
+def test_non_callable_is_refused(interceptor: Any, issuer: LocalIssuer) -> None:
+    """An invalid setting prevents the start."""
     with pytest.raises(ConfigurationError, match="client_certificate"):
         interceptor(trust(issuer), RULES, client_certificate="x-forwarded-client-cert")
 

@@ -137,7 +137,7 @@ def test_a_policy_that_does_not_read_the_mark_opens_nothing(rule: Any, kind: str
 
 
 @pytest.mark.parametrize(("kind", "form"), SERVERS)
-def test_a_policy_that_reads_the_mark_serves_whom_it_allows(kind: str, form: str, issuer: LocalIssuer) -> None:
+def test_policy_that_reads_the_mark_serves_allowed_callers(kind: str, form: str, issuer: LocalIssuer) -> None:
     """Every kind of method keeps its form, and knows its caller."""
     marked = rules_from_servicers({SERVICE: MAKERS[form](Seen(), MARK)})
     with (

@@ -66,7 +66,7 @@ def test_a_default_applies_where_no_rule_is_written(default: Rule) -> None:
 
 @pytest.mark.parametrize("default", [public, optional, None, "authenticated"])
 def test_a_default_that_opens_is_refused(default: Any) -> None:
-    """What nobody ruled on is never open, and a word is no rule."""
+    """What has no rule is never open, and a string is not a rule."""
     with pytest.raises(ConfigurationError, match="default"):
         Policy(BOOK, default=default)
 
@@ -260,7 +260,7 @@ def test_the_proto_in_the_package_is_the_one_in_the_tree() -> None:
 
 
 def _described(files: Any, name: str) -> Any:
-    """The file's descriptor in a pool of its own, where nothing else was imported."""
+    """The file's descriptor in its own pool, where nothing else was imported."""
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     from bearward_grpc.v1 import annotations_pb2
@@ -278,4 +278,4 @@ def test_rule_by_a_parameter_of_a_path_is_a_configuration_error() -> None:
     for rules, default in (({"/notes.v1.Notes/List": tenant_is("tenant", claim="tid")}, deny), ({}, None)):
         with pytest.raises(ConfigurationError) as caught:
             Policy(rules, default=requires(tenant_is("tenant", claim="tid")) if default is None else default)
-        assert "must not depend on parameters of a path, which gRPC has not: tenant" in str(caught.value)
+        assert "must not depend on path parameters, which gRPC does not have: tenant" in str(caught.value)

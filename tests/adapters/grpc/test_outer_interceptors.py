@@ -217,7 +217,7 @@ def _add_words(kind: str) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("side", SIDES)
-def test_validation_of_messages_stands_on_either_side(side: str, kind: str, issuer: LocalIssuer) -> None:
+def test_message_validation_works_on_either_side(side: str, kind: str, issuer: LocalIssuer) -> None:
     """It is given messages, not octets or an iterator; outside of ours it sees those of refused callers first."""
     sync: list[Any] = [ExceptionToStatusInterceptor(), _Validation()]
     others: Any = {side: sync if kind == "sync" else [AsyncExceptionToStatusInterceptor(), _AsyncValidation()]}

@@ -80,7 +80,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)
-def test_only_the_same_caller_goes_on(kind: str, form: str, issuer: LocalIssuer) -> None:
+def test_only_the_same_caller_may_reauthenticate(kind: str, form: str, issuer: LocalIssuer) -> None:
     """Another issuer, subject or client, too little scope, a token that has ended or that is bound: each is refused."""
     with LocalIssuer(algorithms=["ES256"]) as second:
         rules = {SERVICE: scope("echo")}

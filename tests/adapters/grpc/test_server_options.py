@@ -73,7 +73,7 @@ def late(request: pytest.FixtureRequest, issuer: LocalIssuer) -> tuple[Any, Any]
     return f"127.0.0.1:{port}", lambda: serving(request.param, trust(issuer), RULES, add=add)
 
 
-def test_a_caller_who_waits_for_the_server_is_judged_when_it_is_there(late: Any, issuer: LocalIssuer) -> None:
+def test_caller_that_waits_for_the_server_is_authenticated_once_it_is_up(late: Any, issuer: LocalIssuer) -> None:
     """`wait_for_ready`: no call is lost, and none slips in."""
     target, start = late
     with channel_to(target) as channel:

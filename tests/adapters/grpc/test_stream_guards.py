@@ -31,7 +31,7 @@ async def _start_writing(context: Any, writing: threading.Event) -> None:
 
 
 def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str, Any]]:
-    """Handlers that refuse the call while a task of their own writes."""
+    """Handlers that refuse the call while their own task writes."""
 
     async def writer(_: bytes, context: Any) -> None:
         await _start_writing(context, writing)
@@ -51,7 +51,7 @@ def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str,
     ("rule", "expiry"), [(authenticated, "terminate"), (authenticated, "ignore"), (public, "ignore")]
 )
 def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kind: str, issuer: LocalIssuer) -> None:
-    """The handler refuses while a task of its own still writes; the caller, who has not read yet, learns the status."""
+    """The handler refuses while its own task still writes; the caller, who has not read yet, learns the status."""
     writing = threading.Event()
     with (
         serving(
@@ -167,14 +167,14 @@ def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, A
                 gate: Any = type("Gate", (), {"verifier": verifier, "streams": type("Terms", (), {"leeway": 0.0})})
                 call = Call(gate, authenticated, principal, "token")
                 guard = ThreadGuard(call, principal, asyncio.get_running_loop(), cancelled.set, 0.02)
-                return await work(guard, Stage(issuer, verifier, cancelled))
+                return await work(guard, Environment(issuer, verifier, cancelled))
 
         return run(inside())
 
     return with_guard
 
 
-class Stage:
+class Environment:
     """What a test of a guard has at hand."""
 
     def __init__(self, issuer: LocalIssuer, verifier: Any, cancelled: asyncio.Event) -> None:
@@ -195,10 +195,10 @@ async def _settle(guard: ThreadGuard) -> None:
 def test_a_stream_that_stays_open_is_cancelled_after_its_grace(guarded: Any) -> None:
     """Its handler neither sends nor receives."""
 
-    async def work(guard: ThreadGuard, stage: Stage) -> None:
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
         await asyncio.sleep(0)
-        stage.revoke()
-        await asyncio.wait_for(stage.cancelled.wait(), TIMEOUT)
+        environment.revoke()
+        await asyncio.wait_for(environment.cancelled.wait(), TIMEOUT)
         assert guard.ended is not None
         guard.close()
 
@@ -208,14 +208,14 @@ def test_a_stream_that_stays_open_is_cancelled_after_its_grace(guarded: Any) -> 
 def test_a_stream_that_has_closed_is_not_cancelled(guarded: Any) -> None:
     """Closed within its grace, before or after it was told: nothing is cancelled, and nothing is watched."""
 
-    async def work(guard: ThreadGuard, stage: Stage) -> None:
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
         await asyncio.sleep(0)
-        stage.revoke()
+        environment.revoke()
         await _settle(guard)
         guard.close()
         await asyncio.sleep(0.1)  # longer than the grace
-        assert not stage.cancelled.is_set()
-        assert len(stage.verifier._watches) == 0
+        assert not environment.cancelled.is_set()
+        assert len(environment.verifier._watches) == 0
 
     guarded(work)
 
@@ -223,10 +223,10 @@ def test_a_stream_that_has_closed_is_not_cancelled(guarded: Any) -> None:
 def test_a_guard_that_closed_before_it_began_watches_nothing(guarded: Any) -> None:
     """A handler may be done before the loop hears of its guard."""
 
-    async def work(guard: ThreadGuard, stage: Stage) -> None:
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
         guard.close()
-        stage.revoke()
+        environment.revoke()
         await asyncio.sleep(0.1)
-        assert (guard.ended, stage.cancelled.is_set(), len(stage.verifier._watches)) == (None, False, 0)
+        assert (guard.ended, environment.cancelled.is_set(), len(environment.verifier._watches)) == (None, False, 0)
 
     guarded(work)

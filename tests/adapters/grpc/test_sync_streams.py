@@ -137,7 +137,7 @@ def test_a_stream_goes_on_under_a_newer_token(kind: str, issuer: LocalIssuer, co
         requests.close()
 
 
-def test_a_key_fetch_delays_nobody_else(server: Running, issuer: LocalIssuer) -> None:
+def test_key_fetch_does_not_delay_other_calls(server: Running, issuer: LocalIssuer) -> None:
     """While one call waits for keys, another connection is served and a stream in flight goes on."""
     with channel_to(server.target) as busy, channel_to(server.target) as other, ThreadPoolExecutor(1) as pool:
         stream, _ = open_call(busy, "US_fast", issuer.mint())

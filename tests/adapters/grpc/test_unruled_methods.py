@@ -35,7 +35,7 @@ def test_a_method_without_a_rule_is_named_once(
 
 @pytest.mark.parametrize("kind", ["aio", "sync"])
 @pytest.mark.parametrize("rule", [deny, scope("other")])
-def test_a_method_that_was_ruled_on_is_no_news(
+def test_method_with_a_rule_is_not_reported(
     rule: object, kind: str, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A refusal that somebody meant is not logged."""

@@ -1,6 +1,6 @@
 """One application with every kind of route that Sanic has, for the black-box tests.
 
-It runs in a process of its own, on whichever Sanic and server a test asks for; see `serving.py`.
+It runs in its own process, on whichever Sanic and server a test asks for; see `serving.py`.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-untyped-call"

@@ -107,7 +107,7 @@ QUICK: list[Wanted] = [
 
 
 def _kinds(wanted: list[Wanted]) -> list[Any]:
-    """All but the quick ones are of the second tier: each starts a server of its own and repeats every test on it."""
+    """All but the quick ones are of the second tier: each starts its own server and repeats every test on it."""
     marks = {False: (pytest.mark.thorough,), True: ()}
     return [pytest.param(kind, marks=marks[kind in QUICK]) for kind in wanted]
 

@@ -55,7 +55,7 @@ class Serving:
         headers: dict[str, str] | None = None,
         body: Any = None,
     ) -> Answer:
-        """One request on a connection of its own."""
+        """One request on its own connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         sent = dict(headers or {}) | ({} if token is None else {"Authorization": f"Bearer {token}"})
         try:

@@ -1,4 +1,4 @@
-"""Servers for the tests: each a process of its own, on a socket that the test opened, ended by its id."""
+"""Servers for the tests: each its own process, on a socket that the test opened, ended by its id."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Server:
         self._errors.close()
 
     def begin_to_stop(self) -> None:
-        """Tell the server to end."""
+        """Ask the server to stop."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
@@ -126,7 +126,7 @@ class Server:
         headers: dict[str, str] | None = None,
         body: Any = None,
     ) -> Answer:
-        """One request on a connection of its own."""
+        """One request on its own connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         sent = dict(headers or {})
         if token is not None:

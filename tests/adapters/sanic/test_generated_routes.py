@@ -42,7 +42,7 @@ def server(issuer: LocalIssuer) -> Iterator[Serving]:
 def test_generated_head_follows_get_of_its_host(
     server: Serving, issuer: LocalIssuer, method: str, host: str, anonymous: int, without: int, good: int
 ) -> None:
-    """A HEAD is let in as the GET of the same host is, whatever another host's GET asks."""
+    """A HEAD is admitted as the GET of the same host is, whatever another host's GET asks."""
     tokens = (None, issuer.mint(scope="b"), issuer.mint(scope="a"))
     statuses = [server.call(method, "/x", token=token, headers={"Host": host}).status for token in tokens]
     assert statuses == [anonymous, without, good]

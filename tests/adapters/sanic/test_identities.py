@@ -10,7 +10,7 @@ from tests.adapters.sanic.servers import Server
 
 
 def test_concurrent_requests_keep_their_principals(server: Server) -> None:
-    """200 concurrent requests of 50 callers over 40 kept connections: nobody is taken for another."""
+    """200 concurrent requests of 50 callers over 40 persistent connections: nobody is taken for another."""
     tokens = {f"caller-{n}": server.mint(f"caller-{n}") for n in range(50)}
     callers = list(tokens) * 4
 

@@ -222,7 +222,7 @@ def test_a_body_comes_before_the_handler_on_a_remembered_connection(make: Any) -
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws-public"])
-def test_a_handshake_has_no_body_to_speak_of(make: Any, path: str) -> None:
+def test_handshake_body_is_not_held_in_memory(make: Any, path: str) -> None:
     """RFC 6455: a handshake is a GET without a body. A long one is refused, whoever sends it, and never held."""
     parts = make()
     token = parts.issuer.mint()
@@ -284,8 +284,8 @@ def test_a_long_form_is_not_read_for_its_token(make: Any) -> None:
         (Refusal.TOKEN_SENDER_CONSTRAINED, False),
     ],
 )
-def test_what_cannot_change_soon_is_repeated_for_a_second(refusal: Refusal, repeated: bool) -> None:
-    """A wrong signature stays wrong: the same token costs one verification a second, and whatever may change is asked anew."""
+def test_stable_refusal_is_repeated_for_a_second(refusal: Refusal, repeated: bool) -> None:
+    """A wrong signature stays wrong: the same token costs one verification a second, and whatever may change is asked again."""
     issuer = TrustedIssuer("https://login.example", audience=AUDIENCE, jwks_uri="https://login.example/jwks")
     clock = Clock()
     memory = ConnectionMemory(Verifier(issuer, clock=clock))  # type: ignore[arg-type,unused-ignore]

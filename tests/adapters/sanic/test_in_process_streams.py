@@ -100,7 +100,7 @@ def test_a_stream_ends_when_its_token_is_revoked(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(("path", "body"), [("/promised", b"fourmore"), ("/slow", b"done")])
-def test_what_was_granted_as_a_whole_is_finished(parts: Parts, path: str, body: bytes) -> None:
+def test_buffered_response_is_finished(parts: Parts, path: str, body: bytes) -> None:
     """A response that was promised a length, and one that has not begun, are left alone."""
     connection = parts.begin(path, "one")
     assert parts.began.wait(10)
@@ -146,7 +146,7 @@ def test_a_remembered_connection_is_tracked_again_after_a_pause(parts: Parts) ->
     connection.close()
 
 
-def test_a_body_that_nobody_reads_ends_nothing(parts: Parts) -> None:
+def test_unread_body_does_not_end_the_call(parts: Parts) -> None:
     """A GET whose body is ignored was granted as a whole: it is no upload, and is finished."""
     token = parts.issuer.mint(jti="one")
     with parts.server.raw() as connection:

@@ -1,4 +1,4 @@
-"""A kept connection is remembered, never trusted: its token is judged anew by every request."""
+"""A persistent connection is remembered, never trusted: its token is checked again by every request."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ def test_late_route_is_denied_until_refresh(serve: Any) -> None:
 
 
 def test_no_principal_outside_a_request() -> None:
-    """`current_principal` is None where there is no request."""
+    """`current_principal` is None if there is no request."""
     assert current_principal() is None

@@ -56,7 +56,7 @@ def test_gate_stays_first_after_amend(serve: Any) -> None:
 
 
 def test_middleware_still_runs(crowded_server: Server) -> None:
-    """Response middleware decorates a refusal, and does all it likes with what was let in."""
+    """Response middleware decorates a refusal, and does all it likes with what was admitted."""
     assert crowded_server.call("GET", "/private").headers["x-seen"] == "yes"
     token = crowded_server.mint()
     assert crowded_server.call("GET", "/private", token=token, headers={"x-cached": "1"}).body == b"SECRET"

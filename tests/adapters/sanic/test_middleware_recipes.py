@@ -73,7 +73,7 @@ def own_encoding(app: Any) -> None:
 
 
 def returning_compress(app: Any) -> None:
-    """A response of its own in the place of the first."""
+    """Its own response in the place of the first."""
 
     @app.on_response
     async def gzipped(request: Request, response: HTTPResponse) -> HTTPResponse:

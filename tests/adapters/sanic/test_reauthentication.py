@@ -94,7 +94,7 @@ def test_another_caller_does_not_take_over(parts: Parts, issuer: int, claims: di
 
 
 @pytest.mark.parametrize("sub", [None, ""])
-def test_nobodys_token_is_never_the_same_caller(parts: Parts, sub: str | None) -> None:
+def test_token_without_subject_is_never_the_same_caller(parts: Parts, sub: str | None) -> None:
     """A token without a subject speaks for no one in particular: another of that sort is not known to be the same."""
     with parts.connect(parts.mint(sub=sub)) as ws:
         ws.send(parts.mint(sub=sub, jti="second"))

@@ -49,7 +49,7 @@ def test_every_spelling_of_the_parameter_is_redacted(text: str, token: str) -> N
 
 
 @pytest.mark.parametrize("text", ["GET /{}", "GET /x?token={}", "GET /x?id_token_hint={}", "Bearer {}", "{}", "t:{}:"])
-def test_a_signed_token_is_redacted_wherever_it_stands(text: str) -> None:
+def test_signed_token_is_redacted_at_any_position(text: str) -> None:
     """Whatever has the form of a JWS is no text for a log, whichever name it has there."""
     for token in (TOKEN, TOKEN.replace(".", "%2E"), TOKEN.replace(".", "%252e")):
         assert "eyJ" not in _logged(text.format(token))

@@ -21,7 +21,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Connection:
-    """One kept connection."""
+    """One persistent connection."""
 
     def __init__(self, server: Serving) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

@@ -42,7 +42,7 @@ def test_metadata_names_no_tenant(issuer: LocalIssuer) -> None:
     tenant.close()
 
 
-def test_challenges_name_metadata_that_something_else_serves(issuer: LocalIssuer) -> None:
+def test_challenges_name_metadata_served_elsewhere(issuer: LocalIssuer) -> None:
     """`resource_metadata` is the URL in the challenges, and nothing is served for it."""
     app = make_app("elsewhere")
     app.add_route(authenticated(_nothing), "/x", name="x")

@@ -31,7 +31,7 @@ App = Sanic[Any, Any]
 
 @pytest.fixture
 def app() -> App:
-    """An application of its own, without sanic-ext."""
+    """Its own application, without sanic-ext."""
     made: App = Sanic("start")
     Sanic._app_registry.pop("start")
     made.config.update(AUTO_EXTEND=False, TOUCHUP=False)
@@ -218,7 +218,7 @@ def test_an_application_is_guarded_once(app: App, verifier: Verifier) -> None:
     ("arguments", "says"),
     [
         (("issuer",), "verifier: must be a Verifier: install(app, Verifier(TrustedIssuer(...)))"),
-        (("text",), "verifier: must be a Verifier, or left out"),
+        (("text",), "verifier: must be a Verifier, or omitted"),
     ],
 )
 def test_install_takes_a_verifier(app: App, verifier: Verifier, arguments: tuple[str, ...], says: str) -> None:
@@ -309,7 +309,7 @@ def test_check_raises_for_a_rule_that_matches_nothing(app: App, verifier: Verifi
         check(app)
 
 
-def test_the_start_names_what_nobody_ruled_on(app: App, verifier: Verifier, caplog: pytest.LogCaptureFixture) -> None:
+def test_startup_names_routes_without_a_rule(app: App, verifier: Verifier, caplog: pytest.LogCaptureFixture) -> None:
     """One WARNING names the routes that are denied since nothing was said, and the one-line way out."""
     app.add_route(_copy(), "/z", name="z")
     app.add_route(public(_copy()), "/y", name="y")
@@ -348,7 +348,7 @@ def test_opening_what_says_nothing_is_called_unsafe(app: App, verifier: Verifier
             install(app, verifier, default=word)
     with pytest.raises(ConfigurationError, match="unsafe_default: must be public or optional"):
         install(app, verifier, unsafe_default=authenticated)
-    with pytest.raises(ConfigurationError, match="unsafe_default: must not be given beside default"):
+    with pytest.raises(ConfigurationError, match="unsafe_default: must not be given together with default"):
         install(app, verifier, unsafe_default=public, default=authenticated)
     install(app, verifier, unsafe_default=optional)
     assert rules(app) == {("start.x", "GET"): optional}

@@ -25,7 +25,7 @@ Build = Callable[[App], None]
 
 @pytest.fixture
 def app() -> App:
-    """An application of its own, without sanic-ext."""
+    """Its own application, without sanic-ext."""
     return make_app("unguarded")
 
 
@@ -169,7 +169,7 @@ def test_a_websocket_without_a_gate_is_refused_before_the_101(app: App) -> None:
 
 
 def test_a_lost_mark_refuses_every_call(app: App, issuer: LocalIssuer) -> None:
-    """Where no search finds what a decorator hides, the mark itself still asks by which rule the call was let in."""
+    """Where no search finds what a decorator hides, the mark itself still asks by which rule the call was admitted."""
     secret = requires(scope("a"))(_handler())
     _HIDDEN["secret"] = secret
 

@@ -59,7 +59,7 @@ def test_upload_that_is_complete_is_finished(slow_server: Server, path: str) -> 
 
 @pytest.mark.thorough
 def test_upload_whose_handler_takes_no_notice_is_refused(slow_server: Server) -> None:
-    """A handler that goes on after it was cancelled does not turn the end into a success."""
+    """A handler that continues after it was cancelled does not turn the end into a success."""
     expires = time.time() + LIFETIME
     with _begin(slow_server, "/upload-stubborn", slow_server.mint(exp=expires)) as connection:
         status, body = _response(connection)

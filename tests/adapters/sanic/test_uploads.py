@@ -80,7 +80,7 @@ def test_a_short_refused_body_costs_no_connection(server: Server) -> None:
 @pytest.mark.parametrize("path", ["/upload", "/upload-stream"])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_granted_body_is_read_whole(server: Server, path: str, chunked: bool) -> None:
-    """What is let in finds its body, whole or chunked, also from a client that waits for 100 Continue."""
+    """What is admitted finds its body, whole or chunked, also from a client that waits for 100 Continue."""
     body = b"text=" + b"x" * 300_000
     token = server.mint()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -90,7 +90,7 @@ def test_granted_body_is_read_whole(server: Server, path: str, chunked: bool) ->
     assert json.loads(answer.body)["length"] == len(body)
 
 
-def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
+def test_client_that_waits_gets_100_continue(server: Server) -> None:
     """`Expect: 100-continue` with a good token is answered by 100 and then by the answer."""
     token = server.mint()
     with server.raw() as connection:

@@ -1,4 +1,4 @@
-"""Several workers: each with keys of its own, told to operators, and a quiet end."""
+"""Several workers: each with its own keys, told to operators, and a quiet end."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ OPTIONS: dict[str, Any] = json.loads(os.environ["BEARWARD_TEST_OPTIONS"])
 
 
 def make_app() -> Any:
-    """The application, made anew in every process."""
+    """The application, made again in every process."""
     app: Any = Sanic("workers")
     app.config.AUTO_EXTEND = OPTIONS["ext"]
     app.config.update(OPTIONS.get("config", {}))

@@ -47,7 +47,7 @@ async def tls_in_front_of(port: int, context: ssl.SSLContext, host: str = "127.0
 
 
 def trusted(server: CacheServer, certificates: Certificates, port: int, host: str = "127.0.0.1") -> str:
-    """The URL of `server` behind TLS, with everything that it takes to be let in."""
+    """The URL of `server` behind TLS, with everything that it takes to be admitted."""
     files = f"ca={certificates.ca_file}&cert={certificates.client_file}&key={certificates.client_file}"
     return f"{SCHEMES[server.scheme]}://{host}:{port}?{files}"
 

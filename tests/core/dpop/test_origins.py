@@ -90,7 +90,7 @@ def test_normal_form_is_stable(uri: str) -> None:
     assert normal is None or (normalize_uri(normal) == normal and normal.isascii())
 
 
-def test_configured_origins_count_and_nothing_else() -> None:
+def test_only_configured_origins_are_accepted() -> None:
     """A request's own path is taken as it was sent, below each origin and the prefix that a proxy took away."""
     origins = PublicOrigins("https://api.example", "http://127.0.0.1:8000", prefix="/orders")
     assert origins.match("https://api.example/orders/list", "/list")

@@ -22,7 +22,7 @@ def proof(jti: str, *, jkt: str = "k", iat: float = NOW) -> Proof:
 
 
 def record(replays: LocalReplays, used: Proof, now: float = NOW) -> str | None:
-    """The code of the refusal, None where the proof was recorded."""
+    """The code of the refusal, None if the proof was recorded."""
     try:
         replays.record_now(used, now)
     except AuthError as error:
@@ -88,7 +88,7 @@ def test_a_full_memory_forgets_nothing() -> None:
 
 
 def test_many_threads_with_one_proof() -> None:
-    """Exactly one of them is let in."""
+    """Exactly one of them is admitted."""
     replays, outcomes = LocalReplays(), []
     barrier = threading.Barrier(8)
 

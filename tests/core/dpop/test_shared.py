@@ -32,7 +32,7 @@ def member(cache: Any, on_failure: Literal["refuse", "accept"] = "refuse", **opt
 
 
 async def record(replays: SharedReplays, proof: Proof = PROOF, now: float = NOW) -> str | None:
-    """The code of the refusal, None where the proof was recorded."""
+    """The code of the refusal, None if the proof was recorded."""
     try:
         await replays.record(proof, now)
     except AuthError as error:

@@ -31,7 +31,7 @@ def judge(authorization: list[str], proofs: list[str]) -> None:
 
 @pytest.mark.parametrize("case", DPOP_CASES, ids=lambda case: case.name)
 def test_core_agrees_with_the_table(case: DPoPCase) -> None:
-    """Each row is let in, or refused by the code that it names."""
+    """Each row is admitted, or refused by the code that it names."""
     authorization, proofs = case.send(WORLD)
     if case.expected is None:
         judge([*authorization], [*proofs])

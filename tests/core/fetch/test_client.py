@@ -28,7 +28,7 @@ def gzipped(body: bytes, **headers: str) -> Response:
 
 
 def trickle() -> Iterable[bytes]:
-    """A byte now and then, for ever: each read succeeds in time."""
+    """A byte now and then, forever: each read succeeds in time."""
     while True:
         yield b" "
         time.sleep(0.05)

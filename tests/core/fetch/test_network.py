@@ -54,7 +54,7 @@ def test_a_public_name_that_resolves_to_loopback_is_refused(
     resolver, asked = socket.getaddrinfo, []
 
     def rebind(host: Any, *args: Any, **more: Any) -> Any:
-        """A name server that answers for `login.example`."""
+        """A name server that responds for `login.example`."""
         asked.append(host)
         return resolver("127.0.0.1" if host == "login.example" else host, *args, **more)
 

@@ -189,7 +189,7 @@ def test_a_proxy_over_tls(run: Run, issuer: LocalIssuer, tmp_path: Path, monkeyp
     assert run(scenario()).body == b"{}"
 
 
-def test_tls_errors_are_told_from_connection_errors(run: Run, issuer: LocalIssuer) -> None:
+def test_tls_errors_are_distinguished_from_connection_errors(run: Run, issuer: LocalIssuer) -> None:
     """Https to a server that speaks http."""
     with pytest.raises(FetchError) as failed:
         run(fetch(issuer.jwks_uri.replace("http:", "https:")))

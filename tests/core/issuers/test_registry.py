@@ -22,7 +22,7 @@ def tenant() -> Iterator[LocalIssuer]:
 
 
 def test_equal_kids_of_two_issuers_are_never_confused() -> None:
-    """A token is judged by the keys of its own issuer alone, even where another has a key of the same name."""
+    """A token is checked by the its own keys issuer alone, even where another has a key of the same name."""
     one = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     two = LocalIssuer(algorithms=["ES256"], identifier="https://two.example")
     one.rotate(kid="same")
@@ -77,7 +77,7 @@ def test_a_tenant_is_proven_by_published_keys(tenant: LocalIssuer, run: Run) -> 
 
 
 def test_resolver_results_are_cached_and_single_flight(run: Run) -> None:
-    """Concurrent first tokens of an issuer cause one question; a no is remembered as well."""
+    """Concurrent first tokens of an issuer cause one lookup; a negative result is cached as well."""
     known = LocalIssuer(algorithms=["ES256"], identifier="https://known.example")
     asked: list[str] = []
 

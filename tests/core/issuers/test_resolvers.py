@@ -1,4 +1,4 @@
-"""Resolvers over time: how long an answer is believed, what a failure takes away, and what strangers cost."""
+"""Resolvers over time: how long a result is cached, what a failure changes, and what unknown issuers cost."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_failing_resolver_keeps_known_issuers_for_an_hour(run: Run) -> None:
 
 
 def test_resolver_ttls_use_the_monotonic_clock(run: Run) -> None:
-    """A no is remembered for a minute of real time."""
+    """A negative result is cached for a minute of real time."""
 
     class SetBack(FakeClock):
         behind = 0.0
@@ -209,7 +209,7 @@ def test_resolver_result_of_a_wrong_type_is_keys_unavailable(answer: object, run
 
 
 def test_resolvers_work_on_two_loops_at_once(run: Run) -> None:
-    """Each waits for a question of its own: a task of one loop cannot be awaited on another."""
+    """Each waits for its own question: a task of one loop cannot be awaited on another."""
     barrier = threading.Barrier(2, timeout=30)
 
     async def resolve(issuer: str) -> TrustedIssuer | None:
@@ -231,7 +231,7 @@ def test_resolvers_work_on_two_loops_at_once(run: Run) -> None:
 
 
 def test_resolver_task_of_closed_loop_is_ignored(run: Run) -> None:
-    """A loop that was closed in the middle of it answers nobody, and keeps no place from others."""
+    """A loop that was closed meanwhile serves no caller, and takes no place from others."""
     resolver = Resolver()
     verifier = Verifier(resolver)
     strangers = [f"https://stranger{number}.example" for number in range(64)]

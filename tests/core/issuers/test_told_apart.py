@@ -133,6 +133,6 @@ def test_policies_that_cannot_be_told_apart_are_a_configuration_error(
 
 
 def test_cognito_of_both_kinds_in_one_verifier() -> None:
-    """The profile's two uses can be told apart."""
+    """The profile's two uses can be distinguished."""
     pool, client = "eu-west-1_a1B2c3D4e", "3n4b5urk1ft4fl3mg5e62d9ado"
     Verifier(cognito(pool=pool, clients=client), cognito(pool=pool, clients=client, use="id"))

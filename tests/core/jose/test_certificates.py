@@ -58,7 +58,7 @@ def b64(certificate: x509.Certificate) -> str:
 
 
 def _of_no_version(holder: Holder) -> str:
-    """The certificate as X.509 version 6, which makes `cryptography` raise an exception of its own class."""
+    """The certificate as X.509 version 6, which makes `cryptography` raise its own exception class."""
     der = holder.certificate.public_bytes(Encoding.DER)
     return b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)).decode()
 
@@ -157,7 +157,7 @@ def test_authorities_come_as_text_or_octets() -> None:
     assert repr(JWKSOptions(x5c_authorities=AUTHORITIES.encode()).authorities) == "<Authorities: 2>"
 
 
-def test_an_unused_curve_is_no_exception() -> None:
+def test_unsupported_curve_raises_no_exception() -> None:
     """What `cryptography` cannot verify does not count."""
     odd = Holder("odd", ROOT)
     odd.private = ec.generate_private_key(ec.SECP256K1())

@@ -156,7 +156,7 @@ def _padded(size: int) -> bytes:
 
 
 def test_the_header_cache_is_bounded() -> None:
-    """A header is read once; strangers who send a new one each time cost no memory; long ones are not kept."""
+    """A header is read once; attackers who send a new one each time cost no memory; long ones are not kept."""
     compact._header_cache.clear()
     for number in range(2000):
         parse_compact(_token({"alg": "a", "kid": str(number)}))

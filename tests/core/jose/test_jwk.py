@@ -1,4 +1,4 @@
-"""One JWK: for which algorithms it serves, or why it is set aside (RFC 7517, RFC 7518 section 6)."""
+"""One JWK: for which algorithms it serves, or why it is rejected (RFC 7517, RFC 7518 section 6)."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_secrets_that_serve(alg: str, size: int) -> None:
     assert key.verify(alg, b"m", SigningKey.symmetric(b"x" * size, alg).sign(b"m"))
 
 
-def test_a_shared_secret_has_no_thumbprint_that_others_could_compute() -> None:
+def test_thumbprint_of_a_shared_secret_is_keyed() -> None:
     """RFC 7638 section 7: it would let guesses be tried. Its name is the same for the same secret in this process alone."""
     secret = bytes(range(32))
     key, again, other = (VerificationKey.symmetric(SymmetricKey(octets)) for octets in (secret, secret, b"x" * 32))
@@ -231,7 +231,7 @@ def test_a_shared_secret_has_no_thumbprint_that_others_could_compute() -> None:
     assert elsewhere.stdout.strip() != key.thumbprint
 
 
-def test_nothing_of_a_shared_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_shared_secret_is_never_disclosed(caplog: pytest.LogCaptureFixture) -> None:
     """Neither health page nor log has a thumbprint of a set that holds one."""
     with caplog.at_level(logging.DEBUG):
         policy = TrustedIssuer("https://login.example", audience="api", symmetric_keys=[SymmetricKey(bytes(range(32)))])

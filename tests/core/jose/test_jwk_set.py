@@ -1,4 +1,4 @@
-"""A JWK Set: odd keys are set aside and counted; a document that is no usable set is refused (RFC 7517 section 5)."""
+"""A JWK Set: odd keys are rejected and counted; a document that is no usable set is refused (RFC 7517 section 5)."""
 
 from __future__ import annotations
 

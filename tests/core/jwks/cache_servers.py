@@ -48,7 +48,7 @@ class CacheServer:
         raise NotImplementedError
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it responds."""
         log = self.directory / f"{self.scheme}.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(self.command(), stdout=output, stderr=output, cwd=self.directory)

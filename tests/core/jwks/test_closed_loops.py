@@ -63,7 +63,7 @@ def test_the_next_loop_takes_over(
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_closing_on_another_loop_is_no_error(
+def test_closing_on_another_loop_is_allowed(
     closed: bool, run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
 ) -> None:
     """What cannot be awaited any more is let go."""

@@ -128,7 +128,7 @@ def test_a_file_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer
 
 
 def test_custom_source_is_shared_by_its_class(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
-    """Each process has an object of its own, and they mean the same."""
+    """Each process has its own object, and they mean the same."""
     sources = [Vault(document_of(issuer)) for _ in range(2)]
 
     async def scenario() -> None:

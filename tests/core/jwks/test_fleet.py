@@ -123,7 +123,7 @@ def test_rate_limit_is_shared_by_the_fleet(noticed: bool, run: Run, valkey: Valk
     assert issuer.requests() - 1 <= 9
 
 
-def test_clock_that_is_ahead_delays_nobody_beyond_a_cooldown(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_clock_that_is_ahead_delays_by_at_most_a_cooldown(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """The brake of a document from "the future" lasts one cooldown from when it was seen."""
     here, there = FakeClock(), FakeClock(FakeClock().now() + 25)
 
@@ -156,7 +156,7 @@ def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIs
                 await late.get()
                 assert late.health().age == 200
                 assert issuer.requests() == 1
-            clock.forward(500)  # past its lifetime: shared or not, it is fetched anew
+            clock.forward(500)  # past its lifetime: shared or not, it is fetched again
             async with fleet(trusted, 1, clock, cache=valkey.url, cache_secret=SECRET) as (later,):
                 await later.get()
                 assert later.health().age == 0

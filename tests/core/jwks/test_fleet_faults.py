@@ -1,4 +1,4 @@
-"""A fleet whose cache or whose members fail: each goes on by itself, and nothing planted is believed."""
+"""A fleet whose cache or members fail: each process continues alone, and nothing planted is accepted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def test_cache_outage_only_adds_fetches(run: Run, server: CacheServer, issuer: L
     run(scenario())
 
 
-def test_hanging_cache_costs_little_time_and_refuses_nobody(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
+def test_hanging_cache_costs_little_time_and_refuses_no_token(
+    run: Run, server: CacheServer, issuer: LocalIssuer
+) -> None:
     """The time limits of the cache come on top of the fetch, once."""
 
     async def scenario() -> None:
@@ -55,7 +57,7 @@ def test_hanging_cache_costs_little_time_and_refuses_nobody(run: Run, server: Ca
     run(scenario())
 
 
-def test_full_cache_refuses_nobody(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+def test_full_cache_refuses_no_token(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
     """No lease and no document can be stored: each fetches by itself."""
 
     class Full(Valkey):
@@ -132,7 +134,7 @@ def test_a_poisoned_cache_plants_nothing(
 
 
 def test_lease_that_is_never_released_expires(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
-    """Somebody renews it for ever: after the total timeout each fetches by itself, and asks for no lease for a while."""
+    """Somebody renews it forever: after the total timeout each fetches by itself, and asks for no lease for a while."""
     trusted = policy(issuer, total_timeout=0.5, cooldown=0)
 
     async def scenario() -> None:

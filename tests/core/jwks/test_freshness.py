@@ -55,7 +55,7 @@ TABLE = [
 def test_the_table(
     why: str, record: FetchRecord, now: float, state: Freshness, lookup: Decision, miss: Decision
 ) -> None:
-    """Each line of the table in the module's docstring, with the brake off unless it says otherwise."""
+    """Each line of the table in the module's docstring, with the rate limit off unless it says otherwise."""
     assert machine.freshness(record, OPTIONS, now) is state
     assert machine.decide(record, OPTIONS, now, Trigger.LOOKUP) is lookup
     assert machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
@@ -117,7 +117,7 @@ def test_jitter_spreads_the_refresh_between_half_and_three_quarters_of_the_lifet
 
 
 def test_a_static_set_is_never_due() -> None:
-    """An infinite lifetime means: use, for ever."""
+    """An infinite lifetime means: use, forever."""
     record = machine.after_success(FetchRecord(), OPTIONS, fetched_at=0, lifetime=math.inf, changed=True, jitter=0.3)
     assert machine.decide(record, OPTIONS, 1e12, Trigger.LOOKUP) is Decision.USE
     assert machine.next_attempt(record, OPTIONS) == math.inf
@@ -267,7 +267,7 @@ def test_a_failure_excuses_an_old_set_from_the_moment_that_a_refresh_was_due(fai
     assert usable_until(record, EDGES) == until
 
 
-def test_the_brake_holds_back_after_a_failure_only() -> None:
+def test_rate_limit_delays_refreshes_only_after_a_failure() -> None:
     """Before one, a lookup leads to an attempt as soon as a refresh is due."""
     braked = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, permits=0.0, permits_at=45.0)
     assert next_attempt(braked, EDGES) == 50.0

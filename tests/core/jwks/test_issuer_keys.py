@@ -15,7 +15,7 @@ from tests.core.jwks.support import eventually, policy, refused, started
 
 
 def test_concurrent_cold_lookups_share_one_fetch(run: Run, issuer: LocalIssuer) -> None:
-    """A thousand callers that find nothing held wait for the same flight."""
+    """A thousand callers that find no keys wait for the same refresh."""
 
     async def herd() -> None:
         async with started(policy(issuer)) as (_, keys):
@@ -65,7 +65,7 @@ def test_concurrent_unknown_kids_share_one_refresh(run: Run, issuer: LocalIssuer
 
 
 def test_a_flood_of_unknown_kids_costs_a_burst_and_then_one_fetch_per_cooldown(run: Run, issuer: LocalIssuer) -> None:
-    """However many arrive: two at once, then one for each cooldown; all are answered, none waits for the brake."""
+    """However many arrive: two fetches at once, then one per cooldown; no caller waits for the rate limit."""
     clock = FakeClock()
 
     async def scenario() -> None:
@@ -85,7 +85,7 @@ def test_a_flood_of_unknown_kids_costs_a_burst_and_then_one_fetch_per_cooldown(r
 
 
 def test_negative_cache_holds_until_key_set_changes(run: Run, issuer: LocalIssuer) -> None:
-    """A kid that a refresh did not bring needs no second refresh, though the brake would let it through."""
+    """A kid that a refresh did not bring needs no second refresh, though the rate limit would let it through."""
     clock = FakeClock()
 
     async def scenario() -> None:

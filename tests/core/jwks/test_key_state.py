@@ -77,7 +77,7 @@ def test_wall_clock_set_forward_during_a_fetch_does_not_make_its_result_old() ->
     assert state.usable() is state.held
 
 
-def test_caller_is_never_told_to_retry_within_a_second() -> None:
+def test_retry_after_is_at_least_a_second() -> None:
     """Also where an attempt is allowed at this very moment."""
     state = KeyState("https://login.example/", JWKSOptions(), Clock(10.0), lambda: 0.0)
     assert state.retry_after() == 1.0

@@ -53,7 +53,7 @@ def test_one_process_holds_the_lease_until_it_releases_it(secret: bytes | None, 
     run(scenario())
 
 
-def test_failure_is_told_apart_from_our_own(run: Run) -> None:
+def test_cache_failure_is_distinguished_from_our_own(run: Run) -> None:
     """Whoever failed itself does not wait for anybody."""
 
     async def scenario() -> None:

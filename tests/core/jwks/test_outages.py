@@ -1,4 +1,4 @@
-"""An issuer that is down or answers nonsense: old keys serve, the brake holds, and bad sets replace nothing."""
+"""An issuer that is down or returns nonsense: old keys serve, the rate limit holds, and bad sets replace nothing."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_unknown_kid_with_usable_keys_is_never_our_fault(run: Run, issuer: Lo
 
 
 def test_flood_during_an_outage_refuses_no_good_caller(run: Run, issuer: LocalIssuer) -> None:
-    """Whatever forged tokens do to the brake, at any moment: what is held is used to the end of the stale window."""
+    """Whatever forged tokens do to the rate limit, at any moment: what is held is used to the end of the stale window."""
     clock = FakeClock()
 
     async def scenario() -> None:

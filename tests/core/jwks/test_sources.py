@@ -88,7 +88,7 @@ def test_metadata_is_validated(
 
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b'{"issuer": 1, "issuer": 2}', b"\xff"])
-def test_document_that_is_no_metadata(document: bytes, run: Run, issuer: LocalIssuer) -> None:
+def test_invalid_metadata_document(document: bytes, run: Run, issuer: LocalIssuer) -> None:
     """Whatever comes instead of it."""
     issuer.serve_discovery(document)
     assert run(outcome(policy(issuer, discover=True))) is FetchFailure.NOT_METADATA
@@ -233,7 +233,7 @@ def test_unusable_file(content: bytes | None, error: FetchFailure, run: Run, tmp
 
 
 def test_byte_order_mark_before_key_set_and_metadata(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
-    """RFC 8259 section 8.1 lets a reader ignore it; over HTTP, from a file and from a source of your own."""
+    """RFC 8259 section 8.1 lets a reader ignore it; over HTTP, from a file and from your own source."""
     document = BOM_UTF8 + json.dumps(issuer.keys.jwks()).encode()
     issuer.serve_jwks(document)
     issuer.serve_discovery(BOM_UTF8 + json.dumps(issuer.discovery()).encode())
@@ -279,14 +279,14 @@ class Broken:
 
 
 class Silent:
-    """A source that answers "not modified" to somebody who holds nothing."""
+    """A source that reports "not modified" although nothing is held."""
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         return Loaded(None)
 
 
 def test_sources_are_tried_in_order(run: Run, issuer: LocalIssuer) -> None:
-    """The first that answers counts; if none does, the first one's trouble is told."""
+    """The first that succeeds is used; if none does, the error of the first is reported."""
     document = json.dumps(issuer.keys.jwks()).encode()
     absent = JWKSURI(f"{issuer.origin}/nothing-here")
     assert run(outcome(policy(issuer, sources=(absent, Static(document))))) is None

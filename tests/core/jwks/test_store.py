@@ -78,7 +78,7 @@ def test_required_start_fails_without_keys(run: Run, issuer: LocalIssuer) -> Non
 
 
 def test_lazy_start_fetches_nothing_and_is_ready(run: Run, issuer: LocalIssuer) -> None:
-    """Who waits for readiness before sending the first token must not wait for ever."""
+    """Who waits for readiness before sending the first token must not wait forever."""
 
     async def scenario() -> None:
         async with started(policy(issuer, start="lazy")) as (store, keys):

@@ -82,7 +82,7 @@ def test_the_lifetime_is_bounded_by_the_reader() -> None:
 
 
 def test_clocks_may_differ_a_little() -> None:
-    """A peer whose clock is half a minute ahead is believed; its time stays as it said it."""
+    """A peer whose clock is half a minute ahead is accepted, and its time is kept unchanged."""
     assert read(packed(), now=ENTRY.fetched_at - 30).entry.fetched_at == ENTRY.fetched_at
     with pytest.raises(StoredDocumentError):
         read(packed(), now=ENTRY.fetched_at - 31)

@@ -1,4 +1,4 @@
-"""What tenants that never proved themselves may cause: limited in sum, at each provider and at a time, real ones let in."""
+"""What tenants that never proved themselves may cause: limited in total, at each provider and at a time, real ones let in."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_fetch_that_brings_keys_costs_nothing() -> None:
     assert all(fetch(admission.ticket("a", vouched=False), succeeded=True) for _ in range(1000))
 
 
-def test_inventions_do_not_use_up_what_vouched_tenants_have() -> None:
+def test_invented_tenants_do_not_use_the_limits_of_confirmed_ones() -> None:
     """A resolver's word is worth more than the fit of a template."""
     admission = TenantAdmission(Clock())
     for _ in range(100):

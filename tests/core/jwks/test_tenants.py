@@ -90,7 +90,7 @@ def test_least_recently_used_proven_tenant_is_evicted_first(run: Run, issuer: Lo
 
 @pytest.mark.thorough
 def test_many_tenants_leave_memory_where_it_was(run: Run) -> None:
-    """Strangers who invent tenants cost a bounded amount; the benchmark does it with a million."""
+    """Invented tenants cost a bounded amount; the benchmark tries a million."""
 
     async def scenario() -> None:
         store = JWKSStore(clock=FakeClock(), max_tenants=100)
@@ -138,7 +138,7 @@ def test_issuers_have_separate_rate_limits(run: Run, issuer: LocalIssuer) -> Non
 
 
 def test_invented_tenants_cause_a_bounded_number_of_requests(run: Run) -> None:
-    """Each is a new issuer with a rate limit of its own, so there is one in sum: 16 fetches of two documents at once."""
+    """Each is a new issuer with its own rate limit, so there is one in total: 16 fetches of two documents at once."""
     with LocalIssuer(algorithms=["ES256"], path="/real") as real:
 
         async def scenario() -> None:
@@ -155,7 +155,7 @@ def test_invented_tenants_cause_a_bounded_number_of_requests(run: Run) -> None:
         assert real.requests() == 32
 
 
-def test_invented_tenants_that_the_provider_lets_wait_keep_no_real_one_out(run: Run) -> None:
+def test_slow_invented_tenants_do_not_block_real_ones(run: Run) -> None:
     """The longest running fetch gives way once it had a second."""
     clock = FakeClock()
     with LocalIssuer(algorithms=["ES256"], host="0.0.0.0") as slow, LocalIssuer(algorithms=["ES256"]) as real:
@@ -169,7 +169,7 @@ def test_invented_tenants_that_the_provider_lets_wait_keep_no_real_one_out(run: 
             await asyncio.to_thread(slow.wait_for_requests, "/0/.well-known/openid-configuration", 32)
             with pytest.raises(AuthError):
                 await store.keys_of(policy(real)).get()
-            clock.forward(8)  # its own rate limit, and theirs in sum
+            clock.forward(8)  # its own rate limit, and theirs in total
             assert (await store.keys_of(policy(real)).get()).jwk_set.keys
             done, _ = await asyncio.wait(invented, return_when=asyncio.FIRST_COMPLETED)
             assert len(done) == 1

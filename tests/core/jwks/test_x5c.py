@@ -32,7 +32,7 @@ def certified(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
 
 
 def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
-    """What is set aside is counted with its reason."""
+    """What is rejected is counted with its reason."""
     uncertified = [STRANGER.jwk(), EXPIRED.jwk(), STRANGER.key.public_jwk() | {"kid": "bare"}]
     issuer.serve_jwks({"keys": [LEAF.jwk(INTERMEDIATE), *uncertified]})
 

@@ -64,7 +64,7 @@ def test_a_revocation_matches_kind_name_and_issuer(kind: str, name: str, other: 
 @pytest.mark.parametrize(("issued", "revoked"), [(-1, True), (0, False), (1, False), (None, True), (0.5, False)])
 @pytest.mark.parametrize("kind", ["sub", "sid"])
 def test_cut_off_keeps_tokens_issued_at_it_or_later(kind: str, issued: float | None, revoked: bool) -> None:
-    """Whoever logs in anew after a log-out is let in; a token without `iat` cannot prove that it is newer."""
+    """Whoever logs in anew after a log-out is admitted; a token without `iat` cannot prove that it is newer."""
     clock = FakeClock()
     revocations = Revocations(clock=clock)
     revocations.add([Revocation(kind, ISSUER, "ada" if kind == "sub" else "s1", NOW, FOREVER)])
@@ -76,7 +76,7 @@ def test_cut_off_keeps_tokens_issued_at_it_or_later(kind: str, issued: float | N
     ("ahead", "issued", "revoked"), [(20, 20, True), (19.5, 19.5, True), (20, 21, False), (0, 1, False)]
 )
 def test_cut_off_covers_an_issuer_whose_clock_is_ahead(ahead: float, issued: float, revoked: bool) -> None:
-    """A token from our future was let in by the leeway: "before now" is by the issuer's clock then, in whole seconds."""
+    """A token from our future was admitted by the leeway: "before now" is by the issuer's clock then, in whole seconds."""
     clock = FakeClock()
     revocations = Revocations(clock=clock)
     revocations.check(who(iat=NOW + ahead, sub="somebody else"))
@@ -272,7 +272,7 @@ def test_repr_and_health_show_no_names() -> None:
     assert revocations.health() == "1 entries, in this process only"
 
 
-def test_what_is_revoked_for_ever_is_never_forgotten() -> None:
+def test_permanent_revocation_is_never_dropped() -> None:
     """A key, a subject and a session without `until`."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_key("https://login.example", "k1")

@@ -73,7 +73,7 @@ def entry(name: str) -> Revocation:
 
 
 def test_entries_of_one_member_are_read_by_another(valkey: Valkey, run: Run) -> None:
-    """In batches, from wherever the other one was; nothing is handed on twice."""
+    """In batches, from wherever the other one was; nothing is forwarded twice."""
 
     async def use() -> None:
         one, two = Member(valkey), Member(valkey)
@@ -92,7 +92,7 @@ def test_entries_of_one_member_are_read_by_another(valkey: Valkey, run: Run) -> 
     run(use())
 
 
-def test_what_was_appended_to_a_log_that_was_replaced_is_not_shared(valkey: Valkey, run: Run) -> None:
+def test_entries_of_a_replaced_log_are_not_shared(valkey: Valkey, run: Run) -> None:
     """The last look of `append`: an entry in a log that nobody reads any more has to be written to the new one."""
 
     async def use() -> None:
@@ -169,7 +169,7 @@ def test_an_entry_stays_to_be_read_until_there_is_room_for_it(valkey: Valkey, ru
     run(use())
 
 
-def test_entries_of_another_version_are_no_damage(valkey: Valkey, run: Run) -> None:
+def test_entries_of_another_version_are_not_damage(valkey: Valkey, run: Run) -> None:
     """During an update two versions share a log: what is authentic and unknown is counted, and left alone."""
 
     async def use() -> None:

@@ -302,7 +302,7 @@ def test_log_rotation_loses_no_revocation(server: CacheServer, run: Run, monkeyp
 
 
 def test_evicted_entries_are_restored(valkey: Valkey, run: Run) -> None:
-    """A store that evicts makes a gap, at which a new process would stop reading: the log is begun anew instead."""
+    """A store that evicts makes a gap, at which a new process would stop reading: the log is begun again instead."""
 
     async def use() -> None:
         one = shared(valkey)
@@ -392,7 +392,7 @@ def test_a_store_that_is_damaged_all_the_time_has_failed(valkey: Valkey, run: Ru
 
 
 def test_a_lease_that_is_never_given_back_delays_the_repair_only(valkey: Valkey, run: Run) -> None:
-    """Whoever can write the store can hold it for ever: it is waited for as long as it lasts by our clock."""
+    """Whoever can write the store can hold it forever: it is waited for as long as it lasts by our clock."""
 
     async def use() -> None:
         clock = Ahead()
@@ -461,7 +461,7 @@ def test_a_store_that_is_switched_off_while_it_is_used_has_failed(
 
 
 def test_on_failure_refuse_holds_while_the_event_loop_hangs(valkey: Valkey, run: Run) -> None:
-    """Whether the store responded lately is judged by the clock of the thread that asks, for cached tokens too."""
+    """Whether the store responded lately is checked by the clock of the thread that asks, for cached tokens too."""
     policy = TrustedIssuer(ISSUER, audience="a", jwks={"keys": [KEY.public_jwk()]})
     claims = {"iss": ISSUER, "aud": "a", "exp": time.time() + 300}
     token = sign_segments(json_octets({"alg": "ES256", "kid": KEY.kid}), json_octets(claims), KEY)
@@ -602,7 +602,7 @@ def test_revoke_and_flush_from_any_thread_and_loop(valkey: Valkey, run: Run) -> 
 
 
 def test_list_that_is_not_started_refuses(valkey: Valkey, run: Run) -> None:
-    """A verifier that nobody started knows nothing about revocation, and must not pretend to."""
+    """A verifier that was not started knows nothing about revocation, and must not pretend to."""
 
     async def use() -> None:
         one = shared(valkey)

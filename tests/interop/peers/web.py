@@ -1,6 +1,6 @@
 """`python -m tests.interop.peers.web CONFIG ORIGIN`: the HTTP sample, opened to pages of one other origin.
 
-What an API does whose browser application lives elsewhere (Fetch standard, CORS): it answers preflights and lets the
+What an API does whose browser application lives elsewhere (Fetch standard, CORS): it responds to preflights and lets the
 page read its answers. Nothing of it has to do with tokens, so the sample itself leaves it out.
 """
 

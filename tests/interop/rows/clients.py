@@ -117,7 +117,7 @@ KINDS: tuple[tuple[str, str | None, Any], ...] = (
 
 
 def _head_of(call: Any) -> None:
-    """The head of a stream says that it was let in; a refusal has none, and raises when its end is read."""
+    """The head of a stream says that it was admitted; a refusal has none, and raises when its end is read."""
     call.initial_metadata()
     if call.is_active():
         call.cancel()

@@ -55,7 +55,7 @@ def _jwks(sheet: Sheet, issuer: str) -> dict[str, Any]:
 
 
 def _rotation(sheet: Sheet, issuer: str, token: Callable[[str], str]) -> None:
-    """A pair of its own: its key set is fresh for a second, so that a retired key is soon forgotten."""
+    """Its own pair: its key set is fresh for a second, so that a retired key is soon forgotten."""
     keys = {**QUICK, "max_age": 1.0, "min_age": 0.0}
     pair = Pair(sheet, {"issuer": issuer, "audience": AUDIENCE, "keys": keys}, name="rotation")
 

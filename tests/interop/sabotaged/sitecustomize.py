@@ -18,7 +18,7 @@ from bearward.jose.jwk_set import JWKSet
 
 
 def accepts() -> None:
-    """Verification is switched off: whatever can be read is let in."""
+    """Verification is switched off: whatever can be read is admitted."""
 
     def verify_now(self: Verifier, token: str, *_: object) -> Principal:
         return Principal.from_verified_claims(parse_compact(token).claims, "nobody's key")
@@ -27,7 +27,7 @@ def accepts() -> None:
 
 
 def refuses() -> None:
-    """Nobody is let in."""
+    """Nobody is admitted."""
 
     def verify_now(self: Verifier, token: str, *_: object) -> Principal:
         raise AuthError(Refusal.SIGNATURE_INVALID)

@@ -21,24 +21,24 @@ from bearward.verifier import Verifier
 from samples.processes import Process
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
-from tests.cases import ALGORITHMS, AUDIENCE, CASES, SCOPE, Case, World
+from tests.cases import ALGORITHMS, AUDIENCE, CASES, SCOPE, Case, Fixtures
 from tests.conftest import Run
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def fixtures() -> Iterator[Fixtures]:
     """Two issuers over real HTTP."""
     with LocalIssuer(algorithms=ALGORITHMS, audience=AUDIENCE) as issuer, LocalIssuer(audience=AUDIENCE) as stranger:
-        yield World(issuer, stranger)
+        yield Fixtures(issuer, stranger)
 
 
 @pytest.fixture(scope="module")
-def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
+def settings(fixtures: Fixtures, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The file by which the servers trust one of them."""
-    path: Path = tmp_path_factory.mktemp("one_table") / "settings.toml"
-    path.write_text(f"[[issuers]]\nissuer = '{world.issuer.url}'\naudience = '{AUDIENCE}'\n")
+    path: Path = tmp_path_factory.mktemp("shared_cases") / "settings.toml"
+    path.write_text(f"[[issuers]]\nissuer = '{fixtures.issuer.url}'\naudience = '{AUDIENCE}'\n")
     return str(path)
 
 
@@ -60,13 +60,13 @@ def stub(settings: str, request: pytest.FixtureRequest) -> Iterator[ProtectedSer
         yield ProtectedServiceStub(channel)
 
 
-def test_the_core_alone(world: World, case: Case, run: Run) -> None:
+def test_the_core_alone(fixtures: Fixtures, case: Case, run: Run) -> None:
     """From any credentials the core makes the principal or the refusal that the table names."""
 
     async def ask() -> str:
-        async with Verifier(TrustedIssuer(world.issuer.url, audience=AUDIENCE)) as verifier:
+        async with Verifier(TrustedIssuer(fixtures.issuer.url, audience=AUDIENCE)) as verifier:
             try:
-                principal = await verifier.verify(bearer_token(case.present(world)))
+                principal = await verifier.verify(bearer_token(case.present(fixtures)))
                 if case.needs_scope:
                     authorize(principal, scope(SCOPE), verifier.now())
             except AuthError as refused:
@@ -78,9 +78,9 @@ def test_the_core_alone(world: World, case: Case, run: Run) -> None:
     assert run(ask()) == case.expected
 
 
-def test_over_http(world: World, case: Case, http: str) -> None:
+def test_over_http(fixtures: Fixtures, case: Case, http: str) -> None:
     """Sanic answers with the core's code in the body, the status of its fault, and a challenge where RFC 6750 asks."""
-    headers = [("authorization", value) for value in case.present(world)]
+    headers = [("authorization", value) for value in case.present(fixtures)]
     answer = httpx2.get(f"{http}/notes" if case.needs_scope else f"{http}/whoami", headers=headers, timeout=30)
     if case.granted:
         assert answer.status_code == 200
@@ -93,9 +93,9 @@ def test_over_http(world: World, case: Case, http: str) -> None:
     assert (f'error="{refusal.error.value}"' in challenge) if refusal.error else ("error=" not in challenge)
 
 
-def test_over_grpc(world: World, case: Case, stub: ProtectedServiceStub) -> None:
+def test_over_grpc(fixtures: Fixtures, case: Case, stub: ProtectedServiceStub) -> None:
     """Both gRPC servers answer with the core's code in a trailer, and with the status of its fault."""
-    metadata: Any = tuple(("authorization", value) for value in case.present(world))
+    metadata: Any = tuple(("authorization", value) for value in case.present(fixtures))
     if case.granted:
         if case.needs_scope:
             stub.ListNotes(messages.ListNotesRequest(), metadata=metadata, timeout=30)

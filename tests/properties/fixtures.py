@@ -1,4 +1,4 @@
-"""A small world for properties: a clock that stands still, a key for each algorithm, an issuer that trusts them.
+"""Fixtures for properties: a clock that stands still, a key for each algorithm, and an issuer that trusts them.
 
 Rule of this file: everything is real but the time. Keys are made once per run.
 """

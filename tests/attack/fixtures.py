@@ -16,22 +16,22 @@ from bearward.testing import LocalIssuer, Request, Response
 from bearward.testing.exchange import json_response
 from bearward.testing.loopback import LoopbackServer
 from tests.attack.case import Case, KeySet
-from tests.attack.forge import Forge
 from tests.attack.odd_sets import odd_sets
 from tests.attack.table import table
+from tests.attack.token_factory import TokenFactory
 
-__all__ = ["World", "world"]
+__all__ = ["Fixtures", "fixtures"]
 
 AUDIENCE = "https://api.example"
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Fixtures:
     """The table, and the servers that its tokens speak of."""
 
     issuer: LocalIssuer
     canary: LoopbackServer
-    forge: Forge
+    forge: TokenFactory
     cases: list[Case]
     odd: list[KeySet]
 
@@ -66,18 +66,18 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
-    """A world, with tokens minted now."""
+def fixtures() -> Iterator[Fixtures]:
+    """Fixtures with tokens minted now."""
     canary = LoopbackServer(lambda _: json_response({"keys": []}))
     canary.up()
     try:
         with LocalIssuer(audience=AUDIENCE) as issuer:
-            forge = Forge(issuer.url, AUDIENCE, int(time.time()), f"http://127.0.0.1:{canary.port}")
+            forge = TokenFactory(issuer.url, AUDIENCE, int(time.time()), f"http://127.0.0.1:{canary.port}")
             issuer.serve_jwks(forge.jwks())
             odd = list(odd_sets(forge))
             for key_set in odd:
                 issuer.serve(key_set.path, _Served(key_set))
-            yield World(issuer, canary, forge, table(forge), odd)
+            yield Fixtures(issuer, canary, forge, table(forge), odd)
     finally:
         canary.close()
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import bearward
 
-__all__ = ["distilled"]
+__all__ = ["minimized"]
 
 _CORE = str(Path(bearward.__file__).parent)
 Step = tuple[str, int, int]
 
 
-def distilled(inputs: Iterable[bytes], target: Callable[[bytes], None], most: int) -> list[bytes]:
+def minimized(inputs: Iterable[bytes], target: Callable[[bytes], None], most: int) -> list[bytes]:
     """At most `most` inputs, the smallest first, each of which takes a step that those before it do not take."""
     kept: list[bytes] = []
     taken: set[Step] = set()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bearward.jose.base64url import encode
 from bearward.testing import SigningKey, json_octets
 
-__all__ = ["OUT", "Forge", "b64", "segments"]
+__all__ = ["OUT", "TokenFactory", "b64", "segments"]
 
 OUT: Final = object()
 
@@ -46,7 +46,7 @@ def segments(*parts: bytes) -> bytes:
     return b".".join(parts)
 
 
-class Forge:
+class TokenFactory:
     """Keys and tokens for one issuer. `now` is in whole seconds since the epoch, `canary` a URL nobody may fetch."""
 
     def __init__(self, issuer: str, audience: str, now: int, canary: str) -> None:
