@@ -95,7 +95,13 @@ _CALLS_OF_SANIC = tuple(
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {
-    f"{CORE}/verifier.py": (*_VERIFIER, "tests/core/issuers/test_registry.py", "tests/properties/test_token_cache.py"),
+    f"{CORE}/verifier.py": (
+        *_VERIFIER,
+        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "lifetimes")),
+        "tests/core/dpop/test_nonces.py",
+        "tests/core/issuers/test_registry.py",
+        "tests/properties/test_token_cache.py",
+    ),
     f"{CORE}/token_cache.py": (*_VERIFIER, "tests/properties/test_token_cache.py"),
     f"{CORE}/watches.py": _VERIFIER,
     f"{CORE}/jwks/fleet.py": tuple(f"tests/core/jwks/test_fleet{name}.py" for name in ("", "_faults", "_processes")),
