@@ -134,6 +134,9 @@ OTHERS: dict[str, tuple[dict[str, Any], TrustedIssuer, tuple[str, str | None]]] 
     "it is there": ({"email": None}, _policy(required_claims=["email"]), ("valid", None)),
     "cnf": ({"cnf": {"jkt": "x"}}, DEFAULT, ("token_sender_constrained", None)),
     "cnf null": ({"cnf": None}, DEFAULT, ("token_sender_constrained", None)),
+    "no cnf, asked for": ({}, _policy(sender="constrained"), ("sender_constraint_required", None)),
+    "cnf, never taken": ({"cnf": {"jkt": "x"}}, _policy(sender="bearer"), ("token_sender_constrained", None)),
+    "no cnf, never taken": ({}, _policy(sender="bearer"), ("valid", None)),
     "expected": (GOOD_USE, USE, ("valid", None)),
     "expected, absent": ({**GOOD_USE, "level": OUT}, USE, (MISSING, "level")),
     "expected, another": ({**GOOD_USE, "token_use": "id"}, USE, ("claim_mismatch", "token_use")),
@@ -183,6 +186,9 @@ def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
     """RFC 7800: with `allow_bound` everything else is still checked."""
     assert _verdict(_claims(cnf={}), DEFAULT, allow_bound=True) == ("valid", None)
     assert _verdict(_claims(cnf={}, exp=1), DEFAULT, allow_bound=True) == ("token_expired", None)
+    assert _verdict(_claims(cnf={}), _policy(sender="constrained"), allow_bound=True) == ("valid", None)
+    assert _verdict(_claims(cnf={}), _policy(sender="bearer"), allow_bound=True) == ("token_sender_constrained", None)
+    assert not claims_pass(_claims(cnf={}), DEFAULT)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,12 @@ PURE_TESTS = (
 )
 """For a pure file that `OWN_TESTS` does not name."""
 
-_RULES = ("tests/core/test_access.py", "tests/core/test_requirements.py", "tests/core/test_public_names.py")
-_JUDGED = tuple(f"tests/core/test_{name}.py" for name in ("claims", "verification", "recheck", "trusted_issuer"))
+_RULES = tuple(
+    f"tests/core/test_{name}.py" for name in ("access", "requirements", "caller_requirements", "configuration_errors")
+)
+_JUDGED = tuple(
+    f"tests/core/test_{name}.py" for name in ("claims", "further_rules", "verification", "recheck", "trusted_issuer")
+)
 
 OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/access.py": _RULES,
@@ -96,8 +100,8 @@ _CALLS_OF_SANIC = tuple(
 
 STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/verifier.py": (
-        *_VERIFIER,
-        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "lifetimes")),
+        *(f"tests/core/test_{name}.py" for name in ("verifier", "recheck", "authentication", "lifetimes")),
+        "tests/core/test_credential_place.py",
         "tests/core/dpop/test_nonces.py",
         "tests/core/issuers/test_registry.py",
         "tests/properties/test_token_cache.py",

@@ -73,11 +73,15 @@ def read() -> list[Mutant]:
 
 
 def functions_of(path: Path) -> dict[str, list[str]]:
-    """The lines of each function of a file, without the first."""
+    """The lines of each function of a file, without its name, which mutmut makes up."""
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return {node.name: lines[node.lineno : node.end_lineno] for node in nodes}
+    return {node.name: _nameless(lines[node.lineno - 1 : node.end_lineno], node.name) for node in nodes}
+
+
+def _nameless(lines: list[str], name: str) -> list[str]:
+    return [lines[0].replace(f"def {name}(", "def ("), *lines[1:]]
 
 
 def difference(before: list[str], after: list[str]) -> tuple[str, str]:
