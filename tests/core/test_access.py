@@ -461,8 +461,8 @@ def test_what_would_end_a_call_is_closed_where_nobody_can_wait_for_it() -> None:
             yield
 
     ending = Ending()
-    register_gate(lambda _: None, lambda *_: ending)  # type: ignore[arg-type, return-value]
-    register_gate(lambda _: None, lambda *_: Forever())  # type: ignore[arg-type, return-value]
+    register_gate(lambda _: None, lambda *_: ending)  # type: ignore[arg-type]
+    register_gate(lambda _: None, lambda *_: Forever())  # type: ignore[arg-type]
     marked: Callable[[object], str] = READ(plain)  # type: ignore[assignment]
     with pytest.raises(AuthError):
         marked(object())

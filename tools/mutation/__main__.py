@@ -36,8 +36,7 @@ def main() -> int:
         names = tuple(given.files) or (("",) if not given.stateful else ())
         mutants = run(ending(PURE, names), ending(STATEFUL, names or ("",) if given.stateful else given.files), given)
         keep(mutants)
-    if missing := page.write():
-        print(f"no page: nothing is known yet about {', '.join(missing)}")
+    page.write()
     left = page.unexplained(mutants)
     for mutant in left:
         print(f"{mutant.file} {mutant.function}\n  - {mutant.before}\n  + {mutant.after}")
