@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["PURE", "STATEFUL", "TOP", "found", "tests_of"]
+__all__ = ["PURE", "STATEFUL", "TOP", "found", "judges"]
 
 TOP = Path(__file__).resolve().parents[2]
 CORE = "core/bearward"
@@ -73,7 +73,7 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
 """The tests that are about a pure file: seconds, where all of them take minutes."""
 
 
-def tests_of(files: Iterable[str]) -> list[str]:
+def judges(files: Iterable[str]) -> list[str]:
     """The test files that are to notice changes of these pure files."""
     named = (name for file in files for name in OWN_TESTS.get(file, PURE_TESTS))
     return found(*dict.fromkeys(named))

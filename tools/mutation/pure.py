@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.mutation.files import TOP, tests_of
+from tools.mutation.files import TOP, judges
 from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant
 
 __all__ = ["run"]
@@ -53,7 +53,7 @@ def set_up(files: Sequence[str]) -> None:
     conftest = WORK / "tests" / "conftest.py"
     conftest.write_text(conftest.read_text().replace('pytest_plugins = ["tests.tiers"]\n', ""))  # its options are ours
     paths = json.dumps([file.replace("core/", "src/", 1) for file in files])
-    tests = json.dumps(tests_of(files))
+    tests = json.dumps(judges(files))
     (WORK / "pyproject.toml").write_text(CONFIGURATION.format(paths=paths, tests=tests))
 
 
