@@ -35,6 +35,13 @@ def test_a_good_token_gives_its_principal() -> None:
     assert (principal.subject, principal.issuer, principal.key_thumbprint) == ("ada", ISSUER, HELD.keys[0].thumbprint)
 
 
+def test_a_principal_reads_the_claims_that_its_policy_names() -> None:
+    """Subject and client, by the names that they have with this issuer."""
+    policy = TrustedIssuer(ISSUER, audience="api", subject_claim="oid", client_claim="appid")
+    principal = verified(token_of(KEY, sub="ada", oid="690222be", appid="web", client_id="other"), HELD, policy)
+    assert (principal.subject, principal.client_id) == ("690222be", "web")
+
+
 def test_a_bound_token_needs_a_caller_who_checks_the_binding() -> None:
     """RFC 7800: `cnf` is refused unless `allow_bound` says that the confirmation is checked."""
     token = token_of(KEY, cnf={"jkt": "x"})
