@@ -24,11 +24,13 @@ from bearward import (
     deny,
     optional,
     public,
+    recent_authentication,
     requires,
     scope,
 )
 from bearward import access_guard as guard_module
 from bearward.access import Kind, as_access, mark_of, on_unguarded_call, register_gate, unmarked
+from bearward.access_guard import name_of
 from bearward.unguarded_calls import _logged, log_once
 from tests.conftest import Run
 
@@ -68,7 +70,7 @@ def test_rules_are_compared_by_value() -> None:
 def test_a_rule_is_neither_true_nor_false() -> None:
     """`rule or other` would silently mean one of them."""
     for rule in (public, deny, READ):
-        with pytest.raises(TypeError, match="neither true nor false"):
+        with pytest.raises(TypeError, match=r"^a rule is neither true nor false: "):
             bool(rule)
 
 
@@ -93,7 +95,9 @@ def test_other_values_are_not_rules(value: object) -> None:
     """The error names the setting."""
     with pytest.raises(ConfigurationError, match=r"^policy: must be public"):
         as_access(value, "policy")
-    with pytest.raises(ConfigurationError, match=r"^requires: "):
+    with pytest.raises(
+        ConfigurationError, match=r"^requires: must be given a requirement, such as scope\('notes:read'\)$"
+    ):
         requires(value)  # type: ignore[arg-type]
 
 
@@ -112,6 +116,15 @@ def test_a_rule_refuses_a_principal_that_may_not() -> None:
     assert (READ.scopes, authenticated.scopes) == (("read",), ())
     assert [rule.admits_anonymous for rule in (public, optional, authenticated, deny, READ)] == [True] * 2 + [False] * 3
     assert [rule.kind for rule in (deny, READ)] == [Kind.DENIED, Kind.REQUIRED]
+
+
+def test_a_rule_judges_by_the_time_of_the_call() -> None:
+    """RFC 9470: a log-in that was recent grows old."""
+    who, recent = Principal({"iss": "i", "auth_time": 1000}, key_thumbprint="k"), recent_authentication(max_age=60)
+    assert requires(recent).refusal(who, 1060.0) is None
+    refused = requires(recent).refusal(who, 1061.0)
+    assert refused is not None
+    assert refused.refusal is Refusal.AUTHENTICATION_INSUFFICIENT
 
 
 # Marks
@@ -253,8 +266,30 @@ def test_a_function_has_one_mark() -> None:
 @pytest.mark.parametrize("target", [None, 1, "text", READ, scope("a"), property(plain)])
 def test_only_what_can_be_called_is_marked(target: Any) -> None:
     """A mark on anything else would guard nothing."""
-    with pytest.raises(ConfigurationError, match="must stand above a handler"):
+    with pytest.raises(ConfigurationError, match=r"^requires\(scope\('read'\)\): must stand above a handler"):
         READ(target)
+
+
+def test_a_built_in_function_can_be_guarded() -> None:
+    """It has no attributes to keep a mark in, and its guard has."""
+    marked = READ(len)
+    assert mark_of(marked) == READ
+    with pytest.raises(AuthError):
+        marked("four")
+
+
+def test_an_attribute_of_another_kind_is_no_mark(run: Run) -> None:
+    """Only a rule is: what else stands in its place neither opens a handler nor forbids to mark it."""
+
+    async def handler(request: Request) -> str:
+        return "served"
+
+    handler.__bearward_access__ = "public"  # type: ignore[attr-defined]
+    assert mark_of(handler) is None
+    marked = READ(handler)
+    assert mark_of(marked) == READ
+    with pytest.raises(AuthError):
+        run(called(marked, object()))
 
 
 class Base:
@@ -266,6 +301,10 @@ class Base:
 
     def get(self, request: Request) -> str:
         """An HTTP method of a view."""
+        raise NotImplementedError
+
+    def _prepare(self) -> str:
+        """A hook of the base class, called by itself."""
         raise NotImplementedError
 
 
@@ -290,6 +329,9 @@ def view_class() -> Any:
         def helper(self) -> str:
             return "served"
 
+        def _prepare(self) -> str:
+            return "served"
+
         @staticmethod
         def fixed() -> str:
             return "served"
@@ -309,9 +351,9 @@ def test_the_methods_of_a_marked_class_are_guarded(method: str, rule: Access) ->
 
 
 def test_the_helpers_of_a_marked_class_are_not_guarded() -> None:
-    """What no framework calls is the class's own business."""
+    """What no framework calls is the class's own business, be it declared by a base or not."""
     view = view_class()
-    assert (view().helper(), view.fixed()) == ("served", "served")
+    assert (view().helper(), view()._prepare(), view.fixed()) == ("served", "served", "served")
 
 
 def test_a_class_inherits_its_base_s_mark() -> None:
@@ -359,6 +401,8 @@ def test_an_unmarked_bound_method_stays_bound() -> None:
     inner = unmarked(view.put)
     assert inner.__self__ is view
     assert inner(object()) == "served"
+    helper = view.helper
+    assert unmarked(helper) is helper
 
 
 # Unguarded calls
@@ -384,6 +428,45 @@ def test_a_framework_may_end_an_unguarded_call_in_its_own_way(run: Run) -> None:
     for function, argument, raised in rows:
         with pytest.raises(raised):
             run(called(READ(function), argument))
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_framework_and_its_listeners_are_told_what_was_called(
+    name: str, run: Run, unguarded: list[tuple[str, Access]]
+) -> None:
+    """The name and the rule of the function; the framework also gets the arguments, to find its call by."""
+    ended: list[tuple[str, Any, tuple[Any, ...]]] = []
+    register_gate(lambda _: None, lambda *call: ended.append(call))
+    function, request = HANDLERS[name](), object()
+    with pytest.raises(AuthError):
+        run(called(READ(function), request))
+    said = name_of(function)
+    assert (unguarded, ended) == ([(said, READ)], [(said, READ, (request,))])
+
+
+def test_what_would_end_a_call_is_closed_where_nobody_can_wait_for_it() -> None:
+    """A coroutine would warn that it was never awaited; what cannot be closed is left alone."""
+
+    class Ending:
+        closed = False
+
+        def __await__(self) -> Iterator[None]:
+            yield
+
+        def close(self) -> None:
+            self.closed = True
+
+    class Forever:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    ending = Ending()
+    register_gate(lambda _: None, lambda *_: ending)  # type: ignore[arg-type]
+    register_gate(lambda _: None, lambda *_: Forever())  # type: ignore[arg-type]
+    marked: Callable[[object], str] = READ(plain)  # type: ignore[assignment]
+    with pytest.raises(AuthError):
+        marked(object())
+    assert ending.closed
 
 
 def test_an_unguarded_call_is_logged_once_a_function(caplog: pytest.LogCaptureFixture) -> None:

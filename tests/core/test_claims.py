@@ -134,6 +134,9 @@ OTHERS: dict[str, tuple[dict[str, Any], TrustedIssuer, tuple[str, str | None]]] 
     "it is there": ({"email": None}, _policy(required_claims=["email"]), ("valid", None)),
     "cnf": ({"cnf": {"jkt": "x"}}, DEFAULT, ("token_sender_constrained", None)),
     "cnf null": ({"cnf": None}, DEFAULT, ("token_sender_constrained", None)),
+    "no cnf, asked for": ({}, _policy(sender="constrained"), ("sender_constraint_required", None)),
+    "cnf, never taken": ({"cnf": {"jkt": "x"}}, _policy(sender="bearer"), ("token_sender_constrained", None)),
+    "no cnf, never taken": ({}, _policy(sender="bearer"), ("valid", None)),
     "expected": (GOOD_USE, USE, ("valid", None)),
     "expected, absent": ({**GOOD_USE, "level": OUT}, USE, (MISSING, "level")),
     "expected, another": ({**GOOD_USE, "token_use": "id"}, USE, ("claim_mismatch", "token_use")),
@@ -179,18 +182,53 @@ def test_claims_pass_if_nothing_but_the_signature_is_in_doubt(
         assert claims_pass(_claims(**changes), policy, allow_bound=allow_bound) is passes
 
 
+WHOLE = int(NOW)
+USUAL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
+    "whole seconds": ({}, {}, NOW),
+    "issued just now": ({"iat": WHOLE}, {}, NOW),
+    "issued by a clock that is ahead": ({"iat": WHOLE + 3}, {"future_leeway": 5.0}, NOW),
+    "within the leeway of exp": ({"exp": WHOLE - 3}, {"leeway": 5.0}, NOW),
+    "one of our audiences": ({"aud": "b"}, {"audience": ["a", "b"]}, NOW),
+    "the first second": ({"exp": 1, "iat": 1}, {"future_leeway": 1.0}, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_the_usual_token_is_judged_at_a_glance(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hot path: whole seconds and one audience need none of the checks for everything that a claim may be."""
+
+    def thorough(*_: object) -> None:
+        pytest.fail("a usual token was looked at twice")
+
+    for check in ("_check_expiry", "_check_issued_at", "_check_audience"):
+        monkeypatch.setattr(f"bearward.claims.{check}", thorough)
+    changes, settings, now = USUAL[name]
+    claims = _claims(**{"exp": WHOLE + 60, "iat": WHOLE - 60, **changes})
+    assert _verdict(claims, _policy(**settings), now) == ("valid", None)
+
+
 def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
     """RFC 7800: with `allow_bound` everything else is still checked."""
     assert _verdict(_claims(cnf={}), DEFAULT, allow_bound=True) == ("valid", None)
     assert _verdict(_claims(cnf={}, exp=1), DEFAULT, allow_bound=True) == ("token_expired", None)
+    assert _verdict(_claims(cnf={}), _policy(sender="constrained"), allow_bound=True) == ("valid", None)
+    assert _verdict(_claims(cnf={}), _policy(sender="bearer"), allow_bound=True) == ("token_sender_constrained", None)
+    assert not claims_pass(_claims(cnf={}), DEFAULT)
 
 
 @pytest.mark.parametrize(
     ("claims", "verdict"),
-    [({}, MISSING), ({"iss": None}, MALFORMED), ({"iss": 1}, MALFORMED), ({"iss": [ISSUER]}, MALFORMED)],
+    [
+        ({}, MISSING),
+        ({"iss": None}, MALFORMED),
+        ({"iss": 1}, MALFORMED),
+        ({"iss": [ISSUER]}, MALFORMED),
+        ({"iss": None, "sub": "spiffe://example.org/ns/shop"}, MALFORMED),
+        ({"iss": 1, "sub": "spiffe://example.org/ns/shop"}, MALFORMED),
+    ],
 )
 def test_an_issuer_is_a_string(claims: dict[str, Any], verdict: str) -> None:
-    """Without one there is no policy to judge by."""
+    """Without one there is no policy to judge by; a trust domain stands for one that is absent, not for a malformed one."""
     with pytest.raises(AuthError) as refused:
         issuer_claim(claims)
     assert (refused.value.code, refused.value.claim) == (verdict, "iss")

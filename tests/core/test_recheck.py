@@ -16,7 +16,7 @@ import pytest
 from bearward import AuthError, JWKSOptions, Principal, Refusal, Revocations, TenantIssuers, TrustedIssuer, Verifier
 from bearward.jose.compact import parse_compact
 from bearward.jwks import Loaded
-from bearward.recheck import REASONS, RECHECK_INTERVAL, Standing, recheck
+from bearward.recheck import REASONS, RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.testing import LocalIssuer, SigningKey
 from bearward.verification import verify_token
 from tests.conftest import Run
@@ -98,6 +98,21 @@ def test_principal_not_made_by_a_verification_is_checked_by_its_claims() -> None
     with pytest.raises(AuthError) as refused:
         recheck(made, STANDING._replace(keys=key_set(OTHER.public_jwk())))
     assert refused.value.refusal is Refusal.KEY_WITHDRAWN
+
+
+LEFT: list[tuple[dict[str, Any], dict[str, Any], float]] = [
+    ({}, {}, 300.0),
+    ({}, {"now": NOW + 100.0, "leeway": 10.0}, 210.0),
+    ({}, {"now": NOW + 400.0}, -100.0),
+    ({}, {"policy": replace(POLICY, leeway=5.0), "leeway": 10.0}, 315.0),
+    ({"iat": NOW - 20}, {"policy": replace(POLICY, max_token_age=60.0)}, 40.0),
+]
+
+
+@pytest.mark.parametrize(("claims", "now", "left"), LEFT)
+def test_the_time_that_is_left_includes_the_leeways(claims: dict[str, Any], now: dict[str, Any], left: float) -> None:
+    """Until the token expires or grows too old; negative after that."""
+    assert seconds_left(principal_of(claims), STANDING._replace(**now)) == left
 
 
 # What a resolver changes reaches all three, within the interval

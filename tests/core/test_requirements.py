@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bearward.errors import AuthError, ConfigurationError
+from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
 from bearward.requirements import (
     Requirement,
@@ -16,7 +16,9 @@ from bearward.requirements import (
     claim,
     recent_authentication,
     scope,
+    sender_constrained,
 )
+from bearward.sender import SenderProof
 
 NOW = 1_800_000_000.0
 
@@ -137,6 +139,23 @@ def test_a_refusal_names_what_is_needed() -> None:
     assert ROLE.scopes == ()
 
 
+def test_a_refusal_names_the_path_of_a_claim_as_one_name() -> None:
+    """A tuple of names is joined by dots, as it is for a name with dots."""
+    unfit = _unmet(claim(("kubernetes.io", "namespace"), "shop"), _principal())
+    assert unfit is not None
+    assert unfit.claim == "kubernetes.io.namespace"
+
+
+@pytest.mark.parametrize("proof", [SenderProof(jkt="j"), SenderProof(certificate="c")], ids=["DPoP", "certificate"])
+def test_a_sender_that_has_proven_its_key_is_no_bearer(proof: SenderProof) -> None:
+    """RFC 9449, RFC 8705: either proof will do; a token alone, bound or not, is refused."""
+    bound = _principal(cnf={"jkt": "j"})
+    assert _unmet(sender_constrained(), bound.proven_by(proof)) is None
+    refused = _unmet(sender_constrained(), bound)
+    assert refused is not None
+    assert refused.refusal is Refusal.SENDER_CONSTRAINT_REQUIRED
+
+
 @pytest.mark.parametrize(
     ("requirement", "text"),
     [
@@ -144,6 +163,7 @@ def test_a_refusal_names_what_is_needed() -> None:
         (ANY, "any_scope('a', 'b')"),
         (claim("a", 1, True), "claim('a', 1, True)"),
         (claim(("a.b", "c"), "x"), "claim(('a.b', 'c'), 'x')"),
+        (sender_constrained(), "sender_constrained()"),
         (READ & ANY, "scope('read') & any_scope('a', 'b')"),
         (READ | ANY, "scope('read') | any_scope('a', 'b')"),
         (READ & (ANY | ROLE), "scope('read') & (any_scope('a', 'b') | claim('realm_access.roles', 'admin', 'owner'))"),
@@ -220,5 +240,7 @@ COMBINED: dict[str, Callable[[], object]] = {
 @pytest.mark.parametrize("name", COMBINED)
 def test_requirements_are_not_combined_with_and_and_or(name: str) -> None:
     """`scope("a") and scope("b")` would silently mean the second one alone."""
-    with pytest.raises(TypeError, match=r"combine requirements with & and \|"):
+    with pytest.raises(
+        TypeError, match=r"^a requirement is neither true nor false: combine requirements with & and \|"
+    ):
         COMBINED[name]()

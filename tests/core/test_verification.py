@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, Refusal, TrustedIssuer
+from bearward.basis import basis_of
 from bearward.jose.compact import parse_compact
 from bearward.jose.jwk_set import JWKSet
 from bearward.testing import SigningKey
@@ -32,6 +33,13 @@ def test_a_good_token_gives_its_principal() -> None:
     """Who comes out is who was signed, with the thumbprint of the key."""
     principal = verified(token_of(KEY, sub="ada"), HELD)
     assert (principal.subject, principal.issuer, principal.key_thumbprint) == ("ada", ISSUER, HELD.keys[0].thumbprint)
+
+
+def test_a_principal_reads_the_claims_that_its_policy_names() -> None:
+    """Subject and client, by the names that they have with this issuer."""
+    policy = TrustedIssuer(ISSUER, audience="api", subject_claim="oid", client_claim="appid")
+    principal = verified(token_of(KEY, sub="ada", oid="690222be", appid="web", client_id="other"), HELD, policy)
+    assert (principal.subject, principal.client_id) == ("690222be", "web")
 
 
 def test_a_bound_token_needs_a_caller_who_checks_the_binding() -> None:
@@ -98,6 +106,22 @@ def test_newer_keys_are_worth_a_fetch_only_if_claims_pass(wrong: str, keys: str,
     token = token_of(STRANGER, header={"kid": kid}, **{**GOOD, **SECRETS[wrong]})
     error = refused(token, KEYS[keys][0], STRICT)
     assert isinstance(error, KeyNotHeldError) is (helps and not SECRETS[wrong])
+
+
+def test_a_bound_token_is_worth_a_fetch_where_its_binding_is_checked() -> None:
+    """RFC 7800: without `allow_bound` no key would let it in, with it a newer key could."""
+    token = parse_compact(token_of(KEY, cnf={"jkt": "x"}))
+    for allow_bound in (False, True):
+        with pytest.raises(AuthError) as error:
+            verify_token(token, POLICY, None, NOW, allow_bound=allow_bound)
+        assert isinstance(error.value, KeyNotHeldError) is allow_bound
+        assert error.value.refusal is Refusal.KEYS_UNAVAILABLE
+
+
+def test_a_principal_keeps_what_its_verification_rested_on() -> None:
+    """The header and the policy, by which it is judged again later."""
+    token = parse_compact(token_of(KEY))
+    assert basis_of(verify_token(token, POLICY, HELD, NOW)) == (token.header, POLICY)
 
 
 @pytest.mark.parametrize(("change", "refusal"), [({"exp": NOW}, Refusal.TOKEN_EXPIRED), ({"nbf": NOW + 6}, Refusal.TOKEN_NOT_YET_VALID)])  # fmt: skip

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Change", "changes_of"]
+__all__ = ["Change", "changes_of", "functions"]
 
 _TURNED: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
@@ -48,7 +48,7 @@ class _Finder:
             self._lines.append(self._lines[-1] + len(line))
 
     def changes(self) -> Iterator[Change]:
-        for node, name in _functions(self._tree, ""):
+        for node, name in functions(self._tree):
             for inner in _own_nodes(node):
                 for place, after in self._edits(inner):
                     start, end = self._span(place)
@@ -91,13 +91,14 @@ class _Finder:
         return len(text.encode("utf-8")[:octets].decode("utf-8"))
 
 
-def _functions(tree: ast.AST, prefix: str) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]]:
+def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]]:
+    """Every function below `tree`, with the names of what it stands in before its own."""
     for node in ast.iter_child_nodes(tree):
         name = f"{prefix}{getattr(node, 'name', '')}"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node, name
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield from _functions(node, f"{name}.")
+            yield from functions(node, f"{name}.")
 
 
 def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:

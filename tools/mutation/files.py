@@ -1,15 +1,16 @@
 """Which files are changed, and which tests should notice: data.
 
 Rules of this file: pure files are changed in every way by mutmut, within one process, so their tests are those without
-servers. Stateful files are changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has
+servers; where a file has tests of its own, those alone. Stateful files are changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has
 the tests that are about it, real servers and all. A name is a glob; one that matches nothing is an error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["PURE", "PURE_TESTS", "STATEFUL", "TOP", "found"]
+__all__ = ["PURE", "STATEFUL", "TOP", "found", "judges"]
 
 TOP = Path(__file__).resolve().parents[2]
 CORE = "core/bearward"
@@ -32,6 +33,7 @@ PURE = found(
     f"{CORE}/jose/[a-z]*.py",
     *(f"{CORE}/{name}.py" for name in ("access", "access_guard", "challenge", "claims", "confirmation", "credentials")),
     *(f"{CORE}/{name}.py" for name in ("frozen", "issuer_checks", "principal", "requirements", "trusted_issuer")),
+    f"{CORE}/recheck.py",
     f"{CORE}/verification.py",
     *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
     *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
@@ -51,6 +53,31 @@ PURE_TESTS = (
     "tests/core/revocation/test_local.py",
     "tests/core/revocation/test_wire_format.py",
 )
+"""For a pure file that `OWN_TESTS` does not name."""
+
+_RULES = tuple(
+    f"tests/core/test_{name}.py" for name in ("access", "requirements", "caller_requirements", "configuration_errors")
+)
+_JUDGED = tuple(
+    f"tests/core/test_{name}.py" for name in ("claims", "further_rules", "verification", "recheck", "trusted_issuer")
+)
+
+OWN_TESTS: dict[str, tuple[str, ...]] = {
+    f"{CORE}/access.py": _RULES,
+    f"{CORE}/access_guard.py": _RULES,
+    f"{CORE}/requirements.py": _RULES,
+    f"{CORE}/claims.py": _JUDGED,
+    f"{CORE}/recheck.py": _JUDGED,
+    f"{CORE}/verification.py": _JUDGED,
+}
+"""The tests that are about a pure file: seconds, where all of them take minutes."""
+
+
+def judges(files: Iterable[str]) -> list[str]:
+    """The test files that are to notice changes of these pure files."""
+    named = (name for file in files for name in OWN_TESTS.get(file, PURE_TESTS))
+    return found(*dict.fromkeys(named))
+
 
 _VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py")
 _KEYS = ("tests/core/jwks/test_*.py",)
@@ -72,7 +99,13 @@ _CALLS_OF_SANIC = tuple(
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {
-    f"{CORE}/verifier.py": (*_VERIFIER, "tests/core/issuers/test_registry.py", "tests/properties/test_token_cache.py"),
+    f"{CORE}/verifier.py": (
+        *(f"tests/core/test_{name}.py" for name in ("verifier", "recheck", "authentication", "lifetimes")),
+        "tests/core/test_credential_place.py",
+        "tests/core/dpop/test_nonces.py",
+        "tests/core/issuers/test_registry.py",
+        "tests/properties/test_token_cache.py",
+    ),
     f"{CORE}/token_cache.py": (*_VERIFIER, "tests/properties/test_token_cache.py"),
     f"{CORE}/watches.py": _VERIFIER,
     f"{CORE}/jwks/fleet.py": tuple(f"tests/core/jwks/test_fleet{name}.py" for name in ("", "_faults", "_processes")),

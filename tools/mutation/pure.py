@@ -8,10 +8,10 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
-from tools.mutation.files import PURE_TESTS, TOP, found
+from tools.mutation.files import TOP, judges
 from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant
 
 __all__ = ["run"]
@@ -36,7 +36,7 @@ pytest_add_cli_args_test_selection = {tests}
 """
 
 
-def run(files: Iterable[str]) -> list[Mutant]:
+def run(files: Sequence[str]) -> list[Mutant]:
     """Change these files in every way; what became of each mutant."""
     set_up(files)
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2"]
@@ -45,7 +45,7 @@ def run(files: Iterable[str]) -> list[Mutant]:
     return read()
 
 
-def set_up(files: Iterable[str]) -> None:
+def set_up(files: Sequence[str]) -> None:
     """The copy, anew."""
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(TOP / "core" / "bearward", WORK / "src" / "bearward")
@@ -53,7 +53,7 @@ def set_up(files: Iterable[str]) -> None:
     conftest = WORK / "tests" / "conftest.py"
     conftest.write_text(conftest.read_text().replace('pytest_plugins = ["tests.tiers"]\n', ""))  # its options are ours
     paths = json.dumps([file.replace("core/", "src/", 1) for file in files])
-    tests = json.dumps(found(*PURE_TESTS))
+    tests = json.dumps(judges(files))
     (WORK / "pyproject.toml").write_text(CONFIGURATION.format(paths=paths, tests=tests))
 
 
@@ -73,11 +73,15 @@ def read() -> list[Mutant]:
 
 
 def functions_of(path: Path) -> dict[str, list[str]]:
-    """The lines of each function of a file, without the first."""
+    """The lines of each function of a file, without its name, which mutmut makes up."""
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return {node.name: lines[node.lineno : node.end_lineno] for node in nodes}
+    return {node.name: _nameless(lines[node.lineno - 1 : node.end_lineno], node.name) for node in nodes}
+
+
+def _nameless(lines: list[str], name: str) -> list[str]:
+    return [lines[0].replace(f"def {name}(", "def ("), *lines[1:]]
 
 
 def difference(before: list[str], after: list[str]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tools.mutation.changes import Change, changes_of
 from tools.mutation.files import STATEFUL, TOP, found
-from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant
+from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant, is_left, keep, kept
 from tools.trees import PASSED, changed, copied, in_trees, run_tests
 
 __all__ = ["run"]
@@ -26,11 +26,22 @@ PATIENCE = 600.0
 Planned = tuple[str, Change]
 
 
-def run(files: Iterable[str], *, sample: int | None, seed: int, told: Callable[[Mutant], None]) -> list[Mutant]:
-    """Change these files, in every way or in `sample` ways each; what became of each mutant. `told` hears at once."""
+def run(
+    files: Iterable[str], *, sample: int | None, seed: int, again: bool, told: Callable[[Mutant], None]
+) -> list[Mutant]:
+    """Change these files, in every way or in `sample` ways each; what became of each mutant. `told` hears at once.
+
+    With `again` only those are tried that survived before; what is known of the others stays.
+    """
     names = list(files)
     planned = [(file, change) for file in names for change in drawn(file, sample=sample, seed=seed)]
     mutants: list[Mutant] = []
+    if again:
+        known = kept(names)
+        left = {_change_of(mutant) for mutant in known if is_left(mutant)}
+        planned = [(file, change) for file in names for change in drawn(file, sample=None, seed=seed)]
+        planned = [(file, change) for file, change in planned if _change_of(_mutant(file, change, SURVIVED)) in left]
+        mutants = [mutant for mutant in known if not is_left(mutant)]
     with tempfile.TemporaryDirectory(prefix="bearward-mutation-") as place:
         trees = [copied(Path(place) / str(number)) for number in range(AT_ONCE)]
         for file, said in zip(names, in_trees(_as_it_stands, names, trees), strict=True):
@@ -38,6 +49,7 @@ def run(files: Iterable[str], *, sample: int | None, seed: int, told: Callable[[
                 raise RuntimeError(f"the tests of {file} do not pass as the tree stands:\n{said}")
         for mutant in in_trees(_one, planned, trees):
             mutants.append(mutant)
+            keep(mutants)
             told(mutant)
     return mutants
 
@@ -65,8 +77,16 @@ def _one(planned: Planned, tree: Path) -> Mutant:
     text = (TOP / file).read_text(encoding="utf-8")
     with changed(tree / file, change.made(text)):
         outcome = _outcome(file, tree)
-    before, after = _lines(text, change)
+    return _mutant(file, change, outcome)
+
+
+def _mutant(file: str, change: Change, outcome: str) -> Mutant:
+    before, after = _lines((TOP / file).read_text(encoding="utf-8"), change)
     return Mutant(file, change.function, before, after, outcome)
+
+
+def _change_of(mutant: Mutant) -> tuple[str, str, str, str]:
+    return mutant.file, mutant.function, mutant.before, mutant.after
 
 
 def _outcome(file: str, tree: Path) -> str:
