@@ -99,7 +99,7 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
 
 
 def _driver_info() -> dict[str, Any]:
-    """Newer redis-py looks its own version up on disk for each connection, unless it is given; this runs in a thread."""
+    """Newer redis-py looks up its own version on disk for each connection unless it is given; this is in a thread."""
     try:
         with importing:
             from redis.driver_info import DriverInfo

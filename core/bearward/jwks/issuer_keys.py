@@ -271,7 +271,7 @@ class IssuerKeys:
                 self._state.record_unknown_kid(request.kid, began)
 
     def _save_snapshot(self, entry: Entry) -> None:
-        """Store it on disk, if it was accepted, whichever process fetched it: issuer and fleet may be down at the next start."""
+        """Store it on disk if it was accepted, whichever process fetched it: all may be down at the next start."""
         held = self._state.entry
         if self.refresher.snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
             self._binding.spawn(self.refresher.snapshot.save(held))

@@ -129,7 +129,7 @@ class JWKSOptions:
     start: StartMode = StartMode.EAGER
     start_wait: float = 1.0
     snapshot_dir: str | FilePath | None = None
-    """Where the last good key set is kept, so that a restart does not need the issuer; its age counts from its fetch."""
+    """Where the last good key set is kept, so a restart does not need the issuer; its age counts from its fetch."""
     poll_interval: float = 0.5
     """How often a shared cache (or a file, or another source with `changed`) is asked for a newer key set."""
 
