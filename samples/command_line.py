@@ -41,7 +41,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 _START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
 LOOPBACK_ORIGINS = ("http://127.0.0.1", "http://localhost")
-"""Public origins of a server of which nobody said where it listens."""
+"""Public origins of a server without a configured address."""
 OWN = ("notes",)
 """Settings of the samples beside those of bearward: where the notes are."""
 
@@ -167,7 +167,7 @@ def wait_for_stop(stop: threading.Event | None = None) -> None:
 
 
 def _preload() -> None:
-    """Import what bearward imports at its first fetch: once, before there are workers and while nobody waits for keys."""
+    """Import what bearward imports at its first fetch: once, before there are workers, while no call waits."""
     import aiocache  # noqa: F401
     import httpcore2  # noqa: F401
 

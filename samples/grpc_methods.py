@@ -76,7 +76,7 @@ class AioMethods(sample_pb2_grpc.ProtectedServiceServicer):
     async def WatchNotes(self, request: Any, context: Any) -> AsyncIterator[sample_pb2.Note]:
         """Scope notes:read; the adapter ends the stream with its token."""
         last = await self._thread.do(self._service.last)
-        # The caller learns at once that it was admitted; the first note may be long in coming.
+        # The caller learns at once that it was admitted; the first note may take long.
         await context.send_initial_metadata(())
         async for note in until_stopped(self._stopping, self._thread.watch(last)):
             yield _message(note)

@@ -1,6 +1,6 @@
 """The protected service over HTTP: its routes, and how they become JSON.
 
-Rule of this file: translation only. Who may call stands above each route; what is done is `samples.service`.
+Rule of this file: translation only. The rule is above each route; the work is done in `samples.service`.
 """
 
 from __future__ import annotations

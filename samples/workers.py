@@ -68,7 +68,7 @@ def _work(work: Callable[[], None], alive: int, parent: int) -> None:
 
 
 def _end_with_parent(alive: int) -> None:
-    """Stop this worker, in order if it can, once its parent is gone: a killed parent stops nobody itself."""
+    """Stop this worker, cleanly if possible, once its parent is gone: a killed parent stops no worker itself."""
     os.read(alive, 1)  # returns at the end of the file: nothing is ever written
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_ORPHAN_TIMEOUT)

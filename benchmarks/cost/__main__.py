@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cost`: what each worst shape costs, the most expensive first; the exit code is 1 beyond the bound."""
+"""`python -m benchmarks.cost`: the cost of each worst shape, highest first; the exit code is 1 beyond the bound."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Load:
         self.mint()
 
     def mint(self) -> None:
-        """Tokens that nobody has seen."""
+        """Tokens that were not seen before."""
         self._fresh = [self._issuer.mint(scope="echo", lifetime=3600) for _ in range(self._calls)]
 
     def check(self, row: Row) -> None:

@@ -107,7 +107,7 @@ class _Load:
         self._outcome.forged_accepted += 1
 
     async def rotate_and_probe(self, after: float) -> None:
-        """In the middle of it, and of a cooldown, the issuer signs with a key that nobody has seen; the old one stays good."""
+        """In the middle of it, and of a cooldown, the issuer signs with a new key; the old one stays valid."""
         await asyncio.sleep(after)
         token = self._issuer.mint(key=self._issuer.rotate())
         began = time.perf_counter()

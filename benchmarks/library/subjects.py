@@ -96,7 +96,7 @@ def cold_subjects(w: Fixtures) -> dict[str, Subject]:
 
 
 def raw(w: Fixtures) -> Subject:
-    """The signature alone, by `cryptography`: what nobody can be faster than."""
+    """The signature alone, by `cryptography`: the lower bound."""
     token = parse_compact(w.token)
     key = jwt.PyJWK(w.jwk, algorithm=w.algorithm).key
     signed, signature = token.signing_input, token.signature

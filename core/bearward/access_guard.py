@@ -92,7 +92,7 @@ def _check(function: Any, rule: object, arguments: tuple[Any, ...]) -> None:
     """Raise `AuthError`, or what the framework raises, unless a gate let this call in by `rule`."""
     if not _is_let_in(rule, arguments):
         for ending in _endings(function, rule, arguments):
-            getattr(ending, "close", lambda: None)()  # a coroutine, where nobody can wait for it
+            getattr(ending, "close", lambda: None)()  # a coroutine, which cannot be awaited here
         raise AuthError(Refusal.NO_RULE)
 
 

@@ -263,7 +263,7 @@ def _certificates(pem: str) -> list[bytes]:
 
 
 def _der(text: str) -> bytes:
-    """Canonical base64 of one DER certificate, as far as its outermost length tells; what is in it the proxy has read."""
+    """Canonical base64 of one DER certificate, checked by its outermost length only; the proxy has parsed the rest."""
     if not _BASE64.fullmatch(text):
         raise ValueError
     octets = b64decode(text, validate=True)

@@ -116,7 +116,7 @@ class LoopBinding:
         self.loop = None
 
     def _forget_parent(self) -> None:
-        """In a forked child: the loop and its tasks are the parent's, and so is whoever holds the lock."""
+        """In a forked child: the loop and its tasks are the parent's, and so is the holder of the lock."""
         self._lock = threading.RLock()
         if self.loop is not None:
             _inherited_loops.append(self.loop)
@@ -175,7 +175,7 @@ class WaiterLimit:
         return self._waiting >= self._max_waiters
 
     async def wait_for(self, task: asyncio.Task[None] | None) -> bool:
-        """Wait until `task` has ended; False at once where there is none, or too many wait already."""
+        """Wait until `task` has ended; False at once if there is none, or too many wait already."""
         if task is None or self.full:
             return False
         self._waiting += 1

@@ -37,7 +37,7 @@ class Presented(NamedTuple):
     certificate: str | None = None
     """The thumbprint (`x5t#S256`) of the client certificate, where there is one."""
     certificate_later: bool = False
-    """The certificate is not known yet: whoever says so calls `check_certificate` before anybody is admitted."""
+    """The certificate is not known yet: the caller then calls `check_certificate` before admitting anyone."""
 
 
 def check_sender(

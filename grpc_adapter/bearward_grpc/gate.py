@@ -34,7 +34,7 @@ _HTM: Final = "POST"
 
 
 class Gate:
-    """A verifier, a policy, and what an adapter was told about tokens that are bound to a certificate."""
+    """A verifier, a policy, and the adapter's options for tokens bound to a certificate."""
 
     __slots__ = (
         "_anonymous",

@@ -16,7 +16,7 @@ except ModuleNotFoundError as _missing:
         raise
     raise ImportError("bearward_sanic needs sanic: pip install 'bearward[sanic]'") from _missing
 
-# For their effect: marks ask here who was admitted, and applications without a gate are closed.
+# For their effect: marks ask here who was admitted, and applications without a gate refuse.
 from bearward.access import Access, authenticated, deny, optional, public, requires
 from bearward_sanic import marks as _marks  # noqa: F401
 from bearward_sanic import unguarded as _unguarded  # noqa: F401

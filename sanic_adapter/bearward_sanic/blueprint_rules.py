@@ -33,7 +33,7 @@ class BlueprintRules:
         }
 
     def patterns(self) -> set[str]:
-        """The names under which rules can speak of a blueprint."""
+        """The names by which rules can refer to a blueprint."""
         return {f"{name}.*" for name in self._registered}
 
     def rule(self, route: Any) -> Access | None:

@@ -22,7 +22,7 @@ App: TypeAlias = "Sanic[Any, Any]"
 """An application with any configuration and context."""
 
 OUTCOME: Final = "_bearward_outcome"
-"""Where `request.ctx` remembers what was decided: True for let in, or why not."""
+"""Where `request.ctx` keeps the decision: True for admitted, otherwise the refusal."""
 
 _PRINCIPAL: Final = "principal"
 _beside: Final[WeakKeyDictionary[Request, dict[str, Any]]] = WeakKeyDictionary()

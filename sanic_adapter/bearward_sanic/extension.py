@@ -228,7 +228,7 @@ def install(app: App, verifier: Verifier | None = None, **settings: Any) -> Bear
 def rules(app: App) -> dict[tuple[str, str], Access]:
     """Who may call what in `app`, by (name of the route, method); before the server starts, too.
 
-    Raises `ConfigurationError` for an application that nobody guards, and for whatever would stop its start.
+    Raises `ConfigurationError` for an application without a gate, and for everything that would prevent its start.
     """
     return _guard_of(app).route_rules()
 

@@ -210,7 +210,7 @@ class Gate:
         return None if preflight and request.method != "NONE" else respond_immediately(request)
 
     def refuse_unanswered_preflight(self, request: Request) -> GateResult:
-        """The last middleware where there is no route: a preflight that nobody answered reveals nothing, either."""
+        """The last middleware if there is no route: a preflight without a response reveals nothing, either."""
         if request.route is None and self._hides_unknown and is_preflight(request):
             return self._refuse(request, AuthError(Refusal.CREDENTIALS_MISSING), _UNROUTED)
         return None

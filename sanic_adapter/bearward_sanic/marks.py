@@ -18,7 +18,7 @@ __all__ = ["applied_rule"]
 
 
 def applied_rule(arguments: tuple[Any, ...]) -> Access | None:
-    """The rule by which the gate let in the request among `arguments`, which are a handler's or a view method's."""
+    """The rule by which the gate admitted the request among `arguments`, which are a handler's or a view method's."""
     request = next((argument for argument in arguments[:2] if isinstance(argument, Request)), None)
     if request is None or not was_admitted(request):
         return None

@@ -29,7 +29,7 @@ class Body(Enum):
     """Who reads the body of a request."""
 
     SANIC = "sanic"
-    """Sanic, or nobody."""
+    """Sanic, or no one."""
     WHOLE = "whole"
     """The gate, once the caller is admitted."""
     SHORT = "short"

@@ -25,7 +25,7 @@ from bearward_sanic.context import OUTCOME, state_of
 __all__ = ["can_end_response", "can_end_upload", "end_response", "end_upload", "ending_quietly", "upload_ended"]
 
 _ENDED: Final = "_bearward_ended"
-"""What stands for a request once we have ended it: why."""
+"""The reason, in place of a request that we have ended."""
 
 _UPLOAD_ENDED: Final = "_bearward_upload_ended"
 
@@ -67,7 +67,7 @@ async def end_response(request: Request, task: asyncio.Task[Any], error: AuthErr
 
 
 def end_upload(request: Request, task: asyncio.Task[Any], error: AuthError) -> None:
-    """Stop the handler; `ending_quietly`, which stands around it, then refuses the request."""
+    """Stop the handler; `ending_quietly`, its wrapper, then refuses the request."""
     state = state_of(request)
     state[_ENDED] = state[_UPLOAD_ENDED] = error
     state[OUTCOME] = (error, (), False)

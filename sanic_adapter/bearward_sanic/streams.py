@@ -47,7 +47,7 @@ class _Tracked:
         self.ended = error
 
     def watch_over(self, request: Request, verifier: Verifier, leeway: float) -> None:
-        """Have the end of the token behind `request` told; a stream carries one request after the other."""
+        """Have the end of the token behind `request` reported; a stream carries one request after the other."""
         if request is self.request:
             return
         self.unwatch()

@@ -79,7 +79,7 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
         "db": int(database),
         "username": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
-        # the caller keeps the time limit, and can tell a slow cache from a busy event loop
+        # the caller enforces the time limit, and can distinguish a slow cache from a busy event loop
         "socket_connect_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
         "socket_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
     }
@@ -99,7 +99,7 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
 
 
 def _driver_info() -> dict[str, Any]:
-    """Newer redis-py looks its own version up on disk for each connection, unless it is told; this runs in a thread."""
+    """Newer redis-py looks up its own version on disk for each connection unless it is given; this is in a thread."""
     try:
         with importing:
             from redis.driver_info import DriverInfo
@@ -111,7 +111,7 @@ def _driver_info() -> dict[str, Any]:
 def _redis_tls(options: dict[str, str]) -> dict[str, Any]:
     names = {"ca": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
     files = {names[name]: value for name, value in options.items() if name in names}
-    # explicit: redis-py below 6 does not compare host names unless it is told to
+    # explicit: redis-py below 6 does not compare host names by default
     return {**files, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 

@@ -59,7 +59,7 @@ class DPoPNonces:
         if not nonce.isascii():
             return False
         slot = int(now // self.period)
-        # All three are compared, so that the time tells nothing about which one it was.
+        # All three are compared, so that the time does not reveal which one it was.
         same = [hmac.compare_digest(nonce, self._nonce(slot + step)) for step in (-1, 0, 1)]
         return any(same)
 

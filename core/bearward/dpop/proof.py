@@ -114,7 +114,7 @@ def _check_claims(
         raise AuthError(Refusal.DPOP_METHOD_MISMATCH, claim="htm")
     if not policy.public_origins.match(_text(claims, "htu"), path):
         raise AuthError(Refusal.DPOP_URI_MISMATCH, claim="htu")
-    # What is usual and good is passed at a glance; the rules below judge the rest, and would have passed it too.
+    # Fast path for usual, valid proofs; the rules below check the rest, and would have accepted these too.
     issued, window = claims.get("iat"), policy.window
     # Compared, never subtracted from: a number of a thousand digits is no float.
     if type(issued) is not int or not now - window <= issued <= now + window or "exp" in claims or "nbf" in claims:

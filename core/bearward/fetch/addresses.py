@@ -37,7 +37,7 @@ class Network(Enum):
 
     PUBLIC = "public"
     PRIVATE = "private"
-    """RFC 1918, RFC 4193 (unique local), RFC 6598, and what else is not routed globally."""
+    """RFC 1918, RFC 4193 (unique local), RFC 6598, and everything else that is not globally routed."""
     LOOPBACK = "loopback"
     REFUSED = "refused"
     """Link-local, cloud metadata, multicast, unspecified, reserved: no place for keys."""

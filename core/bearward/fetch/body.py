@@ -18,7 +18,7 @@ _PLAIN = ("identity", "")
 
 
 async def read_body(stream: AsyncIterator[bytes], headers: Mapping[str, str], max_bytes: int) -> bytes:
-    """The body, unpacked where `headers` say gzip (RFC 9110 section 8.4.1.3); raises `FetchError`."""
+    """The body, decompressed if `headers` say gzip (RFC 9110 section 8.4.1.3); raises `FetchError`."""
     encoding = headers.get("content-encoding", "identity").lower()
     if encoding not in (*_PLAIN, "gzip", "x-gzip"):
         raise FetchError(FetchFailure.ENCODING)

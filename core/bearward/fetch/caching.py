@@ -66,7 +66,7 @@ class Validators:
     last_modified: str | None = None
 
     def conditions(self, url: str) -> dict[str, str]:
-        """The headers of a conditional request for `url`; none where these validators are for another URL."""
+        """The headers of a conditional request for `url`; none if these validators are for another URL."""
         if url != self.url:
             return {}
         if self.etag is not None:

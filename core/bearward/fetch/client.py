@@ -35,7 +35,7 @@ _CONDITIONS = ("if-none-match", "if-modified-since")
 
 
 class IssuerHTTPClient:
-    """Fetches documents for one issuer; the `HTTPClient` that sources are handed.
+    """Fetches documents for one issuer; the `HTTPClient` that sources receive.
 
     Makes its connection pools at the first fetch, on the running loop.
     """
@@ -82,7 +82,7 @@ class IssuerHTTPClient:
     def _confined(self, pools: Pools, url: str, discovered_from: str) -> Iterator[None]:
         """Hold a discovered URL to the public network, or to the one that the document which named it lies in.
 
-        The text of the URL is judged, which is all that there is behind a proxy, and then the address.
+        First the text of the URL is checked, which is all that can be checked with a proxy, then the address.
         """
         from bearward.fetch.network import discovered_in
 

@@ -87,7 +87,7 @@ class FetchError(BearwardError):
         self.setting = setting
 
     def locate(self, url: str, setting: str) -> None:
-        """Say where it happened, unless that is known already."""
+        """Add where it happened, unless that is known already."""
         if self.url is None:
             self.url, self.setting = url, setting
 

@@ -16,7 +16,7 @@ __all__ = ["failure_of"]
 
 
 def failure_of(error: Exception) -> tuple[FetchFailure, str | None]:
-    """The class of failure, and more about it where something is known."""
+    """The class of failure, and more about it if something is known."""
     import httpcore2
 
     if isinstance(error, httpcore2.TimeoutException):
@@ -25,7 +25,7 @@ def failure_of(error: Exception) -> tuple[FetchFailure, str | None]:
         return _why_not_connected(error)
     if isinstance(error, httpcore2.ProxyError):
         return FetchFailure.PROXY, None
-    # Else a certificate file that cannot be read, or a response that is no HTTP.
+    # Otherwise a certificate file that cannot be read, or a response that is not HTTP.
     return (FetchFailure.FILE if isinstance(error, OSError) else FetchFailure.PROTOCOL), None
 
 

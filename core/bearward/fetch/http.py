@@ -26,7 +26,7 @@ class HTTPResponse:
 
 
 class HTTPClient(Protocol):
-    """HTTP within the bounds of one issuer's options; handed to a source each time that it is asked for keys."""
+    """HTTP within the bounds of one issuer's options; passed to a source each time it loads keys."""
 
     unsafe_allow_http: bool
 

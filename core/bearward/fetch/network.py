@@ -25,7 +25,7 @@ _MAX_HOSTS = 64
 _free = threading.BoundedSemaphore(_MAX_LOOKUPS)
 
 discovered_in: ContextVar[Network | None] = ContextVar("discovered_in", default=None)
-"""In the task of a request: where the document lies that named the URL; None for a URL that the operator wrote."""
+"""In the task of a request: where the document that named the URL is; None for a URL that the operator wrote."""
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
@@ -109,7 +109,7 @@ async def resolve_host(host: str, port: int) -> list[str]:
             found = exc
         finally:
             _free.release()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits any more
             loop.call_soon_threadsafe(_deliver, result, found)
 
     if not _free.acquire(blocking=False):

@@ -113,7 +113,7 @@ def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Po
 
 
 def _proxy(url: str) -> httpcore2.Proxy:
-    """The transport takes who asks apart from where (RFC 7617: user and password, in UTF-8)."""
+    """The transport takes credentials and address separately (RFC 7617: user and password, in UTF-8)."""
     import httpcore2
 
     parts = urlsplit(url)

@@ -29,7 +29,7 @@ _log = logging.getLogger("bearward.issuers")
 
 _MAX_ENTRIES = 4096
 _MAX_PENDING_UNKNOWN = 64
-"""How many issuers that are not known may be looked up at a time."""
+"""How many unknown issuers may be looked up concurrently."""
 _MAX_ISSUER = 1024
 _TIMEOUT = 10.0
 _NEGATIVE_TTL = 60.0
@@ -47,7 +47,7 @@ class _Trusted:
     issuer: TrustedIssuer
     resolved_at: float
     retry_at: float = 0.0
-    """After a failure: not looked up again before, and then in the background."""
+    """After a failure: not looked up again before this, and then in the background."""
 
 
 class Resolvers:
@@ -104,7 +104,7 @@ class Resolvers:
                 self._look_up(issuer)
 
     async def find(self, issuer: str) -> TrustedIssuer:
-        """The settings of `issuer`, looked up if need be; all callers of one loop share one lookup.
+        """The settings of `issuer`, looked up if necessary; all callers of one loop share one lookup.
 
         Raises:
             AuthError: ISSUER_UNTRUSTED; KEYS_UNAVAILABLE where the resolvers fail, or too many lookups are pending.
@@ -148,7 +148,7 @@ class Resolvers:
     ) -> None:
         self._pending.pop(name, None)
         if not done.cancelled():
-            done.exception()  # retrieved, if nobody waits
+            done.exception()  # retrieved, in case no caller waits
 
     async def _resolve(self, issuer: str) -> TrustedIssuer | None:
         resolved_at = self._monotonic()

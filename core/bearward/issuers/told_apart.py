@@ -50,7 +50,7 @@ def check_told_apart(policies: Sequence[TrustedIssuer]) -> None:
 
 
 def policy_for(policies: Sequence[TrustedIssuer], token: Presented | UnverifiedToken) -> TrustedIssuer:
-    """The policy that the token speaks to; where it speaks to none, the first, which will refuse it."""
+    """The policy that matches the token; if none does, the first, which will refuse it."""
     return next((policy for policy in policies if _meant(policy, token)), policies[0])
 
 

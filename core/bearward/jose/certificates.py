@@ -51,7 +51,7 @@ class Authorities:
         return self._chain_is_valid(first, others, moment)
 
     def _chain_is_valid(self, first: x509.Certificate, others: list[x509.Certificate], moment: dt.datetime) -> bool:
-        # A certificate for signing keys names no host and no use, so nothing is asked of its own extensions.
+        # A certificate for signing keys names no host and no use, so its own extensions are not checked.
         anything = verification.ExtensionPolicy.permit_all()
         authority = anything.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
         policy = verification.PolicyBuilder().store(verification.Store(list(self._certificates)))

@@ -118,7 +118,7 @@ def _read(
 
 
 def _deduplicated(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:
-    """What stands there twice counts once; several keys may share a `kid` (RFC 7517 section 4.5 only advises against)."""
+    """Duplicates count once; several keys may share a `kid` (RFC 7517 section 4.5 only advises against)."""
     kept: dict[object, VerificationKey] = {}
     repeated: list[KeyRejection] = []
     for key in keys:

@@ -17,7 +17,7 @@ class HeldKeys:
 
     jwk_set: JWKSet
     generation: int
-    """Counts the sets that were held; a caller whose `kid` is not in the set says which one it looked in."""
+    """Counts the sets that were held; a caller whose `kid` is not in the set says which one it searched."""
 
 
 @dataclass(frozen=True, slots=True)

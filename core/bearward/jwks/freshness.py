@@ -177,7 +177,7 @@ def after_success(
 
 
 def clamp(said: float | None, options: JWKSOptions) -> float:
-    """What the issuer said, within `min_age` and `max_age`; `max_age` where it said nothing. Infinity stays."""
+    """The issuer's lifetime, clamped to `min_age` and `max_age`; `max_age` if there is none. Infinity is kept."""
     if said is None:
         return options.max_age
     if said == math.inf:  # a static set: nothing to refresh

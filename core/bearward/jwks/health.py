@@ -23,7 +23,7 @@ class IssuerHealth:
     issuer: str
     state: Freshness
     ready: bool
-    """Whether tokens of this issuer can be verified; also before the first attempt where the start is lazy."""
+    """Whether tokens of this issuer can be verified; also before the first attempt if the start is lazy."""
     generation: int = 0
     keys: int = 0
     rejected_keys: Mapping[str, int] = field(default_factory=dict)

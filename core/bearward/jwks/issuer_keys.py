@@ -173,7 +173,7 @@ class IssuerKeys:
 
     @property
     def entry(self) -> Entry | None:
-        """What is held, for whoever stores it elsewhere."""
+        """What is held, to be stored elsewhere."""
         return self._state.entry
 
     @property
@@ -182,7 +182,7 @@ class IssuerKeys:
         return self._loop is not None
 
     def invalidate(self) -> None:
-        """Not to be used again: whoever still has this object finds no keys in it. Any thread may call."""
+        """Not to be used again: code that still has this object finds no keys in it. Any thread may call."""
         self._invalidated, self._view = True, (None, _NEVER, _NEVER)
 
     def close_when_idle(self) -> None:
@@ -271,7 +271,7 @@ class IssuerKeys:
                 self._state.record_unknown_kid(request.kid, began)
 
     def _save_snapshot(self, entry: Entry) -> None:
-        """Store it on disk, if it was accepted, whoever fetched it: issuer and fleet may be down at the next start."""
+        """Store it on disk if it was accepted, whichever process fetched it: all may be down at the next start."""
         held = self._state.entry
         if self.refresher.snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
             self._binding.spawn(self.refresher.snapshot.save(held))

@@ -28,7 +28,7 @@ class IssuerSettings(Protocol):
 
     @property
     def static_keys(self) -> JWKSet | None:
-        """The key set, where it is configured and never fetched."""
+        """The key set, if it is configured and never fetched."""
         ...
 
     @property

@@ -28,7 +28,7 @@ _MIN_RETRY_AFTER = 1.0
 
 
 class MissAction(Enum):
-    """What to do about a `kid` that is not in the set that was looked in."""
+    """What to do about a `kid` that is not in the set that was searched."""
 
     UNKNOWN = "refuse at once: KEY_UNKNOWN"
     REREAD = "a newer set is held: look again"
@@ -53,7 +53,7 @@ class KeyState:
 
     @property
     def never_changes(self) -> bool:
-        """Whether the keys are configured, so that no refresh can bring others."""
+        """Whether the keys are configured, so that no refresh can change them."""
         return self.record.refresh_at == math.inf
 
     def decide(self, trigger: Trigger) -> Decision:
@@ -149,9 +149,9 @@ class KeyState:
         return MissAction.FETCH if self.decide(Trigger.UNKNOWN_KID) is Decision.REFRESH else MissAction.UNKNOWN
 
     def record_unknown_kid(self, kid: str | None, began: float) -> None:
-        """A request to the issuer that began at `began` did not bring `kid`: remember that for one cooldown.
+        """A request to the issuer that started at `began` did not return `kid`: remember that for one cooldown.
 
-        At least for a second from now: whoever waited for that request must not begin the next one.
+        At least for a second from now: callers that waited for that request must not start the next one.
         """
         if kid is not None and self.entry is not None and self.entry.jwk_set.holds(kid):
             return

@@ -58,11 +58,11 @@ class FetchLease:
         return self._clock.monotonic() < self._ignored_until
 
     def ignore(self) -> None:
-        """Nothing comes of waiting: ignore leases for a while."""
+        """Waiting does not help: ignore leases for a while."""
         self._ignored_until = self._clock.monotonic() + _IGNORE_FOR
 
     async def acquire(self) -> bool:
-        """Take the lease, unless it is there already."""
+        """Acquire the lease, unless it is held already."""
         text = self._text(_HELD)
         acquired = await self._cache.acquire_lease(self.key, text, _SECONDS)
         if acquired:

@@ -41,7 +41,7 @@ class MetadataKind(StrEnum):
     OAUTH = "oauth"
     """`/.well-known/oauth-authorization-server` inserted before the issuer's path (RFC 8414 section 3)."""
     ANY = "any"
-    """OpenID first; RFC 8414 where the issuer responds that it has no such document."""
+    """OpenID first; RFC 8414 if the issuer responds that it has no such document."""
 
 
 class FilePath(Protocol):
@@ -97,16 +97,16 @@ class JWKSOptions:
     """The largest document in bytes, enforced while reading and while unpacking."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every request to a URL that the configuration names, and to its origin; never to another origin that the
-    issuer's metadata names (set `jwks_uri` where the keys are at another origin that needs them)."""
+    issuer's metadata names (set `jwks_uri` if the keys are at another origin that needs them)."""
     ca_file: str | FilePath | None = None
     """PEM file of the certification authorities to trust instead of the system's. Read again when it changes."""
     client_cert: str | FilePath | None = None
     """PEM file of a client certificate (mutual TLS), with its key unless `client_key` names another file.
 
-    Shown where `headers` are sent, and nowhere else. Read again when it changes."""
+    Presented only where `headers` are sent. Read again when it changes."""
     client_key: str | FilePath | None = None
     proxy: str | None = field(default=None, repr=False)
-    """`http://` or `https://` URL of a proxy, with `user:password@` for Basic authentication, escaped where need be.
+    """`http://` or `https://` URL of a proxy, with `user:password@` for Basic authentication, escaped if necessary.
 
     An https proxy is verified by the system's authorities. The environment's proxy settings are not read."""
     x5c_authorities: str | bytes | None = field(default=None, repr=False)
@@ -129,7 +129,7 @@ class JWKSOptions:
     start: StartMode = StartMode.EAGER
     start_wait: float = 1.0
     snapshot_dir: str | FilePath | None = None
-    """Where the last good key set is kept, so that a restart needs no issuer; it ages from its fetch."""
+    """Where the last good key set is kept, so a restart does not need the issuer; its age counts from its fetch."""
     poll_interval: float = 0.5
     """How often a shared cache (or a file, or another source with `changed`) is asked for a newer key set."""
 

@@ -50,7 +50,7 @@ async def _log_failures(poll: Coroutine[Any, Any, None]) -> None:
         await poll
     except CacheError:  # logged by the cache itself
         pass
-    except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged, and polling goes on)
+    except Exception as exc:  # noqa: BLE001  (a custom source may raise anything; it is logged, and polling continues)
         report_bug(_log, "polling for new keys failed in an unexpected way", exc)
 
 

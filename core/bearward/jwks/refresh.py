@@ -30,7 +30,7 @@ _CLOCK_STEP = 0.001
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
-    """Why there is a refresh: the entry that was looked in, and for an unknown `kid` that `kid`."""
+    """Why there is a refresh: the entry that was searched, and the unknown `kid` if there is one."""
 
     trigger: Trigger
     held: Entry | None
@@ -39,7 +39,7 @@ class RefreshRequest:
     """Whether the last attempt was left to another process, which failed: then this process fetches itself."""
 
     def is_older_than(self, entry: Entry) -> bool:
-        """Whether `entry` is newer than the set that was looked in."""
+        """Whether `entry` is newer than the set that was searched."""
         return self.held is None or entry.fetched_at > self.held.fetched_at
 
     def is_satisfied_by(self, entry: Entry, now: float) -> bool:
@@ -82,7 +82,7 @@ class Fetch(Protocol):
     """Ask the issuer itself; raises `FetchError`."""
 
     async def __call__(self, held: Entry | None) -> Entry:
-        """Fetch, conditionally where `held` allows it."""
+        """Fetch, conditionally if `held` allows it."""
         ...
 
 
@@ -109,7 +109,7 @@ class Refresher:
         self._limit: asyncio.Timeout | None = None
 
     async def outcome(self, request: RefreshRequest, on_bug: Callable[[Exception], None]) -> Entry | FetchError:
-        """What comes of a refresh; a source that raises something else than `FetchError` is told to `on_bug`."""
+        """The result of a refresh; an exception of a source other than `FetchError` is passed to `on_bug`."""
         try:
             async with asyncio.timeout(None) as self._limit:
                 return await self.refresh(request)
@@ -129,7 +129,7 @@ class Refresher:
         return self.snapshot is not None or (self.fleet is not None and self.fleet.state() is not None)
 
     async def remembered(self, *, from_fleet: bool) -> Entry | None:
-        """What the snapshot holds, else, if `from_fleet`, the shared cache; the issuer is not asked."""
+        """The entry of the snapshot or, if `from_fleet`, of the shared cache; the issuer is not contacted."""
         entry = None if self.snapshot is None else await self.snapshot.load()
         if entry is None and from_fleet and self.fleet is not None:
             with contextlib.suppress(CacheError):
@@ -145,7 +145,7 @@ class Refresher:
         """Return an entry that is newer than the one that is held.
 
         Raises:
-            FetchError: there is none to be had at the moment.
+            FetchError: none is available at the moment.
         """
         if self.fleet is None:
             return await self.fetch(request.held)
@@ -186,11 +186,11 @@ class Refresher:
 
     @property
     def is_change_aware(self) -> bool:
-        """Whether the source can tell that it has changed."""
+        """Whether the source can detect that it has changed."""
         return self._change_aware is not None
 
     async def changed(self) -> bool:
-        """Whether a source that can tell has changed."""
+        """Whether such a source has changed."""
         return self._change_aware is not None and await self._change_aware.changed()
 
     async def aclose(self) -> None:

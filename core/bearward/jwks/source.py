@@ -22,7 +22,7 @@ class Loaded:
 
     document: bytes | None = field(repr=False)
     lifetime: float | None = None
-    """Seconds that the issuer calls the document fresh; None if it says nothing, infinity where it never changes."""
+    """Seconds that the issuer calls the document fresh; None if it says nothing, infinity if it never changes."""
     validators: Validators | None = None
 
     def __post_init__(self) -> None:

@@ -72,7 +72,7 @@ class FirstUsable:
 
 
 class FirstFound:
-    """Places where a document may be: the next one is asked only where the response was that there is none.
+    """Places where a document may be: the next one is tried only if the response was that there is none.
 
     So an issuer that is down is not asked twice.
     """
@@ -97,7 +97,7 @@ class FirstFound:
 
 
 async def _load_within(seconds: float, source: Source, client: HTTPClient, known: Validators | None) -> Loaded:
-    """What `source` returns; a FetchError for everything else, of our own sources and of others'."""
+    """What `source` returns; a FetchError for everything else, for our own sources and for others'."""
     try:
         async with asyncio.timeout(seconds):
             return await source.load(client, known)
@@ -111,7 +111,7 @@ async def _load_within(seconds: float, source: Source, client: HTTPClient, known
 
 
 def source_for(issuer: IssuerSettings) -> Source:
-    """The source that the settings of an issuer mean; one that has nothing, where the keys are configured themselves."""
+    """The source that an issuer's settings describe; an empty one if the keys themselves are configured."""
     options = issuer.jwks_options
     if issuer.static_keys is not None:
         return Static(b"")  # parsed already; never asked

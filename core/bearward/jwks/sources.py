@@ -38,7 +38,7 @@ class JWKSURI:
         self._discovered_from = discovered_from
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
-        """Fetch, conditionally where the last response allows it."""
+        """Fetch, conditionally if the last response allows it."""
         setting = "jwks_uri" if self._discovered_from is None else f"jwks_uri in {self._discovered_from}"
         conditions = known.conditions(self.url) if known is not None else None
         with _located(self.url, setting):

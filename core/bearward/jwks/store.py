@@ -40,7 +40,7 @@ _POLL_INTERVAL = 0.5
 _MIN_SECRET_BYTES = 16
 _SECRET_NEEDED = (
     f"must be set beside a shared jwks_cache (cache_secret in a file, BEARWARD_CACHE_SECRET in the environment), at least "
-    f"{_MIN_SECRET_BYTES} bytes, the same in the whole fleet: else whoever can write the cache can plant keys. "
+    f"{_MIN_SECRET_BYTES} bytes, the same in the whole fleet: otherwise whoever can write to the cache can plant keys. "
     "unsafe_allow_unauthenticated_cache=True accepts that"
 )
 
@@ -251,4 +251,4 @@ class StartError(AuthError):
         self.issuer = issuer
 
     def __str__(self) -> str:
-        return f"the keys of {self.issuer} are required at start and cannot be had"
+        return f"the keys of {self.issuer} are required at startup and not available"

@@ -60,7 +60,7 @@ class Ticket:
         self._running = False
 
     def admit(self, give_way: Callable[[], None]) -> float:
-        """0 if a fetch may begin now, and then `end` must be called; else in how many seconds to ask again.
+        """0 if a fetch may start now, and then `end` must be called; otherwise the seconds until the next try.
 
         `give_way` may be called while the fetch runs: it then has to end at once.
         """

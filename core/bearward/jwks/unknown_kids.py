@@ -18,7 +18,7 @@ _MAX_PLAIN_LENGTH = 64
 
 
 class UnknownKids:
-    """A bounded negative cache. `None` stands for tokens without a `kid`."""
+    """A bounded negative cache. `None` represents tokens without a `kid`."""
 
     __slots__ = ("_known", "_max_kids")
 
@@ -27,7 +27,7 @@ class UnknownKids:
         self._known: dict[str | bytes | None, float] = {}  # until when
 
     def remember_until(self, kid: str | None, until: float) -> None:
-        """Remember, until then, that a refresh did not bring `kid`."""
+        """Remember, until then, that a refresh did not return `kid`."""
         name = _bounded(kid)
         until = max(until, self._known.pop(name, until))
         self._known[name] = until

@@ -54,7 +54,7 @@ class _Tokens:
         return token, await continuation(ours, request)
 
     async def invalidate_if_refused(self, call: Any, token: str | None) -> bool:
-        """Wait for the call's end; forget the token if it was refused for it; whether another may be had."""
+        """Wait for the call's end; drop the token if it was the reason for a refusal; whether to retry."""
         if token is None or await call.code() is not grpc.StatusCode.UNAUTHENTICATED:
             return False
         # A nonce that was asked for says nothing against the token.

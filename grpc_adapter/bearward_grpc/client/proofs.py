@@ -65,7 +65,7 @@ class Prover:
         """The entries for a call of `method` (`/package.Service/Method`) with `token`.
 
         `service_url` is what grpc tells call credentials (`https://host/package.Service`). Raises `ConfigurationError`
-        where nobody has said what the server's origin is.
+        if the server's origin is not known.
         """
         if self._key is None:
             return (("authorization", f"Bearer {token}"),)

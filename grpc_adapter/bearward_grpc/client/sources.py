@@ -36,7 +36,7 @@ class TokenSource(Protocol):
         ...
 
     def invalidate(self, token: str) -> bool:
-        """A server refused `token` as UNAUTHENTICATED: forget it. Returns whether another may be had."""
+        """A server refused `token` as UNAUTHENTICATED: drop it. Returns whether another may be available."""
         ...
 
 
@@ -155,7 +155,7 @@ class ClientCredentials:
         except TokenUnavailableError as error:
             self._store_result(None)
             in_flight.set_exception(error)
-        except BaseException as error:  # noqa: BLE001  (whoever waits must not wait forever)
+        except BaseException as error:  # noqa: BLE001  (waiting callers must not wait forever)
             self._store_result(None)
             in_flight.set_exception(TokenUnavailableError(type(error).__name__))
 

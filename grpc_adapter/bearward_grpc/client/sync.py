@@ -82,7 +82,7 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         return token, continuation(ours, request)
 
     def _invalidate_if_refused(self, call: Any, token: str | None) -> bool:
-        """Forget the token if the finished `call` was refused for it; whether another may be had."""
+        """Drop the token if the finished `call` was refused because of it; whether a retry makes sense."""
         if token is None or call.code() is not grpc.StatusCode.UNAUTHENTICATED:
             return False
         # A nonce that was asked for says nothing against the token.

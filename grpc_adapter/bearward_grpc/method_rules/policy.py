@@ -22,7 +22,7 @@ Rule: TypeAlias = Access | Requirement
 """A rule of `bearward.access`; a bare requirement means `requires(requirement)`."""
 
 HEALTH: Final[tuple[str, ...]] = tuple(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
-# Tools ask for v1 first and fall back to v1alpha only when they are told UNIMPLEMENTED, so both go together.
+# Tools try v1 first and fall back to v1alpha only on UNIMPLEMENTED, so both belong together.
 REFLECTION: Final[tuple[str, ...]] = tuple(
     f"/grpc.reflection.{v}.ServerReflection/ServerReflectionInfo" for v in ("v1", "v1alpha")
 )
@@ -49,7 +49,7 @@ class Policy:
     makes it public).
 
     Raises `ConfigurationError` for an empty mapping under the default `deny`, a name that cannot be one, a service
-    named twice, a rule that is none, a default that would open what nobody ruled on, and an open channelz (it shows
+    named twice, an invalid rule, a default that would admit anonymous callers, and a public channelz (it shows
     peers and metadata).
     """
 

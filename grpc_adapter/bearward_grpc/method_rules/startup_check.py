@@ -126,7 +126,7 @@ def _without_method(policy: Policy, registry: MethodRegistry) -> list[str]:
 
 
 def _marked_otherwise(policy: Policy, registry: MethodRegistry) -> list[str]:
-    """Each method whose mark would refuse what the policy lets in."""
+    """Each method whose mark would refuse what the policy admits."""
     return [
         f"{name} is marked {mark!r} and the policy says {policy.find(name)!r}: merge rules_from_servicers(...)"
         for name, function in sorted(registry.functions.items())

@@ -198,7 +198,7 @@ class _Response:
     def _fail(self, error: Exception) -> None:
         aborted = type(error) is Exception and not error.args and self.context.code() is not None
         if aborted or (isinstance(error, grpc.RpcError) and not self.context.is_active()):
-            return  # its own status is set, or nobody waits for one any more
+            return  # its own status is set, or no caller waits for one any more
         _LOG.error("a handler failed", exc_info=error)
         if self.context.code() is None:
             self.context.set_code(grpc.StatusCode.UNKNOWN)

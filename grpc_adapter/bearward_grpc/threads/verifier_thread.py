@@ -60,7 +60,7 @@ class VerifierThread:
         """Start the thread and the verifier; a second call only waits.
 
         Raises `AuthError` (KEYS_UNAVAILABLE), within `wait` seconds, for an issuer whose keys are required at start.
-        Whoever requires keys waits with `None`: a busy machine may need longer than any number says to find them missing.
+        If keys are required, wait with `None`: a busy machine may need longer than any fixed time to find them missing.
         """
         with self._lock:
             if self._started is None:
@@ -108,7 +108,7 @@ class VerifierThread:
         try:
             await self.verifier.start()
         except AuthError:
-            raise  # the keys of an issuer are required at start; whoever waits is told
+            raise  # the keys of an issuer are required at startup; the waiting thread gets the error
         except Exception as error:  # noqa: BLE001  (a call that needs keys will say so to its caller)
             report_bug(_LOG, "the verifier did not start", error)
 

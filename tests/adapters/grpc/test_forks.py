@@ -44,5 +44,5 @@ def test_a_thread_that_was_not_started_says_so(issuer: LocalIssuer) -> None:
     background.start()
     background.stop()
     background.stop()
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         background.submit(background.verifier.start())

@@ -210,7 +210,7 @@ def test_a_verifier_is_made_of_the_configuration(app: App) -> None:
 def test_an_application_is_guarded_once(app: App, verifier: Verifier) -> None:
     """Two guards would each think the other's refusals theirs."""
     install(app, verifier)
-    with pytest.raises(ConfigurationError, match="guarded once"):
+    with pytest.raises(ConfigurationError, match="guarded only once"):
         install(app, verifier)
 
 
