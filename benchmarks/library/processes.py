@@ -25,10 +25,10 @@ def resident():
 count, bound = int(sys.argv[1]), int(sys.argv[2])
 issuer = LocalIssuer(algorithms=["Ed25519"], audience="api", identifier="https://issuer.example", lifetime=86400)
 policy = TrustedIssuer(issuer.url, audience="api", jwks=issuer.keys.jwks())
-verifier = Verifier(policy, token_cache=bound)
+verifier = Verifier(policy, token_cache_bytes=bound)
 claims = {"scope": "openid profile notes:read notes:write", "name": "Ada Lovelace", "email": "ada@example.com"}
 for n in range(200):
-    Verifier(policy, token_cache=0).verify_now(issuer.mint(claims=claims, sub=str(n)))
+    Verifier(policy, token_cache_bytes=0).verify_now(issuer.mint(claims=claims, sub=str(n)))
 before = resident()
 for n in range(count):
     verifier.verify_now(issuer.mint(claims=claims, sub=f"caller-{n}"))

@@ -117,7 +117,7 @@ def raw(w: Fixtures) -> Subject:
 
 def bearward_cold(w: Fixtures) -> Subject:
     """Ours, without the cache of verified tokens."""
-    verifier = w.verifier(token_cache=0)
+    verifier = w.verifier(token_cache_bytes=0)
     return lambda: verifier.verify_now(w.token)
 
 
@@ -252,5 +252,5 @@ def zipf_subjects(w: Fixtures, *, callers: int, requests: int) -> dict[str, Subj
     return {
         "raw cryptography": raw(w),
         "zipf, with the cache": replay(w.verifier()),
-        "zipf, without": replay(w.verifier(token_cache=0)),
+        "zipf, without": replay(w.verifier(token_cache_bytes=0)),
     }

@@ -121,7 +121,8 @@ class LoopBinding:
         if self.loop is not None:
             _inherited_loops.append(self.loop)
             _inherited_tasks.append(self._tasks)
-            self.loop, self._tasks, self.unproven_fetches = None, set(), 0
+            self.loop, self._tasks = None, set()
+            self.unproven_fetches = 0
 
 
 _bindings: weakref.WeakSet[LoopBinding] = weakref.WeakSet()

@@ -46,7 +46,7 @@ class Authenticator:
         self._bound = settings.client_certificate is not None
         self._memory = memory
         elsewhere = settings.cookie is not None or settings.query or self._placed
-        self.remembers = not elsewhere and not self._bound
+        self.remembers: bool = not elsewhere and not self._bound
         """Whether the `Authorization` value alone says who calls, so that it can be recognized."""
         self._header_only = not elsewhere and not settings.form
         self._schemes = _other_schemes(verifier, certificates=self._bound)

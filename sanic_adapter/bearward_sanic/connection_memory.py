@@ -45,7 +45,7 @@ class SeenCredentials:
 
     def __init__(self, values: list[str]) -> None:
         self.values: list[str] = values
-        self.repeated = False
+        self.repeated: bool = False
         """Whether they came more than once."""
         self.entry: CacheEntry | None = None
         self.principal: Principal | None = None

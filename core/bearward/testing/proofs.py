@@ -30,7 +30,7 @@ class DPoPClient:
     """
 
     def __init__(self, alg: str = "ES256", *, key: SigningKey | None = None, clock: Callable[[], float] = time.time):
-        self.key = SigningKey.generate(alg) if key is None else key
+        self.key: SigningKey = SigningKey.generate(alg) if key is None else key
         self._clock = clock
 
     @property
