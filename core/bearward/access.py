@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import FunctionType
 from typing import Any, Final, TypeVar, final
 
+from bearward.access_classes import follow_subclasses, put_guards, take_guards_away
 from bearward.access_guard import guarded, name_of, on_unguarded_call, register_gate, unmarked
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 _MARK: Final = "__bearward_access__"
 """Where a marked function or class keeps its rule."""
-_HTTP_METHODS: Final = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "connect", "trace"})
 
 
 class Kind(Enum):
@@ -95,9 +94,10 @@ class Access:
     def __call__(self, target: T) -> T:
         """Mark a handler, a method of a servicer, or a view or servicer class; raises `ConfigurationError`.
 
-        A function under a rule that requires a token is returned with a guard: it raises `AuthError` (NO_RULE) unless a
-        gate admitted the call by this rule. In a class, the methods that a framework calls get that guard: those named
-        like an HTTP method, and those that override a method of a base class.
+        A function under a rule that asks for a token comes back behind a guard: it raises `AuthError` (NO_RULE) unless
+        a gate let the call in by this rule. Of a class, the methods that a framework calls get that guard, inherited ones
+        and those of classes derived from it too: those named as an HTTP method is, those that override a method of a
+        base class, and `__call__`. One of them that is no function is refused.
         """
         if isinstance(target, staticmethod | classmethod):
             return type(target)(self(target.__func__))
@@ -111,20 +111,18 @@ class Access:
         return target
 
     def _mark(self, target: Any) -> Any:
-        if not self.admits_anonymous:
-            if isinstance(target, type):
-                self._guard_methods(target)
-            else:
-                target = guarded(target, self)
+        if isinstance(target, type):
+            take_guards_away(target)  # those of the mark of a base
+            if not self.admits_anonymous:
+                put_guards(target, self._mark_method)
+                follow_subclasses(target, _guard_as_its_base)
+        elif not self.admits_anonymous:
+            target = guarded(target, self)
         setattr(target, _MARK, self)
         return target
 
-    def _guard_methods(self, view: type) -> None:
-        inherited = {name for base in view.__mro__[1:-1] for name, member in vars(base).items() if callable(member)}
-        for name, member in list(vars(view).items()):
-            entered = name in _HTTP_METHODS or (name in inherited and not name.startswith("_"))
-            if entered and isinstance(member, FunctionType) and mark_of(member) is None:
-                setattr(view, name, self._mark(member))
+    def _mark_method(self, function: Any) -> Any:
+        return self._mark(function) if mark_of(function) is None else function
 
     def __bool__(self) -> bool:
         raise TypeError("a rule is neither true nor false: compare it, or ask its `kind`")
@@ -180,6 +178,12 @@ def mark_of(target: object) -> Access | None:
     """The rule that `target` carries, if it is marked (a class inherits its base's, a wrapper its function's)."""
     mark = getattr(target, _MARK, None)
     return mark if isinstance(mark, Access) else None
+
+
+def _guard_as_its_base(derived: type) -> None:
+    rule = mark_of(derived)
+    if rule is not None and not rule.admits_anonymous:
+        put_guards(derived, rule._mark_method)  # noqa: SLF001
 
 
 def _own_mark(target: object) -> Access | None:

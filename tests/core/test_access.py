@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 import subprocess
@@ -365,6 +366,104 @@ def test_a_class_inherits_its_base_s_mark() -> None:
     assert mark_of(Derived) == READ
     with pytest.raises(AuthError):
         Derived().get(Request())
+
+
+class Mixin:
+    """What a view takes its methods from."""
+
+    def get(self, request: Request) -> str:
+        """A method that a view answers by."""
+        return "served"
+
+
+class ServicerMixin:
+    """What a servicer takes its methods from."""
+
+    def List(self, request: Request) -> str:  # noqa: N802
+        """A method that a server calls."""
+        return "served"
+
+
+def _inherited() -> Any:
+    return READ(type("View", (Mixin,), {})), "get"
+
+
+def _inherited_from_a_mixin() -> Any:
+    return READ(type("Servicer", (ServicerMixin, type("Generated", (), {"List": Base.List})), {})), "List"
+
+
+def _static() -> Any:
+    return READ(type("View", (), {"get": staticmethod(lambda request: "served")})), "get"
+
+
+def _of_class() -> Any:
+    return READ(type("View", (Base,), {"List": classmethod(lambda cls, request: "served")})), "List"
+
+
+def _called() -> Any:
+    return READ(type("View", (), {"__call__": lambda self, request: "served"})), "__call__"
+
+
+def _derived() -> Any:
+    class Derived(view_class()):  # type: ignore[misc]
+        def get(self, request: Request) -> str:
+            return "served"
+
+    return Derived, "get"
+
+
+def _derived_with_a_mixin() -> Any:
+    return type("Derived", (Mixin, view_class()), {}), "get"
+
+
+@pytest.mark.parametrize(
+    "make", [_inherited, _inherited_from_a_mixin, _static, _of_class, _called, _derived, _derived_with_a_mixin]
+)
+def test_a_marked_class_guards_what_is_called_wherever_it_is_written(make: Any) -> None:
+    """In a base, in a class derived from it, and as any kind of method: only a gate's own word opens it."""
+    owner, name = make()
+    assert getattr(owner(), name)(Request(READ)) == "served"
+    for request in (Request(), Request(WRITE)):
+        with pytest.raises(AuthError):
+            getattr(owner(), name)(request)
+    assert Mixin().get(Request()) == "served"
+
+
+@pytest.mark.parametrize(("rule", "inherited"), [(WRITE, WRITE), (public, READ)])
+def test_a_derived_class_s_own_mark_takes_over(rule: Access, inherited: Access) -> None:
+    """For what it inherits too, but that nothing is opened which the mark of a base has closed."""
+
+    @rule
+    class Derived(view_class()):  # type: ignore[misc]
+        def get(self, request: Request) -> str:
+            return "served"
+
+    assert Derived().get(Request(rule)) == "served"
+    assert mark_of(Derived.post) == inherited
+    assert Derived().post(Request(inherited)) == "served"
+    with pytest.raises(AuthError):
+        Derived().post(Request(READ if inherited is WRITE else rule))
+
+
+def test_a_guard_does_not_hide_what_a_later_base_overrides() -> None:
+    """The method that Python would call is the one that is called."""
+
+    class Later(Mixin):
+        def get(self, request: Request) -> str:
+            return f"later, {super().get(request)}"
+
+    class Derived(READ(type("View", (Mixin,), {})), Later):  # type: ignore[misc]
+        pass
+
+    assert Derived().get(Request(READ)) == "later, served"
+    with pytest.raises(AuthError):
+        Derived().get(Request())
+
+
+def test_a_method_that_cannot_be_guarded_is_refused() -> None:
+    """A descriptor may hand out anything."""
+    with pytest.raises(ConfigurationError, match=r"^View\.get: must be a function"):
+        READ(type("View", (), {"get": functools.partialmethod(Mixin.get)}))
 
 
 def test_static_and_class_methods_stay_what_they_are() -> None:

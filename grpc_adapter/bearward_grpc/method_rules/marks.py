@@ -34,15 +34,17 @@ def rules_from_servicers(servicers: Mapping[str, object]) -> dict[str, Access]:
     >>> rules_from_servicers({"notes.v1.Notes": Notes()})
     {'/notes.v1.Notes/List': requires(scope('notes:read'))}
 
-    A method without a mark has no rule: the policy's default applies. A mark on the class is the rule of each method that
-    has none of its own.
+    A method without a mark has no rule: the policy's default applies. A mark on the class is the rule of the service, and
+    so of each method that has none of its own, wherever that is written.
     """
-    return {
-        f"/{service}/{name}": rule
-        for service, servicer in servicers.items()
-        for name in dir(servicer)
-        if not name.startswith("_") and (rule := mark_of(getattr(servicer, name))) is not None
-    }
+    rules: dict[str, Access] = {}
+    for service, servicer in servicers.items():
+        if (rule := mark_of(servicer)) is not None:
+            rules[service] = rule
+        for name in dir(servicer):
+            if not name.startswith("_") and (rule := mark_of(getattr(servicer, name))) is not None:
+                rules[f"/{service}/{name}"] = rule
+    return rules
 
 
 def _rule_of_call(_: tuple[Any, ...]) -> Access | None:
