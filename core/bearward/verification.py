@@ -45,7 +45,7 @@ def verify_token(
     check_times(token.claims, policy, now)
     key = Refusal.KEYS_UNAVAILABLE if keys is None else find_signing_key(token, keys)
     if isinstance(key, Refusal):
-        could_help = _newer_keys_could_help(token.header.kid, keys)
+        could_help = key is Refusal.SIGNATURE_INVALID or _newer_keys_could_help(token.header.kid, keys)
         worth_a_fetch = could_help and claims_pass(token.claims, policy, allow_bound=allow_bound)
         raise (KeyNotHeldError if worth_a_fetch else AuthError)(key)
     check_claims(token.claims, policy, allow_bound=allow_bound)
@@ -63,5 +63,8 @@ def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:
 
 
 def _newer_keys_could_help(kid: str | None, keys: JWKSet | None) -> bool:
-    """False if the set holds the `kid`; a token without a `kid` may always have been signed by a newer key."""
+    """A `kid` that the set holds settles which key it is; a token without a `kid` may always stem from a newer key.
+
+    A signature that this key did not make is another matter: the issuer may have put another key under the same `kid`.
+    """
     return keys is None or kid is None or not keys.holds(kid)

@@ -370,11 +370,11 @@ def _refusal_or_fetch(
             return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
     elif isinstance(refused, KeyNotHeldError):
         kid, generation = token.header.kid, held.generation
-        return (
-            refused
-            if keys.decide_on_miss(kid, generation) is MissAction.UNKNOWN
-            else KeysNeededError(generation, refused)
-        )
+        if kid is not None and held.jwk_set.holds(kid):
+            action = keys.decide_on_bad_signature(generation)
+        else:
+            action = keys.decide_on_miss(kid, generation)
+        return refused if action is MissAction.UNKNOWN else KeysNeededError(generation, refused)
     return refused
 
 

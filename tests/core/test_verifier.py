@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -123,6 +124,38 @@ def test_an_unknown_kid_is_looked_for_only_if_claims_pass(
             with pytest.raises(AuthError):
                 await verifier.verify(issuer.mint(kid="unknown"))
             assert issuer.requests("/jwks") == asked + 1
+
+    run(use())
+
+
+def test_a_key_replaced_under_the_same_kid_is_found(issuer: LocalIssuer, run: Run) -> None:
+    """A bad signature is looked into once per cooldown, however many there are, and only if the claims pass."""
+    clock = FakeClock(time.time())
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=5.0), clock=clock) as verifier:
+            kid = issuer.keys.jwks()["keys"][0]["kid"]
+            await verifier.verify(issuer.mint())
+            with LocalIssuer(algorithms=["ES256"]) as other:
+
+                async def refused(**change: object) -> int:
+                    token = other.mint(kid=kid, iss=issuer.url, **change)  # type: ignore[arg-type]
+                    with pytest.raises(AuthError) as error:
+                        await verifier.verify(token)
+                    assert error.value.refusal is Refusal.SIGNATURE_INVALID
+                    return issuer.requests("/jwks")
+
+                assert await refused() == 1  # they were fetched just now
+                clock.forward(5.0)
+                assert await refused(aud="https://other.example") == 1
+                assert [await refused() for _ in range(20)] == [2] * 20
+                issuer.serve_jwks({"keys": [{**other.keys.jwks()["keys"][0], "kid": kid}]})
+                clock.forward(5.0)
+                token = other.mint(kid=kid, iss=issuer.url, sub="ada")
+                assert (await verifier.verify(token)).subject == "ada"
+                assert issuer.requests("/jwks") == 3
+                with pytest.raises(AuthError):  # the key that was replaced
+                    await verifier.verify(issuer.mint())
 
     run(use())
 
