@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -19,6 +20,7 @@ from bearward.errors import AuthError, Refusal
 from bearward_grpc.aio.blocking_handlers import wrap_blocking_handler
 from bearward_grpc.aio.stream_guard import Guard, GuardedContext, StreamEndedError
 from bearward_grpc.call import CALL, Call, CallGate
+from bearward_grpc.outer_interceptors import runs_us_apart
 from bearward_grpc.rpc_handlers import behavior_of, with_behavior
 from bearward_grpc.status import CallStatus, RefusalCache
 
@@ -44,6 +46,10 @@ class HandlerWrapper:
 
     def wrap(self, method: str, handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
         """`handler` as it must be served to `call`."""
+        wrapped = self._wrapped(method, handler, call)
+        return _served_to(wrapped, call) if runs_us_apart() else wrapped
+
+    def _wrapped(self, method: str, handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
         cache = self._for_anonymous if call.principal is None else self._for_known
         cached = cache.get(method)
         if cached is not None and cached[0] is handler:
@@ -137,9 +143,33 @@ class HandlerWrapper:
         await context.abort(status.code, status.details, status.trailers)
 
 
+def _served_to(handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
+    """`handler` for this call alone, which it sees although it runs in another context than we do."""
+    behavior = behavior_of(handler)
+    if inspect.isasyncgenfunction(behavior):
+
+        async def generator(request: Any, context: Any) -> AsyncIterator[Any]:
+            CALL.set(call)
+            async with aclosing(behavior(request, context)) as responses:
+                async for response in responses:
+                    yield response
+
+        return with_behavior(handler, generator)
+    if inspect.iscoroutinefunction(behavior):
+
+        async def coroutine(request: Any, context: Any) -> Any:
+            CALL.set(call)
+            return await behavior(request, context)
+
+        return with_behavior(handler, coroutine)
+    return handler  # a plain function's wrapper was made for this call
+
+
 def _check_certificate(context: Any) -> None:
     call = CALL.get()
-    if call is not None and call.principal is not None:
+    if call is None:  # whoever lost the call must not have it served unchecked
+        raise AuthError(Refusal.INTERNAL_ERROR)
+    if call.principal is not None:
         call.gate.check_certificate(call.principal, context)
 
 

@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import FrameType
 from typing import Any, Final, TypeVar
 
@@ -158,7 +159,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         call.loop = self.background.loop
         streaming = handler.request_streaming or handler.response_streaming
         guard = self._guard_of(call) if streaming and self._gate.streams.terminate else None
-        return ThreadHandlerWrapper(call, self._statuses, _run, guard).wrap(handler)
+        return ThreadHandlerWrapper(call, self._statuses, partial(_run_as, call), guard).wrap(handler)
 
     def _guard_of(self, call: Call) -> Callable[[Any], ThreadGuard] | None:
         """What makes the guard of a stream from its context; None if there is no token that could end."""
@@ -168,5 +169,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         return lambda context: ThreadGuard(call, principal, loop, context.cancel, _GRACE_SECONDS)
 
 
-def _run(work: Callable[..., Any], *args: Any) -> Any:
+def _run_as(call: Call, work: Callable[..., Any], *args: Any) -> Any:
+    if CALL.get() is not call:  # an interceptor outside of ours may have run us in another context
+        CALL.set(call)
     return work(*args)

@@ -7,9 +7,13 @@ that are refused and for calls that wait for keys.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import grpc
@@ -122,10 +126,28 @@ class _AsyncKinds(grpc.aio.ServerInterceptor):
         return handler
 
 
+class _Apart(_Kinds):
+    """Runs what stands inside of it in another context, as a tracer may."""
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        return super().intercept_service(partial(copy_context().run, continuation), handler_call_details)
+
+
+class _AsyncApart(_AsyncKinds):
+    """The same for grpc.aio: in a task of its own, as `asyncio.wait_for` does."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        def in_a_task(details: Any) -> asyncio.Task[Any]:
+            return asyncio.ensure_future(continuation(details))
+
+        return await super().intercept_service(in_a_task, handler_call_details)
+
+
 MAKERS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "audit": (_Audit, _AsyncAudit),
     "rate limit": (_RateLimit, _AsyncRateLimit),
     "kinds": (_Kinds, _AsyncKinds),
+    "apart": (_Apart, _AsyncApart),
 }
 KIND_OF = {
     "unary-unary": (False, False),
@@ -164,9 +186,10 @@ def test_beside_other_interceptors_every_shape_is_refused_and_served_the_same(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_outer_interceptor_is_handed_the_methods_own_kind(kind: str, issuer: LocalIssuer) -> None:
+@pytest.mark.parametrize("name", ["kinds", "apart"])
+def test_an_outer_interceptor_is_handed_the_methods_own_kind(name: str, kind: str, issuer: LocalIssuer) -> None:
     """For refused calls, too, from the very first; for a method that does not exist there is no kind to keep."""
-    outer = make("kinds", kind)
+    outer = make(name, kind)
     with serving(kind, trust(issuer), RULES, outside=[outer]) as server, channel_to(server.target) as channel:
         for shape, expected in KIND_OF.items():
             for metadata in ((), bearer(issuer.mint(scope="other")), bearer(issuer.mint(scope="echo"))):
@@ -176,6 +199,28 @@ def test_an_outer_interceptor_is_handed_the_methods_own_kind(kind: str, issuer: 
         SHAPES["unary-stream"](channel, bearer(issuer.mint(scope="echo")))
         assert outer.seen.pop() == KIND_OF["unary-stream"]
         assert SHAPES["unknown method"](channel, ()).code == "credentials_missing"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_that_is_run_apart_is_checked_all_the_same(kind: str, issuer: LocalIssuer) -> None:
+    """Its certificate before it begins, and its token as long as it lasts: neither hangs on a context variable."""
+    verifier, token, done = trust(issuer), issuer.mint(sub="ada", scope="echo"), threading.Event()
+    bound = issuer.mint(scope="echo", cnf={"x5t#S256": "A" * 43})
+
+    def requests() -> Iterator[bytes]:
+        yield b"first"
+        done.wait(TIMEOUT)
+
+    others: Any = {"outside": [make("apart", kind)], "certificate_bound": True}
+    with serving(kind, verifier, RULES, **others) as server, channel_to(server.target) as channel:
+        for shape in KIND_OF:
+            assert SHAPES[shape](channel, bearer(bound)).code == "token_sender_constrained", shape
+        stream: Any = channel.stream_stream(path("SS"))(requests(), metadata=bearer(token), timeout=TIMEOUT)
+        assert next(stream) == b"ada"
+        verifier.revocations.revoke_subject(issuer.url, "ada", before=verifier.now() + 60)
+        outcome = collect(stream)
+        done.set()
+        assert (outcome.status, outcome.code) == (_16, "token_revoked")
 
 
 @pytest.mark.parametrize("kind", KINDS)
