@@ -85,7 +85,7 @@ async def reauthenticate(request: Request, token: str, proof: str | None = None)
     route requires; then `request.ctx.principal` is the new one and the socket lives until the new token ends. `proof` is a
     new DPoP proof for the handshake's own method and URI, where the token is bound to a key (RFC 9449). Raises `AuthError`
     and leaves
-    everything as it was; raises `UsageError` outside the handler of a guarded websocket that a caller was verified for.
+    everything as it was, also once the socket has ended; raises `UsageError` outside the handler of a guarded websocket that a caller was verified for.
     """
     socket: _Socket | None = state_of(request).get(_SOCKET)
     if socket is None:
@@ -106,6 +106,7 @@ class _Socket:
         self._watch: Watch | None = None
         self._task: asyncio.Task[Any] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._ended: AuthError | None = None
 
     async def run(self, handler: Callable[[], Any]) -> Any:
         self._task = asyncio.current_task()
@@ -131,6 +132,8 @@ class _Socket:
         refused = self._rule.refusal(principal, self._verifier.now(), self._request.match_info)
         if refused is not None:
             raise refused
+        if self._ended is not None:  # a socket that has ended stays ended
+            raise self._ended
         self._principal = principal
         set_outcome(self._request, principal, True)
         if self._watch is not None:
@@ -139,16 +142,21 @@ class _Socket:
 
     async def _verify(self, token: str, proof: str | None) -> Principal:
         """The principal of a newer token, which is bound to what the first one was bound to, and proven in the same way."""
-        if proof is None:
+        held = self._principal.proof
+        if proof is None and held.certificate is None:
             principal = await self._verifier.verify(token)
         else:
+            scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
             method, path = self._request.method, self._request.path
-            principal = await authenticate(self._verifier, Presented(Scheme.DPOP, token, (proof,), method, path))
-        if principal.proof != self._principal.proof:
+            # It is the handshake's connection still, and so its certificate.
+            presented = Presented(scheme, token, proofs, method, path, held.certificate)
+            principal = await authenticate(self._verifier, presented)
+        if principal.proof != held:
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
         return principal
 
     def _end(self, error: AuthError) -> None:
+        self._ended = error
         closing = close(self._request, self._ws, _POLICY_VIOLATION, error.code)
         self._closing = asyncio.get_running_loop().create_task(closing, name="bearward: close of a websocket")
         if self._task is not None:

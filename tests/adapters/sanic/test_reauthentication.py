@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +14,15 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from bearward import AuthError, Revocations, TrustedIssuer, Verifier, scope
+from bearward.client_certificates import ForwardedCertificate, from_networks
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_sanic import install, public, reauthenticate, requires
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE
 
+THUMBPRINT = "A" * 43
+"""Of the certificate whose SHA-256 is all zeros."""
 CALLER = {"sub": "ada", "client_id": "app", "azp": "app", "scope": "a"}
 
 
@@ -32,7 +37,10 @@ class Parts:
         app = make_app("renewal")
         app.add_websocket_route(_renewing, "/ws", name="ws", ctx_auth=requires(scope("a")))
         app.add_websocket_route(_renewing, "/public", name="public", ctx_auth=public)
-        install(app, Verifier(*policies, revocations=self.revocations))
+        app.add_websocket_route(self._renewing_too_late, "/late", name="late", ctx_auth=requires(scope("a")))
+        proxy = ForwardedCertificate("xfcc", only_from=from_networks("127.0.0.1"))
+        install(app, Verifier(*policies, revocations=self.revocations), client_certificate=proxy)
+        self.too_late: queue.Queue[str] = queue.Queue()
         self.server = Serving(app)
 
     def mint(self, issuer: int = 0, **claims: Any) -> str:
@@ -42,9 +50,23 @@ class Parts:
         sent = {name: value for name, value in merged.items() if value is not None}
         return self.issuers[issuer].mint(without=without, **sent)
 
-    def connect(self, token: str | None, path: str = "/ws") -> Any:
+    async def _renewing_too_late(self, request: Request, ws: Any) -> None:
+        newer = await ws.recv()
+        try:
+            await ws.recv()
+        except asyncio.CancelledError:
+            try:
+                await reauthenticate(request, newer)
+            except AuthError as error:
+                self.too_late.put(error.code)
+            else:
+                self.too_late.put("renewed")
+            raise
+
+    def connect(self, token: str | None, path: str = "/ws", **headers: str) -> Any:
         """A socket."""
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         return connect(f"ws://127.0.0.1:{self.server.port}{path}", additional_headers=headers, open_timeout=30)
 
 
@@ -136,3 +158,22 @@ def test_misuse_is_an_error_of_the_code(parts: Parts) -> None:
     with parts.connect(None, "/public") as ws:
         ws.send(parts.mint())
         assert ws.recv(30) == "misused"
+
+
+def test_a_socket_that_has_ended_stays_ended(parts: Parts) -> None:
+    """A handler that notices the end and then brings a newer token comes too late."""
+    with parts.connect(parts.mint(exp=time.time() + 1), "/late") as ws:
+        ws.send(parts.mint(jti="second"))
+        assert parts.too_late.get(timeout=30) == "token_expired"
+
+
+@pytest.mark.parametrize(
+    ("thumbprint", "said"),
+    [(THUMBPRINT, "now second"), ("B" * 43, "token_sender_constrained"), (None, "token_sender_constrained")],
+)
+def test_a_bound_socket_is_renewed_with_the_same_binding(parts: Parts, thumbprint: str | None, said: str) -> None:
+    """The newer token is bound to the certificate of the handshake (RFC 8705 section 3), as the first one was."""
+    field = {"x-forwarded-client-cert": "Hash=" + "00" * 32}
+    with parts.connect(parts.mint(cnf={"x5t#S256": THUMBPRINT}), **field) as ws:
+        ws.send(parts.mint(jti="second", cnf=None if thumbprint is None else {"x5t#S256": thumbprint}))
+        assert ws.recv(30) == said
