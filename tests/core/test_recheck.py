@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, JWKSOptions, Principal, Refusal, Revocations, TenantIssuers, TrustedIssuer, Verifier
+from bearward.issuers import resolvers
 from bearward.jose.compact import parse_compact
 from bearward.jwks import Loaded
 from bearward.recheck import REASONS, RECHECK_INTERVAL, Standing, recheck, seconds_left
@@ -211,7 +212,50 @@ def test_changed_resolver_result_ends_a_stream(name: str, step: float, run: Run)
     run(use())
 
 
-def test_failing_resolver_ends_no_stream(run: Run) -> None:
+def test_invented_issuers_do_not_keep_a_stream_alive(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They push out what is remembered of others and occupy the lookups, but not a no that concerns a live call."""
+    monkeypatch.setattr(resolvers, "_MAX_ENTRIES", 16)
+    monkeypatch.setattr(resolvers, "_MAX_PENDING_UNKNOWN", 4)
+
+    async def use() -> None:
+        issuer, clock, known, slow = LocalIssuer(algorithms=["ES256"]), FakeClock(NOW), {ISSUER}, asyncio.Event()
+
+        async def resolver(name: str) -> TrustedIssuer | None:
+            if name.startswith("https://slow"):
+                await slow.wait()
+            trusted = name in known or name.startswith("https://tenant")
+            return TrustedIssuer(name, audience="api", jwks=issuer.keys.jwks()) if trusted else None
+
+        async with Verifier(resolver, clock=clock) as verifier:
+
+            async def call(name: str) -> Principal:
+                return await verifier.verify(
+                    issuer.mint(claims={"iss": name, "aud": "api", "iat": NOW, "exp": NOW + 86_400})
+                )
+
+            ended: list[AuthError] = []
+            watch = verifier.watch(await call(ISSUER), ended.append)
+            for number in range(20):
+                await call(f"https://tenant{number}.example")
+            known.clear()
+            waiting = [asyncio.create_task(call(f"https://slow{number}.example")) for number in range(4)]
+            while not ended:
+                assert clock.now() <= NOW + WITHIN
+                clock.forward(RECHECK_INTERVAL)
+                watch.look()
+                await settle()
+                for number in range(20):
+                    with pytest.raises(AuthError):
+                        await call(f"https://invented{number}.example")
+            slow.set()
+            refusals = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(refused, AuthError) for refused in refusals)
+            assert ended[0].refusal is Refusal.ISSUER_UNTRUSTED
+
+    run(use())
+
+
+def test_a_resolver_that_fails_ends_no_stream(run: Run) -> None:
     """Its trouble is ours; the stream's own token ends it all the same."""
 
     async def use() -> None:

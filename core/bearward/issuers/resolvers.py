@@ -59,6 +59,8 @@ class Resolvers:
         self._on_change = on_change
         self._trusted: dict[str, _Trusted] = {}
         self._untrusted: dict[str, float] = {}
+        self._ended: dict[str, None] = {}
+        """Those that have let calls in and are trusted no more: callers who invent issuers push none of them out."""
         self._log_from = 0.0
         self._not_logged = 0
         self._pending: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[TrustedIssuer | None]] = {}
@@ -92,16 +94,20 @@ class Resolvers:
         known = self._trusted.get(issuer)
         if known is not None:
             return known.issuer
-        if not self._resolvers or issuer in self._untrusted:
+        if not self._resolvers or issuer in self._untrusted or issuer in self._ended:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
     def refresh(self, issuer: str) -> None:
-        """Start another lookup of `issuer` in the background, on a running loop, without waiting for it."""
+        """Have `issuer`, which has let a call in, looked up anew in the background, on a running loop; nobody waits."""
         known = self._trusted.get(issuer)
         if known is None or self._monotonic() >= known.retry_at:
-            with contextlib.suppress(RuntimeError, AuthError):  # no loop here, or too many lookups are pending
-                self._look_up(issuer)
+            with contextlib.suppress(RuntimeError):  # no loop here
+                self._look_up(issuer, invented=False).add_done_callback(lambda done: self._note_end(issuer, done))
+
+    def _note_end(self, issuer: str, done: asyncio.Task[TrustedIssuer | None]) -> None:
+        if not done.cancelled() and done.exception() is None and done.result() is None:
+            _add(self._ended, issuer, None)
 
     async def find(self, issuer: str) -> TrustedIssuer:
         """The settings of `issuer`, looked up if necessary; all callers of one loop share one lookup.
@@ -128,11 +134,13 @@ class Resolvers:
             return past < _STALE_WHILE_REFRESHING
         return True
 
-    def _look_up(self, issuer: str) -> asyncio.Task[TrustedIssuer | None]:
+    def _look_up(self, issuer: str, *, invented: bool = True) -> asyncio.Task[TrustedIssuer | None]:
+        """The lookup of `issuer`, which may be `invented` by a caller unless something is known of it."""
         name = asyncio.get_running_loop(), issuer
         task = self._pending.get(name)
         if task is None:
-            if issuer not in self._trusted and self._pending_unknown() >= _MAX_PENDING_UNKNOWN:  # callers never queue
+            may_be_invented = invented and issuer not in self._trusted
+            if may_be_invented and self._pending_unknown() >= _MAX_PENDING_UNKNOWN:  # callers never queue
                 raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
             task = self._pending[name] = name[0].create_task(self._resolve(issuer))
             task.add_done_callback(lambda done: self._lookup_done(name, done))
@@ -200,6 +208,7 @@ class Resolvers:
             _add(self._untrusted, issuer, resolved_at + _NEGATIVE_TTL)
         else:
             _add(self._trusted, issuer, _Trusted(trusted, resolved_at))
+            self._ended.pop(issuer, None)
         if before is not None and before.issuer != trusted:
             self._on_change(issuer)
 
