@@ -23,18 +23,20 @@ _WRAPPED: Final = (staticmethod, classmethod)
 def entered_methods(owner: type) -> Iterator[tuple[str, Any]]:
     """Name and definition of each method that a framework calls; the guards that bases of it got are looked through."""
     bases = owner.__mro__[:-1]
-    serves_http = any(name in _HTTP_METHODS for base in bases for name in vars(base))
-    for name in dict.fromkeys(name for base in bases for name in vars(base)):
+    names = dict.fromkeys(name for base in bases for name in vars(base))
+    serves_http = not _HTTP_METHODS.isdisjoint(names)
+    for name in names:
         found = [member for base in bases if (member := _written(base, name)) is not None]
-        if not found:
-            continue
-        if name in _HTTP_METHODS or name == "__call__":
-            entered = _may_be_called(found[0])
-        else:  # a view's bases may have helpers of the same name; those of the view itself are its own choice
-            inherited = name not in vars(owner)
-            entered = not name.startswith("_") and not (inherited and serves_http) and _overrides(*found)
-        if entered:
+        # A view's bases may have helpers of the same name; those of the view itself are its own choice.
+        is_helper = serves_http and name not in vars(owner)
+        if found and _is_entered(name, found, is_helper=is_helper):
             yield name, found[0]
+
+
+def _is_entered(name: str, found: list[Any], *, is_helper: bool) -> bool:
+    if name in _HTTP_METHODS or name == "__call__":
+        return _may_be_called(found[0])
+    return not name.startswith("_") and not is_helper and _overrides(*found)
 
 
 def put_guards(owner: type, guard: Callable[[Any], Any]) -> None:

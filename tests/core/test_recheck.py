@@ -255,7 +255,7 @@ def test_invented_issuers_do_not_keep_a_stream_alive(run: Run, monkeypatch: pyte
     run(use())
 
 
-def test_a_resolver_that_fails_ends_no_stream(run: Run) -> None:
+def test_failing_resolver_ends_no_stream(run: Run) -> None:
     """Its trouble is ours; the stream's own token ends it all the same."""
 
     async def use() -> None:

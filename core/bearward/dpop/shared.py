@@ -60,7 +60,7 @@ class SharedReplays(Replays):
             raise ConfigurationError("cache", "must be a store that the fleet shares; without one, use LocalReplays")
         self._refuse = on_failure == "refuse"
         self._local = local or LocalReplays()
-        self._cache = SharedCache(make, clock or SystemClock(), timeout=_TIMEOUT, pause=_PAUSE)
+        self._cache = SharedCache(make, clock or SystemClock(), timeout=_TIMEOUT, pause=_PAUSE, purpose="DPoP proofs")
         self._prefix = f"bearward:dpop:{name}:"
         self._key = hmac.digest(cache_secret or b"", _LABEL, "sha256")
 
