@@ -62,7 +62,7 @@ HEAD = """# Mutation testing
 Written by `make mutation` (`tools/mutation/`). Killed means that a test noticed the change; what is left is the share of
 those that no test noticed.
 
-## Pure files
+## Pure files, and the verifier
 
 mutmut 3 changes every function in every small way, all mutants of each file that is listed, and the tests about the file
 are to notice (`tools/mutation/files.py`). Functions under a decorator, and functions within functions, mutmut leaves alone.
@@ -79,5 +79,5 @@ Each survivor is matched with an explanation in `tools/mutation/reasons.toml`; o
 """
 WAITING = """## Not changed since they were last written
 
-Nothing is known of these: `make mutation` and `make mutation ARGS=--stateful` would take hours for all of them.
+Nothing is said of these: `make mutation` and `make mutation ARGS=--stateful` take hours for all of them.
 """
