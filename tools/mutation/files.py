@@ -1,6 +1,6 @@
 """Which files are changed, and which tests should notice: data.
 
-Rules of this file: pure files, and the verifier, are changed in every way by mutmut, within one process, so their tests
+Rules of this file: pure files, and the verifier with its cache, are changed in every way by mutmut, within one process, so their tests
 are those without servers of their own; where a file has tests about it, those alone. Stateful files are changed one
 mutant at a time on a copy of the tree, in every way or in a sample, and each has the tests that are about it, real
 servers and all. A name is a glob; one that matches nothing is an error.
@@ -36,7 +36,7 @@ PURE = found(
     *(f"{CORE}/{name}.py" for name in ("frozen", "issuer_checks", "principal", "requirements", "trusted_issuer")),
     f"{CORE}/recheck.py",
     f"{CORE}/verification.py",
-    f"{CORE}/verifier.py",  # not pure, but its tests need no process beside their own
+    *(f"{CORE}/{name}.py" for name in ("token_cache", "verifier")),  # not pure, but their tests need no other process
     *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
     *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
     *(f"{CORE}/revocation/{name}.py" for name in ("entry", "wire_format")),
@@ -71,6 +71,10 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/claims.py": _JUDGED,
     f"{CORE}/recheck.py": _JUDGED,
     f"{CORE}/verification.py": _JUDGED,
+    f"{CORE}/token_cache.py": (
+        *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "verifier")),
+        "tests/properties/test_token_cache.py",
+    ),
     f"{CORE}/verifier.py": (
         *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "verifier", "recheck", "authentication")),
         "tests/core/dpop/test_nonces.py",
@@ -106,7 +110,6 @@ _CALLS_OF_SANIC = tuple(
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {
-    f"{CORE}/token_cache.py": (*_VERIFIER, "tests/properties/test_token_cache.py"),
     f"{CORE}/watches.py": _VERIFIER,
     f"{CORE}/jwks/fleet.py": tuple(f"tests/core/jwks/test_fleet{name}.py" for name in ("", "_faults", "_processes")),
     f"{CORE}/jwks/issuer_keys.py": _KEYS,

@@ -62,7 +62,7 @@ HEAD = """# Mutation testing
 Written by `make mutation` (`tools/mutation/`). Killed means that a test noticed the change; what is left is the share of
 those that no test noticed.
 
-## Pure files, and the verifier
+## Pure files, and the verifier with its cache
 
 mutmut 3 changes every function in every small way, all mutants of each file that is listed, and the tests about the file
 are to notice (`tools/mutation/files.py`). Functions under a decorator, and functions within functions, mutmut leaves alone.
