@@ -1,9 +1,9 @@
 """Which files are changed, and which tests should notice: data.
 
-Rules of this file: pure files, and the verifier with its cache, are changed in every way by mutmut, within one process, so their tests
-are those without servers of their own; where a file has tests about it, those alone. Stateful files are changed one
-mutant at a time on a copy of the tree, in every way or in a sample, and each has the tests that are about it, real
-servers and all. A name is a glob; one that matches nothing is an error.
+Rules of this file: pure files, and the verifier with its cache, are changed in every way by mutmut, within one process,
+so their tests are those without servers of their own; where a file has tests about it, those alone. Stateful files are
+changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has the tests that are about
+it, real servers and all. A name is a glob; one that matches nothing is an error.
 """
 
 from __future__ import annotations
@@ -71,12 +71,10 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/claims.py": _JUDGED,
     f"{CORE}/recheck.py": _JUDGED,
     f"{CORE}/verification.py": _JUDGED,
-    f"{CORE}/token_cache.py": (
-        *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "verifier")),
-        "tests/properties/test_token_cache.py",
-    ),
+    f"{CORE}/token_cache.py": tuple(f"tests/core/test_{name}.py" for name in ("token_cache", "standing_of_principals")),
     f"{CORE}/verifier.py": (
-        *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "verifier", "recheck", "authentication")),
+        *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
+        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication")),
         "tests/core/dpop/test_nonces.py",
         "tests/core/issuers/test_registry.py",
     ),
