@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, cast
 
-from bearward.token_cache import CacheEntry, TokenCache
+import pytest
+
+from bearward import AuthError, Refusal
+from bearward.credential_place import CredentialPlace
+from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 
 A, B, C = b"a", b"b", b"c"
 
@@ -93,6 +98,34 @@ def test_the_number_of_entries_is_bounded_too() -> None:
         assert len(cache._young) <= 2
     assert len(cache) == 3
     assert repr(cache) == "<TokenCache: 3 tokens>"
-    one = TokenCache(max_entries=1)
-    one.put(A, entry())
-    assert one.get(A) is not None
+    for fewest in (1, 2, 3):
+        few = TokenCache(max_entries=fewest)
+        for digest in (A, B, C):
+            few.put(digest, entry())
+            assert set(few._young) == {digest}
+
+
+HEADER, COOKIE = CredentialPlace(header="x-token"), CredentialPlace(cookie="token")
+
+
+def test_a_token_is_remembered_by_its_place() -> None:
+    """The same token in `Authorization`, in another header and in a cookie are three."""
+    assert token_digest("abc") == sha256(b"abc").digest()
+    digests = {token_digest("abc", place) for place in (None, HEADER, COOKIE, CredentialPlace(header="x-other"))}
+    assert len(digests) == 4
+    assert token_digest("abc", HEADER) == token_digest("abc", CredentialPlace(header="x-token"))
+
+
+def test_a_lone_surrogate_is_no_token() -> None:
+    """It has no octets to be remembered by."""
+    with pytest.raises(AuthError) as refused:
+        token_digest("e\ud800")
+    assert refused.value.refusal is Refusal.TOKEN_MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("payload", "estimated"), [(b"", 700), (b"{}", 702), (b'{"a":"b","c":1}', 700 + 15 + 14 * 6 + 36)]
+)
+def test_the_size_of_an_entry_is_estimated_by_its_claims(payload: bytes, estimated: int) -> None:
+    """So much for the entry, for each octet, each string and each member."""
+    assert estimated_bytes(payload) == estimated
