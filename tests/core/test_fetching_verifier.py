@@ -37,13 +37,13 @@ def test_a_binding_is_the_caller_s_to_check_before_and_after_a_fetch(
     """RFC 7800: only where it says so, whether keys are held or have to be fetched."""
 
     async def use() -> None:
-        async with Verifier(
-            TrustedIssuer(issuer.url, audience=issuer.audience), token_cache_bytes=token_cache_bytes
-        ) as verifier:
-            bound = issuer.mint(cnf=BOUND)
+        policy = TrustedIssuer(issuer.url, audience=issuer.audience)
+        verifier, bound = Verifier(policy, token_cache_bytes=token_cache_bytes), issuer.mint(cnf=BOUND)
+        for _ in range(2):
             assert (await verifier.verify(bound, unsafe_allow_bound=True)).issuer == issuer.url
-            assert (await verifier.verify(bound, unsafe_allow_bound=True)).issuer == issuer.url
+            assert issuer.requests("/jwks") == 1
             assert await refusal_of(verifier, bound) is Refusal.TOKEN_SENDER_CONSTRAINED
+        await verifier.aclose()
 
     run(use())
 
@@ -56,11 +56,11 @@ def test_a_token_is_trusted_in_its_place_alone_before_and_after_a_fetch(
 
     async def use() -> None:
         policy = TrustedIssuer(issuer.url, audience=issuer.audience, place=COOKIE)
-        async with Verifier(policy, token_cache_bytes=token_cache_bytes) as verifier:
-            token = issuer.mint()
-            for _ in range(2):
-                assert (await verifier.verify(token, place=COOKIE)).issuer == issuer.url
-                assert await refusal_of(verifier, token) is Refusal.ISSUER_UNTRUSTED
+        verifier, token = Verifier(policy, token_cache_bytes=token_cache_bytes), issuer.mint()
+        for _ in range(2):
+            assert (await verifier.verify(token, place=COOKIE)).issuer == issuer.url
+            assert await refusal_of(verifier, token) is Refusal.ISSUER_UNTRUSTED
+        await verifier.aclose()
 
     run(use())
 
