@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bearward import AuthError, Refusal, Revocations, TrustedIssuer, Verifier
+from bearward import AuthError, ConfigurationError, Refusal, Revocations, TrustedIssuer, Verifier
 from bearward.credential_place import CredentialPlace
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -162,3 +162,19 @@ def test_a_token_beyond_the_longest_is_not_kept() -> None:
         verifier._cache.max_token = longest
         assert verifier.verify_now(token).issuer == ISSUER
         assert verifier.health().cached_tokens == kept
+
+
+def test_a_shared_cache_is_authenticated_unless_told_otherwise() -> None:
+    """Whoever can write it could plant keys: a secret, or an explicit word that it is accepted."""
+    policy, shared = TrustedIssuer(ISSUER, audience="api"), "redis://127.0.0.1:1"
+    with pytest.raises(ConfigurationError, match="secret"):
+        Verifier(policy, jwks_cache=shared)
+    Verifier(policy, jwks_cache=shared, jwks_cache_secret=b"0123456789abcdef0123456789abcdef")
+    Verifier(policy, jwks_cache=shared, unsafe_allow_unauthenticated_cache=True)
+
+
+def test_the_size_of_the_token_cache_is_a_number_of_bytes() -> None:
+    """The message names the setting and says what it must be."""
+    with pytest.raises(ConfigurationError) as refused:
+        Verifier(TrustedIssuer(ISSUER, audience="api"), token_cache_bytes=-1)
+    assert str(refused.value) == "token_cache_bytes: must be a number of bytes, 0 for no cache"

@@ -74,7 +74,7 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/token_cache.py": tuple(f"tests/core/test_{name}.py" for name in ("token_cache", "standing_of_principals")),
     f"{CORE}/verifier.py": (
         *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
-        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication")),
+        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "watches", "lifetimes")),
         "tests/core/dpop/test_nonces.py",
         "tests/core/issuers/test_registry.py",
     ),

@@ -22,7 +22,10 @@ def unexplained(mutants: Sequence[Mutant]) -> list[Mutant]:
 def write() -> None:
     """The page, of all that is known: who was changed and what was noticed, and who was not changed."""
     pure, stateful = kept(PURE), kept(STATEFUL)
-    page = [HEAD, *_table(pure), "", STATEFUL_HEAD, *_table(stateful), "", WHY]
+    page = [HEAD, *_table(pure), ""]
+    if stateful:
+        page += [STATEFUL_HEAD, *_table(stateful), ""]
+    page.append(WHY)
     explained = Counter(reason(mutant) for mutant in (*pure, *stateful) if is_left(mutant))
     page += ["| mutants | why no test needs to notice |", "| --- | --- |"]
     page += [f"| {count} | {why} |" for why, count in explained.most_common() if why is not None]
