@@ -8,6 +8,7 @@ import pytest
 
 from bearward import (
     AuthError,
+    JWKSOptions,
     KeysNeededError,
     Principal,
     Refusal,
@@ -21,6 +22,7 @@ from bearward.dpop import DPoP, DPoPNonces
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
+from tests.core.jwks.support import eventually
 from tests.core.tokens import ISSUER, KEY, NOW, token_of
 
 KEYS = {"keys": [KEY.public_jwk()]}
@@ -268,3 +270,21 @@ def test_a_verifier_shows_how_it_stands(run: Run) -> None:
     assert repr(without) == (
         "<Verifier of 1 issuers, 0 templates, 0 resolvers, no token cache, 0 watches, not started>"
     )
+
+
+def test_a_withdrawn_key_ends_a_call_as_soon_as_the_keys_have_changed(run: Run) -> None:
+    """A watch need not wait for its own next look."""
+
+    async def use(issuer: LocalIssuer) -> None:
+        policy = TrustedIssuer(issuer.url, audience=issuer.audience, jwks_options=JWKSOptions(cooldown=0.0))
+        async with Verifier(policy) as verifier:
+            ended: list[AuthError] = []
+            verifier.watch(await verifier.verify(issuer.mint()), ended.append)
+            issuer.withdraw(issuer.key())
+            issuer.rotate()
+            await verifier.verify(issuer.mint())
+            await eventually(lambda: bool(ended), "the end of the call")
+            assert [error.refusal for error in ended] == [Refusal.KEY_WITHDRAWN]
+
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        run(use(issuer))
