@@ -232,6 +232,20 @@ def test_an_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer
     run(use())
 
 
+def test_a_kid_that_was_looked_for_is_refused_without_another_look(issuer: LocalIssuer, run: Run) -> None:
+    """While it is remembered as unknown; another one is worth a look of its own."""
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=0.0)) as verifier:
+            with pytest.raises(AuthError):
+                await verifier.verify(issuer.mint(kid="unknown"))
+            assert refusal_of(verifier, issuer.mint(kid="unknown")) is Refusal.KEY_UNKNOWN
+            with pytest.raises(KeysNeededError):
+                verifier.verify_now(issuer.mint(kid="another"))
+
+    run(use())
+
+
 def test_cached_token_is_checked_against_the_clock_on_every_hit() -> None:
     """A token that was verified before is refused from the second in which it expires."""
     clock = FakeClock(1_000_000.0)

@@ -1,8 +1,9 @@
 """Which files are changed, and which tests should notice: data.
 
-Rules of this file: pure files are changed in every way by mutmut, within one process, so their tests are those without
-servers; where a file has tests of its own, those alone. Stateful files are changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has
-the tests that are about it, real servers and all. A name is a glob; one that matches nothing is an error.
+Rules of this file: pure files, and the verifier with its cache, are changed in every way by mutmut, within one process,
+so their tests are those without servers of their own; where a file has tests about it, those alone. Stateful files are
+changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has the tests that are about
+it, real servers and all. A name is a glob; one that matches nothing is an error.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ PURE = found(
     *(f"{CORE}/{name}.py" for name in ("frozen", "issuer_checks", "principal", "requirements", "trusted_issuer")),
     f"{CORE}/recheck.py",
     f"{CORE}/verification.py",
+    *(f"{CORE}/{name}.py" for name in ("token_cache", "verifier")),  # not pure, but their tests need no other process
     *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
     *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
     *(f"{CORE}/revocation/{name}.py" for name in ("entry", "wire_format")),
@@ -69,6 +71,13 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/claims.py": _JUDGED,
     f"{CORE}/recheck.py": _JUDGED,
     f"{CORE}/verification.py": _JUDGED,
+    f"{CORE}/token_cache.py": tuple(f"tests/core/test_{name}.py" for name in ("token_cache", "standing_of_principals")),
+    f"{CORE}/verifier.py": (
+        *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
+        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "watches", "lifetimes")),
+        "tests/core/dpop/test_nonces.py",
+        "tests/core/issuers/test_registry.py",
+    ),
 }
 """The tests that are about a pure file: seconds, where all of them take minutes."""
 
@@ -99,14 +108,6 @@ _CALLS_OF_SANIC = tuple(
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {
-    f"{CORE}/verifier.py": (
-        *(f"tests/core/test_{name}.py" for name in ("verifier", "recheck", "authentication", "lifetimes")),
-        "tests/core/test_credential_place.py",
-        "tests/core/dpop/test_nonces.py",
-        "tests/core/issuers/test_registry.py",
-        "tests/properties/test_token_cache.py",
-    ),
-    f"{CORE}/token_cache.py": (*_VERIFIER, "tests/properties/test_token_cache.py"),
     f"{CORE}/watches.py": _VERIFIER,
     f"{CORE}/jwks/fleet.py": tuple(f"tests/core/jwks/test_fleet{name}.py" for name in ("", "_faults", "_processes")),
     f"{CORE}/jwks/issuer_keys.py": _KEYS,

@@ -22,7 +22,10 @@ def unexplained(mutants: Sequence[Mutant]) -> list[Mutant]:
 def write() -> None:
     """The page, of all that is known: who was changed and what was noticed, and who was not changed."""
     pure, stateful = kept(PURE), kept(STATEFUL)
-    page = [HEAD, *_table(pure), "", STATEFUL_HEAD, *_table(stateful), "", WHY]
+    page = [HEAD, *_table(pure), ""]
+    if stateful:
+        page += [STATEFUL_HEAD, *_table(stateful), ""]
+    page.append(WHY)
     explained = Counter(reason(mutant) for mutant in (*pure, *stateful) if is_left(mutant))
     page += ["| mutants | why no test needs to notice |", "| --- | --- |"]
     page += [f"| {count} | {why} |" for why, count in explained.most_common() if why is not None]
@@ -62,7 +65,7 @@ HEAD = """# Mutation testing
 Written by `make mutation` (`tools/mutation/`). Killed means that a test noticed the change; what is left is the share of
 those that no test noticed.
 
-## Pure files
+## Pure files, and the verifier with its cache
 
 mutmut 3 changes every function in every small way, all mutants of each file that is listed, and the tests about the file
 are to notice (`tools/mutation/files.py`). Functions under a decorator, and functions within functions, mutmut leaves alone.
@@ -79,5 +82,5 @@ Each survivor is matched with an explanation in `tools/mutation/reasons.toml`; o
 """
 WAITING = """## Not changed since they were last written
 
-Nothing is known of these: `make mutation` and `make mutation ARGS=--stateful` would take hours for all of them.
+Nothing is said of these: `make mutation` and `make mutation ARGS=--stateful` take hours for all of them.
 """

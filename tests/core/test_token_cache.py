@@ -1,0 +1,131 @@
+"""The memory of verified tokens: how much it keeps, and that it counts what it keeps."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, cast
+
+import pytest
+
+from bearward import AuthError, Refusal
+from bearward.credential_place import CredentialPlace
+from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
+
+A, B, C = b"a", b"b", b"c"
+
+
+def entry(cost: int = 10) -> CacheEntry:
+    """An entry of this cost; what it stands for is of no account here."""
+    nothing = cast("Any", None)
+    return CacheEntry(nothing, lambda: None, nothing, 0, 0.0, 0.0, bound=False, cost=cost)
+
+
+def test_an_entry_is_found_until_it_is_dropped() -> None:
+    """In whichever generation it is; dropping what is not there does nothing."""
+    cache, one = TokenCache(max_bytes=60), entry()
+    cache.drop(A)
+    cache.put(A, one)
+    assert (cache.get(A), cache.get(B)) == (one, None)
+    cache.drop(A)
+    assert (cache.get(A), len(cache)) == (None, 0)
+    for digest in (A, B, C, b"d"):
+        cache.put(digest, entry())
+    cache.drop(A)
+    assert cache.get(A) is None
+
+
+def test_what_was_dropped_leaves_its_room() -> None:
+    """Three entries of ten fit into half of sixty bytes, and a fourth where one of them was dropped."""
+    cache = TokenCache(max_bytes=60)
+    for digest in (A, B, C):
+        cache.put(digest, entry())
+    cache.drop(A)
+    cache.put(b"d", entry())
+    assert set(cache._young) == {B, C, b"d"}
+    assert cache._old == {}
+    cache.put(b"e", entry())
+    assert (set(cache._young), set(cache._old)) == ({b"e"}, {B, C, b"d"})
+
+
+def test_a_used_entry_outlives_the_others() -> None:
+    """It moves into the young generation, and is counted once."""
+    cache = TokenCache(max_bytes=60)
+    for digest in (A, B, C, b"d"):
+        cache.put(digest, entry())
+    assert len(cache) == 4
+    assert cache.get(A) is not None
+    assert len(cache) == 4
+    cache.put(b"e", entry())
+    cache.put(b"f", entry())
+    assert [digest for digest in (A, B, C, b"d", b"e", b"f") if cache.get(digest)] == [A, b"d", b"e", b"f"]
+
+
+def test_a_replaced_entry_takes_its_room_once() -> None:
+    """As a token does that is judged again and again."""
+    cache = TokenCache(max_bytes=60)
+    for _ in range(9):
+        cache.put(A, entry())
+        cache.put(B, entry())
+    assert (set(cache._young), cache._old, cache._young_bytes) == ({A, B}, {}, 20)
+
+
+def test_what_is_too_large_for_the_memory_is_not_kept() -> None:
+    """It would push out everything else; what just fits is kept."""
+    cache = TokenCache(max_bytes=60)
+    cache.put(A, entry(31))
+    assert len(cache) == 0
+    cache.put(A, entry(30))
+    assert len(cache) == 1
+
+
+def test_a_cleared_memory_has_all_its_room() -> None:
+    """Nothing is left of what was there."""
+    cache = TokenCache(max_bytes=60)
+    for digest in (A, B, C, b"d"):
+        cache.put(digest, entry())
+    cache.clear()
+    assert (len(cache), cache.get(A), cache.get(b"d")) == (0, None, None)
+    for digest in (A, B, C):
+        cache.put(digest, entry())
+    assert (len(cache), cache._old) == (3, {})
+
+
+def test_the_number_of_entries_is_bounded_too() -> None:
+    """Half of them in each generation, one at least."""
+    cache = TokenCache(max_entries=4)
+    for number in range(9):
+        cache.put(bytes([number]), entry())
+        assert len(cache._young) <= 2
+    assert len(cache) == 3
+    assert repr(cache) == "<TokenCache: 3 tokens>"
+    for fewest in (1, 2, 3):
+        few = TokenCache(max_entries=fewest)
+        for digest in (A, B, C):
+            few.put(digest, entry())
+            assert set(few._young) == {digest}
+
+
+HEADER, COOKIE = CredentialPlace(header="x-token"), CredentialPlace(cookie="token")
+
+
+def test_a_token_is_remembered_by_its_place() -> None:
+    """The same token in `Authorization`, in another header and in a cookie are three."""
+    assert token_digest("abc") == sha256(b"abc").digest()
+    digests = {token_digest("abc", place) for place in (None, HEADER, COOKIE, CredentialPlace(header="x-other"))}
+    assert len(digests) == 4
+    assert token_digest("abc", HEADER) == token_digest("abc", CredentialPlace(header="x-token"))
+
+
+def test_a_lone_surrogate_is_no_token() -> None:
+    """It has no octets to be remembered by."""
+    with pytest.raises(AuthError) as refused:
+        token_digest("e\ud800")
+    assert refused.value.refusal is Refusal.TOKEN_MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("payload", "estimated"), [(b"", 700), (b"{}", 702), (b'{"a":"b","c":1}', 700 + 15 + 14 * 6 + 36)]
+)
+def test_the_size_of_an_entry_is_estimated_by_its_claims(payload: bytes, estimated: int) -> None:
+    """So much for the entry, for each octet, each string and each member."""
+    assert estimated_bytes(payload) == estimated
