@@ -45,7 +45,9 @@ def verify_token(
     check_times(token.claims, policy, now)
     key = Refusal.KEYS_UNAVAILABLE if keys is None else find_signing_key(token, keys)
     if isinstance(key, Refusal):
-        could_help = key is Refusal.SIGNATURE_INVALID or _newer_keys_could_help(token.header.kid, keys)
+        # The issuer may have put another key under the same `kid`, or have a newer one for a token that names none. But a
+        # `kid` that is held, with a key for other algorithms, settles it.
+        could_help = key is not Refusal.KEY_UNSUITABLE or token.header.kid is None
         worth_a_fetch = could_help and claims_pass(token.claims, policy, allow_bound=allow_bound)
         raise (KeyNotHeldError if worth_a_fetch else AuthError)(key)
     check_claims(token.claims, policy, allow_bound=allow_bound)
@@ -60,11 +62,3 @@ def check_header(header: JOSEHeader, policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.ALGORITHM_NOT_ALLOWED)
     if header.typ not in policy.token_types:
         raise AuthError(Refusal.TOKEN_TYPE_NOT_ALLOWED)
-
-
-def _newer_keys_could_help(kid: str | None, keys: JWKSet | None) -> bool:
-    """A `kid` that the set holds settles which key it is; a token without a `kid` may always stem from a newer key.
-
-    A signature that this key did not make is another matter: the issuer may have put another key under the same `kid`.
-    """
-    return keys is None or kid is None or not keys.holds(kid)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from bearward import AuthError, ConfigurationError, Refusal, Revocations, TrustedIssuer, Verifier
+from bearward import AuthError, ConfigurationError, JWKSOptions, Refusal, Revocations, TrustedIssuer, Verifier
 from bearward.credential_place import CredentialPlace
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
 from tests.core.tokens import ISSUER, KEY, token_of
 
 COOKIE = CredentialPlace(cookie="token")
@@ -178,3 +180,22 @@ def test_the_size_of_the_token_cache_is_a_number_of_bytes() -> None:
     with pytest.raises(ConfigurationError) as refused:
         Verifier(TrustedIssuer(ISSUER, audience="api"), token_cache_bytes=-1)
     assert str(refused.value) == "token_cache_bytes: must be a number of bytes, 0 for no cache"
+
+
+def test_a_remembered_token_whose_keys_grew_too_old_is_verified_anew_as_it_was_presented(
+    issuer: LocalIssuer, run: Run
+) -> None:
+    """In its place, and bound where the caller checks the binding: what is remembered is no shorter way in or out."""
+    clock = FakeClock(time.time())
+
+    async def use() -> None:
+        options = JWKSOptions(max_age=60, stale_if_error=0)
+        policy = TrustedIssuer(issuer.url, audience=issuer.audience, place=COOKIE, jwks_options=options)
+        verifier, token = Verifier(policy, clock=clock), issuer.mint(cnf=BOUND, lifetime=3600)
+        for fetches in (1, 2):
+            principal = await verifier.verify(token, unsafe_allow_bound=True, place=COOKIE)
+            assert (principal.issuer, issuer.requests("/jwks")) == (issuer.url, fetches)
+            clock.forward(100)
+        await verifier.aclose()
+
+    run(use())

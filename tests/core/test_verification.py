@@ -107,6 +107,14 @@ def test_newer_keys_are_worth_a_fetch_only_if_claims_pass(wrong: str, keys: str,
     assert isinstance(error, KeyNotHeldError) is (not SECRETS[wrong])
 
 
+@pytest.mark.parametrize(("kid", "worth"), [("k", False), (None, True)])
+def test_a_key_for_other_algorithms_is_worth_a_fetch_only_where_no_kid_names_it(kid: str | None, worth: bool) -> None:
+    """The issuer's key of that `kid` is known, and is not for this algorithm; without a `kid` a newer key may be."""
+    error = refused(token_of(SigningKey.generate("RS256", kid="k"), header={"kid": kid}), HELD)
+    assert error.refusal is Refusal.KEY_UNSUITABLE
+    assert isinstance(error, KeyNotHeldError) is worth
+
+
 def test_a_bound_token_is_worth_a_fetch_where_its_binding_is_checked() -> None:
     """RFC 7800: without `allow_bound` no key would let it in, with it a newer key could."""
     token = parse_compact(token_of(KEY, cnf={"jkt": "x"}))
