@@ -26,7 +26,7 @@ WRONG = [
     ({"BEARWARD_CACHE": "gopher://cache"}, [], "BEARWARD_CACHE", "redis://"),
     ({"BEARWARD_ISUER": "x"}, [], "BEARWARD_ISUER", "no setting"),
     ({"BEARWARD_NOTES": "/nowhere/at/all.sqlite"}, [], "BEARWARD_NOTES", "file that SQLite can open"),
-    ({}, ["--config", "/nowhere/at/all.toml"], "BEARWARD_AUDIENCE", "beside a configuration file"),
+    ({}, ["--config", "/nowhere/at/all.toml"], "BEARWARD_AUDIENCE", "together with a configuration file"),
     (
         {"BEARWARD_ISSUER": "", "BEARWARD_AUDIENCE": ""},
         ["--config", "/nowhere.toml"],

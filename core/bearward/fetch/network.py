@@ -97,7 +97,7 @@ async def resolve_host(host: str, port: int) -> list[str]:
         OSError: there are none, or too many names are being looked up.
         UnicodeError: `host` cannot be a name.
     """
-    loop = asyncio.get_running_loop()
+    loop, free = asyncio.get_running_loop(), _free
     result: asyncio.Future[list[str]] = loop.create_future()
 
     def look_up() -> None:
@@ -108,16 +108,16 @@ async def resolve_host(host: str, port: int) -> list[str]:
         except Exception as exc:  # noqa: BLE001  (raised again where it is awaited)
             found = exc
         finally:
-            _free.release()
+            free.release()
         with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits any more
             loop.call_soon_threadsafe(_deliver, result, found)
 
-    if not _free.acquire(blocking=False):
+    if not free.acquire(blocking=False):
         raise OSError("too many names are being looked up")
     try:
         threading.Thread(target=look_up, name=f"bearward looks up {host[:64]}", daemon=True).start()
     except RuntimeError as exc:  # the system has no more threads
-        _free.release()
+        free.release()
         raise OSError("no thread to look a name up") from exc
     return await result
 

@@ -97,13 +97,14 @@ def test_rules_are_checked_on_a_remembered_connection(parts: Parts) -> None:
     connection.close()
 
 
-def test_a_revoked_token_is_refused_on_a_remembered_connection(parts: Parts) -> None:
-    """A revocation reaches the next request, wherever the token is remembered."""
+@pytest.mark.parametrize("next_path", ["/who", "/scoped", "/nowhere"])
+def test_a_revoked_token_is_refused_on_a_remembered_connection(parts: Parts, next_path: str) -> None:
+    """A revocation reaches the very next request, whichever way its token is recognized."""
     connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", jti="one", scope="a")
     for _ in range(4):
         assert connection.ask("/who", token) == (200, "ada")
     parts.revocations.revoke_token("https://login.example", "one", until=4e9)
-    for path in ("/scoped", "/who", "/scoped", "/nowhere"):
+    for path in (next_path, "/scoped", "/who", "/scoped", "/nowhere"):
         assert connection.ask(path, token) == (401, "token_revoked")
     assert connection.ask("/who", parts.issuer.mint(sub="ada", jti="two")) == (200, "ada")
     connection.close()
