@@ -410,3 +410,9 @@ def test_the_health_has_a_line_for_each_issuer() -> None:
     assert str(health).splitlines()[0] == "ready"
     assert str(health).splitlines()[1].startswith("https://one.example: fresh, generation 1, 1 keys")
     assert health.to_dict()["issuers"][0]["thumbprint"] == health.issuers[0].thumbprint
+
+
+def test_a_verifier_s_own_revocations_go_by_its_clock(issuer: LocalIssuer) -> None:
+    """One notion of now for expiry and revocation."""
+    clock = FakeClock()
+    assert Verifier(trusting(issuer), clock=clock).revocations._clock is clock
