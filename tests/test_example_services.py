@@ -61,7 +61,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
     raise AssertionError(f"it does not listen:\n{said}")
 
 
-def test_the_sanic_service_guards_its_route(issuer: LocalIssuer) -> None:
+def test_sanic_service_guards_its_route(issuer: LocalIssuer) -> None:
     """With the scope the route serves its caller; without it 403, without a token 401."""
     with running("sanic_service", issuer) as address, httpx2.Client() as client:
         tokens = (issuer.mint(scope="orders:read"), issuer.mint(scope="other"), None)
@@ -71,7 +71,7 @@ def test_the_sanic_service_guards_its_route(issuer: LocalIssuer) -> None:
     assert answers[0].json() == {"for": "subject"}
 
 
-def test_the_grpc_service_guards_its_method(issuer: LocalIssuer) -> None:
+def test_grpc_service_guards_its_method(issuer: LocalIssuer) -> None:
     """With the scope the call is served for its caller; without it PERMISSION_DENIED, without a token UNAUTHENTICATED."""
     with running("grpc_service", issuer) as address, grpc.insecure_channel(address) as channel:
         call: Any = channel.unary_unary("/Orders/List")
@@ -85,14 +85,14 @@ def test_the_grpc_service_guards_its_method(issuer: LocalIssuer) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_an_example_has_about_ten_lines(example: Path) -> None:
+def test_example_is_at_most_fifteen_lines(example: Path) -> None:
     """Without imports, comments and empty lines, an example is at most fifteen lines long."""
     lines = [line for line in (TOP / example).read_text().splitlines() if line.strip()]
     assert len([line for line in lines if not line.startswith(DOES_NOTHING)]) <= 15
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_the_readme_shows_the_example(example: Path) -> None:
+def test_readme_shows_the_example(example: Path) -> None:
     """The README holds each example whole, letter for letter."""
     assert f"```python {example}\n{(TOP / example).read_text()}```\n" in (TOP / "README.md").read_text()
 

@@ -34,7 +34,7 @@ def example(name: str, issuer: LocalIssuer) -> dict[str, Any]:
     return names
 
 
-def test_the_core_example_names_the_subject_or_the_refusal(issuer: LocalIssuer, run: Run) -> None:
+def test_core_example_names_the_subject_or_the_refusal(issuer: LocalIssuer, run: Run) -> None:
     """A good token gives its subject, an expired one the code that both transports carry."""
     who = example("core", issuer)["who"]
     assert run(who(issuer.mint(scope="orders:read"))) == "subject"
@@ -43,7 +43,7 @@ def test_the_core_example_names_the_subject_or_the_refusal(issuer: LocalIssuer, 
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", README))))
-def test_the_tests_that_the_readme_names_exist(named: str) -> None:
+def test_tests_that_the_readme_names_exist(named: str) -> None:
     """A promise names a file of tests, or one function in it."""
     path, _, function = named.partition("::")
     assert f"def {function or 'test_'}" in (ROOT / path).read_text()

@@ -26,7 +26,7 @@ def test_at_length(number):
 @pytest.mark.thorough
 @pytest.mark.parametrize("processes", ["0", "2"])
 @pytest.mark.parametrize(("tier", "passed", "left_out"), [("quick", 1, 3), ("thorough", 4, 0)])
-def test_a_run_says_what_it_left_out(processes: str, tier: str, passed: int, left_out: int, tmp_path: Path) -> None:
+def test_run_reports_what_it_left_out(processes: str, tier: str, passed: int, left_out: int, tmp_path: Path) -> None:
     """In one process as in several, the last lines name the tier, the time and the number of tests left out."""
     (tmp_path / "test_two.py").write_text(PROGRAM.format(tier=tier))
     (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers = thorough\npythonpath = {TOP}\n")

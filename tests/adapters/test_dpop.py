@@ -99,7 +99,7 @@ def serving(issuer: LocalIssuer, module: str, *arguments: str, **variables: str)
 
 
 @every_server
-def test_one_proof_one_request(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
+def test_proof_is_accepted_once(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
     """A proof is accepted once, for the address that the server listens on; many at a time too."""
     with serving(issuer, module, *arguments) as server:
         caller = Caller(server, issuer)
@@ -153,7 +153,7 @@ def test_nonces_are_asked_for_and_given(issuer: LocalIssuer, module: str, argume
             assert caller.call(caller.proof(nonce=refused.nonce)).nonce is not None
 
 
-def test_a_fleet_with_one_store(issuer: LocalIssuer, valkey: Valkey) -> None:
+def test_fleet_with_one_store_accepts_a_proof_once(issuer: LocalIssuer, valkey: Valkey) -> None:
     """One proof that is sent to all servers is accepted once; while the store is down none is, and then it goes on."""
     origins = {"ORIGINS": "https://api.example", "CACHE": valkey.url, "CACHE_SECRET": SECRET}
     with ExitStack() as stack:
@@ -245,7 +245,7 @@ def test_streams_prove_at_their_opening(issuer: LocalIssuer, arguments: tuple[st
             assert dict(failed.trailing_metadata())["bearward-code"] == "dpop_uri_mismatch"
 
 
-def test_a_websocket_is_proven_at_its_handshake(issuer: LocalIssuer) -> None:
+def test_websocket_proof_is_checked_at_the_handshake(issuer: LocalIssuer) -> None:
     """By the fields, or as a browser can: `Sec-WebSocket-Protocol: dpop, <token>, <proof>`; one proof opens one socket."""
     with serving(issuer, "samples.http_server") as server:
         caller = Caller(server, issuer)

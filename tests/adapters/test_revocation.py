@@ -163,7 +163,7 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
         yield server
 
 
-def test_a_revocation_reaches_remembered_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
+def test_revocation_reaches_remembered_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
     """From the call here to the end that the clients of another process see: events, a websocket, a call."""
 
     async def revoke(jti: str) -> None:

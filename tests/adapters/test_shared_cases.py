@@ -60,7 +60,7 @@ def stub(settings: str, request: pytest.FixtureRequest) -> Iterator[ProtectedSer
         yield ProtectedServiceStub(channel)
 
 
-def test_the_core_alone(fixtures: Fixtures, case: Case, run: Run) -> None:
+def test_shared_cases_in_the_core(fixtures: Fixtures, case: Case, run: Run) -> None:
     """From any credentials the core makes the principal or the refusal that the table names."""
 
     async def ask() -> str:

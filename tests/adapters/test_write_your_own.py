@@ -61,14 +61,14 @@ def client(issuer: LocalIssuer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     service.close()
 
 
-def test_the_page_shows_the_adapter() -> None:
+def test_page_shows_the_example_adapter() -> None:
     """Letter for letter the file in `examples/`, of about sixty lines."""
     assert FILE.read_text(encoding="utf-8") == BLOCKS["adapter"]
     assert len([line for line in BLOCKS["adapter"].splitlines() if line.strip()]) <= 65
 
 
 @pytest.mark.parametrize("block", ["adapter", "service"])
-def test_only_public_names_are_needed(block: str) -> None:
+def test_example_adapter_uses_public_names_only(block: str) -> None:
     """Of bearward, an adapter imports what the two façades export, and nothing else."""
     imports = [node for node in ast.walk(ast.parse(BLOCKS[block])) if isinstance(node, ast.ImportFrom)]
     ours = [node for node in imports if (node.module or "").startswith("bearward")]
@@ -81,7 +81,7 @@ def test_only_public_names_are_needed(block: str) -> None:
     ] == []
 
 
-def test_the_adapter_guards(client: httpx2.Client, issuer: LocalIssuer) -> None:
+def test_example_adapter_refuses_with_the_usual_codes(client: httpx2.Client, issuer: LocalIssuer) -> None:
     """Good, without the scope, expired, none, another scheme: the codes that every adapter answers by."""
     cases = {
         issuer.mint(scope="orders:read"): (200, None),
@@ -109,7 +109,7 @@ def test_public_rule_ignores_credentials(client: httpx2.Client) -> None:
         assert client.get("/health", headers=headers).text == "up"
 
 
-def test_a_marked_application_outside_the_guard_is_closed() -> None:
+def test_marked_application_without_its_adapter_is_closed() -> None:
     """Called by nobody's adapter, `@requires` refuses instead of opening."""
     namespace: dict[str, Any] = {}
     sys.path.insert(0, str(FILE.parent))

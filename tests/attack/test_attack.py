@@ -62,7 +62,7 @@ OVER_THE_WIRE = [pytest.param(name, marks=pytest.mark.thorough) for name in sort
 
 
 @pytest.mark.parametrize("name", ["core", *OVER_THE_WIRE])
-def test_no_verdict_is_wrong(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_verdict_and_code_is_right(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each case gets its verdict and its code, the same over every transport, and no token makes us call anybody."""
     caplog.set_level(logging.CRITICAL, "bearward")
     with fixtures() as environment:
@@ -94,7 +94,7 @@ def test_faults_are_distinguished(expected: str, verdict: str, seconds: float, f
     assert fault_of((expected,), Answer(verdict, seconds)) == fault
 
 
-def test_a_request_that_a_token_caused_fails_the_score() -> None:
+def test_outgoing_request_caused_by_a_token_fails_the_score() -> None:
     """A verdict may be right and the verifier lured all the same."""
     score = Score("core", fetches=1, fetches_allowed=1)
     assert score.passed

@@ -16,7 +16,7 @@ CODES = {refusal.code for refusal in Refusal}
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_bad_token_is_cheap(name: str) -> None:
+def test_refusing_a_token_stays_within_its_bounds(name: str) -> None:
     """Time and memory stay within their bounds, and the answer is a refusal."""
     assert judge(SHAPES[name]) in CODES
     assert peak_octets(SHAPES[name]) < MEMORY

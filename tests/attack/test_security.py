@@ -17,7 +17,7 @@ CVE_TABLE = PAGE.partition("## Known attacks")[2]
 
 
 @pytest.mark.parametrize("named", TESTS)
-def test_a_named_test_exists(named: str) -> None:
+def test_named_test_exists(named: str) -> None:
     """A path is a file of tests; behind `::` stands a function in it."""
     path, _, function = named.partition("::")
     tree = ast.parse((TOP / path).read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def test_a_named_test_exists(named: str) -> None:
     assert not function or function in functions
 
 
-def test_the_page_names_tests() -> None:
+def test_security_page_names_tests() -> None:
     """The pattern above finds them; every known attack has one, or a class of the attack table."""
     assert len(TESTS) > 25
     rows = [line for line in CVE_TABLE.splitlines() if line.startswith("| ")][2:]

@@ -24,7 +24,7 @@ def test_nothing_good_is_refused_and_nothing_bad_accepted() -> None:
     assert all(outcome.tally.requests > 0 for outcome in outcomes)
 
 
-def test_a_wrong_verdict_fails_the_run() -> None:
+def test_wrong_verdict_fails_the_run() -> None:
     """One good call refused, one bad call accepted, or no recovery: each is enough."""
     good, bad = Tally(), Tally()
     good.good_refused["keys_unavailable"] += 1
@@ -56,7 +56,7 @@ def test_flood_fails_if_any_bound_is_exceeded() -> None:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_no_two_forged_tokens_are_the_same(sort: str) -> None:
+def test_forged_tokens_are_distinct(sort: str) -> None:
     """What is remembered of one says nothing about the next; each has three segments."""
     target = Target(issuer="https://login.example", tenants="https://login.example/tenants", dear_kid="dear")
     tokens = {SORTS[sort](target) for _ in range(50)}

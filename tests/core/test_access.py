@@ -68,7 +68,7 @@ def test_rules_are_compared_by_value() -> None:
     assert requires(claim("a", 1.0)) == requires(claim("a", 1))
 
 
-def test_a_rule_is_neither_true_nor_false() -> None:
+def test_rule_has_no_truth_value() -> None:
     """`rule or other` would silently mean one of them."""
     for rule in (public, deny, READ):
         with pytest.raises(TypeError, match=r"^a rule is neither true nor false: "):
@@ -86,7 +86,7 @@ WORDS: dict[object, Access] = {
 
 
 @pytest.mark.parametrize("value", WORDS)
-def test_a_rule_may_be_a_word_a_requirement_or_itself(value: object) -> None:
+def test_rule_may_be_a_word_or_a_requirement(value: object) -> None:
     """What stands in mappings, options of routes and configuration files."""
     assert as_access(value, "policy") == WORDS[value]
 
@@ -102,7 +102,7 @@ def test_other_values_are_not_rules(value: object) -> None:
         requires(value)  # type: ignore[arg-type]
 
 
-def test_a_rule_refuses_a_principal_that_may_not() -> None:
+def test_rule_refuses_an_unauthorized_principal() -> None:
     """`deny` refuses everyone, a requirement refuses callers that do not meet it, the others no one."""
     who = Principal({"iss": "i", "scope": "read"}, key_thumbprint="k")
     refusals = {rule: rule.refusal(who, 0.0) for rule in (public, optional, authenticated, deny, READ, WRITE)}
@@ -119,7 +119,7 @@ def test_a_rule_refuses_a_principal_that_may_not() -> None:
     assert [rule.kind for rule in (deny, READ)] == [Kind.DENIED, Kind.REQUIRED]
 
 
-def test_a_rule_judges_by_the_time_of_the_call() -> None:
+def test_rule_uses_the_time_of_the_call() -> None:
     """RFC 9470: a log-in that was recent grows old."""
     who, recent = Principal({"iss": "i", "auth_time": 1000}, key_thumbprint="k"), recent_authentication(max_age=60)
     assert requires(recent).refusal(who, 1060.0) is None
@@ -197,7 +197,7 @@ def test_marked_function_serves_only_calls_admitted_by_its_rule(
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_guard_is_of_the_same_kind_as_its_function(name: str) -> None:
+def test_guard_has_the_kind_of_its_function(name: str) -> None:
     """Whoever inspects a handler to learn how to call it finds what it was."""
     function = HANDLERS[name]()
     marked = READ(function)
@@ -208,7 +208,7 @@ def test_a_guard_is_of_the_same_kind_as_its_function(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", [public, optional], ids=str)
-def test_a_rule_that_admits_anonymous_callers_guards_nothing(rule: Access, run: Run) -> None:
+def test_rule_for_anonymous_callers_adds_no_guard(rule: Access, run: Run) -> None:
     """Such a function comes back as it is, and keeps the mark."""
 
     async def own(request: object) -> str:
@@ -219,7 +219,7 @@ def test_a_rule_that_admits_anonymous_callers_guards_nothing(rule: Access, run: 
     assert run(called(own, object())) == ["served"]
 
 
-def test_a_decorator_that_swallows_the_mark_opens_nothing(run: Run) -> None:
+def test_mark_hidden_by_a_decorator_still_guards(run: Run) -> None:
     """The gate finds no mark and lets the call in by another rule, or none: the guard within refuses it."""
 
     def swallowing(function: Any) -> Any:
@@ -235,7 +235,7 @@ def test_a_decorator_that_swallows_the_mark_opens_nothing(run: Run) -> None:
             run(called(hidden, request))
 
 
-def test_a_decorator_that_keeps_the_mark_is_not_skipped(run: Run) -> None:
+def test_unmarked_never_removes_a_decorator(run: Run) -> None:
     """`unmarked` takes the guard away and never a decorator around it."""
     calls = []
 
@@ -254,7 +254,7 @@ def test_a_decorator_that_keeps_the_mark_is_not_skipped(run: Run) -> None:
     assert len(calls) == 1
 
 
-def test_a_function_has_one_mark() -> None:
+def test_second_mark_on_a_function_is_refused() -> None:
     """A second, other one is refused and named; the same again changes nothing."""
     marked = READ(coroutine)
     assert READ(marked) is marked
@@ -265,13 +265,13 @@ def test_a_function_has_one_mark() -> None:
 
 
 @pytest.mark.parametrize("target", [None, 1, "text", READ, scope("a"), property(plain)])
-def test_only_what_can_be_called_is_marked(target: Any) -> None:
+def test_only_callables_can_be_marked(target: Any) -> None:
     """A mark on anything else would guard nothing."""
     with pytest.raises(ConfigurationError, match=r"^requires\(scope\('read'\)\): must stand above a handler"):
         READ(target)
 
 
-def test_a_built_in_function_can_be_guarded() -> None:
+def test_built_in_function_can_be_guarded() -> None:
     """It has no attributes to keep a mark in, and its guard has."""
     marked = READ(len)
     assert mark_of(marked) == READ
@@ -279,7 +279,7 @@ def test_a_built_in_function_can_be_guarded() -> None:
         marked("four")
 
 
-def test_an_attribute_of_another_kind_is_no_mark(run: Run) -> None:
+def test_foreign_attribute_is_not_a_mark(run: Run) -> None:
     """Only a rule is: what else stands in its place neither opens a handler nor forbids to mark it."""
 
     async def handler(request: Request) -> str:
@@ -341,7 +341,7 @@ def view_class() -> Any:
 
 
 @pytest.mark.parametrize(("method", "rule"), [("List", READ), ("get", READ), ("post", READ), ("put", WRITE)])
-def test_the_methods_of_a_marked_class_are_guarded(method: str, rule: Access) -> None:
+def test_methods_of_a_marked_class_are_guarded(method: str, rule: Access) -> None:
     """Those that a framework calls: named as an HTTP method, or overriding a base's; a method's own mark counts."""
     view = view_class()
     assert mark_of(view) == READ
@@ -351,13 +351,13 @@ def test_the_methods_of_a_marked_class_are_guarded(method: str, rule: Access) ->
             getattr(view(), method)(request)
 
 
-def test_the_helpers_of_a_marked_class_are_not_guarded() -> None:
+def test_helpers_of_a_marked_class_are_not_guarded() -> None:
     """What no framework calls is the class's own business, be it declared by a base or not."""
     view = view_class()
     assert (view().helper(), view()._prepare(), view.fixed()) == ("served", "served", "served")
 
 
-def test_a_class_inherits_its_base_s_mark() -> None:
+def test_mark_of_a_base_class_is_inherited() -> None:
     """And the guarded methods with it."""
 
     class Derived(view_class()):  # type: ignore[misc]
@@ -419,7 +419,7 @@ def _derived_with_a_mixin() -> Any:
 @pytest.mark.parametrize(
     "make", [_inherited, _inherited_from_a_mixin, _static, _of_class, _called, _derived, _derived_with_a_mixin]
 )
-def test_a_marked_class_guards_what_is_called_wherever_it_is_written(make: Any) -> None:
+def test_marked_class_guards_methods_wherever_defined(make: Any) -> None:
     """In a base, in a class derived from it, and as any kind of method: only a gate's own word opens it."""
     owner, name = make()
     assert getattr(owner(), name)(Request(READ)) == "served"
@@ -430,7 +430,7 @@ def test_a_marked_class_guards_what_is_called_wherever_it_is_written(make: Any) 
 
 
 @pytest.mark.parametrize(("rule", "inherited"), [(WRITE, WRITE), (public, READ)])
-def test_a_derived_class_s_own_mark_takes_over(rule: Access, inherited: Access) -> None:
+def test_derived_classs_own_mark_applies(rule: Access, inherited: Access) -> None:
     """For what it inherits too, but that nothing is opened which the mark of a base has closed."""
 
     @rule
@@ -445,7 +445,7 @@ def test_a_derived_class_s_own_mark_takes_over(rule: Access, inherited: Access) 
         Derived().post(Request(READ if inherited is WRITE else rule))
 
 
-def test_a_guard_does_not_hide_what_a_later_base_overrides() -> None:
+def test_guard_does_not_hide_a_later_bases_override() -> None:
     """The method that Python would call is the one that is called."""
 
     class Later(Mixin):
@@ -460,7 +460,7 @@ def test_a_guard_does_not_hide_what_a_later_base_overrides() -> None:
         Derived().get(Request())
 
 
-def test_a_method_that_cannot_be_guarded_is_refused() -> None:
+def test_method_that_cannot_be_guarded_is_refused() -> None:
     """A descriptor may hand out anything."""
     with pytest.raises(ConfigurationError, match=r"^View\.get: must be a function"):
         READ(type("View", (), {"get": functools.partialmethod(Mixin.get)}))
@@ -494,7 +494,7 @@ def test_static_and_class_methods_stay_what_they_are() -> None:
                 method(Request())
 
 
-def test_an_unmarked_bound_method_stays_bound() -> None:
+def test_unmarked_bound_method_stays_bound() -> None:
     """The function behind the guard keeps its object."""
     view = view_class()()
     inner = unmarked(view.put)
@@ -507,7 +507,7 @@ def test_an_unmarked_bound_method_stays_bound() -> None:
 # Unguarded calls
 
 
-def test_a_framework_may_end_an_unguarded_call_in_its_own_way(run: Run) -> None:
+def test_framework_may_refuse_an_unguarded_call_itself(run: Run) -> None:
     """At once, or by what is awaited; where nobody can wait, and where it does nothing, the call is refused all the same."""
 
     class AbortError(Exception):
@@ -530,7 +530,7 @@ def test_a_framework_may_end_an_unguarded_call_in_its_own_way(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_framework_and_its_listeners_are_told_what_was_called(
+def test_framework_receives_the_name_and_rule_of_the_call(
     name: str, run: Run, unguarded: list[tuple[str, Access]]
 ) -> None:
     """The name and the rule of the function; the framework also gets the arguments, to find its call by."""
@@ -543,7 +543,7 @@ def test_a_framework_and_its_listeners_are_told_what_was_called(
     assert (unguarded, ended) == ([(said, READ)], [(said, READ, (request,))])
 
 
-def test_what_would_end_a_call_is_closed_where_nobody_can_wait_for_it() -> None:
+def test_unawaitable_refusal_is_closed() -> None:
     """A coroutine would warn that it was never awaited; what cannot be closed is left alone."""
 
     class Ending:
@@ -568,7 +568,7 @@ def test_what_would_end_a_call_is_closed_where_nobody_can_wait_for_it() -> None:
     assert ending.closed
 
 
-def test_an_unguarded_call_is_logged_once_a_function(caplog: pytest.LogCaptureFixture) -> None:
+def test_unguarded_call_is_logged_once_per_function(caplog: pytest.LogCaptureFixture) -> None:
     """It names the function, the mark and what to do, and no argument of the call."""
     _logged.clear()
     on_unguarded_call(log_once)
@@ -603,7 +603,7 @@ def test_marks_refuse_and_log_where_no_adapter_was_imported() -> None:
     assert done.stderr.count("bearward.access handler is marked authenticated") == 1
 
 
-def test_a_generator_that_is_abandoned_closes_what_it_guards(run: Run) -> None:
+def test_abandoned_generator_closes_the_guarded_one(run: Run) -> None:
     """The guarded function's own `finally` runs with the guard's."""
     closed = []
 

@@ -54,7 +54,7 @@ def token() -> str:
     return ISSUER.mint(cnf=CLIENT.cnf)
 
 
-def test_a_proof_lets_a_bound_token_in_once(token: str) -> None:
+def test_proof_admits_a_bound_token_once(token: str) -> None:
     """The same proof again is a replay; a new one is admitted, with the token remembered."""
     verifier, request = verifier_of(), presented(token)
     assert outcome(verifier, request) == SenderProof(jkt=CLIENT.jkt)
@@ -73,14 +73,14 @@ def test_cached_bound_token_is_refused_as_bearer_token(token: str) -> None:
     assert verifier.cached_entry(token) is None  # nor does a persistent connection remember it
 
 
-def test_a_remembered_bearer_token_does_not_pass_as_dpop() -> None:
+def test_remembered_bearer_token_does_not_pass_as_dpop() -> None:
     """The other way round too."""
     verifier, token = verifier_of(), ISSUER.mint()
     assert outcome(verifier, presented(token, Scheme.BEARER)) == BEARER
     assert outcome(verifier, presented(token)) == "token_not_bound"
 
 
-def test_a_refused_proof_is_not_recorded(token: str) -> None:
+def test_refused_proof_is_not_recorded(token: str) -> None:
     """So that invalid proofs can neither fill the memory nor use up another client's `jti`."""
     verifier = verifier_of()
     assert outcome(verifier, presented(token, proof=CLIENT.proof("POST", f"{ORIGIN}/x", token=token, jti="j"))) == (
@@ -94,7 +94,7 @@ def test_a_refused_proof_is_not_recorded(token: str) -> None:
     )
 
 
-def test_a_missing_nonce_spends_nothing(token: str) -> None:
+def test_missing_nonce_does_not_use_up_the_jti(token: str) -> None:
     """The client repeats its request with a nonce, and may use the same `jti`."""
     nonces = DPoPNonces(b"0123456789abcdef")
     verifier = verifier_of(DPoP(origins=ORIGIN, nonces=nonces))
@@ -105,7 +105,7 @@ def test_a_missing_nonce_spends_nothing(token: str) -> None:
     assert isinstance(outcome(verifier, presented(token, proof=again)), SenderProof)
 
 
-def test_where_dpop_is_required_no_token_is_a_bearer(token: str) -> None:
+def test_required_dpop_refuses_every_bearer_token(token: str) -> None:
     """Also if `verify` is called directly, without the gate."""
     verifier, bearer = verifier_of(DPoP(origins=ORIGIN, required=True)), ISSUER.mint()
     assert outcome(verifier, presented(bearer, Scheme.BEARER)) == "sender_constraint_required"
@@ -115,7 +115,7 @@ def test_where_dpop_is_required_no_token_is_a_bearer(token: str) -> None:
     assert isinstance(outcome(verifier, presented(token)), SenderProof)
 
 
-def test_an_issuer_may_bind_all_its_tokens(token: str) -> None:
+def test_issuer_may_require_bound_tokens(token: str) -> None:
     """Then a token of it that is not bound is refused, whatever the verifier offers; or one that is."""
     constrained = verifier_of(issuer=trusted(sender="constrained"))
     assert outcome(constrained, presented(ISSUER.mint(), Scheme.BEARER)) == "sender_constraint_required"
@@ -127,7 +127,7 @@ def test_an_issuer_may_bind_all_its_tokens(token: str) -> None:
         trusted(sender="dpop")
 
 
-def test_a_certificate_and_a_proof_together() -> None:
+def test_token_bound_to_both_needs_certificate_and_proof() -> None:
     """A token that names both keys is admitted with both, at once or one after the other."""
     thumbprint = certificate_thumbprint(CERTIFICATE)
     both = ISSUER.mint(cnf={**CLIENT.cnf, "x5t#S256": thumbprint})
@@ -144,7 +144,7 @@ def test_a_certificate_and_a_proof_together() -> None:
         check_certificate(verifier.verify_now(both, unsafe_allow_bound=True), CERTIFICATE)
 
 
-def test_a_shared_memory_is_awaited(run: Run, valkey: Valkey, token: str) -> None:
+def test_shared_replay_memory_is_awaited(run: Run, valkey: Valkey, token: str) -> None:
     """Two verifiers of a fleet accept a proof once; without awaiting neither can decide."""
 
     async def scenario() -> None:

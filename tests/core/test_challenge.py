@@ -56,7 +56,7 @@ def test_everything_at_once() -> None:
     }
 
 
-def test_no_error_without_credentials() -> None:
+def test_challenge_without_credentials_has_no_error() -> None:
     """RFC 6750 section 3.1: who brought nothing is told nothing about an error, but what is needed."""
     missing = AuthError(Refusal.CREDENTIALS_MISSING)
     assert challenge(missing) == 'Bearer realm="api"'
@@ -65,14 +65,14 @@ def test_no_error_without_credentials() -> None:
     assert challenge(missing, scopes=("notes:read",)) == 'Bearer realm="api", scope="notes:read"'
 
 
-def test_the_error_names_its_own_scopes() -> None:
+def test_refusals_scopes_go_before_the_resources() -> None:
     """What a refusal lacks goes before what the resource needs."""
     error = AuthError(Refusal.SCOPE_INSUFFICIENT, scopes=("notes:write",))
     assert _parsed(challenge(error, scopes=("notes:read",)) or "")["scope"] == "notes:write"
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\", '\\"', "a\r\nSet-Cookie: x=1", "é\x00\x7f\u2028", "", "a, b=c"])
-def test_no_text_breaks_out(text: str) -> None:
+def test_quoted_strings_are_escaped(text: str) -> None:
     """Quotes and backslashes are escaped, octets that no quoted-string may hold become question marks."""
     value = challenge(AuthError(Refusal.CLAIM_MISSING, claim=text), realm=text)
     assert value is not None
@@ -89,7 +89,7 @@ def test_quoted(text: str, value: str) -> None:
     assert quoted(text) == value
 
 
-def test_a_quoted_string_holds_all_visible_characters() -> None:
+def test_quoted_string_holds_all_visible_characters() -> None:
     """From the space to the tilde, and nothing beyond."""
     assert quoted(" !~") == '" !~"'
     assert quoted("\x1f\x7f\xa0é") == '"????"'
@@ -123,13 +123,13 @@ def test_two_schemes_side_by_side(refusal: Refusal, scheme: str | None) -> None:
     assert "algs" not in held["Bearer"]
 
 
-def test_where_dpop_is_required_no_bearer_is_asked_for() -> None:
+def test_required_dpop_omits_the_bearer_challenge() -> None:
     """A bearer token is refused under the one scheme that would do."""
     (only,) = challenges(AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED), dpop=REQUIRED)
     assert _parsed(only, "DPoP")["error"] == "invalid_token"
 
 
-def test_without_dpop_there_is_one_challenge() -> None:
+def test_bearer_challenge_stands_alone_without_dpop() -> None:
     """The same as ever."""
     error = AuthError(Refusal.TOKEN_EXPIRED)
     assert challenges(error) == (challenge(error),)

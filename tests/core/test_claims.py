@@ -194,7 +194,7 @@ USUAL: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
 
 
 @pytest.mark.parametrize("name", USUAL)
-def test_the_usual_token_is_judged_at_a_glance(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usual_token_takes_the_fast_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hot path: whole seconds and one audience need none of the checks for everything that a claim may be."""
 
     def thorough(*_: object) -> None:
@@ -207,7 +207,7 @@ def test_the_usual_token_is_judged_at_a_glance(name: str, monkeypatch: pytest.Mo
     assert _verdict(claims, _policy(**settings), now) == ("valid", None)
 
 
-def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
+def test_bound_token_passes_if_the_caller_checks_the_binding() -> None:
     """RFC 7800: with `allow_bound` everything else is still checked."""
     assert _verdict(_claims(cnf={}), DEFAULT, allow_bound=True) == ("valid", None)
     assert _verdict(_claims(cnf={}, exp=1), DEFAULT, allow_bound=True) == ("token_expired", None)
@@ -227,7 +227,7 @@ def test_a_bound_token_passes_where_its_caller_checks_the_binding() -> None:
         ({"iss": 1, "sub": "spiffe://example.org/ns/shop"}, MALFORMED),
     ],
 )
-def test_an_issuer_is_a_string(claims: dict[str, Any], verdict: str) -> None:
+def test_issuer_claim_is_a_string(claims: dict[str, Any], verdict: str) -> None:
     """Without one there is no policy to judge by; a trust domain stands for one that is absent, not for a malformed one."""
     with pytest.raises(AuthError) as refused:
         issuer_claim(claims)
@@ -264,7 +264,7 @@ def test_how_long_claims_stay_valid(
 
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-def test_a_numeric_date_beyond_1e300_is_malformed(name: str) -> None:
+def test_numeric_date_beyond_1e300_is_malformed(name: str) -> None:
     """The first number beyond is malformed, on either side."""
     policy = TrustedIssuer(ISSUER, audience="api")
     for far in (1e300, -1e300, 10**400, -(10**400)):
@@ -279,7 +279,7 @@ def test_a_numeric_date_beyond_1e300_is_malformed(name: str) -> None:
     ("settings", "ahead"),
     [({}, 5.0), ({"leeway": 2}, 5.0), ({"leeway": 60}, 60.0), ({"future_leeway": 1}, 1.0), ({"future_leeway": 0}, 0.0)],
 )
-def test_an_issuer_whose_clock_is_ahead(name: str, settings: dict[str, Any], ahead: float) -> None:
+def test_issuer_clock_ahead_is_allowed_by_the_leeway(name: str, settings: dict[str, Any], ahead: float) -> None:
     """`iat` and `nbf` may lie ahead by the greater of the two leeways; `exp` goes by `leeway` alone."""
     trusted = TrustedIssuer(ISSUER, audience=AUDIENCE, **settings)
     now, leeway = 1_800_000_000.0, trusted.leeway

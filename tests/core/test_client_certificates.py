@@ -155,7 +155,7 @@ def test_two_elements_of_envoy_are_refused() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_field_and_an_empty_one_are_no_certificate(form: CertificateForm) -> None:
+def test_absent_or_empty_field_is_no_certificate(form: CertificateForm) -> None:
     """A client without a certificate is no error here; its token may not be bound."""
     assert read(form) is None
     assert read(form, "") is None
@@ -174,14 +174,14 @@ def test_networks(peer: str) -> None:
     assert read("base64-der", BASE64, peer=peer) == certificate_thumbprint(DER)
 
 
-def test_a_unix_socket() -> None:
+def test_unix_socket_may_set_the_field() -> None:
     """Who may connect to it, the file's permissions say."""
     assert read("base64-der", BASE64, peer="unix", only_from=from_unix_socket()) == certificate_thumbprint(DER)
     assert read("base64-der", BASE64, peer="127.0.0.1", only_from=from_unix_socket()) is None
     assert read("base64-der", BASE64, peer=None, only_from=from_unix_socket()) is None
 
 
-def test_a_secret_of_the_proxy() -> None:
+def test_shared_secret_may_vouch_for_the_field() -> None:
     """In its own field, once, and right."""
     only_from = from_secret("X-Proxy", SECRET)
     assert read("base64-der", BASE64, peer=None, only_from=only_from, **{"x-proxy": SECRET}) == certificate_thumbprint(

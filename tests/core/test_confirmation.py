@@ -21,14 +21,14 @@ def _principal(**claims: Any) -> Principal:
     return Principal({"iss": "https://login.example", **claims}, key_thumbprint="k")
 
 
-def test_the_certificate_of_the_token() -> None:
+def test_certificate_matches_its_thumbprint() -> None:
     """Its SHA-256 thumbprint is the token's `x5t#S256`."""
     principal = _principal(cnf={"x5t#S256": THUMBPRINT})
     assert is_bound(principal)
     check_certificate(principal, CERTIFICATE)
 
 
-def test_a_token_that_is_not_bound() -> None:
+def test_unbound_token_passes_with_any_certificate() -> None:
     """It passes with any certificate and without one."""
     assert not is_bound(_principal())
     check_certificate(_principal(), CERTIFICATE)

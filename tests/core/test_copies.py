@@ -105,7 +105,7 @@ def test_every_error_has_one_base_and_says_that_it_is_one() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
-def test_an_error_is_copied_with_its_attributes(kind: type[BearwardError], way: str) -> None:
+def test_error_is_copied_with_its_attributes(kind: type[BearwardError], way: str) -> None:
     """Type, text, arguments and attributes arrive; so does a note that was added."""
     error = ERRORS[kind]
     again = WAYS[way](error)
@@ -135,7 +135,7 @@ VALUES: dict[str, object] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", VALUES)
-def test_a_frozen_value_is_copied_and_hashed(name: str, way: str) -> None:
+def test_frozen_value_is_copied_and_hashed(name: str, way: str) -> None:
     """What arrives is equal, of the same type, and hashes alike."""
     value = VALUES[name]
     again = WAYS[way](value)
@@ -144,7 +144,7 @@ def test_a_frozen_value_is_copied_and_hashed(name: str, way: str) -> None:
     assert hash(again) == hash(value)
 
 
-def test_a_policy_that_was_pickled_holds_its_configured_keys() -> None:
+def test_pickled_issuer_keeps_its_static_keys() -> None:
     """Keys are compiled again from what was given."""
     again = pickle.loads(pickle.dumps(VALUES["issuer with keys"]))
     assert again.static_keys.thumbprint == key_set(KEY.public_jwk()).thumbprint

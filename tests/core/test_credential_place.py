@@ -42,7 +42,7 @@ def test_token_of_a_place(place: CredentialPlace, values: list[str | bytes], tok
 
 
 @pytest.mark.parametrize(("place", "values", "code"), REFUSED, ids=range(len(REFUSED)))
-def test_what_is_no_token_in_a_place(place: CredentialPlace, values: list[str | bytes], code: str) -> None:
+def test_invalid_value_in_a_credential_place(place: CredentialPlace, values: list[str | bytes], code: str) -> None:
     """More than one value, no token, or one that is too large."""
     with pytest.raises(AuthError) as caught:
         place.token(values)

@@ -58,7 +58,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("value", ACCEPTED)
-def test_one_credential(value: str) -> None:
+def test_authorization_value_gives_one_credential(value: str) -> None:
     """The scheme in any case, one space or more, a token68; as text or as octets."""
     assert bearer_token([value]) == ACCEPTED[value]
     assert bearer_token([value.encode()]) == ACCEPTED[value]
@@ -84,7 +84,7 @@ def test_exactly_one_credential_is_accepted() -> None:
         assert _code(values) == "credentials_repeated"
 
 
-def test_the_length_of_a_token_is_bounded() -> None:
+def test_token_length_is_bounded() -> None:
     """To the character; what is far beyond is refused unread."""
     assert bearer_token(["Bearer " + "a" * 100], max_length=100) == "a" * 100
     assert _code(["Bearer " + "a" * 101], max_length=100) == "token_too_large"
@@ -105,7 +105,7 @@ def test_only_white_space_around_a_token_is_removed(token: str) -> None:
     assert bearer_token([f" \tBearer   {token}\t "]) == token
 
 
-def test_a_value_may_be_sixteen_characters_longer_than_a_token() -> None:
+def test_authorization_value_length_is_bounded() -> None:
     """Room for the scheme and some white space; one more is refused unread."""
     token = "a" * 100
     longest = "Bearer" + " " * 10 + token

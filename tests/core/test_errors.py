@@ -135,7 +135,7 @@ def test_text_repr_and_attributes_of_an_error() -> None:
     assert (bare.claim, bare.acr_values, bare.max_age) == (None, (), None)
 
 
-def test_the_other_exceptions() -> None:
+def test_other_errors_say_what_is_wrong() -> None:
     """A setting's error names it and says what it must be; keys that are needed are no error of a caller."""
     wrong = ConfigurationError("audience", "must be a string")
     assert (wrong.setting, wrong.requirement, str(wrong)) == (

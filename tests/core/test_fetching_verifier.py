@@ -33,7 +33,7 @@ async def refusal_of(verifier: Verifier, token: str, place: CredentialPlace | No
 
 
 @pytest.mark.parametrize("token_cache_bytes", [0, 1_000_000])
-def test_a_binding_is_the_caller_s_to_check_before_and_after_a_fetch(
+def test_bound_token_needs_a_checking_caller_before_and_after_a_fetch(
     issuer: LocalIssuer, run: Run, token_cache_bytes: int
 ) -> None:
     """RFC 7800: only where it says so, whether keys are held or have to be fetched."""
@@ -51,7 +51,7 @@ def test_a_binding_is_the_caller_s_to_check_before_and_after_a_fetch(
 
 
 @pytest.mark.parametrize("token_cache_bytes", [0, 1_000_000])
-def test_a_token_is_trusted_in_its_place_alone_before_and_after_a_fetch(
+def test_token_is_accepted_only_in_its_place_before_and_after_a_fetch(
     issuer: LocalIssuer, run: Run, token_cache_bytes: int
 ) -> None:
     """Also one that is remembered."""
@@ -78,7 +78,7 @@ def fetching_nothing(monkeypatch: pytest.MonkeyPatch, verifier: Verifier) -> lis
     return wanted
 
 
-def test_one_request_waits_for_three_fetches_at_most(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_verification_waits_for_at_most_three_fetches(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Where each brings no keys that last: then it says when to try again."""
     verifier = Verifier(TrustedIssuer(ISSUER, audience="api"))
     wanted = fetching_nothing(monkeypatch, verifier)
@@ -92,7 +92,7 @@ def test_one_request_waits_for_three_fetches_at_most(monkeypatch: pytest.MonkeyP
     assert wanted == [None] * 3
 
 
-def test_a_fetch_that_brings_no_other_keys_is_not_repeated(
+def test_fetch_that_brings_no_other_keys_is_not_repeated(
     issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     """The token is refused as it was by the keys that were held."""
@@ -144,7 +144,7 @@ def test_revocations_are_started_and_closed_with_their_verifier(run: Run) -> Non
     assert revocations.calls == ["start", "start", "aclose"]
 
 
-def test_a_closed_verifier_has_forgotten_its_tokens(run: Run) -> None:
+def test_closing_a_verifier_empties_its_cache(run: Run) -> None:
     """And one that keeps none can be closed as well."""
     policy = TrustedIssuer(ISSUER, audience="api", jwks={"keys": [KEY.public_jwk()]})
     for token_cache_bytes in (1_000_000, 0):
@@ -155,7 +155,7 @@ def test_a_closed_verifier_has_forgotten_its_tokens(run: Run) -> None:
         assert verifier.health().cached_tokens == 0
 
 
-def test_a_token_beyond_the_longest_is_not_kept() -> None:
+def test_oversized_token_is_not_cached() -> None:
     """The longest itself is; either is verified alike."""
     token = token_of(KEY, exp=4_000_000_000)
     for longest, kept in ((len(token), 1), (len(token) - 1, 0)):
@@ -166,7 +166,7 @@ def test_a_token_beyond_the_longest_is_not_kept() -> None:
         assert verifier.health().cached_tokens == kept
 
 
-def test_a_shared_cache_is_authenticated_unless_told_otherwise() -> None:
+def test_shared_cache_needs_a_secret_or_an_unsafe_setting() -> None:
     """Whoever can write it could plant keys: a secret, or an explicit word that it is accepted."""
     policy, shared = TrustedIssuer(ISSUER, audience="api"), "redis://127.0.0.1:1"
     with pytest.raises(ConfigurationError, match="secret"):
@@ -175,16 +175,14 @@ def test_a_shared_cache_is_authenticated_unless_told_otherwise() -> None:
     Verifier(policy, jwks_cache=shared, unsafe_allow_unauthenticated_cache=True)
 
 
-def test_the_size_of_the_token_cache_is_a_number_of_bytes() -> None:
+def test_token_cache_bytes_is_validated() -> None:
     """The message names the setting and says what it must be."""
     with pytest.raises(ConfigurationError) as refused:
         Verifier(TrustedIssuer(ISSUER, audience="api"), token_cache_bytes=-1)
     assert str(refused.value) == "token_cache_bytes: must be a number of bytes, 0 for no cache"
 
 
-def test_a_remembered_token_whose_keys_grew_too_old_is_verified_anew_as_it_was_presented(
-    issuer: LocalIssuer, run: Run
-) -> None:
+def test_cached_token_with_expired_keys_is_verified_again_as_presented(issuer: LocalIssuer, run: Run) -> None:
     """In its place, and bound where the caller checks the binding: what is remembered is no shorter way in or out."""
     clock = FakeClock(time.time())
 

@@ -162,7 +162,7 @@ NO_WORKLOADS = (
 
 
 @pytest.mark.parametrize("subject", NO_WORKLOADS, ids=range(len(NO_WORKLOADS)))
-def test_what_is_no_workload_has_no_trust_domain(subject: object) -> None:
+def test_subject_without_spiffe_id_has_no_trust_domain(subject: object) -> None:
     """Such a subject chooses no issuer: the token lacks its `iss`."""
     assert trust_domain_of(subject) is None
     with pytest.raises(AuthError) as caught:

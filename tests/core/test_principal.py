@@ -86,13 +86,13 @@ def test_clients(name: str) -> None:
     assert Principal({"iss": "i", **claims}, key_thumbprint="k").client_id == client
 
 
-def test_a_single_audience_is_a_tuple_too() -> None:
+def test_single_audience_becomes_a_tuple() -> None:
     """RFC 7519 section 4.1.3: one text or several."""
     assert Principal({"iss": "i", "aud": "a"}, key_thumbprint="k").audience == ("a",)
 
 
 @MAKERS
-def test_a_principal_is_deeply_immutable(how: str) -> None:
+def test_principal_is_deeply_immutable(how: str) -> None:
     """Not its attributes, not its claims, not what is deep inside them; and not through what it was made from."""
     who = _made(how, CLAIMS)
     for change in ("issuer", "claims", "_key", "_claims", "new"):
@@ -113,7 +113,7 @@ def test_a_principal_is_deeply_immutable(how: str) -> None:
     assert who.to_dict() == CLAIMS
 
 
-def test_the_constructor_copies_its_claims() -> None:
+def test_constructor_copies_its_claims() -> None:
     """The public constructor takes a copy."""
     claims = copy.deepcopy(CLAIMS)
     who = Principal(claims, key_thumbprint="k1")
@@ -142,7 +142,7 @@ def test_repr_names_claims_without_values(how: str) -> None:
 
 
 @MAKERS
-def test_it_can_be_pickled_and_copied(how: str) -> None:
+def test_principal_can_be_pickled_and_copied(how: str) -> None:
     """For a worker that trusts whoever sent it; a copy of what cannot change is the thing itself."""
     who = _made(how, CLAIMS)
     again = pickle.loads(pickle.dumps(who))
@@ -176,14 +176,14 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 
 @MAKERS
 @pytest.mark.parametrize("name", SAME)
-def test_the_same_caller(name: str, how: str) -> None:
+def test_same_caller_compares_issuer_subject_and_client(name: str, how: str) -> None:
     """Issuer, subject and client agree; an absent or empty subject is nobody's. It does not matter which came first."""
     one, other, same = SAME[name]
     before, after = (_made(how, {"iss": "i", **claims}) for claims in (one, other))
     assert same_caller(before, after) is same_caller(after, before) is same
 
 
-def test_a_principal_shows_odd_names_of_claims_quoted() -> None:
+def test_principal_repr_quotes_unusual_claim_names() -> None:
     """Whoever names claims writes no lines of our log."""
     principal = Principal.from_verified_claims({"iss": ISSUER, "a\nb": 1, "plain": 2}, "k")
     assert repr(principal) == f"<Principal of {ISSUER}: claims 'a\\nb', iss, plain>"

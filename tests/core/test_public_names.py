@@ -65,7 +65,7 @@ def test_public_names_never_change(package: str) -> None:
             assert inspect.getdoc(member), f"{package}.{name} has no docstring"
 
 
-def test_only_listed_rows_are_offered() -> None:
+def test_misspelt_public_name_is_an_import_error() -> None:
     """A misspelt name fails when it is imported, not when it is used."""
     with pytest.raises(ImportError):
         exec("from bearward import Setting")

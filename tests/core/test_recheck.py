@@ -111,7 +111,7 @@ LEFT: list[tuple[dict[str, Any], dict[str, Any], float]] = [
 
 
 @pytest.mark.parametrize(("claims", "now", "left"), LEFT)
-def test_the_time_that_is_left_includes_the_leeways(claims: dict[str, Any], now: dict[str, Any], left: float) -> None:
+def test_seconds_left_includes_the_leeways(claims: dict[str, Any], now: dict[str, Any], left: float) -> None:
     """Until the token expires or grows too old; negative after that."""
     assert seconds_left(principal_of(claims), STANDING._replace(**now)) == left
 

@@ -117,7 +117,7 @@ def test_requirements_are_met_or_refused(name: str) -> None:
     assert (refused and refused.code) == code
 
 
-def test_a_refusal_names_what_is_needed() -> None:
+def test_refusal_names_what_is_needed() -> None:
     """RFC 6750 section 3: `scope` names all that the resource needs; RFC 9470: max_age and acr_values."""
     nobody = _principal()
     named: dict[Requirement, tuple[str, ...]] = {
@@ -139,7 +139,7 @@ def test_a_refusal_names_what_is_needed() -> None:
     assert ROLE.scopes == ()
 
 
-def test_a_refusal_names_the_path_of_a_claim_as_one_name() -> None:
+def test_refusal_names_the_path_of_a_claim_as_one_name() -> None:
     """A tuple of names is joined by dots, as it is for a name with dots."""
     unfit = _unmet(claim(("kubernetes.io", "namespace"), "shop"), _principal())
     assert unfit is not None
@@ -147,7 +147,7 @@ def test_a_refusal_names_the_path_of_a_claim_as_one_name() -> None:
 
 
 @pytest.mark.parametrize("proof", [SenderProof(jkt="j"), SenderProof(certificate="c")], ids=["DPoP", "certificate"])
-def test_a_sender_that_has_proven_its_key_is_no_bearer(proof: SenderProof) -> None:
+def test_either_proof_meets_sender_constrained(proof: SenderProof) -> None:
     """RFC 9449, RFC 8705: either proof will do; a token alone, bound or not, is refused."""
     bound = _principal(cnf={"jkt": "j"})
     assert _unmet(sender_constrained(), bound.proven_by(proof)) is None
@@ -170,7 +170,7 @@ def test_a_sender_that_has_proven_its_key_is_no_bearer(proof: SenderProof) -> No
         (READ & ANY & READ, "scope('read') & any_scope('a', 'b') & scope('read')"),
     ],
 )
-def test_a_requirement_shows_how_it_is_written(requirement: Requirement, text: str) -> None:
+def test_requirement_repr_is_python(requirement: Requirement, text: str) -> None:
     """Its `repr` is Python that makes it again; equal ones are equal and hash alike."""
     assert repr(requirement) == text
     again = eval(text)

@@ -120,7 +120,7 @@ def test_every_restriction_by_variable_is_obeyed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("item", [*fields(TrustedIssuer), *fields(JWKSOptions)], ids=lambda item: item.name)
-def test_no_setting_is_ignored_silently(item: Field[Any]) -> None:
+def test_every_setting_is_obeyed_or_refused(item: Field[Any]) -> None:
     """Each field of an issuer and of its keys: obeyed, or refused by its variable's name."""
     if not item.init:
         return

@@ -48,7 +48,7 @@ def refusal_of(verifier: Verifier, principal: Principal, **how: float) -> Refusa
 # Callers that were let in
 
 
-def test_a_caller_stays_valid_until_its_token_ends() -> None:
+def test_caller_stays_valid_until_its_token_ends() -> None:
     """And for `leeway` longer, where that is granted; by itself it is zero."""
     clock = FakeClock(NOW)
     verifier = verifier_at(clock)
@@ -61,7 +61,7 @@ def test_a_caller_stays_valid_until_its_token_ends() -> None:
     assert refusal_of(verifier, principal, leeway=5.0) is Refusal.TOKEN_EXPIRED
 
 
-def test_the_time_until_expiry_is_counted_by_the_verifier_s_clock() -> None:
+def test_time_until_expiry_is_counted_by_the_verifier_s_clock() -> None:
     """In seconds, with the leeway that is granted; negative once the token has ended."""
     clock = FakeClock(NOW)
     verifier = verifier_at(clock)
@@ -72,7 +72,7 @@ def test_the_time_until_expiry_is_counted_by_the_verifier_s_clock() -> None:
     assert verifier.seconds_until_expiry(principal, leeway=15.0) == 5.0
 
 
-def test_a_watch_grants_no_leeway_by_itself(run: Run) -> None:
+def test_watch_has_no_leeway_by_default(run: Run) -> None:
     """The token ends in the second of its `exp`."""
 
     async def use() -> None:
@@ -86,14 +86,14 @@ def test_a_watch_grants_no_leeway_by_itself(run: Run) -> None:
     run(use())
 
 
-def test_a_caller_of_a_stranger_is_refused() -> None:
+def test_caller_of_an_untrusted_issuer_is_refused() -> None:
     """Its issuer is trusted no longer, whatever it was before."""
     principal = verifier_at(FakeClock(NOW)).verify_now(token_of(KEY))
     elsewhere = verifier_at(FakeClock(NOW), TrustedIssuer("https://other.example", audience="api", jwks=KEYS))
     assert refusal_of(elsewhere, principal) is Refusal.ISSUER_UNTRUSTED
 
 
-def test_a_caller_goes_on_while_a_resolver_has_not_answered(run: Run) -> None:
+def test_caller_stays_valid_while_the_resolver_is_pending(run: Run) -> None:
     """Judged by the policy that let it in; a principal that no verification made has none to be judged by."""
 
     async def resolver(_: str) -> TrustedIssuer | None:
@@ -138,7 +138,7 @@ SEVERAL: dict[str, tuple[tuple[TrustedIssuer, ...], dict[str, Any], CredentialPl
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-def test_a_caller_is_judged_again_by_the_policy_that_let_it_in(name: str) -> None:
+def test_recheck_uses_the_policy_that_admitted_the_caller(name: str) -> None:
     """Where an issuer has several: the same one is found again, for remembered tokens and for calls that go on."""
     policies, token, place = SEVERAL[name]
     clock = FakeClock(NOW)
@@ -153,7 +153,7 @@ def test_a_caller_is_judged_again_by_the_policy_that_let_it_in(name: str) -> Non
 # Remembered tokens
 
 
-def test_only_what_is_remembered_has_an_entry() -> None:
+def test_only_cached_tokens_have_an_entry() -> None:
     """Not what is too long to be kept, what is no token at all, or where nothing is kept."""
     clock, token = FakeClock(NOW), token_of(KEY)
     verifier, without = verifier_at(clock), verifier_at(clock, token_cache_bytes=0)
@@ -168,7 +168,7 @@ def test_only_what_is_remembered_has_an_entry() -> None:
     assert verifier.cached_entry(token) is None
 
 
-def test_a_token_that_has_ended_is_forgotten() -> None:
+def test_ended_token_leaves_the_cache() -> None:
     """It leaves the memory with its refusal."""
     clock, token = FakeClock(NOW), token_of(KEY)
     verifier = verifier_at(clock)
@@ -180,7 +180,7 @@ def test_a_token_that_has_ended_is_forgotten() -> None:
     assert verifier.health().cached_tokens == 0
 
 
-def test_a_bound_token_stays_bound_when_it_is_judged_again() -> None:
+def test_bound_token_stays_bound_after_a_recheck() -> None:
     """RFC 7800: it is remembered for callers who check the binding, and for no other."""
     clock, token = FakeClock(NOW), token_of(KEY, cnf={"jkt": "x"})
     verifier = verifier_at(clock)
@@ -193,7 +193,7 @@ def test_a_bound_token_stays_bound_when_it_is_judged_again() -> None:
     assert verifier.cached_entry(token) is None
 
 
-def test_a_remembered_token_is_not_believed_without_keys(run: Run) -> None:
+def test_cached_token_is_not_accepted_without_keys(run: Run) -> None:
     """Half a minute later it is judged by the keys that are held then; where none are, they are fetched."""
 
     async def use(issuer: LocalIssuer) -> None:
@@ -215,7 +215,7 @@ def test_a_remembered_token_is_not_believed_without_keys(run: Run) -> None:
 # The verifier itself
 
 
-def test_a_nonce_is_given_where_one_is_asked_for() -> None:
+def test_verifier_gives_the_current_nonce() -> None:
     """RFC 9449 section 9: that of this moment, by the verifier's clock."""
     clock, nonces = FakeClock(NOW), DPoPNonces(b"0123456789abcdef")
     assert verifier_at(clock).dpop_nonce() is None
@@ -233,7 +233,7 @@ class Unavailable(Revocations):
         return False
 
 
-def test_a_verifier_is_ready_once_it_can_judge_tokens() -> None:
+def test_verifier_is_ready_once_it_holds_keys() -> None:
     """Of one issuer at least, or of tenants that nobody has asked for; and only with its revocations."""
     clock = FakeClock(NOW)
     fetching = TrustedIssuer("https://down.example", audience="api")
@@ -254,7 +254,7 @@ def test_a_verifier_is_ready_once_it_can_judge_tokens() -> None:
     assert verifier_at(clock).health().revocations == Revocations().health()
 
 
-def test_a_verifier_shows_how_it_stands(run: Run) -> None:
+def test_verifier_repr_shows_its_state(run: Run) -> None:
     """Its issuers, what it remembers, and whether it was started."""
 
     async def use() -> None:
@@ -272,7 +272,7 @@ def test_a_verifier_shows_how_it_stands(run: Run) -> None:
     )
 
 
-def test_a_withdrawn_key_ends_a_call_as_soon_as_the_keys_have_changed(run: Run) -> None:
+def test_withdrawn_key_ends_a_call_as_soon_as_the_keys_have_changed(run: Run) -> None:
     """A watch need not wait for its own next look."""
 
     async def use(issuer: LocalIssuer) -> None:

@@ -43,7 +43,7 @@ def client() -> Iterator[httpx2.Client]:
         yield http
 
 
-def test_the_discovery_document_leads_to_the_keys(issuer: LocalIssuer, client: httpx2.Client) -> None:
+def test_discovery_document_leads_to_the_keys(issuer: LocalIssuer, client: httpx2.Client) -> None:
     """`issuer` is exactly the identifier, and `jwks_uri` holds every published key and nothing private."""
     document = client.get(issuer.discovery_uri).json()
     assert document["issuer"] == issuer.url
@@ -55,7 +55,7 @@ def test_the_discovery_document_leads_to_the_keys(issuer: LocalIssuer, client: h
 # RFC 9864 deprecates the name EdDSA, which most issuers still use.
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 @pytest.mark.parametrize("alg", ALGORITHMS)
-def test_an_independent_library_verifies_its_tokens(issuer: LocalIssuer, alg: str) -> None:
+def test_independent_library_verifies_its_tokens(issuer: LocalIssuer, alg: str) -> None:
     """The library joserfc accepts the signature by the published key, for every algorithm."""
     key = jwk.import_key(issuer.key(alg).public_jwk())
     token = jwt.decode(issuer.mint(alg=alg, scope="a"), key, algorithms=[alg])
@@ -91,7 +91,7 @@ def test_hostile_tokens_are_asked_for_by_name(issuer: LocalIssuer) -> None:
     assert _decoded(changed.split(".")[1])["sub"] == "root"
 
 
-def test_a_key_signs_only_by_what_it_was_made_for(issuer: LocalIssuer) -> None:
+def test_minting_with_a_missing_algorithm_raises(issuer: LocalIssuer) -> None:
     """Asking for an algorithm that there is no key for is an error of the test, and says so."""
     with pytest.raises(LookupError, match="rotate"):
         issuer.mint(alg="RS384")
@@ -127,7 +127,7 @@ def test_keys_roll(own: LocalIssuer) -> None:
         own.withdraw(first)
 
 
-def test_it_goes_down_and_comes_back_on_the_same_port(own: LocalIssuer, client: httpx2.Client) -> None:
+def test_issuer_goes_down_and_returns_on_the_same_port(own: LocalIssuer, client: httpx2.Client) -> None:
     """Down, it refuses connections and cuts the ones that were open; up, it is where it was."""
     assert client.get(own.jwks_uri).status_code == 200
     own.down()
@@ -138,7 +138,7 @@ def test_it_goes_down_and_comes_back_on_the_same_port(own: LocalIssuer, client: 
     assert client.get(own.jwks_uri).status_code == 200
 
 
-def test_it_counts_and_holds_requests(own: LocalIssuer) -> None:
+def test_issuer_counts_and_holds_requests(own: LocalIssuer) -> None:
     """A held request has arrived and is counted; it is answered when it is released."""
     own.hold()
     answers: list[int] = []
@@ -155,7 +155,7 @@ def test_it_counts_and_holds_requests(own: LocalIssuer) -> None:
         own.wait_for_requests("/jwks", 4, timeout=0.01)
 
 
-def test_it_is_slow_only_for_as_long_as_it_is_open() -> None:
+def test_closing_does_not_wait_for_a_slow_issuer() -> None:
     """Closing does not wait for what a slow issuer has not answered."""
     with LocalIssuer(algorithms=["ES256"]) as own:
         own.slow(3600)
@@ -188,7 +188,7 @@ def test_endless_response_can_be_served(own: LocalIssuer) -> None:
         assert len(next(answer.iter_bytes(100_000))) == 100_000
 
 
-def test_the_key_set_is_conditional(own: LocalIssuer, client: httpx2.Client) -> None:
+def test_unchanged_key_set_gives_304(own: LocalIssuer, client: httpx2.Client) -> None:
     """An unchanged set is answered with 304, a changed one in full; headers are what the test asks for."""
     own.jwks_headers["Cache-Control"] = "max-age=60"
     first = client.get(own.jwks_uri)
@@ -212,7 +212,7 @@ def test_issuer_with_a_path_and_another_identifier(client: httpx2.Client) -> Non
     assert _decoded(named.mint().split(".")[1])["iss"] == "https://login.example/" == named.discovery()["issuer"]
 
 
-def test_it_serves_https_with_a_throw_away_authority() -> None:
+def test_issuer_serves_https_with_its_own_authority() -> None:
     """Only clients that trust the authority can connect."""
     with LocalIssuer(algorithms=["ES256"], tls=True) as secure:
         assert secure.url.startswith("https://")
@@ -226,7 +226,7 @@ def test_it_serves_https_with_a_throw_away_authority() -> None:
             ask()
 
 
-def test_a_verifier_finds_its_keys(issuer: LocalIssuer, run: Run) -> None:
+def test_verifier_discovers_the_issuers_keys(issuer: LocalIssuer, run: Run) -> None:
     """The whole way: discovery, key set, signature, claims; and a forgery is refused."""
 
     async def verified() -> tuple[str | None, str]:
@@ -239,7 +239,7 @@ def test_a_verifier_finds_its_keys(issuer: LocalIssuer, run: Run) -> None:
     assert run(verified()) == ("ada", "signature_invalid")
 
 
-def test_the_server_survives_bad_requests(own: LocalIssuer) -> None:
+def test_server_survives_bad_requests(own: LocalIssuer) -> None:
     """A length that is none, a body that is too long or of unknown length, a wrong method: answered, not crashed."""
     for length, status in (("-1", b"411"), ("9999999", b"413"), ("x", b"411")):
         request = f"POST /token HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"

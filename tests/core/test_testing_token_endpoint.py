@@ -30,7 +30,7 @@ def open_issuer() -> Iterator[LocalIssuer]:
         yield local
 
 
-def test_a_client_gets_the_token_that_it_asked_for(issuer: LocalIssuer) -> None:
+def test_token_endpoint_mints_for_the_client(issuer: LocalIssuer) -> None:
     """The token names the client as its subject (RFC 9068 section 2.2), and is never cached (RFC 6749 section 5.1)."""
     form = {**GRANT, "client_id": "ada", "client_secret": SECRET, "scope": "b a b"}
     answer = httpx2.post(issuer.token_endpoint, data=form)
@@ -61,7 +61,9 @@ def test_http_basic_is_form_encoded_first(issuer: LocalIssuer) -> None:
         ({"resource": ["https://one.example", "https://two.example"]}, ["https://one.example", "https://two.example"]),
     ],
 )
-def test_the_audience_is_what_was_asked_for(open_issuer: LocalIssuer, form: dict[str, Any], audience: Any) -> None:
+def test_token_endpoint_mints_the_requested_audience(
+    open_issuer: LocalIssuer, form: dict[str, Any], audience: Any
+) -> None:
     """RFC 8707: `resource`, once or several times; or `audience`, as many issuers have it."""
     token = httpx2.post(open_issuer.token_endpoint, data={**GRANT, **form}).json()["access_token"]
     assert _claims(token)["aud"] == audience
@@ -94,7 +96,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("form", "status", "error"), REFUSED)
-def test_a_wrong_request_is_refused(issuer: LocalIssuer, form: dict[str, Any], status: int, error: str) -> None:
+def test_invalid_token_request_is_refused(issuer: LocalIssuer, form: dict[str, Any], status: int, error: str) -> None:
     """Each error of RFC 6749 section 5.2 and RFC 8707 section 2, with its status, never cached."""
     answer = httpx2.post(issuer.token_endpoint, data=form)
     assert (answer.status_code, answer.json()["error"]) == (status, error)

@@ -20,7 +20,7 @@ def entry(cost: int = 10) -> CacheEntry:
     return CacheEntry(nothing, lambda: None, nothing, 0, 0.0, 0.0, bound=False, cost=cost)
 
 
-def test_an_entry_is_found_until_it_is_dropped() -> None:
+def test_entry_is_found_until_dropped() -> None:
     """In whichever generation it is; dropping what is not there does nothing."""
     cache, one = TokenCache(max_bytes=60), entry()
     cache.drop(A)
@@ -34,7 +34,7 @@ def test_an_entry_is_found_until_it_is_dropped() -> None:
     assert cache.get(A) is None
 
 
-def test_what_was_dropped_leaves_its_room() -> None:
+def test_dropped_entry_frees_its_room() -> None:
     """Three entries of ten fit into half of sixty bytes, and a fourth where one of them was dropped."""
     cache = TokenCache(max_bytes=60)
     for digest in (A, B, C):
@@ -47,7 +47,7 @@ def test_what_was_dropped_leaves_its_room() -> None:
     assert (set(cache._young), set(cache._old)) == ({b"e"}, {B, C, b"d"})
 
 
-def test_a_used_entry_outlives_the_others() -> None:
+def test_used_entry_outlives_unused_ones() -> None:
     """It moves into the young generation, and is counted once."""
     cache = TokenCache(max_bytes=60)
     for digest in (A, B, C, b"d"):
@@ -60,7 +60,7 @@ def test_a_used_entry_outlives_the_others() -> None:
     assert [digest for digest in (A, B, C, b"d", b"e", b"f") if cache.get(digest)] == [A, b"d", b"e", b"f"]
 
 
-def test_a_replaced_entry_takes_its_room_once() -> None:
+def test_replaced_entry_is_counted_once() -> None:
     """As a token does that is judged again and again."""
     cache = TokenCache(max_bytes=60)
     for _ in range(9):
@@ -69,7 +69,7 @@ def test_a_replaced_entry_takes_its_room_once() -> None:
     assert (set(cache._young), cache._old, cache._young_bytes) == ({A, B}, {}, 20)
 
 
-def test_what_is_too_large_for_the_memory_is_not_kept() -> None:
+def test_oversized_entry_is_not_kept() -> None:
     """It would push out everything else; what just fits is kept."""
     cache = TokenCache(max_bytes=60)
     cache.put(A, entry(31))
@@ -78,7 +78,7 @@ def test_what_is_too_large_for_the_memory_is_not_kept() -> None:
     assert len(cache) == 1
 
 
-def test_a_cleared_memory_has_all_its_room() -> None:
+def test_cleared_cache_has_all_its_room() -> None:
     """Nothing is left of what was there."""
     cache = TokenCache(max_bytes=60)
     for digest in (A, B, C, b"d"):
@@ -90,7 +90,7 @@ def test_a_cleared_memory_has_all_its_room() -> None:
     assert (len(cache), cache._old) == (3, {})
 
 
-def test_the_number_of_entries_is_bounded_too() -> None:
+def test_number_of_entries_is_bounded() -> None:
     """Half of them in each generation, one at least."""
     cache = TokenCache(max_entries=4)
     for number in range(9):
@@ -108,7 +108,7 @@ def test_the_number_of_entries_is_bounded_too() -> None:
 HEADER, COOKIE = CredentialPlace(header="x-token"), CredentialPlace(cookie="token")
 
 
-def test_a_token_is_remembered_by_its_place() -> None:
+def test_token_digest_includes_the_place() -> None:
     """The same token in `Authorization`, in another header and in a cookie are three."""
     assert token_digest("abc") == sha256(b"abc").digest()
     digests = {token_digest("abc", place) for place in (None, HEADER, COOKIE, CredentialPlace(header="x-other"))}
@@ -116,7 +116,7 @@ def test_a_token_is_remembered_by_its_place() -> None:
     assert token_digest("abc", HEADER) == token_digest("abc", CredentialPlace(header="x-token"))
 
 
-def test_a_lone_surrogate_is_no_token() -> None:
+def test_lone_surrogate_is_not_a_token() -> None:
     """It has no octets to be remembered by."""
     with pytest.raises(AuthError) as refused:
         token_digest("e\ud800")
@@ -126,6 +126,6 @@ def test_a_lone_surrogate_is_no_token() -> None:
 @pytest.mark.parametrize(
     ("payload", "estimated"), [(b"", 700), (b"{}", 702), (b'{"a":"b","c":1}', 700 + 15 + 14 * 6 + 36)]
 )
-def test_the_size_of_an_entry_is_estimated_by_its_claims(payload: bytes, estimated: int) -> None:
+def test_entry_size_is_estimated_from_its_claims(payload: bytes, estimated: int) -> None:
     """So much for the entry, for each octet, each string and each member."""
     assert estimated_bytes(payload) == estimated

@@ -206,7 +206,7 @@ SOURCES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("issuer", IDENTIFIERS)
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: next(iter(source)))
-def test_an_identifier_need_not_be_an_address(issuer: str, source: dict[str, Any]) -> None:
+def test_issuer_identifier_need_not_be_a_url(issuer: str, source: dict[str, Any]) -> None:
     """Nothing is fetched from an `iss` where the keys are elsewhere; where they are not, it must be an https URL."""
     assert TrustedIssuer(issuer, audience=AUDIENCE, **source).issuer == issuer
     with pytest.raises(ConfigurationError, match="issuer: must be an https URL to discover keys from"):
@@ -235,7 +235,7 @@ COPIES: dict[str, Callable[[TrustedIssuer], TrustedIssuer]] = {
 
 @pytest.mark.parametrize("way", COPIES)
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_a_copy_is_equal_and_as_strict(way: str, name: str) -> None:
+def test_copy_is_equal_and_as_strict(way: str, name: str) -> None:
     """A worker process that is spawned is given its configuration by pickle."""
     settings: dict[str, Any] = {"audience": AUDIENCE, "jwks_options": JWKSOptions(), **ACCEPTED[name][0]}
     trusted = TrustedIssuer(ISSUER, **settings)
@@ -248,7 +248,7 @@ def test_a_copy_is_equal_and_as_strict(way: str, name: str) -> None:
     assert (copied.static_keys is None) == (trusted.static_keys is None)
 
 
-def test_a_copy_has_the_same_static_keys() -> None:
+def test_copy_has_the_same_static_keys() -> None:
     """They are parsed again from what was configured."""
     trusted = TrustedIssuer(ISSUER, audience=AUDIENCE, jwks=JWKS)
     for copied in (way(trusted) for way in COPIES.values()):
@@ -258,7 +258,7 @@ def test_a_copy_has_the_same_static_keys() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhostX", "localhostx", "xlocalhost", "localhost.x", "127.0.0.1.x", ""])
-def test_a_name_that_begins_or_ends_like_this_machine_is_another_machine(host: str) -> None:
+def test_only_exact_loopback_names_may_use_http(host: str) -> None:
     """Plain http is for this machine's own names only."""
     assert not is_loopback_host(host)
     assert is_loopback_host("LOCALHOST.")

@@ -29,20 +29,20 @@ def refused(token: str, keys: JWKSet | None, policy: TrustedIssuer = POLICY, now
     return error.value
 
 
-def test_a_good_token_gives_its_principal() -> None:
+def test_good_token_gives_its_principal() -> None:
     """Who comes out is who was signed, with the thumbprint of the key."""
     principal = verified(token_of(KEY, sub="ada"), HELD)
     assert (principal.subject, principal.issuer, principal.key_thumbprint) == ("ada", ISSUER, HELD.keys[0].thumbprint)
 
 
-def test_a_principal_reads_the_claims_that_its_policy_names() -> None:
+def test_principal_uses_the_configured_claim_names() -> None:
     """Subject and client, by the names that they have with this issuer."""
     policy = TrustedIssuer(ISSUER, audience="api", subject_claim="oid", client_claim="appid")
     principal = verified(token_of(KEY, sub="ada", oid="690222be", appid="web", client_id="other"), HELD, policy)
     assert (principal.subject, principal.client_id) == ("690222be", "web")
 
 
-def test_a_bound_token_needs_a_caller_who_checks_the_binding() -> None:
+def test_bound_token_needs_a_caller_that_checks_the_binding() -> None:
     """RFC 7800: `cnf` is refused unless `allow_bound` says that the confirmation is checked."""
     token = token_of(KEY, cnf={"jkt": "x"})
     assert refused(token, HELD).refusal is Refusal.TOKEN_SENDER_CONSTRAINED
@@ -91,7 +91,7 @@ KEYS: dict[str, tuple[JWKSet | None, Refusal]] = {
 
 @pytest.mark.parametrize("keys", KEYS)
 @pytest.mark.parametrize("wrong", SECRETS)
-def test_a_forged_token_learns_nothing_of_the_policy(keys: str, wrong: str) -> None:
+def test_forged_token_reveals_nothing_of_the_policy(keys: str, wrong: str) -> None:
     """The refusal is the same whatever the claims say, and names none, whether keys are held or not."""
     held, refusal = KEYS[keys]
     error = refused(token_of(STRANGER, **{**GOOD, **SECRETS[wrong]}), held, STRICT)
@@ -108,14 +108,14 @@ def test_newer_keys_are_worth_a_fetch_only_if_claims_pass(wrong: str, keys: str,
 
 
 @pytest.mark.parametrize(("kid", "worth"), [("k", False), (None, True)])
-def test_a_key_for_other_algorithms_is_worth_a_fetch_only_where_no_kid_names_it(kid: str | None, worth: bool) -> None:
+def test_key_for_other_algorithms_causes_a_fetch_only_without_kid(kid: str | None, worth: bool) -> None:
     """The issuer's key of that `kid` is known, and is not for this algorithm; without a `kid` a newer key may be."""
     error = refused(token_of(SigningKey.generate("RS256", kid="k"), header={"kid": kid}), HELD)
     assert error.refusal is Refusal.KEY_UNSUITABLE
     assert isinstance(error, KeyNotHeldError) is worth
 
 
-def test_a_bound_token_is_worth_a_fetch_where_its_binding_is_checked() -> None:
+def test_bound_token_causes_a_fetch_only_if_its_binding_is_checked() -> None:
     """RFC 7800: without `allow_bound` no key would let it in, with it a newer key could."""
     token = parse_compact(token_of(KEY, cnf={"jkt": "x"}))
     for allow_bound in (False, True):
@@ -125,14 +125,14 @@ def test_a_bound_token_is_worth_a_fetch_where_its_binding_is_checked() -> None:
         assert error.value.refusal is Refusal.KEYS_UNAVAILABLE
 
 
-def test_a_principal_keeps_what_its_verification_rested_on() -> None:
+def test_principal_keeps_its_basis() -> None:
     """The header and the policy, by which it is judged again later."""
     token = parse_compact(token_of(KEY))
     assert basis_of(verify_token(token, POLICY, HELD, NOW)) == (token.header, POLICY)
 
 
 @pytest.mark.parametrize(("change", "refusal"), [({"exp": NOW}, Refusal.TOKEN_EXPIRED), ({"nbf": NOW + 6}, Refusal.TOKEN_NOT_YET_VALID)])  # fmt: skip
-def test_a_token_out_of_its_times_is_refused_without_keys(change: dict[str, Any], refusal: Refusal) -> None:
+def test_token_outside_its_times_is_refused_without_keys(change: dict[str, Any], refusal: Refusal) -> None:
     """It is worth no fetch, and the refusal reveals no more than the time of day."""
     error = refused(token_of(KEY, **change), None)
     assert error.refusal is refusal

@@ -109,7 +109,7 @@ def test_keys_are_fetched_only_if_claims_pass(
 
 
 @pytest.mark.parametrize("change", [{"aud": "https://other.example"}, {"lifetime": -1.0}])
-def test_an_unknown_kid_is_looked_for_only_if_claims_pass(
+def test_unknown_kid_causes_a_fetch_only_if_claims_pass(
     issuer: LocalIssuer, run: Run, change: dict[str, object]
 ) -> None:
     """A token for another audience, or one that has expired, causes no refresh, whatever key it names."""
@@ -128,7 +128,7 @@ def test_an_unknown_kid_is_looked_for_only_if_claims_pass(
     run(use())
 
 
-def test_a_key_replaced_under_the_same_kid_is_found(issuer: LocalIssuer, run: Run) -> None:
+def test_key_replaced_under_the_same_kid_is_found(issuer: LocalIssuer, run: Run) -> None:
     """A bad signature is looked into once per cooldown, however many there are, and only if the claims pass."""
     clock = FakeClock(time.time())
 
@@ -177,7 +177,7 @@ def test_while_the_issuer_is_down_forged_tokens_are_refused_alike(issuer: LocalI
     run(use())
 
 
-def test_an_issuer_that_is_down_gives_keys_unavailable(issuer: LocalIssuer, run: Run) -> None:
+def test_unreachable_issuer_gives_keys_unavailable(issuer: LocalIssuer, run: Run) -> None:
     """With no keys held and the issuer down, a good token is answered by KEYS_UNAVAILABLE and when to try again."""
 
     async def use() -> AuthError:
@@ -216,7 +216,7 @@ def test_rotated_keys_are_found_and_withdrawn_ones_refused(issuer: LocalIssuer, 
     run(use())
 
 
-def test_an_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer, run: Run) -> None:
+def test_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer, run: Run) -> None:
     """However many unknown kids come within a cooldown, the issuer is asked within the burst."""
 
     async def use() -> None:
@@ -232,7 +232,7 @@ def test_an_unknown_kid_is_refused_at_once_after_one_refresh(issuer: LocalIssuer
     run(use())
 
 
-def test_a_kid_that_was_looked_for_is_refused_without_another_look(issuer: LocalIssuer, run: Run) -> None:
+def test_known_unknown_kid_causes_no_fetch(issuer: LocalIssuer, run: Run) -> None:
     """While it is remembered as unknown; another one is worth a look of its own."""
 
     async def use() -> None:
@@ -259,7 +259,7 @@ def test_cached_token_is_checked_against_the_clock_on_every_hit() -> None:
     assert refusal_of(verifier, token) is Refusal.TOKEN_EXPIRED
 
 
-def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
+def test_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
     """Revocation reaches tokens that were verified before."""
     issuer = LocalIssuer(algorithms=["ES256"])
     revocations = Revocations()
@@ -273,7 +273,7 @@ def test_a_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
     verifier.verify_now(other)
 
 
-def test_a_cached_entry_ends_with_its_token() -> None:
+def test_cached_entry_ends_with_its_token() -> None:
     """It is valid until its token expires or is revoked; a bound token has none at all."""
     clock = FakeClock(1_000_000.0)
     issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
@@ -319,7 +319,7 @@ def test_cached_entry_is_rechecked_after_half_a_minute(clock: FakeClock) -> None
     assert verifier.verify_now(token) is principal
 
 
-def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:
+def test_only_accepted_tokens_are_cached() -> None:
     """A refused token leaves nothing behind; `token_cache=0` keeps none at all."""
     issuer = LocalIssuer(algorithms=["ES256"])
     verifier = Verifier(_static(issuer))
@@ -333,7 +333,7 @@ def test_only_good_tokens_are_kept_and_the_cache_can_be_turned_off() -> None:
     assert without.health().cached_tokens == 0
 
 
-def test_a_refresh_that_changes_nothing_keeps_what_was_verified(issuer: LocalIssuer, run: Run) -> None:
+def test_unchanged_refresh_keeps_cached_tokens(issuer: LocalIssuer, run: Run) -> None:
     """The same keys fetched again do not make every token a first one."""
 
     async def use() -> None:
@@ -358,7 +358,7 @@ def test_token_bound_to_a_key_is_refused_as_bearer_token() -> None:
     assert refusal_of(verifier, token) is Refusal.TOKEN_SENDER_CONSTRAINED
 
 
-def test_a_symmetric_issuer_needs_no_fetch() -> None:
+def test_symmetric_issuer_needs_no_fetch() -> None:
     """A configured secret verifies HS256, and the same secret as a public key's text does not."""
     secret = b"0123456789abcdef0123456789abcdef"
     issuer = LocalIssuer(algorithms=["ES256"], identifier="https://own.example")
@@ -368,7 +368,7 @@ def test_a_symmetric_issuer_needs_no_fetch() -> None:
     assert refusal_of(verifier, issuer.mint()) is Refusal.ALGORITHM_NOT_ALLOWED
 
 
-def test_a_verifier_may_be_closed_and_started_again_on_another_loop(issuer: LocalIssuer, run: Run) -> None:
+def test_verifier_may_be_closed_and_started_again_on_another_loop(issuer: LocalIssuer, run: Run) -> None:
     """Nothing of a closed verifier hangs on the loop that it was started on."""
     verifier = Verifier(trusting(issuer))
 
@@ -381,14 +381,14 @@ def test_a_verifier_may_be_closed_and_started_again_on_another_loop(issuer: Loca
 
 
 @pytest.mark.parametrize("token_cache", [-1, 1.5, True, "16"])
-def test_a_wrong_size_of_the_cache_is_refused(token_cache: object) -> None:
+def test_invalid_token_cache_bytes_is_refused(token_cache: object) -> None:
     """`token_cache` is a number of bytes."""
     issuer = LocalIssuer(algorithms=["ES256"])
     with pytest.raises(ConfigurationError, match="token_cache"):
         Verifier(_static(issuer), token_cache_bytes=token_cache)  # type: ignore[arg-type]
 
 
-def test_no_text_about_a_verifier_shows_a_token_or_a_claim() -> None:
+def test_verifier_repr_shows_no_token_or_claim() -> None:
     """`repr` helps an operator and gives nothing away."""
     issuer = LocalIssuer(algorithms=["ES256"])
     verifier = Verifier(_static(issuer))
@@ -403,7 +403,7 @@ def _static(issuer: LocalIssuer) -> TrustedIssuer:
     return TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
 
 
-def test_the_health_has_a_line_for_each_issuer() -> None:
+def test_health_lists_each_issuer() -> None:
     """As text it is for operators; as a dict it is for a readiness page."""
     issuer = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     health = Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())).health()
@@ -412,7 +412,7 @@ def test_the_health_has_a_line_for_each_issuer() -> None:
     assert health.to_dict()["issuers"][0]["thumbprint"] == health.issuers[0].thumbprint
 
 
-def test_a_verifier_s_own_revocations_go_by_its_clock(issuer: LocalIssuer) -> None:
+def test_verifiers_own_revocations_use_its_clock(issuer: LocalIssuer) -> None:
     """One notion of now for expiry and revocation."""
     clock = FakeClock()
     assert Verifier(trusting(issuer), clock=clock).revocations._clock is clock

@@ -51,7 +51,7 @@ async def wait(verifier: Verifier, issuer: LocalIssuer) -> None:
         (wait, 1, Refusal.TOKEN_EXPIRED),
     ],
 )
-def test_a_watch_reports_once_why_its_token_ended(
+def test_watch_reports_the_end_once(
     issuer: LocalIssuer,
     run: Run,
     event: Callable[[Verifier, LocalIssuer], Awaitable[None]],
@@ -80,7 +80,7 @@ def test_a_watch_reports_once_why_its_token_ended(
 
 
 @pytest.mark.parametrize(("event", "refusal"), [(revoke, Refusal.TOKEN_REVOKED), (withdraw, Refusal.KEY_WITHDRAWN)])
-def test_a_watch_on_an_ended_token_reports_at_once(
+def test_watch_on_an_ended_token_reports_immediately(
     issuer: LocalIssuer, run: Run, event: Callable[[Verifier, LocalIssuer], Awaitable[None]], refusal: Refusal
 ) -> None:
     """What ended the token between its verification and the watch is not missed: it would not be reported again."""
@@ -96,7 +96,7 @@ def test_a_watch_on_an_ended_token_reports_at_once(
     assert run(use()) is refusal
 
 
-def test_a_closed_watch_reports_nothing(issuer: LocalIssuer, run: Run) -> None:
+def test_closed_watch_reports_nothing(issuer: LocalIssuer, run: Run) -> None:
     """After `close` nothing is told, and closing twice is harmless."""
 
     async def use() -> list[AuthError]:
@@ -126,7 +126,7 @@ async def _awaited(result: Awaitable[T]) -> T:
     return await result
 
 
-def test_a_watch_can_be_extended_to_a_newer_token() -> None:
+def test_watch_can_be_extended_to_a_newer_token() -> None:
     """`extend` moves the end to that of the new token, which is then the one that is watched."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> Refusal:
@@ -144,7 +144,7 @@ def test_a_watch_can_be_extended_to_a_newer_token() -> None:
     assert watching(use) is Refusal.TOKEN_REVOKED
 
 
-def test_a_watch_grants_its_leeway() -> None:
+def test_watch_leeway_delays_the_end() -> None:
     """With a leeway the end comes that much later than the token's own."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
@@ -162,7 +162,7 @@ def test_a_watch_grants_its_leeway() -> None:
     [(0.0, 0.0, 3600.0), (100.0, 7200.0, 130.0), (3590.0, 0.0, 3600.0), (3000.0, 590.0, 3030.0), (1000.0, -500.0, 4130.0)],
     ids=["no step", "forward beyond the end", "no step, late", "forward, just before the end", "back"],
 )  # fmt: skip
-def test_a_clock_step_is_noticed_within_half_a_minute(after: float, step: float, at: float) -> None:
+def test_clock_step_is_noticed_within_half_a_minute(after: float, step: float, at: float) -> None:
     """A watch goes by the wall clock, whatever was its distance to the end when its timer was set."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> tuple[Refusal, float, float]:
@@ -180,7 +180,7 @@ def test_a_clock_step_is_noticed_within_half_a_minute(after: float, step: float,
     assert passed <= at + 0.1
 
 
-def test_a_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
+def test_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
     """The event loop's timers stand still while it sleeps; half a minute later all is checked by the wall clock."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:

@@ -14,7 +14,7 @@ CRASHES = sorted(path for path in (HERE / "crashes").glob("*/*") if path.is_file
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_corpus_breaks_no_invariant(target: str) -> None:
+def test_corpus_breaks_no_invariant(target: str) -> None:
     """Seeds and minimized inputs, by their target."""
     inputs = [*SEEDS[target], *(path.read_bytes() for path in sorted((HERE / "corpus" / target).iterdir()))]
     assert len(inputs) > len(SEEDS[target]), "the corpus is in the tree"

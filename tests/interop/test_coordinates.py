@@ -29,7 +29,7 @@ def _jwk(x: bytes, y: bytes) -> dict[str, str]:
 @pytest.mark.parametrize(
     "form", [lambda octets: octets.lstrip(b"\0"), lambda octets: b"\0" + octets], ids=["less", "more"]
 )
-def test_the_same_number_is_the_same_key(form: Callable[[bytes], bytes]) -> None:
+def test_padded_coordinates_give_the_same_key(form: Callable[[bytes], bytes]) -> None:
     """Leading zeros that lack, and one too many, change neither the key nor its thumbprint."""
     x, y = _numbers()
     assert read_key(_jwk(form(x), form(y))).thumbprint == read_key(_jwk(x, y)).thumbprint

@@ -19,7 +19,7 @@ SHAPES = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in so
 
 
 @pytest.mark.parametrize("section", BLOCKS)
-def test_a_block_is_a_configuration(section: str, tmp_path: Path) -> None:
+def test_documented_block_is_a_valid_configuration(section: str, tmp_path: Path) -> None:
     """It is accepted as it stands, and says whose tokens for whom."""
     file = tmp_path / "settings.toml"
     file.write_text(BLOCKS[section], encoding="utf-8")
@@ -31,7 +31,7 @@ def test_a_block_is_a_configuration(section: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_shape_has_its_section_its_sources_and_both_verdicts(shape: str) -> None:
+def test_token_shape_has_a_section_sources_and_both_verdicts(shape: str) -> None:
     """A shape brings its own trust only where nothing of it is accepted; each source says what it is the source of."""
     fixture = SHAPES[shape]
     wanted = {token["wanted"] for token in fixture["tokens"]}
@@ -70,7 +70,7 @@ CALLERS = {
 
 
 @pytest.mark.parametrize(("issuer", "requirements"), REQUIREMENTS, ids=[issuer for issuer, _ in REQUIREMENTS])
-def test_a_requirement_of_the_table_is_met_by_that_issuers_caller(issuer: str, requirements: str) -> None:
+def test_documented_requirement_is_met_by_its_issuers_caller(issuer: str, requirements: str) -> None:
     """Each is Python as it stands, and lets the caller of the shape in."""
     policy = POLICIES.get(issuer.lower())
     names = policy.claim_names if isinstance(policy, TrustedIssuer) else None

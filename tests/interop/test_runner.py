@@ -54,7 +54,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_row_is_good_only_if_all_of_it_is(case: str) -> None:
+def test_row_passes_only_if_every_verdict_is_right(case: str) -> None:
     """A wrong verdict, a broken row and a row without verdicts each make the run a failure."""
     judge, right, wrong = CASES[case]
     outcome = run(Row("row", "a row", (), judge))
@@ -89,7 +89,7 @@ def test_row_that_cannot_be_installed_is_not_passed() -> None:
     ],
     ids=["the same", "a row is gone", "a case less", "a transport less", "an algorithm less"],
 )
-def test_a_run_that_is_less_than_one_before_is_a_failure(name: str, was: dict[str, object], reason: str | None) -> None:
+def test_run_with_fewer_rows_than_before_fails(name: str, was: dict[str, object], reason: str | None) -> None:
     """Rows, transports, algorithms and cases may be added; a run of some rows by name is checked by those alone."""
     outcome = run(Row("row", "a row", (), _good))
     assert ran.lost([outcome], {name: RAN | was}, full=True) == ([reason] if reason else [])
@@ -173,7 +173,7 @@ def test_table_shows_versions_and_faults() -> None:
     assert "| a row | present 1.2 | HTTP, gRPC | ES256 | 1 | 1 right, **1 wrong** | one \\| two |" in text
 
 
-def test_the_manifest_pins_names_and_versions_without_addresses() -> None:
+def test_manifest_pins_names_and_versions_without_addresses() -> None:
     """Every peer has a version or a pattern; no line of a manifest holds an address."""
     pins = manifest.pinned()
     assert {"pypi:joserfc", "npm:oidc-provider", "debian:nginx"} <= pins.keys()
@@ -190,14 +190,14 @@ def test_unsupported_version_is_rejected() -> None:
     assert manifest.Peer("pypi:x", "1.2", "1.3").why_not == "x is 1.3, not 1.2"
 
 
-def test_an_outcome_that_did_not_run_has_no_verdicts() -> None:
+def test_skipped_outcome_has_no_verdicts() -> None:
     """The sums of the table count what ran."""
     row = Row("row", "a row", ("pypi:absent",), _good)
     outcomes: list[Outcome] = [run(row), run(Row("other", "another", (), _good))]
     assert "1 rows ran, 1 did not: 1 cases, 2 verdicts right, 0 wrong." in table(outcomes)
 
 
-def test_the_page_is_of_the_run_that_is_written_down() -> None:
+def test_interop_page_matches_the_recorded_run() -> None:
     """`docs/evidence/interop.md` and `ran.json` are committed together, and nothing was wrong."""
     known = ran.load(manifest.HERE / "ran.json")
     cases = sum(row["cases"] for row in known.values())

@@ -45,7 +45,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("way", ["", *BROKEN])
-def test_a_way_breaks_just_what_it_says(way: str) -> None:
+def test_sabotage_breaks_only_what_it_names(way: str) -> None:
     """And without one nothing is broken."""
     environment = os.environ | {"PYTHONPATH": str(HERE / "sabotaged"), "INTEROP_SABOTAGE": way}
     done = subprocess.run(

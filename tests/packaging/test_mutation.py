@@ -31,7 +31,7 @@ CHANGED = [
 ]  # fmt: skip
 
 
-def test_the_ways_of_changing() -> None:
+def test_kinds_of_mutants() -> None:
     """Conditions, operands, comparisons, statements, `not` and results; neither docstrings nor logs."""
     changes = changes_of(PROGRAM)
     lines = PROGRAM.splitlines()
@@ -53,7 +53,7 @@ def test_every_change_is_still_python(file: str) -> None:
         ast.parse(change.made(text))
 
 
-def test_the_table_names_what_exists() -> None:
+def test_mutation_table_names_existing_files() -> None:
     """Each file and each glob of tests is there; a sample is the same twice."""
     assert all((TOP / file).is_file() for file in (*PURE, *STATEFUL))
     assert {*OWN_TESTS} < {*PURE}
@@ -63,7 +63,7 @@ def test_the_table_names_what_exists() -> None:
     assert drawn(file, sample=3, seed=1) == drawn(file, sample=3, seed=1) != drawn(file, sample=3, seed=2)
 
 
-def test_a_name_that_is_gone_is_an_error() -> None:
+def test_glob_without_files_is_an_error() -> None:
     """A glob without any file is told, so that a renamed file is not quietly left out."""
     with pytest.raises(LookupError, match="nothing is called"):
         found("core/bearward/gone.py")

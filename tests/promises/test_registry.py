@@ -13,7 +13,7 @@ ROWS = list(rows_that_name_a_test(PAGE))
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
-def test_the_change_applies(promise: Promise) -> None:
+def test_change_applies(promise: Promise) -> None:
     """The text to take away stands once in its file, and what comes instead is still Python."""
     text = (TOP / promise.file).read_text(encoding="utf-8")
     assert text.count(promise.old) == 1, f"tests/promises/registry.toml: {promise.file} has no such line any more"
@@ -22,7 +22,7 @@ def test_the_change_applies(promise: Promise) -> None:
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
-def test_the_named_test_exists(promise: Promise) -> None:
+def test_named_test_exists(promise: Promise) -> None:
     """It is a file of tests, or a function in one."""
     path, _, function = promise.test.partition("::")
     tree = ast.parse((TOP / path).read_text(encoding="utf-8"))
@@ -38,6 +38,6 @@ def test_every_row_is_tried(row: str) -> None:
 
 
 @pytest.mark.parametrize("named", sorted({*(promise.row for promise in PROMISES), *NOT_TRIED}))
-def test_no_entry_is_about_a_row_that_is_gone(named: str) -> None:
+def test_every_entry_names_a_row(named: str) -> None:
     """Each entry names the beginning of a row that SECURITY.md has."""
     assert [row for row in ROWS if row.startswith(named)]

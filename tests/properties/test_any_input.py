@@ -219,7 +219,7 @@ def test_any_document_gives_a_key_set_or_its_own_error(document: bytes) -> None:
 
 @examples(100)
 @given(documents, st.sampled_from(["ES256", "RS256", "PS384", "Ed448", "HS512"]), st.binary(max_size=140))
-def test_a_signature_of_any_octets_is_refused(payload: bytes, alg: str, signature: bytes) -> None:
+def test_signature_of_any_octets_is_refused(payload: bytes, alg: str, signature: bytes) -> None:
     """Octets that nobody signed, of any length and of the right one."""
     header = json_octets({"alg": alg, "kid": fixtures.key(alg).kid})
     for octets in (signature, signature.ljust(64, b"\x01")[:64], signature.ljust(256, b"\x00")):

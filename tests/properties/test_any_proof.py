@@ -42,14 +42,14 @@ def check(proof: str, policy: DPoP, **request: Any) -> Proof | AuthError:
 @examples(300)
 @given(st.text() | st.text("abc.-_=", max_size=30), st.sampled_from(POLICIES))
 @example("..", POLICIES[0])
-def test_any_text(text: str, policy: DPoP) -> None:
+def test_any_text_is_not_a_proof(text: str, policy: DPoP) -> None:
     """No text but a signed one is a proof."""
     assert isinstance(check(text, policy), AuthError)
 
 
 @examples(300)
 @given(documents, documents, st.sampled_from(POLICIES))
-def test_any_signed_documents(header: bytes, payload: bytes, policy: DPoP) -> None:
+def test_any_signed_document_is_judged(header: bytes, payload: bytes, policy: DPoP) -> None:
     """Whatever stands in header and payload."""
     assert isinstance(check(CLIENT.sign(header, payload), policy), Proof | AuthError)
 
@@ -62,7 +62,7 @@ _VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
     st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "n", "e", "d", "alg", "use", "key_ops", "x5c"]), _VALUES),
     st.sampled_from(POLICIES),
 )
-def test_any_key(members: dict[str, Any], policy: DPoP) -> None:
+def test_any_jwk_is_judged(members: dict[str, Any], policy: DPoP) -> None:
     """Whatever stands in the `jwk`."""
     proof = CLIENT.proof("GET", ORIGIN + PATH, token=TOKEN, headers={"jwk": {**CLIENT.jwk, **members}}, iat=NOW)
     assert isinstance(check(proof, policy), Proof | AuthError)
@@ -70,7 +70,7 @@ def test_any_key(members: dict[str, Any], policy: DPoP) -> None:
 
 @examples(300)
 @given(st.dictionaries(st.sampled_from(["jti", "htm", "htu", "iat", "ath", "nonce", "exp", "nbf"]), _VALUES))
-def test_any_claims(claims: dict[str, Any]) -> None:
+def test_proof_passes_only_for_its_own_request(claims: dict[str, Any]) -> None:
     """Whatever the claims say: a proof passes for the request that they name, and for no other."""
     header, honest = CLIENT.header(), CLIENT.claims("GET", ORIGIN + PATH, TOKEN)
     proof = CLIENT.sign(json_octets(header), json_octets({**honest, **claims}))
@@ -83,7 +83,7 @@ def test_any_claims(claims: dict[str, Any]) -> None:
 
 @examples(500)
 @given(st.integers(0, len(HONEST) - 1), st.characters(codec="utf-8"))
-def test_any_change_of_a_character(index: int, character: str) -> None:
+def test_any_changed_character_invalidates_a_proof(index: int, character: str) -> None:
     """One other character anywhere makes a good proof a bad one."""
     changed = HONEST[:index] + character + HONEST[index + 1 :]
     assert isinstance(check(changed, POLICIES[1]), Proof if changed == HONEST else AuthError)
@@ -91,7 +91,7 @@ def test_any_change_of_a_character(index: int, character: str) -> None:
 
 @examples(300)
 @given(st.lists(st.text() | st.binary(), max_size=3))
-def test_any_fields(values: list[str | bytes]) -> None:
+def test_any_dpop_fields_give_a_proof_or_a_refusal(values: list[str | bytes]) -> None:
     """Whatever stands in the `DPoP` fields: one text, or a refusal."""
     try:
         assert "," not in single_proof(values)
@@ -101,7 +101,9 @@ def test_any_fields(values: list[str | bytes]) -> None:
 
 @examples(300)
 @given(claim_sets(), st.sampled_from(Scheme), st.none() | st.text(), st.sampled_from([None, *POLICIES]))
-def test_any_verified_claims(claims: Any, scheme: Scheme, certificate: str | None, policy: DPoP | None) -> None:
+def test_any_confirmation_needs_its_proof(
+    claims: Any, scheme: Scheme, certificate: str | None, policy: DPoP | None
+) -> None:
     """Whatever an issuer puts into `cnf`: a token that is bound passes with its proof only."""
     given_claims = claims if isinstance(claims, dict) else {"cnf": claims}
     try:

@@ -95,7 +95,7 @@ def lawful(raw: bytes, depth: int) -> bool:
 
 @examples(300)
 @given(documents)
-def test_the_verdict_is_what_the_rules_say(raw: bytes) -> None:
+def test_verdict_follows_the_rules(raw: bytes) -> None:
     """A document is taken exactly if it is one JSON object in UTF-8 that keeps every rule, and nests no deeper."""
     limits = JSONLimits(depth=16, containers=100_000)
     assert (verdict(parse_object, raw, limits) != REFUSED) == lawful(raw, 16)
@@ -159,7 +159,7 @@ def _accepts(parse: Any, raw: bytes) -> bool:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
-def test_only_utf_8_is_read(encoding: str) -> None:
+def test_only_utf_8_is_accepted(encoding: str) -> None:
     """RFC 7515 section 4 and RFC 7519 section 3 say UTF-8; other encodings are refused even where they look like it."""
     document = '{"alg":"RS256+é"}'.encode(encoding)
     assert verdict(parse_object, document, HEADER_LIMITS) == REFUSED

@@ -381,6 +381,6 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_no_memory_outlives_its_trust() -> None:
+def test_trust_that_ended_is_not_remembered() -> None:
     """Whatever happens, and in whatever order."""
     run_state_machine_as_test(Remembering, settings=settings(examples(100), stateful_step_count=30))

@@ -73,7 +73,7 @@ def test_keys_rotate_periodically() -> None:
         assert _kid(_token(url)["access_token"]) in _published(url)[1:]
 
 
-def test_the_client_calls_every_method(issuer: LocalIssuer) -> None:
+def test_sample_client_calls_every_method(issuer: LocalIssuer) -> None:
     """Each call returns JSON values."""
     with (
         Process("samples.grpc_server", "--port", "0", environment=environment(issuer)) as server,

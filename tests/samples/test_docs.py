@@ -43,7 +43,7 @@ def test_documented_variables_are_complete() -> None:
     assert listed == {*settings_environment.VARIABLES, "BEARWARD_NOTES", "BEARWARD_CONFIG"}
 
 
-def test_the_example_for_tests_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_documented_test_example_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """It prints what its comments say."""
     names: dict[str, Any] = {}
     exec(compile(_block("python"), "docs/samples.md", "exec"), names)
@@ -51,7 +51,7 @@ def test_the_example_for_tests_runs(run: Run, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.split() == ["token_expired", "signature_invalid", "algorithm_not_allowed"]
 
 
-def test_the_generated_code_is_that_of_the_proto() -> None:
+def test_generated_code_matches_the_proto() -> None:
     """Methods with their streaming, messages with their fields and numbers; and every method has its rule."""
     service = sample_pb2.DESCRIPTOR.services_by_name["ProtectedService"]
     generated = [

@@ -99,7 +99,7 @@ def test_oversized_text_is_refused(http: httpx2.Client) -> None:
     assert http.post("/notes", json={"text": "x" * (1 << 20) + "y"}).json()["code"] == "invalid_note"
 
 
-def test_an_import_is_streamed(http: httpx2.Client) -> None:
+def test_import_is_streamed(http: httpx2.Client) -> None:
     """Lines may be cut anywhere, blank ones do not count, the last one needs no line feed; the response is their number."""
 
     def pieces() -> Iterator[bytes]:
@@ -113,14 +113,14 @@ def test_an_import_is_streamed(http: httpx2.Client) -> None:
     assert texts[-51:] == [*(f"streamed {n}" for n in range(50)), ""]
 
 
-def test_an_import_is_stored_whole_or_not_at_all(http: httpx2.Client) -> None:
+def test_import_is_atomic(http: httpx2.Client) -> None:
     """A bad line at the end leaves nothing of the lines before it."""
     before = http.get("/notes").json()
     assert http.post("/notes/import", content=b'{"text":"a"}\n{"text":2}').status_code == 400
     assert http.get("/notes").json() == before
 
 
-def test_an_import_is_bounded(http: httpx2.Client) -> None:
+def test_import_is_bounded(http: httpx2.Client) -> None:
     """More than is held in memory, by size of a line or of all, is refused."""
     assert http.post("/notes/import", content=b"x" * 7_000_000).json()["code"] == "invalid_note"
     assert http.post("/notes/import", content=b'{"text":""}\n' * 300_000).json()["code"] == "invalid_note"
@@ -153,7 +153,7 @@ def test_event_stream_sends_headers_at_once_and_then_each_note(http: httpx2.Clie
         assert _events(stream, 2) == written
 
 
-def test_the_stream_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
+def test_stream_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
     """Only while the token lives: after that there is an end, without a note in between."""
     headers = bearer(issuer.mint(scope="notes:read", lifetime=2))
     with httpx2.stream("GET", f"{http_url}/notes/stream", headers=headers, timeout=30) as stream:
@@ -177,7 +177,7 @@ def test_websocket_echoes_stored_note(http_url: str, http: httpx2.Client, issuer
         assert closed.value.rcvd.code == 1003
 
 
-def test_a_websocket_is_refused_before_it_opens(http_url: str, issuer: LocalIssuer) -> None:
+def test_websocket_is_refused_at_the_handshake(http_url: str, issuer: LocalIssuer) -> None:
     """No token: 401; no scope: 403; both as the answer to the handshake."""
     for headers, status in (({}, 401), (bearer(issuer.mint(scope="notes:read")), 403)):
         with pytest.raises(InvalidStatus) as refused:
@@ -185,7 +185,7 @@ def test_a_websocket_is_refused_before_it_opens(http_url: str, issuer: LocalIssu
         assert refused.value.response.status_code == status
 
 
-def test_a_websocket_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
+def test_websocket_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
     """Closed with 1008 when the token expires, even without traffic."""
     token = issuer.mint(scope="notes:write", lifetime=2)
     with connect(_ws(http_url), additional_headers=bearer(token)) as socket, pytest.raises(ConnectionClosed) as closed:

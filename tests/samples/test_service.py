@@ -101,7 +101,7 @@ def test_note_validation() -> None:
             validated_text(bad)
 
 
-def test_an_import_is_bounded() -> None:
+def test_import_is_bounded() -> None:
     """By its size, and empty texts count too."""
     importing = ImportBatch()
     for _ in range(MAX_IMPORT // (MAX_TEXT + 64)):
@@ -140,7 +140,7 @@ def test_watch_in_a_thread_stops_when_closed(store: NoteStore) -> None:
     assert seen == ["a", "b", "c"]
 
 
-def test_the_loop_is_never_blocked(store: NoteStore) -> None:
+def test_notes_never_block_the_event_loop(store: NoteStore) -> None:
     """Every call of SQLite happens in the thread of the notes: blockbuster finds none in the loop."""
     service_thread = ServiceThread(ProtectedService(store))
 

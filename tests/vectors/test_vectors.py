@@ -72,7 +72,7 @@ def test_vectors_accepted_though_marked_invalid_equal_a_valid_token() -> None:
         assert group is its_group
 
 
-def test_the_command_counts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_vectors_command_prints_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """`make vectors` prints each set with its counts and exits with 0 where all verdicts are right."""
     assert main() == 0
     printed = capsys.readouterr().out

@@ -43,7 +43,7 @@ def _confirmed(issuer: LocalIssuer, confirmation: Any) -> Any:
 
 
 @pytest.mark.parametrize("shape", SERVED)
-def test_only_the_holder_of_the_certificate_is_served(
+def test_certificate_bound_token_needs_its_certificate(
     shape: str, server: Running, issuer: LocalIssuer, authority: Authority
 ) -> None:
     """The right certificate, another one, and a binding that nothing here can check; unbound tokens as ever."""
@@ -78,7 +78,7 @@ def test_bound_tokens_are_refused_by_default(kind: str, issuer: LocalIssuer, aut
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_certificate_over_plaintext(kind: str, issuer: LocalIssuer, authority: Authority) -> None:
+def test_bound_token_is_refused_over_plaintext(kind: str, issuer: LocalIssuer, authority: Authority) -> None:
     """A bound token proves nothing without mutual TLS."""
     bound = _confirmed(issuer, {"x5t#S256": authority.certify("ada").thumbprint})
     with (

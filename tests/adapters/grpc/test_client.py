@@ -109,7 +109,7 @@ def caller(request: pytest.FixtureRequest, run: Any) -> Caller:
     return sync if request.param == "sync" else aio
 
 
-def test_one_token_serves_many_calls(caller: Caller, server: Running, login: LocalIssuer) -> None:
+def test_token_is_reused_across_calls(caller: Caller, server: Running, login: LocalIssuer) -> None:
     """It is fetched once, and the server knows the client."""
     fetched = login.requests("/token")
     firsts = caller(server.target, credentials_of(login), *KINDS, *KINDS)
@@ -126,7 +126,7 @@ def test_over_tls_the_token_travels_as_call_credentials(caller: Caller, login: L
 
 
 @pytest.mark.parametrize("kind", ["UU", "US"])
-def test_a_refused_token_is_replaced_once(kind: str, caller: Caller, server: Running, login: LocalIssuer) -> None:
+def test_refused_token_is_replaced_once(kind: str, caller: Caller, server: Running, login: LocalIssuer) -> None:
     """The server says UNAUTHENTICATED, the client gets a newer token and tries again, once."""
     source = credentials_of(login)
     revoke(server, login, _token_id(source.token()))
@@ -136,7 +136,7 @@ def test_a_refused_token_is_replaced_once(kind: str, caller: Caller, server: Run
 
 
 @pytest.mark.parametrize("kind", ["SU", "SS"])
-def test_a_stream_of_requests_is_not_repeated(kind: str, caller: Caller, server: Running, login: LocalIssuer) -> None:
+def test_request_streams_are_not_retried(kind: str, caller: Caller, server: Running, login: LocalIssuer) -> None:
     """The call fails; but the refused token is forgotten, and the next call has a newer one."""
     source = credentials_of(login)
     old = source.token()
@@ -175,7 +175,7 @@ def test_permanent_refusal_is_reported_to_the_caller(kind: str, caller: Caller, 
     assert login.requests("/token") == fetched + 2
 
 
-def test_a_call_that_brings_its_own_token_is_left_alone(server: Running, login: LocalIssuer) -> None:
+def test_explicit_authorization_metadata_is_kept(server: Running, login: LocalIssuer) -> None:
     """What was set by hand is meant."""
     channel: Any
     with client.channel(server.target, credentials_of(login)) as channel:
@@ -183,7 +183,7 @@ def test_a_call_that_brings_its_own_token_is_left_alone(server: Running, login: 
         assert channel.unary_unary(path("UU"))(b"hi", metadata=metadata, timeout=TIMEOUT) == b"ada:hi"
 
 
-def test_a_future_is_not_waited_for(server: Running, login: LocalIssuer) -> None:
+def test_futures_carry_a_token_without_blocking(server: Running, login: LocalIssuer) -> None:
     """It carries a token, and a refusal is noticed when it comes."""
     source = credentials_of(login)
     revoke(server, login, _token_id(source.token()))
@@ -196,7 +196,7 @@ def test_a_future_is_not_waited_for(server: Running, login: LocalIssuer) -> None
         assert channel.unary_unary(path("UU")).future(b"hi", timeout=TIMEOUT).result() == b"me:hi"
 
 
-def test_the_callers_own_token_is_forwarded(caller: Caller, server: Running, login: LocalIssuer) -> None:
+def test_callers_token_is_forwarded(caller: Caller, server: Running, login: LocalIssuer) -> None:
     """A handler calls on in its caller's name: the next server sees the original caller."""
     token = login.mint(sub="ada")
     source = client.CallerToken()

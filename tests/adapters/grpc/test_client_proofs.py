@@ -83,7 +83,7 @@ def test_over_tls_proofs_travel_as_call_credentials(flavour: str, run: Any, logi
         assert dict(failed.trailing_metadata())["bearward-code"] == "dpop_uri_mismatch"
 
 
-def test_the_origin_that_grpc_connects_to(login: LocalIssuer) -> None:
+def test_proof_names_the_origin_that_grpc_connects_to(login: LocalIssuer) -> None:
     """Call credentials are told the URL of the service; the proof names its origin, and the method below it."""
     prover = Prover(bound_source(login), None)
     (_, proof) = prover.metadata("t", "/a.B/C", "https://api.example:8443/a.B")
@@ -94,7 +94,7 @@ def test_the_origin_that_grpc_connects_to(login: LocalIssuer) -> None:
 
 @pytest.mark.parametrize("kind", ["UU", "US"])
 @pytest.mark.parametrize("flavour", ["sync", "aio"])
-def test_a_nonce_that_is_asked_for_is_sent_once_more(flavour: str, kind: str, run: Any, login: LocalIssuer) -> None:
+def test_call_is_retried_once_with_the_requested_nonce(flavour: str, kind: str, run: Any, login: LocalIssuer) -> None:
     """A call with one request is repeated with the nonce; the token is kept, since nothing was wrong with it."""
     with serving("aio", verifier_of(login, [ORIGIN], nonce=True), RULES) as server:
         source = bound_source(login)
@@ -103,7 +103,7 @@ def test_a_nonce_that_is_asked_for_is_sent_once_more(flavour: str, kind: str, ru
         assert login.requests("/token") == before + 1
 
 
-def test_a_bearer_source_has_no_proofs(run: Any, login: LocalIssuer) -> None:
+def test_bearer_source_sends_no_proof(run: Any, login: LocalIssuer) -> None:
     """A source without a key sends what it always sent, which a server that wants proofs refuses."""
     source = client.ClientCredentials(login.token_endpoint, client_id="me", client_secret="s3cret")
     with serving("aio", verifier_of(login, [ORIGIN]), RULES) as server, pytest.raises(grpc.RpcError) as caught:
@@ -112,7 +112,7 @@ def test_a_bearer_source_has_no_proofs(run: Any, login: LocalIssuer) -> None:
     assert dict(failed.trailing_metadata())["bearward-code"] == "sender_constraint_required"
 
 
-def test_another_source_with_a_key(run: Any, login: LocalIssuer) -> None:
+def test_proven_token_adds_proofs_to_any_source(run: Any, login: LocalIssuer) -> None:
     """`ProvenToken` puts proofs beside the tokens of any source that are bound to its key."""
     key = client.DPoPKey()
 
@@ -132,7 +132,7 @@ def test_another_source_with_a_key(run: Any, login: LocalIssuer) -> None:
             assert _succeeds(call(flavour, run, server.target, source, "UU", origin=ORIGIN))
 
 
-def test_what_a_key_makes_and_shows() -> None:
+def test_dpop_key_makes_valid_proofs_and_hides_its_private_part() -> None:
     """Proofs that verify; a private part that is neither shown nor pickled; P-256 alone."""
     key = client.DPoPKey()
     proof = key.proof(ORIGIN + path("UU"), token="t")
@@ -148,7 +148,7 @@ def test_what_a_key_makes_and_shows() -> None:
             client.DPoPKey(wrong)  # type: ignore[arg-type]
 
 
-def test_the_token_endpoint_may_ask_for_a_nonce(login: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_request_is_retried_with_the_endpoints_nonce(login: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is repeated once with it, and later ones carry it at once (RFC 9449 section 8)."""
     proofs: list[str | None] = []
 

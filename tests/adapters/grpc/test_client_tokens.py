@@ -31,7 +31,7 @@ def credentials_of(login: LocalIssuer, **settings: Any) -> client.ClientCredenti
     return client.ClientCredentials(login.token_endpoint, **given)
 
 
-def test_a_token_is_replaced_before_it_expires(login: LocalIssuer) -> None:
+def test_token_is_refreshed_before_it_expires(login: LocalIssuer) -> None:
     """`refresh_margin` seconds before its end; one that lives shorter than that, at half of its life."""
     now = [0.0]
     for refresh_margin, good, gone in ((30.0, 269.0, 271.0), (400.0, 149.0, 151.0)):
@@ -68,7 +68,7 @@ def test_concurrent_callers_share_one_fetch(login: LocalIssuer, run: Any) -> Non
     assert login.requests("/token") == fetched + 1
 
 
-def test_an_unknown_client_gets_no_token(login: LocalIssuer) -> None:
+def test_rejected_client_credentials_raise_token_unavailable(login: LocalIssuer) -> None:
     """The error names the endpoint's code and nothing secret; the next attempt is a new one."""
     for settings in ({"client_secret": "wr0ng"}, {"client_secret": "wr0ng", "secret_in_body": True}):
         source = credentials_of(login, **settings)
@@ -79,7 +79,7 @@ def test_an_unknown_client_gets_no_token(login: LocalIssuer) -> None:
     assert credentials_of(login, secret_in_body=True).token()
 
 
-def test_an_unreachable_endpoint_is_an_error(login: LocalIssuer) -> None:
+def test_unreachable_token_endpoint_raises_token_unavailable(login: LocalIssuer) -> None:
     """No token, no traceback of the transport, and no secret."""
     with LocalIssuer(algorithms=["ES256"]) as other:
         endpoint = other.token_endpoint
@@ -95,7 +95,7 @@ def test_an_unreachable_endpoint_is_an_error(login: LocalIssuer) -> None:
     [{"client_id": ""}, {"client_secret": ""}, {"scopes": "a b"}, {"token_endpoint": "http://login.example/token"}],
     ids=str,
 )
-def test_an_invalid_setting_is_named(wrong: dict[str, Any]) -> None:
+def test_invalid_setting_is_named(wrong: dict[str, Any]) -> None:
     """Named, when the source is made."""
     right = {"token_endpoint": "https://login.example/token", "client_id": "me", "client_secret": "s3cret"}
     with pytest.raises(ConfigurationError):
@@ -118,7 +118,9 @@ ANSWERS: list[tuple[Any, int, str]] = [
 @pytest.mark.parametrize(
     ("document", "status", "told"), ANSWERS, ids=[row[2] + str(i) for i, row in enumerate(ANSWERS)]
 )
-def test_a_response_without_a_token_is_an_error(document: Any, status: int, told: str, login: LocalIssuer) -> None:
+def test_response_without_access_token_raises_token_unavailable(
+    document: Any, status: int, told: str, login: LocalIssuer
+) -> None:
     """Whatever the endpoint returns, the caller gets a token or a `TokenUnavailableError`."""
     login.serve("/token", json_response(document, status))
     try:
@@ -133,7 +135,7 @@ def test_a_response_without_a_token_is_an_error(document: Any, status: int, told
     [(300, 300), ("300", 300), (None, 60), (-1, 60), (True, 60), ("soon", 60), ([], 60)],
     ids=repr,
 )
-def test_an_unusable_lifetime_means_a_minute(lifetime: Any, seconds: float) -> None:
+def test_unusable_expires_in_counts_as_one_minute(lifetime: Any, seconds: float) -> None:
     """RFC 6749 only recommends `expires_in`, and some issuers send it as a string."""
     body = json.dumps({"access_token": "abc", "token_type": "Bearer", "expires_in": lifetime}).encode()
     assert parse_token_response(200, body).lifetime == seconds

@@ -74,7 +74,7 @@ def test_uppercase_metadata_key_is_refused(server: Running, issuer: LocalIssuer)
     assert len(server.seen.callers) == ran
 
 
-def test_a_token_that_is_too_large_is_refused_before_any_work(server: Running) -> None:
+def test_oversized_token_is_refused_before_any_work(server: Running) -> None:
     """Whether grpc's own limit or ours strikes first, the call ends and no handler runs."""
     ran = len(server.seen.callers)
     with RawCall(server.port, path("UU"), [("authorization", "Bearer " + "a" * 17_000)]) as call:
@@ -83,7 +83,7 @@ def test_a_token_that_is_too_large_is_refused_before_any_work(server: Running) -
     assert len(server.seen.callers) == ran
 
 
-def test_a_public_method_does_not_look_at_the_token(server: Running, issuer: LocalIssuer) -> None:
+def test_public_method_ignores_the_token(server: Running, issuer: LocalIssuer) -> None:
     """Good, bad or none: there is no principal."""
     with channel_to(server.target) as channel:
         for metadata in ((), bearer("rubbish"), bearer(issuer.mint(sub="ada"))):
@@ -127,7 +127,7 @@ def test_grpcs_own_line_is_redacted(
         ("%d of %d", ("wrong",), "%d of %d"),
     ],
 )
-def test_the_filter_cleans_what_it_is_given(line: str, arguments: tuple[object, ...], clean: str) -> None:
+def test_log_filter_redacts_credentials(line: str, arguments: tuple[object, ...], clean: str) -> None:
     """Values after a scheme and whole JWTs go; the rest of the line stays."""
     record = logging.LogRecord("grpc", logging.ERROR, "", 0, line, arguments, None)
     assert RedactingFilter().filter(record)

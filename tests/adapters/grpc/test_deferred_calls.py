@@ -90,7 +90,7 @@ def test_waiting_calls_are_bounded(own_issuer: LocalIssuer, monkeypatch: pytest.
             assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
 
 
-def test_a_caller_who_goes_away_frees_its_place(own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelled_caller_frees_its_place(own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits no longer, although the fetch continues for others."""
     monkeypatch.setattr(deferred_call, "_MAX_WAITING", 1)
     with serving("sync", lazy(own_issuer), RULES, workers=WORKERS) as server, channel_to(server.target) as channel:
@@ -146,7 +146,7 @@ def test_verified_calls_are_served_in_the_pool_that_was_given(own_issuer: LocalI
             assert names.pop().startswith(prefix)
 
 
-def test_a_stream_that_waited_for_keys_ends_when_its_client_goes(own_issuer: LocalIssuer) -> None:
+def test_deferred_stream_ends_when_its_client_cancels(own_issuer: LocalIssuer) -> None:
     """Its handler runs no further."""
     finished = threading.Event()
 
@@ -170,7 +170,7 @@ def test_a_stream_that_waited_for_keys_ends_when_its_client_goes(own_issuer: Loc
         assert finished.wait(TIMEOUT)
 
 
-def test_a_health_watch_that_waited_for_keys_is_served(own_issuer: LocalIssuer) -> None:
+def test_deferred_health_watch_is_served(own_issuer: LocalIssuer) -> None:
     """Grpc's own servicer pushes its responses, and does so here too."""
     with (
         serving("sync", lazy(own_issuer), RULES, health=authenticated, add=add_health("sync")) as server,

@@ -17,7 +17,7 @@ TEXT = (Path(__file__).parents[3] / "docs" / "grpc.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 
-def test_the_examples_guard_a_server(run: Any) -> None:
+def test_documented_examples_guard_a_server(run: Any) -> None:
     """Every block runs; the first one's server serves whom it should, and its misspelt sibling does not start."""
     with LocalIssuer(algorithms=["ES256"], audience="https://api.example") as issuer:
         names: dict[str, Any] = {"__name__": "docs"}

@@ -27,7 +27,7 @@ def server(request: pytest.FixtureRequest, issuer: LocalIssuer) -> Iterator[Runn
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "unknown method"])
-def test_the_first_call_of_every_shape_is_served(shape: str, server: Running, issuer: LocalIssuer) -> None:
+def test_first_call_of_every_rpc_shape_is_served(shape: str, server: Running, issuer: LocalIssuer) -> None:
     """It waits for the keys, then runs as any other, and knows its caller."""
     with channel_to(server.target) as channel:
         outcome = SHAPES[shape](channel, bearer(issuer.mint(sub="ada", scope="echo")))
@@ -35,7 +35,7 @@ def test_the_first_call_of_every_shape_is_served(shape: str, server: Running, is
     assert outcome.messages[0].startswith(b"ada")
 
 
-def test_the_first_call_of_an_unknown_method(server: Running, issuer: LocalIssuer) -> None:
+def test_first_call_of_an_unknown_method_is_unimplemented(server: Running, issuer: LocalIssuer) -> None:
     """UNIMPLEMENTED, for a caller who proved to be one."""
     with channel_to(server.target) as channel:
         outcome = SHAPES["unknown method"](channel, bearer(issuer.mint(scope="echo")))
@@ -43,7 +43,7 @@ def test_the_first_call_of_an_unknown_method(server: Running, issuer: LocalIssue
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_cold_refusal_waits_for_nothing_of_the_request(shape: str, server: Running, issuer: LocalIssuer) -> None:
+def test_first_refusal_does_not_wait_for_the_request_body(shape: str, server: Running, issuer: LocalIssuer) -> None:
     """Also when keys must be fetched first, a client that sends headers only gets its answer."""
     with RawCall(server.port, path(METHOD_OF[shape]), bearer(issuer.mint(scope="other"))) as call:
         reply = call.until_end()
@@ -53,7 +53,7 @@ def test_a_cold_refusal_waits_for_nothing_of_the_request(shape: str, server: Run
     assert not server.seen.callers
 
 
-def test_a_cancelled_call_does_not_cancel_the_shared_fetch(server: Running, issuer: LocalIssuer) -> None:
+def test_cancelled_call_does_not_cancel_the_shared_fetch(server: Running, issuer: LocalIssuer) -> None:
     """Eight cold calls, the first of them cancelled: one fetch, seven responses."""
     fetches = issuer.requests("/jwks")
     issuer.hold()
@@ -86,7 +86,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_cold_call_fails_as_a_warm_one_does(name: str, issuer: LocalIssuer) -> None:
+def test_first_call_fails_with_the_same_status_as_later_ones(name: str, issuer: LocalIssuer) -> None:
     """On grpc.server a cold call is served through a shell; what goes wrong in it has grpc's own status."""
     trusted = TrustedIssuer(
         issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)

@@ -14,7 +14,7 @@ from bearward_grpc import VerifierThread
 from tests.adapters.grpc.conftest import trust
 
 
-def test_a_forked_child_starts_a_thread_of_its_own() -> None:
+def test_forked_child_starts_its_own_thread() -> None:
     """It serves by the keys that it inherited, fetches newer ones when they are needed, and harms no parent."""
     told = subprocess.run(
         [sys.executable, "-m", "tests.adapters.grpc.forking_server"],
@@ -34,7 +34,7 @@ def test_a_forked_child_starts_a_thread_of_its_own() -> None:
     }
 
 
-def test_a_thread_that_was_not_started_says_so(issuer: LocalIssuer) -> None:
+def test_verifier_thread_that_is_not_running_raises(issuer: LocalIssuer) -> None:
     """Before `start`, and after `stop`: the mistake is the program's."""
     background = VerifierThread(trust(issuer))
     with pytest.raises(RuntimeError, match="was not started"):

@@ -34,7 +34,7 @@ def _header(certified: Certified) -> tuple[tuple[str, str], ...]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_forwarded_certificate_is_what_a_token_is_bound_to(form: str, issuer: LocalIssuer) -> None:
+def test_bound_token_needs_the_forwarded_certificate(form: str, issuer: LocalIssuer) -> None:
     """The right one is served; another, none and two are refused before the handler runs; unbound tokens as ever."""
     authority = Authority()
     own, other = authority.certify("ada"), authority.certify("mallory")
@@ -86,7 +86,7 @@ def test_non_callable_is_refused(interceptor: Any, issuer: LocalIssuer) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_field_that_only_the_proxy_may_set(kind: str, issuer: LocalIssuer) -> None:
+def test_certificate_field_counts_only_from_the_proxy(kind: str, issuer: LocalIssuer) -> None:
     """With `ForwardedCertificate` from the peer's network only: two values are malformed, elsewhere it says nothing."""
     own = Authority().certify("ada")
     bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": own.thumbprint}}))
@@ -121,6 +121,6 @@ def test_a_field_that_only_the_proxy_may_set(kind: str, issuer: LocalIssuer) -> 
         ("", None),
     ],
 )
-def test_the_peer_of_a_call(peer: str, address: str | None) -> None:
+def test_peer_address_is_parsed(peer: str, address: str | None) -> None:
     """Whatever grpc writes about it: an address, a unix socket, or nothing that is known."""
     assert _peer_address(peer) == address

@@ -104,7 +104,7 @@ def behaviors(form: str, mark: Access, made: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize(("kind", "form"), SERVERS)
-def test_a_marked_method_behind_no_interceptor_refuses_and_says_why_once(
+def test_marked_method_without_interceptor_is_denied_and_logged_once(
     kind: str, form: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """PERMISSION_DENIED for every kind of method, never UNKNOWN; one line a method."""
@@ -122,7 +122,7 @@ def test_a_marked_method_behind_no_interceptor_refuses_and_says_why_once(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rule", [authenticated, public, optional, scope("other"), scope("echo") & scope("other")])
-def test_a_policy_that_does_not_read_the_mark_opens_nothing(rule: Any, kind: str, issuer: LocalIssuer) -> None:
+def test_mark_holds_behind_a_policy_that_does_not_read_it(rule: Any, kind: str, issuer: LocalIssuer) -> None:
     """A call that another rule let in is refused by the method itself."""
     form = "plain" if kind == "sync" else "generators"
     metadata = bearer(issuer.mint(scope="echo other"))
@@ -173,7 +173,7 @@ def test_each_mark_means_what_it_says(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_mark_on_a_servicer_guards_each_of_its_methods(kind: str, issuer: LocalIssuer) -> None:
+def test_servicer_mark_guards_every_method(kind: str, issuer: LocalIssuer) -> None:
     """Generated code gives a base class, whose methods it serves; a method's own mark goes first."""
 
     class Base:
@@ -210,7 +210,7 @@ def test_a_mark_on_a_servicer_guards_each_of_its_methods(kind: str, issuer: Loca
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_mark_on_a_servicer_is_the_rule_of_what_it_inherits(kind: str, issuer: LocalIssuer) -> None:
+def test_servicer_mark_covers_inherited_methods(kind: str, issuer: LocalIssuer) -> None:
     """Also of a servicer without a generated base, whose methods nobody can tell from helpers: under any default."""
 
     class Shared:

@@ -55,7 +55,7 @@ def test_exact_names_go_before_services_and_the_default_denies(method: str, rule
 
 
 @pytest.mark.parametrize("default", [authenticated, requires(READ), READ])
-def test_a_default_applies_where_no_rule_is_written(default: Rule) -> None:
+def test_default_applies_to_methods_without_a_rule(default: Rule) -> None:
     """`default=authenticated` is said once; what is written goes before it, and reflection stays denied."""
     policy = Policy(BOOK, default=default)
     assert policy.find("/b.v1.Other/List") == policy.default == (default if default != READ else requires(READ))
@@ -65,14 +65,14 @@ def test_a_default_applies_where_no_rule_is_written(default: Rule) -> None:
 
 
 @pytest.mark.parametrize("default", [public, optional, None, "authenticated"])
-def test_a_default_that_opens_is_refused(default: Any) -> None:
+def test_default_that_admits_anonymous_callers_is_refused(default: Any) -> None:
     """What has no rule is never open, and a string is not a rule."""
     with pytest.raises(ConfigurationError, match="default"):
         Policy(BOOK, default=default)
 
 
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda policy: pickle.loads(pickle.dumps(policy))])
-def test_a_policy_can_be_copied_and_pickled(clone: Any) -> None:
+def test_policy_can_be_copied_and_pickled(clone: Any) -> None:
     """A worker that gets one by pickle decides as its parent does."""
     policy = clone(Policy(BOOK, default=authenticated, reflection=True))
     assert [policy.find(method) for method, _ in FOUND[:3]] == [rule for _, rule in FOUND[:3]]
@@ -112,7 +112,7 @@ MISTAKES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_an_invalid_policy_is_refused(name: str) -> None:
+def test_invalid_policy_is_refused(name: str) -> None:
     """The error names the rule."""
     with pytest.raises(ConfigurationError, match=r"^policy"):
         Policy(MISTAKES[name])
@@ -141,7 +141,7 @@ def test_rules_from_marks() -> None:
     }
 
 
-def test_an_invalid_mark_is_refused() -> None:
+def test_invalid_mark_is_refused() -> None:
     """Two different marks, a mark on a rule, and a requirement that is none."""
     wrong: Any = "notes:read"
     for build in (
@@ -232,14 +232,14 @@ def test_rules_from_descriptors(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_an_invalid_option_names_its_method(name: str, tmp_path: Path) -> None:
+def test_invalid_proto_option_names_its_method(name: str, tmp_path: Path) -> None:
     """The error names the method."""
     text = PROTO.replace('{ scopes: ["a", "b"] }', WRONG[name]).replace("lab.policy.v1", "lab.wrong.v1")
     with pytest.raises(ConfigurationError, match=r"lab\.wrong\.v1\.Guarded/Read"):
         rules_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
 
 
-def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -> None:
+def test_unknown_proto_option_is_an_error(tmp_path: Path) -> None:
     """What is not understood may be a restriction."""
     newer = tmp_path / "newer" / "bearward_grpc" / "v1"
     newer.mkdir(parents=True)
@@ -253,7 +253,7 @@ def test_an_option_that_only_a_newer_version_knows_is_an_error(tmp_path: Path) -
         rules_from_protos(_described(described, "lab_newer.proto"))
 
 
-def test_the_proto_in_the_package_is_the_one_in_the_tree() -> None:
+def test_packaged_proto_equals_the_source() -> None:
     """`make proto` copies it; nobody edits the copy."""
     source = Path(__file__).parents[3] / "protos/bearward/bearward_grpc/v1/annotations.proto"
     assert Path(proto_path(), "bearward_grpc/v1/annotations.proto").read_bytes() == source.read_bytes()

@@ -22,7 +22,7 @@ from tests.adapters.grpc.servers import SERVICE, Seen, methods, register, servin
 RULES = {SERVICE: authenticated}
 
 
-def test_the_aio_class_in_a_sync_server_refuses_every_call(
+def test_aio_interceptor_in_a_sync_server_refuses_every_call(
     issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """grpc.server takes any object as an interceptor; the log says which class is right, and the server stays alive."""
@@ -45,7 +45,7 @@ def test_the_aio_class_in_a_sync_server_refuses_every_call(
     assert caplog.records[0].levelname == "CRITICAL"
 
 
-def test_the_sync_class_in_an_aio_server_is_refused_by_grpc(run: Any, issuer: LocalIssuer) -> None:
+def test_sync_interceptor_in_an_aio_server_is_rejected(run: Any, issuer: LocalIssuer) -> None:
     """grpc.aio looks at the class when the server is made."""
     with VerifierThread(trust(issuer)) as background:
         misplaced: Any = SyncAuthInterceptor(background, RULES)
@@ -76,7 +76,7 @@ def test_the_sync_class_in_an_aio_server_is_refused_by_grpc(run: Any, issuer: Lo
     ids=str,
 )
 @pytest.mark.parametrize("make", [AuthInterceptor, SyncAuthInterceptor])
-def test_an_invalid_setting_is_named(make: Any, wrong: dict[str, Any], issuer: LocalIssuer) -> None:
+def test_invalid_setting_is_named(make: Any, wrong: dict[str, Any], issuer: LocalIssuer) -> None:
     """Named, when the interceptor is made."""
     with pytest.raises(ConfigurationError):
         make(trust(issuer), RULES, **wrong)
@@ -84,7 +84,9 @@ def test_an_invalid_setting_is_named(make: Any, wrong: dict[str, Any], issuer: L
 
 @pytest.mark.parametrize("contradicting", [{"default": authenticated}, {"health": None}, {"reflection": True}], ids=str)
 @pytest.mark.parametrize("make", [AuthInterceptor, SyncAuthInterceptor])
-def test_a_policy_is_not_contradicted(make: Any, contradicting: dict[str, Any], issuer: LocalIssuer) -> None:
+def test_arguments_beside_a_finished_policy_are_refused(
+    make: Any, contradicting: dict[str, Any], issuer: LocalIssuer
+) -> None:
     """What is said beside a finished `Policy` would have no effect."""
     with pytest.raises(ConfigurationError, match="Policy"):
         make(trust(issuer), Policy(RULES), **contradicting)

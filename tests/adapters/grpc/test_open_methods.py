@@ -47,7 +47,7 @@ def _plain(_: Seen) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)
 @pytest.mark.parametrize("rule", [public, optional])
-def test_an_auth_error_of_an_open_method_is_a_refusal(rule: Any, kind: str, form: str, issuer: LocalIssuer) -> None:
+def test_auth_error_from_a_public_method_is_a_refusal(rule: Any, kind: str, form: str, issuer: LocalIssuer) -> None:
     """Where a handler has most reason to raise one: this part needs a login."""
     behaviors = _async if form == "async" else _plain
     with (
@@ -62,7 +62,7 @@ def test_an_auth_error_of_an_open_method_is_a_refusal(rule: Any, kind: str, form
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_optional_method_takes_no_bad_token(kind: str, issuer: LocalIssuer) -> None:
+def test_optional_method_refuses_an_invalid_token(kind: str, issuer: LocalIssuer) -> None:
     """Without a token anybody is served; one who sends a token must send a good one."""
     with serving(kind, trust(issuer), {SERVICE: optional}) as server, channel_to(server.target) as channel:
         for shape in SERVED:

@@ -187,7 +187,7 @@ def test_beside_other_interceptors_every_shape_is_refused_and_served_the_same(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["kinds", "apart"])
-def test_an_outer_interceptor_is_handed_the_methods_own_kind(name: str, kind: str, issuer: LocalIssuer) -> None:
+def test_outer_interceptors_see_the_methods_own_kind(name: str, kind: str, issuer: LocalIssuer) -> None:
     """For refused calls, too, from the very first; for a method that does not exist there is no kind to keep."""
     outer = make(name, kind)
     with serving(kind, trust(issuer), RULES, outside=[outer]) as server, channel_to(server.target) as channel:
@@ -202,7 +202,7 @@ def test_an_outer_interceptor_is_handed_the_methods_own_kind(name: str, kind: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_call_that_is_run_apart_is_checked_all_the_same(kind: str, issuer: LocalIssuer) -> None:
+def test_call_run_in_another_context_is_still_guarded(kind: str, issuer: LocalIssuer) -> None:
     """Its certificate before it begins, and its token as long as it lasts: neither hangs on a context variable."""
     verifier, token, done = trust(issuer), issuer.mint(sub="ada", scope="echo"), threading.Event()
     bound = issuer.mint(scope="echo", cnf={"x5t#S256": "A" * 43})
@@ -226,7 +226,7 @@ def test_a_call_that_is_run_apart_is_checked_all_the_same(kind: str, issuer: Loc
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_inner_interceptor_runs_for_no_refused_call(kind: str, issuer: LocalIssuer) -> None:
+def test_inner_interceptors_do_not_run_for_refused_calls(kind: str, issuer: LocalIssuer) -> None:
     """In the documented order nothing is done for a caller who is refused."""
     inner = make("rate limit", kind)
     with serving(kind, trust(issuer), RULES, inside=[inner]) as server, channel_to(server.target) as channel:

@@ -21,7 +21,7 @@ SERVED = [shape for shape in SHAPES if shape != "unknown method"]
 
 
 @pytest.mark.parametrize(("kind", "handlers"), FORMS)
-def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, issuer: LocalIssuer) -> None:
+def test_principal_is_available_in_every_kind_of_handler(kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """Coroutines, generators and plain functions; and each call knows its own caller, or nobody."""
     echo = async_echo if handlers == "async" else sync_echo
     rules: Rules = {SERVICE: authenticated, f"/{SERVICE}/SU": public}
@@ -38,7 +38,7 @@ def test_the_caller_is_known_in_every_kind_of_handler(kind: str, handlers: str, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_caller_is_inherited_from_the_context_that_starts_the_server(kind: str, issuer: LocalIssuer) -> None:
+def test_principal_is_not_inherited_from_the_servers_starter(kind: str, issuer: LocalIssuer) -> None:
     """grpc.aio starts calls in a copy of the starter's context."""
     gate: Any = None
     starter = CALL.set(
@@ -98,7 +98,7 @@ def _picky_sync(_: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "handlers"), FORMS)
 @pytest.mark.parametrize("expiry", ["terminate", "ignore"])
-def test_an_auth_error_of_a_handler_is_a_refusal(expiry: str, kind: str, handlers: str, issuer: LocalIssuer) -> None:
+def test_auth_error_from_a_handler_is_a_refusal(expiry: str, kind: str, handlers: str, issuer: LocalIssuer) -> None:
     """An `AuthError` that leaves a handler has its own status, reason and trailers."""
     behaviors = _picky if handlers == "async" else _picky_sync
     with (

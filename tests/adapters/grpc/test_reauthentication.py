@@ -127,7 +127,7 @@ def test_callers_without_a_subject_are_never_the_same(subject: str | None, issue
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_binding_stays_the_same(kind: str, issuer: LocalIssuer) -> None:
+def test_reauthentication_keeps_the_binding(kind: str, issuer: LocalIssuer) -> None:
     """A bound stream goes on under a token of the same certificate, and under no other, bound or not."""
     authority = Authority()
     own, other = authority.certify("ada"), authority.certify("mallory")
@@ -181,7 +181,7 @@ def _late_async(reached: Any, release: Any) -> Callable[[Seen], dict[str, Callab
 
 
 @pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
-def test_a_stream_that_has_ended_stays_ended(kind: str, issuer: LocalIssuer) -> None:
+def test_ended_stream_cannot_be_reauthenticated(kind: str, issuer: LocalIssuer) -> None:
     """A handler that brings a newer token in its clean-up is told why its stream ended."""
     reached, told = threading.Event(), list[str]()
     with (
@@ -203,7 +203,7 @@ def test_a_stream_that_has_ended_stays_ended(kind: str, issuer: LocalIssuer) -> 
     assert told == ["token_revoked"]
 
 
-def test_a_stream_in_a_thread_that_has_ended_stays_ended(issuer: LocalIssuer) -> None:
+def test_ended_threaded_stream_cannot_be_reauthenticated(issuer: LocalIssuer) -> None:
     """The token ended while the handler was busy; a newer one comes too late."""
     reached, release, told = threading.Event(), threading.Event(), list[bytes]()
 
@@ -242,7 +242,7 @@ def test_a_stream_in_a_thread_that_has_ended_stays_ended(issuer: LocalIssuer) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rule", [public, optional])
-def test_without_a_caller_there_is_nothing_to_renew(rule: Any, kind: str, issuer: LocalIssuer) -> None:
+def test_reauthentication_without_a_caller_is_a_usage_error(rule: Any, kind: str, issuer: LocalIssuer) -> None:
     """In an open method, the mistake is the program's: `UsageError`."""
     form = "plain" if kind == "sync" else "async"
     with (
@@ -252,7 +252,7 @@ def test_without_a_caller_there_is_nothing_to_renew(rule: Any, kind: str, issuer
         assert SHAPES["unary-unary"](channel, ()).messages == [b"usage"]
 
 
-def test_the_two_forms_are_not_confused(run: Any, issuer: LocalIssuer) -> None:
+def test_wrong_form_of_reauthenticate_is_a_usage_error(run: Any, issuer: LocalIssuer) -> None:
     """Outside any call both raise `UsageError`; on an event loop the blocking one says which is right."""
 
     async def outside() -> None:

@@ -78,7 +78,7 @@ def channel(server: Running) -> Iterator[Channel]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", CASES)
-def test_a_refused_call_gets_one_answer_whatever_its_shape(
+def test_refusal_is_the_same_for_every_rpc_shape(
     name: str,
     shape: str,
     server: Running,
@@ -105,7 +105,7 @@ def test_a_refused_call_gets_one_answer_whatever_its_shape(
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", CASES)
-def test_a_refusal_waits_for_nothing_of_the_request(
+def test_refusal_does_not_wait_for_the_request_body(
     name: str, shape: str, server: Running, issuer: LocalIssuer, absent: LocalIssuer
 ) -> None:
     """A client that sends headers only gets the whole answer in one HEADERS frame."""
@@ -117,7 +117,7 @@ def test_a_refusal_waits_for_nothing_of_the_request(
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "unknown method"])
-def test_a_verified_caller_is_served_and_known(shape: str, server: Running, issuer: LocalIssuer) -> None:
+def test_verified_caller_is_served_in_every_rpc_shape(shape: str, server: Running, issuer: LocalIssuer) -> None:
     """With a good token every kind of method runs, and knows its caller."""
     with channel_to(server.target) as own:
         outcome = SHAPES[shape](own, bearer(issuer.mint(sub="ada", scope="echo")))
@@ -127,7 +127,7 @@ def test_a_verified_caller_is_served_and_known(shape: str, server: Running, issu
     server.seen.callers.clear()
 
 
-def test_a_verified_caller_learns_that_a_method_does_not_exist(
+def test_unknown_method_is_unimplemented_for_verified_callers(
     server: Running, channel: Channel, issuer: LocalIssuer
 ) -> None:
     """UNIMPLEMENTED is for those who may know."""
@@ -136,7 +136,7 @@ def test_a_verified_caller_learns_that_a_method_does_not_exist(
 
 
 @pytest.mark.parametrize("method", ["/no.such.Service/Method", "/lab.v1.Echo", "//lab.v1.Echo/UU", "/lab.v1.echo/UU"])
-def test_a_method_without_a_rule_is_refused(method: str, server: Running, issuer: LocalIssuer) -> None:
+def test_method_without_a_rule_is_refused(method: str, server: Running, issuer: LocalIssuer) -> None:
     """Anonymous callers are told what they are always told; known ones, that no rule allows it."""
     for metadata, status, code in (
         ((), _16, "credentials_missing"),

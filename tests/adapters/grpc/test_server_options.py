@@ -22,7 +22,7 @@ RULES = {SERVICE: scope("echo")}
 
 
 @pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
-def test_a_stream_that_ends_with_its_token_makes_room(kind: str, issuer: LocalIssuer) -> None:
+def test_stream_ended_with_its_token_frees_its_concurrency_slot(kind: str, issuer: LocalIssuer) -> None:
     """`maximum_concurrent_rpcs` counts it until then, and refuses others whoever they are."""
     controls, options = StreamControls(), {"maximum_concurrent_rpcs": 1}
     with (
@@ -110,7 +110,7 @@ def test_long_tokens_pass_where_the_options_say_so(kind: str, issuer: LocalIssue
 
 
 @pytest.mark.parametrize("length", [0, -1, True, "16384", 1.5])
-def test_a_length_that_is_none_is_refused(length: Any) -> None:
+def test_invalid_max_metadata_length_is_refused(length: Any) -> None:
     """The options are for servers that must take long tokens."""
     with pytest.raises(ConfigurationError, match="max_token_length"):
         metadata_size_options(length)

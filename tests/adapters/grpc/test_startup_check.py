@@ -52,14 +52,14 @@ def recorded(add: Any) -> MethodRegistry:
 
 @pytest.mark.parametrize("add", [echo, generic_echo])
 @pytest.mark.parametrize("written", [RIGHT, {SERVICE: public}, {**RIGHT, f"/{SERVICE}/*": public}])
-def test_a_policy_that_fits_passes(written: dict[str, Rule], add: Any) -> None:
+def test_complete_policy_passes_the_check(written: dict[str, Rule], add: Any) -> None:
     """By methods, by services, or both."""
     check(Policy(written), recorded(add))
 
 
 @pytest.mark.parametrize("add", [echo, generic_echo])
 @pytest.mark.parametrize("name", [f"/{SERVICE}/Uu", "/lab.v1.Ecko/UU", "lab.v1.Ecko", "/lab.v1.Ecko/*"])
-def test_a_rule_that_names_nothing_served_is_named(name: str, add: Any) -> None:
+def test_rule_that_matches_no_method_is_reported(name: str, add: Any) -> None:
     """A misspelt rule guards nothing."""
     with pytest.raises(ConfigurationError, match=name.replace("*", r"\*")):
         check(Policy({**RIGHT, name: authenticated}), recorded(add))
@@ -73,7 +73,7 @@ def test_each_served_method_without_a_rule_is_named() -> None:
     assert "UU" not in str(caught.value)
 
 
-def test_a_service_without_names_needs_some_rule() -> None:
+def test_generic_handler_needs_a_service_rule() -> None:
     """Of a generic handler only the service's name is known."""
     with pytest.raises(ConfigurationError, match=f"the service {SERVICE} has no rule"):
         check(Policy({"grpc.health.v1.Health": public}), recorded(generic_echo))
@@ -116,14 +116,14 @@ def test_rules_are_the_table_of_what_was_decided() -> None:
     }
 
 
-def test_the_error_says_the_way_out() -> None:
+def test_startup_error_suggests_the_missing_rule() -> None:
     """A method without a rule is named, and so is what to write; under a default there is nothing to say."""
     with pytest.raises(ConfigurationError, match="default=authenticated"):
         check({f"/{SERVICE}/UU": public}, echo_of)
     check(Policy({f"/{SERVICE}/UU": public}, default=authenticated), echo_of)
 
 
-def test_a_mark_that_the_policy_does_not_read_is_named() -> None:
+def test_mark_unread_by_the_policy_is_reported() -> None:
     """It would refuse every call."""
 
     class Servicer:
@@ -147,7 +147,7 @@ def test_generated_functions_tell_without_a_server() -> None:
     )
 
 
-def test_a_server_does_not_start_with_a_misspelt_rule() -> None:
+def test_sync_server_does_not_start_with_a_misspelt_rule() -> None:
     """The sync one."""
     with ThreadPoolExecutor(1) as pool:
         server = check_on_start(grpc.server(pool), Policy({**RIGHT, f"/{SERVICE}/Uu": public}))
@@ -156,7 +156,7 @@ def test_a_server_does_not_start_with_a_misspelt_rule() -> None:
             server.start()
 
 
-def test_a_server_that_is_checked_serves_like_any_other(run: Any) -> None:
+def test_checked_server_serves_as_before(run: Any) -> None:
     """The aio one, with health beside; right, it starts; wrong, it does not."""
 
     async def start(rules: dict[str, Rule]) -> bytes:

@@ -50,7 +50,7 @@ def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str,
 @pytest.mark.parametrize(
     ("rule", "expiry"), [(authenticated, "terminate"), (authenticated, "ignore"), (public, "ignore")]
 )
-def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kind: str, issuer: LocalIssuer) -> None:
+def test_abort_waits_for_pending_writes(rule: Any, expiry: str, form: str, kind: str, issuer: LocalIssuer) -> None:
     """The handler refuses while its own task still writes; the caller, who has not read yet, learns the status."""
     writing = threading.Event()
     with (
@@ -68,7 +68,7 @@ def test_an_abort_never_overtakes_a_write(rule: Any, expiry: str, form: str, kin
 
 
 @pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
-def test_a_handler_that_waits_beside_a_blocked_write_is_ended_after_it(kind: str, issuer: LocalIssuer) -> None:
+def test_handler_is_cancelled_after_its_blocked_write(kind: str, issuer: LocalIssuer) -> None:
     """The token ends during the write, which nothing interrupts; once it is done, nothing else keeps the stream."""
     writing = threading.Event()
 
@@ -92,7 +92,7 @@ def test_a_handler_that_waits_beside_a_blocked_write_is_ended_after_it(kind: str
 
 
 @pytest.mark.parametrize("kind", ["sync", "aio"])
-def test_a_response_to_a_stream_whose_token_has_ended_is_not_sent(kind: str, issuer: LocalIssuer) -> None:
+def test_response_after_the_tokens_end_is_not_sent(kind: str, issuer: LocalIssuer) -> None:
     """The handler has read all that it wanted, and returns too late."""
     reading, release = threading.Event(), threading.Event()
 
@@ -192,7 +192,7 @@ async def _settle(guard: ThreadGuard) -> None:
         await asyncio.sleep(0)
 
 
-def test_a_stream_that_stays_open_is_cancelled_after_its_grace(guarded: Any) -> None:
+def test_idle_stream_is_cancelled_after_its_grace_period(guarded: Any) -> None:
     """Its handler neither sends nor receives."""
 
     async def work(guard: ThreadGuard, environment: Environment) -> None:
@@ -205,7 +205,7 @@ def test_a_stream_that_stays_open_is_cancelled_after_its_grace(guarded: Any) -> 
     guarded(work)
 
 
-def test_a_stream_that_has_closed_is_not_cancelled(guarded: Any) -> None:
+def test_closed_stream_is_not_cancelled(guarded: Any) -> None:
     """Closed within its grace, before or after it was told: nothing is cancelled, and nothing is watched."""
 
     async def work(guard: ThreadGuard, environment: Environment) -> None:
@@ -220,7 +220,7 @@ def test_a_stream_that_has_closed_is_not_cancelled(guarded: Any) -> None:
     guarded(work)
 
 
-def test_a_guard_that_closed_before_it_began_watches_nothing(guarded: Any) -> None:
+def test_guard_closed_before_its_start_adds_no_watch(guarded: Any) -> None:
     """A handler may be done before the loop hears of its guard."""
 
     async def work(guard: ThreadGuard, environment: Environment) -> None:

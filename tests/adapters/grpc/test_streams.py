@@ -60,7 +60,7 @@ FORMS = ("US_idle", "US_fast", "US_writer", "US_fast_writer", "US_writing_tasks"
 
 
 @pytest.mark.parametrize("method", FORMS)
-def test_a_stream_ends_with_its_token(
+def test_stream_ends_with_its_token(
     method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """The caller is told UNAUTHENTICATED, the handler's `finally` runs, nothing is left behind."""
@@ -90,7 +90,7 @@ def test_bidirectional_stream_ends_while_client_sends(
 
 
 @pytest.mark.parametrize("method", ["US_idle", "SS_reader", "SU_idle"])
-def test_a_stream_ends_when_its_token_expires(
+def test_stream_ends_when_its_token_expires(
     method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Not before `exp`, and without anybody's asking after it."""
@@ -104,7 +104,7 @@ def test_a_stream_ends_when_its_token_expires(
     assert controls.finished.wait(TIMEOUT)
 
 
-def test_a_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalIssuer) -> None:
+def test_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalIssuer) -> None:
     """The issuer took the key back: what it signed is worth nothing, streams included."""
     old = issuer.key()
     with channel_to(server.target) as channel:
@@ -128,7 +128,7 @@ def test_a_stream_ends_when_its_key_is_withdrawn(server: Running, issuer: LocalI
         ("US_own_abort", grpc.StatusCode.DATA_LOSS),
     ],
 )
-def test_a_handlers_own_end_reaches_the_caller(
+def test_handlers_own_status_reaches_the_caller(
     method: str, status: grpc.StatusCode, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Its own end, its own TimeoutError and its own abort reach the caller as they are."""
@@ -139,7 +139,7 @@ def test_a_handlers_own_end_reaches_the_caller(
     until_unwatched(server)
 
 
-def test_a_handler_that_swallows_the_cancellation_sends_nothing_more(
+def test_handler_that_swallows_cancellation_sends_nothing_more(
     server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """A handler cannot be forced; but what it has to say after the end is dropped."""
@@ -155,7 +155,7 @@ def test_a_handler_that_swallows_the_cancellation_sends_nothing_more(
 
 @pytest.mark.parametrize("method", ["US_fast", "US_fast_writer"])
 @pytest.mark.parametrize("window", [0, 2000])
-def test_a_write_that_is_blocked_is_not_interrupted(
+def test_blocked_write_is_not_interrupted(
     window: int, method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """A client that does not read gets the status when it reads again; with no window not even the first message fits."""
@@ -171,7 +171,7 @@ def test_a_write_that_is_blocked_is_not_interrupted(
 
 
 @pytest.mark.parametrize("method", ["US_idle", "US_fast", "US_fast_writer", "SS_echo", "SS_reader", "SU_idle"])
-def test_a_client_that_goes_away_leaves_nothing_behind(
+def test_cancelled_client_leaves_no_watch(
     method: str, server: Running, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """Cancelled by its client, blocked in a write or not, the handler ends and its token is watched no longer."""
@@ -198,7 +198,7 @@ class _RevokesMeanwhile(grpc.aio.ServerInterceptor):
 
 
 @pytest.mark.parametrize("method", ["US_idle", "US_writer", "SS_echo", "SU_idle"])
-def test_a_token_that_ends_before_the_handler_starts(
+def test_token_that_ends_before_the_handler_starts_is_refused(
     method: str, issuer: LocalIssuer, controls: StreamControls
 ) -> None:
     """The handler never runs, and the answer does not hang."""
@@ -240,7 +240,7 @@ def test_stream_expiry_ignore(issuer: LocalIssuer, controls: StreamControls) -> 
         assert collect(call).status is grpc.StatusCode.OK
 
 
-def test_a_leeway_is_granted(issuer: LocalIssuer, controls: StreamControls) -> None:
+def test_stream_leeway_extends_the_stream(issuer: LocalIssuer, controls: StreamControls) -> None:
     """`stream_leeway` seconds after `exp` the stream still lives."""
     with (
         serving(
@@ -261,7 +261,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_stream_goes_on_under_a_newer_token(server: Running, issuer: LocalIssuer) -> None:
+def test_stream_continues_under_a_newer_token(server: Running, issuer: LocalIssuer) -> None:
     """With a newer token of the same caller the stream goes on under that token, and ends with it."""
     with channel_to(server.target) as channel:
         call, requests = open_call(channel, "SS_reauthenticating", issuer.mint(exp=time.time() + 2))

@@ -39,7 +39,7 @@ def server(issuer: LocalIssuer, controls: SyncStreamControls) -> Iterator[Runnin
 
 
 @pytest.mark.parametrize("kind", THREADED)
-def test_a_producing_handler_is_ended_in_time(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
+def test_response_stream_ends_with_its_token(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
     """Before each response the token is looked at."""
     with (
         serving(kind, trust(issuer), RULES, behaviors=controls.sync_handlers) as server,
@@ -55,7 +55,7 @@ def test_a_producing_handler_is_ended_in_time(kind: str, issuer: LocalIssuer, co
 
 @pytest.mark.parametrize("kind", THREADED)
 @pytest.mark.parametrize("method", ["SS_echo", "SU_idle"])
-def test_a_handler_that_receives_is_ended_by_the_next_message(
+def test_request_stream_ends_at_its_next_message(
     method: str, kind: str, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """Around each request message the token is looked at."""
@@ -75,7 +75,7 @@ def test_a_handler_that_receives_is_ended_by_the_next_message(
 
 
 @pytest.mark.parametrize("method", ["SS_echo", "SU_idle"])
-def test_a_handler_that_waits_for_a_message_is_freed(
+def test_handler_waiting_for_a_message_is_released(
     method: str, server: Running, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """The call is cancelled from outside; its caller sees CANCELLED, or our status where that was faster."""
@@ -89,7 +89,7 @@ def test_a_handler_that_waits_for_a_message_is_freed(
     until_unwatched(server)
 
 
-def test_a_handler_that_sleeps_no_longer_holds_the_call(
+def test_sleeping_handler_does_not_hold_the_call(
     server: Running, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """Nobody can wake a thread, but its caller is told, and nothing that it says later is sent."""
@@ -105,7 +105,7 @@ def test_a_handler_that_sleeps_no_longer_holds_the_call(
 
 
 @pytest.mark.parametrize("method", ["US_fast", "SS_echo", "SU_idle"])
-def test_a_client_that_goes_away_leaves_nothing_behind(
+def test_cancelled_client_leaves_no_watch(
     method: str, server: Running, issuer: LocalIssuer, controls: SyncStreamControls
 ) -> None:
     """Its token is watched no longer."""
@@ -118,7 +118,7 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("kind", THREADED)
-def test_a_stream_goes_on_under_a_newer_token(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
+def test_stream_continues_under_a_newer_token(kind: str, issuer: LocalIssuer, controls: SyncStreamControls) -> None:
     """`reauthenticate_blocking` is `extend` for threads."""
     with (
         serving(kind, trust(issuer), RULES, behaviors=controls.sync_handlers) as server,

@@ -19,9 +19,7 @@ def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_method_without_a_rule_is_named_once(
-    kind: str, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_method_without_a_rule_is_logged_once(kind: str, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
     """At the first verified caller, with what to do; anonymous callers cause no line."""
     with serving(kind, trust(issuer), {"lab.v1.Other": public}) as server, channel_to(server.target) as channel:
         SHAPES["unary-unary"](channel, ())
@@ -47,7 +45,7 @@ def test_method_with_a_rule_is_not_reported(
     assert _lines(caplog) == []
 
 
-def test_a_verified_caller_cannot_flood_the_log(issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
+def test_made_up_method_names_cannot_flood_the_log(issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
     """Names that a caller made up cause 32 lines at most, and each is cut."""
 
     def call(channel: Channel, name: str) -> None:

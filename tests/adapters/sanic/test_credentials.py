@@ -54,7 +54,7 @@ def test_repeated_authorization_is_rejected(server: Server) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
-def test_only_the_header_is_read_by_default(server: Server) -> None:
+def test_only_the_authorization_header_is_read_by_default(server: Server) -> None:
     """Without opting in a token in query, form or cookie is none."""
     token = server.mint()
     assert server.call("GET", f"/private?access_token={token}").status == 401
@@ -62,7 +62,7 @@ def test_only_the_header_is_read_by_default(server: Server) -> None:
     assert server.call("POST", "/upload", body=f"access_token={token}", headers=FORM).status == 401
 
 
-def test_a_token_in_the_query(serve: Any) -> None:
+def test_token_in_the_query_is_one_credential(serve: Any) -> None:
     """With `query` the parameter is a credential like any other, never beside another."""
     running: Server = serve(settings={"query": True})
     token = running.mint()
@@ -78,7 +78,7 @@ def test_a_token_in_the_query(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["native", "uvicorn"])
-def test_a_token_in_a_form(serve: Any, name: str) -> None:
+def test_token_in_a_form_is_one_credential(serve: Any, name: str) -> None:
     """With `form` a short form-encoded body may hold the token, and the handler finds the rest of the form."""
     running: Server = serve(name, settings={"form": True})
     token = running.mint()
@@ -98,7 +98,7 @@ def test_a_token_in_a_form(serve: Any, name: str) -> None:
     assert _code(running.call("GET", "/private", headers=FORM)) == (401, "credentials_missing")
 
 
-def test_a_cookie_with_an_origin(serve: Any) -> None:
+def test_cookie_needs_an_allowed_origin_to_write(serve: Any) -> None:
     """A cookie lets in to read; to change something the request shows an origin of ours."""
     running: Server = serve(cookie="origin")
     token = running.mint()
@@ -126,7 +126,7 @@ def test_double_submit_cookie(serve: Any) -> None:
     assert _code(running.call("POST", "/upload", headers=short)) == (403, "csrf_check_failed")
 
 
-def test_a_websocket_with_a_cookie_needs_an_origin(serve: Any) -> None:
+def test_websocket_with_a_cookie_needs_an_allowed_origin(serve: Any) -> None:
     """A page of somebody else's cannot open a websocket with our user's cookie."""
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
@@ -144,7 +144,7 @@ def test_a_websocket_with_a_cookie_needs_an_origin(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
-def test_no_token_reaches_a_log(serve: Any, name: str) -> None:
+def test_tokens_never_reach_a_log(serve: Any, name: str) -> None:
     """Whatever a client puts where, no log holds a token."""
     running: Server = serve(name, access_log=True, settings={"query": True})
     token = running.mint()

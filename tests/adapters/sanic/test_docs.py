@@ -31,13 +31,13 @@ if "app" in globals():
 """
 
 
-def test_the_page_has_examples() -> None:
+def test_page_has_examples() -> None:
     """The document has examples to run."""
     assert len(EXAMPLES) >= 5
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_an_example_runs(code: str, tmp_path: Path) -> None:
+def test_documented_example_runs(code: str, tmp_path: Path) -> None:
     """An example runs as it stands, and its application starts."""
     prepared = 'import pathlib; pathlib.Path("logo.svg").write_text("<svg/>")\n' + code + START
     done = subprocess.run(

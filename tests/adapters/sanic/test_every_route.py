@@ -268,7 +268,7 @@ def _call(server: Serving, name: str, method: str, path: str, token: str | None)
 
 @pytest.mark.parametrize("default", [deny, pytest.param(authenticated, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("build", EVERYTHING)
-def test_no_route_responds_unless_a_rule_lets_the_caller_in(
+def test_every_route_is_closed_unless_its_rule_admits_the_caller(
     build: Any, default: Any, folder: Path, issuer: LocalIssuer
 ) -> None:
     """Without a token 401, without the scope 403, with it the response; what says nothing has the default's answer."""
@@ -303,7 +303,7 @@ def test_copies_of_an_unregistered_blueprint_are_denied(default: Any, folder: Pa
         *(_mark_by_blueprint, _mark_in_nested_groups, _mark_by_copy),
     ],
 )
-def test_no_marked_route_responds_in_an_unguarded_application(build: Any, folder: Path) -> None:
+def test_marked_routes_are_closed_in_an_unguarded_application(build: Any, folder: Path) -> None:
     """Where nobody installed the gate, whatever a rule speaks of refuses."""
     prefix, unruled = EVERYTHING[build]
     app = make_app("every")
@@ -334,7 +334,7 @@ def test_versioned_groups_keep_the_rule_of_their_blueprints(default: Any, folder
 
 
 @pytest.mark.parametrize("default", [deny, pytest.param(authenticated, marks=pytest.mark.thorough)])
-def test_a_route_that_is_added_late_is_denied(default: Any, folder: Path, issuer: LocalIssuer) -> None:
+def test_late_route_is_denied_until_rules_are_resolved(default: Any, folder: Path, issuer: LocalIssuer) -> None:
     """What `app.amend` adds is nobody's until the rules are resolved again, whatever it is marked and the default says."""
 
     def build(app: Any, folder: Path) -> dict[str, Any]:

@@ -37,7 +37,9 @@ FAR = from_networks("192.0.2.0/24")
     ids=["the certificate", "two", "malformed", "another", "none", "from elsewhere"],
 )
 @pytest.mark.parametrize("scheme", ["Bearer", "mtls_pop"])
-def test_a_field_of_the_proxy(only_from: Any, fields: list[tuple[str, str]], expected: Any, scheme: str) -> None:
+def test_certificate_field_counts_only_from_the_proxy(
+    only_from: Any, fields: list[tuple[str, str]], expected: Any, scheme: str
+) -> None:
     """It counts from the proxy's network, once and well formed; under `mtls_pop` too."""
     issuer = LocalIssuer(algorithms=["ES256"])
     trusted = TrustedIssuer(issuer.url, audience=issuer.audience, jwks={"keys": [issuer.key().public_jwk()]})

@@ -12,7 +12,7 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-def test_the_import_names_the_extra() -> None:
+def test_import_error_names_the_extra() -> None:
     """`import bearward_sanic` without Sanic is an ImportError that says how to get it."""
     hide = "import sys\nsys.modules['sanic'] = None\n"
     done = _python(hide + "try:\n  import bearward_sanic\nexcept ImportError as e:\n  print(e)")

@@ -129,7 +129,7 @@ def test_optional_with_a_form(make: Any) -> None:
         ({"form": True}, lambda token: {"method": "POST", "body": f"access_token={token}", "headers": FORM}),
     ],
 )
-def test_a_second_credential_is_found_on_a_kept_connection(make: Any, settings: Any, more: Any) -> None:
+def test_second_credential_is_refused_on_a_kept_connection(make: Any, settings: Any, more: Any) -> None:
     """However often the header came alone on a connection, a second credential beside it is one too many."""
     parts = make(**settings)
     connection, token = parts.connection(), parts.issuer.mint(sub="ada")
@@ -144,7 +144,7 @@ def test_a_second_credential_is_found_on_a_kept_connection(make: Any, settings: 
     connection.close()
 
 
-def test_a_second_credential_is_found_on_a_websocket(make: Any) -> None:
+def test_second_credential_is_refused_on_a_websocket(make: Any) -> None:
     """A connection that is known by its header may not bring another token as a subprotocol."""
     parts = make()
     connection, token = parts.connection(), parts.issuer.mint(sub="ada")
@@ -157,7 +157,7 @@ def test_a_second_credential_is_found_on_a_websocket(make: Any) -> None:
     connection.close()
 
 
-def test_a_remembered_refusal_is_of_its_own_token(make: Any) -> None:
+def test_recent_refusal_applies_to_its_own_token_only(make: Any) -> None:
     """A refusal is repeated to the same token on the same connection for a second, and to no other."""
     parts = make()
     connection, good = parts.connection(), parts.issuer.mint(sub="ada")
@@ -174,7 +174,7 @@ def test_a_remembered_refusal_is_of_its_own_token(make: Any) -> None:
     connection.close()
 
 
-def test_a_refusal_is_forgotten_after_a_second(make: Any) -> None:
+def test_recent_refusal_expires_after_one_second(make: Any) -> None:
     """A token that was refused as expired is good again once the clock was put right, at most a second later."""
     parts = make()
     connection, token = parts.connection(), parts.issuer.mint(sub="ada", lifetime=300)
@@ -193,7 +193,7 @@ def test_a_refusal_is_forgotten_after_a_second(make: Any) -> None:
     connection.close()
 
 
-def test_a_remembered_token_expires(make: Any) -> None:
+def test_remembered_token_expires(make: Any) -> None:
     """A token that a connection remembers is refused from the moment of its end, and is not yet valid before its time."""
     parts = make()
     connection, token = parts.connection(), parts.issuer.mint(sub="ada", lifetime=300)
@@ -210,7 +210,7 @@ def test_a_remembered_token_expires(make: Any) -> None:
     connection.close()
 
 
-def test_a_body_comes_before_the_handler_on_a_remembered_connection(make: Any) -> None:
+def test_body_is_read_before_the_handler_on_a_remembered_connection(make: Any) -> None:
     """The fast path is for requests without a body: one with a body is read first, on the same connection."""
     parts = make()
     connection, token = parts.connection(), parts.issuer.mint(sub="ada")
@@ -235,7 +235,7 @@ def test_handshake_body_is_not_held_in_memory(make: Any, path: str) -> None:
 
 @pytest.mark.parametrize("head", ["Content-Length: 100000000\r\n", "Transfer-Encoding: chunked\r\n"])
 @pytest.mark.parametrize("path", ["/who", "/ws", "/scoped", "/nowhere"])
-def test_an_anonymous_connection_holds_no_body(make: Any, path: str, head: str) -> None:
+def test_anonymous_bodies_are_never_read(make: Any, path: str, head: str) -> None:
     """Without a token neither a declared nor an endless body is asked for, on websocket routes as on any."""
     parts = make()
     lines = f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{head}\r\n"
@@ -256,7 +256,7 @@ def test_preflights_and_unknown_routes(make: Any) -> None:
     assert parts.server.call("GET", "/scoped").challenge == 'Bearer realm="api"'
 
 
-def test_a_token_as_subprotocol_opens_a_websocket(make: Any) -> None:
+def test_token_as_subprotocol_opens_a_websocket(make: Any) -> None:
     """A handshake without `Authorization` may bring its token as the subprotocol after `bearer`."""
     parts = make()
     offered = {**HANDSHAKE, "Sec-WebSocket-Protocol": f"bearer, {parts.issuer.mint()}"}
@@ -265,7 +265,7 @@ def test_a_token_as_subprotocol_opens_a_websocket(make: Any) -> None:
     assert parts.server.call("GET", "/ws", headers=HANDSHAKE).status == 401
 
 
-def test_a_long_form_is_not_read_for_its_token(make: Any) -> None:
+def test_long_anonymous_form_is_refused_unread(make: Any) -> None:
     """An anonymous form of more than 64 KiB is refused without being read, whatever it would have held."""
     parts = make(form=True)
     lines = f"POST /who HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\nContent-Length: 70000\r\n\r\n"
@@ -304,7 +304,7 @@ def test_stable_refusal_is_repeated_for_a_second(refusal: Refusal, repeated: boo
     assert memory.look_up(request, ["Bearer x", "Bearer y"]) is None
 
 
-def test_a_body_that_comes_too_late_is_refused(make: Any) -> None:
+def test_token_is_checked_again_after_a_slow_body(make: Any) -> None:
     """The token is checked again once the body has come, before the handler is called."""
     parts = make()
     head = f"POST /who HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {parts.issuer.mint()}\r\nContent-Length: 4\r\n"
@@ -318,7 +318,7 @@ def test_a_body_that_comes_too_late_is_refused(make: Any) -> None:
     assert b"token_expired" in received
 
 
-def test_a_middleware_may_respond_to_preflights(issuer: LocalIssuer) -> None:
+def test_cors_middleware_responds_to_preflights_only(issuer: LocalIssuer) -> None:
     """Where there is no route for OPTIONS a CORS middleware responds to preflights, and to nothing else."""
     app = make_app("preflights")
     _add_routes(app)
@@ -334,7 +334,7 @@ def test_a_middleware_may_respond_to_preflights(issuer: LocalIssuer) -> None:
         assert server.call("OPTIONS", "/who").status == 401
 
 
-def test_a_forged_token_costs_one_verification_a_second(make: Any) -> None:
+def test_repeated_forged_token_is_verified_once_per_second(make: Any) -> None:
     """A client that asks again and again with a wrong signature is refused without another verification."""
     parts = make()
     verified: list[str] = []

@@ -89,7 +89,7 @@ def parts() -> Iterator[Parts]:
     made.issuer.close()
 
 
-def test_a_stream_ends_when_its_token_is_revoked(parts: Parts) -> None:
+def test_stream_ends_when_its_token_is_revoked(parts: Parts) -> None:
     """A response of open length gets its last chunk, and its handler is cancelled."""
     connection = parts.begin("/lines", "one")
     response = connection.getresponse()
@@ -129,7 +129,7 @@ def test_each_request_of_a_connection_ends_with_its_own_token(parts: Parts) -> N
     connection.close()
 
 
-def test_a_remembered_connection_is_tracked_again_after_a_pause(parts: Parts) -> None:
+def test_remembered_connection_is_tracked_again_after_idling(parts: Parts) -> None:
     """Between two scans a connection is tracked once; a request that comes after it was idle is tracked anew."""
     token = parts.issuer.mint(jti="one")
     connection = http.client.HTTPConnection("127.0.0.1", parts.server.port, timeout=30)

@@ -68,7 +68,7 @@ def test_bodies_are_read_on_remembered_connections(server: Server) -> None:
     connection.close()
 
 
-def test_a_bound_token_needs_its_certificate(serve: Any) -> None:
+def test_bound_token_needs_its_certificate(serve: Any) -> None:
     """A token that is bound to a certificate is worth nothing without that, remembered or not."""
     certificate = b"a certificate"
     thumbprint = base64.urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=").decode()
@@ -97,6 +97,6 @@ def test_late_route_is_denied_until_refresh(serve: Any) -> None:
     assert again.call("GET", "/grown").status == 401
 
 
-def test_no_principal_outside_a_request() -> None:
+def test_current_principal_is_none_outside_a_request() -> None:
     """`current_principal` is None if there is no request."""
     assert current_principal() is None

@@ -11,7 +11,7 @@ from tests.adapters.sanic.servers import Server
 
 @pytest.mark.parametrize("path", ["/private", "/scoped", "/nope", "/admin/x", "/static/a.txt"])
 @pytest.mark.parametrize("trick", ["x-cached", "x-replaced", "x-changed", "x-responded"])
-def test_a_refusal_stays_a_refusal(crowded_server: Server, path: str, trick: str) -> None:
+def test_middleware_cannot_replace_a_refusal(crowded_server: Server, path: str, trick: str) -> None:
     """Middleware of any priority that responds, replaces or rewrites leaves the refusal as it is."""
     answer = crowded_server.call("GET", path, headers={trick: "1"})
     assert answer.status == 401

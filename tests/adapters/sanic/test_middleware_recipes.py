@@ -418,7 +418,7 @@ def test_response_middleware_decorates_a_refusal(recipe: Any, header: str, issue
 
 
 @pytest.mark.parametrize(("recipe", "header"), [(timer, "x-time"), (session, "set-cookie")])
-def test_a_response_half_runs_where_its_request_half_ran(recipe: Any, header: str, issuer: LocalIssuer) -> None:
+def test_response_middleware_runs_only_after_its_request_half(recipe: Any, header: str, issuer: LocalIssuer) -> None:
     """A pair is whole on what is granted, on an error of the handler, and left out of a refusal by the gate."""
     with _serving(recipe, issuer) as server:
         token = issuer.mint()
@@ -427,7 +427,7 @@ def test_a_response_half_runs_where_its_request_half_ran(recipe: Any, header: st
         assert header not in server.call("GET", "/granted").headers
 
 
-def test_a_failing_middleware_is_logged_once(issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_middleware_is_logged_once(issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
     """Anonymous callers cause refusals, and cannot fill the log by a middleware that fails on them."""
     with _serving(broken, issuer) as server:
         for _ in range(5):
@@ -437,7 +437,7 @@ def test_a_failing_middleware_is_logged_once(issuer: LocalIssuer, caplog: pytest
     assert "a response middleware failed on a refusal" in records[0].getMessage()
 
 
-def test_a_context_is_left_as_it_is(issuer: LocalIssuer) -> None:
+def test_custom_request_context_is_supported(issuer: LocalIssuer) -> None:
     """A request context of any class keeps its principal, or `current_principal` alone has it."""
     from bearward_sanic import current_principal
 

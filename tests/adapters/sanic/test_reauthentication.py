@@ -106,7 +106,7 @@ def parts() -> Iterator[Parts]:
         (0, {"exp": 1}, "token_expired"),
     ],
 )
-def test_another_caller_does_not_take_over(parts: Parts, issuer: int, claims: dict[str, Any], code: str) -> None:
+def test_only_the_same_caller_may_reauthenticate(parts: Parts, issuer: int, claims: dict[str, Any], code: str) -> None:
     """Issuer, subject and client stay the same, and the route's rule is checked again; else all stays as it was."""
     with parts.connect(parts.mint()) as ws:
         ws.send(parts.mint(issuer, **claims))
@@ -160,7 +160,7 @@ def test_misuse_is_an_error_of_the_code(parts: Parts) -> None:
         assert ws.recv(30) == "misused"
 
 
-def test_a_socket_that_has_ended_stays_ended(parts: Parts) -> None:
+def test_ended_socket_cannot_be_reauthenticated(parts: Parts) -> None:
     """A handler that notices the end and then brings a newer token comes too late."""
     with parts.connect(parts.mint(exp=time.time() + 1), "/late") as ws:
         ws.send(parts.mint(jti="second"))
@@ -171,7 +171,7 @@ def test_a_socket_that_has_ended_stays_ended(parts: Parts) -> None:
     ("thumbprint", "said"),
     [(THUMBPRINT, "now second"), ("B" * 43, "token_sender_constrained"), (None, "token_sender_constrained")],
 )
-def test_a_bound_socket_is_renewed_with_the_same_binding(parts: Parts, thumbprint: str | None, said: str) -> None:
+def test_reauthentication_keeps_the_binding(parts: Parts, thumbprint: str | None, said: str) -> None:
     """The newer token is bound to the certificate of the handshake (RFC 8705 section 3), as the first one was."""
     field = {"x-forwarded-client-cert": "Hash=" + "00" * 32}
     with parts.connect(parts.mint(cnf={"x5t#S256": THUMBPRINT}), **field) as ws:

@@ -75,7 +75,7 @@ def parts() -> Iterator[Parts]:
     made.issuer.close()
 
 
-def test_a_second_credential_is_refused_on_a_remembered_connection(parts: Parts) -> None:
+def test_second_credential_is_refused_on_a_remembered_connection(parts: Parts) -> None:
     """RFC 6750 section 2: a token in the body beside the remembered one in the header is one too many."""
     connection, token = Connection(parts.server), parts.issuer.mint(sub="ada")
     for _ in range(4):
@@ -98,7 +98,7 @@ def test_rules_are_checked_on_a_remembered_connection(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("next_path", ["/who", "/scoped", "/nowhere"])
-def test_a_revoked_token_is_refused_on_a_remembered_connection(parts: Parts, next_path: str) -> None:
+def test_revoked_token_is_refused_on_a_remembered_connection(parts: Parts, next_path: str) -> None:
     """A revocation reaches the very next request, whichever way its token is recognized."""
     connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", jti="one", scope="a")
     for _ in range(4):
@@ -119,7 +119,7 @@ def test_a_revoked_token_is_refused_on_a_remembered_connection(parts: Parts, nex
         ("", (400, "credentials_malformed")),
     ],
 )
-def test_another_header_is_another_caller(parts: Parts, header: str | None, expected: tuple[int, str]) -> None:
+def test_only_the_remembered_header_is_recognized(parts: Parts, header: str | None, expected: tuple[int, str]) -> None:
     """On a connection that knows a token only that very token is recognized."""
     connection, token = Connection(parts.server), parts.issuer.mint(sub="ada")
     other = None if header is None else header.format(token=token, eve=parts.issuer.mint(sub="eve"))

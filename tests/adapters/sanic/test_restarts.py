@@ -122,7 +122,7 @@ def test_twenty_starts_leave_the_state_of_one(
     assert "was destroyed" not in done.stderr
 
 
-def test_an_application_moves_to_another_loop(issuer: LocalIssuer) -> None:
+def test_application_restarts_on_another_event_loop(issuer: LocalIssuer) -> None:
     """Nothing that was made on one event loop is used on the next."""
     from sanic import Sanic
     from sanic.response import text

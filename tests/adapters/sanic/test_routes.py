@@ -55,7 +55,7 @@ def test_public_routes_respond_to_anyone(server: Server, method: str, path: str)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_other_route_responds_without_a_token(server: Server, path: str) -> None:
+def test_only_public_routes_respond_without_a_token(server: Server, path: str) -> None:
     """No method of no path gives a 2xx without a token, unless the table of public routes has it."""
     for method in METHODS:
         answer = server.call(method, path)
@@ -80,7 +80,7 @@ def test_guarded_routes_respond_to_a_good_token(server: Server, method: str, pat
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "OPTIONS"])
-def test_an_anonymous_caller_cannot_tell_what_exists(server: Server, method: str) -> None:
+def test_anonymous_caller_cannot_tell_which_routes_exist(server: Server, method: str) -> None:
     """An existing route, a missing one and a method that is not allowed give an anonymous caller the same answer."""
     answers = [server.call(method, path) for path in ("/private", "/nope", "/upload")]
     seen = {(a.status, a.body, a.challenge, tuple(sorted(name.lower() for name in a.headers))) for a in answers}
@@ -106,7 +106,7 @@ def test_generated_head_follows_get(server: Server) -> None:
     assert server.call("HEAD", "/admin/x", token=token).status == (403 if server.kind.ext else 405)
 
 
-def test_a_preflight_passes(server: Server) -> None:
+def test_cors_preflight_passes(server: Server) -> None:
     """A CORS preflight, which carries no credentials, passes where something responds to preflights."""
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
     assert server.call("OPTIONS", "/private", headers=headers).status == (204 if server.kind.ext else 401)
@@ -123,7 +123,7 @@ def test_unanswered_preflight_reveals_no_route(server: Server) -> None:
     }
 
 
-def test_a_bad_token_is_refused_on_an_optional_route(server: Server) -> None:
+def test_optional_route_refuses_an_invalid_token(server: Server) -> None:
     """Optional means none or a good one; the principal is None or the caller."""
     assert server.call("GET", "/optional").problem == {"subject": None}
     assert server.call("GET", "/optional", token=server.mint("eve")).problem == {"subject": "eve"}
@@ -138,7 +138,7 @@ def test_step_up_names_what_is_missing(server: Server) -> None:
         assert part in (answer.challenge or "")
 
 
-def test_an_auth_error_of_a_handler_is_rendered(server: Server) -> None:
+def test_auth_error_from_a_handler_is_rendered(server: Server) -> None:
     """An `AuthError` that a handler raises becomes the same kind of answer."""
     answer = server.call("GET", "/raises", token=server.mint())
     assert (answer.status, answer.problem["code"]) == (403, "scope_insufficient")

@@ -8,7 +8,7 @@ from typing import Any
 from tests.adapters.sanic.servers import Server
 
 
-def test_a_renderer_chooses_how_a_refusal_looks(serve: Any) -> None:
+def test_render_refusal_chooses_the_body(serve: Any) -> None:
     """The body and status are the renderer's, a 2xx is not, and the challenge stays."""
     running: Server = serve(render=True)
     answer = running.call("GET", "/whoami")
@@ -61,7 +61,7 @@ def test_settings_come_from_the_configuration(serve: Any) -> None:
     assert running.call("GET", "/docs/openapi.json").status == 200
 
 
-def test_an_issuer_that_is_down_is_a_503(serve: Any, issuer: Any) -> None:
+def test_issuer_that_is_down_gives_503(serve: Any, issuer: Any) -> None:
     """Keys that cannot be had are our fault: 503, `Retry-After`, no challenge; and the server runs."""
     from bearward.testing import LocalIssuer
     from tests.adapters.sanic.servers import AUDIENCE, Kind

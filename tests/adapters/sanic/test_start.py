@@ -141,7 +141,7 @@ def test_invalid_rules_stop_the_start(app: App, verifier: Verifier, build: Calla
         ),
     ],
 )
-def test_a_name_that_matches_nothing_stops_the_start(
+def test_public_name_that_matches_nothing_stops_the_start(
     app: App, verifier: Verifier, settings: dict[str, Any], says: str
 ) -> None:
     """A public name is one that exists."""
@@ -172,7 +172,7 @@ def test_a_name_that_matches_nothing_stops_the_start(
         ({"render_refusal": 1}, "render_refusal"),
     ],
 )
-def test_a_wrong_setting_is_refused_at_once(
+def test_invalid_setting_is_refused_at_install(
     app: App, verifier: Verifier, settings: dict[str, Any], setting: str
 ) -> None:
     """A setting is checked where it is given, and named."""
@@ -182,13 +182,13 @@ def test_a_wrong_setting_is_refused_at_once(
 
 
 @pytest.mark.parametrize("settings", [{"csrf": "none"}, {"origins": ()}, {"origins": "https://a"}, {"name": "a b"}])
-def test_a_cookie_without_protection_is_refused(settings: dict[str, Any]) -> None:
+def test_cookie_without_csrf_protection_is_refused(settings: dict[str, Any]) -> None:
     """A cookie comes with a proof against forgery, or not at all."""
     with pytest.raises(ConfigurationError):
         CookieCredentials(**{"origins": ("https://app.example",), **settings})
 
 
-def test_an_unknown_setting_in_the_configuration_is_refused(app: App, verifier: Verifier) -> None:
+def test_unknown_configuration_setting_is_refused(app: App, verifier: Verifier) -> None:
     """A misspelt `BEARWARD_` is no default."""
     app.config.BEARWARD_REALMS = "x"
     with pytest.raises(ConfigurationError, match="BEARWARD_REALMS"):
@@ -201,13 +201,13 @@ def test_install_without_an_issuer_is_refused(app: App) -> None:
         Bearward(app)
 
 
-def test_a_verifier_is_made_of_the_configuration(app: App) -> None:
+def test_verifier_is_built_from_the_configuration(app: App) -> None:
     """`BEARWARD_ISSUER` and its companions make the verifier where none is given."""
     app.config.update(BEARWARD_ISSUER="https://login.example", BEARWARD_AUDIENCE="api", BEARWARD_LEEWAY=5)
     assert Bearward(app).verifier.health().issuers[0].issuer == "https://login.example"
 
 
-def test_an_application_is_guarded_once(app: App, verifier: Verifier) -> None:
+def test_second_install_is_refused(app: App, verifier: Verifier) -> None:
     """Two guards would each think the other's refusals theirs."""
     install(app, verifier)
     with pytest.raises(ConfigurationError, match="guarded only once"):
@@ -243,7 +243,7 @@ def test_install_takes_a_verifier(app: App, verifier: Verifier, arguments: tuple
     ],
     ids=range(4),
 )
-def test_a_function_of_the_wrong_arity_is_refused_at_once(
+def test_callback_of_wrong_arity_is_refused_at_install(
     app: App, verifier: Verifier, setting: str, function: Any
 ) -> None:
     """A function that could not be called later is refused where it is given, with the arguments that it gets."""
@@ -254,7 +254,7 @@ def test_a_function_of_the_wrong_arity_is_refused_at_once(
 
 
 @pytest.mark.parametrize(("chosen", "warns"), [({"max_token_length": 12_000}, True), ({}, False)])
-def test_a_length_that_the_server_does_not_take_is_named(
+def test_max_token_length_beyond_the_servers_limit_is_reported(
     app: App, verifier: Verifier, chosen: dict[str, Any], warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Sanic refuses a head of more than REQUEST_MAX_HEADER_SIZE itself; a longer `max_token_length` would do nothing."""
@@ -264,7 +264,7 @@ def test_a_length_that_the_server_does_not_take_is_named(
     assert ("REQUEST_MAX_HEADER_SIZE" in caplog.text) == warns
 
 
-def test_a_function_has_one_mark() -> None:
+def test_second_mark_on_a_function_is_refused() -> None:
     """Stacked marks are refused where they are written."""
     with pytest.raises(ConfigurationError, match="one mark"):
         public(requires(scope("a"))(_copy()))

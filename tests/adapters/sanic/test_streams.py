@@ -32,7 +32,7 @@ def test_event_stream_ends_with_an_error_event(slow_server: Server) -> None:
     assert slow_server.call("GET", "/cleaned-up").body == b"true"
 
 
-def test_a_stream_on_a_kept_connection_ends(slow_server: Server) -> None:
+def test_stream_on_a_kept_connection_ends_with_its_token(slow_server: Server) -> None:
     """A connection that is known by its token, and was idle for a while, is watched like any other."""
     expires = time.time() + 2
     headers = {"Authorization": f"Bearer {slow_server.mint(exp=expires)}"}

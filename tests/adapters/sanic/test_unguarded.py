@@ -99,7 +99,7 @@ def _swallowed(app: App) -> None:
     "build",
     [_marked, _any_token, _by_context, _by_blueprint, _view, _marked_view, _synchronous, _decorated, _swallowed],
 )
-def test_a_rule_without_a_gate_refuses(app: App, build: Build) -> None:
+def test_marked_route_without_a_gate_gives_403(app: App, build: Build) -> None:
     """In an application without `install` what a rule speaks of is refused by 403 problem JSON, token or not."""
     build(app)
     app.add_route(_handler(), "/unruled", name="unruled")
@@ -119,7 +119,7 @@ def test_open_rules_need_no_gate(app: App) -> None:
         assert [server.call("GET", path).status for path in ("/public", "/optional")] == [200, 200]
 
 
-def test_the_log_says_once_what_to_do(app: App, caplog: pytest.LogCaptureFixture) -> None:
+def test_unguarded_routes_are_logged_once_at_start(app: App, caplog: pytest.LogCaptureFixture) -> None:
     """One WARNING at the start names the routes and the call that is missing."""
     _marked(app)
     _by_blueprint_elsewhere(app)
@@ -137,7 +137,7 @@ def _by_blueprint_elsewhere(app: App) -> None:
     app.blueprint(blueprint)
 
 
-def test_an_auth_error_is_a_response_without_a_gate(app: App) -> None:
+def test_auth_error_is_rendered_without_a_gate(app: App) -> None:
     """An `AuthError` of a handler is its problem response and no 500; a handler for it of the application's own stays."""
 
     @app.get("/raises")
@@ -150,7 +150,7 @@ def test_an_auth_error_is_a_response_without_a_gate(app: App) -> None:
     assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
 
 
-def test_a_websocket_without_a_gate_is_refused_before_the_101(app: App) -> None:
+def test_marked_websocket_without_a_gate_gives_403(app: App) -> None:
     """A marked websocket in an unguarded application responds to the handshake by 403."""
 
     @app.websocket("/ws")
@@ -168,7 +168,7 @@ def test_a_websocket_without_a_gate_is_refused_before_the_101(app: App) -> None:
         assert server.call("GET", "/ws", headers=headers).status == 403
 
 
-def test_a_lost_mark_refuses_every_call(app: App, issuer: LocalIssuer) -> None:
+def test_mark_hidden_by_a_decorator_still_guards(app: App, issuer: LocalIssuer) -> None:
     """Where no search finds what a decorator hides, the mark itself still asks by which rule the call was admitted."""
     secret = requires(scope("a"))(_handler())
     _HIDDEN["secret"] = secret

@@ -34,7 +34,7 @@ def _head(received: bytes) -> bytes:
 
 @pytest.mark.parametrize("path", ["/upload", "/upload-stream", "/nope"])
 @pytest.mark.parametrize("head", HEADS)
-def test_a_refusal_comes_before_the_body(server: Server, head: str, path: str) -> None:
+def test_refusal_is_sent_before_the_body_is_read(server: Server, head: str, path: str) -> None:
     """Of an upload that never comes, one 401 with one status line is the whole conversation."""
     with server.raw() as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{HEADS[head]}\r\n".encode())
@@ -64,7 +64,7 @@ def test_refused_body_is_read_up_to_a_bound(server: Server, head: str) -> None:
     assert sent < 16 * 1024 * 1024
 
 
-def test_a_short_refused_body_costs_no_connection(server: Server) -> None:
+def test_connection_survives_a_short_refused_body(server: Server) -> None:
     """After a refused body of at most 64 KiB the connection is kept (natively; elsewhere the server decides)."""
     body = b"x" * 1000
     good = server.mint()

@@ -24,7 +24,7 @@ def _refused(server: Server, path: str, token: str | None = None, **more: Any) -
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ws-scoped", "/ws-chat", "/nope"])
-def test_no_token_is_an_http_401(server: Server, path: str) -> None:
+def test_websocket_without_a_token_gives_401(server: Server, path: str) -> None:
     """Without a token the handshake is answered by a whole HTTP 401, and there is no 101."""
     response = _refused(server, path).response
     assert response.status_code == 401

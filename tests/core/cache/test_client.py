@@ -56,7 +56,7 @@ def test_operations(run: Run, server: CacheServer) -> None:
     run(scenario())
 
 
-def test_the_backend_is_made_once(run: Run, server: CacheServer) -> None:
+def test_backend_is_created_once(run: Run, server: CacheServer) -> None:
     """However many operations come first together: a second backend would be lost with its connections."""
     make = backend_factory(server.url, timeout=10)
     assert make is not None
@@ -107,7 +107,7 @@ def test_users_passwords_and_databases(run: Run, tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_cache_that_is_down(run: Run, server: CacheServer) -> None:
+def test_unavailable_cache_raises_cache_error(run: Run, server: CacheServer) -> None:
     """A CacheError at once, and after it comes up again, service as usual."""
 
     async def scenario() -> None:
@@ -178,7 +178,7 @@ def test_late_response_is_not_read_by_the_next_call(run: Run, server: CacheServe
     run(scenario())
 
 
-def test_a_cache_that_is_full(run: Run, tmp_path: Path) -> None:
+def test_full_cache_raises_cache_error(run: Run, tmp_path: Path) -> None:
     """It still answers; what it does not take is a CacheError."""
 
     class Full(Valkey):
@@ -236,9 +236,7 @@ def test_huge_foreign_value_is_not_read_whole(run: Run, valkey: Valkey) -> None:
     run(scenario())
 
 
-def test_a_disabled_aiocache_is_a_cache_that_fails(
-    run: Run, server: CacheServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disabled_aiocache_raises_cache_error(run: Run, server: CacheServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `AIOCACHE_DISABLE=1` aiocache reports success and stores nothing; that must not look like an empty cache."""
 
     async def scenario() -> None:
@@ -294,7 +292,7 @@ def test_missing_certificate_files_are_a_cache_error(run: Run) -> None:
 @pytest.mark.parametrize(
     "url", ["redis://:secret@", "redis://u:secret@h/x", "memcached://u:secret@", "http://u:secret@h"]
 )
-def test_an_error_does_not_repeat_the_url(url: str) -> None:
+def test_cache_error_does_not_repeat_the_url(url: str) -> None:
     """It may hold a password."""
     with pytest.raises(ConfigurationError) as refused:
         backend_factory(url, timeout=1)

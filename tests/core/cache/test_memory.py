@@ -16,7 +16,7 @@ from tests.conftest import Run
 from tests.core.jwks.support import policy
 
 
-def test_the_verifiers_of_a_process_make_one_fetch(run: Run) -> None:
+def test_verifiers_of_one_process_share_a_fetch(run: Run) -> None:
     """Eight stores, a hundred first callers each, one request."""
 
     async def scenario() -> None:
@@ -73,7 +73,7 @@ def test_expired_entries_are_absent(run: Run) -> None:
     run(scenario())
 
 
-def test_it_keeps_no_event_loop_alive() -> None:
+def test_memory_cache_keeps_no_event_loop_alive() -> None:
     """One for each loop, and gone with it."""
 
     async def scenario() -> weakref.ref[asyncio.AbstractEventLoop]:

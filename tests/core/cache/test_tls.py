@@ -88,7 +88,7 @@ def test_unknown_clients_are_refused(why: str, run: Run, server: CacheServer, tm
     run(scenario())
 
 
-def test_a_certificate_for_another_name_is_refused(run: Run, server: CacheServer, tmp_path: Path) -> None:
+def test_certificate_for_another_name_is_refused(run: Run, server: CacheServer, tmp_path: Path) -> None:
     """Of the right authority, but for 127.0.0.1 and not for where the URL leads."""
     certificates = Certificates(tmp_path)
 

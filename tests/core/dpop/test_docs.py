@@ -17,6 +17,6 @@ def test_each_example_runs(number: int) -> None:
     exec(BLOCKS[number], {})
 
 
-def test_there_are_examples() -> None:
+def test_page_has_examples() -> None:
     """The page was found, and read."""
     assert len(BLOCKS) >= 5

@@ -45,19 +45,19 @@ def test_nonces_do_not_show_the_secret_or_each_other() -> None:
         (0, 3600, False),
     ],
 )
-def test_a_nonce_lives_for_a_few_periods(given_at: int, presented_at: int, accepted: bool) -> None:
+def test_nonce_is_accepted_in_its_slot_and_the_next(given_at: int, presented_at: int, accepted: bool) -> None:
     """It is good in its slot and the next one, and for a server whose clock is a slot behind."""
     nonces = DPoPNonces(SECRET)
     assert DPoPNonces(SECRET).accepts(nonces.current(NOW + given_at), NOW + presented_at) is accepted
 
 
 @given(st.text(), st.floats(0, 1e10))
-def test_no_other_text_is_a_nonce(text: str, now: float) -> None:
+def test_other_texts_are_not_nonces(text: str, now: float) -> None:
     """Any text at any time is refused without an error."""
     assert not DPoPNonces(SECRET).accepts(text, now)
 
 
-def test_a_proof_must_carry_one_where_they_are_asked_for() -> None:
+def test_required_nonce_is_checked_last() -> None:
     """Missing, unknown and old nonces are refused by the same code, after all else has held."""
     nonces = DPoPNonces(SECRET)
     policy, client = DPoP(origins=ORIGIN, nonces=nonces), DPoPClient(clock=lambda: NOW)

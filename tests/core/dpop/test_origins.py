@@ -78,7 +78,7 @@ def test_normal_form(uri: str, normal: str) -> None:
         "https://example.com/" + "x" * 5000,
     ],
 )
-def test_no_uri(uri: str) -> None:
+def test_ambiguous_uri_has_no_normal_form(uri: str) -> None:
     """Anything that two parsers could read differently has no normal form."""
     assert normalize_uri(uri) is None
 
@@ -108,7 +108,7 @@ def test_only_configured_origins_are_accepted() -> None:
     assert not origins.match("https://api.example/orders/" + "x" * 5000, "/" + "x" * 5000)
 
 
-def test_a_path_cannot_leave_its_prefix_unseen() -> None:
+def test_dot_segments_cannot_leave_the_prefix() -> None:
     """Dot segments are resolved after the prefix was put before the path, on both sides."""
     origins = PublicOrigins("https://api.example", prefix="/orders")
     assert not origins.match("https://api.example/orders/admin", "/../admin")

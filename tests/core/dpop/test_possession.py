@@ -58,19 +58,21 @@ def test_scheme_and_binding(scheme: Scheme, cnf: dict[str, str] | None, expected
 
 @pytest.mark.parametrize("certificate", [None, "", "another", "thumbprinT", "thumbprint ", "é"])
 @pytest.mark.parametrize(("scheme", "cnf"), [(Scheme.BEARER, CERTIFICATE), (Scheme.DPOP, JKT | CERTIFICATE)])
-def test_without_the_certificate(scheme: Scheme, cnf: dict[str, str], certificate: str | None) -> None:
+def test_bound_token_without_its_certificate_is_refused(
+    scheme: Scheme, cnf: dict[str, str], certificate: str | None
+) -> None:
     """No certificate and another one are refused, with the proof of the other key too."""
     assert check(scheme, cnf, certificate=certificate) == "token_sender_constrained"
 
 
-def test_where_dpop_is_required() -> None:
+def test_required_dpop_refuses_everything_without_a_proof() -> None:
     """Nothing passes without a proof, be it bound to a certificate."""
     assert check(Scheme.BEARER, NO_CNF, policy=REQUIRED) == "sender_constraint_required"
     assert check(Scheme.BEARER, CERTIFICATE, policy=REQUIRED) == "sender_constraint_required"
     assert check(Scheme.DPOP, JKT, policy=REQUIRED) == SenderProof(jkt=CLIENT.jkt)
 
 
-def test_where_dpop_is_not_offered() -> None:
+def test_scheme_dpop_is_unknown_if_dpop_is_off() -> None:
     """A bound token cannot be proven, and the scheme is as good as unknown."""
     assert check(Scheme.DPOP, JKT, policy=None) == "credentials_missing"
     assert check(Scheme.BEARER, JKT, policy=None) == "token_sender_constrained"
@@ -101,7 +103,7 @@ def test_confirmations_that_cannot_be_checked(confirmation: Any) -> None:
     assert caught.value.refusal is Refusal.TOKEN_SENDER_CONSTRAINED
 
 
-def test_a_principal_says_how_it_was_proven() -> None:
+def test_principal_says_how_its_token_was_proven() -> None:
     """A bearer unless a gate has seen a proof; equal only to one that was proven in the same way."""
     principal = Principal({"iss": "https://login.example", "sub": "ada", "scope": "a"}, key_thumbprint="k")
     proven = principal.proven_by(SenderProof(jkt="j"))
@@ -112,7 +114,7 @@ def test_a_principal_says_how_it_was_proven() -> None:
     assert hash(proven) == hash(proven.proven_by(proven.proof))
 
 
-def test_a_requirement_asks_for_a_proof() -> None:
+def test_sender_constrained_refuses_a_bearer() -> None:
     """`sender_constrained()` refuses a bearer, alone and beside a scope; any proof meets it."""
     principal = Principal({"iss": "https://login.example", "scope": "a"}, key_thumbprint="k")
     for requirement in (sender_constrained(), scope("a") & sender_constrained()):
@@ -158,7 +160,7 @@ def test_authorization_values(value: str, expected: str | tuple[Scheme, str]) ->
         assert error.code == expected  # noqa: PT017
 
 
-def test_only_the_schemes_that_a_caller_takes() -> None:
+def test_only_offered_schemes_are_accepted() -> None:
     """Where DPoP is off, its scheme is one of the unknown ones."""
     with pytest.raises(AuthError) as caught:
         presented_token(["DPoP a"], {b"bearer": Scheme.BEARER})

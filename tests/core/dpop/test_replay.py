@@ -30,7 +30,7 @@ def record(replays: LocalReplays, used: Proof, now: float = NOW) -> str | None:
     return None
 
 
-def test_a_proof_is_accepted_once() -> None:
+def test_proof_is_accepted_once() -> None:
     """By its key and its `jti`: another key's proof with the same `jti` is another proof."""
     replays = LocalReplays()
     assert record(replays, proof("a")) is None
@@ -42,7 +42,7 @@ def test_a_proof_is_accepted_once() -> None:
 
 
 @pytest.mark.parametrize("ahead", [-59.0, 0.0, 59.0])
-def test_a_proof_is_remembered_until_it_can_no_longer_pass(ahead: float) -> None:
+def test_proof_is_remembered_until_it_can_no_longer_pass(ahead: float) -> None:
     """That is `iat` plus the window, not from when it came."""
     replays = LocalReplays()
     used = proof("a", iat=NOW + ahead)
@@ -59,7 +59,7 @@ def test_expired_proofs_are_forgotten() -> None:
     assert len(replays) == 1
 
 
-def test_a_clock_that_is_set_back_makes_no_forgotten_proof_good_again() -> None:
+def test_forgotten_proof_is_refused_after_the_clock_is_set_back() -> None:
     """What may have been forgotten is refused, whatever the clock says now."""
     replays = LocalReplays()
     used = proof("a")
@@ -68,7 +68,7 @@ def test_a_clock_that_is_set_back_makes_no_forgotten_proof_good_again() -> None:
     assert record(replays, used, now=NOW) == "dpop_proof_expired"
 
 
-def test_one_key_cannot_fill_the_memory() -> None:
+def test_proofs_per_key_are_bounded() -> None:
     """Beyond its share the key's new proofs are refused; its old ones stay, and others go on."""
     replays = LocalReplays(max_proofs=10, max_proofs_per_key=3)
     assert [record(replays, proof(str(n))) for n in range(4)] == [None, None, None, "dpop_unavailable"]
@@ -77,7 +77,7 @@ def test_one_key_cannot_fill_the_memory() -> None:
     assert record(replays, proof("x", iat=NOW + 80), now=NOW + 80) is None  # what expired makes room
 
 
-def test_a_full_memory_forgets_nothing() -> None:
+def test_full_memory_refuses_new_proofs() -> None:
     """New proofs are refused, as a trouble of ours, with a time to try again."""
     replays = LocalReplays(max_proofs=2)
     assert [record(replays, proof(str(n), jkt=str(n))) for n in range(3)] == [None, None, "dpop_unavailable"]
@@ -105,7 +105,7 @@ def test_many_threads_with_one_proof() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.integers(-60, 60), st.integers(0, 40))))
-def test_it_agrees_with_a_naive_model(steps: list[tuple[str, str, int, int]]) -> None:
+def test_replay_memory_agrees_with_a_naive_model(steps: list[tuple[str, str, int, int]]) -> None:
     """A list of all that was ever accepted: a proof is refused while one of its name can still pass, and counts by key."""
     replays, accepted, now = LocalReplays(), dict[tuple[str, str], float](), NOW
     for jti, jkt, ahead, later in steps:
@@ -129,7 +129,7 @@ def test_invalid_bounds_are_refused(name: str, value: Any) -> None:
     assert caught.value.setting == f"replays.{name}"
 
 
-def test_it_is_a_memory_also_when_empty() -> None:
+def test_empty_replay_memory_is_truthy() -> None:
     """An empty one is not false, so that it is not taken for none."""
     assert LocalReplays()
     assert not LocalReplays().is_shared

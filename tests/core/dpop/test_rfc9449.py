@@ -25,7 +25,7 @@ def check(proof: str, now: float, **changes: str) -> Proof:
     return check_proof(proof, policy=POLICY, now=now, **{**request, **changes})
 
 
-def test_the_proof_of_section_7_1_passes() -> None:
+def test_proof_of_section_7_1_passes() -> None:
     """It is accepted at the moment of its `iat`, for its token, its key and its request."""
     proof = check(RESOURCE["proof"], RESOURCE["iat"])
     assert proof == Proof(RESOURCE["jkt"], RESOURCE["jti"], RESOURCE["iat"], RESOURCE["iat"] + 60.0)
@@ -35,7 +35,7 @@ def test_the_proof_of_section_7_1_passes() -> None:
     ("seconds", "code"),
     [(60, None), (61, "dpop_proof_expired"), (-60, None), (-61, "dpop_proof_not_yet_valid")],
 )
-def test_it_passes_within_the_window(seconds: int, code: str | None) -> None:
+def test_proof_passes_within_the_window(seconds: int, code: str | None) -> None:
     """A window of 60 seconds reaches 60 seconds each way, and no further."""
     if code is None:
         assert check(RESOURCE["proof"], RESOURCE["iat"] + seconds).issued_at == RESOURCE["iat"]
@@ -56,14 +56,14 @@ def test_it_passes_within_the_window(seconds: int, code: str | None) -> None:
     ],
     ids=str,
 )
-def test_it_passes_for_its_request_only(change: dict[str, str], code: str) -> None:
+def test_proof_passes_for_its_request_only(change: dict[str, str], code: str) -> None:
     """Another method, path, token or key refuses it; an empty `jkt` does not mean that no proof is needed."""
     with pytest.raises(AuthError) as caught:
         check(RESOURCE["proof"], RESOURCE["iat"], **change)
     assert caught.value.code == code
 
 
-def test_the_proof_for_a_token_endpoint_has_no_ath() -> None:
+def test_token_endpoint_proof_lacks_ath() -> None:
     """The example of section 5 was made for a token request, so it lacks what a resource server asks for."""
     with pytest.raises(AuthError) as caught:
         check(VECTORS["section 5"]["proof"], VECTORS["section 5"]["iat"], htm="POST", path="/token")

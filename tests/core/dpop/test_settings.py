@@ -74,7 +74,7 @@ def test_used_proofs_are_remembered_where_the_cache_is() -> None:
         assert "refusing all" in repr(replays)
 
 
-def test_the_address_that_a_program_listens_on_may_stand_for_the_origins() -> None:
+def test_listening_address_stands_in_for_origins() -> None:
     """Where no origins are set; without either there is nothing to compare with."""
     unset = Settings.from_environment({**GOOD, "BEARWARD_DPOP": "allowed"})
     listening = unset.verifier(default_origins=["http://127.0.0.1:8000"])
@@ -103,14 +103,14 @@ def test_the_address_that_a_program_listens_on_may_stand_for_the_origins() -> No
     ],
     ids=str,
 )
-def test_a_wrong_variable_is_refused_by_name(variables: dict[str, str], setting: str) -> None:
+def test_invalid_variable_is_named(variables: dict[str, str], setting: str) -> None:
     """Whether it is found when it is read or when the verifier is made."""
     with pytest.raises(ConfigurationError) as caught:
         verifier_of(**variables)
     assert caught.value.setting == setting
 
 
-def test_a_file_says_the_same(tmp_path: Path) -> None:
+def test_file_configures_dpop(tmp_path: Path) -> None:
     """In a table of its own, where the prefix, the algorithms and what a failing store means can be said too."""
     path = tmp_path / "settings.toml"
     path.write_text(
@@ -138,7 +138,7 @@ def test_a_file_says_the_same(tmp_path: Path) -> None:
         ("windows = 10", "dpop.windows"),
     ],
 )
-def test_a_wrong_table_is_refused_by_name(tmp_path: Path, line: str, setting: str) -> None:
+def test_invalid_table_is_named(tmp_path: Path, line: str, setting: str) -> None:
     """Each setting by its place in the file."""
     given: dict[str, Any] = {"mode": '"allowed"', "origins": '["https://api.example"]'}
     given[line.partition(" ")[0]] = line.partition(" = ")[2]

@@ -47,7 +47,7 @@ async def fleet(stack: AsyncExitStack, *members: SharedReplays) -> tuple[SharedR
     return members
 
 
-def test_a_fleet_accepts_a_proof_once(run: Run, server: CacheServer) -> None:
+def test_fleet_accepts_a_proof_once(run: Run, server: CacheServer) -> None:
     """Whichever servers it is sent to, at the same time or one after the other."""
 
     async def scenario() -> None:
@@ -99,7 +99,7 @@ def test_names_in_the_store_say_nothing(run: Run, valkey: Valkey) -> None:
     run(scenario())
 
 
-def test_a_proof_made_ahead_is_remembered_for_longer(run: Run, valkey: Valkey) -> None:
+def test_proof_time_to_live_counts_from_iat(run: Run, valkey: Valkey) -> None:
     """The time to live counts from `iat`, not from when the proof came."""
 
     async def scenario() -> None:
@@ -116,7 +116,7 @@ def test_a_proof_made_ahead_is_remembered_for_longer(run: Run, valkey: Valkey) -
 
 
 @pytest.mark.parametrize(("on_failure", "expected"), [("refuse", "dpop_unavailable"), ("accept", None)])
-def test_without_the_store_the_operators_choice_holds(
+def test_on_failure_applies_while_the_store_is_down(
     run: Run, valkey: Valkey, on_failure: Literal["refuse", "accept"], expected: str | None
 ) -> None:
     """`refuse` refuses all proofs; `accept` accepts those that this process has not seen, and each once."""
@@ -137,7 +137,7 @@ def test_without_the_store_the_operators_choice_holds(
     run(scenario())
 
 
-def test_a_store_that_lost_its_memory_does_not_make_a_proof_good_again(run: Run, valkey: Valkey) -> None:
+def test_process_remembers_proofs_that_the_store_lost(run: Run, valkey: Valkey) -> None:
     """The process that accepted it remembers."""
 
     async def scenario() -> None:
@@ -151,9 +151,7 @@ def test_a_store_that_lost_its_memory_does_not_make_a_proof_good_again(run: Run,
     run(scenario())
 
 
-def test_a_store_that_hangs_refuses_within_its_time_limit(
-    run: Run, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hanging_store_refuses_within_its_time_limit(run: Run, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     """No request waits for longer than the limit, and the refusal is ours."""
     monkeypatch.setattr("bearward.dpop.shared._TIMEOUT", 0.2)
 

@@ -47,7 +47,7 @@ def test_private_and_metadata_addresses_are_not_connected_to(host: str, run: Run
     assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
 
 
-def test_a_public_name_that_resolves_to_loopback_is_refused(
+def test_public_name_that_resolves_to_loopback_is_refused(
     run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Judged is the address that the name server gave, and that very address is connected to."""
@@ -68,7 +68,7 @@ def test_a_public_name_that_resolves_to_loopback_is_refused(
     assert asked.count("login.example") == 2
 
 
-def test_the_next_address_is_tried(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_address_is_tried_after_a_dead_one(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name with a dead address and a living one."""
     resolver = socket.getaddrinfo
 
@@ -97,7 +97,7 @@ def silent_names(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[None]
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_the_guard_has_a_time_limit_for_names(loop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_lookup_has_a_time_limit(loop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that does not answer is a timeout, like a server that does not; the program may end before it."""
     with silent_names(monkeypatch, "login.example"):
         with pytest.raises(FetchError) as failed:
@@ -124,7 +124,7 @@ def test_names_that_hang_cost_no_other_issuer(run: Run, issuer: LocalIssuer, mon
         run(scenario())
 
 
-def test_the_threads_that_look_names_up_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_lookup_threads_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound a fetch fails at once; what was given up makes room again when it ends."""
     monkeypatch.setattr("bearward.fetch.network._free", threading.BoundedSemaphore(1))
 
@@ -146,6 +146,6 @@ def test_the_threads_that_look_names_up_are_bounded(run: Run, monkeypatch: pytes
     assert run(resolve_host("127.0.0.1", 443)) == ["127.0.0.1"]
 
 
-def test_the_backend_of_the_transport_can_sleep(run: Run) -> None:
+def test_transport_backend_implements_sleep(run: Run) -> None:
     """Its interface asks for it, for retries that we do not make."""
     run(GuardedBackend(unsafe_allow_private=False).sleep(0))

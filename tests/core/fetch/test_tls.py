@@ -33,7 +33,7 @@ def test_https_with_ca_file(run: Run, tmp_path: Path) -> None:
         assert failed.value.failure is FetchFailure.TLS
 
 
-def test_the_authorities_of_the_machine_are_read_once(run: Run, issuer: LocalIssuer) -> None:
+def test_system_authorities_are_loaded_once(run: Run, issuer: LocalIssuer) -> None:
     """However many issuers there are: each context would hold them all."""
 
     async def held_by_many() -> int:
@@ -64,7 +64,9 @@ def test_files_that_cannot_be_read_are_named_as_such(run: Run, issuer: LocalIssu
         assert failed.value.failure is FetchFailure.FILE
 
 
-def test_the_environment_chooses_no_proxy(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_environment_variables_are_ignored(
+    run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`HTTP_PROXY` is for other programs."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setitem(os.environ, name, "http://127.0.0.1:9")
@@ -164,7 +166,9 @@ def test_proxy_with_basic_authentication(scheme: str, run: Run) -> None:
     assert seen == ["proxy-authorization: basic " + b64encode("us:er:p@ss/wörd".encode()).decode().lower()]
 
 
-def test_a_proxy_over_tls(run: Run, issuer: LocalIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_proxy_is_verified_by_system_authorities(
+    run: Run, issuer: LocalIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`https://` to the proxy itself, by the authorities of the system; `ca_file` is about the issuer."""
     authority = ThrowAwayAuthority()
     ca_file = tmp_path / "ca.pem"

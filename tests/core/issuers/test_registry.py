@@ -59,7 +59,7 @@ def test_tenants_allow_list(tenant: LocalIssuer) -> None:
     assert tenants.issuer_for(template.format(tenant="green")) is not None
 
 
-def test_a_tenant_is_proven_by_published_keys(tenant: LocalIssuer, run: Run) -> None:
+def test_proven_tenant_is_not_evicted_by_invented_ones(tenant: LocalIssuer, run: Run) -> None:
     """From then on any number of invented tenants leaves its settings and its keys in place."""
     template = TenantIssuers(tenant.url.replace("blue", "{tenant}"), audience=AUDIENCE, max_tenants=4)
 

@@ -280,7 +280,7 @@ def test_errors_of_resolvers_are_logged_once_a_minute(run: Run, caplog: pytest.L
 
 
 @pytest.mark.parametrize("newer_is_no", [True, False])
-def test_the_lookup_that_began_later_knows_better(run: Run, newer_is_no: bool) -> None:
+def test_result_of_the_later_lookup_wins(run: Run, newer_is_no: bool) -> None:
     """Two loops look an issuer up at the same time, and the older result comes last: it changes nothing."""
     clock = FakeClock()
     resolvers = Resolvers([], clock, lambda _: None)

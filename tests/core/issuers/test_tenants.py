@@ -92,7 +92,7 @@ def test_tenants_that_never_had_keys_are_bounded_too() -> None:
     assert repr(tenants) == f"<TenantIssuers {TEMPLATE}: 16 kept>"
 
 
-def test_the_tenant_is_substituted_in_every_string() -> None:
+def test_tenant_is_substituted_in_every_string() -> None:
     """Also in one of several, and in expected values: a placeholder that stays would never match."""
     tenants = TenantIssuers(
         TEMPLATE, audience=["api://{tenant}", "api"], expected_claims={"tid": "{tenant}", "roles": ["{tenant}.read"]}
@@ -126,7 +126,7 @@ def test_invalid_templates_raise_configuration_error(name: str) -> None:
         TenantIssuers(template, **settings)
 
 
-def test_an_issuer_of_a_tenant_has_at_most_1024_characters() -> None:
+def test_tenant_issuer_has_at_most_1024_characters() -> None:
     """The last that is looked at, and the first that is not."""
     template = "https://login.example/" + "a" * (1024 - len("https://login.example/") - 2) + "/{tenant}"
     tenants = TenantIssuers(template, audience="api")
@@ -134,7 +134,7 @@ def test_an_issuer_of_a_tenant_has_at_most_1024_characters() -> None:
     assert tenants.issuer_for(template.replace("{tenant}", "xy")) is None
 
 
-def test_the_least_recently_used_tenant_is_evicted() -> None:
+def test_least_recently_used_tenant_is_evicted() -> None:
     """Of those that proved themselves: what is remembered is bounded, and what is in use stays."""
     tenants = TenantIssuers("https://login.example/{tenant}", audience="api", max_tenants=2)
 

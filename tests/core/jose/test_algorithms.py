@@ -29,7 +29,7 @@ FITTING: dict[tuple[str, str | None], set[str]] = {
 
 
 @pytest.mark.parametrize(("kty", "crv"), FITTING)
-def test_a_key_fits_the_algorithms_of_its_type_and_curve(kty: str, crv: str | None) -> None:
+def test_key_fits_the_algorithms_of_its_type_and_curve(kty: str, crv: str | None) -> None:
     """RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812 section 3.2, RFC 9864 section 2."""
     assert algorithms_for(kty, crv) == FITTING[kty, crv]
 

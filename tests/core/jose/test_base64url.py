@@ -68,7 +68,7 @@ def test_noncanonical_base64url_is_rejected(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", [b"c2VjcmV0!", b"c2VjcmV!", b"c2VjcmR"])
-def test_the_error_is_silent_about_the_text(text: bytes) -> None:
+def test_decode_error_does_not_show_the_text(text: bytes) -> None:
     """The text is part of somebody's token: neither the message nor the chain of exceptions shows it."""
     with pytest.raises(ValueError, match=r"^not canonical base64url$") as caught:
         base64url.decode(text)
@@ -77,7 +77,7 @@ def test_the_error_is_silent_about_the_text(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["-_-_", "+_-_", "Zg", "Z+", "Zm9v=", "Zé", "Zm\u0660v", ""])
-def test_a_text_is_decoded_like_its_octets(text: str) -> None:
+def test_text_is_decoded_as_its_octets(text: str) -> None:
     """A text answers as its octets do, and has no more characters than they."""
     octets = text.encode()
     try:

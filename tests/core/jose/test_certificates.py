@@ -113,19 +113,19 @@ def read(*members: dict[str, Any], authorities: Authorities | None, now: dt.date
 
 
 @pytest.mark.parametrize("how", COUNTS)
-def test_a_chain_to_an_authority_counts(how: str) -> None:
+def test_key_with_a_chain_to_an_authority_is_trusted(how: str) -> None:
     """By signatures, names, validity and basic constraints."""
     assert read(COUNTS[how], authorities=Authorities(AUTHORITIES)).rejected in ((), (KeyRejection.DUPLICATE,))
 
 
 @pytest.mark.parametrize("why", DOES_NOT)
-def test_a_key_without_such_a_chain_is_rejected(why: str) -> None:
+def test_key_without_a_chain_is_rejected(why: str) -> None:
     """The others stay usable; without authorities the same key is as good as any."""
     assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNTRUSTED,)
     assert read(DOES_NOT[why], authorities=None).rejected == ()
 
 
-def test_the_certificate_must_be_for_the_key() -> None:
+def test_certificate_must_be_for_its_key() -> None:
     """A good chain of somebody else's proves nothing."""
     borrowed = STRANGER.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
     assert read(borrowed, authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNFIT,)
@@ -164,7 +164,7 @@ def test_unsupported_curve_raises_no_exception() -> None:
     assert not Authorities(pem(ROOT)).trusts([b64(Holder("below odd", odd).certificate)], NOW.timestamp())
 
 
-def test_a_certificate_whose_key_cannot_be_read_vouches_for_no_key() -> None:
+def test_certificate_with_unreadable_key_trusts_no_key() -> None:
     """A configured certificate on a curve that nobody here knows: it could be presented with any key beside it."""
     der = PINNED.certificate.public_bytes(Encoding.DER).replace(_P256, _P239)
     odd: x509.Certificate = x509.load_der_x509_certificate(der)
@@ -183,7 +183,7 @@ _P256, _P239 = (bytes.fromhex("06082a8648ce3d0301" + last) for last in ("07", "0
 
 
 @pytest.mark.parametrize("moment", [NOW - DAY, NOW + DAY])
-def test_a_configured_certificate_counts_from_its_first_second_to_its_last(moment: dt.datetime) -> None:
+def test_certificate_validity_includes_both_ends(moment: dt.datetime) -> None:
     """RFC 5280 section 4.1.2.5: both ends are within."""
     authorities = Authorities(AUTHORITIES)
     assert authorities.trusts([b64(PINNED.certificate)], moment.timestamp())

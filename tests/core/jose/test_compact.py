@@ -27,7 +27,7 @@ def _code(token: str) -> str:
     return refused.value.code
 
 
-def test_a_compact_jws_is_parsed() -> None:
+def test_compact_jws_is_parsed() -> None:
     """Header, claims, the octets that are signed and the signature come out; nothing of it is verified."""
     token = _token({"alg": "RS256", "kid": "k", "typ": "application/AT+JWT", "x": 1})
     taken = parse_compact(token)
@@ -38,7 +38,7 @@ def test_a_compact_jws_is_parsed() -> None:
     assert taken.signature == b"signature"
 
 
-def test_any_payload_can_be_split_off() -> None:
+def test_any_payload_can_be_parsed() -> None:
     """Below the layer of claims a payload is octets; an empty signature is one too."""
     header, payload, signing_input, signature = split(_token({"alg": "none"}, "AP8", ""))
     assert (header.alg, payload, signature) == ("none", b"\x00\xff", b"")
@@ -92,7 +92,7 @@ def test_refused_headers(code: str, header: dict[str, Any] | bytes) -> None:
 
 
 @pytest.mark.parametrize("value", ["JWT", "jwt", "application/JWT"])
-def test_a_token_in_a_token_is_refused_and_claims_that_are_called_so_are_not(value: str) -> None:
+def test_nested_token_is_refused_and_mislabelled_claims_are_not(value: str) -> None:
     """RFC 7519 section 5.2: `cty: JWT` promises a nested token; some issuers write it above a claims set all the same."""
     token = _token({"alg": "a", "cty": value})
     assert parse_compact(token).claims == {"iss": "https://login.example"}
@@ -100,7 +100,7 @@ def test_a_token_in_a_token_is_refused_and_claims_that_are_called_so_are_not(val
     assert _code(f"{first}.{encode(token.encode()).decode()}.{third}") == "token_nested"
 
 
-def test_the_most_specific_refusal_wins() -> None:
+def test_most_specific_refusal_wins() -> None:
     """Of several reasons the first in the order of the checks is told: encrypted, unencoded, critical, compressed."""
     assert _code(_token({"alg": "a", "enc": "x", "b64": False, "crit": ["b64"], "zip": "DEF"})) == "token_encrypted"
     assert _code(_token({"alg": "a", "b64": False, "crit": ["b64"], "zip": "DEF"})) == "payload_unencoded"
@@ -155,7 +155,7 @@ def _padded(size: int) -> bytes:
     return b'{"alg":"a","x":"' + b"x" * (size - 18) + b'"}'
 
 
-def test_the_header_cache_is_bounded() -> None:
+def test_header_cache_is_bounded() -> None:
     """A header is read once; attackers who send a new one each time cost no memory; long ones are not kept."""
     compact._header_cache.clear()
     for number in range(2000):
@@ -194,7 +194,7 @@ def test_media_types(value: str, read: str) -> None:
         (MAX_TOKEN + 1, Refusal.TOKEN_TOO_LARGE),
     ],
 )
-def test_a_token_may_have_16_kib(length: int, refusal: Refusal) -> None:
+def test_token_of_16_kib_is_parsed(length: int, refusal: Refusal) -> None:
     """The longest is looked at, and is malformed for another reason."""
     with pytest.raises(AuthError) as refused:
         parse_compact("a" * length)

@@ -167,7 +167,7 @@ def test_every_rejection_is_tested() -> None:
     }
 
 
-def test_a_thumbprint_is_of_the_key_alone() -> None:
+def test_thumbprint_is_of_the_key_alone() -> None:
     """RFC 7638 section 3.2: optional members do not count, nor does a zero before the modulus."""
     key = read_key(RSA)
     assert key.thumbprint == KEYS["RS256"].thumbprint
@@ -179,7 +179,7 @@ def test_a_thumbprint_is_of_the_key_alone() -> None:
         assert read_key(signer.public_jwk()).thumbprint == signer.thumbprint, alg
 
 
-def test_a_key_shows_only_its_thumbprint() -> None:
+def test_key_repr_shows_only_the_thumbprint() -> None:
     """Neither `repr` shows a secret."""
     assert repr(read_key(EC)) == f"<VerificationKey P-256 {KEYS['ES256'].thumbprint}>"
     secret = SymmetricKey(b"a secret of thirty-two octets ok")
@@ -252,7 +252,7 @@ def with_zeros() -> tuple[SigningKey, dict[str, Any], bytes]:
             return key, jwk, x
 
 
-def test_a_coordinate_may_lack_its_zeros_or_have_one_more() -> None:
+def test_coordinate_padding_is_normalized() -> None:
     """The same number, the same key, the same thumbprint; two octets more than the field has are refused."""
     key, jwk, x = with_zeros()
     whole = key_set(jwk)
@@ -290,14 +290,14 @@ def rsa_jwk(bits: int, e: int) -> dict[str, Any]:
         (8192, 2**32 - 1, False),
     ],
 )
-def test_an_rsa_key_is_neither_too_weak_nor_too_costly(bits: int, e: int, taken: bool) -> None:
+def test_rsa_key_size_and_exponent_are_bounded(bits: int, e: int, taken: bool) -> None:
     """The last sizes that are accepted, and the first that are not; exponents count as much as moduli do."""
     held = key_set(KEY.public_jwk(), rsa_jwk(bits, e))
     assert held.holds("r") is taken
     assert held.rejection_counts() == ({} if taken else {"weak": 1})
 
 
-def test_a_coordinate_may_begin_with_any_octet() -> None:
+def test_coordinate_may_begin_with_any_octet() -> None:
     """Only zeros in front are no part of the number."""
     wanted = {0x58, 0x7F, 0x80}
     while wanted:
@@ -310,7 +310,7 @@ def test_a_coordinate_may_begin_with_any_octet() -> None:
 
 
 @pytest.mark.parametrize(("length", "taken"), [(1024, True), (1025, False)])
-def test_a_name_of_a_key_has_at_most_1024_characters(length: int, taken: bool) -> None:
+def test_kid_has_at_most_1024_characters(length: int, taken: bool) -> None:
     """A longer one is no reason to lose the other keys."""
     held = key_set(KEY.public_jwk(), SigningKey.generate("ES256", kid="x" * length).public_jwk())
     assert held.holds("x" * length) is taken
@@ -320,14 +320,14 @@ def test_a_name_of_a_key_has_at_most_1024_characters(length: int, taken: bool) -
     ("alg", "kty", "crv"),
     [("RS256", "RSA", None), ("ES384", "EC", "P-384"), ("EdDSA", "OKP", "Ed25519"), ("Ed448", "OKP", "Ed448")],
 )
-def test_a_key_knows_its_type_and_its_curve(alg: str, kty: str, crv: str | None) -> None:
+def test_key_has_its_type_and_curve(alg: str, kty: str, crv: str | None) -> None:
     """An RSA key has no curve, whatever its JWK says."""
     (key,) = key_set(SigningKey.generate(alg).public_jwk(**({"crv": "P-256"} if crv is None else {}))).keys
     assert (key.kty, key.crv) == (kty, crv)
     assert repr(key) == f"<VerificationKey {crv or kty} {key.thumbprint}>"
 
 
-def test_a_certificate_in_a_key_is_for_that_key_or_cannot_be_read() -> None:
+def test_x5c_must_certify_its_own_key() -> None:
     """RFC 7517 section 4.7: `x5c` certifies the key itself; what cannot be read says nothing against the key."""
     private = ec.generate_private_key(ec.SECP256R1())
     text = b64encode(_der_certificate(private)).decode()

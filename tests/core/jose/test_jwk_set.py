@@ -67,7 +67,7 @@ def test_keys_of_the_same_kid() -> None:
     assert len(_set(RSA.public_jwk(use="enc"), RSA.public_jwk()).keys) == 1
 
 
-def test_the_number_of_keys_is_bounded() -> None:
+def test_number_of_keys_is_bounded() -> None:
     """What stands beyond is counted, not read."""
     members = [RSA.public_jwk(kid=str(number)) for number in range(300)]
     keys = _set(*members)
@@ -76,7 +76,7 @@ def test_the_number_of_keys_is_bounded() -> None:
     assert len(JWKSet.parse(_document(*members), max_keys=3).keys) == 3
 
 
-def test_the_thumbprint_is_of_the_keys_in_any_order() -> None:
+def test_key_set_thumbprint_ignores_order() -> None:
     """Two documents that say the same have the same thumbprint; another kid or algorithm is another set."""
     one = _set(RSA.public_jwk(), EC.public_jwk())
     assert one.thumbprint == _set(EC.public_jwk(), None, RSA.public_jwk(x="y")).thumbprint

@@ -61,7 +61,7 @@ def test_verdicts(name: str) -> None:
     assert refused.value.code == expected
 
 
-def test_the_allow_list_is_asked_before_the_keys() -> None:
+def test_algorithm_allow_list_comes_before_the_keys() -> None:
     """A key that fits serves nothing that the caller does not allow."""
     with pytest.raises(AuthError, match="algorithm is not allowed"):
         verify_jws(_token(ONE, kid="one"), BOTH, {"RS256"})
@@ -111,7 +111,7 @@ def test_keys_of_another_size_cost_nothing() -> None:
     assert sum(member.asked for member in members) == 0
 
 
-def test_a_kid_leads_to_its_key_among_any_number() -> None:
+def test_kid_selects_its_key_among_any_number() -> None:
     """The budget is for those that must be tried, not for those that are published."""
     others = [SigningKey.generate("ES512").public_jwk() for _ in range(5)]
     signer = SigningKey.generate("ES512", kid="mine")

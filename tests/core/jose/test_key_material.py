@@ -108,7 +108,7 @@ SECRETS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_serves_whatever_it_looks_like(name: str) -> None:
+def test_secret_in_any_text_form_is_accepted(name: str) -> None:
     """Nothing but the form of a key is refused."""
     assert SymmetricKey(SECRETS[name]).secret == SECRETS[name]
 

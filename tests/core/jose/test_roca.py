@@ -19,7 +19,7 @@ def test_moduli_of_the_flawed_form() -> None:
     assert has_roca_fingerprint(p * q)
 
 
-def test_a_key_with_the_fingerprint_is_rejected_as_weak() -> None:
+def test_roca_key_is_rejected_as_weak() -> None:
     """A JWK of 2048 bits whose modulus is a power of 65537 modulo the first primes is not used."""
     m = prod(_PRIMES) * 2
     k = (3 << 1022) // m
@@ -38,7 +38,7 @@ def test_sound_moduli() -> None:
         assert not has_roca_fingerprint(getattr(numbers, "public_numbers")().n)  # noqa: B009
 
 
-def test_the_primes() -> None:
+def test_roca_primes_are_the_odd_primes_to_167() -> None:
     """All odd primes up to 167."""
     assert len(_PRIMES) == 38
     assert (_PRIMES[0], _PRIMES[-1]) == (3, 167)

@@ -29,7 +29,7 @@ PAIRS = {alg: _pair(alg) for alg in ALGORITHMS}
 
 
 @pytest.mark.parametrize("alg", PAIRS)
-def test_a_good_signature(alg: str) -> None:
+def test_valid_signature_is_accepted(alg: str) -> None:
     """RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2."""
     signer, key = PAIRS[alg]
     assert alg in key.algorithms
@@ -45,7 +45,7 @@ def _changed(signature: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("alg", PAIRS)
-def test_a_bad_signature(alg: str) -> None:
+def test_invalid_signature_is_refused(alg: str) -> None:
     """A changed, shortened, lengthened or made-up signature is none, and raises nothing."""
     signer, key = PAIRS[alg]
     for bad in _changed(signer.sign(MESSAGE)):
@@ -55,13 +55,13 @@ def test_a_bad_signature(alg: str) -> None:
 
 
 @pytest.mark.parametrize("alg", sorted(set(PAIRS) - SYMMETRIC))
-def test_a_strange_key(alg: str) -> None:
+def test_signature_by_another_key_is_refused(alg: str) -> None:
     """Another key of the same kind does not verify."""
     assert PAIRS[alg][1].verify(alg, MESSAGE, SigningKey.generate(alg).sign(MESSAGE)) is False
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
-def test_an_rsa_key_without_alg_serves_all_six(alg: str) -> None:
+def test_rsa_key_without_alg_verifies_all_six_algorithms(alg: str) -> None:
     """And tells them apart: a signature by one is none by another."""
     signer = PAIRS["RS256"][0]
     key = read_key(signer.public_jwk(alg=None))
@@ -80,7 +80,7 @@ def test_rsa_signatures_are_as_long_as_the_modulus(size: int) -> None:
 
 
 @pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512", "ES256K"])
-def test_a_signature_with_a_zero_in_front(alg: str) -> None:
+def test_signature_with_leading_zeros_is_accepted(alg: str) -> None:
     """R and S keep their leading zeros (RFC 7518 section 3.4); one in 256 signatures has one."""
     signer, key = PAIRS[alg]
     half = key.signature_length // 2
@@ -96,7 +96,7 @@ FRONTS = [bytes(zeros) + bytes([octet]) for zeros in (0, 1, 3, 4, 5) for octet i
 
 @pytest.mark.parametrize("half", [32, 48, 66])
 @pytest.mark.parametrize("front", FRONTS, ids=bytes.hex)
-def test_the_der_form_of_a_signature(half: int, front: bytes) -> None:
+def test_ecdsa_signature_is_converted_to_der(half: int, front: bytes) -> None:
     """RFC 3279 section 2.2.3: a zero before a high bit, no other in front, and lengths of more than 127 in two octets."""
     for other in FRONTS:
         r, s = front.ljust(half, b"\x01"), other.ljust(half, b"\x01")
@@ -104,7 +104,7 @@ def test_the_der_form_of_a_signature(half: int, front: bytes) -> None:
         assert to_der(r + s) == expected
 
 
-def test_the_numbers_of_a_signature_may_begin_with_any_octet() -> None:
+def test_signature_integers_may_begin_with_any_octet() -> None:
     """The borders of what ASN.1 takes for a negative number, and a zero in front, in r and in s."""
     keys = key_set(KEY.public_jwk())
     wanted = {(place, octet) for place in (0, 32) for octet in (0x00, 0x7F, 0x80)}

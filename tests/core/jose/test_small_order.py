@@ -40,7 +40,7 @@ def _points(crv: str, y: int) -> list[Point]:
 
 
 @pytest.mark.parametrize("crv", CURVES)
-def test_the_listed_points_have_small_order(crv: str) -> None:
+def test_listed_points_have_small_order(crv: str) -> None:
     """Doubled as often as the cofactor says, each is the identity; and with both signs there are as many as that."""
     cofactor = CURVES[crv][2]
     found = set()

@@ -44,7 +44,7 @@ def serving(issuer: LocalIssuer, **options: Any) -> Verifier:
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_the_next_loop_takes_over(
+def test_next_event_loop_takes_over(
     closed: bool, run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
 ) -> None:
     """From one that was closed without `aclose`, and from one that is only no longer run; refreshing goes on too."""
@@ -134,9 +134,7 @@ def test_waiters_of_a_loop_that_ends_are_served_by_another(
     run(scenario())
 
 
-def test_a_caller_on_another_loop_may_give_up(
-    run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop
-) -> None:
+def test_caller_on_another_loop_may_cancel(run: Run, issuer: LocalIssuer, another: asyncio.AbstractEventLoop) -> None:
     """Its cancellation ends neither the fetch nor the loop that makes it."""
     store, trusted = JWKSStore(), policy(issuer)
     keys = store.keys_of(trusted)
@@ -159,7 +157,7 @@ def test_a_caller_on_another_loop_may_give_up(
     end()
 
 
-def test_a_required_start_that_fails_leaves_nothing_behind(run: Run, issuer: LocalIssuer) -> None:
+def test_failed_required_start_cleans_up(run: Run, issuer: LocalIssuer) -> None:
     """`async with` that raises on the way in has no way out: it must clean up by itself."""
     issuer.down()
 

@@ -106,7 +106,7 @@ def test_source_whose_check_hangs_delays_no_other(fails: bool, run: Run, tmp_pat
     run(scenario())
 
 
-def test_a_file_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_file_source_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Of two machines one has the new file a little earlier: the old one must not come back over the cache."""
     path = tmp_path / "jwks.json"
     path.write_bytes(document_of(issuer))

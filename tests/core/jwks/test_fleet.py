@@ -24,7 +24,7 @@ from tests.core.jwks.support import SECRET, all_get_keys, eventually, fleet, pol
 pytestmark = pytest.mark.usefixtures("patient")
 
 
-def test_one_fetch_for_a_fleet(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
+def test_fleet_makes_one_fetch(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
     """However many start together; and one more for a rotation, which all notice within a second and a half."""
 
     async def scenario() -> None:
@@ -143,7 +143,7 @@ def test_clock_that_is_ahead_delays_by_at_most_a_cooldown(run: Run, valkey: Valk
     run(scenario())
 
 
-def test_the_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_age_counts_from_the_fetch(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Who comes late gets an old set as an old set."""
     clock = FakeClock()
     trusted = policy(issuer, max_age=600)

@@ -72,7 +72,7 @@ def test_full_cache_refuses_no_token(run: Run, tmp_path: Path, issuer: LocalIssu
     run(scenario())
 
 
-def test_a_cache_that_is_flushed_or_killed_between_steps(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
+def test_workers_survive_a_flushed_or_killed_cache(run: Run, server: CacheServer, issuer: LocalIssuer) -> None:
     """Workers go on from their snapshots while the cache comes and goes under load."""
 
     async def scenario() -> None:
@@ -112,7 +112,7 @@ POISON: list[tuple[str, Callable[[LocalIssuer, IssuerFleet], str]]] = [
 
 
 @pytest.mark.parametrize(("what", "poison"), POISON, ids=[case[0] for case in POISON])
-def test_a_poisoned_cache_plants_nothing(
+def test_poisoned_cache_entry_is_rejected(
     what: str, poison: Callable[[LocalIssuer, IssuerFleet], str], run: Run, valkey: Valkey, issuer: LocalIssuer
 ) -> None:
     """With a secret, what others wrote is refused and named in the health; the issuer is asked, and rewrites it."""

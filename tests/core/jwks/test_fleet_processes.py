@@ -45,7 +45,7 @@ def answer_of(process: subprocess.Popen[str], question: str | None = None) -> di
     return answer
 
 
-def test_the_lease_holds_across_processes(server: CacheServer, issuer: LocalIssuer) -> None:
+def test_lease_holds_across_processes(server: CacheServer, issuer: LocalIssuer) -> None:
     """Three processes with a hundred first requests each: one fetch, however slow the issuer is."""
     issuer.slow(0.5)
     with processes(3, issuer, server.url) as members:
@@ -54,7 +54,7 @@ def test_the_lease_holds_across_processes(server: CacheServer, issuer: LocalIssu
     assert issuer.requests() == 1
 
 
-def test_a_process_that_dies_with_the_lease_leaves_it_to_another(valkey: Valkey, issuer: LocalIssuer) -> None:
+def test_lease_of_a_killed_process_expires(valkey: Valkey, issuer: LocalIssuer) -> None:
     """Killed in the middle of its fetch: the lease runs out, and the next one fetches."""
     issuer.hold()
     with processes(1, issuer, valkey.url) as (victim,):

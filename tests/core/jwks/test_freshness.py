@@ -52,7 +52,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("why", "record", "now", "state", "lookup", "miss"), TABLE, ids=[case[0] for case in TABLE])
-def test_the_table(
+def test_freshness_table(
     why: str, record: FetchRecord, now: float, state: Freshness, lookup: Decision, miss: Decision
 ) -> None:
     """Each line of the table in the module's docstring, with the rate limit off unless it says otherwise."""
@@ -71,7 +71,9 @@ BRAKED = [
 
 
 @pytest.mark.parametrize(("why", "record", "now", "lookup", "miss"), BRAKED, ids=[case[0] for case in BRAKED])
-def test_the_rate_limit(why: str, record: FetchRecord, now: float, lookup: Decision, miss: Decision) -> None:
+def test_rate_limited_requests_do_not_wait(
+    why: str, record: FetchRecord, now: float, lookup: Decision, miss: Decision
+) -> None:
     """With an empty bucket nothing waits: what may be used is used, the rest is refused at once."""
     empty = replace(record, permits=0.0, permits_at=now)
     assert machine.decide(empty, OPTIONS, now, Trigger.LOOKUP) is lookup
@@ -116,7 +118,7 @@ def test_jitter_spreads_the_refresh_between_half_and_three_quarters_of_the_lifet
     assert moments == [300, 375, 450]
 
 
-def test_a_static_set_is_never_due() -> None:
+def test_static_set_is_never_due() -> None:
     """An infinite lifetime means: use, forever."""
     record = machine.after_success(FetchRecord(), OPTIONS, fetched_at=0, lifetime=math.inf, changed=True, jitter=0.3)
     assert machine.decide(record, OPTIONS, 1e12, Trigger.LOOKUP) is Decision.USE
@@ -259,7 +261,7 @@ EDGES = JWKSOptions(max_age=100, stale_if_error=300, cooldown=10)
 
 
 @pytest.mark.parametrize(("failed_at", "until"), [(49.0, 100.0), (50.0, 400.0), (51.0, 400.0)])
-def test_a_failure_excuses_an_old_set_from_the_moment_that_a_refresh_was_due(failed_at: float, until: float) -> None:
+def test_stale_set_is_used_from_the_moment_of_a_due_failure(failed_at: float, until: float) -> None:
     """At that very moment too."""
     record = FetchRecord(
         fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, failures=1, failed_at=failed_at, not_before=60.0

@@ -64,7 +64,7 @@ def test_concurrent_unknown_kids_share_one_refresh(run: Run, issuer: LocalIssuer
     assert issuer.requests() == 2
 
 
-def test_a_flood_of_unknown_kids_costs_a_burst_and_then_one_fetch_per_cooldown(run: Run, issuer: LocalIssuer) -> None:
+def test_unknown_kids_cost_a_burst_and_one_fetch_per_cooldown(run: Run, issuer: LocalIssuer) -> None:
     """However many arrive: two fetches at once, then one per cooldown; no caller waits for the rate limit."""
     clock = FakeClock()
 
@@ -103,7 +103,7 @@ def test_negative_cache_holds_until_key_set_changes(run: Run, issuer: LocalIssue
     run(scenario())
 
 
-def test_a_key_that_is_used_before_it_is_published_is_found_after_a_cooldown(run: Run, issuer: LocalIssuer) -> None:
+def test_key_used_before_its_publication_is_found_after_a_cooldown(run: Run, issuer: LocalIssuer) -> None:
     """Issuers sign with a key a moment before everybody can see it; whoever asked too early must not wait for long."""
     clock = FakeClock()
 
@@ -219,7 +219,7 @@ def test_key_replaced_under_the_same_kid_is_found_within_a_cooldown(run: Run, is
     run(scenario())
 
 
-def test_an_unchanged_set_keeps_its_identity(run: Run, issuer: LocalIssuer) -> None:
+def test_unchanged_set_keeps_its_identity(run: Run, issuer: LocalIssuer) -> None:
     """What was verified with a set stays cached over refreshes that bring the same keys, with or without a 304."""
     clock = FakeClock()
 

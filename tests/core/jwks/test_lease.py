@@ -35,7 +35,7 @@ async def read(cache: SharedCache) -> str | None:
 
 
 @pytest.mark.parametrize("secret", [SECRET, None], ids=["with a secret", "without"])
-def test_one_process_holds_the_lease_until_it_releases_it(secret: bytes | None, run: Run) -> None:
+def test_lease_excludes_others_until_released(secret: bytes | None, run: Run) -> None:
     """The others wait for it."""
 
     async def scenario() -> None:

@@ -50,7 +50,7 @@ def test_wrong_values_are_refused_by_name(name: str, value: Any) -> None:
     assert refused.value.setting == name
 
 
-def test_the_defaults_are_those_that_are_documented() -> None:
+def test_defaults_are_the_documented_ones() -> None:
     """The numbers that the documentation gives."""
     options = JWKSOptions()
     assert (options.max_age, options.stale_if_error, options.cooldown, options.burst) == (600, 3600, 5, 2)

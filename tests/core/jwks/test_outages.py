@@ -38,7 +38,7 @@ def test_stale_keys_serve_while_the_issuer_is_down(run: Run, issuer: LocalIssuer
     run(scenario())
 
 
-def test_without_stale_if_error_old_keys_are_not_used(run: Run, issuer: LocalIssuer) -> None:
+def test_stale_keys_are_unused_without_stale_if_error(run: Run, issuer: LocalIssuer) -> None:
     """It can be turned off."""
     clock = FakeClock()
 
@@ -70,7 +70,7 @@ def test_rate_limit_holds_during_an_outage(run: Run, issuer: LocalIssuer) -> Non
     assert 2 <= issuer.requests() <= 9
 
 
-def test_an_unknown_kid_with_usable_keys_is_never_our_fault(run: Run, issuer: LocalIssuer) -> None:
+def test_unknown_kid_with_usable_keys_is_the_callers_fault(run: Run, issuer: LocalIssuer) -> None:
     """A forged token during an outage gets the held set to miss in, flips no readiness, and spoils nobody's answer."""
     clock = FakeClock()
 
@@ -106,7 +106,7 @@ def test_flood_during_an_outage_refuses_no_good_caller(run: Run, issuer: LocalIs
     run(scenario())
 
 
-def test_a_bad_set_never_replaces_a_good_one(run: Run, issuer: LocalIssuer) -> None:
+def test_invalid_set_never_replaces_a_good_one(run: Run, issuer: LocalIssuer) -> None:
     """Empty, unusable, no JSON: the old keys stay, and health says what is wrong."""
     clock = FakeClock()
 

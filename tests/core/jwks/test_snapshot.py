@@ -13,7 +13,7 @@ from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import eventually, policy, started
 
 
-def test_a_restart_needs_no_issuer_with_a_snapshot(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+def test_snapshot_serves_a_restart_without_the_issuer(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
     """The keys are there before the issuer is; they age from their fetch, and end with `stale_if_error`."""
     clock = FakeClock()
     trusted = policy(issuer, start="eager", snapshot_dir=tmp_path, max_age=600, stale_if_error=3600)
@@ -60,7 +60,7 @@ def test_damaged_snapshot_is_ignored(content: bytes, run: Run, issuer: LocalIssu
     run(scenario())
 
 
-def test_a_snapshot_that_cannot_be_written_fails_nothing(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+def test_unwritable_snapshot_is_only_logged(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
     """A full or missing disk is a line in the log."""
     (tmp_path / "file").touch()
     trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path / "file" / "below")

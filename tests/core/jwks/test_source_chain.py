@@ -62,7 +62,7 @@ def test_next_source_is_tried_after_each_failure(why: str, run: Run, issuer: Loc
     assert failed.value.failure is failure
 
 
-def test_a_first_source_that_trickles_leaves_time_for_the_next(run: Run, issuer: LocalIssuer) -> None:
+def test_slow_first_source_leaves_time_for_the_next(run: Run, issuer: LocalIssuer) -> None:
     """Each has its share of `total_timeout`, however busy the one before it looks."""
     document = json.dumps(issuer.keys.jwks()).encode()
     over, ended = asyncio.Event(), asyncio.Event()

@@ -59,7 +59,7 @@ def test_rfc_8414_where_there_is_no_openid_document(run: Run, issuer: LocalIssue
     assert issuer.requests(f"{OAUTH}/tenant") == 1
 
 
-def test_an_issuer_that_fails_is_not_asked_twice(run: Run, issuer: LocalIssuer) -> None:
+def test_failing_issuer_is_not_asked_twice(run: Run, issuer: LocalIssuer) -> None:
     """A 500 means that it is out of order, not that the document lies elsewhere."""
     issuer.serve(f"/tenant{OPENID}", Response(b"", 500))
     assert run(outcome(policy(issuer, discover=True))) is FetchFailure.STATUS
@@ -94,7 +94,7 @@ def test_invalid_metadata_document(document: bytes, run: Run, issuer: LocalIssue
     assert run(outcome(policy(issuer, discover=True))) is FetchFailure.NOT_METADATA
 
 
-def test_a_trailing_slash_makes_another_issuer(run: Run) -> None:
+def test_trailing_slash_makes_another_issuer(run: Run) -> None:
     """RFC 8414 section 3.3: compared code point by code point."""
     with LocalIssuer(algorithms=["ES256"]) as issuer:
         trusted = TrustedIssuer(issuer.url + "/", audience="a", jwks_options=JWKSOptions(start="lazy"))  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def test_a_trailing_slash_makes_another_issuer(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("same_origin", "expected"), [(True, FetchFailure.URL_REFUSED), (False, None)])
-def test_the_keys_may_be_held_to_the_issuers_origin(
+def test_jwks_uri_may_be_restricted_to_the_issuers_origin(
     same_origin: bool, expected: FetchFailure | None, run: Run, issuer: LocalIssuer
 ) -> None:
     """An optional rule: many providers keep keys on another host."""
@@ -111,7 +111,7 @@ def test_the_keys_may_be_held_to_the_issuers_origin(
         assert run(outcome(policy(issuer, discover=True, same_origin=same_origin))) == expected
 
 
-def test_a_moved_jwks_uri_is_found_again(run: Run, issuer: LocalIssuer) -> None:
+def test_moved_jwks_uri_is_discovered_again(run: Run, issuer: LocalIssuer) -> None:
     """The discovered URL is used until it fails or grows old; the next attempt discovers anew."""
     clock = FakeClock()
 
@@ -294,7 +294,7 @@ def test_sources_are_tried_in_order(run: Run, issuer: LocalIssuer) -> None:
 
 
 @pytest.mark.parametrize(("source", "error"), [(Broken(), FetchFailure.INTERNAL), (Silent(), FetchFailure.PROTOCOL)])
-def test_a_source_with_a_bug_is_a_failed_attempt(
+def test_source_that_raises_is_a_failed_attempt(
     source: Any, error: FetchFailure, run: Run, issuer: LocalIssuer
 ) -> None:
     """Somebody else's exception is logged and becomes KEYS_UNAVAILABLE, never a traceback to a caller."""

@@ -93,7 +93,7 @@ def test_lazy_start_fetches_nothing_and_is_ready(run: Run, issuer: LocalIssuer) 
     run(scenario())
 
 
-def test_a_store_starts_again_on_another_loop(run: Run, issuer: LocalIssuer) -> None:
+def test_store_restarts_on_another_loop(run: Run, issuer: LocalIssuer) -> None:
     """What is held survives `aclose`; fetching goes on where it is started next."""
     trusted = policy(issuer, start="eager", start_wait=30)
     clock = FakeClock()

@@ -75,7 +75,7 @@ def test_altered_stored_entry_is_rejected(why: str, attempt: Callable[[], Stored
         attempt()
 
 
-def test_the_lifetime_is_bounded_by_the_reader() -> None:
+def test_lifetime_is_bounded_by_the_reader() -> None:
     """What a peer with other settings calls fresh is fresh here for `max_age` at most."""
     assert read(packed(), max_age=50.0).entry.lifetime == 50.0
     assert read(changed(packed(None), lifetime=-5), None).entry.lifetime == 0.0

@@ -51,7 +51,7 @@ def test_current_and_miss_may_be_called_on_any_thread(run: Run, issuer: LocalIss
     run(scenario())
 
 
-def test_a_thread_that_finds_a_refresh_due_has_it_made_on_the_loop(run: Run, issuer: LocalIssuer) -> None:
+def test_refresh_found_due_in_a_thread_runs_on_the_loop(run: Run, issuer: LocalIssuer) -> None:
     """The thread gets its answer at once; the loop fetches."""
     clock = FakeClock()
 
@@ -66,7 +66,7 @@ def test_a_thread_that_finds_a_refresh_due_has_it_made_on_the_loop(run: Run, iss
     run(scenario())
 
 
-def test_another_loop_may_await_the_keys(run: Run, issuer: LocalIssuer) -> None:
+def test_keys_can_be_awaited_on_another_loop(run: Run, issuer: LocalIssuer) -> None:
     """The fetch happens on the store's own loop; a caller on another one gets the answer there."""
 
     async def scenario() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bearward.jwks.unknown_kids import UnknownKids
 
 
-def test_a_kid_is_unknown_until_its_time_is_up() -> None:
+def test_kid_is_unknown_until_its_time_is_up() -> None:
     """To the moment, and not at it."""
     unknown = UnknownKids(10)
     unknown.remember_until("a", 100.0)
@@ -14,7 +14,7 @@ def test_a_kid_is_unknown_until_its_time_is_up() -> None:
     assert not unknown.holds("b", 0.0)
 
 
-def test_a_shorter_time_does_not_replace_a_longer_one() -> None:
+def test_shorter_time_does_not_replace_a_longer_one() -> None:
     """Who joined a refresh must not shorten what its initiator learned."""
     unknown = UnknownKids(10)
     unknown.remember_until("a", 100.0)
@@ -22,7 +22,7 @@ def test_a_shorter_time_does_not_replace_a_longer_one() -> None:
     assert unknown.holds("a", 99.0)
 
 
-def test_no_kid_is_a_name_of_its_own() -> None:
+def test_absent_kid_differs_from_an_empty_one() -> None:
     """A token without `kid` is not one with an empty one."""
     unknown = UnknownKids(10)
     unknown.remember_until(None, 100.0)
@@ -41,7 +41,7 @@ def test_oldest_is_dropped_first() -> None:
     assert not unknown.holds("998999", 0.0)
 
 
-def test_a_new_set_clears_it() -> None:
+def test_new_set_clears_unknown_kids() -> None:
     """Any name may be in the new set."""
     unknown = UnknownKids(10)
     unknown.remember_until("a", 100.0)

@@ -45,7 +45,7 @@ def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
     run(scenario())
 
 
-def test_a_certificate_that_expires_ends_its_key_at_the_next_refresh(run: Run, issuer: LocalIssuer) -> None:
+def test_expired_certificate_ends_its_key_at_the_next_refresh(run: Run, issuer: LocalIssuer) -> None:
     """Also where the issuer says that nothing has changed; the only key of a set goes with `stale_if_error`."""
     document = json.dumps({"keys": [DIRECT.jwk()]}).encode()
 

@@ -53,7 +53,7 @@ def is_revoked(revocations: Revocations, principal: Principal) -> bool:
         ("key", "t1", {}),
     ],
 )
-def test_a_revocation_matches_kind_name_and_issuer(kind: str, name: str, other: dict[str, Any]) -> None:
+def test_revocation_matches_kind_name_and_issuer(kind: str, name: str, other: dict[str, Any]) -> None:
     """A `jti` that is spelt like a revoked subject is another thing, and so is the same name of another issuer."""
     revocations = Revocations(clock=FakeClock())
     revocations.add([Revocation(kind, ISSUER, name, NOW, NOW + 300)])
@@ -86,7 +86,7 @@ def test_cut_off_covers_an_issuer_whose_clock_is_ahead(ahead: float, issued: flo
     assert not is_revoked(revocations, who(iat=NOW + issued, iss="https://other.example"))
 
 
-def test_a_clock_that_turns_out_to_be_ahead_moves_the_cut_offs_that_there_are() -> None:
+def test_issuer_clock_ahead_moves_existing_cut_offs() -> None:
     """A token that is met only after its subject was revoked is refused too; by less than five minutes, the longest leeway."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_subject(ISSUER, "ada", before=NOW)
@@ -116,7 +116,7 @@ def test_how_far_a_clock_was_ahead_is_remembered_for_a_day() -> None:
     assert not is_revoked(revocations, who(iat=NOW + 86_400.0 + 20))
 
 
-def test_a_full_list_still_learns_that_a_clock_is_ahead() -> None:
+def test_full_list_still_records_an_issuer_clock_ahead() -> None:
     """Checking a token raises nothing but `AuthError`, however full the list is."""
     revocations = Revocations(clock=FakeClock(), max_entries=1)
     revocations.revoke_subject(ISSUER, "ada", before=NOW)
@@ -131,7 +131,7 @@ def test_jti_and_key_revocations_have_no_cut_off() -> None:
         assert is_revoked(revocations, who(iat=NOW + 200))
 
 
-def test_an_entry_is_only_ever_made_stricter() -> None:
+def test_entries_only_become_stricter() -> None:
     """An earlier cut-off, or a shorter life, that comes later changes nothing, and no revision."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_subject(ISSUER, "ada", before=NOW, until=NOW + 900)
@@ -163,7 +163,7 @@ def test_long_names_have_bounded_size() -> None:
     assert max(len(entry.name) for entry in revocations.entries()) <= 128
 
 
-def test_a_long_name_is_kept_as_its_digest() -> None:
+def test_long_name_is_stored_as_its_digest() -> None:
     """A fleet shares entries by these names, so they are a contract; also those that no UTF-8 can hold."""
     assert bounded_name("x" * 128) == "x" * 128
     for long in ("x" * 129, "\ud800" * 129):
@@ -233,7 +233,7 @@ def test_listeners_are_called_per_change_until_removed() -> None:
     assert told == [(1, (Revocation("jti", ISSUER, "t1", FOREVER, NOW),)), (19, batch[1:]), (19, None)]
 
 
-def test_a_batch_that_fails_halfway_announces_what_it_added() -> None:
+def test_failed_batch_announces_the_entries_it_added() -> None:
     """The entries before the invalid one are in force, so cached verifications must be checked again."""
     revocations = Revocations(clock=FakeClock())
     told: list[Any] = []

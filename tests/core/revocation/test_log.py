@@ -145,7 +145,7 @@ def test_rotation_takes_along_what_was_appended_meanwhile(valkey: Valkey, run: R
     run(use())
 
 
-def test_an_entry_stays_to_be_read_until_there_is_room_for_it(valkey: Valkey, run: Run) -> None:
+def test_entry_is_read_again_until_the_list_has_room(valkey: Valkey, run: Run) -> None:
     """A full list fails at each look, instead of passing over what it could not take."""
 
     async def use() -> None:
@@ -186,7 +186,7 @@ def test_entries_of_another_version_are_not_damage(valkey: Valkey, run: Run) -> 
     run(use())
 
 
-def test_a_head_that_is_not_authentic_is_a_failure(valkey: Valkey, run: Run) -> None:
+def test_unauthenticated_head_is_a_failure(valkey: Valkey, run: Run) -> None:
     """Also where an authentic text of another place stands there."""
 
     async def use() -> None:
@@ -201,7 +201,7 @@ def test_a_head_that_is_not_authentic_is_a_failure(valkey: Valkey, run: Run) -> 
     run(use())
 
 
-def test_a_log_is_rotated_when_it_is_a_week_old(valkey: Valkey, run: Run) -> None:
+def test_log_is_rotated_when_it_is_a_week_old(valkey: Valkey, run: Run) -> None:
     """Its entries live thirty days in the store; the new log has what is alive."""
 
     class Later(SystemClock):
@@ -231,7 +231,7 @@ def shared(valkey: Valkey) -> SharedRevocations:
     )
 
 
-def test_an_unexpected_error_is_a_failure(
+def test_unexpected_store_error_is_a_failure(
     valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever is raised, nobody is told that an entry is shared, and `on_failure` applies."""
@@ -258,7 +258,7 @@ def test_an_unexpected_error_is_a_failure(
     run(use())
 
 
-def test_an_entry_that_became_stricter_meanwhile_is_not_yet_shared(
+def test_entry_made_stricter_meanwhile_is_not_yet_shared(
     valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was written is the cut-off before; the new one is still to be written."""
@@ -289,7 +289,7 @@ def test_an_entry_that_became_stricter_meanwhile_is_not_yet_shared(
     run(use())
 
 
-def test_a_list_that_is_full_refuses(valkey: Valkey, run: Run) -> None:
+def test_full_list_is_a_failure(valkey: Valkey, run: Run) -> None:
     """What others revoked and this process cannot keep must not be taken for nothing."""
 
     async def use() -> None:

@@ -117,7 +117,7 @@ def test_each_kind_of_revocation_reaches_another_process(server: CacheServer, ru
     run(use())
 
 
-def test_a_revocation_reaches_cached_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
+def test_revocation_reaches_cached_tokens_and_live_streams_within_a_second(valkey: Valkey, run: Run) -> None:
     """With the intervals that are the default; measured from the call in one process to the effect in another."""
 
     async def use(jti: str) -> float:
@@ -364,7 +364,7 @@ async def _damage(hand: SharedCache, place: str, damage: str, other: str) -> Non
         await hand.put(place, "garbage" if damage == "overwrite" else copy, 60)
 
 
-def test_a_store_that_is_damaged_all_the_time_has_failed(valkey: Valkey, run: Run) -> None:
+def test_permanently_damaged_store_has_failed(valkey: Valkey, run: Run) -> None:
     """Nobody can know what others revoked: `on_failure` applies; and the log is not rewritten at each look."""
 
     async def use() -> None:
@@ -391,7 +391,7 @@ def test_a_store_that_is_damaged_all_the_time_has_failed(valkey: Valkey, run: Ru
     run(use())
 
 
-def test_a_lease_that_is_never_given_back_delays_the_repair_only(valkey: Valkey, run: Run) -> None:
+def test_unreleased_lease_only_delays_the_repair(valkey: Valkey, run: Run) -> None:
     """Whoever can write the store can hold it forever: it is waited for as long as it lasts by our clock."""
 
     async def use() -> None:
@@ -423,9 +423,7 @@ class Ahead(SystemClock):
 
 
 @pytest.mark.parametrize("is_up", [True, False])
-def test_a_store_that_is_switched_off_by_its_library_has_failed(
-    valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch, is_up: bool
-) -> None:
+def test_disabled_aiocache_has_failed(valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch, is_up: bool) -> None:
     """`AIOCACHE_DISABLE=1` makes aiocache say that it did what it did not; whether anybody listens there or not."""
     monkeypatch.setenv("AIOCACHE_DISABLE", "1")
     if not is_up:
@@ -443,9 +441,7 @@ def test_a_store_that_is_switched_off_by_its_library_has_failed(
     run(use())
 
 
-def test_a_store_that_is_switched_off_while_it_is_used_has_failed(
-    valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_aiocache_disabled_at_run_time_has_failed(valkey: Valkey, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is used again once it is switched on."""
 
     async def use() -> None:
@@ -489,7 +485,7 @@ def _refusal(verifier: Verifier, token: str) -> Refusal | None:
     return None
 
 
-def test_an_issuer_whose_clock_is_ahead_is_known_to_the_fleet(valkey: Valkey, run: Run) -> None:
+def test_issuer_clock_ahead_is_shared_by_the_fleet(valkey: Valkey, run: Run) -> None:
     """A cut-off in one process covers tokens that another one has met: "before now" is by the issuer's clock."""
 
     async def use() -> None:
@@ -548,7 +544,7 @@ def test_unauthenticated_entries_revoke_nothing(valkey: Valkey, run: Run, forged
     run(use())
 
 
-def test_an_entry_is_authentic_in_its_own_place_only(valkey: Valkey, run: Run) -> None:
+def test_entry_is_authentic_only_in_its_own_place(valkey: Valkey, run: Run) -> None:
     """A copy of an authentic entry in another fleet's place is not authentic there."""
 
     async def use() -> None:
@@ -567,7 +563,7 @@ def test_an_entry_is_authentic_in_its_own_place_only(valkey: Valkey, run: Run) -
     run(use())
 
 
-def test_a_log_sealed_by_another_secret_is_a_failure_and_is_left_alone(valkey: Valkey, run: Run) -> None:
+def test_log_sealed_by_another_secret_is_a_failure(valkey: Valkey, run: Run) -> None:
     """Two fleets with one name and two secrets: the second says so, and does not overwrite the first."""
 
     async def use() -> None:
