@@ -30,18 +30,17 @@ from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.principal import Principal, same_caller
-from bearward.requirements import (
-    Requirement,
+from bearward.requirements import Requirement, authorize
+from bearward.revocation.local import Revocations
+from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations
+from bearward.sender import SenderProof
+from bearward.token_requirements import (
     any_scope,
-    authorize,
     claim,
     recent_authentication,
     scope,
     sender_constrained,
 )
-from bearward.revocation.local import Revocations
-from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations
-from bearward.sender import SenderProof
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.unguarded_calls import log_once
 from bearward.verifier import Verifier

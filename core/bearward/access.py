@@ -54,7 +54,7 @@ class Kind(Enum):
 class Access:
     """An access rule: hashable, compared by value, and a decorator. Made by `requires`, or one of the four below.
 
-    >>> from bearward.requirements import scope
+    >>> from bearward.token_requirements import scope
     >>> requires(scope("notes:read"))
     requires(scope('notes:read'))
     >>> requires(scope("notes:read")) == requires(scope("notes:read")), public == optional
@@ -161,7 +161,7 @@ def requires(requirement: Requirement) -> Access:
 def as_access(value: object, setting: str) -> Access:
     """The rule that `value` means: a rule, a requirement, or one of the four words; raises `ConfigurationError`.
 
-    >>> from bearward.requirements import scope
+    >>> from bearward.token_requirements import scope
     >>> as_access("public", "ctx_auth"), as_access(scope("notes:read"), "policy")
     (public, requires(scope('notes:read')))
     """

@@ -11,7 +11,8 @@ from typing import Any
 from bearward.access import Access, as_access, requires
 from bearward.caller_requirements import issuer_is, right
 from bearward.errors import ConfigurationError
-from bearward.requirements import Requirement, any_scope, claim, recent_authentication, scope
+from bearward.requirements import Requirement
+from bearward.token_requirements import any_scope, claim, recent_authentication, scope
 
 __all__ = ["requirement_from_parts", "rule_from_toml", "rules_from_toml"]
 

@@ -8,18 +8,26 @@ writes `BEARWARD_EXPECTED_CLAIMS` believes that it restricts something. The envi
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
-from bearward.credential_place import CredentialPlace
 from bearward.errors import ConfigurationError
 from bearward.jwks.options import JWKSOptions
 from bearward.profiles.by_name import Trusted, flags_of, trusted_by_profile
 from bearward.settings_toml import reject_placeholder, reject_placeholders, trusted_issuers
+from bearward.settings_values import (
+    boolean,
+    comma_separated,
+    json_object,
+    names_or_json,
+    number,
+    one_of,
+    place,
+    whole_number,
+)
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = [
@@ -151,9 +159,9 @@ def _arguments(profile: str, given: Mapping[str, str]) -> dict[str, Any]:
         name, value = variable.removeprefix(f"{_PROFILE}_").lower(), given[variable].strip()
         try:
             if name in flags:
-                arguments[name] = _boolean(value)
+                arguments[name] = boolean(value)
             else:
-                arguments[name] = _comma_separated(value) if "," in value else value
+                arguments[name] = comma_separated(value) if "," in value else value
         except ValueError:
             must = "true or false" if name in flags else "names separated by commas"
             raise ConfigurationError(name, f"must be {must}") from None
@@ -181,60 +189,8 @@ def _check_required(given: Mapping[str, str]) -> None:
             raise ConfigurationError(name, f"must be set: {VARIABLES[name].requirement}")
 
 
-def _comma_separated(value: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(","))
-    if not all(names):
-        raise ValueError
-    return names
-
-
-def _number(value: str) -> float:
-    # float() would take "1_0", "nan" and "infinity" too.
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip(), re.ASCII):
-        raise ValueError
-    return float(value)
-
-
-def _whole_number(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,15}", value.strip(), re.ASCII):
-        raise ValueError
-    return int(value)
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        word = value.strip().lower()
-        if word not in words:
-            raise ValueError
-        return word
-
-    return read
-
-
-def _boolean(value: str) -> bool:
-    return _one_of("true", "false")(value) == "true"
-
-
-def _json_object(value: str) -> dict[str, Any]:
-    found = json.loads(value)
-    if not isinstance(found, dict):
-        raise ValueError
-    return found
-
-
-def _names_or_json(value: str) -> Any:
-    return json.loads(value) if value.lstrip().startswith("[") else _comma_separated(value)
-
-
-def _place(value: str) -> CredentialPlace:
-    found = _json_object(value)
-    if not found.keys() <= {"header", "scheme", "cookie"}:
-        raise ValueError
-    return CredentialPlace(**found)
-
-
-_BOOLEAN = ("true or false", _boolean)
-_SEVERAL = _comma_separated
+_BOOLEAN = ("true or false", boolean)
+_SEVERAL = comma_separated
 
 VARIABLES: Final[Mapping[str, _Variable]] = {
     PREFIX + name: _Variable(Group(group), setting, requirement, read)
@@ -244,18 +200,18 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("CLIENT_IDS", "issuer", "client_ids", "accepted client ids, separated by commas", _SEVERAL),
         ("JWKS_URI", "issuer", "jwks_uri", "the https URL of the issuer's keys", str),
         ("ALGORITHMS", "issuer", "algorithms", "names of algorithms, separated by commas", _SEVERAL),
-        ("LEEWAY", "issuer", "leeway", "a number of seconds between 0 and 300", _number),
-        ("FUTURE_LEEWAY", "issuer", "future_leeway", "a number of seconds between 0 and 300", _number),
-        ("MAX_TOKEN_AGE", "issuer", "max_token_age", "a number of seconds above 0", _number),
+        ("LEEWAY", "issuer", "leeway", "a number of seconds between 0 and 300", number),
+        ("FUTURE_LEEWAY", "issuer", "future_leeway", "a number of seconds between 0 and 300", number),
+        ("MAX_TOKEN_AGE", "issuer", "max_token_age", "a number of seconds above 0", number),
         ("REQUIRED_CLAIMS", "issuer", "required_claims", "names of claims, separated by commas", _SEVERAL),
-        ("EXPECTED_CLAIMS", "issuer", "expected_claims", "a JSON object, from claims to values", _json_object),
+        ("EXPECTED_CLAIMS", "issuer", "expected_claims", "a JSON object, from claims to values", json_object),
         ("REFUSED_CLAIMS", "issuer", "refused_claims", "names of claims, separated by commas", _SEVERAL),
         ("AUTHORIZED_PARTIES", "issuer", "authorized_parties", "accepted `azp`, separated by commas", _SEVERAL),
         ("KEYS_ARE_OURS", "issuer", "keys_are_ours", *_BOOLEAN),
         ("SUBJECT_CLAIM", "issuer", "subject_claim", "names of claims, separated by commas", _SEVERAL),
         ("CLIENT_CLAIM", "issuer", "client_claim", "the name of a claim", str),
-        ("RIGHTS", "issuer", "rights", "names of claims, separated by commas, or a JSON array", _names_or_json),
-        ("PLACE", "issuer", "place", 'a JSON object, such as {"header": "x-goog-iap-jwt-assertion"}', _place),
+        ("RIGHTS", "issuer", "rights", "names of claims, separated by commas, or a JSON array", names_or_json),
+        ("PLACE", "issuer", "place", 'a JSON object, such as {"header": "x-goog-iap-jwt-assertion"}', place),
         ("ISSUERS", "issuer", "issuers", "a JSON array, of objects as the tables [[issuers]]", str),
         ("PROFILE", "issuer", "profile", "the name of a profile", str),
         ("TOKEN_TYPES", "issuer", "token_types", "accepted `typ` headers, separated by commas", _SEVERAL),
@@ -263,17 +219,17 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("CACHE", "settings", "cache", "memory://, redis://…, rediss://… or memcached://…", str),
         ("CACHE_SECRET", "settings", "cache_secret", "a secret that the fleet shares", str.encode),
         ("UNSAFE_ALLOW_UNAUTHENTICATED_CACHE", "settings", "unsafe_allow_unauthenticated_cache", *_BOOLEAN),
-        ("TOKEN_CACHE", "settings", "token_cache", "a number of bytes, 0 for no cache", _whole_number),
-        ("REVOCATIONS_ON_FAILURE", "revocations", "on_failure", "refuse or accept", _one_of("refuse", "accept")),
+        ("TOKEN_CACHE", "settings", "token_cache", "a number of bytes, 0 for no cache", whole_number),
+        ("REVOCATIONS_ON_FAILURE", "revocations", "on_failure", "refuse or accept", one_of("refuse", "accept")),
         ("REVOCATIONS_CACHE", "revocations", "cache", "redis://…, rediss://… or memcached://…", str),
         ("REVOCATIONS_CACHE_SECRET", "revocations", "cache_secret", "a secret that the fleet shares", str.encode),
         ("REVOCATIONS_NAME", "revocations", "name", "a name of letters, digits, dots, dashes or underscores", str),
-        ("REVOCATIONS_GRACE", "revocations", "grace", "a number of seconds from 0 to 3600", _number),
-        ("REVOCATIONS_POLL_INTERVAL", "revocations", "poll_interval", "a number of seconds from 0.02 to 1", _number),
-        ("DPOP", "dpop", "mode", "off, allowed or required", _one_of("off", "allowed", "required")),
+        ("REVOCATIONS_GRACE", "revocations", "grace", "a number of seconds from 0 to 3600", number),
+        ("REVOCATIONS_POLL_INTERVAL", "revocations", "poll_interval", "a number of seconds from 0.02 to 1", number),
+        ("DPOP", "dpop", "mode", "off, allowed or required", one_of("off", "allowed", "required")),
         ("ORIGINS", "dpop", "origins", "public origins of this server, separated by commas", _SEVERAL),
-        ("DPOP_NONCE", "dpop", "nonce", "on or off", lambda value: _one_of("on", "off")(value) == "on"),
-        ("DPOP_WINDOW", "dpop", "window", "a number of seconds between 1 and 600", _number),
+        ("DPOP_NONCE", "dpop", "nonce", "on or off", lambda value: one_of("on", "off")(value) == "on"),
+        ("DPOP_WINDOW", "dpop", "window", "a number of seconds between 1 and 600", number),
         ("UNSAFE_ALLOW_HTTP", "issuer", "unsafe_allow_http", *_BOOLEAN),
         ("UNSAFE_ALLOW_PRIVATE_ADDRESSES", "keys", "unsafe_allow_private_addresses", *_BOOLEAN),
     )

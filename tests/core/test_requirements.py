@@ -9,16 +9,15 @@ import pytest
 
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.principal import Principal
-from bearward.requirements import (
-    Requirement,
+from bearward.requirements import Requirement, authorize
+from bearward.sender import SenderProof
+from bearward.token_requirements import (
     any_scope,
-    authorize,
     claim,
     recent_authentication,
     scope,
     sender_constrained,
 )
-from bearward.sender import SenderProof
 
 NOW = 1_800_000_000.0
 

@@ -33,7 +33,10 @@ def found(*patterns: str, below: Path = TOP) -> list[str]:
 PURE = found(
     f"{CORE}/jose/[a-z]*.py",
     *(f"{CORE}/{name}.py" for name in ("access", "access_guard", "challenge", "claims", "confirmation", "credentials")),
-    *(f"{CORE}/{name}.py" for name in ("frozen", "issuer_checks", "principal", "requirements", "trusted_issuer")),
+    *(
+        f"{CORE}/{name}.py"
+        for name in ("frozen", "issuer_checks", "principal", "requirements", "token_requirements", "trusted_issuer")
+    ),
     f"{CORE}/recheck.py",
     f"{CORE}/verification.py",
     *(f"{CORE}/{name}.py" for name in ("token_cache", "verifier")),  # not pure, but their tests need no other process
@@ -68,6 +71,7 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/access.py": _RULES,
     f"{CORE}/access_guard.py": _RULES,
     f"{CORE}/requirements.py": _RULES,
+    f"{CORE}/token_requirements.py": _RULES,
     f"{CORE}/claims.py": _JUDGED,
     f"{CORE}/recheck.py": _JUDGED,
     f"{CORE}/verification.py": _JUDGED,

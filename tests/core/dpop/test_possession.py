@@ -10,9 +10,9 @@ from bearward import AuthError, Principal, Refusal, authorize, scope
 from bearward.credentials import SCHEMES, presented_token
 from bearward.dpop import DPoP
 from bearward.possession import Presented, check_sender
-from bearward.requirements import sender_constrained
 from bearward.sender import BEARER, Scheme, SenderProof, binding_of
 from bearward.testing import DPoPClient
+from bearward.token_requirements import sender_constrained
 
 NOW = 1_800_000_000.0
 ORIGIN = "https://api.example"
