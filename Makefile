@@ -27,7 +27,7 @@ run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops
 	@exec $(PY) -m samples.run $(ARGS)
 
 .PHONY: test
-test: venv ## the quick tier of the tests, about four minutes (ARGS="-k expired" picks some)
+test: venv ## the quick tier of the tests, about three minutes (ARGS="-k expired" picks some)
 	$(PY) $(PYTEST) --tier quick $(ARGS)
 
 .PHONY: check

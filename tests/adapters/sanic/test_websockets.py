@@ -124,6 +124,7 @@ def test_accept_then_close_lets_a_browser_see_why(serve: Any, name: str) -> None
     assert "Traceback" not in running.log()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["native", "uvicorn", "hypercorn"])
 def test_close_waits_for_the_peers_close_frame(serve: Any, name: str) -> None:
     """The connection stays until the client has closed, too; a browser that still writes would miss the code."""

@@ -364,6 +364,7 @@ async def _damage(hand: SharedCache, place: str, damage: str, other: str) -> Non
         await hand.put(place, "garbage" if damage == "overwrite" else copy, 60)
 
 
+@pytest.mark.thorough
 def test_permanently_damaged_store_has_failed(valkey: Valkey, run: Run) -> None:
     """Nobody can know what others revoked: `on_failure` applies; and the log is not rewritten at each look."""
 
