@@ -27,7 +27,7 @@ class Fixtures:
     """A trusted issuer, and one that nobody trusts."""
 
     issuer: LocalIssuer
-    stranger: LocalIssuer
+    untrusted_issuer: LocalIssuer
 
     def honest(self, **options: Any) -> str:
         """A token of the trusted issuer."""
@@ -164,7 +164,7 @@ _SIGNED = (
 
 _CLAIMS = (
     _minted("issuer_untrusted", "another issuer's name", iss="https://login.example"),
-    _no("issuer_untrusted", "another issuer", lambda fixtures: fixtures.stranger.mint(aud=AUDIENCE)),
+    _no("issuer_untrusted", "another issuer", lambda fixtures: fixtures.untrusted_issuer.mint(aud=AUDIENCE)),
     _no(
         "issuer_untrusted",
         "the issuer with a slash more",

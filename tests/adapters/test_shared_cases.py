@@ -30,8 +30,11 @@ pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.fixture(scope="module")
 def fixtures() -> Iterator[Fixtures]:
     """Two issuers over real HTTP."""
-    with LocalIssuer(algorithms=ALGORITHMS, audience=AUDIENCE) as issuer, LocalIssuer(audience=AUDIENCE) as stranger:
-        yield Fixtures(issuer, stranger)
+    with (
+        LocalIssuer(algorithms=ALGORITHMS, audience=AUDIENCE) as issuer,
+        LocalIssuer(audience=AUDIENCE) as untrusted_issuer,
+    ):
+        yield Fixtures(issuer, untrusted_issuer)
 
 
 @pytest.fixture(scope="module")

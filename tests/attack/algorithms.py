@@ -134,8 +134,11 @@ def key_binding(forge: TokenFactory) -> Iterator[Case]:
     yield bearer("key binding", "an encryption key, without kid", unnamed, _SIGNATURE)
     yield bearer("key binding", "a weak key, without kid", forge.sign("weak", header={"kid": OUT}), _SIGNATURE)
     yield bearer(
-        "key binding", "a strange key under a published kid", forge.sign("stranger", header={"kid": "rsa"}), _SIGNATURE
+        "key binding",
+        "a strange key under a published kid",
+        forge.sign("unpublished", header={"kid": "rsa"}),
+        _SIGNATURE,
     )
-    for name, kid in (("stranger", "rsa"), ("stranger-ec", "p256"), ("stranger-ed", "ed25519")):
+    for name, kid in (("unpublished", "rsa"), ("unpublished-ec", "p256"), ("unpublished-ed", "ed25519")):
         token = forge.sign(name, header={"kid": kid})
         yield bearer("key binding", f"a strange {forge.key(name).alg} key under the kid {kid}", token, _SIGNATURE)

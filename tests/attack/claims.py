@@ -137,7 +137,7 @@ def issuer_and_audience(forge: TokenFactory) -> Iterator[Case]:
 
 
 def cost(forge: TokenFactory) -> Iterator[Case]:
-    """RFC 8725 section 3.11 and plain prudence: a stranger's token costs little, whatever its shape."""
+    """RFC 8725 section 3.11 and plain prudence: any token costs little, whatever its shape."""
     first, second, third = forge.parts()
     digits, deep = b"9" * 4700, b"[" * 2300 + b"]" * 2300
     bodies = {

@@ -81,7 +81,7 @@ def _headers(forge: TokenFactory) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for member in ("jku", "x5u"):
         yield "key injection", f"{member}, which is not followed", {member: f"{forge.canary}/{member}"}
     yield "key injection", "its own jwk, which is not looked at", {"jwk": forge.key("rsa").public_jwk()}
-    yield "key injection", "a strange jwk, which is not looked at", {"jwk": forge.key("stranger").public_jwk()}
+    yield "key injection", "a strange jwk, which is not looked at", {"jwk": forge.key("unpublished").public_jwk()}
     yield "key injection", "x5t and x5t#S256", {"x5t": "AAAA", "x5t#S256": "AAAA"}
     yield "key injection", "x5c that is no certificate", {"x5c": ["AAAA"]}
     yield "header JSON", "an unregistered member", {"urn:example:any": {"a": [1, 2.5, None, True]}}

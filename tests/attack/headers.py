@@ -21,19 +21,22 @@ _SIGNATURE, _UNKNOWN, _HEADER = "signature_invalid", "key_unknown", "header_malf
 
 def key_injection(forge: TokenFactory) -> Iterator[Case]:
     """RFC 7515 section 10.2: a token never says by which key it is to be verified (CVE-2018-0114)."""
-    for name, kid in (("stranger", "rsa"), ("stranger-ec", "p256"), ("stranger-ed", "ed25519")):
+    for name, kid in (("unpublished", "rsa"), ("unpublished-ec", "p256"), ("unpublished-ed", "ed25519")):
         for member, value in _brought(forge, name).items():
             own = forge.sign(name, header={"kid": kid, member: value})
-            yield bearer("key injection", f"{member} of a {forge.key(name).alg} stranger", own, _SIGNATURE)
-    for member, value in _brought(forge, "stranger").items():
-        unnamed = forge.sign("stranger", header={"kid": OUT, member: value})
+            yield bearer("key injection", f"{member} of a {forge.key(name).alg} that is not published", own, _SIGNATURE)
+    for member, value in _brought(forge, "unpublished").items():
+        unnamed = forge.sign("unpublished", header={"kid": OUT, member: value})
         yield bearer("key injection", f"{member}, without kid", unnamed, _SIGNATURE)
-        foreign = forge.sign("stranger", header={member: value})
-        yield bearer("key injection", f"{member}, with the stranger's kid", foreign, _UNKNOWN)
+        foreign = forge.sign("unpublished", header={member: value})
+        yield bearer("key injection", f"{member}, with its own kid", foreign, _UNKNOWN)
     url = forge.canary + "/kid"
-    yield bearer("key injection", "a URL as kid", forge.sign("stranger", header={"kid": url}), _UNKNOWN)
+    yield bearer("key injection", "a URL as kid", forge.sign("unpublished", header={"kid": url}), _UNKNOWN)
     yield bearer(
-        "key injection", "iss the attacker's", forge.sign("stranger", claims={"iss": forge.canary}), "issuer_untrusted"
+        "key injection",
+        "iss the attacker's",
+        forge.sign("unpublished", claims={"iss": forge.canary}),
+        "issuer_untrusted",
     )
 
 
@@ -80,12 +83,14 @@ def kid(forge: TokenFactory) -> Iterator[Case]:
         "a number in a string": "0",
     }
     for name, value in strange.items():
-        yield bearer("kid", name, forge.sign("stranger", header={"kid": value}), _UNKNOWN)
+        yield bearer("kid", name, forge.sign("unpublished", header={"kid": value}), _UNKNOWN)
     for name, odd in {"null": None, "a number": 0, "true": True, "a list": ["rsa"], "an object": {"rsa": 1}}.items():
         yield bearer("kid", name, forge.sign(header={"kid": odd}), _HEADER)
     yield bearer("kid", "of another published key", forge.sign(header={"kid": "any"}), _SIGNATURE)
     yield bearer("kid", "of a published key of another type", forge.sign(header={"kid": "p256"}), "key_unsuitable")
-    yield bearer("kid", "absent, signed by a stranger", forge.sign("stranger", header={"kid": OUT}), _SIGNATURE)
+    yield bearer(
+        "kid", "absent, signed by a that is not published", forge.sign("unpublished", header={"kid": OUT}), _SIGNATURE
+    )
 
 
 def crit(forge: TokenFactory) -> Iterator[Case]:

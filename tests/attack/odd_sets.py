@@ -100,7 +100,7 @@ def _usable(forge: TokenFactory) -> Iterator[Row]:
     yield "a secret beside it", [{"kty": "oct", "k": b64(forge.secret).decode(), "kid": "rsa"}, jwk], ACCEPTED, {}
     yield "a hundred keys", [*({**jwk, "kid": f"k{n}"} for n in range(100)), jwk], ACCEPTED, {}
     yield "a leading zero in n", [jwk | {"n": b64(b"\x00" + decode(jwk["n"].encode())).decode()}], ACCEPTED, {}
-    yield "x5c that is another key's", [jwk | {"x5c": _x5c(forge, "stranger")}, ec.public_jwk()], _UNKNOWN, {}
+    yield "x5c that is another key's", [jwk | {"x5c": _x5c(forge, "unpublished")}, ec.public_jwk()], _UNKNOWN, {}
     yield "x5c that is its own", [jwk | {"x5c": _x5c(forge, x5c.kid)}], ACCEPTED, {}
     yield "x5c that is empty", [jwk | {"x5c": []}], ACCEPTED, {}
     yield "x5c that is no certificate", [jwk | {"x5c": ["AAAA"]}], ACCEPTED, {}
@@ -132,7 +132,7 @@ def _x5c(forge: TokenFactory, kid: str) -> list[str]:
 
 
 def _broken(forge: TokenFactory) -> list[str]:
-    return [encodebytes(_der(forge, "stranger")).decode()]
+    return [encodebytes(_der(forge, "unpublished")).decode()]
 
 
 def _der(forge: TokenFactory, kid: str) -> bytes:

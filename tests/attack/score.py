@@ -21,7 +21,7 @@ __all__ = ["SLOW", "Score", "fault_of", "run"]
 SLOW = 10.0
 """Seconds, wall clock, on a machine that may be busy: an answer that takes longer is slow."""
 _COOLDOWN, _BURST = 5.0, 2
-"""The brake of the key store by default: attempts to fetch again for a `kid` that is not held."""
+"""The rate limit of the key store by default: attempts to fetch again for a `kid` that is not held."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Score:
             f"{self.target}: {self.right.total()} of {self.total.total()} right in {self.seconds:.1f} s",
             *rows,
             "  " + ", ".join(f"{name} {self.faults[name]}" for name in FAULTS),
-            f"  requests that tokens caused: {caused} (the brake allows {self.fetches_allowed})",
+            f"  requests that tokens caused: {caused} (the rate limit allows {self.fetches_allowed})",
             f"  slowest answer: {self.slowest[0] * 1000:.0f} ms, {self.slowest[1]}",
         )
         return [*sums, *(f"  WRONG {name}" for name in self.wrong)]

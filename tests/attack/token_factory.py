@@ -60,9 +60,9 @@ class TokenFactory:
             "enc": SigningKey.generate("RS256", kid="enc"),
             "ops": SigningKey.generate("ES256", kid="ops"),
             "koblitz": SigningKey.generate("ES256K", kid="koblitz"),
-            "stranger": SigningKey.generate("RS256", kid="stranger"),
-            "stranger-ec": SigningKey.generate("ES256", kid="stranger-ec"),
-            "stranger-ed": SigningKey.generate("EdDSA", kid="stranger-ed"),
+            "unpublished": SigningKey.generate("RS256", kid="unpublished"),
+            "unpublished-ec": SigningKey.generate("ES256", kid="unpublished-ec"),
+            "unpublished-ed": SigningKey.generate("EdDSA", kid="unpublished-ed"),
         }
         self.secret = b"a secret that the issuer should not have published"
 

@@ -15,7 +15,7 @@ from bearward.verification import KeyNotHeldError, verify_token
 from tests.core.tokens import ISSUER, KEY, NOW, POLICY, key_set, token_of, verified
 
 HELD = key_set(KEY.public_jwk())
-STRANGER = SigningKey.generate("ES256", kid="k")
+UNTRUSTED = SigningKey.generate("ES256", kid="k")
 STRICT = TrustedIssuer(
     ISSUER, audience="api", client_ids=["app"], required_claims=["sub"], expected_claims={"token_use": "access"}
 )
@@ -66,7 +66,7 @@ def test_checks_come_in_one_order(first: int) -> None:
     for _, members, said in ORDER[first:]:
         header |= members
         claims |= said
-    signed_by = STRANGER if any(row[0] is Refusal.SIGNATURE_INVALID for row in ORDER[first:]) else KEY
+    signed_by = UNTRUSTED if any(row[0] is Refusal.SIGNATURE_INVALID for row in ORDER[first:]) else KEY
     assert refused(token_of(signed_by, header=header, **claims), HELD).refusal is ORDER[first][0]
 
 
@@ -94,7 +94,7 @@ KEYS: dict[str, tuple[JWKSet | None, Refusal]] = {
 def test_forged_token_reveals_nothing_of_the_policy(keys: str, wrong: str) -> None:
     """The refusal is the same whatever the claims say, and names none, whether keys are held or not."""
     held, refusal = KEYS[keys]
-    error = refused(token_of(STRANGER, **{**GOOD, **SECRETS[wrong]}), held, STRICT)
+    error = refused(token_of(UNTRUSTED, **{**GOOD, **SECRETS[wrong]}), held, STRICT)
     assert (error.refusal, error.claim) == (refusal, None)
 
 
@@ -102,7 +102,7 @@ def test_forged_token_reveals_nothing_of_the_policy(keys: str, wrong: str) -> No
 @pytest.mark.parametrize(("keys", "kid"), [("none", "k"), ("the named one", "k"), ("the named one", None), ("others", "k")])  # fmt: skip
 def test_newer_keys_are_worth_a_fetch_only_if_claims_pass(wrong: str, keys: str, kid: str | None) -> None:
     """Any newer key may have signed it, also one under a `kid` that is held; claims that fail are never worth it."""
-    token = token_of(STRANGER, header={"kid": kid}, **{**GOOD, **SECRETS[wrong]})
+    token = token_of(UNTRUSTED, header={"kid": kid}, **{**GOOD, **SECRETS[wrong]})
     error = refused(token, KEYS[keys][0], STRICT)
     assert isinstance(error, KeyNotHeldError) is (not SECRETS[wrong])
 

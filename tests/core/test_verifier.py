@@ -87,7 +87,7 @@ def test_verify_now_without_keys_raises_keys_needed(issuer: LocalIssuer, run: Ru
         ({"lifetime": -1.0}, Refusal.TOKEN_EXPIRED),
         ({"aud": "https://other.example"}, Refusal.KEYS_UNAVAILABLE),
         ({"without": ("exp",)}, Refusal.KEYS_UNAVAILABLE),
-        ({"iss": "https://stranger.example"}, Refusal.ISSUER_UNTRUSTED),
+        ({"iss": "https://unknown.example"}, Refusal.ISSUER_UNTRUSTED),
         ({"headers": {"typ": "logout+jwt"}}, Refusal.TOKEN_TYPE_NOT_ALLOWED),
         ({"alg": "none"}, Refusal.ALGORITHM_NOT_ALLOWED),
     ],

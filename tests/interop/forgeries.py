@@ -1,6 +1,6 @@
 """What a forger makes of a good token: the same attacks for every issuer.
 
-Rules of this file: cases are data, each with the code that must be answered. A stranger's keys are made by joserfc.
+Rules of this file: cases are data, each with the code that must be answered. Untrusted keys are made by joserfc.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from tests.interop.tokens import b64, claims_of, header_of, hs256, joined, unb64
 
-__all__ = ["Case", "forgeries", "stranger"]
+__all__ = ["Case", "forgeries", "untrusted_signer"]
 
 Case = tuple[str, str | None, str]
 """Its name, the token (None: none), and the verdict that is wanted."""
@@ -44,18 +44,18 @@ def forgeries(token: str, jwks: dict[str, Any]) -> Iterator[Case]:
         yield f"HS256 with {name}", hs256({**header, "alg": "HS256"}, claims, secret), "algorithm_not_allowed"
     if header["alg"].startswith("HS"):
         return  # an attacker has no key of the same kind: only secrets count
-    forge = stranger(str(header["alg"]))
-    yield "a stranger's signature", forge(header, claims), "signature_invalid"
-    yield "a stranger's own key in the header", forge({**header, "jwk": _jwk_of(forge)}, claims), "signature_invalid"
+    forge = untrusted_signer(str(header["alg"]))
+    yield "the signature of another key", forge(header, claims), "signature_invalid"
+    yield "another key in the header", forge({**header, "jwk": _jwk_of(forge)}, claims), "signature_invalid"
     if header.get("kid") is not None:
-        yield "a stranger's kid", forge({**header, "kid": "stranger"}, claims), "key_unknown"
+        yield "an unknown kid", forge({**header, "kid": "unknown"}, claims), "key_unknown"
     if header["alg"] in _CURVES:
         half = len(signature) // 2
         numbers = (int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
         yield "signature in DER", joined(header, claims, encode_dss_signature(*numbers)), "signature_invalid"
 
 
-def stranger(algorithm: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
+def untrusted_signer(algorithm: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
     """A signer with its own key, which nobody trusts."""
     key = _new_key(algorithm)
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)

@@ -1,6 +1,6 @@
 """Our side of most rows: the two sample servers, configured by a TOML file, and a caller for each.
 
-Rule of this file: the samples are started as a newcomer starts them, and are reached over their sockets alone.
+Rule of this file: the samples are started as the README says, and are reached over their sockets alone.
 """
 
 from __future__ import annotations

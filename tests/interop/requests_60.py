@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.interop.forgeries import forgeries, stranger
+from tests.interop.forgeries import forgeries, untrusted_signer
 from tests.interop.sheet import ACCEPTED
 from tests.interop.tokens import b64, joined, unb64
 
@@ -140,7 +140,7 @@ def _forms(maker: _Maker) -> Iterator[Sent]:
     )
     yield Sent("padding in the payload", "credentials_malformed", (f"Bearer {head}.{body}=.{tail}",))
     yield Sent("unencoded payload", "payload_unencoded", (f"Bearer {_b64_false(maker)}",))
-    other = stranger("RS256" if maker.header["alg"] == "EdDSA" else "EdDSA")
+    other = untrusted_signer("RS256" if maker.header["alg"] == "EdDSA" else "EdDSA")
     crossed = other({**maker.header, "alg": "RS256" if maker.header["alg"] == "EdDSA" else "EdDSA"}, maker.claims)
     yield Sent(
         "signed by another kind of key",

@@ -34,7 +34,7 @@ class Row:
     without: tuple[str, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict)
     base: str = ""
-    stranger: bool = False
+    unpublished_key: bool = False
     """Signed with a key that nobody published, under the name of one that is."""
 
 
@@ -83,7 +83,7 @@ def no(
 
 COMMON = (
     Row("expired", "token_expired", {"exp": -60, "iat": -600}),
-    Row("of a stranger's key", "signature_invalid", stranger=True),
+    Row("signed with another key", "signature_invalid", unpublished_key=True),
     Row("unsigned", "algorithm_not_allowed", header={"alg": "none"}),
     Row("another issuer", "issuer_untrusted", {"iss": "https://login.example.net/"}),
     Row("of the same name, one character more", "issuer_untrusted", {"iss": "…x"}),
@@ -100,7 +100,7 @@ def key_of(algorithm: str) -> SigningKey:
 
 
 @cache
-def _stranger(algorithm: str) -> SigningKey:
+def _unpublished_key(algorithm: str) -> SigningKey:
     return SigningKey.generate(algorithm)
 
 
@@ -124,7 +124,7 @@ def token_of(table: Table, row: Row) -> str:
     elif algorithm.startswith("HS"):
         key = SigningKey.symmetric(b"a secret of the issuer's own, long enough for all", algorithm)
     else:
-        key = _stranger(algorithm) if row.stranger else key_of(algorithm)
+        key = _unpublished_key(algorithm) if row.unpublished_key else key_of(algorithm)
     published_kid = key_of(algorithm if algorithm in ALGORITHMS else table.header["alg"]).kid
     return sign_segments(json_octets({"kid": published_kid, **header}), json_octets(payload), key, algorithm)
 

@@ -43,9 +43,9 @@ def test_tenant_keys_are_discovered_from_its_own_metadata(tenant: LocalIssuer, r
     async def use() -> None:
         async with Verifier(TenantIssuers(template, audience=AUDIENCE)) as verifier:
             assert (await verifier.verify(tenant.mint())).issuer == tenant.url
-            for stranger in (tenant.url + "/more", template, tenant.url.replace("blue", "a..b"), tenant.url + "\n"):
+            for invented in (tenant.url + "/more", template, tenant.url.replace("blue", "a..b"), tenant.url + "\n"):
                 with pytest.raises(AuthError) as refused:
-                    await verifier.verify(tenant.mint(iss=stranger))
+                    await verifier.verify(tenant.mint(iss=invented))
                 assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
 
     run(use())
@@ -95,11 +95,11 @@ def test_resolver_results_are_cached_and_single_flight(run: Run) -> None:
             verifier.verify_now(token)
             for _ in range(3):
                 with pytest.raises(AuthError) as refused:
-                    await verifier.verify(known.mint(iss="https://stranger.example"))
+                    await verifier.verify(known.mint(iss="https://unknown.example"))
                 assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
 
     run(use())
-    assert asked == ["https://known.example", "https://stranger.example"]
+    assert asked == ["https://known.example", "https://unknown.example"]
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("boom"), OSError("down")])
@@ -131,7 +131,7 @@ def test_resolver_cannot_return_another_issuer(run: Run) -> None:
     async def use() -> None:
         async with Verifier(resolve) as verifier:
             with pytest.raises(AuthError) as refused:
-                await verifier.verify(known.mint(iss="https://stranger.example"))
+                await verifier.verify(known.mint(iss="https://unknown.example"))
             assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
 
     run(use())

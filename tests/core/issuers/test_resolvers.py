@@ -175,10 +175,10 @@ def test_invented_issuers_neither_evict_nor_delay_known_ones(run: Run) -> None:
             await verifier.verify(good())
             for number in range(10_000):
                 with pytest.raises(AuthError):
-                    await verifier._issuers.find(f"https://stranger{number}.example")
+                    await verifier._issuers.find(f"https://unknown{number}.example")
             verifier.verify_now(good())
             resolver.open.clear()
-            strangers = [
+            invented = [
                 asyncio.create_task(refusal(verifier, good(iss=f"https://other{number}.example")))
                 for number in range(64)
             ]
@@ -189,7 +189,7 @@ def test_invented_issuers_neither_evict_nor_delay_known_ones(run: Run) -> None:
             await settled()
             resolver.open.set()
             assert (await waiting).issuer == KNOWN.url
-            assert set(await asyncio.gather(*strangers)) == {Refusal.ISSUER_UNTRUSTED}
+            assert set(await asyncio.gather(*invented)) == {Refusal.ISSUER_UNTRUSTED}
 
     run(scenario())
     assert resolver.asked.count(KNOWN.url) == 2
@@ -234,11 +234,11 @@ def test_resolver_task_of_closed_loop_is_ignored(run: Run) -> None:
     """A loop that was closed meanwhile serves no caller, and takes no place from others."""
     resolver = Resolver()
     verifier = Verifier(resolver)
-    strangers = [f"https://stranger{number}.example" for number in range(64)]
+    invented = [f"https://unknown{number}.example" for number in range(64)]
 
     async def begin() -> None:
         resolver.open = asyncio.Event()
-        for issuer in strangers:
+        for issuer in invented:
             verifier._issuers._resolvers._look_up(issuer)
         await settled()
 
@@ -254,7 +254,7 @@ def test_resolver_task_of_closed_loop_is_ignored(run: Run) -> None:
         resolver.open.set()
         assert (await verifier.verify(good())).issuer == KNOWN.url
         with pytest.raises(KeysNeededError):
-            verifier._issuers.known(strangers[0])
+            verifier._issuers.known(invented[0])
         await verifier.aclose()
 
     run(scenario())

@@ -71,7 +71,7 @@ def pem(*holders: Holder) -> str:
 ROOT = Holder("root", authority=True)
 INTERMEDIATE = Holder("intermediate", ROOT, authority=True)
 NO_AUTHORITY = Holder("no authority", ROOT)
-STRANGER = Holder("stranger", authority=True)
+UNTRUSTED = Holder("untrusted", authority=True)
 LEAF = Holder("leaf", INTERMEDIATE)
 DIRECT = Holder("direct", ROOT)
 EXPIRED = Holder("expired", ROOT, ends=NOW - DAY / 2)
@@ -93,7 +93,7 @@ DOES_NOT = {
     "without the intermediate": LEAF.jwk(),
     "expired": EXPIRED.jwk(),
     "signed by somebody who is no authority": BELOW_NO_AUTHORITY.jwk(NO_AUTHORITY),
-    "another authority": Holder("other", STRANGER).jwk(STRANGER),
+    "another authority": Holder("other", UNTRUSTED).jwk(UNTRUSTED),
     "signed by nobody": Holder("self").jwk(),
     "too long": LEAF.jwk(*[INTERMEDIATE] * 8),
     "a broken certificate further on": LEAF.jwk() | {"x5c": [b64(LEAF.certificate), "AAAA"]},
@@ -127,7 +127,7 @@ def test_key_without_a_chain_is_rejected(why: str) -> None:
 
 def test_certificate_must_be_for_its_key() -> None:
     """A good chain of somebody else's proves nothing."""
-    borrowed = STRANGER.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
+    borrowed = UNTRUSTED.key.public_jwk() | {"x5c": [b64(DIRECT.certificate)]}
     assert read(borrowed, authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNFIT,)
 
 
@@ -170,13 +170,13 @@ def test_certificate_with_unreadable_key_trusts_no_key() -> None:
     odd: x509.Certificate = x509.load_der_x509_certificate(der)
     authorities = Authorities(odd.public_bytes(Encoding.PEM))
     assert authorities.trusts([b64(odd)], NOW.timestamp())
-    strangers = STRANGER.key.public_jwk() | {"x5c": [b64(odd)]}
+    unreadable = UNTRUSTED.key.public_jwk() | {"x5c": [b64(odd)]}
     with pytest.raises(RejectedKeyError) as refused:
-        read_key(strangers, certified=True)
+        read_key(unreadable, certified=True)
     assert refused.value.reason is KeyRejection.CERTIFICATE_UNTRUSTED
     with pytest.raises(JWKSetError):
-        JWKSet.parse(json.dumps({"keys": [strangers]}).encode(), authorities=authorities, now=NOW.timestamp())
-    assert read_key(strangers).kid == STRANGER.key.kid
+        JWKSet.parse(json.dumps({"keys": [unreadable]}).encode(), authorities=authorities, now=NOW.timestamp())
+    assert read_key(unreadable).kid == UNTRUSTED.key.kid
 
 
 _P256, _P239 = (bytes.fromhex("06082a8648ce3d0301" + last) for last in ("07", "06"))

@@ -124,7 +124,7 @@ def test_rate_limit_is_shared_by_the_fleet(noticed: bool, run: Run, valkey: Valk
 
 
 def test_clock_that_is_ahead_delays_by_at_most_a_cooldown(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
-    """The brake of a document from "the future" lasts one cooldown from when it was seen."""
+    """The rate limit of a document from "the future" lasts one cooldown from when it was seen."""
     here, there = FakeClock(), FakeClock(FakeClock().now() + 25)
 
     async def scenario() -> None:

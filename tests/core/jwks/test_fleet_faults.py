@@ -169,7 +169,7 @@ def test_failure_of_the_lease_holder_delays_the_others_once(run: Run, valkey: Va
             await eventually(lambda: one.decide_on_miss("a", 1) is not MissAction.UNKNOWN)
             await one.refresh_after_miss("a", 1)
             assert one.current().jwk_set.holds(kid)  # type: ignore[union-attr]
-            async with fleet(policy(issuer), 1, cache=valkey.url, cache_secret=SECRET) as (newcomer,):
-                await newcomer.get()
+            async with fleet(policy(issuer), 1, cache=valkey.url, cache_secret=SECRET) as (late,):
+                await late.get()
 
     run(scenario())

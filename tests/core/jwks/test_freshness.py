@@ -20,7 +20,7 @@ HELD = machine.after_success(
 )  # REFRESH_DUE from 1300
 FAILED_AHEAD = machine.after_failure(HELD, OPTIONS, 1400, 0.0)
 FAILED_EARLY = machine.after_failure(HELD, OPTIONS, 1100, 0.0)
-BRAKED_EARLY = replace(FAILED_EARLY, not_before=1650)
+LIMITED_EARLY = replace(FAILED_EARLY, not_before=1650)
 
 TABLE = [
     ("nothing was ever held", FetchRecord(), 0, Freshness.UNAVAILABLE, Decision.REFRESH, Decision.REFRESH),
@@ -36,8 +36,8 @@ TABLE = [
     ),
     ("past it, and nobody asked the issuer", HELD, 1600, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
     ("an early failure excuses no old set", FAILED_EARLY, 1600, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
-    ("an early failure, and the brake holds", BRAKED_EARLY, 1600, Freshness.STALE, Decision.USE, Decision.REFUSE),
-    ("an early failure, and it is off", BRAKED_EARLY, 1700, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
+    ("an early failure, and the rate limit holds", LIMITED_EARLY, 1600, Freshness.STALE, Decision.USE, Decision.REFUSE),
+    ("an early failure, and it is off", LIMITED_EARLY, 1700, Freshness.EXPIRED, Decision.REFRESH, Decision.REFRESH),
     (
         "the refresh that was due failed",
         FAILED_AHEAD,
@@ -61,7 +61,7 @@ def test_freshness_table(
     assert machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
 
 
-BRAKED = [
+RATE_LIMITED = [
     ("fresh", HELD, 1100, Decision.USE, Decision.REFUSE),
     ("a healthy issuer's refresh needs no token", HELD, 1300, Decision.USE_AND_REFRESH, Decision.REFUSE),
     ("ahead, failing", FAILED_AHEAD, 1400, Decision.USE, Decision.REFUSE),
@@ -70,7 +70,9 @@ BRAKED = [
 ]
 
 
-@pytest.mark.parametrize(("why", "record", "now", "lookup", "miss"), BRAKED, ids=[case[0] for case in BRAKED])
+@pytest.mark.parametrize(
+    ("why", "record", "now", "lookup", "miss"), RATE_LIMITED, ids=[case[0] for case in RATE_LIMITED]
+)
 def test_rate_limited_requests_do_not_wait(
     why: str, record: FetchRecord, now: float, lookup: Decision, miss: Decision
 ) -> None:
@@ -125,7 +127,7 @@ def test_static_set_is_never_due() -> None:
     assert machine.next_attempt(record, OPTIONS) == math.inf
 
 
-# A lifetime of a few cooldowns: so that brake, back-off and the end of the lifetime meet in all ways.
+# A lifetime of a few cooldowns: so that rate limit, back-off and the end of the lifetime meet in all ways.
 SHORT = JWKSOptions(max_age=20, min_age=0, stale_if_error=60, cooldown=5, burst=2, max_backoff=30)
 
 
@@ -271,8 +273,8 @@ def test_stale_set_is_used_from_the_moment_of_a_due_failure(failed_at: float, un
 
 def test_rate_limit_delays_refreshes_only_after_a_failure() -> None:
     """Before one, a lookup leads to an attempt as soon as a refresh is due."""
-    braked = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, permits=0.0, permits_at=45.0)
-    assert next_attempt(braked, EDGES) == 50.0
-    assert next_attempt(replace(braked, failures=1), EDGES) == 55.0
-    assert next_attempt(replace(braked, failures=1, not_before=70.0), EDGES) == 70.0
-    assert next_attempt(replace(braked, permits=math.inf), EDGES) == 50.0
+    limited = FetchRecord(fetched_at=0.0, fresh_until=100.0, refresh_at=50.0, permits=0.0, permits_at=45.0)
+    assert next_attempt(limited, EDGES) == 50.0
+    assert next_attempt(replace(limited, failures=1), EDGES) == 55.0
+    assert next_attempt(replace(limited, failures=1, not_before=70.0), EDGES) == 70.0
+    assert next_attempt(replace(limited, permits=math.inf), EDGES) == 50.0

@@ -17,12 +17,12 @@ from tests.core.jwks.support import eventually, policy, refused, started
 def test_concurrent_cold_lookups_share_one_fetch(run: Run, issuer: LocalIssuer) -> None:
     """A thousand callers that find no keys wait for the same refresh."""
 
-    async def herd() -> None:
+    async def callers() -> None:
         async with started(policy(issuer)) as (_, keys):
             held = await asyncio.gather(*(keys.get() for _ in range(1000)))
             assert len({id(one) for one in held}) == 1
 
-    run(herd())
+    run(callers())
     assert issuer.requests() == 1
 
 

@@ -53,13 +53,13 @@ def test_unknown_tenants_do_not_evict_known(run: Run, caplog: pytest.LogCaptureF
             keys = store.keys_of(policy(known))
             held = await keys.get()
             known.hold()
-            strangers = [asyncio.create_task(store.keys_of(tenant(n, known.origin)).get()) for n in range(1000)]
-            await eventually(lambda: sum(task.done() for task in strangers) == 1000 - 16)  # of one provider
+            invented = [asyncio.create_task(store.keys_of(tenant(n, known.origin)).get()) for n in range(1000)]
+            await eventually(lambda: sum(task.done() for task in invented) == 1000 - 16)  # of one provider
             assert store.keys_of(policy(known)) is keys
             assert keys.current() is held
             assert [health.issuer for health in store.health()] == [known.url]
             known.release()
-            outcomes = await asyncio.gather(*strangers, return_exceptions=True)
+            outcomes = await asyncio.gather(*invented, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {AuthError}
             await store.aclose()
             assert [
@@ -116,7 +116,7 @@ def test_many_tenants_leave_memory_where_it_was(run: Run) -> None:
 
 
 def test_issuers_have_separate_rate_limits(run: Run, issuer: LocalIssuer) -> None:
-    """Each has its own brake and back-off."""
+    """Each has its own rate limit and back-off."""
 
     async def scenario() -> None:
         with LocalIssuer(algorithms=["ES256"]) as other:

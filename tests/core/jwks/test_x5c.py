@@ -16,7 +16,7 @@ from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer, Request, Response
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
-from tests.core.jose.test_certificates import DIRECT, EXPIRED, INTERMEDIATE, LEAF, NOW, ROOT, STRANGER, pem
+from tests.core.jose.test_certificates import DIRECT, EXPIRED, INTERMEDIATE, LEAF, NOW, ROOT, UNTRUSTED, pem
 from tests.core.jwks.cache_servers import Valkey
 from tests.core.jwks.support import SECRET, started
 
@@ -33,7 +33,7 @@ def certified(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
 
 def test_only_certified_keys_are_used(run: Run, issuer: LocalIssuer) -> None:
     """What is rejected is counted with its reason."""
-    uncertified = [STRANGER.jwk(), EXPIRED.jwk(), STRANGER.key.public_jwk() | {"kid": "bare"}]
+    uncertified = [UNTRUSTED.jwk(), EXPIRED.jwk(), UNTRUSTED.key.public_jwk() | {"kid": "bare"}]
     issuer.serve_jwks({"keys": [LEAF.jwk(INTERMEDIATE), *uncertified]})
 
     async def scenario() -> None:
@@ -76,7 +76,7 @@ def test_shared_set_is_validated_by_its_reader(run: Run, valkey: Valkey, issuer:
         issuer.url, audience="a", jwks_uri=issuer.jwks_uri, jwks_options=JWKSOptions(start=StartMode.LAZY)
     )
     clock = FakeClock(NOW.timestamp())
-    issuer.serve_jwks({"keys": [STRANGER.jwk()]})
+    issuer.serve_jwks({"keys": [UNTRUSTED.jwk()]})
 
     async def scenario() -> None:
         async with started(bare, clock, cache=valkey.url, cache_secret=SECRET) as (_, keys):

@@ -568,13 +568,13 @@ def test_log_sealed_by_another_secret_is_a_failure(valkey: Valkey, run: Run) -> 
     """Two fleets with one name and two secrets: the second says so, and does not overwrite the first."""
 
     async def use() -> None:
-        one, stranger = shared(valkey), shared(valkey, cache_secret=b"another-secret-of-theirs")
+        one, other = shared(valkey), shared(valkey, cache_secret=b"another-secret-of-theirs")
         async with started(one):
             one.revoke_token(ISSUER, "t1", until=time.time() + 300)
             await one.flush()
-            async with started(stranger):
-                assert verdict(stranger, who()) is Refusal.REVOCATION_UNAVAILABLE
-                assert "not authentic" in stranger.health()
+            async with started(other):
+                assert verdict(other, who()) is Refusal.REVOCATION_UNAVAILABLE
+                assert "not authentic" in other.health()
             one.revoke_token(ISSUER, "t2", until=time.time() + 300)
             await one.flush()
 

@@ -161,7 +161,7 @@ _GITHUB = Table(
         ok("of a pull request", event_name="pull_request", sub="repo:octocat/my-repo:pull_request"),
         no("claim_mismatch", "of another repository of the owner", repository_id="456791"),
         no("claim_mismatch", "of another owner who took the name", repository_owner_id="999999"),
-        no("claim_mismatch", "of a stranger's repository of that name", repository_id="1", repository_owner_id="2"),
+        no("claim_mismatch", "of another owner's repository of that name", repository_id="1", repository_owner_id="2"),
         no("claim_mismatch", "the id as a number", repository_id=456789),
         no("claim_missing", "without ids", without=("repository_id", "repository_owner_id")),
         no("audience_mismatch", "for the owner, the default", aud="https://github.com/octocat"),
