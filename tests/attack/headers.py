@@ -24,12 +24,12 @@ def key_injection(forge: TokenFactory) -> Iterator[Case]:
     for name, kid in (("unpublished", "rsa"), ("unpublished-ec", "p256"), ("unpublished-ed", "ed25519")):
         for member, value in _brought(forge, name).items():
             own = forge.sign(name, header={"kid": kid, member: value})
-            yield bearer("key injection", f"{member} of a {forge.key(name).alg} that is not published", own, _SIGNATURE)
+            yield bearer("key injection", f"{member} of an unpublished {forge.key(name).alg} key", own, _SIGNATURE)
     for member, value in _brought(forge, "unpublished").items():
         unnamed = forge.sign("unpublished", header={"kid": OUT, member: value})
         yield bearer("key injection", f"{member}, without kid", unnamed, _SIGNATURE)
         foreign = forge.sign("unpublished", header={member: value})
-        yield bearer("key injection", f"{member}, with its own kid", foreign, _UNKNOWN)
+        yield bearer("key injection", f"{member}, with that kid", foreign, _UNKNOWN)
     url = forge.canary + "/kid"
     yield bearer("key injection", "a URL as kid", forge.sign("unpublished", header={"kid": url}), _UNKNOWN)
     yield bearer(
@@ -89,7 +89,7 @@ def kid(forge: TokenFactory) -> Iterator[Case]:
     yield bearer("kid", "of another published key", forge.sign(header={"kid": "any"}), _SIGNATURE)
     yield bearer("kid", "of a published key of another type", forge.sign(header={"kid": "p256"}), "key_unsuitable")
     yield bearer(
-        "kid", "absent, signed by a that is not published", forge.sign("unpublished", header={"kid": OUT}), _SIGNATURE
+        "kid", "absent, signed with an unpublished key", forge.sign("unpublished", header={"kid": OUT}), _SIGNATURE
     )
 
 
