@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from bearward.access import deny, public
 from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import ConfigurationError
-from bearward.fetch.urls import is_loopback_host
+from bearward.resource_url import checked_resource_url
 from bearward_grpc.call import StreamTerms
 from bearward_grpc.certificates import ClientCertificate, forwarded_certificate
 from bearward_grpc.method_rules.policy import Policy, Rule
@@ -69,10 +69,10 @@ def metadata_url(resource: str | None, resource_metadata: str | None) -> str | N
     'https://api.example/.well-known/oauth-protected-resource/notes'
     """
     if resource is None:
-        return None if resource_metadata is None else _checked_url("resource_metadata", resource_metadata)
+        return None if resource_metadata is None else checked_resource_url("resource_metadata", resource_metadata)
     if resource_metadata is not None:
         raise ConfigurationError("resource_metadata", "must not be given together with resource, from which it follows")
-    parts = urlsplit(_checked_url("resource", resource))
+    parts = urlsplit(checked_resource_url("resource", resource))
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"
 
@@ -91,16 +91,3 @@ def metadata_size_options(max_token_length: int = 16 * 1024) -> tuple[tuple[str,
         raise ConfigurationError("max_token_length", "must be a number of octets, 1 or more")
     soft = max_token_length + _OTHER_METADATA
     return ("grpc.max_metadata_size", soft), ("grpc.absolute_max_metadata_size", 2 * soft)
-
-
-def _checked_url(setting: str, url: str) -> str:
-    must = "must be an https URL without a fragment (http on loopback)"
-    try:
-        parts = urlsplit(url)
-        local = is_loopback_host(parts.hostname or "")
-    except (ValueError, TypeError, AttributeError):
-        raise ConfigurationError(setting, must) from None
-    good = parts.scheme == "https" or (parts.scheme == "http" and local)
-    if not good or not parts.netloc or parts.fragment or not url.isascii() or " " in url or '"' in url:
-        raise ConfigurationError(setting, must)
-    return url

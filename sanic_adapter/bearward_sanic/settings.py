@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from inspect import signature
 from types import MappingProxyType
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 from sanic import HTTPResponse, Request
 
@@ -20,8 +19,8 @@ from bearward import AuthError, ConfigurationError, Requirement, Verifier
 from bearward.access import Access, as_access, deny
 from bearward.access_toml import rule_from_toml
 from bearward.client_certificates import ForwardedCertificate
-from bearward.fetch.urls import is_loopback_host
 from bearward.jose.compact import MAX_TOKEN
+from bearward.resource_url import checked_resource_url
 from bearward.settings import Settings
 from bearward_sanic.cookies import CookieCredentials
 
@@ -204,15 +203,5 @@ def _check_callable(setting: str, value: object, arguments: str) -> None:
 
 
 def _check_url(setting: str, url: str | None) -> None:
-    """RFC 9728 sections 1.2 and 3: an https URL without a fragment; http on loopback, for development."""
-    if url is None:
-        return
-    must = "must be an https URL without a fragment (http on loopback), such as https://api.example/v1"
-    try:
-        parts = urlsplit(url)
-        loopback = is_loopback_host(parts.hostname or "")
-    except (ValueError, AttributeError, TypeError):
-        raise ConfigurationError(setting, must) from None
-    good = parts.scheme == "https" or (parts.scheme == "http" and loopback)
-    if not good or not parts.netloc or parts.fragment or not url.isascii() or " " in url or '"' in url:
-        raise ConfigurationError(setting, must)
+    if url is not None:
+        checked_resource_url(setting, url)

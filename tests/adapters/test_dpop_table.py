@@ -18,7 +18,6 @@ import pytest
 from bearward import Fault, OAuthError, Refusal
 from bearward.dpop import DPOP_ALGORITHMS
 from bearward.testing import LocalIssuer
-from samples.processes import Process
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
 from tests.dpop_cases import DPOP_CASES, OTHER_ORIGIN, DPoPCase, DPoPWorld
@@ -47,24 +46,6 @@ def settings(issuer: LocalIssuer, tmp_path_factory: pytest.TempPathFactory) -> s
         f"[[issuers]]\nissuer = '{issuer.url}'\naudience = '{issuer.audience}'\n"
     )
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def http(settings: str) -> Iterator[str]:
-    """A Sanic server."""
-    with Process("samples.http_server", "--port", "0", "--config", settings) as server:
-        yield server.url()
-
-
-@pytest.fixture(scope="module", params=["grpc.aio", "grpc.server"])
-def stub(settings: str, request: pytest.FixtureRequest) -> Iterator[ProtectedServiceStub]:
-    """A gRPC server, on an event loop and in threads."""
-    threads = ["--sync"] if request.param == "grpc.server" else []
-    with (
-        Process("samples.grpc_server", "--port", "0", "--config", settings, *threads) as server,
-        grpc.insecure_channel(server.address()) as channel,
-    ):
-        yield ProtectedServiceStub(channel)
 
 
 @each_case

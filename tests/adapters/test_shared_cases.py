@@ -18,7 +18,6 @@ from bearward import AuthError, Fault, OAuthError, Refusal, TrustedIssuer, autho
 from bearward.credentials import bearer_token
 from bearward.testing import LocalIssuer
 from bearward.verifier import Verifier
-from samples.processes import Process
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
 from tests.cases import ALGORITHMS, AUDIENCE, CASES, SCOPE, Case, Fixtures
@@ -43,24 +42,6 @@ def settings(fixtures: Fixtures, tmp_path_factory: pytest.TempPathFactory) -> st
     path: Path = tmp_path_factory.mktemp("shared_cases") / "settings.toml"
     path.write_text(f"[[issuers]]\nissuer = '{fixtures.issuer.url}'\naudience = '{AUDIENCE}'\n")
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def http(settings: str) -> Iterator[str]:
-    """A Sanic server."""
-    with Process("samples.http_server", "--port", "0", "--config", settings) as server:
-        yield server.url()
-
-
-@pytest.fixture(scope="module", params=["grpc.aio", "grpc.server"])
-def stub(settings: str, request: pytest.FixtureRequest) -> Iterator[ProtectedServiceStub]:
-    """A gRPC server, on an event loop and in threads."""
-    threads = ["--sync"] if request.param == "grpc.server" else []
-    with (
-        Process("samples.grpc_server", "--port", "0", "--config", settings, *threads) as server,
-        grpc.insecure_channel(server.address()) as channel,
-    ):
-        yield ProtectedServiceStub(channel)
 
 
 def test_shared_cases_in_the_core(fixtures: Fixtures, case: Case, run: Run) -> None:
