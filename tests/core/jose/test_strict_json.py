@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from bearward.jose import strict_json
 from bearward.jose.strict_json import (
     HEADER_LIMITS,
     JWKS_LIMITS,
@@ -65,6 +67,9 @@ BAD = {
     "duplicate deep down": b'{"a":[{"b":1,"c":2,"b":3}]}',
     "duplicate that a string makes up for": b'{"a":1,"a":"\\":"}',
     "duplicate empty name": b'{"":1,"":2}',
+    "duplicate that escaped quotes make up for": rb'{"a":1,"a":"\"\"\""}',
+    "duplicate beside a backslash at the end of a string": rb'{"a":"\\","a":"\\\""}',
+    "duplicate object": b'{"a":{"b":"c"}, "a":{"b":"c"}}',
     "NaN": b'{"a":NaN}',
     "Infinity": b'{"a":Infinity}',
     "-Infinity": b'{"a":-Infinity}',
@@ -92,6 +97,34 @@ BAD = {
     "cut behind a backslash": b'{"a":"\\',
     "undefined": b'{"a":undefined}',
 }
+
+
+CLAIMS: dict[str, Any] = {
+    "iss": "https://login.example/realms/x",
+    "aud": ["https://api.example", "account"],
+    "jti": "a3d0c6f2-77e0-41b4-a3b0-0a5b7a3d91c3",
+    "iat": 1790000000.25,
+    "exp": 1790003600,
+    "name": "Jürgen Müller",
+    "resource_access": {f"client-{n}": {"roles": ["view", "manage"]} for n in range(8)},
+    "groups": [*range(1000, 1060)],
+}
+SPELLINGS: dict[str, bytes] = {
+    "compact": json.dumps(CLAIMS, separators=(",", ":"), ensure_ascii=False).encode(),
+    "white space": json.dumps(CLAIMS, ensure_ascii=False).encode(),
+    "lines": json.dumps(CLAIMS, indent=2).encode(),
+    "escaped slashes": json.dumps(CLAIMS).replace("/", "\\/").encode(),
+    "escapes of characters": json.dumps(CLAIMS, separators=(",", ":")).encode(),
+    "an exponent": json.dumps(CLAIMS).replace("1790003600", "1.7900036E9").encode(),
+}
+"""One claims set as issuers write it: PHP escapes slashes, Python and Java put white space and escape what is not ASCII."""
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_usual_spellings_need_no_slower_parser(spelling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However an issuer writes its claims, the parser of the standard library, at four times the cost, is not asked."""
+    monkeypatch.setattr(strict_json, "parse_object_reference", lambda *_: pytest.fail("the slower parser was asked"))
+    assert parse_object(SPELLINGS[spelling], PAYLOAD_LIMITS) == CLAIMS
 
 
 @pytest.mark.parametrize("parse", PARSERS)
