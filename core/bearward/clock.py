@@ -8,10 +8,11 @@ counting while the machine is suspended: a key set that was fresh when a laptop 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SettableClock", "SystemClock", "on_clock_set"]
 
 
 class Clock(Protocol):
@@ -24,6 +25,21 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since an arbitrary point, never going back, and counting while the machine is suspended."""
         ...
+
+
+@runtime_checkable
+class SettableClock(Protocol):
+    """A clock that reports when it was set, so that whatever waits for a moment can check whether it has come."""
+
+    def on_set(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called, in any thread, each time the clock was set; a bound method is held weakly."""
+        ...
+
+
+def on_clock_set(clock: object, listener: Callable[[], None]) -> None:
+    """Have `listener` called each time `clock` was set, if it is one that says so; timers measure real time."""
+    if isinstance(clock, SettableClock):
+        clock.on_set(listener)
 
 
 class SystemClock:

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from bearward.clock import Clock
+from bearward.clock import Clock, on_clock_set
 
 __all__ = ["LoopBinding", "Timer", "WaiterLimit", "is_gone"]
 
@@ -39,8 +39,10 @@ class LoopBinding:
         self.on_rebind: Callable[[], None] = lambda: None
         """Called on a loop that was just bound: timers and tasks of the last one are gone."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: weakref.WeakSet[Timer] = weakref.WeakSet()
         self._lock = threading.RLock()
         _bindings.add(self)
+        on_clock_set(clock, self._clock_was_set)
 
     def bind(self) -> bool:
         """Bind the running loop, unless another one is bound and runs. Whether the bound one is the running one.
@@ -95,6 +97,10 @@ class LoopBinding:
             return None
         return self.loop.call_later(min(max(delay, 0.0), 86_400.0), callback)
 
+    def add_timer(self, timer: Timer) -> None:
+        """Have `timer` check at once when the clock is set."""
+        self._timers.add(timer)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that the binding owns. On the loop only."""
         if self.loop is None:
@@ -114,6 +120,13 @@ class LoopBinding:
         here = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in tasks if task.get_loop() is here), return_exceptions=True)
         self.loop = None
+
+    def _clock_was_set(self) -> None:
+        self.call_soon(self._fire_timers)
+
+    def _fire_timers(self) -> None:
+        for timer in tuple(self._timers):
+            timer.fire()
 
     def _forget_parent(self) -> None:
         """In a forked child: the loop and its tasks are the parent's, and so is the holder of the lock."""
@@ -151,6 +164,13 @@ class Timer:
         self._binding = binding
         self._callback = callback
         self._timer: asyncio.TimerHandle | None = None
+        binding.add_timer(self)
+
+    def fire(self) -> None:
+        """Call back now, if a moment is set: it may have come, since the clock was set."""
+        if self._timer is not None:
+            self.set(None)
+            self._callback()
 
     def set(self, delay: float | None) -> None:
         """In `delay` seconds, instead of what was set before; None or infinity for never."""

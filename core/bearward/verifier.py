@@ -14,7 +14,7 @@ from typing import Self
 
 from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
-from bearward.clock import Clock, SystemClock
+from bearward.clock import Clock, SystemClock, on_clock_set
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
@@ -76,6 +76,7 @@ class Verifier:
         self.now: Callable[[], float] = self._clock.now
         """The verifier's clock, in seconds since the epoch."""
         self._watches = Watches(self._seconds_until_recheck)
+        on_clock_set(self._clock, self._watches.look)
         self._store = JWKSStore(
             cache=jwks_cache,
             cache_secret=jwks_cache_secret,
