@@ -262,7 +262,7 @@ _PRESENTED = (
 )
 
 _TOKENS = (
-    _token("an expired token", "token_expired", lifetime=-10),
+    _token("an expired token", "token_expired", expires_in=-10),
     _token("a token of another audience", "audience_mismatch", aud="https://elsewhere.example"),
     DPoPCase(
         "a token that was changed",

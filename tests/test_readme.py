@@ -38,7 +38,7 @@ def test_core_example_names_the_subject_or_the_refusal(issuer: LocalIssuer, run:
     """A good token gives its subject, an expired one the code that both transports carry."""
     who = example("core", issuer)["who"]
     assert run(who(issuer.mint(scope="orders:read"))) == "subject"
-    assert run(who(issuer.mint(scope="orders:read", lifetime=-1))) == "token_expired"
+    assert run(who(issuer.mint(scope="orders:read", expires_in=-1))) == "token_expired"
     assert run(who(issuer.mint())) == "scope_insufficient"
 
 

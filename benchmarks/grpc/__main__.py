@@ -155,12 +155,12 @@ class Load:
         self._issuer = issuer
         self._body = body
         self._calls = calls
-        self._token = issuer.mint(scope="echo", lifetime=3600)
+        self._token = issuer.mint(scope="echo", expires_in=3600)
         self.mint()
 
     def mint(self) -> None:
         """Tokens that were not seen before."""
-        self._fresh = [self._issuer.mint(scope="echo", lifetime=3600) for _ in range(self._calls)]
+        self._fresh = [self._issuer.mint(scope="echo", expires_in=3600) for _ in range(self._calls)]
 
     def check(self, row: Row) -> None:
         """h2load counts every HTTP 200 as a success, so the gRPC status is looked at here, once."""

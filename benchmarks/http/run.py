@@ -78,7 +78,7 @@ def _cases(stack: ExitStack, issuer: LocalIssuer, folder: Path, *, fresh: int) -
     many = Load(200, tokens=str(tokens))
     refused = {
         "no token": Load(401),
-        "an expired token": Load(401, header=f"Bearer {issuer.mint(claims=CLAIMS, lifetime=-60)}"),
+        "an expired token": Load(401, header=f"Bearer {issuer.mint(claims=CLAIMS, expires_in=-60)}"),
         "a token for others": Load(401, header=f"Bearer {issuer.mint(claims=CLAIMS, aud='https://other.example')}"),
     }
     plain = stack.enter_context(_sanic("plain"))

@@ -182,7 +182,7 @@ def seen_subjects(w: Fixtures) -> dict[str, Subject]:
         "seen, await verify": _awaited(verifier, w.token),
         "unknown kid": _refused(verifier, w.issuer.mint(claims=CLAIMS, kid="unknown"), w.loop),
         "bad signature": _refused(verifier, _with_other_signature(w), w.loop),
-        "expired": _refused(verifier, w.issuer.mint(claims=CLAIMS, lifetime=-60), w.loop),
+        "expired": _refused(verifier, w.issuer.mint(claims=CLAIMS, expires_in=-60), w.loop),
         "wrong audience": _refused(verifier, w.issuer.mint(claims=CLAIMS, aud="https://other.example"), w.loop),
         "garbage": _refused(verifier, "x" * len(w.token), w.loop),
         "three segments of garbage": _refused(verifier, "e30." + "x" * 400 + "." + "y" * 344, w.loop),

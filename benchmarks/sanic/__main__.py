@@ -128,7 +128,7 @@ def _spoilt(token: str) -> str:
 
 def _token(issuer: LocalIssuer, number: int) -> str:
     """About 700 characters."""
-    return issuer.mint(lifetime=7200, sub=f"user-{number:06d}")
+    return issuer.mint(expires_in=7200, sub=f"user-{number:06d}")
 
 
 def main() -> None:

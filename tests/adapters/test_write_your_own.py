@@ -86,7 +86,7 @@ def test_example_adapter_refuses_with_the_usual_codes(client: httpx2.Client, iss
     cases = {
         issuer.mint(scope="orders:read"): (200, None),
         issuer.mint(): (403, "scope_insufficient"),
-        issuer.mint(scope="orders:read", lifetime=-60): (401, "token_expired"),
+        issuer.mint(scope="orders:read", expires_in=-60): (401, "token_expired"),
         "nonsense": (401, "token_malformed"),
     }
     for token, (status, code) in cases.items():

@@ -44,7 +44,7 @@ class Traffic:
         self.bad: list[Callable[[], str]] = [
             self.forged_kid,
             lambda: issuer.mint(key=self._attacker, kid=self.signing_key.kid),
-            lambda: issuer.mint(key=self.signing_key, lifetime=-60),
+            lambda: issuer.mint(key=self.signing_key, expires_in=-60),
             lambda: issuer.mint(key=self.signing_key, aud="https://others.example"),
             lambda: issuer.mint(key=self.signing_key, alg="none"),
             lambda: tamper(issuer.mint(key=self.signing_key), sub="somebody else"),

@@ -189,7 +189,7 @@ def test_cached_token_with_expired_keys_is_verified_again_as_presented(issuer: L
     async def use() -> None:
         options = JWKSOptions(max_age=60, stale_if_error=0)
         policy = TrustedIssuer(issuer.url, audience=issuer.audience, place=COOKIE, jwks_options=options)
-        verifier, token = Verifier(policy, clock=clock), issuer.mint(cnf=BOUND, lifetime=3600)
+        verifier, token = Verifier(policy, clock=clock), issuer.mint(cnf=BOUND, expires_in=3600)
         for fetches in (1, 2):
             principal = await verifier.verify(token, unsafe_allow_bound=True, place=COOKIE)
             assert (principal.issuer, issuer.requests("/jwks")) == (issuer.url, fetches)

@@ -47,8 +47,8 @@ PUBLIC: dict[str, str] = {
         FOREVER Revocation RevocationNotSharedError Revocations SharedRevocations
     """,
     "bearward.testing": """
-        DPoPClient HOSTILE_PROOFS LocalIssuer Request Response SigningKey access_token_hash compact json_octets
-        json_response sign_segments tamper
+        DPoPClient GARBAGE HOSTILE_PROOFS HOSTILE_TOKENS HostileToken LocalIssuer MovableClock Request Response
+        SigningKey access_token_hash compact json_octets json_response sign_segments tamper
     """,
 }
 

@@ -6,7 +6,7 @@ import base64
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from joserfc import jwk, jwt
 
 from bearward import AuthError, TrustedIssuer
-from bearward.testing import LocalIssuer, Response, SigningKey, json_response, tamper
+from bearward.testing import LocalIssuer, MovableClock, Response, SigningKey, json_response, tamper
 from bearward.verifier import Verifier
 from tests.conftest import Run
 
@@ -67,7 +67,7 @@ def test_independent_library_verifies_its_tokens(issuer: LocalIssuer, alg: str) 
 def test_header_and_claims_are_replaced_added_and_removed(issuer: LocalIssuer) -> None:
     """Whatever is asked for stands in the token, right or wrong."""
     token = issuer.mint(
-        kid=None, headers={"typ": None, "x": 1}, claims={"https://a/b": 2}, without=["jti", "iat"], sub=5, lifetime=-1
+        kid=None, headers={"typ": None, "x": 1}, claims={"https://a/b": 2}, without=["jti", "iat"], sub=5, expires_in=-1
     )
     header, claims = map(_decoded, token.split(".")[:2])
     assert header == {"alg": "RS256", "typ": None, "x": 1}
@@ -252,7 +252,7 @@ def test_server_survives_bad_requests(own: LocalIssuer) -> None:
 
 def test_its_clock_is_given() -> None:
     """Tokens are dated by the clock that the issuer was given."""
-    clock: Callable[[], float] = lambda: 1_000_000.9  # noqa: E731
+    clock = MovableClock(1_000_000.9)
     claims = _decoded(LocalIssuer(algorithms=["ES256"], clock=clock, lifetime=60).mint().split(".")[1])
     assert (claims["iat"], claims["exp"]) == (1_000_000, 1_000_060)
 

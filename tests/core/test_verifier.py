@@ -84,7 +84,7 @@ def test_verify_now_without_keys_raises_keys_needed(issuer: LocalIssuer, run: Ru
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
-        ({"lifetime": -1.0}, Refusal.TOKEN_EXPIRED),
+        ({"expires_in": -1.0}, Refusal.TOKEN_EXPIRED),
         ({"aud": "https://other.example"}, Refusal.KEYS_UNAVAILABLE),
         ({"without": ("exp",)}, Refusal.KEYS_UNAVAILABLE),
         ({"iss": "https://unknown.example"}, Refusal.ISSUER_UNTRUSTED),
@@ -108,7 +108,7 @@ def test_keys_are_fetched_only_if_claims_pass(
     assert issuer.requests() == 0
 
 
-@pytest.mark.parametrize("change", [{"aud": "https://other.example"}, {"lifetime": -1.0}])
+@pytest.mark.parametrize("change", [{"aud": "https://other.example"}, {"expires_in": -1.0}])
 def test_unknown_kid_causes_a_fetch_only_if_claims_pass(
     issuer: LocalIssuer, run: Run, change: dict[str, object]
 ) -> None:
@@ -249,9 +249,9 @@ def test_known_unknown_kid_causes_no_fetch(issuer: LocalIssuer, run: Run) -> Non
 def test_cached_token_is_checked_against_the_clock_on_every_hit() -> None:
     """A token that was verified before is refused from the second in which it expires."""
     clock = FakeClock(1_000_000.0)
-    issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
+    issuer = LocalIssuer(algorithms=["ES256"], clock=clock)
     verifier = Verifier(_static(issuer), clock=clock)
-    token = issuer.mint(lifetime=60)
+    token = issuer.mint(expires_in=60)
     assert verifier.verify_now(token) is verifier.verify_now(token)
     clock.forward(59.0)
     verifier.verify_now(token)
@@ -276,9 +276,9 @@ def test_cached_token_is_refused_as_soon_as_it_is_revoked() -> None:
 def test_cached_entry_ends_with_its_token() -> None:
     """It is valid until its token expires or is revoked; a bound token has none at all."""
     clock = FakeClock(1_000_000.0)
-    issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
+    issuer = LocalIssuer(algorithms=["ES256"], clock=clock)
     verifier = Verifier(_static(issuer), clock=clock)
-    token, other, bound = issuer.mint(lifetime=20), issuer.mint(sub="ada"), issuer.mint(cnf={"x5t#S256": "A" * 43})
+    token, other, bound = issuer.mint(expires_in=20), issuer.mint(sub="ada"), issuer.mint(cnf={"x5t#S256": "A" * 43})
     assert verifier.cached_entry(token) is None
     for seen in (token, other):
         verifier.verify_now(seen)
@@ -296,9 +296,9 @@ def test_cached_entry_ends_with_its_token() -> None:
 
 def test_cached_entry_is_rechecked_after_half_a_minute(clock: FakeClock) -> None:
     """Counted from when it was judged, however often it is used; a clock that was set back has it judged at once."""
-    issuer = LocalIssuer(algorithms=["ES256"], clock=clock.now)
+    issuer = LocalIssuer(algorithms=["ES256"], clock=clock)
     verifier = Verifier(_static(issuer), clock=clock)
-    token = issuer.mint(lifetime=3600)
+    token = issuer.mint(expires_in=3600)
     principal = verifier.verify_now(token)
     first = verifier.cached_entry(token)
     for _ in range(3):
@@ -323,7 +323,7 @@ def test_only_accepted_tokens_are_cached() -> None:
     """A refused token leaves nothing behind; `token_cache=0` keeps none at all."""
     issuer = LocalIssuer(algorithms=["ES256"])
     verifier = Verifier(_static(issuer))
-    refusal_of(verifier, issuer.mint(lifetime=-1))
+    refusal_of(verifier, issuer.mint(expires_in=-1))
     assert verifier.health().cached_tokens == 0
     verifier.verify_now(issuer.mint())
     assert verifier.health().cached_tokens == 1

@@ -69,7 +69,7 @@ def test_watch_reports_the_end_once(
                 told.append(error)
                 ended.set()
 
-            verifier.watch(await verifier.verify(issuer.mint(sub="ada", lifetime=lifetime)), on_end)
+            verifier.watch(await verifier.verify(issuer.mint(sub="ada", expires_in=lifetime)), on_end)
             await event(verifier, issuer)
             await asyncio.wait_for(ended.wait(), 30)
             await revoke(verifier, issuer)
@@ -116,7 +116,7 @@ def test_closed_watch_reports_nothing(issuer: LocalIssuer, run: Run) -> None:
 def watching(use: Callable[[SkippingLoop, Verifier, LocalIssuer], Awaitable[T]]) -> T:
     """Use a verifier on a loop that does not wait."""
     loop = SkippingLoop()
-    issuer = LocalIssuer(algorithms=["ES256"], clock=loop.now)
+    issuer = LocalIssuer(algorithms=["ES256"], clock=loop)
     policy = TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(_awaited(use(loop, Verifier(policy, clock=loop), issuer)))
@@ -131,8 +131,8 @@ def test_watch_can_be_extended_to_a_newer_token() -> None:
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> Refusal:
         ended: asyncio.Future[AuthError] = loop.create_future()
-        first = verifier.verify_now(issuer.mint(sub="ada", lifetime=60))
-        longer = verifier.verify_now(issuer.mint(sub="ada", lifetime=300))
+        first = verifier.verify_now(issuer.mint(sub="ada", expires_in=60))
+        longer = verifier.verify_now(issuer.mint(sub="ada", expires_in=300))
         watch = verifier.watch(first, ended.set_result)
         watch.extend(longer)
         assert watch.principal is longer
@@ -149,7 +149,7 @@ def test_watch_leeway_delays_the_end() -> None:
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
         ended: asyncio.Future[AuthError] = loop.create_future()
-        principal = verifier.verify_now(issuer.mint(lifetime=60))
+        principal = verifier.verify_now(issuer.mint(expires_in=60))
         verifier.watch(principal, ended.set_result, leeway=10.0)
         await ended
         return loop.wall - principal.expires_at
@@ -167,7 +167,7 @@ def test_clock_step_is_noticed_within_half_a_minute(after: float, step: float, a
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> tuple[Refusal, float, float]:
         ended: asyncio.Future[AuthError] = loop.create_future()
-        principal = verifier.verify_now(issuer.mint(lifetime=3600))
+        principal = verifier.verify_now(issuer.mint(expires_in=3600))
         verifier.watch(principal, ended.set_result)
         await asyncio.sleep(after)
         loop.wall += step
@@ -185,7 +185,7 @@ def test_suspended_machine_ends_streams_soon_after_it_wakes() -> None:
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
         ended: asyncio.Future[AuthError] = loop.create_future()
-        verifier.watch(verifier.verify_now(issuer.mint(lifetime=3600)), ended.set_result)
+        verifier.watch(verifier.verify_now(issuer.mint(expires_in=3600)), ended.set_result)
         await asyncio.sleep(60.0)
         loop.suspend(8 * 3600.0)
         woken = loop.passed
@@ -207,7 +207,7 @@ def test_watches_that_began_together_do_not_look_together() -> None:
             return recheck(principal, leeway)
 
         verifier._watches.recheck = counting
-        principal = verifier.verify_now(issuer.mint(lifetime=3600))
+        principal = verifier.verify_now(issuer.mint(expires_in=3600))
         watches = [verifier.watch(principal, lambda _: None) for _ in range(200)]
         await asyncio.sleep(60.5)
         for watch in watches:

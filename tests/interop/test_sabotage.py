@@ -22,7 +22,7 @@ async def main():
         async with Verifier(TrustedIssuer(issuer.url, audience="https://api.example")) as verifier:
             for token, needed in (
                 (good, "notes:read"), (tamper(good, sub="root"), "notes:read"),
-                (issuer.mint(scope="notes:read", lifetime=-1), "notes:read"), (good, "notes:write"),
+                (issuer.mint(scope="notes:read", expires_in=-1), "notes:read"), (good, "notes:write"),
             ):
                 try:
                     authorize(await verifier.verify(token), scope(needed), verifier.now())

@@ -110,7 +110,7 @@ def test_client_command_prints_json_and_refusals(issuer: LocalIssuer) -> None:
         )
         assert call("", "access") == refused
         ended: tuple[int, list[str], str] = (1, [], "UNAUTHENTICATED token_expired: the token has expired\n")
-        assert call(issuer.mint(scope=SCOPES, lifetime=3), "watch") == ended
+        assert call(issuer.mint(scope=SCOPES, expires_in=3), "watch") == ended
         assert call("", "dance")[0] == 2
 
 

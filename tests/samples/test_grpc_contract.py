@@ -121,7 +121,7 @@ def test_streams_end_with_their_token(
     in_threads = "grpc.server" in request.node.name
     allowed = {"UNAUTHENTICATED", "CANCELLED"} if in_threads else {"UNAUTHENTICATED"}
     try:
-        who = metadata(issuer.mint(scope=SCOPES, lifetime=2))
+        who = metadata(issuer.mint(scope=SCOPES, expires_in=2))
         watching = stub.WatchNotes(messages.WatchNotesRequest(), metadata=who, timeout=TIMEOUT)
         talking = stub.Chat(silent(), metadata=who, timeout=TIMEOUT)
         assert _refused(lambda: list(watching))[0] in allowed

@@ -155,7 +155,7 @@ def test_event_stream_sends_headers_at_once_and_then_each_note(http: httpx2.Clie
 
 def test_stream_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
     """Only while the token lives: after that there is an end, without a note in between."""
-    headers = bearer(issuer.mint(scope="notes:read", lifetime=2))
+    headers = bearer(issuer.mint(scope="notes:read", expires_in=2))
     with httpx2.stream("GET", f"{http_url}/notes/stream", headers=headers, timeout=30) as stream:
         assert stream.status_code == 200
         rest = b"".join(stream.iter_bytes())
@@ -187,7 +187,7 @@ def test_websocket_is_refused_at_the_handshake(http_url: str, issuer: LocalIssue
 
 def test_websocket_ends_with_its_token(http_url: str, issuer: LocalIssuer) -> None:
     """Closed with 1008 when the token expires, even without traffic."""
-    token = issuer.mint(scope="notes:write", lifetime=2)
+    token = issuer.mint(scope="notes:write", expires_in=2)
     with connect(_ws(http_url), additional_headers=bearer(token)) as socket, pytest.raises(ConnectionClosed) as closed:
         socket.recv(timeout=30)
     assert closed.value.rcvd is not None

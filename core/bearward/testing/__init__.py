@@ -11,16 +11,23 @@ asks.
 
 from __future__ import annotations
 
+from bearward.testing.clock import MovableClock
 from bearward.testing.exchange import Request, Response, json_response
+from bearward.testing.garbage import GARBAGE
+from bearward.testing.hostile import HOSTILE_TOKENS, HostileToken
 from bearward.testing.issuer import LocalIssuer
 from bearward.testing.keys import SigningKey
 from bearward.testing.minting import compact, json_octets, sign_segments, tamper
 from bearward.testing.proofs import HOSTILE_PROOFS, DPoPClient, access_token_hash
 
 __all__ = [
+    "GARBAGE",
     "HOSTILE_PROOFS",
+    "HOSTILE_TOKENS",
     "DPoPClient",
+    "HostileToken",
     "LocalIssuer",
+    "MovableClock",
     "Request",
     "Response",
     "SigningKey",

@@ -33,6 +33,11 @@ class KeyRing:
         """The default algorithm."""
         return next(iter(self._signing))
 
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that it signs by; the default is the first."""
+        return tuple(self._signing)
+
     def key(self, alg: str | None = None) -> SigningKey:
         """The key that signs for `alg`; raises `LookupError` if there is none."""
         wanted = self.default if alg is None else alg
@@ -50,15 +55,15 @@ class KeyRing:
             self._published.append(key)
         return key
 
-    def rotate(self, alg: str | None = None, *, kid: str | None = None) -> SigningKey:
+    def rotate(self, alg: str | None = None, *, kid: str | None = None, publish: bool = True) -> SigningKey:
         """Sign with the key published by `publish_next`, or with a new one; the old one stays published."""
         wanted = self.default if alg is None else alg
         with self._lock:
-            key = self._next.pop(wanted, None) if kid is None else None
+            key = self._next.pop(wanted, None) if kid is None and publish else None
         if key is None:
             key = SigningKey.generate(wanted, kid=kid)
-            with self._lock:
-                self._published.append(key)
+            if publish:
+                self.publish(key)
         self._signing[wanted] = key
         return key
 

@@ -84,6 +84,10 @@ class Publisher(LoopbackServer):
         else:
             self._served[path] = response
 
+    def restore(self) -> None:
+        """Serve the real documents again."""
+        self._served.clear()
+
     def serve_jwks(self, document: Any, *, status: int = 200, **headers: str) -> None:
         """Serve this as the JWK Set: `bytes` as they are, None for the real one again, anything else as JSON."""
         self.serve(f"{self._path}/jwks", _as_response(document, status, headers))

@@ -66,7 +66,7 @@ def main() -> None:
             issuer.rotate()
             issuer.withdraw(old)
             told["rotated"] = call(port, issuer.mint())
-            told["expired"] = call(port, issuer.mint(lifetime=-60))
+            told["expired"] = call(port, issuer.mint(expires_in=-60))
             told["withdrawn"] = call(port, issuer.mint(key=old))
             stop.set()
             child.join(TIMEOUT)

@@ -68,4 +68,4 @@ def test_optional_method_refuses_an_invalid_token(kind: str, issuer: LocalIssuer
         for shape in SERVED:
             assert SHAPES[shape](channel, ()).messages[0].startswith(b"nobody")
             assert SHAPES[shape](channel, bearer(issuer.mint(sub="ada"))).messages[0].startswith(b"ada")
-            assert SHAPES[shape](channel, bearer(issuer.mint(lifetime=-60))).code == "token_expired"
+            assert SHAPES[shape](channel, bearer(issuer.mint(expires_in=-60))).code == "token_expired"

@@ -176,7 +176,7 @@ def test_beside_other_interceptors_every_shape_is_refused_and_served_the_same(
         for shape in KIND_OF:
             call = SHAPES[shape]
             assert (call(channel, ()).status, call(channel, ()).code) == (_16, "credentials_missing"), shape
-            assert call(channel, bearer(issuer.mint(scope="echo", lifetime=-60))).code == "token_expired", shape
+            assert call(channel, bearer(issuer.mint(scope="echo", expires_in=-60))).code == "token_expired", shape
             assert call(channel, bearer(issuer.mint(scope="other"))).code == "scope_insufficient", shape
             served = call(channel, bearer(issuer.mint(sub="ada", scope="echo")))
             assert (served.status, served.messages[0][:3]) == (_OK, b"ada"), shape

@@ -177,7 +177,7 @@ def test_recent_refusal_applies_to_its_own_token_only(make: Any) -> None:
 def test_recent_refusal_expires_after_one_second(make: Any) -> None:
     """A token that was refused as expired is good again once the clock was put right, at most a second later."""
     parts = make()
-    connection, token = parts.connection(), parts.issuer.mint(sub="ada", lifetime=300)
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada", expires_in=300)
 
     def ask() -> int:
         connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
@@ -196,7 +196,7 @@ def test_recent_refusal_expires_after_one_second(make: Any) -> None:
 def test_remembered_token_expires(make: Any) -> None:
     """A token that a connection remembers is refused from the moment of its end, and is not yet valid before its time."""
     parts = make()
-    connection, token = parts.connection(), parts.issuer.mint(sub="ada", lifetime=300)
+    connection, token = parts.connection(), parts.issuer.mint(sub="ada", expires_in=300)
 
     def ask() -> tuple[int, bytes]:
         connection.request("GET", "/who", headers={"Authorization": f"Bearer {token}"})
