@@ -1,7 +1,7 @@
 """bearward: verify bearer tokens that somebody else issued. The core; it knows no framework.
 
-This package, `bearward.dpop`, `bearward.client_certificates`, `bearward.jwks`, `bearward.revocation`,
-`bearward.adapters` and `bearward.testing` are the public interface: what they list in `__all__` is kept stable. Every
+This package, `bearward.dpop`, `bearward.client_certificates`, `bearward.explanation`, `bearward.jwks`,
+`bearward.revocation`, `bearward.adapters` and `bearward.testing` are the public interface: what they list in `__all__` is kept stable. Every
 other module, and every name that is not listed there, is private.
 """
 

@@ -1,7 +1,8 @@
 """The rules for the claims of a token (RFC 7519 section 4.1, RFC 8725 section 3), against one issuer's policy.
 
 Rule of this file: pure; one `now` per verification (seconds since the epoch). A check passes or raises;
-there is no way to ignore its result.
+there is no way to ignore its result. `check_claims` puts the single checks in order; `bearward.explanation` calls them
+one by one, in that same order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,20 @@ from bearward.errors import AuthError, Refusal
 from bearward.spiffe import trust_domain_of
 from bearward.trusted_issuer import TrustedIssuer
 
-__all__ = ["check_claims", "check_times", "claims_pass", "issuer_claim", "validity_window"]
+__all__ = [
+    "check_audience",
+    "check_authorized_party",
+    "check_claims",
+    "check_client",
+    "check_expected",
+    "check_names",
+    "check_refused",
+    "check_sender",
+    "check_times",
+    "claims_pass",
+    "issuer_claim",
+    "validity_window",
+]
 
 _NUMERIC = frozenset({int, float})  # by exact type: JSON's true and false are no NumericDate
 _MAX_NUMERIC_DATE = 1e300  # seconds: any finite date is one (RFC 7519 section 2), but a sum with it must not overflow
@@ -73,11 +87,11 @@ def check_claims(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_boun
             raise AuthError(Refusal.CLAIM_MISSING, claim=name)
     audience = claims.get("aud")
     if type(audience) is not str or audience not in policy.audience:
-        _check_audience(claims, policy)
+        check_audience(claims, policy)
     if type(claims.get("sub", "")) is not str or type(claims.get("jti", "")) is not str:
         raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti" if type(claims.get("sub", "")) is str else "sub")
     if "cnf" in claims or policy.sender == "constrained":
-        _check_sender(claims, policy, allow_bound=allow_bound)
+        check_sender(claims, policy, allow_bound=allow_bound)
     if policy.has_further_rules:
         _check_further(claims, policy)
 
@@ -122,7 +136,7 @@ def _date(claims: Mapping[str, Any], name: str) -> int | float:
     return date
 
 
-def _check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+def check_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
     """RFC 7519 section 4.1.3: one of the token's audiences must be one of ours, where it names any."""
     audience = claims.get("aud", ())
     if type(audience) is str:
@@ -143,7 +157,7 @@ def _check_no_audience(claims: Mapping[str, Any], policy: TrustedIssuer) -> None
         raise AuthError(Refusal.CLAIM_MALFORMED if "aud" in claims else Refusal.CLAIM_MISSING, claim="aud")
 
 
-def _check_sender(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool) -> None:
+def check_sender(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bound: bool) -> None:
     """RFC 7800: whoever presents a token that is bound to a key must prove that key, which is for the gate to see."""
     if "cnf" not in claims:
         raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
@@ -151,7 +165,8 @@ def _check_sender(claims: Mapping[str, Any], policy: TrustedIssuer, *, allow_bou
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
 
 
-def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+def check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """Raise `AuthError` unless the token was issued to one of the accepted clients."""
     name = policy.client_claim
     client = claims.get("client_id", claims.get("azp")) if name is None else claims.get(name)
     if client is None:
@@ -162,7 +177,8 @@ def _check_client(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         raise AuthError(Refusal.CLAIM_MISMATCH, claim=name or "client_id")
 
 
-def _check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+def check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """Raise `AuthError` unless each of these claims has one of its accepted values."""
     for name, accepted in policy.expected_claims.items():
         if name not in claims:
             raise AuthError(Refusal.CLAIM_MISSING, claim=name)
@@ -174,25 +190,31 @@ def _check_expected(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
 def _check_further(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
     """What most issuers need nothing of; the order of the checks is the order in which claims are missed."""
     if policy.client_ids:
-        _check_client(claims, policy)
-    _check_expected(claims, policy)
+        check_client(claims, policy)
+    check_expected(claims, policy)
+    check_refused(claims, policy)
+    if policy.claim_names is not None:
+        check_names(claims, policy.claim_names)
+    if policy.authorized_parties:
+        check_authorized_party(claims, policy)
+
+
+def check_refused(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+    """Raise `AuthError` (CLAIM_MISMATCH) if a claim is there that must not be."""
     for name in policy.refused_claims:
         if name in claims:
             raise AuthError(Refusal.CLAIM_MISMATCH, claim=name)
-    if policy.claim_names is not None:
-        _check_names(claims, policy.claim_names)
-    if policy.authorized_parties:
-        _check_authorized_party(claims, policy)
 
 
-def _check_names(claims: Mapping[str, Any], names: ClaimNames) -> None:
+def check_names(claims: Mapping[str, Any], names: ClaimNames) -> None:
+    """Raise `AuthError` unless the claims that name the caller, and vouch for a trust domain, are there."""
     if names.subject and names.subject_of(claims) is None:
         raise AuthError(Refusal.CLAIM_MISSING, claim=names.subject[0])
     if names.issuer is not None:
         _check_trust_domain(claims, names.issuer)
 
 
-def _check_authorized_party(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
+def check_authorized_party(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
     """OpenID Connect Core section 3.1.3.7, rules 4 and 5: who asked for the token, where it is for several."""
     party = claims.get("azp")
     if party is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from bearward.access import Access
 from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock, on_clock_set
@@ -19,6 +20,7 @@ from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.explanation.report import Explanation
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
@@ -26,6 +28,7 @@ from bearward.issuers.told_apart import Presented
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.loop import is_gone
+from bearward.possession import Presented as SentWith
 from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.revocation.local import Revocations
@@ -236,6 +239,41 @@ class Verifier:
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
         return self._watches.add(principal, on_end, leeway)
+
+    def explain(
+        self,
+        token: str,
+        *,
+        place: CredentialPlace | None = None,
+        presented: SentWith | None = None,
+        access: Access | None = None,
+        refused: AuthError | None = None,
+        show_claims: bool = False,
+    ) -> Explanation:
+        """Every check of `token` by what this verifier holds, without awaiting: for people, and in development only.
+
+        `place` is where the token was found, `presented` what came with it, `access` the rule that it was used under,
+        and `refused` the refusal that it met; each None where it is not known. Values of claims are hidden without
+        `show_claims`. What an explanation says of the settings is more than a caller may know in production.
+
+        >>> login = TrustedIssuer("https://login.example", audience="https://api.example", jwks_uri="https://login.example/jwks")
+        >>> Verifier(login).explain("abc").code
+        'token_malformed'
+        """
+        from bearward.verifier_explanation import explain_by
+
+        return explain_by(
+            self._issuers,
+            token,
+            now=self.now(),
+            dpop=self.dpop,
+            check_revoked=self.revocations.check,
+            place=place,
+            presented=presented,
+            access=access,
+            refused=refused,
+            show_claims=show_claims,
+        )
 
     @property
     def issuers(self) -> tuple[str, ...]:

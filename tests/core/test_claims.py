@@ -200,7 +200,7 @@ def test_usual_token_takes_the_fast_path(name: str, monkeypatch: pytest.MonkeyPa
     def thorough(*_: object) -> None:
         pytest.fail("a usual token was looked at twice")
 
-    for check in ("_check_expiry", "_check_issued_at", "_check_audience"):
+    for check in ("_check_expiry", "_check_issued_at", "check_audience"):
         monkeypatch.setattr(f"bearward.claims.{check}", thorough)
     changes, settings, now = USUAL[name]
     claims = _claims(**{"exp": WHOLE + 60, "iat": WHOLE - 60, **changes})

@@ -30,6 +30,9 @@ PUBLIC: dict[str, str] = {
         DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof
         single_proof
     """,
+    "bearward.explanation": """
+        Check Explanation Verdict explain
+    """,
     "bearward.issuers": """
         IssuerResolver TenantIssuers
     """,

@@ -35,6 +35,8 @@ class Issuers:
         self._store = store
         self.explicit: tuple[TrustedIssuer, ...] = tuple(i for i in issuers if isinstance(i, TrustedIssuer))
         self._tenants = tuple(i for i in issuers if isinstance(i, TenantIssuers))
+        self.configured: tuple[TrustedIssuer | TenantIssuers, ...] = (*self.explicit, *self._tenants)
+        """All that needs no resolver to be known."""
         self._resolvers = Resolvers(_resolvers_of(issuers), clock, store.forget)
         self._known: dict[str, Trusted] = {}
         self._several: dict[str, tuple[TrustedIssuer, ...]] = {}

@@ -56,7 +56,8 @@ class TenantIssuers:
             raise ConfigurationError("max_tenants", "must be a whole number from 1")
         before, _, after = template.partition(_PLACEHOLDER)
         self._pattern = re.compile(f"{re.escape(before)}({_TENANT}){re.escape(after)}")
-        self._template = template
+        self.template = template
+        """The `iss` of all tenants, with `{tenant}` in it."""
         self._settings = settings
         self._tenants = _tenant_names(tenants)
         self._max_proven = max_tenants
@@ -93,24 +94,24 @@ class TenantIssuers:
 
     def _settings_of(self, tenant: str) -> TrustedIssuer:
         filled: dict[str, Any] = {name: _filled_in(value, tenant) for name, value in self._settings.items()}
-        return TrustedIssuer(self._template.replace(_PLACEHOLDER, tenant), **filled)
+        return TrustedIssuer(self.template.replace(_PLACEHOLDER, tenant), **filled)
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         """By what was given; what is kept of tenants is found again."""
         given = {"tenants": self._tenants, "max_tenants": self._max_proven, **self._settings}
-        return partial(type(self), self._template, **given), ()
+        return partial(type(self), self.template, **given), ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TenantIssuers) and self._given() == other._given()
 
     def __hash__(self) -> int:
-        return hash((self._template, self._tenants))
+        return hash((self.template, self._tenants))
 
     def _given(self) -> tuple[Any, ...]:
-        return self._template, self._tenants, self._max_proven, self._settings
+        return self.template, self._tenants, self._max_proven, self._settings
 
     def __repr__(self) -> str:
-        return f"<TenantIssuers {self._template}: {len(self._proven) + len(self._unproven)} kept>"
+        return f"<TenantIssuers {self.template}: {len(self._proven) + len(self._unproven)} kept>"
 
 
 def _tenant_names(tenants: object) -> frozenset[str] | None:

@@ -1,0 +1,1 @@
+"""Tests of explanations: the order of checks, near misses, and what stays hidden."""
