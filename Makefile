@@ -69,6 +69,10 @@ coverage: venv ## run the tests and say which branches they miss
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
+.PHONY: docs
+docs: venv ## build the documentation into .cache/site/html; exits with 1 on a warning or a broken link
+	@$(PY) -m tools.site
+
 ##@ Evidence
 
 .PHONY: attack

@@ -9,11 +9,8 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[1]
 DECISIONS = TOP / "docs" / "adr"
-PAGES = sorted(
-    path.relative_to(TOP)
-    for folder in (".", "docs", "docs/adr", "docs/evidence", "benchmarks", "benchmarks/*", "tests/*", "examples")
-    for path in TOP.glob(f"{folder}/*.md")
-)
+FOLDERS = (".", "docs/**", "benchmarks", "benchmarks/*", "tests/*", "examples")
+PAGES = sorted({path.relative_to(TOP) for folder in FOLDERS for path in TOP.glob(f"{folder}/*.md")})
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#)([^)#\s]+)(?:#([^)\s]+))?\)")
 
 

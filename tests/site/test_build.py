@@ -1,0 +1,54 @@
+"""The site builds without a warning, its links and anchors lead somewhere, and a browser needs no network for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tools.site import build, source
+
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; building it is the first test."""
+    place = tmp_path_factory.mktemp("site")
+    assert build.build(place) == []
+    return place / "html"
+
+
+def test_every_page_is_built(site: Path) -> None:
+    """Each page of the contents is a page of the site, and the first page leads to the contents."""
+    assert [page for page in source.contents() if not (site / page.with_suffix(".html")).is_file()] == []
+    assert "docs/index.html" in (site / "index.html").read_text()
+
+
+def test_search_works_offline(site: Path) -> None:
+    """The index of the search is a script beside the pages; it finds a refusal and an argument."""
+    index = (site / "searchindex.js").read_text()
+    terms = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["terms"]
+    assert {"token_expir", "stale_if_error"} <= terms.keys()  # words are stemmed
+
+
+def test_a_page_that_loads_from_elsewhere_is_noticed(tmp_path: Path) -> None:
+    """A script, a picture or a style from another host, and a link to a missing anchor, are problems."""
+    (tmp_path / "a.html").write_text(
+        '<script src="https://cdn.example/x.js"></script><a href="#gone">x</a><a href="b.html">'
+    )
+    (tmp_path / "a.css").write_text("@font-face { src: url( 'https://fonts.example/x' ) } p { color: url(http://x) }")
+    assert list(build.broken(tmp_path)) == ["a.html: #gone: no such anchor", "a.html: b.html: no such page"]
+    assert len(list(build.foreign(tmp_path))) == 2
+
+
+def test_a_warning_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cross reference that leads nowhere is a problem that names its page."""
+
+    def with_a_bad_link(place: Path) -> None:
+        (place / "docs").mkdir(parents=True)
+        (place / "docs" / "index.md").write_text("# Contents\n\n[nowhere](nowhere.md)\n")
+
+    monkeypatch.setattr(build, "write_source", with_a_bad_link)
+    assert any(problem.startswith("docs/index.md:3:") for problem in build.build(tmp_path))
