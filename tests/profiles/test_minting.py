@@ -61,6 +61,6 @@ def _one(policy: TrustedIssuer | TenantIssuers) -> TrustedIssuer:
     if isinstance(policy, TrustedIssuer):
         return policy
     name = min(policy._tenants or {TENANT})
-    tenant = policy.issuer_for(policy._template.replace("{tenant}", name))
+    tenant = policy.issuer_for(policy.template.replace("{tenant}", name))
     assert tenant is not None
     return tenant
