@@ -26,6 +26,7 @@ from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.issuers.told_apart import Presented
 from bearward.jose.compact import UnverifiedToken, parse_compact
+from bearward.jwks.replacement import Replacement
 from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
 from bearward.loop import is_gone
 from bearward.possession import Presented as SentWith
@@ -123,6 +124,42 @@ class Verifier:
         if started:
             await self.revocations.aclose()
 
+    async def replace_issuers(self, *issuers: TrustedIssuer | TenantIssuers | IssuerResolver) -> None:
+        """Trust these issuers instead, as one step, while tokens are verified; any loop may call.
+
+        The keys of new issuers are fetched first, each as its `start` option says; an issuer that is fetched as before
+        keeps its keys. From then on every cached token, connection and live stream is held to the new settings, and
+        what they do not admit ends. Settings that are refused change nothing.
+
+        Raises:
+            ConfigurationError: the issuers are not valid together, or their tokens have other places than before.
+            AuthError: KEYS_UNAVAILABLE, for an issuer whose options say that its keys are required.
+        """
+        if self._started is None or is_gone(self._started):
+            self._put_in_force(*self._successor(issuers))
+        else:
+            await self._store.run(lambda: self._replace_issuers(issuers))
+
+    async def _replace_issuers(self, issuers: tuple[TrustedIssuer | TenantIssuers | IssuerResolver, ...]) -> None:
+        async with self._store.replacing:
+            replacement, successor = self._successor(issuers)
+            await self._store.prepare(replacement)
+            self._put_in_force(replacement, successor)
+
+    def _successor(
+        self, issuers: tuple[TrustedIssuer | TenantIssuers | IssuerResolver, ...]
+    ) -> tuple[Replacement, Issuers]:
+        replacement = self._store.replacement()
+        successor = Issuers(issuers, self._store, self._clock, replacement)
+        successor.check_places(self._issuers)
+        return replacement, successor
+
+    def _put_in_force(self, replacement: Replacement, successor: Issuers) -> None:
+        same_tenants = successor.take_over(self._issuers)
+        self._issuers = successor
+        self._store.commit(replacement, keep_tenants=same_tenants)
+        self.revocations.invalidate_caches()
+
     async def __aenter__(self) -> Self:
         try:
             await self.start()
@@ -214,8 +251,8 @@ class Verifier:
         place: CredentialPlace | None,
     ) -> Principal:
         for _ in range(_MAX_FETCHES):
-            await self._fetch_keys_for(token, needed.generation, place)
             try:
+                await self._fetch_keys_for(token, needed.generation, place)
                 return self._verify_now(token, allow_bound, place)
             except KeysNeededError as again:
                 if again.refused is not None and again.generation == needed.generation:
@@ -311,6 +348,8 @@ class Verifier:
         allow_bound: bool,  # noqa: FBT001
         place: CredentialPlace | None,
     ) -> Principal:
+        # Read first: what is revoked, or trusted on other terms, meanwhile must not look as if it was checked.
+        revision = self.revocations.revision
         unverified, now = parse_compact(token), self.now()
         policy, keys = self._issuers.known(issuer_claim(unverified.claims), unverified, place)
         held = keys.current()
@@ -321,7 +360,6 @@ class Verifier:
             raise _refusal_or_fetch(refused, unverified, keys, held) from None
         if self._needs_binding and "cnf" not in unverified.claims:
             raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
-        revision = self.revocations.revision  # read first: what is revoked meanwhile must not look as if it was checked
         self.revocations.check(principal)
         if digest is not None and self._cache is not None and held is not None:
             until = min(validity_window(unverified.claims, policy)[1], now + RECHECK_INTERVAL)
@@ -335,9 +373,9 @@ class Verifier:
         False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does.
         """
         cache.drop(digest)
-        principal, now = entry.principal, self.now()
+        principal, now, revision = entry.principal, self.now(), self.revocations.revision  # read before it is checked by
         policy, keys = self._issuers.known(principal.issuer, *_presented(principal))
-        held, revision = keys.current(), self.revocations.revision  # read before they are checked by
+        held = keys.current()
         if held is None:
             return False
         standing = Standing(policy, held.jwk_set, self.revocations.check, now)

@@ -15,6 +15,7 @@ from bearward.issuers.resolvers import Resolvers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.issuers.told_apart import Presented, check_told_apart, policy_for
 from bearward.jose.compact import UnverifiedToken
+from bearward.jwks.replacement import Replacement
 from bearward.jwks.store import IssuerKeys, JWKSStore
 from bearward.trusted_issuer import TrustedIssuer
 
@@ -28,16 +29,23 @@ class Issuers:
     """All trusted issuers, with their keys."""
 
     def __init__(
-        self, issuers: Sequence[TrustedIssuer | TenantIssuers | IssuerResolver], store: JWKSStore, clock: Clock
+        self,
+        issuers: Sequence[TrustedIssuer | TenantIssuers | IssuerResolver],
+        store: JWKSStore,
+        clock: Clock,
+        replacement: Replacement | None = None,
     ) -> None:
         if not issuers:
             raise ConfigurationError("issuers", "must name at least one trusted issuer")
         self._store = store
+        self._era = store.era
+        self._keys_of = store.add if replacement is None else replacement.add
         self.explicit: tuple[TrustedIssuer, ...] = tuple(i for i in issuers if isinstance(i, TrustedIssuer))
         self._tenants = tuple(i for i in issuers if isinstance(i, TenantIssuers))
         self.configured: tuple[TrustedIssuer | TenantIssuers, ...] = (*self.explicit, *self._tenants)
         """All that needs no resolver to be known."""
-        self._resolvers = Resolvers(_resolvers_of(issuers), clock, store.forget)
+        self._asked = _resolvers_of(issuers)
+        self._resolvers = Resolvers(self._asked, clock, store.forget)
         self._known: dict[str, Trusted] = {}
         self._several: dict[str, tuple[TrustedIssuer, ...]] = {}
         self._placed: dict[str, Trusted] = {}
@@ -49,7 +57,7 @@ class Issuers:
 
     def _add(self, issuer: str, policies: list[TrustedIssuer]) -> None:
         first = policies[0]
-        trusted = first, self._store.add(first)
+        trusted = first, self._keys_of(first)
         if len(policies) > 1:
             check_told_apart(policies)
             self._several[issuer] = tuple(policies)
@@ -57,6 +65,19 @@ class Issuers:
             self._known[issuer] = trusted
             return
         self._placed[issuer] = trusted
+
+    def check_places(self, before: Issuers) -> None:
+        """Raise `ConfigurationError` if the tokens of these are elsewhere than those of the issuers they replace."""
+        if self.places != before.places:
+            raise ConfigurationError("place", "must stay as it was until a restart: adapters look there")
+
+    def take_over(self, before: Issuers) -> bool:
+        """Before these are put in the place of others: whether the tenants are the same; what is known of them is kept."""
+        if self._tenants != before._tenants or self._asked != before._asked:
+            self._era += 1
+            return False
+        self._tenants, self._resolvers = before._tenants, before._resolvers
+        return True
 
     def known(
         self, issuer: str, token: Presented | UnverifiedToken | None = None, place: CredentialPlace | None = None
@@ -97,10 +118,16 @@ class Issuers:
             trusted, keys = self.known(issuer, token, place)
         except KeysNeededError:
             self._resolvers.refresh(issuer)
-            trusted, keys = self._with_keys(self._resolvers.last_known(issuer))
+            trusted, keys = self._last_known(issuer)
         if keys.current() is None:
             keys.fetch_soon()
         return trusted, keys
+
+    def _last_known(self, issuer: str) -> Trusted:
+        try:
+            return self._with_keys(self._resolvers.last_known(issuer))
+        except KeysNeededError:  # others were put in the place of these just now, and are asked next
+            raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0) from None
 
     def _dynamic(self, issuer: str, token: Presented | UnverifiedToken | None) -> Trusted:
         trusted = self._placed.get(issuer)
@@ -113,7 +140,7 @@ class Issuers:
         for tenants in self._tenants:
             trusted = tenants.issuer_for(issuer)
             if trusted is not None:
-                keys = self._store.keys_of(trusted)
+                keys = self._store.keys_of(trusted, era=self._era)
                 if keys.current() is not None:  # the provider publishes keys for it: it is no invention
                     tenants.keep(issuer)
                 return trusted, keys
@@ -121,7 +148,7 @@ class Issuers:
 
     def _with_keys(self, trusted: TrustedIssuer) -> Trusted:
         """Of a tenant that a resolver vouches for: it is not invented."""
-        return trusted, self._store.keys_of(trusted, vouched=True)
+        return trusted, self._store.keys_of(trusted, vouched=True, era=self._era)
 
     def __repr__(self) -> str:
         return f"{len(self.explicit)} issuers, {len(self._tenants)} templates, {len(self._resolvers)} resolvers"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from bearward.cache.client import SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.fleet import IssuerFleet
@@ -25,6 +25,7 @@ from bearward.jwks.issuer_settings import IssuerSettings
 from bearward.jwks.options import StartMode
 from bearward.jwks.polling import poll_for_changes
 from bearward.jwks.refresh import Refresher
+from bearward.jwks.replacement import ConfiguredIssuer, Replacement
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.source import Source, description
 from bearward.jwks.source_chain import source_for
@@ -62,7 +63,7 @@ class JWKSStore:
             raise ConfigurationError("max_tenants", "must be a whole number from 1")
         self._binding = LoopBinding(clock or SystemClock())
         self._on_change = on_change
-        self._configured: dict[str, IssuerKeys] = {}
+        self._configured: dict[str, ConfiguredIssuer] = {}
         self._tenants = TenantKeys(max_tenants)
         self._admission = TenantAdmission(self._binding.clock.monotonic)
         self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
@@ -71,18 +72,26 @@ class JWKSStore:
         if self._secret is None and not self._cache.local and not unsafe_allow_unauthenticated_cache:
             raise ConfigurationError("jwks_cache_secret", _SECRET_NEEDED)
         self._polling: asyncio.Task[None] | None = None
+        self._interval = _POLL_INTERVAL
         self._started = False
+        self.replacing: asyncio.Lock = asyncio.Lock()
+        """Held while other issuers are put in the place of those that are configured."""
+        self.era: int = 0
+        """Grows when other tenants are trusted than before: who asks for keys by older rules is refused them."""
         self._binding.on_rebind = self._begin
 
-    def keys_of(self, issuer: IssuerSettings, *, vouched: bool = False) -> IssuerKeys:
+    def keys_of(self, issuer: IssuerSettings, *, vouched: bool = False, era: int | None = None) -> IssuerKeys:
         """The keys of `issuer`: those of a configured one, or of a tenant, created at the first call.
 
-        `vouched`: a resolver says that this tenant exists; else it may be invented.
+        `vouched`: a resolver says that this tenant exists; else it may be invented. Raises `KeysNeededError` if the
+        `era` in which the caller found the tenant is over.
         """
         configured = self._configured.get(issuer.issuer)
         if configured is not None:
-            return configured
+            return configured.keys
         with self._lock:
+            if era is not None and era != self.era:
+                raise KeysNeededError
             keys = self._tenants.find(issuer.issuer)
             if keys is not None:
                 return keys
@@ -107,10 +116,50 @@ class JWKSStore:
 
     def add(self, issuer: IssuerSettings) -> IssuerKeys:
         """The keys of a configured issuer, which stay for good."""
-        keys = self._configured.get(issuer.issuer)
-        if keys is None:
-            keys = self._configured[issuer.issuer] = self._create(issuer, None)
-        return keys
+        known = self._configured.get(issuer.issuer)
+        if known is None:
+            known = self._configured[issuer.issuer] = ConfiguredIssuer(issuer, self._create(issuer, None))
+        return known.keys
+
+    def replacement(self) -> Replacement:
+        """To prepare other configured issuers in the place of these."""
+        return Replacement(self._configured, self._create)
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run `work()` on the store's loop."""
+        if self._binding.bind():
+            await work()
+        else:
+            await self._binding.run_on_bound_loop(work)
+
+    async def prepare(self, replacement: Replacement) -> None:
+        """Fetch the keys of issuers to come, each as its `start` option says; on the store's loop.
+
+        Raises:
+            StartError: required keys are not available. Nothing has changed then.
+        """
+        try:
+            await asyncio.gather(*(self._initial_fetch(keys) for keys in replacement.fresh))
+        except BaseException:
+            for keys in replacement.fresh:
+                keys.close_when_idle()
+            raise
+
+    def commit(self, replacement: Replacement, *, keep_tenants: bool) -> None:
+        """Put the issuers in force; what others verified counts no more. On the store's loop, or before it has one."""
+        gone = replacement.gone
+        with self._lock:
+            self._configured = replacement.issuers
+            if not keep_tenants:
+                self.era += 1
+                gone += self._tenants.clear()
+        for keys in gone:
+            keys.invalidate()
+            if keys.in_use:
+                keys.close_when_idle()
+        if self._polling is not None and self._interval != self._poll_interval():
+            self._polling.cancel()
+            self._poll()
 
     async def start(self, issuers: Iterable[IssuerSettings] = ()) -> None:
         """Bind to the running loop and fetch the keys of `issuers`, each as its `start` option says.
@@ -126,17 +175,23 @@ class JWKSStore:
             return
         if self._polling is None:
             self._begin()
-        await asyncio.gather(*(self._initial_fetch(keys) for keys in self._configured.values()))
+        await asyncio.gather(*(self._initial_fetch(known.keys) for known in tuple(self._configured.values())))
 
     def _begin(self) -> None:
         """On a loop that was just bound, as the first one or instead of one that ended: start the background work."""
+        self.replacing = asyncio.Lock()
         if self._started:
-            intervals = [keys.options.poll_interval for keys in self._configured.values()]
-            self._polling = self._binding.spawn(
-                poll_for_changes(self._most_recent_first, self._cache, min(intervals, default=_POLL_INTERVAL))
-            )
-            for keys in self._configured.values():
-                keys.rebind()
+            self._poll()
+            for known in self._configured.values():
+                known.keys.rebind()
+
+    def _poll(self) -> None:
+        self._interval = self._poll_interval()
+        self._polling = self._binding.spawn(poll_for_changes(self._most_recent_first, self._cache, self._interval))
+
+    def _poll_interval(self) -> float:
+        intervals = [known.keys.options.poll_interval for known in self._configured.values()]
+        return min(intervals, default=_POLL_INTERVAL)
 
     async def aclose(self) -> None:
         """Cancel all tasks and close all connections. What is held stays; `start` may be called on another loop."""
@@ -155,7 +210,7 @@ class JWKSStore:
 
     def _most_recent_first(self) -> list[IssuerKeys]:
         with self._lock:
-            return [*self._configured.values(), *self._tenants.proven()]
+            return [*(known.keys for known in self._configured.values()), *self._tenants.proven()]
 
     def _shared_cache(self, cache: str | Any) -> SharedCache:
         clock = self._binding.clock
@@ -177,7 +232,7 @@ class JWKSStore:
 
     def _all(self) -> list[IssuerKeys]:
         with self._lock:
-            return [*self._configured.values(), *self._tenants.all()]
+            return [*(known.keys for known in self._configured.values()), *self._tenants.all()]
 
     def _ticket(self, issuer: IssuerSettings, *, vouched: bool) -> Ticket:
         provider = urlsplit(issuer.jwks_uri or issuer.issuer).netloc.lower()

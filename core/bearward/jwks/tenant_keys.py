@@ -51,6 +51,13 @@ class TenantKeys:
         """Forget a tenant; returns its keys."""
         return self._proven.pop(issuer, None) or self._unproven.pop(issuer, None)
 
+    def clear(self) -> list[IssuerKeys]:
+        """Forget all tenants; returns their keys."""
+        gone = self.all()
+        self._proven.clear()
+        self._unproven.clear()
+        return gone
+
     def promote(self) -> list[IssuerKeys]:
         """Move unproven tenants that hold keys to the proven ones; returns those that were evicted."""
         for issuer, keys in list(self._unproven.items()):
