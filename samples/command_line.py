@@ -23,9 +23,11 @@ from samples.notes import MEMORY, NoteStore
 
 __all__ = [
     "LOOPBACK_ORIGINS",
+    "RELOAD",
     "STOPS",
     "Parser",
     "bind_socket",
+    "ignore_reload",
     "listening_origins",
     "load",
     "notes_path",
@@ -38,6 +40,8 @@ __all__ = [
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 """The signals that end a command."""
+RELOAD = signal.SIGHUP
+"""The signal at which a server reads its settings again."""
 _START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
 LOOPBACK_ORIGINS = ("http://127.0.0.1", "http://localhost")
@@ -148,6 +152,11 @@ def bind_socket(host: str, port: int) -> socket.socket:
 def print_ready(scheme: str, host: str, port: int) -> None:
     """Print the ready line: calls are served from now on."""
     print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+
+def ignore_reload() -> None:
+    """Until the server has its own handler: it is about to read its settings anyway."""
+    signal.signal(RELOAD, signal.SIG_IGN)
 
 
 def stop_event() -> threading.Event:

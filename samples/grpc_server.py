@@ -7,9 +7,11 @@ says which.
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,7 +19,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from bearward import ConfigurationError
+from bearward import ConfigurationError, SettingsReloader
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import (
@@ -29,9 +31,11 @@ from bearward_grpc import (
     redact_logs,
 )
 from samples.command_line import (
+    RELOAD,
     STOPS,
     Parser,
     bind_socket,
+    ignore_reload,
     listening_origins,
     load,
     notes_path,
@@ -56,11 +60,13 @@ THREADS = 32
 _LOOK_AGAIN = 0.1
 
 
-async def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve over grpc.aio until SIGTERM or SIGINT."""
-    stop = _stop_event()
+async def serve(reload: Callable[[], Settings], host: str, port: int) -> None:
+    """Serve over grpc.aio until SIGTERM or SIGINT; SIGHUP has the settings read again."""
+    settings, stop = reload(), _stop_event()
     port = _known_port(settings, host, port)
     verifier = settings.verifier(default_origins=listening_origins(host, port))
+    reloader = SettingsReloader(verifier, reload, settings)
+    asyncio.get_running_loop().add_signal_handler(RELOAD, reloader.reload_soon)
     service_thread = ServiceThread(ProtectedService(open_notes(notes_path(settings))))
     methods = AioMethods(service_thread)
     auth = AuthInterceptor(verifier, RULES, reflection=True)
@@ -71,25 +77,29 @@ async def serve(settings: Settings, host: str, port: int) -> None:
     actual = _listen(server, host, port)
     await verifier.start()
     await server.start()
-    reporting = asyncio.create_task(_report_health(verifier, healthy))
+    background = [asyncio.create_task(work) for work in (_report_health(verifier, healthy), reloader.run())]
     print_ready("grpc", host, actual)
     await stop.wait()
     methods.stop()
-    reporting.cancel()
+    for task in background:
+        task.cancel()
     await server.stop(GRACE)
-    await asyncio.gather(reporting, return_exceptions=True)
+    await asyncio.gather(*background, return_exceptions=True)
     await verifier.aclose()
     service_thread.close()
 
 
-def serve_in_threads(settings: Settings, host: str, port: int) -> None:
-    """Serve over grpc.server until SIGTERM or SIGINT."""
-    stop = stop_event()
+def serve_in_threads(reload: Callable[[], Settings], host: str, port: int) -> None:
+    """Serve over grpc.server until SIGTERM or SIGINT; SIGHUP has the settings read again."""
+    settings, stop = reload(), stop_event()
     port = _known_port(settings, host, port)
     background = VerifierThread(settings.verifier(default_origins=listening_origins(host, port)))
+    reloader = SettingsReloader(background.verifier, reload, settings)
+    signal.signal(RELOAD, lambda *_: reloader.reload_soon())
     store = open_notes(notes_path(settings))
     methods = SyncMethods(ProtectedService(store))
     background.start(wait=None)
+    reloading = background.submit(reloader.run())
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
     auth = SyncAuthInterceptor(background, RULES, reflection=True, pool=pool)
     server = check_on_start(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)
@@ -105,6 +115,7 @@ def serve_in_threads(settings: Settings, host: str, port: int) -> None:
     wait_for_stop(stop)
     stopping.set()
     methods.stop()
+    reloading.cancel()
     server.stop(GRACE).wait()
     reporting.join()
     background.stop()
@@ -172,18 +183,19 @@ def _stop_event() -> asyncio.Event:
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; SIGHUP has the settings read again."""
+    ignore_reload()
     parser = Parser("python -m samples.grpc_server", description="The protected service over gRPC.")
     parser.add_address(50051)
     parser.add_config()
     parser.add_argument("--sync", action="store_true", help="serve with grpc.server and a thread pool")
     arguments = parser.parse_args()
-    settings = load(arguments.config)
+    reload = partial(load, arguments.config)
     redact_logs()
     if arguments.sync:
-        serve_in_threads(settings, arguments.host, arguments.port)
+        serve_in_threads(reload, arguments.host, arguments.port)
     else:
-        asyncio.run(serve(settings, arguments.host, arguments.port))
+        asyncio.run(serve(reload, arguments.host, arguments.port))
 
 
 if __name__ == "__main__":

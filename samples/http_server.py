@@ -17,13 +17,15 @@ from pathlib import Path
 
 from sanic import Sanic
 
-from bearward import AuthError, ConfigurationError
+from bearward import AuthError, ConfigurationError, SettingsReloader
 from bearward_sanic import authenticated, install
 from samples.command_line import (
     LOOPBACK_ORIGINS,
+    RELOAD,
     STOPS,
     Parser,
     bind_socket,
+    ignore_reload,
     listening_origins,
     load,
     notes_path,
@@ -52,7 +54,9 @@ def create_app(
     origins: Collection[str] = LOOPBACK_ORIGINS,
 ) -> App:
     """The application of one process, for Sanic's own server or an ASGI one; `origins` are those where none are set."""
-    verifier = load(config).verifier(default_origins=origins)
+    settings = load(config)
+    verifier = settings.verifier(default_origins=origins)
+    reloader = SettingsReloader(verifier, partial(load, config), settings)
     app = Sanic("bearward-sample", configure_logging=False)
     app.config.AUTO_EXTEND = False  # sanic-ext, where it is installed, doubles the time to start
     app.config.FALLBACK_ERROR_FORMAT = "json"
@@ -63,11 +67,14 @@ def create_app(
     stopping = asyncio.Event()
     add_routes(app, service_thread, verifier, stopping)
 
-    async def started(_: App) -> None:
+    async def started(app: App) -> None:
+        app.ctx.reloader = reloader
+        app.ctx.reloading = asyncio.create_task(reloader.run())
         on_start()
 
-    async def end_streams(_: App) -> None:
+    async def end_streams(app: App) -> None:
         stopping.set()
+        app.ctx.reloading.cancel()
 
     async def close_notes(_: App) -> None:
         service_thread.close()
@@ -79,7 +86,7 @@ def create_app(
 
 
 def serve(sock: socket.socket, make: Callable[[], App], say_ready: Callable[[], None]) -> None:
-    """Serve in this process until SIGTERM or SIGINT."""
+    """Serve in this process until SIGTERM or SIGINT; SIGHUP has the settings read again."""
     logging.getLogger("sanic.error").addFilter(_is_not_ours)
     app = make()
     app.after_server_start(partial(_install_signal_handlers, say_ready))
@@ -97,6 +104,7 @@ async def _install_signal_handlers(say_ready: Callable[[], None], app: App) -> N
     stop = asyncio.Event()
     for number in STOPS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(RELOAD, app.ctx.reloader.reload_soon)
     app.ctx.serving = asyncio.create_task(_serve_until(stop, app, say_ready))
 
 
@@ -126,7 +134,8 @@ class CallOnLast:
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; SIGHUP has the settings read again, by each worker."""
+    ignore_reload()
     parser = Parser("python -m samples.http_server", description="The protected service over HTTP.")
     parser.add_address(8000)
     parser.add_config()

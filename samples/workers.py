@@ -13,10 +13,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 
-from samples.command_line import STOPS
+from samples.command_line import RELOAD, STOPS, ignore_reload
 
 __all__ = ["run_workers"]
 
@@ -27,10 +28,13 @@ _ORPHAN_TIMEOUT = 2.5
 
 
 def run_workers(count: int, work: Callable[[], None]) -> None:
-    """Run `work` in `count` processes until SIGTERM or SIGINT; exits with code 1 if one of them ends before that."""
+    """Run `work` in `count` processes until SIGTERM or SIGINT; exits with code 1 if one of them ends before that.
+
+    SIGHUP is handed on to each of them.
+    """
     stop = threading.Event()
     # A signal between the fork and the handlers would be lost, or leave workers behind: it waits until all is set up.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPS, RELOAD))
     context = multiprocessing.get_context("fork")
     # The parent alone keeps the writing end open, so that the reading end reports its death.
     alive, parent = os.pipe()
@@ -41,7 +45,8 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
         worker.start()
     for number in STOPS:
         signal.signal(number, lambda *_: stop.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    signal.signal(RELOAD, lambda *_: _hand_on(RELOAD, workers))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPS, RELOAD))
     sentinels = [worker.sentinel for worker in workers]
     while not stop.is_set() and not wait(sentinels, timeout=0.2):
         pass
@@ -57,13 +62,20 @@ def run_workers(count: int, work: Callable[[], None]) -> None:
         sys.exit(1)
 
 
+def _hand_on(number: signal.Signals, workers: Iterable[BaseProcess]) -> None:
+    for worker in workers:
+        if worker.pid is not None and worker.is_alive():
+            os.kill(worker.pid, number)
+
+
 def _work(work: Callable[[], None], alive: int, parent: int) -> None:
     os.close(parent)
     threading.Thread(target=_end_with_parent, args=(alive,), name="parent", daemon=True).start()
     # Until the server has its own handlers: SIGTERM ends the worker, a Ctrl-C in the terminal is its parent's.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    ignore_reload()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPS, RELOAD))
     work()
 
 

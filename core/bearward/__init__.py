@@ -48,6 +48,7 @@ from bearward.watches import Watch
 
 if TYPE_CHECKING:
     from bearward.settings import Settings
+    from bearward.settings_reload import SettingsReloader
 
 __version__ = "0.1.0"
 
@@ -72,6 +73,7 @@ __all__ = [
     "RightsFrom",
     "SenderProof",
     "Settings",
+    "SettingsReloader",
     "SharedRevocations",
     "SymmetricKey",
     "TenantIssuers",
@@ -106,4 +108,8 @@ def __getattr__(name: str) -> Any:
         from bearward.settings import Settings
 
         return Settings
+    if name == "SettingsReloader":
+        from bearward.settings_reload import SettingsReloader
+
+        return SettingsReloader
     raise AttributeError(f"module 'bearward' has no attribute {name!r}")

@@ -13,7 +13,7 @@ from typing import Any
 from bearward.errors import ConfigurationError
 from bearward.settings_environment import SECRET_FILES
 
-__all__ = ["with_secret_variables", "with_secrets"]
+__all__ = ["secret_paths", "secret_variable_paths", "with_secret_variables", "with_secrets"]
 
 _MAX_BYTES = 1 << 16
 _IN_TABLES = {f"{name}_file": name for name in ("cache_secret", "secret", "secret_base64url")}
@@ -35,6 +35,21 @@ def with_secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
 def with_secrets(document: dict[str, Any], place: str = "") -> dict[str, Any]:
     """The tables of a configuration file with each `…_file` of a secret read; raises `ConfigurationError` naming it."""
     return {name: value for key, item in document.items() for name, value in [_with_secret(document, place, key, item)]}
+
+
+def secret_variable_paths(environ: Mapping[str, str]) -> list[str]:
+    """The files that `with_secret_variables` reads."""
+    return [path for file in SECRET_FILES if (path := environ.get(file, "").strip())]
+
+
+def secret_paths(document: Any) -> list[str]:
+    """The files that `with_secrets` reads."""
+    if isinstance(document, list):
+        return [path for item in document for path in secret_paths(item)]
+    if not isinstance(document, Mapping):
+        return []
+    own = [path for name in _IN_TABLES if isinstance(path := document.get(name), str)]
+    return own + [path for item in document.values() for path in secret_paths(item)]
 
 
 def _with_secret(table: Mapping[str, Any], place: str, key: str, item: Any) -> tuple[str, Any]:

@@ -19,7 +19,7 @@ from bearward.errors import ConfigurationError
 from bearward.frozen import frozen
 from bearward.issuers.tenants import TenantIssuers
 from bearward.revocation.shared import SharedRevocations
-from bearward.secret_files import with_secret_variables, with_secrets
+from bearward.secret_files import secret_paths, secret_variable_paths, with_secret_variables, with_secrets
 from bearward.settings_dpop import dpop_options
 from bearward.settings_environment import (
     CONFIG,
@@ -84,6 +84,8 @@ class Settings:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     prefix: str = ""
     """What stands before a setting's name where it was read: `BEARWARD_` in the environment."""
+    files: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What they were read from: the configuration file and those of secrets, to be looked at for changes."""
 
     def __post_init__(self) -> None:
         """Check the types, and freeze what could be changed."""
@@ -170,7 +172,8 @@ class Settings:
             if config is None and error.setting == path:
                 raise ConfigurationError(f"{CONFIG} {path}", error.requirement) from None
             raise
-        return replace(_with_own_secrets(settings, secrets), extra={**settings.extra, **extra})
+        files = (*settings.files, *secret_variable_paths(environ))
+        return replace(_with_own_secrets(settings, secrets), extra={**settings.extra, **extra}, files=files)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, extra_names: Collection[str] = ()) -> Self:
@@ -193,6 +196,7 @@ class Settings:
             issuers=issuers,
             extra=_extra(given, extra_names),
             prefix=PREFIX,
+            files=tuple(secret_variable_paths(environ)),
         )
 
     @classmethod
@@ -201,7 +205,9 @@ class Settings:
 
         Raises `ConfigurationError` naming the setting by its place in the file.
         """
-        document = with_secrets(_toml(path))
+        document = _toml(path)
+        files = (str(path), *secret_paths(document))
+        document = with_secrets(document)
         reject_unknown(document, {*_TOP_LEVEL, *extra_names})
         reject_placeholders("", document)
         secret = document.get("cache_secret")
@@ -216,6 +222,7 @@ class Settings:
             revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
             dpop=dpop_table(document["dpop"]) if "dpop" in document else None,
             extra={name: document[name] for name in extra_names if name in document},
+            files=files,
         )
 
 

@@ -373,7 +373,11 @@ class Verifier:
         False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does.
         """
         cache.drop(digest)
-        principal, now, revision = entry.principal, self.now(), self.revocations.revision  # read before it is checked by
+        principal, now, revision = (
+            entry.principal,
+            self.now(),
+            self.revocations.revision,
+        )  # read before it is checked by
         policy, keys = self._issuers.known(principal.issuer, *_presented(principal))
         held = keys.current()
         if held is None:

@@ -13,7 +13,7 @@ PUBLIC: dict[str, str] = {
     "bearward": """
         Access AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver
         JWKSOptions KeysNeededError OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations
-        RightsFrom SenderProof Settings SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier
+        RightsFrom SenderProof Settings SettingsReloader SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier
         Watch any_scope authenticated authorize claim deny issuer_is optional public recent_authentication requires
         right rules_from_toml same_caller scope sender_constrained tenant_is
     """,

@@ -216,7 +216,8 @@ def test_good_tokens_are_never_refused_while_issuers_are_replaced(issuer: LocalI
     """On other threads and on the loop, with and without another key source; tenants too."""
 
     async def scenario() -> None:
-        first, tenants = policy(issuer, start="eager"), {"audience": issuer.audience, "jwks_uri": issuer.jwks_uri}
+        first = policy(issuer, start="eager")
+        tenants: dict[str, Any] = {"audience": issuer.audience, "jwks_uri": issuer.jwks_uri}
         template = f"{issuer.url}/{{tenant}}"
         sets: list[Any] = [
             (first, TenantIssuers(template, **tenants)),

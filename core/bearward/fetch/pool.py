@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.settings import HTTPSettings
-from bearward.fetch.tls import FileVersion, context_of, default_context, versions_of
+from bearward.fetch.tls import context_of, default_context, versions_of
+from bearward.file_versions import FileVersion
 from bearward.late_imports import importing
 
 if TYPE_CHECKING:

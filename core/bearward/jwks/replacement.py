@@ -8,26 +8,26 @@ changed time-out does not depend on the issuer being up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.issuer_settings import IssuerSettings
-from bearward.jwks.options import JWKSOptions
 from bearward.jwks.source import description
 from bearward.jwks.source_chain import source_for
 
 __all__ = ["ConfiguredIssuer", "Replacement"]
 
-_NO_TERMS = frozenset(
-    """
-    max_age min_age refresh_fraction stale_if_error cooldown burst max_backoff max_unknown_kids max_waiters
-    connect_timeout read_timeout total_timeout headers client_cert client_key start start_wait snapshot_dir
-    poll_interval
-    """.split()
+_TERMS = (
+    "ca_file",
+    "proxy",
+    "x5c_authorities",
+    "same_origin",
+    "metadata",
+    "unsafe_allow_private_addresses",
+    "max_body",
+    "sources",
 )
-"""Options that do not say which keys are the right ones."""
-_TERMS = tuple(item.name for item in fields(JWKSOptions) if item.init and item.name not in _NO_TERMS)
+"""Options that say which keys are the right ones; a test holds that the others are times, bounds and credentials."""
 
 
 class ConfiguredIssuer(NamedTuple):

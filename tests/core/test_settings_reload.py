@@ -1,0 +1,188 @@
+"""Settings that are read again while a service runs: what takes effect, what does not, and what is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from bearward import ConfigurationError, JWKSOptions, Settings, SettingsReloader, TrustedIssuer, Verifier
+from bearward import settings_reload as module
+from bearward.jwks.replacement import _TERMS
+from bearward.testing import LocalIssuer
+from tests.conftest import Run
+from tests.core.jwks.support import eventually
+
+INTERVAL = 0.02
+
+
+@pytest.fixture
+def issuer() -> Iterator[LocalIssuer]:
+    """An issuer that is up."""
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        yield issuer
+
+
+def text(issuer: LocalIssuer, more: str = "") -> str:
+    """A configuration file."""
+    return f'[[issuers]]\nissuer = "{issuer.url}"\naudience = "{issuer.audience}"\n{more}'
+
+
+@asynccontextmanager
+async def reloading(
+    load: Callable[[], Settings], settings: Settings | None = None
+) -> AsyncIterator[tuple[Verifier, SettingsReloader]]:
+    """A started verifier whose settings are looked at often."""
+    settings = settings or await asyncio.to_thread(load)
+    async with settings.verifier() as verifier:
+        reloader = SettingsReloader(verifier, load, settings, interval=INTERVAL)
+        task = asyncio.create_task(reloader.run())
+        yield verifier, reloader
+        task.cancel()
+
+
+def test_changed_file_is_in_force(issuer: LocalIssuer, run: Run, tmp_path: Path) -> None:
+    """As is a secret in a file of its own."""
+
+    async def scenario() -> None:
+        config, secret = tmp_path / "a.toml", tmp_path / "secret"
+        secret.write_text("0" * 32)
+        keys = f'symmetric_keys = [{{ secret_file = "{secret}" }}]'
+        config.write_text(f'[[issuers]]\nissuer = "ours"\naudience = "a"\n{keys}\n')
+        async with reloading(lambda: Settings.from_toml(config)) as (verifier, reloader):
+            assert reloader.settings.files == (str(config), str(secret))
+            before = reloader.settings
+            secret.write_text("1" * 32)
+            await eventually(lambda: reloader.settings != before)
+            config.write_text(text(issuer))
+            await eventually(lambda: verifier.issuers == (issuer.url,))
+            assert reloader.settings.files == (str(config),)
+
+    run(scenario())
+
+
+def test_file_that_changed_before_the_first_look_is_read(issuer: LocalIssuer, run: Run, tmp_path: Path) -> None:
+    """Between reading the settings and watching their file nothing is lost."""
+
+    config = tmp_path / "a.toml"
+    config.write_text('[[issuers]]\nissuer = "https://old.example"\naudience = "a"\n')
+    settings = Settings.from_toml(config)
+
+    async def scenario() -> None:
+        config.write_text(text(issuer))
+        async with reloading(lambda: Settings.from_toml(config), settings) as (verifier, _):
+            await eventually(lambda: verifier.issuers == (issuer.url,))
+
+    run(scenario())
+
+
+def test_bad_file_is_one_line_and_a_good_one_is_taken_again(
+    issuer: LocalIssuer, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is asked; so is one that is gone."""
+
+    async def scenario() -> None:
+        config = tmp_path / "a.toml"
+        config.write_text(text(issuer))
+        async with reloading(lambda: Settings.from_toml(config)) as (verifier, reloader):
+            for content in ("[[issuers", None):
+                caplog.clear()
+                config.unlink()
+                if content is not None:
+                    config.write_text(content)
+                await eventually(lambda: bool(caplog.records))
+                reloader.reload_soon()
+                await asyncio.sleep(INTERVAL * 5)
+                (record,) = caplog.records
+                assert "the last good ones stay in force" in record.getMessage()
+                assert str(config) in record.getMessage()
+                await verifier.verify(issuer.mint())
+            config.write_text(text(issuer, 'required_claims = ["nothing"]\n'))
+            await eventually(lambda: bool(verifier._issuers.explicit[0].required_claims[1:]))
+
+    with caplog.at_level(logging.WARNING, logger="bearward.settings"):
+        run(scenario())
+
+
+def test_asking_reads_at_once_and_says_so(issuer: LocalIssuer, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """From a signal handler or another thread; settings without a file are read when asked alone."""
+
+    async def scenario() -> None:
+        settings = Settings(issuers=(TrustedIssuer(issuer.url, audience=issuer.audience),))
+        async with reloading(lambda: settings) as (_, reloader):
+            await asyncio.sleep(INTERVAL * 3)
+            assert not caplog.records
+            thread = threading.Thread(target=reloader.reload_soon)
+            thread.start()
+            await eventually(lambda: bool(caplog.records))
+            thread.join()
+        reloader.reload_soon()  # after its loop has ended, harmless
+
+    with caplog.at_level(logging.INFO, logger="bearward.settings"):
+        run(scenario())
+    assert [record.getMessage() for record in caplog.records] == ["the settings were read again, and are as they were"]
+
+
+def test_required_keys_are_asked_for_again(
+    issuer: LocalIssuer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The new settings take effect once the keys are there, and not before."""
+    monkeypatch.setattr(module, "_RETRY_INTERVAL", 0.05)
+
+    async def scenario() -> None:
+        config = tmp_path / "a.toml"
+        with LocalIssuer(algorithms=["ES256"]) as other:
+            other.down()
+            config.write_text(text(issuer))
+            async with reloading(lambda: Settings.from_toml(config)) as (verifier, _):
+                await verifier.verify(issuer.mint())
+                config.write_text(text(other, '[issuers.keys]\nstart = "required"\ntotal_timeout = 0.5\n'))
+                await eventually(lambda: "are required" in caplog.text)
+                await verifier.verify(issuer.mint())
+                other.up()
+                await eventually(lambda: verifier.issuers == (other.url,))
+                await verifier.verify(other.mint())
+
+    run(scenario())
+    assert caplog.text.count("the last good ones stay in force") == 1
+
+
+def test_bug_in_reading_does_not_end_it(issuer: LocalIssuer, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """It is reported, and the next change may be a good one."""
+    good = Settings(issuers=(TrustedIssuer(issuer.url, audience=issuer.audience),))
+    results: list[Settings | Exception] = [
+        ValueError("a bug"),
+        replace(good, token_cache=0),
+        ConfigurationError("a", "b"),
+    ]
+
+    def load() -> Settings:
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def scenario() -> None:
+        async with reloading(load, good) as (_, reloader):
+            for expected in ("failed in an unexpected way", "at the next start only: token_cache", "a: b"):
+                reloader.reload_soon()
+                await eventually(lambda: expected in caplog.text)  # noqa: B023
+
+    run(scenario())
+
+
+def test_every_option_of_keys_is_known_to_say_which_keys_are_right_or_not() -> None:
+    """A new option of the first kind must be listed: otherwise keys that it refuses would be carried along."""
+    times_bounds_and_credentials = {
+        *("max_age", "min_age", "refresh_fraction", "stale_if_error", "cooldown", "burst", "max_backoff"),
+        *("max_unknown_kids", "max_waiters", "connect_timeout", "read_timeout", "total_timeout", "headers"),
+        *("client_cert", "client_key", "start", "start_wait", "snapshot_dir", "poll_interval"),
+    }
+    options = {item.name for item in fields(JWKSOptions) if item.init}
+    assert options == {*_TERMS, *times_bounds_and_credentials, "jwks_file"}  # the source itself
