@@ -19,8 +19,8 @@ PAGE = (ROOT / "docs" / "samples.md").read_text()
 PROTO = (ROOT / "protos" / "bearward" / "sample" / "v1" / "sample.proto").read_text()
 
 
-def _block(language: str) -> str:
-    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def _block(language: str, name: str = "") -> str:
+    (block,) = (each for each in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if name in each)
     return str(block)
 
 
@@ -46,9 +46,18 @@ def test_documented_variables_are_complete() -> None:
 def test_documented_test_example_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """It prints what its comments say."""
     names: dict[str, Any] = {}
-    exec(compile(_block("python"), "docs/samples.md", "exec"), names)
+    exec(compile(_block("python", "LocalIssuer"), "docs/samples.md", "exec"), names)
     assert run(names["refused_after_expiry"]()) == "subject"
     assert capsys.readouterr().out.split() == ["token_expired", "signature_invalid", "algorithm_not_allowed"]
+
+
+def test_documented_reloading_example_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the settings of the environment."""
+    monkeypatch.setenv("BEARWARD_ISSUER", "http://127.0.0.1:9")
+    monkeypatch.setenv("BEARWARD_AUDIENCE", "https://api.example")
+    names: dict[str, Any] = {}
+    exec(compile(_block("python", "SettingsReloader"), "docs/samples.md", "exec"), names)
+    run(names["serve"](names["load"]()))
 
 
 def test_generated_code_matches_the_proto() -> None:

@@ -12,9 +12,26 @@ from bearward.errors import ConfigurationError
 from bearward.frozen import FrozenMapping
 from bearward.jose.certificates import Authorities
 
-__all__ = ["authorities", "count", "headers", "is_proxy", "member", "number", "seconds"]
+__all__ = [
+    "authorities",
+    "count",
+    "headers",
+    "is_proxy",
+    "member",
+    "missing_secret",
+    "number",
+    "seconds",
+    "shared_secret",
+]
 
 _FORBIDDEN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+
+_MIN_SECRET_BYTES = 16
+_SECRET_NEEDED = (
+    f"must be set beside a shared jwks_cache (cache_secret in a file, BEARWARD_CACHE_SECRET in the environment), at least "
+    f"{_MIN_SECRET_BYTES} bytes, the same in the whole fleet: otherwise whoever can write to the cache can plant keys. "
+    "unsafe_allow_unauthenticated_cache=True accepts that"
+)
 
 
 def number(name: str, value: object) -> float:
@@ -85,3 +102,15 @@ def is_proxy(url: object) -> bool:
         return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def shared_secret(secret: bytes | None) -> bytes | None:
+    """The secret of a shared cache, as given; raises `ConfigurationError`."""
+    if secret is not None and (not isinstance(secret, bytes) or len(secret) < _MIN_SECRET_BYTES):
+        raise ConfigurationError("jwks_cache_secret", f"must be at least {_MIN_SECRET_BYTES} bytes")
+    return secret
+
+
+def missing_secret() -> ConfigurationError:
+    """For a shared cache that nothing authenticates."""
+    return ConfigurationError("jwks_cache_secret", _SECRET_NEEDED)

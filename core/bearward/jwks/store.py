@@ -17,6 +17,7 @@ from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.fetch.client import IssuerHTTPClient
+from bearward.jwks import option_checks as check
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.health import IssuerHealth
@@ -38,12 +39,6 @@ __all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction", "StartError"]
 
 _CACHE_TIMEOUT = 0.5
 _POLL_INTERVAL = 0.5
-_MIN_SECRET_BYTES = 16
-_SECRET_NEEDED = (
-    f"must be set beside a shared jwks_cache (cache_secret in a file, BEARWARD_CACHE_SECRET in the environment), at least "
-    f"{_MIN_SECRET_BYTES} bytes, the same in the whole fleet: otherwise whoever can write to the cache can plant keys. "
-    "unsafe_allow_unauthenticated_cache=True accepts that"
-)
 
 
 class JWKSStore:
@@ -67,10 +62,10 @@ class JWKSStore:
         self._tenants = TenantKeys(max_tenants)
         self._admission = TenantAdmission(self._binding.clock.monotonic)
         self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
-        self._secret = _validated_secret(cache_secret)
+        self._secret = check.shared_secret(cache_secret)
         self._cache = self._shared_cache(cache)
         if self._secret is None and not self._cache.local and not unsafe_allow_unauthenticated_cache:
-            raise ConfigurationError("jwks_cache_secret", _SECRET_NEEDED)
+            raise check.missing_secret()
         self._polling: asyncio.Task[None] | None = None
         self._interval = _POLL_INTERVAL
         self._started = False
@@ -283,12 +278,6 @@ class JWKSStore:
         await asyncio.wait((refresh,), timeout=wait)
         if mode is StartMode.REQUIRED and keys.current() is None:
             raise StartError(keys.issuer)
-
-
-def _validated_secret(secret: bytes | None) -> bytes | None:
-    if secret is not None and (not isinstance(secret, bytes) or len(secret) < _MIN_SECRET_BYTES):
-        raise ConfigurationError("jwks_cache_secret", f"must be at least {_MIN_SECRET_BYTES} bytes")
-    return secret
 
 
 def _source_identity(source: Source, issuer: IssuerSettings) -> str:
