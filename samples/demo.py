@@ -33,8 +33,7 @@ issuer = '{issuer}'
 audience = '{audience}'
 
 [issuers.keys]
-cooldown = 0.1  # the demo rolls keys faster than anybody should, and its forged signatures cost fetches too
-burst = 8
+cooldown = 0.1  # the demo rolls keys faster than anybody should
 """
 _TIMEOUT = 10.0
 _WIDTHS = (40, 7, 18)

@@ -450,12 +450,8 @@ def _refusal_or_fetch(
         if refused.refusal is Refusal.KEYS_UNAVAILABLE:  # as if it had been worth a fetch that failed
             return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
     elif isinstance(refused, KeyNotHeldError):
-        kid, generation = token.header.kid, held.generation
-        if kid is not None and held.jwk_set.holds(kid):
-            action = keys.decide_on_bad_signature(generation)
-        else:
-            action = keys.decide_on_miss(kid, generation)
-        return refused if action is MissAction.UNKNOWN else KeysNeededError(generation, refused)
+        action = keys.decide_on_miss(token.header.kid, held.generation)
+        return refused if action is MissAction.UNKNOWN else KeysNeededError(held.generation, refused)
     return refused
 
 

@@ -160,6 +160,29 @@ def test_key_replaced_under_the_same_kid_is_found(issuer: LocalIssuer, run: Run)
     run(use())
 
 
+def test_flood_of_bad_signatures_delays_no_rotation(issuer: LocalIssuer, run: Run) -> None:
+    """Whatever it costs in fetches, a good token of a new key is accepted at once, time after time."""
+    clock = FakeClock(time.time())
+
+    async def use() -> None:
+        async with Verifier(trusting(issuer, cooldown=5.0, burst=1), clock=clock) as verifier:
+            await verifier.verify(issuer.mint())
+            with LocalIssuer(algorithms=["ES256"]) as other:
+                for _ in range(3):
+                    clock.forward(5.0)
+                    kids = [key["kid"] for key in issuer.keys.jwks()["keys"]]
+                    forged = [other.mint(kid=kid, iss=issuer.url) for kid in kids] * 10
+                    results = await asyncio.gather(*map(verifier.verify, forged), return_exceptions=True)
+                    assert {isinstance(one, AuthError) and one.refusal for one in results} == {
+                        Refusal.SIGNATURE_INVALID
+                    }
+                    issuer.rotate()
+                    assert (await verifier.verify(issuer.mint(sub="ada"))).subject == "ada"
+            assert issuer.requests("/jwks") == 1 + 3 * 2
+
+    run(use())
+
+
 def test_while_the_issuer_is_down_forged_tokens_are_refused_alike(issuer: LocalIssuer, run: Run) -> None:
     """Nothing of a refusal, not even when to try again, says whether audience and claims were right."""
 

@@ -132,7 +132,7 @@ class IssuerFleet:
         except CacheError:
             pass
         entry = await fetch(request.held)
-        await self.publish(entry, self._permits_left(first))
+        await self.publish(entry, self._permits_left(first, request.trigger))
         return entry
 
     async def _result_of_lease_holder(self, request: RefreshRequest, first: Stored | None) -> Stored | None:
@@ -164,7 +164,7 @@ class IssuerFleet:
             if found is not None and _is_newer(found, first) and request.is_older_than(found.entry):
                 return found.entry
             entry = await fetch(_newest(request.held, found))
-            await self.publish(entry, self._permits_left(found))
+            await self.publish(entry, self._permits_left(found, request.trigger))
             return entry
         except FetchError:
             failed = True
@@ -209,6 +209,8 @@ class IssuerFleet:
             return False
         if request.held is not None and found.entry.fetched_at < request.held.fetched_at:
             return False
+        if request.trigger is Trigger.BAD_SIGNATURE:
+            return self._seconds_since(found) < self._options.cooldown
         return (
             self._permits(found) < 1.0
         )  # also where the set that was looked in is the one that the fleet has just fetched
@@ -218,12 +220,15 @@ class IssuerFleet:
         burst = float(self._options.burst)
         if found is None or self._options.cooldown == 0:
             return burst
-        # by our own clock too: another's may be ahead, and must not delay us for longer
-        since = max(0.0, self._clock.now() - found.entry.fetched_at, self._clock.monotonic() - self._last_seen[1])
-        return min(burst, max(0.0, found.permits) + since / self._options.cooldown)
+        return min(burst, max(0.0, found.permits) + self._seconds_since(found) / self._options.cooldown)
 
-    def _permits_left(self, found: Stored | None) -> float:
-        return max(0.0, self._permits(found) - 1.0)
+    def _seconds_since(self, found: Stored) -> float:
+        """Since it was fetched; by our own clock too: another's may be ahead, and must not delay us for longer."""
+        return max(0.0, self._clock.now() - found.entry.fetched_at, self._clock.monotonic() - self._last_seen[1])
+
+    def _permits_left(self, found: Stored | None, trigger: Trigger) -> float:
+        taken = 0.0 if trigger is Trigger.BAD_SIGNATURE else 1.0
+        return max(0.0, self._permits(found) - taken)
 
 
 def _is_newer(found: Stored, first: Stored | None) -> bool:

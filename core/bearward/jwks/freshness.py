@@ -3,8 +3,8 @@
 Rules of this file: no clock, no I/O, no randomness; times are seconds of the monotonic clock, and jitter is an argument
 from 0 to 1. `FetchRecord` is what was recorded about one issuer; each event returns a new one.
 
-    state        when                                   LOOKUP                            UNKNOWN_KID
-    -----------  -------------------------------------  --------------------------------  --------------------
+    state        when                                   LOOKUP                            UNKNOWN_KID, BAD_SIGNATURE
+    -----------  -------------------------------------  --------------------------------  --------------------------
     FRESH        before `refresh_at`                    USE                               REFRESH | REFUSE
     REFRESH_DUE  from then to the end of the lifetime   USE_AND_REFRESH | USE             REFRESH | REFUSE
     EXPIRED      past it, and the issuer was not tried  REFRESH                           REFRESH | REFUSE
@@ -19,6 +19,10 @@ The second decision of a pair applies while the rate limit holds. The rate limit
 bucket that holds `burst` of them and gains one per `cooldown`, whether the attempt succeeds or not. While the issuer
 fails, exponential back-off with full jitter is added. A lookup at a healthy issuer needs no permit (the lifetime of the
 set spaces those attempts), so no flood of unknown `kid`s can delay a scheduled refresh.
+
+A bad signature under a held `kid` may mean that the issuer replaced the key. Its allowance is its own: one attempt once the
+held set is a cooldown old, and one per cooldown while these fail. It takes no permit, and its failure counts for nothing
+while the set is fresh, so no flood of bad signatures can delay a scheduled refresh or the refresh for an unknown `kid`.
 
 A set that arrives late never replaces a newer one: what counts is when it was requested.
 """
@@ -55,6 +59,7 @@ class Trigger(Enum):
 
     LOOKUP = "lookup"
     UNKNOWN_KID = "unknown kid"
+    BAD_SIGNATURE = "bad signature under a held kid"
 
 
 class Decision(Enum):
@@ -84,6 +89,8 @@ class FetchRecord:
     permits: float = math.inf
     """Permits in the bucket at `permits_at`, at most `burst`."""
     permits_at: float = 0.0
+    bad_signature_at: float = _NEVER
+    """When the last attempt began that a bad signature caused, unless a set was accepted since."""
 
 
 def usable_until(record: FetchRecord, options: JWKSOptions) -> float:
@@ -126,13 +133,16 @@ def may_attempt(record: FetchRecord, options: JWKSOptions, now: float, trigger: 
         return False
     if trigger is Trigger.LOOKUP and not record.failures:
         return True
+    if trigger is Trigger.BAD_SIGNATURE:
+        held_since = _NEVER if record.fetched_at is None else record.fetched_at
+        return now >= max(held_since, record.bad_signature_at) + options.cooldown
     return permits(record, options, now) >= 1.0
 
 
 def decide(record: FetchRecord, options: JWKSOptions, now: float, trigger: Trigger) -> Decision:
     """The decision of the table above."""
     state, free = freshness(record, options, now), may_attempt(record, options, now, trigger)
-    if trigger is Trigger.UNKNOWN_KID or state is Freshness.UNAVAILABLE:
+    if trigger is not Trigger.LOOKUP or state is Freshness.UNAVAILABLE:
         return Decision.REFRESH if free else Decision.REFUSE
     if state is Freshness.EXPIRED:  # an attempt is allowed: else the set would be STALE
         return Decision.REFRESH
@@ -146,13 +156,22 @@ def next_attempt(record: FetchRecord, options: JWKSOptions) -> float:
     return max(record.refresh_at, _rate_limited_until(record, options)) if record.failures else record.refresh_at
 
 
-def after_attempt(record: FetchRecord, options: JWKSOptions, now: float) -> FetchRecord:
-    """An attempt begins: it takes a permit."""
+def after_attempt(record: FetchRecord, options: JWKSOptions, now: float, trigger: Trigger) -> FetchRecord:
+    """An attempt begins: it takes a permit, unless a bad signature caused it."""
+    if trigger is Trigger.BAD_SIGNATURE:
+        return replace(record, bad_signature_at=now)
     return replace(record, permits=max(0.0, permits(record, options, now) - 1.0), permits_at=now)
 
 
-def after_failure(record: FetchRecord, options: JWKSOptions, now: float, jitter: float) -> FetchRecord:
-    """An attempt failed: what is held stays, and the next attempt waits."""
+def after_failure(
+    record: FetchRecord, options: JWKSOptions, now: float, jitter: float, trigger: Trigger
+) -> FetchRecord:
+    """An attempt failed: what is held stays, and the next attempt waits.
+
+    An attempt because of a bad signature was not due before `refresh_at`: its failure says nothing then.
+    """
+    if trigger is Trigger.BAD_SIGNATURE and now < record.refresh_at:
+        return record
     longest = min(options.max_backoff, options.cooldown * 2.0 ** min(record.failures, _MAX_DOUBLINGS))
     return replace(record, failures=record.failures + 1, failed_at=now, not_before=now + jitter * longest)
 
@@ -173,6 +192,7 @@ def after_success(
         generation=record.generation + changed,
         failures=0,
         not_before=_NEVER,
+        bad_signature_at=_NEVER,
     )
 
 

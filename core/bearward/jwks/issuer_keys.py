@@ -27,7 +27,6 @@ __all__ = ["IssuerKeys", "MissAction"]
 
 _NEVER = -math.inf
 _MIN_WAIT = 0.01
-_NO_KID = "\ud800"  # what no key set and no token can hold
 _REFRESHES = (Decision.USE_AND_REFRESH, Decision.REFRESH)
 
 
@@ -58,6 +57,7 @@ class IssuerKeys:
         self._view: tuple[HeldKeys | None, float, float] = (None, _NEVER, _NEVER)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._in_flight: asyncio.Task[None] | None = None
+        self._in_flight_for = Trigger.LOOKUP
         self._timer = Timer(binding, self._refresh_if_due)
         self._invalidated = False
         self._looked_at = _NEVER  # when the last request to the issuer that succeeded began
@@ -84,19 +84,10 @@ class IssuerKeys:
                 self._refresh_requested = False
 
     def decide_on_miss(self, kid: str | None, generation: int) -> MissAction:
-        """What to do about a `kid` that is not in the set of `generation`. Changes nothing."""
+        """What to do about a token that no key of the set of `generation` verified. Changes nothing."""
         return self._state.decide_on_miss(
             kid, generation, in_flight=self._in_flight is not None, queue_full=self._waiting.full
         )
-
-    def decide_on_bad_signature(self, generation: int) -> MissAction:
-        """What to do about a signature that the key of its `kid` in the set of `generation` did not make.
-
-        The issuer may have replaced the key: one request per cooldown finds that out. With FETCH await `refresh_after_miss`.
-        """
-        action = self.decide_on_miss(_NO_KID, generation)
-        recently = self._monotonic() < self._looked_at + self.options.cooldown
-        return MissAction.UNKNOWN if action is MissAction.FETCH and recently else action
 
     def retry_after(self) -> float:
         """Seconds after which a caller should try again that could not be served."""
@@ -129,19 +120,23 @@ class IssuerKeys:
         return self._state.usable_or_refuse()
 
     async def refresh_after_miss(self, kid: str | None, generation: int) -> HeldKeys:
-        """The keys after at most one refresh, for a caller whose `kid` was not in the set of `generation`.
+        """The keys after at most one refresh, for a caller whose token no key of the set of `generation` verified.
 
-        The result may be the set that was looked in: then the `kid` is unknown.
+        The result may be the set that was looked in: then the `kid` is unknown, or the signature is wrong.
 
         Raises:
             AuthError: KEYS_UNAVAILABLE, only if no usable set is held.
         """
         if not self._attach():
             return await self._binding.run_on_bound_loop(lambda: self.refresh_after_miss(kid, generation))
+        trigger = self._state.miss_trigger(kid)
+        if trigger is Trigger.UNKNOWN_KID and self._in_flight_for is Trigger.BAD_SIGNATURE:
+            # It may have been sent before `kid` was published: what it does not bring says nothing about `kid`.
+            await self._waiting.wait_for(self._in_flight)
         if self.decide_on_miss(kid, generation) is MissAction.FETCH:
             if self._in_flight is None:
                 self._admit()
-                self._start_refresh(Trigger.UNKNOWN_KID, kid)
+                self._start_refresh(trigger, kid)
             if await self._waiting.wait_for(self._in_flight):
                 self._state.record_unknown_kid(kid, self._looked_at)
         return self._state.usable_or_refuse()
@@ -242,7 +237,8 @@ class IssuerKeys:
         error = self._state.error
         skip_fleet = error is not None and error.failure is FetchFailure.PEER_FAILED
         request = RefreshRequest(trigger, self._state.entry, kid, skip_fleet)
-        began = self._state.record_attempt()
+        began = self._state.record_attempt(trigger)
+        self._in_flight_for = trigger
         self._in_flight = self._binding.spawn(self._refresh(request, began))
         self._update_view()
         return self._in_flight
@@ -260,7 +256,7 @@ class IssuerKeys:
                 self._tenant.end(succeeded=isinstance(result, Entry))
         if not ours:  # begun on a loop that was left behind, and continues there
             return
-        self._apply(result)
+        self._apply(result, request.trigger)
         if not isinstance(result, FetchError):
             self._save_snapshot(result)
         if (
@@ -276,11 +272,11 @@ class IssuerKeys:
         if self.refresher.snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
             self._binding.spawn(self.refresher.snapshot.save(held))
 
-    def _apply(self, result: Entry | FetchError) -> None:
+    def _apply(self, result: Entry | FetchError, trigger: Trigger = Trigger.LOOKUP) -> None:
         """A refresh has ended: update the state, make it visible, and log what changed."""
         before, is_new_failure = self._state.held, False
         if isinstance(result, FetchError):
-            is_new_failure = self._state.record_failure(result)
+            is_new_failure = self._state.record_failure(result, trigger)
         else:
             self._state.accept(result)
         changed = self._state.held is not before

@@ -88,18 +88,19 @@ class KeyState:
         wait = self.next_attempt() - self._clock.monotonic()
         return max(_MIN_RETRY_AFTER, wait)
 
-    def record_attempt(self) -> float:
+    def record_attempt(self, trigger: Trigger) -> float:
         """An attempt begins; returns when."""
         now = self._clock.monotonic()
-        self.record = machine.after_attempt(self.record, self.options, now)
+        self.record = machine.after_attempt(self.record, self.options, now, trigger)
         self.attempts += 1
         return now
 
-    def record_failure(self, error: FetchError) -> bool:
+    def record_failure(self, error: FetchError, trigger: Trigger = Trigger.LOOKUP) -> bool:
         """An attempt failed. Whether it failed in another way than the last one."""
         if isinstance(error, StaleEntryError):
             self.accept(error.entry)
-        self.record = machine.after_failure(self.record, self.options, self._clock.monotonic(), self._jitter())
+        now, jitter = self._clock.monotonic(), self._jitter()
+        self.record = machine.after_failure(self.record, self.options, now, jitter, trigger)
         is_new = self.error is None or self.error.failure is not error.failure
         self.error, self._error_at = error, self._clock.now()
         return is_new
@@ -135,8 +136,13 @@ class KeyState:
             return entry.document != before.document
         return entry.fetched_at >= min(before.fetched_at, self._clock.now())
 
+    def miss_trigger(self, kid: str | None) -> Trigger:
+        """Why a token of this `kid` needs another set: its key is not held, or did not make its signature."""
+        held = kid is not None and self.held is not None and self.held.jwk_set.holds(kid)
+        return Trigger.BAD_SIGNATURE if held else Trigger.UNKNOWN_KID
+
     def decide_on_miss(self, kid: str | None, generation: int, *, in_flight: bool, queue_full: bool) -> MissAction:
-        """What to do about a `kid` that is not in the set of `generation`, with or without a refresh under way.
+        """What to do about a token that no key of the set of `generation` verified, with or without a refresh under way.
 
         `queue_full`: no more callers can wait for it.
         """
@@ -146,7 +152,7 @@ class KeyState:
             return MissAction.UNKNOWN
         if in_flight:
             return MissAction.UNKNOWN if queue_full else MissAction.FETCH
-        return MissAction.FETCH if self.decide(Trigger.UNKNOWN_KID) is Decision.REFRESH else MissAction.UNKNOWN
+        return MissAction.FETCH if self.decide(self.miss_trigger(kid)) is Decision.REFRESH else MissAction.UNKNOWN
 
     def record_unknown_kid(self, kid: str | None, began: float) -> None:
         """A request to the issuer that started at `began` did not return `kid`: remember that for one cooldown.

@@ -45,12 +45,15 @@ class RefreshRequest:
     def is_satisfied_by(self, entry: Entry, now: float) -> bool:
         """Whether an entry that another process fetched makes a request to the issuer unnecessary.
 
-        It must be newer than the set that was looked in, fresh, and for an unknown `kid` hold it.
+        It must be newer than the set that was looked in, fresh, for an unknown `kid` hold it, and for a bad signature have
+        other keys.
         """
         if not self.is_older_than(entry):
             return False
         if now >= entry.fetched_at + entry.lifetime:
             return False
+        if self.trigger is Trigger.BAD_SIGNATURE:
+            return self.held is None or entry.jwk_set.thumbprint != self.held.jwk_set.thumbprint
         return self.trigger is Trigger.LOOKUP or (self.kid is not None and entry.jwk_set.holds(self.kid))
 
 

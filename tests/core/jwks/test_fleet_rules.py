@@ -104,6 +104,44 @@ def test_exhausted_rate_limit_of_the_fleet_prevents_a_fetch(run: Run) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("age", [4.9, 5.0])
+def test_bad_signatures_cause_one_fetch_per_cooldown_in_a_fleet_and_take_no_permit(age: float, run: Run) -> None:
+    """Whatever the fleet's rate limit is at: that of unknown `kid`s stays as it was."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        one, other = members(clock, burst=1)
+        shared = entry(clock)
+        await one.publish(shared, 0.0)
+        clock.forward(age)
+        issuer = Issuer(clock)
+        found = await other.refresh(RefreshRequest(Trigger.BAD_SIGNATURE, shared, "a"), issuer.fetch)
+        assert len(issuer.asked) == (age >= 5.0)
+        clock.forward(0.1)
+        await one.refresh(unknown(found), issuer.fetch)
+        assert len(issuer.asked) == (age >= 5.0) + 1
+
+    run(scenario())
+
+
+def test_shared_set_with_the_same_keys_does_not_settle_a_bad_signature(run: Run) -> None:
+    """It was fetched since, but too long ago; one with other keys is worth a try."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        one, other = members(clock)
+        held = entry(clock)
+        issuer = Issuer(clock)
+        for document, asked in ((DOCUMENT, 1), (OTHER, 1)):
+            clock.forward(5.0)
+            await one.publish(entry(clock, document), 2.0)
+            clock.forward(5.0)
+            await other.refresh(RefreshRequest(Trigger.BAD_SIGNATURE, held, "a"), issuer.fetch)
+            assert len(issuer.asked) == asked
+
+    run(scenario())
+
+
 def test_failed_fetch_leaves_a_note_for_the_others(run: Run) -> None:
     """A process that holds keys skips one attempt because of it."""
 

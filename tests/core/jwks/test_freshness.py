@@ -18,8 +18,8 @@ OPTIONS = JWKSOptions(max_age=600, stale_if_error=3600, cooldown=5, burst=2, max
 HELD = machine.after_success(
     FetchRecord(), OPTIONS, fetched_at=1000, lifetime=600, changed=True, jitter=0.0
 )  # REFRESH_DUE from 1300
-FAILED_AHEAD = machine.after_failure(HELD, OPTIONS, 1400, 0.0)
-FAILED_EARLY = machine.after_failure(HELD, OPTIONS, 1100, 0.0)
+FAILED_AHEAD = machine.after_failure(HELD, OPTIONS, 1400, 0.0, Trigger.LOOKUP)
+FAILED_EARLY = machine.after_failure(HELD, OPTIONS, 1100, 0.0, Trigger.LOOKUP)
 LIMITED_EARLY = replace(FAILED_EARLY, not_before=1650)
 
 TABLE = [
@@ -59,6 +59,9 @@ def test_freshness_table(
     assert machine.freshness(record, OPTIONS, now) is state
     assert machine.decide(record, OPTIONS, now, Trigger.LOOKUP) is lookup
     assert machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is miss
+    assert machine.decide(record, OPTIONS, now, Trigger.BAD_SIGNATURE) is (
+        miss if now >= record.not_before else Decision.REFUSE
+    )
 
 
 RATE_LIMITED = [
@@ -66,7 +69,13 @@ RATE_LIMITED = [
     ("a healthy issuer's refresh needs no token", HELD, 1300, Decision.USE_AND_REFRESH, Decision.REFUSE),
     ("ahead, failing", FAILED_AHEAD, 1400, Decision.USE, Decision.REFUSE),
     ("stale", FAILED_AHEAD, 2000, Decision.USE, Decision.REFUSE),
-    ("unavailable", machine.after_failure(FetchRecord(), OPTIONS, 0, 0.0), 1, Decision.REFUSE, Decision.REFUSE),
+    (
+        "unavailable",
+        machine.after_failure(FetchRecord(), OPTIONS, 0, 0.0, Trigger.LOOKUP),
+        1,
+        Decision.REFUSE,
+        Decision.REFUSE,
+    ),
 ]
 
 
@@ -85,27 +94,52 @@ def test_rate_limited_requests_do_not_wait(
 def test_flood_gets_a_burst_of_two_and_then_one_attempt_per_cooldown() -> None:
     """Thirty seconds of misses cost at most eight attempts, counted from the attempts and not from the successes."""
     for succeeds in (True, False):
-        record, attempts = HELD, []
-        for step in range(30 * 1000 + 1):
-            now = 1001 + step / 1000
-            if machine.decide(record, OPTIONS, now, Trigger.UNKNOWN_KID) is Decision.REFRESH:
-                attempts.append(now)
-                record = machine.after_attempt(record, OPTIONS, now)
-                record = (
-                    machine.after_success(record, OPTIONS, fetched_at=now, lifetime=600, changed=False, jitter=0.5)
-                    if succeeds
-                    else machine.after_failure(record, OPTIONS, now, 0.0)
-                )
+        attempts = _flooded(Trigger.UNKNOWN_KID, succeeds=succeeds)[0]
         assert len(attempts) == 8
         assert attempts[1] - attempts[0] < 0.01  # the burst
         assert all(later - earlier >= 4.99 for earlier, later in itertools.pairwise(attempts[1:]))
+
+
+def test_flood_of_bad_signatures_gets_one_attempt_per_cooldown_and_takes_no_permit() -> None:
+    """Thirty seconds of them cost six attempts; misses and refreshes are as free afterwards as before, or in between."""
+    for succeeds in (True, False):
+        attempts, record = _flooded(Trigger.BAD_SIGNATURE, succeeds=succeeds)
+        assert attempts == pytest.approx([1005 + 5 * number for number in range(6)], abs=0.01)
+        assert machine.permits(record, OPTIONS, 1031) == OPTIONS.burst
+        assert record.failures == 0
+        assert machine.decide(record, OPTIONS, 1031, Trigger.UNKNOWN_KID) is Decision.REFRESH
+
+
+def _flooded(trigger: Trigger, *, succeeds: bool) -> tuple[list[float], FetchRecord]:
+    """When attempts begin in thirty seconds with a token each millisecond, and the record after that."""
+    record, attempts = HELD, []
+    for step in range(30 * 1000 + 1):
+        now = 1001 + step / 1000
+        if machine.decide(record, OPTIONS, now, trigger) is Decision.REFRESH:
+            attempts.append(now)
+            record = machine.after_attempt(record, OPTIONS, now, trigger)
+            record = (
+                machine.after_success(record, OPTIONS, fetched_at=now, lifetime=600, changed=False, jitter=0.5)
+                if succeeds
+                else machine.after_failure(record, OPTIONS, now, 0.0, trigger)
+            )
+    return attempts, record
+
+
+def test_failure_after_a_bad_signature_counts_from_when_a_refresh_was_due() -> None:
+    """Then it is the failure of that refresh too, and the old set may be used while the issuer fails."""
+    ignored = machine.after_failure(HELD, OPTIONS, 1299.9, 1.0, Trigger.BAD_SIGNATURE)
+    assert ignored == HELD
+    counted = machine.after_failure(HELD, OPTIONS, 1300, 1.0, Trigger.BAD_SIGNATURE)
+    assert counted == machine.after_failure(HELD, OPTIONS, 1300, 1.0, Trigger.LOOKUP)
+    assert machine.decide(counted, OPTIONS, 1304, Trigger.BAD_SIGNATURE) is Decision.REFUSE  # the back-off is for all
 
 
 def test_back_off_doubles_up_to_its_bound() -> None:
     """With the whole jitter, each failure doubles the wait, up to `max_backoff`; no number of failures overflows."""
     record, waits = FetchRecord(), []
     for _ in range(2000):
-        record = machine.after_failure(record, OPTIONS, 0.0, 1.0)
+        record = machine.after_failure(record, OPTIONS, 0.0, 1.0, Trigger.LOOKUP)
         waits.append(record.not_before)
     assert waits[:5] == [5, 10, 20, 30, 30]
     assert waits[-1] == 30
@@ -137,6 +171,7 @@ class Naive:
 
     attempts: list[float] = field(default_factory=list)
     history: list[tuple[str, float, float, float]] = field(default_factory=list)  # what, when, fetched_at, jitter
+    looked_again: list[float] = field(default_factory=list)  # attempts because of bad signatures, since a set was taken
 
     def bucket(self, now: float) -> float:
         level, at = float(SHORT.burst), 0.0
@@ -178,11 +213,14 @@ class Naive:
         failures = self.failures()
         if failures and now < failures[-1][0] + failures[-1][1] * min(30, 5 * 2 ** (len(failures) - 1)):
             return False
+        if why is Trigger.BAD_SIGNATURE:
+            held = self.held()
+            return all(now - moment >= SHORT.cooldown for moment in (*self.looked_again, *([held[0]] if held else [])))
         return (why is Trigger.LOOKUP and not failures) or self.bucket(now) >= 1
 
     def answer(self, now: float, why: Trigger) -> Decision:
         state, free = self.state(now), self.free(now, why)
-        if why is Trigger.UNKNOWN_KID or state is Freshness.UNAVAILABLE:
+        if why is not Trigger.LOOKUP or state is Freshness.UNAVAILABLE:
             return Decision.REFRESH if free else Decision.REFUSE
         if state is Freshness.EXPIRED:
             return Decision.REFRESH
@@ -210,8 +248,8 @@ class AgreesWithTheNaiveModel(RuleBasedStateMachine):
     @rule(why=st.sampled_from(Trigger))
     def an_attempt_begins_if_it_may(self, why: Trigger) -> None:
         if machine.decide(self.record, SHORT, self.now, why) in (Decision.REFRESH, Decision.USE_AND_REFRESH):
-            self.record = machine.after_attempt(self.record, SHORT, self.now)
-            self.naive.attempts.append(self.now)
+            self.record = machine.after_attempt(self.record, SHORT, self.now, why)
+            (self.naive.looked_again if why is Trigger.BAD_SIGNATURE else self.naive.attempts).append(self.now)
 
     @rule(age=st.sampled_from([0.0, 1.0, 15.0, 100.0]), jitter=JITTER, changed=st.booleans())
     def a_set_comes_in(self, age: float, jitter: float, changed: bool) -> None:
@@ -222,12 +260,16 @@ class AgreesWithTheNaiveModel(RuleBasedStateMachine):
         self.naive.history.append(("success", self.now, fetched_at, jitter))
         if before.fetched_at is not None and fetched_at < before.fetched_at:
             assert self.record is before, "an older answer never overwrites a newer one"
+        else:
+            self.naive.looked_again.clear()
 
-    @rule(jitter=JITTER)
-    def an_attempt_fails(self, jitter: float) -> None:
+    @rule(jitter=JITTER, why=st.sampled_from(Trigger))
+    def an_attempt_fails(self, jitter: float, why: Trigger) -> None:
         held = (self.record.fetched_at, self.record.generation)
-        self.record = machine.after_failure(self.record, SHORT, self.now, jitter)
-        self.naive.history.append(("failure", self.now, 0.0, jitter))
+        counts = why is not Trigger.BAD_SIGNATURE or self.now >= self.record.refresh_at
+        self.record = machine.after_failure(self.record, SHORT, self.now, jitter, why)
+        if counts:
+            self.naive.history.append(("failure", self.now, 0.0, jitter))
         assert held == (self.record.fetched_at, self.record.generation), "a failure takes nothing away"
 
     @invariant()

@@ -199,22 +199,97 @@ def test_key_replaced_under_the_same_kid_is_found_within_a_cooldown(run: Run, is
         async with started(policy(issuer, cooldown=5), clock) as (_, keys):
             held = await keys.get()
             (kid,) = [key.kid for key in held.jwk_set.keys]
-            assert keys.decide_on_bad_signature(held.generation) is MissAction.UNKNOWN  # they were fetched just now
+            assert keys.decide_on_miss(kid, held.generation) is MissAction.UNKNOWN  # they were fetched just now
             clock.forward(5)
             for _ in range(100):
-                if keys.decide_on_bad_signature(held.generation) is MissAction.FETCH:
+                if keys.decide_on_miss(kid, held.generation) is MissAction.FETCH:
                     assert await keys.refresh_after_miss(kid, held.generation) is held
             assert issuer.requests() == 2
             with LocalIssuer(algorithms=["ES256"]) as other:
                 issuer.serve_jwks({"keys": [{**other.keys.jwks()["keys"][0], "kid": kid}]})
             clock.forward(4.9)
-            assert keys.decide_on_bad_signature(held.generation) is MissAction.UNKNOWN
+            assert keys.decide_on_miss(kid, held.generation) is MissAction.UNKNOWN
             clock.forward(0.1)
-            assert keys.decide_on_bad_signature(held.generation) is MissAction.FETCH
+            assert keys.decide_on_miss(kid, held.generation) is MissAction.FETCH
             new = await keys.refresh_after_miss(kid, held.generation)
             assert new.jwk_set.thumbprint != held.jwk_set.thumbprint
-            assert keys.decide_on_bad_signature(held.generation) is MissAction.REREAD
-            assert keys.decide_on_bad_signature(new.generation) is MissAction.UNKNOWN
+            assert keys.decide_on_miss(kid, held.generation) is MissAction.REREAD
+            assert keys.decide_on_miss(kid, new.generation) is MissAction.UNKNOWN
+
+    run(scenario())
+
+
+def test_flood_of_bad_signatures_leaves_unknown_kids_their_whole_burst(run: Run, issuer: LocalIssuer) -> None:
+    """Its requests take no permits: a rotation, and another one right after it, are found at once."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=5, burst=1), clock) as (_, keys):
+            held = await keys.get()
+            (kid,) = [key.kid for key in held.jwk_set.keys]
+            clock.forward(5)
+            for _ in range(4):
+                for _ in range(20):
+                    if keys.decide_on_miss(kid, held.generation) is MissAction.FETCH:
+                        await keys.refresh_after_miss(kid, held.generation)
+                new = issuer.publish_next().kid
+                assert keys.decide_on_miss(new, held.generation) is MissAction.FETCH
+                held = await keys.refresh_after_miss(new, held.generation)
+                assert held.jwk_set.holds(new)
+                clock.forward(5)
+
+    run(scenario())
+    assert issuer.requests() == 1 + 4 * 2
+
+
+def test_unknown_kid_is_looked_for_after_a_request_that_a_bad_signature_caused(run: Run, issuer: LocalIssuer) -> None:
+    """That request may have begun before the key was published: its result says nothing about the `kid`."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=5), clock) as (_, keys):
+            held = await keys.get()
+            (kid,) = [key.kid for key in held.jwk_set.keys]
+            clock.forward(5)
+            issuer.hold()
+            bad = asyncio.create_task(keys.refresh_after_miss(kid, held.generation))
+            await asyncio.to_thread(issuer.wait_for_requests, "/jwks", 2)
+            waiting = [asyncio.create_task(keys.refresh_after_miss("new", held.generation)) for _ in range(5)]
+            await asyncio.sleep(0)
+            issuer.release()
+            assert await bad is held
+            document = issuer.keys.jwks()
+            issuer.serve_jwks({"keys": [*document["keys"], {**document["keys"][0], "kid": "new"}]})
+            assert all([(await one).jwk_set.holds("new") for one in waiting])
+
+    run(scenario())
+    assert issuer.requests() == 3
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_failure_that_a_bad_signature_caused_delays_no_other_refresh(due: bool, run: Run, issuer: LocalIssuer) -> None:
+    """The back-off begins only where a refresh was due, and then the old set is used while the issuer fails."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, cooldown=5, max_age=100), clock) as (_, keys):
+            held = await keys.get()
+            (kid,) = [key.kid for key in held.jwk_set.keys]
+            issuer.down()
+            for _ in range(4):
+                clock.forward(5)
+                assert await keys.refresh_after_miss(kid, held.generation) is held
+            assert keys.health().failures == 0
+            if due:
+                clock.forward(60)
+                assert await keys.refresh_after_miss(kid, held.generation) is held
+                assert keys.health().failures == 1
+                clock.forward(60)
+                assert keys.health().state is Freshness.STALE
+            else:
+                issuer.up()
+                new = issuer.rotate().kid
+                assert (await keys.refresh_after_miss(new, held.generation)).jwk_set.holds(new)
 
     run(scenario())
 
