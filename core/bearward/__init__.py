@@ -15,6 +15,8 @@ from bearward.caller_requirements import issuer_is, right, tenant_is
 from bearward.claim_names import RightsFrom
 from bearward.clock import Clock
 from bearward.credential_place import CredentialPlace
+from bearward.delegation import Actor
+from bearward.delegation_requirements import actor_is, authorization_detail, not_delegated
 from bearward.errors import (
     AuthError,
     BearwardError,
@@ -54,6 +56,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Access",
+    "Actor",
     "AuthError",
     "BearwardError",
     "Clock",
@@ -81,12 +84,15 @@ __all__ = [
     "UsageError",
     "Verifier",
     "Watch",
+    "actor_is",
     "any_scope",
     "authenticated",
+    "authorization_detail",
     "authorize",
     "claim",
     "deny",
     "issuer_is",
+    "not_delegated",
     "optional",
     "public",
     "recent_authentication",

@@ -10,21 +10,42 @@ from typing import Any
 
 from bearward.access import Access, as_access, requires
 from bearward.caller_requirements import issuer_is, right
+from bearward.delegation_requirements import actor_is, authorization_detail
 from bearward.errors import ConfigurationError
 from bearward.requirements import Requirement
 from bearward.token_requirements import any_scope, claim, recent_authentication, scope
 
 __all__ = ["requirement_from_parts", "rule_from_toml", "rules_from_toml"]
 
-_PARTS = ("scopes", "any_scopes", "rights", "issuers", "claims", "acr_values", "max_age")
+_PARTS = (
+    "scopes",
+    "any_scopes",
+    "rights",
+    "issuers",
+    "actors",
+    "claims",
+    "authorization_details",
+    "acr_values",
+    "max_age",
+)
+
+
+_OF_STRINGS = (
+    ("scopes", scope),
+    ("any_scopes", any_scope),
+    ("rights", right),
+    ("issuers", issuer_is),
+    ("actors", actor_is),
+)
 
 
 def rules_from_toml(section: Mapping[str, Any], setting: str = "rules") -> dict[str, Access]:
     """Rules by name (a gRPC method or service, a Sanic route), from a parsed table.
 
     A rule is `"public"`, `"optional"`, `"authenticated"`, `"deny"`, or a table of what is required, all of it: `scopes`
-    (all), `any_scopes` (one of them), `rights` (all), `issuers` (one of them), `claims` (name to value or values), `acr_values` and `max_age` in seconds
-    (RFC 9470). Raises `ConfigurationError` that names the rule.
+    (all), `any_scopes` (one of them), `rights` (all), `issuers` (one of them), `actors` (one of them), `claims` (name to
+    value or values), `authorization_details` (tables, each with a `type`, RFC 9396), `acr_values` and `max_age` in
+    seconds (RFC 9470). Raises `ConfigurationError` that names the rule.
 
     >>> import tomllib
     >>> rules_from_toml(tomllib.loads('''
@@ -56,10 +77,11 @@ def requirement_from_parts(setting: str, parts: Mapping[str, Any]) -> Requiremen
     """The requirement that asks for all of `parts`; raises `ConfigurationError` naming `setting` if it asks nothing."""
     required: list[Requirement] = [
         _named(setting, part, build, _strings(setting, part, parts[part]))
-        for part, build in (("scopes", scope), ("any_scopes", any_scope), ("rights", right), ("issuers", issuer_is))
+        for part, build in _OF_STRINGS
         if part in parts
     ]
     required += _claims(setting, parts.get("claims", {}))
+    required += _details(f"{setting}.authorization_details", parts.get("authorization_details", ()))
     recent = {part: parts[part] for part in ("max_age", "acr_values") if part in parts}
     if "acr_values" in recent:
         recent["acr_values"] = _strings(setting, "acr_values", recent["acr_values"])
@@ -80,6 +102,21 @@ def _claims(setting: str, claims: object) -> list[Requirement]:
         _named(setting, "claims", claim, (name, *(values if isinstance(values, list | tuple) else (values,))))
         for name, values in claims.items()
     ]
+
+
+def _details(setting: str, details: object) -> list[Requirement]:
+    if not isinstance(details, list | tuple) or any(
+        not isinstance(one, Mapping) or "type" not in one for one in details
+    ):
+        raise ConfigurationError(setting, "must be tables, each with a type and the members that are required")
+    made: list[Requirement] = []
+    for one in details:
+        members = {name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}
+        try:
+            made.append(authorization_detail(str(members.pop("type")), **members))
+        except ConfigurationError as error:
+            raise ConfigurationError(setting, error.requirement) from error
+    return made
 
 
 def _named(setting: str, part: str, build: Callable[..., Requirement], values: Sequence[Any]) -> Requirement:

@@ -15,6 +15,7 @@ from bearward.claim_names import ClaimNames
 from bearward.errors import AuthError, Refusal
 from bearward.spiffe import trust_domain_of
 from bearward.trusted_issuer import TrustedIssuer
+from bearward.typed_claims import claims_as
 
 __all__ = [
     "check_audience",
@@ -197,6 +198,8 @@ def _check_further(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:
         check_names(claims, policy.claim_names)
     if policy.authorized_parties:
         check_authorized_party(claims, policy)
+    if policy.claims_type is not None:
+        claims_as(claims, policy.claims_type)
 
 
 def check_refused(claims: Mapping[str, Any], policy: TrustedIssuer) -> None:

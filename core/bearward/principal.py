@@ -6,13 +6,17 @@ Trust is in the type: bearward makes a `Principal` only of a token whose signatu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Never, Self, final
+from typing import Any, Never, Self, TypeVar, final
 
 from bearward.claim_names import ClaimNames
+from bearward.claim_values import frozen_claims, printable_name, scopes_of, to_plain
+from bearward.delegation import Actor, actors_of, authorization_details_of
 from bearward.sender import BEARER, SenderProof
+from bearward.typed_claims import claims_as, is_frozen
 
 __all__ = ["Principal", "parsed_claims", "same_caller"]
+
+T = TypeVar("T")
 
 
 @final
@@ -30,7 +34,7 @@ class Principal:
     <Principal of https://login.example: claims exp, iss, scope, sub>
     """
 
-    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_names", "_proof", "_rights", "_scopes")
+    __slots__ = ("_basis", "_claims", "_frozen", "_key", "_names", "_proof", "_rights", "_scopes", "_typed")
 
     _basis: object
     _claims: Mapping[str, Any]
@@ -40,11 +44,12 @@ class Principal:
     _proof: SenderProof
     _rights: frozenset[str]
     _scopes: frozenset[str]
+    _typed: object
 
     def __init__(
         self, claims: Mapping[str, Any], *, key_thumbprint: str, claim_names: ClaimNames | None = None
     ) -> None:
-        _put_claims(self, _frozen_claims(claims))
+        _put_claims(self, frozen_claims(claims))
         _put_key(self, key_thumbprint)
         _put_basis(self, None)
         _put_names(self, claim_names)
@@ -86,7 +91,7 @@ class Principal:
         try:
             return self._frozen
         except AttributeError:
-            frozen = _frozen_claims(self._claims)
+            frozen = frozen_claims(self._claims)
             _put_frozen(self, frozen)
             return frozen
 
@@ -138,7 +143,7 @@ class Principal:
         try:
             scopes = self._scopes
         except AttributeError:
-            scopes = _scopes(self._claims)
+            scopes = scopes_of(self._claims)
             _put_scopes(self, scopes)
         return scopes
 
@@ -154,6 +159,42 @@ class Principal:
             rights = names.rights_of(self._claims)
             _put_rights(self, rights)
         return rights
+
+    @property
+    def actors(self) -> tuple[Actor, ...]:
+        """Who acts for this caller (`act`, RFC 8693 section 4.1): the current actor first; empty if it acts itself.
+
+        Raises `AuthError` (CLAIM_MALFORMED).
+        """
+        return actors_of(self._claims)
+
+    @property
+    def authorization_details(self) -> tuple[Mapping[str, Any], ...]:
+        """What was agreed in detail (RFC 9396 section 2), deeply immutable. Raises `AuthError` (CLAIM_MALFORMED)."""
+        return authorization_details_of(self.claims)
+
+    def claims_as(self, kind: type[T]) -> T:
+        """The claims as an object of `kind`, a dataclass or a `msgspec.Struct`.
+
+        If the type is frozen it is made once, and shared by all requests that bring the same token.
+
+        Raises `AuthError` (CLAIM_MISSING, CLAIM_MALFORMED) if they do not fit. With `claims_type=` of the issuer's
+        settings no such token is accepted.
+
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Claims:
+        ...     sub: str
+        >>> Principal({"iss": "https://login.example", "sub": "ada"}, key_thumbprint="k1").claims_as(Claims)
+        Claims(sub='ada')
+        """
+        held = getattr(self, "_typed", None)
+        if type(held) is kind:
+            return held
+        made = claims_as(self._claims, kind)
+        if is_frozen(kind):
+            _put_typed(self, made)
+        return made
 
     @property
     def key_thumbprint(self) -> str:
@@ -173,7 +214,7 @@ class Principal:
 
     def to_dict(self) -> dict[str, Any]:
         """The claims as plain JSON values, for a response such as that of `whoami`."""
-        return {name: _to_plain(value) for name, value in self._claims.items()}
+        return {name: to_plain(value) for name, value in self._claims.items()}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Principal):
@@ -184,7 +225,9 @@ class Principal:
         return hash(tuple(map(self._claims.get, ("iss", "sub", "jti", "exp"))))
 
     def __repr__(self) -> str:
-        return f"<Principal of {self._claims.get('iss')}: claims {', '.join(map(_printable, sorted(self._claims)))}>"
+        return (
+            f"<Principal of {self._claims.get('iss')}: claims {', '.join(map(printable_name, sorted(self._claims)))}>"
+        )
 
     def __copy__(self) -> Self:
         return self
@@ -241,43 +284,4 @@ _put_names = Principal.__dict__["_names"].__set__
 _put_proof = Principal.__dict__["_proof"].__set__
 _put_rights = Principal.__dict__["_rights"].__set__
 _put_scopes = Principal.__dict__["_scopes"].__set__
-
-
-def _printable(name: str) -> str:
-    """The name of a claim, fit for one line of a log: whoever names claims chooses no line feeds there."""
-    return name if name.isidentifier() else repr(name)
-
-
-def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    granted = claims.get("scope", claims.get("scp", ()))
-    if isinstance(granted, str):
-        return frozenset(scope for scope in granted.split(" ") if scope)
-    if isinstance(granted, list | tuple):
-        return frozenset(scope for scope in granted if isinstance(scope, str))
-    return frozenset()
-
-
-def _frozen_claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
-    own = dict(claims)
-    kinds = [*map(type, own.values())]  # most claims sets are flat, or have one array: look before walking
-    if list in kinds or dict in kinds:
-        for name, value in own.items():
-            if type(value) is list or type(value) is dict:
-                own[name] = _frozen(value)
-    return MappingProxyType(own)
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return MappingProxyType({name: _frozen(item) for name, item in value.items()})
-    if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
-    return value
-
-
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _to_plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_to_plain(item) for item in value]
-    return value
+_put_typed = Principal.__dict__["_typed"].__set__

@@ -85,6 +85,8 @@ def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> d
 
 def _check_unknown(name: str, known: Collection[str], *, with_profile: bool) -> None:
     """Raise `ConfigurationError` for a variable of ours that looks like a setting, and sets nothing."""
+    if name == _ONLY_PYTHON:
+        raise ConfigurationError(name, "is a type: give it to TrustedIssuer in Python")
     if name in _FILE_ONLY:
         there = f"in a file ({CONFIG}): {_FILE_ONLY[name]}; or in {_ISSUERS}"
         raise ConfigurationError(name, f"cannot be set by a variable; {there}")
@@ -249,6 +251,7 @@ _OF_ONE_ISSUER: Final = tuple(
 )
 
 _SETTINGS_OF_ISSUERS: Final = tuple(PREFIX + item.name.upper() for item in fields(TrustedIssuer) if item.init)
+_ONLY_PYTHON: Final = PREFIX + "CLAIMS_TYPE"
 _FILE_ONLY: Final[Mapping[str, str]] = {
     **{PREFIX + item.name.upper(): f"{item.name} in [issuers.keys]" for item in fields(JWKSOptions) if item.init},
     **{PREFIX + "KEYS_" + item.name.upper(): f"{item.name} in [issuers.keys]" for item in fields(JWKSOptions)},

@@ -38,7 +38,9 @@ T = TypeVar("T")
 
 # What a file cannot say: objects of the program.
 _OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
-_ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options"} | {"keys"}
+_ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options", "claims_type"} | {
+    "keys"
+}
 _PLACE = frozenset(field.name for field in fields(CredentialPlace))
 _TENANTS = frozenset({"template", "tenants", "max_tenants"})
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})

@@ -22,6 +22,7 @@ from bearward.jose.jwk import SymmetricKey, VerificationKey
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.options import JWKSOptions
 from bearward.spiffe import is_trust_domain
+from bearward.typed_claims import check_claims_type
 
 __all__ = ["TrustedIssuer"]
 
@@ -91,6 +92,8 @@ class TrustedIssuer:
     """The claim that names the client; None: `client_id`, else `azp`."""
     rights: Collection[Any] = ()
     """Where `Principal.rights` come from: claims by name, paths as tuples, or `RightsFrom`; none: the scopes."""
+    claims_type: type[Any] | None = None
+    """A dataclass or `msgspec.Struct` that the claims must fit; `Principal.claims_as` makes one of it."""
     place: CredentialPlace | None = None
     """Where the tokens are found; None: in `Authorization`."""
     jwks_options: JWKSOptions = field(default_factory=JWKSOptions, repr=False, hash=False)
@@ -162,6 +165,8 @@ class TrustedIssuer:
         self._set("authorized_parties", check.names("authorized_parties", self.authorized_parties))
         if self.keys_are_ours and (self.audience or not self._has_other_keys()):
             raise ConfigurationError("keys_are_ours", "must come with jwks_uri or jwks, and without an audience")
+        if self.claims_type is not None:
+            check_claims_type(self.claims_type)
         if self.place is not None and not isinstance(self.place, CredentialPlace):
             raise ConfigurationError("place", "must be a CredentialPlace")
         domain = self.issuer if self.issuer.startswith("spiffe:") else None
@@ -172,7 +177,7 @@ class TrustedIssuer:
         self._set("subject_claim", names.subject if names else ())
         self._set("rights", names.rights if names else ())
         further = (self.client_ids, self.expected_claims, domain, self.subject_claim, refused, self.authorized_parties)
-        self._set("has_further_rules", any(further))
+        self._set("has_further_rules", self.claims_type is not None or any(further))
 
     def _compiled_algorithms(self) -> frozenset[str]:
         return check.algorithms(self.algorithms, self._default_algorithms(), symmetric=bool(self.symmetric_keys))

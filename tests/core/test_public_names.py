@@ -11,11 +11,12 @@ import pytest
 
 PUBLIC: dict[str, str] = {
     "bearward": """
-        Access AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver
+        Access Actor AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver
         JWKSOptions KeysNeededError OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations
-        RightsFrom SenderProof Settings SettingsReloader SharedRevocations SymmetricKey TenantIssuers TrustedIssuer UsageError Verifier
-        Watch any_scope authenticated authorize claim deny issuer_is optional public recent_authentication requires
-        right rules_from_toml same_caller scope sender_constrained tenant_is
+        RightsFrom SenderProof Settings SettingsReloader SharedRevocations SymmetricKey TenantIssuers
+        TrustedIssuer UsageError Verifier Watch actor_is any_scope authenticated authorization_detail authorize
+        claim deny issuer_is not_delegated optional public recent_authentication requires right rules_from_toml
+        same_caller scope sender_constrained tenant_is
     """,
     "bearward.adapters": """
         Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access attributed authenticate

@@ -35,7 +35,15 @@ PURE = found(
     *(f"{CORE}/{name}.py" for name in ("access", "access_guard", "challenge", "claims", "confirmation", "credentials")),
     *(
         f"{CORE}/{name}.py"
-        for name in ("frozen", "issuer_checks", "principal", "requirements", "token_requirements", "trusted_issuer")
+        for name in (
+            "frozen",
+            "issuer_checks",
+            "principal",
+            "claim_values",
+            "requirements",
+            "token_requirements",
+            "trusted_issuer",
+        )
     ),
     f"{CORE}/recheck.py",
     f"{CORE}/verification.py",

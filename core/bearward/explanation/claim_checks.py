@@ -14,6 +14,7 @@ from bearward.explanation.context import Reader, judged
 from bearward.explanation.near_misses import audience_hint
 from bearward.explanation.report import Check
 from bearward.explanation.wording import names, shown
+from bearward.typed_claims import claims_as
 
 __all__ = ["claim_checks"]
 
@@ -156,6 +157,9 @@ def _named(reader: Reader) -> Iterator[Check]:
             reader.value("azp"),
             lambda: single.check_authorized_party(claims, policy),
         )
+    kind = policy.claims_type
+    if kind is not None:
+        yield judged("type of the claims", kind.__name__, "", lambda: claims_as(claims, kind))
 
 
 def _expected(reader: Reader, name: str) -> str:
