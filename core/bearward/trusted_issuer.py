@@ -165,8 +165,7 @@ class TrustedIssuer:
         self._set("authorized_parties", check.names("authorized_parties", self.authorized_parties))
         if self.keys_are_ours and (self.audience or not self._has_other_keys()):
             raise ConfigurationError("keys_are_ours", "must come with jwks_uri or jwks, and without an audience")
-        if self.claims_type is not None:
-            check_claims_type(self.claims_type)
+        check_claims_type(self.claims_type)
         if self.place is not None and not isinstance(self.place, CredentialPlace):
             raise ConfigurationError("place", "must be a CredentialPlace")
         domain = self.issuer if self.issuer.startswith("spiffe:") else None
@@ -176,8 +175,9 @@ class TrustedIssuer:
         self._set("claim_names", names)
         self._set("subject_claim", names.subject if names else ())
         self._set("rights", names.rights if names else ())
-        further = (self.client_ids, self.expected_claims, domain, self.subject_claim, refused, self.authorized_parties)
-        self._set("has_further_rules", self.claims_type is not None or any(further))
+        asked = (self.client_ids, self.expected_claims, domain, self.subject_claim, self.claims_type)
+        further = (*asked, refused, self.authorized_parties)
+        self._set("has_further_rules", any(further))
 
     def _compiled_algorithms(self) -> frozenset[str]:
         return check.algorithms(self.algorithms, self._default_algorithms(), symmetric=bool(self.symmetric_keys))

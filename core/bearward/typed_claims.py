@@ -23,7 +23,9 @@ _AT = re.compile(r" - at `\$\.([^.\[`]+)")
 
 
 def check_claims_type(kind: Any) -> None:
-    """Raise `ConfigurationError` unless claims can be converted to `kind`."""
+    """Raise `ConfigurationError` unless claims can be converted to `kind`; None asks for nothing."""
+    if kind is None:
+        return
     if not isinstance(kind, type) or not (is_dataclass(kind) or issubclass(kind, msgspec.Struct)):
         raise ConfigurationError("claims_type", "must be a dataclass or a msgspec.Struct")
     try:
