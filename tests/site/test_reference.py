@@ -16,7 +16,8 @@ from tools.site import settings
 from tools.site.api import public_names, unexplained
 from tools.site.source import INDEX, contents, expanded, pages
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+TOP = Path(__file__).resolve().parents[2]
+DOCS = TOP / "docs"
 CATALOGUE = (DOCS / "reference" / "refusals.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=\n##|\Z)", CATALOGUE, re.MULTILINE | re.DOTALL))
 PACKAGES = (*PUBLIC, "bearward_grpc", "bearward_grpc.client", "bearward_sanic")
@@ -62,3 +63,15 @@ def test_every_page_is_in_the_contents() -> None:
     """`docs/index.md` lists each page once."""
     listed = contents()
     assert sorted(listed) == sorted(set(pages()) - {INDEX})
+
+
+NAMED = sorted(
+    {name for page in pages() for name in re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", (TOP / page).read_text())}
+)
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_tests_that_the_pages_name_exist(named: str) -> None:
+    """A page that says what shows something names a file of tests, or one function in it."""
+    path, _, function = named.partition("::")
+    assert f"def {function or ''}" in (TOP / path).read_text(encoding="utf-8")
