@@ -255,6 +255,49 @@ def test_invented_issuers_do_not_keep_a_stream_alive(run: Run, monkeypatch: pyte
     run(use())
 
 
+def test_new_settings_reach_a_stream_although_other_issuers_push_its_own_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last result about the issuer of a live call is kept, and asked for again no more often than another."""
+    monkeypatch.setattr(resolvers, "_MAX_ENTRIES", 16)
+
+    async def use() -> None:
+        issuer, clock, audiences, asked = LocalIssuer(algorithms=["ES256"]), FakeClock(NOW), {ISSUER: "api"}, 0
+
+        async def resolver(name: str) -> TrustedIssuer | None:
+            nonlocal asked
+            asked += name == ISSUER
+            return TrustedIssuer(name, audience=audiences.get(name, "api"), jwks=issuer.keys.jwks())
+
+        async with Verifier(resolver, clock=clock) as verifier:
+
+            async def call(name: str) -> Principal:
+                return await verifier.verify(
+                    issuer.mint(claims={"iss": name, "aud": "api", "iat": NOW, "exp": NOW + 86_400})
+                )
+
+            async def pass_half_a_minute() -> None:
+                clock.forward(RECHECK_INTERVAL)
+                for number in range(20):
+                    await call(f"https://tenant{number}.example")
+                watch.look()
+                await settle()
+
+            ended: list[AuthError] = []
+            watch = verifier.watch(await call(ISSUER), ended.append)
+            for _ in range(20):  # ten minutes
+                await pass_half_a_minute()
+            assert not ended
+            assert asked <= 4
+            audiences[ISSUER], changed_at = "other", clock.now()
+            while not ended:
+                assert clock.now() <= changed_at + WITHIN
+                await pass_half_a_minute()
+            assert ended[0].refusal is Refusal.AUDIENCE_MISMATCH
+
+    run(use())
+
+
 def test_failing_resolver_ends_no_stream(run: Run) -> None:
     """Its trouble is ours; the stream's own token ends it all the same."""
 

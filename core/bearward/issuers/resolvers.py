@@ -28,6 +28,8 @@ T = TypeVar("T")
 _log = logging.getLogger("bearward.issuers")
 
 _MAX_ENTRIES = 4096
+_MAX_ADMITTED = 65_536
+"""Issuers of live calls whose last result is kept, whatever else is looked up."""
 _MAX_PENDING_UNKNOWN = 64
 """How many unknown issuers may be looked up concurrently."""
 _MAX_ISSUER = 1024
@@ -59,8 +61,8 @@ class Resolvers:
         self._on_change = on_change
         self._trusted: dict[str, _Trusted] = {}
         self._untrusted: dict[str, float] = {}
-        self._ended: dict[str, None] = {}
-        """Those that have let calls in and are trusted no more: callers who invent issuers push none of them out."""
+        self._admitted: dict[str, _Trusted | None] = {}
+        """The last result about issuers of live calls, None if it was negative: no other issuer pushes them out."""
         self._log_from = 0.0
         self._not_logged = 0
         self._pending: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[TrustedIssuer | None]] = {}
@@ -91,23 +93,28 @@ class Resolvers:
         Raises:
             AuthError: ISSUER_UNTRUSTED, or KEYS_UNAVAILABLE where nothing is known any more.
         """
-        known = self._trusted.get(issuer)
+        known = self._last_result(issuer)
         if known is not None:
             return known.issuer
-        if not self._resolvers or issuer in self._untrusted or issuer in self._ended:
+        if not self._resolvers or issuer in self._untrusted or issuer in self._admitted:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
     def refresh(self, issuer: str) -> None:
         """Have `issuer`, which has let a call in, looked up anew in the background, on a running loop; nobody waits."""
-        known = self._trusted.get(issuer)
-        if known is None or self._monotonic() >= known.retry_at:
+        known = self._last_result(issuer)
+        if known is None or self._monotonic() >= max(known.resolved_at + _POSITIVE_TTL, known.retry_at):
             with contextlib.suppress(RuntimeError):  # no loop here
-                self._look_up(issuer, invented=False).add_done_callback(lambda done: self._note_end(issuer, done))
+                self._look_up(issuer, invented=False).add_done_callback(lambda done: self._note_admitted(issuer, done))
 
-    def _note_end(self, issuer: str, done: asyncio.Task[TrustedIssuer | None]) -> None:
-        if not done.cancelled() and done.exception() is None and done.result() is None:
-            _add(self._ended, issuer, None)
+    def _last_result(self, issuer: str) -> _Trusted | None:
+        return self._trusted.get(issuer) or self._admitted.get(issuer)
+
+    def _note_admitted(self, issuer: str, done: asyncio.Task[TrustedIssuer | None]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            known = self._trusted.get(issuer)
+            if done.result() is None or known is not None:
+                _add(self._admitted, issuer, known, _MAX_ADMITTED)
 
     async def find(self, issuer: str) -> TrustedIssuer:
         """The settings of `issuer`, looked up if necessary; all callers of one loop share one lookup.
@@ -202,13 +209,16 @@ class Resolvers:
     def _record(self, issuer: str, trusted: TrustedIssuer | None, resolved_at: float) -> None:
         if resolved_at < self._resolved_at(issuer):  # a lookup on another loop began later, and knows better
             return
-        before = self._trusted.pop(issuer, None)
+        before = self._last_result(issuer)
+        self._trusted.pop(issuer, None)
         self._untrusted.pop(issuer, None)
-        if trusted is None:
+        known = None if trusted is None else _Trusted(trusted, resolved_at)
+        if known is None:
             _add(self._untrusted, issuer, resolved_at + _NEGATIVE_TTL)
         else:
-            _add(self._trusted, issuer, _Trusted(trusted, resolved_at))
-            self._ended.pop(issuer, None)
+            _add(self._trusted, issuer, known)
+        if issuer in self._admitted:
+            self._admitted[issuer] = known
         if before is not None and before.issuer != trusted:
             self._on_change(issuer)
 
@@ -220,8 +230,9 @@ class Resolvers:
         return len(self._resolvers)
 
 
-def _add(known: dict[str, T], issuer: str, result: T) -> None:
+def _add(known: dict[str, T], issuer: str, result: T, most: int | None = None) -> None:
     """The oldest result is dropped first; a refreshed one is a new one."""
+    known.pop(issuer, None)
     known[issuer] = result
-    if len(known) > _MAX_ENTRIES:
+    if len(known) > (_MAX_ENTRIES if most is None else most):
         del known[next(iter(known))]
