@@ -77,7 +77,11 @@ def from_networks(*networks: str) -> AllowedSender:
 
 
 def from_unix_socket() -> AllowedSender:
-    """Peers on the unix socket that the server listens on; the permissions of the file decide who may connect."""
+    """Peers on the unix socket that the server listens on; the permissions of the file decide who may connect.
+
+    Not for a socket in the abstract name space of Linux, which has no file: gRPC does not say on which of the two a
+    peer is, so do not let a server with this setting listen on `unix-abstract:`.
+    """
     return _UnixSocket()
 
 

@@ -46,9 +46,12 @@ def forwarded_certificate(proxy: ForwardedCertificate) -> ClientCertificate:
 
 
 def _peer_address(peer: str) -> str | None:
-    """The address in what grpc calls a peer: `ipv4:127.0.0.1:1`, `ipv6:[::1]:1` (percent-encoded), `unix:…`."""
+    """The address in what grpc calls a peer: `ipv4:127.0.0.1:1`, `ipv6:[::1]:1` (percent-encoded), `unix:…`.
+
+    `unix-abstract:` is not one of them: no file's permissions say who may connect there.
+    """
     kind, _, rest = peer.partition(":")
-    if kind in ("unix", "unix-abstract"):
+    if kind == "unix":
         return "unix"
     host = unquote(rest).rpartition(":")[0]
     return host.strip("[]").partition("%")[0] or None if kind in ("ipv4", "ipv6") else None
