@@ -92,6 +92,26 @@ def test_entries_of_one_member_are_read_by_another(valkey: Valkey, run: Run) -> 
     run(use())
 
 
+class ForgetfulStore(Store):
+    """A store that accepts everything and keeps nothing."""
+
+    async def add_if_absent(self, key: str, value: str, ttl: float) -> bool:
+        """So it says."""
+        return True
+
+
+def test_store_that_keeps_nothing_has_failed(valkey: Valkey, run: Run) -> None:
+    """What it says that it did is no proof that it did: an empty list there is not "nothing is revoked"."""
+
+    async def use() -> None:
+        member = Member(valkey)
+        member.log = RevocationLog(ForgetfulStore(valkey), SystemClock(), name=NAME, secret=SECRET, learn=member.learn)
+        with pytest.raises(CacheError, match="keeps nothing"):
+            await member.log.read()
+
+    run(use())
+
+
 def test_entries_of_a_replaced_log_are_not_shared(valkey: Valkey, run: Run) -> None:
     """The last look of `append`: an entry in a log that nobody reads any more has to be written to the new one."""
 
