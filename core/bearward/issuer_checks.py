@@ -19,6 +19,7 @@ from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
 from bearward.jose.compact import media_type
 from bearward.jose.jwk import SymmetricKey
 from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jose.post_quantum import ML_DSA, is_supported
 
 __all__ = [
     "algorithms",
@@ -100,6 +101,8 @@ def algorithms(given: object, default: frozenset[str], *, symmetric: bool) -> fr
     for name in sorted(allowed):
         if name not in ALGORITHMS:
             raise ConfigurationError("algorithms", f"must be among {', '.join(ALGORITHMS)}")
+        if name in ML_DSA and not is_supported(name):
+            raise ConfigurationError("algorithms", f"{name} needs cryptography 47 or newer, built with it")
     if symmetric and allowed - SYMMETRIC:
         raise ConfigurationError("algorithms", "must be HS* only where symmetric_keys are given")
     if not symmetric and allowed & SYMMETRIC:

@@ -59,7 +59,7 @@ class TrustedIssuer:
     jwks: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     symmetric_keys: Collection[SymmetricKey] = field(default=(), repr=False)
     algorithms: Collection[str] = frozenset()
-    """Allow-list; empty: every asymmetric one but ES256K, or those of the symmetric keys."""
+    """Allow-list; empty: every asymmetric one but ES256K and ML-DSA, or those of the symmetric keys."""
     leeway: float = 0.0
     """For clocks that differ: 0 to 300 seconds, for `exp`, `nbf`, `iat` and `max_token_age` alike."""
     future_leeway: float = 5.0

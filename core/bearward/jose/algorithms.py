@@ -1,4 +1,4 @@
-"""The signature algorithms, and which keys may be used with them (RFC 7518 section 3.1, RFC 8037, 8812, 9864).
+"""The signature algorithms, and which keys may be used with them (RFC 7518 section 3.1, RFC 8037, 8812, 9864, 9964).
 
 Rule of this file: a table. An algorithm belongs to one type of key, and to one curve if the type has curves, so that no
 key is ever used for another purpose than its own (RFC 8725 sections 3.1 and 3.2).
@@ -7,6 +7,8 @@ key is ever used for another purpose than its own (RFC 8725 sections 3.1 and 3.2
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from bearward.jose.post_quantum import ML_DSA, SIGNATURE_LENGTHS
 
 __all__ = ["ALGORITHMS", "ASYMMETRIC", "OPT_IN", "SYMMETRIC", "Algorithm", "algorithms_for"]
 
@@ -31,6 +33,7 @@ _ROWS = (
     Algorithm("EdDSA", "OKP", ("Ed25519", "Ed448")),
     Algorithm("Ed25519", "OKP", ("Ed25519",), 64),
     Algorithm("Ed448", "OKP", ("Ed448",), 114),
+    *(Algorithm(name, "AKP", (), length) for name, length in SIGNATURE_LENGTHS.items()),
     Algorithm("HS256", "oct", (), 32),
     Algorithm("HS384", "oct", (), 48),
     Algorithm("HS512", "oct", (), 64),
@@ -41,7 +44,7 @@ ALGORITHMS: dict[str, Algorithm] = {row.name: row for row in _ROWS}
 SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
 """Only with a configured secret, never from a JWK Set (RFC 8725 section 2.1)."""
 
-OPT_IN = frozenset({"ES256K"})
+OPT_IN = frozenset({"ES256K"}) | ML_DSA
 """Allowed where a policy names it."""
 
 ASYMMETRIC = tuple(row.name for row in _ROWS if row.name not in SYMMETRIC | OPT_IN)

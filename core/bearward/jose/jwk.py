@@ -160,6 +160,8 @@ def _algorithms(member: Mapping[str, Any], kty: str, crv: object) -> frozenset[s
     if not possible:
         raise RejectedKeyError(KeyRejection.UNKNOWN_TYPE)
     if algorithm is None:
+        if kty == "AKP":
+            raise RejectedKeyError(KeyRejection.MALFORMED)  # RFC 9964: `alg` is required
         return possible
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise RejectedKeyError(KeyRejection.ALGORITHM_UNKNOWN)

@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
+from bearward.jose.post_quantum import ML_DSA_KEY_LENGTHS
+
 __all__ = ["is_key_material"]
 
 _ARMOR = re.compile(rb"---- ?BEGIN ")  # RFC 7468 and, with a space, RFC 4716
@@ -60,7 +62,7 @@ def _layers(octets: bytes, depth: int = 0) -> Iterator[bytes]:
 
 
 def _is_written_key(octets: bytes) -> bool:
-    return bool(_ARMOR.search(octets) or _SSH.search(octets)) or _is_jwk(octets) or _is_der(octets) or _is_point(octets)
+    return bool(_ARMOR.search(octets) or _SSH.search(octets)) or _is_jwk(octets) or _is_der(octets) or _is_raw(octets)
 
 
 def _is_jwk(octets: bytes) -> bool:
@@ -83,6 +85,11 @@ def _can_be_read(octets: bytes, read: Callable[[bytes], object]) -> bool:
     except Exception:  # noqa: BLE001  (cryptography has its own error for each way to fail)
         return False
     return True
+
+
+def _is_raw(octets: bytes) -> bool:
+    """An uncompressed point; or as long as an ML-DSA key, of which any octets are one (FIPS 204) and no secret is."""
+    return len(octets) in ML_DSA_KEY_LENGTHS or _is_point(octets)
 
 
 def _is_point(octets: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The numbers of a public key in a JWK (RFC 7518 section 6, RFC 8037 section 2): read, and rejected if they are bad.
+"""The numbers of a public key in a JWK (RFC 7518 section 6, RFC 8037 section 2, RFC 9964): read, and rejected if they are bad.
 
 Rule of this file: a key that is weak or expensive to use is treated like a malformed one. The cost of one check with a
 key is known here, so that code which tries several keys for one token can keep within a budget.
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bearward.errors import BearwardError
 from bearward.jose import base64url
+from bearward.jose.post_quantum import COSTS as ML_DSA_COSTS
+from bearward.jose.post_quantum import SIGNATURE_LENGTHS, public_key
 from bearward.jose.roca import has_roca_fingerprint
 from bearward.jose.signature import PublicKey
 from bearward.jose.small_order import has_small_order
@@ -136,7 +138,24 @@ def _read_okp(member: Mapping[str, Any]) -> PublicNumbers:
     return public, {"crv": crv, "kty": "OKP", "x": member["x"]}, 2 * len(x), _COSTS[crv]
 
 
-READERS: dict[str, Callable[[Mapping[str, Any]], PublicNumbers]] = {"RSA": _read_rsa, "EC": _read_ec, "OKP": _read_okp}
+def _read_akp(member: Mapping[str, Any]) -> PublicNumbers:
+    """RFC 9964: the octets of the key in `pub`; `alg`, which is required, is part of its thumbprint."""
+    algorithm: str = member["alg"]
+    octets = _octets(member, "pub")
+    try:
+        public = public_key(algorithm, octets)
+    except ValueError:
+        raise RejectedKeyError(KeyRejection.MALFORMED) from None
+    members = {"alg": algorithm, "kty": "AKP", "pub": member["pub"]}
+    return public, members, SIGNATURE_LENGTHS[algorithm], ML_DSA_COSTS[algorithm]
+
+
+READERS: dict[str, Callable[[Mapping[str, Any]], PublicNumbers]] = {
+    "RSA": _read_rsa,
+    "EC": _read_ec,
+    "OKP": _read_okp,
+    "AKP": _read_akp,
+}
 
 
 def _uint(number: int) -> str:

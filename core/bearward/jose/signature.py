@@ -22,9 +22,11 @@ from jose import jwk
 from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyRSAKey
 
+from bearward.jose.post_quantum import MLDSAPublicKey
+
 __all__ = ["PublicKey", "VerifyingKey", "to_der", "verifying_key"]
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey | MLDSAPublicKey
 
 
 class VerifyingKey(Protocol):
@@ -75,10 +77,10 @@ class _PSKey(Key):
         return True
 
 
-class _EdKey(Key):
-    """Ed25519 and Ed448 (RFC 8032): the curve is the key's own."""
+class _PlainKey(Key):
+    """Ed25519 and Ed448 (RFC 8032), and ML-DSA (RFC 9964): the key decides everything, and there is no pre-hash."""
 
-    def __init__(self, key: Ed25519PublicKey | Ed448PublicKey, algorithm: str) -> None:
+    def __init__(self, key: Ed25519PublicKey | Ed448PublicKey | MLDSAPublicKey, algorithm: str) -> None:
         super().__init__(key, algorithm)
         self._verify = key.verify
 
@@ -148,9 +150,12 @@ _KEY_CLASSES: dict[str, Any] = {
     "PS256": _PSKey,
     "PS384": _PSKey,
     "PS512": _PSKey,
-    "EdDSA": _EdKey,
-    "Ed25519": _EdKey,
-    "Ed448": _EdKey,
+    "EdDSA": _PlainKey,
+    "Ed25519": _PlainKey,
+    "Ed448": _PlainKey,
+    "ML-DSA-44": _PlainKey,
+    "ML-DSA-65": _PlainKey,
+    "ML-DSA-87": _PlainKey,
     "ES256": _ESKey,
     "ES384": _ESKey,
     "ES512": _ESKey,

@@ -13,11 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bearward.jose.base64url import encode
-from bearward.testing.signing import CURVES, PrivateKey, sign
+from bearward.jose.post_quantum import ML_DSA
+from bearward.jose.signature import PublicKey
+from bearward.testing.signing import CURVES, PrivateKey, new_ml_dsa_key, sign
 
 __all__ = ["SigningKey"]
 
-_REQUIRED_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
+_REQUIRED_MEMBERS = {
+    "RSA": ("e", "kty", "n"),
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+    "AKP": ("alg", "kty", "pub"),
+}
 _CURVE_NAMES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521", "secp256k1": "secp256k1"}
 
 
@@ -90,7 +97,7 @@ class SigningKey:
     def __reduce__(self) -> str:
         raise TypeError("a SigningKey is not pickled: its private part stays in this process")
 
-    def _public(self) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey:
+    def _public(self) -> PublicKey:
         if isinstance(self._private, bytes):
             raise ValueError("a shared secret has no public part")
         return self._private.public_key()
@@ -105,6 +112,8 @@ class SigningKey:
             point, length = public.public_numbers(), (public.key_size + 7) // 8
             crv = _CURVE_NAMES[public.curve.name]
             return {"kty": "EC", "crv": crv, "x": _integer(point.x, length), "y": _integer(point.y, length)}
+        if self.alg in ML_DSA:
+            return {"kty": "AKP", "alg": self.alg, "pub": _text(public.public_bytes(Encoding.Raw, PublicFormat.Raw))}
         crv = "Ed25519" if isinstance(public, ed25519.Ed25519PublicKey) else "Ed448"
         return {"kty": "OKP", "crv": crv, "x": _text(public.public_bytes(Encoding.Raw, PublicFormat.Raw))}
 
@@ -118,6 +127,8 @@ def _new_private_key(alg: str, bits: int) -> PrivateKey:
         return ed25519.Ed25519PrivateKey.generate()
     if alg == "Ed448":
         return ed448.Ed448PrivateKey.generate()
+    if alg in ML_DSA:
+        return new_ml_dsa_key(alg)
     raise ValueError(f"no private key can be made for {alg!r}")
 
 

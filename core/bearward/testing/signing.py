@@ -8,14 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Protocol, cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-__all__ = ["CURVES", "PrivateKey", "sign"]
+from bearward.jose.post_quantum import ML_DSA, MLDSAPublicKey
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | bytes
+__all__ = ["CURVES", "PrivateKey", "new_ml_dsa_key", "sign"]
+
+
+class MLDSAPrivateKey(Protocol):
+    """What is used of cryptography's ML-DSA keys."""
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature of `data`."""
+
+    def public_key(self) -> MLDSAPublicKey:
+        """The public part."""
+
+
+PrivateKey = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | MLDSAPrivateKey
+    | bytes
+)
 """What signs: a private key, or the octets of a secret for HS256 and its siblings."""
 
 CURVES: dict[str, ec.EllipticCurve] = {
@@ -49,7 +70,17 @@ def sign(alg: str, key: PrivateKey, message: bytes) -> bytes:
         return key.sign(message)
     if isinstance(key, ed448.Ed448PrivateKey) and alg in ("EdDSA", "Ed448"):
         return key.sign(message)
+    if alg in ML_DSA and f"MLDSA{alg[7:]}" in type(key).__name__ and not isinstance(key, bytes):
+        return cast("MLDSAPrivateKey", key).sign(message)
     raise ValueError(f"this key cannot sign by {alg}")
+
+
+def new_ml_dsa_key(alg: str) -> MLDSAPrivateKey:
+    """A new key for ML-DSA-44, -65 or -87 (FIPS 204); needs cryptography 47 or newer."""
+    from cryptography.hazmat.primitives.asymmetric import mldsa
+
+    made: MLDSAPrivateKey = getattr(mldsa, f"MLDSA{alg.removeprefix('ML-DSA-')}PrivateKey").generate()
+    return made
 
 
 def _hash(alg: str) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:

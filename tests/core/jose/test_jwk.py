@@ -100,7 +100,7 @@ SMALL = [0, 1, 2**255 - 20, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4F
 ASIDE: dict[KeyRejection, dict[str, Any]] = {
     KeyRejection.NOT_A_KEY: {"null": None, "list": [], "empty": {}, "kty null": {"kty": None}, "kty number": {"kty": 1}},
     KeyRejection.UNKNOWN_TYPE: {
-        "AKP": {"kty": "AKP"}, "lower case": RSA | {"kty": "rsa"}, "X25519": ED | {"crv": "X25519"},
+        "HSS-LMS": {"kty": "HSS-LMS"}, "lower case": RSA | {"kty": "rsa"}, "X25519": ED | {"crv": "X25519"},
         "P-192": EC | {"crv": "P-192"}, "no crv": EC | {"crv": None}, "crv list": EC | {"crv": ["P-256"]},
         "another type's curve": EC | {"crv": "Ed25519"},
     },

@@ -48,7 +48,9 @@ def test_documents_that_are_refused(name: str) -> None:
 
 def test_odd_keys_are_counted() -> None:
     """They take nothing from the others."""
-    keys = _set(None, {"kty": "AKP"}, {"kty": "AKP"}, RSA.public_jwk(use="enc"), EC.public_jwk(), EC.public_jwk(d="AA"))
+    keys = _set(
+        None, {"kty": "HSS-LMS"}, {"kty": "HSS-LMS"}, RSA.public_jwk(use="enc"), EC.public_jwk(), EC.public_jwk(d="AA")
+    )
     assert [key.kid for key in keys.keys] == ["ES256"]
     assert keys.rejection_counts() == {"not_a_key": 1, "unknown_type": 2, "not_for_signatures": 1, "private": 1}
     assert repr(keys) == f"<JWKSet of 1 keys, 5 rejected, {keys.thumbprint[:8]}>"

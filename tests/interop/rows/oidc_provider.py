@@ -39,8 +39,21 @@ def _run(sheet: Sheet) -> None:
             sheet.expect(f"{algorithm}: {name}", wanted, pair.ask(forged))
         wait_until_expired(short[algorithm])
         sheet.expect(f"{algorithm}: expired", "token_expired", pair.ask(short[algorithm]))
-    sheet.expect("ML-DSA-44, signed in earnest", "algorithm_not_allowed", pair.ask(token("ML-DSA-44")))
+    sheet.expect("ML-DSA-44, not asked for", "algorithm_not_allowed", pair.ask(token("ML-DSA-44")))
+    _post_quantum(sheet, issuer, token)
     _rotation(sheet, issuer, token)
+
+
+def _post_quantum(sheet: Sheet, issuer: str, token: Callable[[str], str]) -> None:
+    """Its own pair, which allows that algorithm alone; the whole token is sent, so headers of its size pass too."""
+    settings = {"issuer": issuer, "audience": AUDIENCE, "algorithms": ["ML-DSA-44"]}
+    pair = Pair(sheet, settings, name="post-quantum", sync=True)
+    sheet.algorithms["ML-DSA-44"] = None
+    good = token("ML-DSA-44")
+    sheet.expect("ML-DSA-44: good", ACCEPTED, pair.ask(good))
+    changed = good[:-10] + ("A" if good[-10] != "A" else "B") + good[-9:]
+    sheet.expect("ML-DSA-44: another signature", "signature_invalid", pair.ask(changed))
+    sheet.expect("ES256, where ML-DSA-44 alone is allowed", "algorithm_not_allowed", pair.ask(token("ES256")))
 
 
 def _jwks(sheet: Sheet, issuer: str) -> dict[str, Any]:
@@ -50,7 +63,9 @@ def _jwks(sheet: Sheet, issuer: str) -> dict[str, Any]:
     jwks: dict[str, Any] = response.json()
     types = [member["kty"] for member in jwks["keys"]]
     sheet.check("a post-quantum key is published", "HTTP", "AKP" in types, f"{types}")
-    sheet.note("The key of type AKP (ML-DSA-44) is set aside; all others of the set serve.")
+    sheet.note(
+        "The key of type AKP (ML-DSA-44) serves an issuer that names its algorithm; all others of the set serve."
+    )
     return jwks
 
 
