@@ -46,6 +46,12 @@ CURVES: dict[str, ec.EllipticCurve] = {
     "ES256K": ec.SECP256K1(),
 }
 
+_EDWARDS: dict[str, tuple[type[ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey], ...]] = {
+    "EdDSA": (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey),
+    "Ed25519": (ed25519.Ed25519PrivateKey,),
+    "Ed448": (ed448.Ed448PrivateKey,),
+}
+
 _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
     "256": hashes.SHA256(),
     "384": hashes.SHA384(),
@@ -66,11 +72,9 @@ def sign(alg: str, key: PrivateKey, message: bytes) -> bytes:
         return key.sign(message, _rsa_padding(alg), _hash(alg))
     if isinstance(key, ec.EllipticCurvePrivateKey) and alg in CURVES:
         return _ecdsa(key, message, _hash(alg))
-    if isinstance(key, ed25519.Ed25519PrivateKey) and alg in ("EdDSA", "Ed25519"):
+    if isinstance(key, _EDWARDS.get(alg, ())):
         return key.sign(message)
-    if isinstance(key, ed448.Ed448PrivateKey) and alg in ("EdDSA", "Ed448"):
-        return key.sign(message)
-    if alg in ML_DSA and f"MLDSA{alg[7:]}" in type(key).__name__ and not isinstance(key, bytes):
+    if alg in ML_DSA and type(key).__name__.startswith(f"MLDSA{alg.removeprefix('ML-DSA-')}"):
         return cast("MLDSAPrivateKey", key).sign(message)
     raise ValueError(f"this key cannot sign by {alg}")
 
