@@ -66,8 +66,10 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
 def _reports_start_anew() -> None:
     """Reports of bugs are limited by the minute; a test does not pay for the one before it."""
     from bearward.bug_reports import forget_reports
+    from bearward.logs import log_events
 
     forget_reports()
+    log_events.forget()
 
 
 def _importable(names: Iterable[str]) -> list[str]:

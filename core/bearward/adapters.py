@@ -3,7 +3,8 @@
 The steps of a call: read the credentials (`bearer_token`), verify the token (`verify_function`, or `Verifier.verify` if
 keys must be fetched), or both together with proof of possession (`presented_token`, `authenticate`), check a
 certificate that is known only later (`check_certificate`), decide by the rule (`Access.refusal`), pass the principal to
-the handler, and watch calls that may outlive their token (`Verifier.watch`). A refusal is an `AuthError`; `challenge`
+the handler, and watch calls that may outlive their token (`Verifier.watch`). What was decided is reported to the
+verifier's observers by one `Reporter`: `verified`, `refused` or `ended`, once per call. A refusal is an `AuthError`; `challenge`
 writes its challenge.
 """
 
@@ -24,10 +25,11 @@ from bearward.confirmation import (
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.possession import Presented
 from bearward.principal import same_caller
+from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.requirements import authorize
 from bearward.sender import Scheme, attributed
 from bearward.token_cache import CacheEntry
-from bearward.verifier import verify_function
+from bearward.verifier import awaited_verify_function, verify_function
 from bearward.watches import Watch
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Clock",
     "Kind",
     "Presented",
+    "Reporter",
     "Scheme",
     "SystemClock",
     "Watch",
@@ -45,12 +48,15 @@ __all__ = [
     "authenticate",
     "authenticate_now",
     "authorize",
+    "awaited_verify_function",
     "bearer_token",
     "certificate_thumbprint",
     "challenge",
     "challenges",
     "check_certificate",
     "check_certificate_thumbprint",
+    "concerning",
+    "correlation_id",
     "is_bound",
     "mark_of",
     "on_unguarded_call",

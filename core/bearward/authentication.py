@@ -9,8 +9,9 @@ from __future__ import annotations
 from bearward.errors import AuthError, KeysNeededError
 from bearward.possession import Presented, check_sender
 from bearward.principal import Principal, parsed_claims
+from bearward.reporter import concerning
 from bearward.sender import BEARER, attributed
-from bearward.verifier import Verifier, verify_function
+from bearward.verifier import Verifier, awaited_verify_function, verify_function
 
 __all__ = ["authenticate", "authenticate_now"]
 
@@ -22,6 +23,7 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
         AuthError: the token or the proof is refused.
         KeysNeededError: the result needs a fetch, or a store that a fleet shares: await `authenticate` then.
     """
+    principal: Principal | None = None
     try:
         principal = verify_function(verifier)(presented.token, True)
         now = verifier.now()
@@ -31,7 +33,7 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
                 raise KeysNeededError
             verifier.replays.record_now(proof, now)
     except AuthError as error:
-        attributed(error, presented.scheme)
+        attributed(error if principal is None else concerning(error, principal), presented.scheme)
         raise
     return principal if sender is BEARER else principal.proven_by(sender)
 
@@ -42,13 +44,14 @@ async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
     Raises:
         AuthError: the token or the proof is refused, or the keys or the store that are needed are not available.
     """
+    principal: Principal | None = None
     try:
-        principal = await verifier.verify(presented.token, unsafe_allow_bound=True)
+        principal = await awaited_verify_function(verifier)(presented.token, True, None)
         now = verifier.now()
         sender, proof = check_sender(parsed_claims(principal), presented, verifier.dpop, now)
         if proof is not None:
             await verifier.replays.record(proof, now)
     except AuthError as error:
-        attributed(error, presented.scheme)
+        attributed(error if principal is None else concerning(error, principal), presented.scheme)
         raise
     return principal if sender is BEARER else principal.proven_by(sender)

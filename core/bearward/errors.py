@@ -191,6 +191,12 @@ class AuthError(BearwardError):
     max_age: int | None = None
     scheme: str | None = None
     """The authentication scheme under which the token came, where it was another than `Bearer`; set by a gate."""
+    issuer: str | None = None
+    """The issuer that the token is from, for events: a configured one, or a tenant whose keys are held."""
+    kid: str | None = None
+    """The key that the token names, for events, if the issuer publishes one of that name."""
+    reported: bool = False
+    """Whether observers were called with it."""
 
     def __init__(
         self,

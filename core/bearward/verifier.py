@@ -8,41 +8,52 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bearward.access import Access
-from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock, on_clock_set
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.events import Observer
 from bearward.explanation.report import Explanation
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
-from bearward.issuers.told_apart import Presented
-from bearward.jose.compact import UnverifiedToken, parse_compact
+from bearward.jose.compact import parse_compact
 from bearward.jwks.replacement import Replacement
-from bearward.jwks.store import HeldKeys, IssuerKeys, JWKSStore, MissAction
+from bearward.jwks.store import JWKSStore
+from bearward.logs import log_events
 from bearward.loop import is_gone
+from bearward.newer_keys import refusal_or_fetch, refused_by
+from bearward.observers import Observers
 from bearward.possession import Presented as SentWith
-from bearward.principal import Principal, parsed_claims
+from bearward.principal import Principal
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
+from bearward.reporter import Reporter, concerning
 from bearward.revocation.local import Revocations
+from bearward.standing import Standings, presented_by
 from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
 from bearward.trusted_issuer import TrustedIssuer
-from bearward.verification import KeyNotHeldError, verify_token
+from bearward.verification import verify_token
 from bearward.watches import Watch, Watches, weak_listener
 
-__all__ = ["Verifier", "verify_function"]
+__all__ = ["Verifier", "awaited_verify_function", "verify_function"]
 
 _MEBIBYTE = 1024 * 1024
 _MAX_FETCHES = 3
 """Keys may rotate again while they are fetched; one request waits for no more than so many."""
+
+
+class VerifyNow(Protocol):
+    """`verify_now` without keywords: the token, `unsafe_allow_bound`, and the place."""
+
+    def __call__(self, token: str, allow_bound: bool, place: CredentialPlace | None = None, /) -> Principal:  # noqa: FBT001
+        """The principal of `token`; raises as `Verifier.verify_now` does."""
 
 
 class Verifier:
@@ -53,7 +64,8 @@ class Verifier:
     `jwks_cache_secret` authenticates its entries, and is required for a shared cache (without it whoever can write to
     the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: the size of the
     cache of verified tokens, 0 for none. `dpop`: accept tokens bound to a key, with a proof of it (RFC 9449), and
-    `dpop_replays`: where used proofs are recorded (in this process by default). Raises `ConfigurationError`.
+    `dpop_replays`: where used proofs are recorded (in this process by default). `observers`: functions that are called
+    with each event of `bearward.events`. Raises `ConfigurationError`.
 
     Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
     `verify`), and may be started again, on another loop, after `aclose`.
@@ -75,18 +87,25 @@ class Verifier:
         dpop: DPoP | None = None,
         dpop_replays: Replays | None = None,
         clock: Clock | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self._clock = clock or SystemClock()
         self.now: Callable[[], float] = self._clock.now
         """The verifier's clock, in seconds since the epoch."""
+        self.monotonic: Callable[[], float] = self._clock.monotonic
+        """Its monotonic clock, in seconds."""
         self._watches = Watches(self._seconds_until_recheck)
         on_clock_set(self._clock, self._watches.look)
+        self.observers: Observers = Observers((log_events, *observers))
+        """Who is called with what happens here; an adapter reports to them through a `Reporter`."""
+        self._reporter = Reporter(self.observers)
         self._store = JWKSStore(
             cache=jwks_cache,
             cache_secret=jwks_cache_secret,
             unsafe_allow_unauthenticated_cache=unsafe_allow_unauthenticated_cache,
             clock=self._clock,
             on_change=lambda keys: self._watches.look(keys.issuer),
+            emit=self.observers.emit,
         )
         self._issuers = Issuers(issuers, self._store, self._clock)
         if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
@@ -98,9 +117,13 @@ class Verifier:
         """Which proofs were used already."""
         self._needs_binding = dpop is not None and dpop.required
         self.revocations: Revocations = Revocations(clock=self._clock) if revocations is None else revocations
+        self._standings = Standings(self._issuers, self.revocations, self.now)
         # Revocations may be shared, and outlive this verifier: they must not keep it.
-        stop_listening = self.revocations.on_change(weak_listener(self._watches))
-        weakref.finalize(self, stop_listening).atexit = False
+        for stop in (
+            self.revocations.on_change(weak_listener(self._watches)),
+            self.revocations.observe(self.observers),
+        ):
+            weakref.finalize(self, stop).atexit = False
         self._started: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -157,6 +180,7 @@ class Verifier:
     def _put_in_force(self, replacement: Replacement, successor: Issuers) -> None:
         same_tenants = successor.take_over(self._issuers)
         self._issuers = successor
+        self._standings = Standings(successor, self.revocations, self.now)
         self._store.commit(replacement, keep_tenants=same_tenants)
         self.revocations.invalidate_caches()
 
@@ -187,7 +211,14 @@ class Verifier:
             AuthError: the token is refused.
             KeysNeededError: the result needs a fetch: await `verify` then.
         """
-        return self._verify_now(token, unsafe_allow_bound, place)
+        try:
+            principal = self._verify_now(token, unsafe_allow_bound, place)
+        except AuthError as refused:
+            self._reporter.refused(refused)
+            raise
+        if self._reporter.verified_wanted:
+            self._reporter.verified(principal)
+        return principal
 
     async def verify(
         self, token: str, *, unsafe_allow_bound: bool = False, place: CredentialPlace | None = None
@@ -198,9 +229,19 @@ class Verifier:
             AuthError: the token is refused, or KEYS_UNAVAILABLE: what it takes to judge it are not available.
         """
         try:
-            return self._verify_now(token, unsafe_allow_bound, place)
+            principal = await self._verify_awaiting(token, unsafe_allow_bound, place)
+        except AuthError as refused:
+            self._reporter.refused(refused)
+            raise
+        if self._reporter.verified_wanted:
+            self._reporter.verified(principal)
+        return principal
+
+    async def _verify_awaiting(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
+        try:
+            return self._verify_now(token, allow_bound, place)
         except KeysNeededError as needed:
-            return await self._verify_by_fetching(token, needed, unsafe_allow_bound, place)
+            return await self._verify_by_fetching(token, needed, allow_bound, place)
 
     # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
     def _verify_now(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
@@ -267,11 +308,11 @@ class Verifier:
         other terms. Keys that are temporarily unavailable end no call. `leeway`, in seconds, is added to the issuer's
         own.
         """
-        recheck(principal, self._standing(principal, leeway))
+        self._standings.check(principal, leeway)
 
     def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
         """Seconds until the principal's token expires or grows too old; negative after that."""
-        return seconds_left(principal, self._standing(principal, leeway))
+        return seconds_left(principal, self._standings.of(principal, leeway))
 
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
@@ -356,11 +397,11 @@ class Verifier:
         jwk_set = None if held is None else held.jwk_set
         try:
             principal = verify_token(unverified, policy, jwk_set, now, allow_bound=allow_bound)
+            if self._needs_binding and "cnf" not in unverified.claims:
+                raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
+            self.revocations.check(principal)
         except AuthError as refused:
-            raise _refusal_or_fetch(refused, unverified, keys, held) from None
-        if self._needs_binding and "cnf" not in unverified.claims:
-            raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
-        self.revocations.check(principal)
+            raise refusal_or_fetch(refused, unverified, keys, held) from None
         if digest is not None and self._cache is not None and held is not None:
             until = min(validity_window(unverified.claims, policy)[1], now + RECHECK_INTERVAL)
             bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
@@ -378,7 +419,7 @@ class Verifier:
             self.now(),
             self.revocations.revision,
         )  # read before it is checked by
-        policy, keys = self._issuers.known(principal.issuer, *_presented(principal))
+        policy, keys = self._issuers.known(principal.issuer, *presented_by(principal))
         held = keys.current()
         if held is None:
             return False
@@ -388,29 +429,13 @@ class Verifier:
         except AuthError as refused:
             if refused.refusal is Refusal.KEY_WITHDRAWN:
                 return False
-            raise
+            raise concerning(refused, principal) from None
         until = now + min(seconds_left(principal, standing), RECHECK_INTERVAL)
         cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, entry.bound, entry.cost))
         return True
 
-    def _standing(self, principal: Principal, leeway: float) -> Standing:
-        """How things stand now for the issuer of a call that was admitted; raises `AuthError` (ISSUER_UNTRUSTED)."""
-        try:
-            policy, keys = self._issuers.standing(principal.issuer, *_presented(principal))
-            held = keys.current()
-        except AuthError as unknown:
-            basis = basis_of(principal)
-            if unknown.refusal is not Refusal.KEYS_UNAVAILABLE or basis is None:
-                raise
-            policy, held = basis.policy, None  # nobody can say now whether it is still trusted: our trouble
-        jwk_set = None if held is None else held.jwk_set
-        return Standing(policy, jwk_set, self.revocations.check, self.now(), leeway)
-
     def _seconds_until_recheck(self, principal: Principal, leeway: float) -> float:
-        """Raise `AuthError` as `check_still_valid` does, or return for how long the principal may be relied on."""
-        standing = self._standing(principal, leeway)
-        recheck(principal, standing)
-        return min(seconds_left(principal, standing), RECHECK_INTERVAL)
+        return self._standings.seconds_until_recheck(principal, leeway)
 
     async def _fetch_keys_for(self, token: str, generation: int | None, place: CredentialPlace | None) -> None:
         """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
@@ -421,10 +446,13 @@ class Verifier:
             await self.start()
         unverified = parse_compact(token)
         _, keys = await self._issuers.find(issuer_claim(unverified.claims), unverified, place)
-        if generation is None:
-            await keys.get()
-        else:
-            await keys.refresh_after_miss(unverified.header.kid, generation)
+        try:
+            if generation is None:
+                await keys.get()
+            else:
+                await keys.refresh_after_miss(unverified.header.kid, generation)
+        except AuthError as unavailable:
+            raise refused_by(keys, None, unavailable) from None
 
     def __repr__(self) -> str:
         cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
@@ -432,29 +460,14 @@ class Verifier:
         return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
 
 
-def _presented(principal: Principal) -> tuple[Presented | None, CredentialPlace | None]:
-    """What a principal's token said of itself, and where it was found."""
-    basis = basis_of(principal)
-    if basis is None:
-        return None, None
-    return Presented(basis.header, parsed_claims(principal)), basis.policy.place
+def verify_function(verifier: Verifier) -> VerifyNow:
+    """`verifier.verify_now` with `unsafe_allow_bound` positional, for the hot path of an adapter: ask for it once.
 
-
-def _refusal_or_fetch(
-    refused: AuthError, token: UnverifiedToken, keys: IssuerKeys, held: HeldKeys | None
-) -> AuthError | KeysNeededError:
-    """The refusal of a token, or `KeysNeededError` where newer keys could help and the store would look for them now."""
-    if held is None:
-        if isinstance(refused, KeyNotHeldError):
-            return KeysNeededError()
-        if refused.refusal is Refusal.KEYS_UNAVAILABLE:  # as if it had been worth a fetch that failed
-            return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=keys.retry_after())
-    elif isinstance(refused, KeyNotHeldError):
-        action = keys.decide_on_miss(token.header.kid, held.generation)
-        return refused if action is MissAction.UNKNOWN else KeysNeededError(held.generation, refused)
-    return refused
-
-
-def verify_function(verifier: Verifier) -> Callable[[str, bool], Principal]:
-    """`verifier.verify_now` with `unsafe_allow_bound` positional, for the hot path of an adapter: ask for it once."""
+    It reports nothing to observers: an adapter does, once per request, through a `Reporter`.
+    """
     return verifier._verify_now  # noqa: SLF001
+
+
+def awaited_verify_function(verifier: Verifier) -> Callable[[str, bool, CredentialPlace | None], Awaitable[Principal]]:
+    """`verifier.verify` for an adapter, which reports the result itself: (token, unsafe_allow_bound, place)."""
+    return verifier._verify_awaiting  # noqa: SLF001

@@ -15,6 +15,7 @@ from bearward.access import Access
 from bearward.errors import AuthError
 from bearward.principal import Principal
 from bearward.verifier import Verifier
+from bearward_grpc.operations import Operations
 
 __all__ = ["CALL", "Call", "CallGate", "StreamGuard", "StreamTerms", "current_principal"]
 
@@ -40,6 +41,7 @@ class StreamGuard(Protocol):
 class CallGate(Protocol):
     """What a call needs of the gate that let it in."""
 
+    operations: Operations
     verifier: Verifier
     streams: StreamTerms
 
@@ -49,8 +51,17 @@ class CallGate(Protocol):
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
         """Raise `AuthError` unless `principal` may go on with `call`."""
 
-    def check_certificate(self, principal: Principal, context: Any) -> None:
+    def check_certificate(self, call: Call, context: Any) -> None:
         """Raise `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3)."""
+
+    def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
+        """`call`, whose handler was found, is refused with `error`."""
+
+    def report_ended(self, error: AuthError, call: Call, principal: Principal) -> None:
+        """The stream of `call` is ended with `error`."""
+
+    def report_reauthenticated(self, call: Call, principal: Principal) -> None:
+        """The caller of `call` goes on as `principal`."""
 
 
 class Call:
@@ -59,16 +70,19 @@ class Call:
     It changes when the caller re-authenticates in band.
     """
 
-    __slots__ = ("gate", "guard", "loop", "method", "principal", "rule", "token")
+    __slots__ = ("correlation_id", "gate", "guard", "loop", "method", "principal", "rule", "token")
 
-    method: str
-    """Its full name, where more than bearer tokens are accepted; a proof names it."""
-
-    def __init__(self, gate: CallGate, rule: Access, principal: Principal | None, token: str | None) -> None:
+    # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
+    def __init__(
+        self, gate: CallGate, rule: Access, principal: Principal | None, token: str | None, method: str = ""
+    ) -> None:
         self.gate: CallGate = gate
         self.rule: Access = rule
         self.principal: Principal | None = principal
         self.token: str | None = token
+        self.method: str = method
+        """Its full name, as the caller wrote it; empty for what all anonymous calls share."""
+        self.correlation_id: str | None = None
         self.guard: StreamGuard | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # of the verifier, where the handler runs in a thread
 

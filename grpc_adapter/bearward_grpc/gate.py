@@ -16,12 +16,14 @@ from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
+from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.sender import Scheme, attributed
-from bearward.verifier import Verifier, verify_function
+from bearward.verifier import Verifier, awaited_verify_function, verify_function
 from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate
 from bearward_grpc.method_rules.policy import Policy
 from bearward_grpc.method_rules.unruled import UnruledMethods
+from bearward_grpc.operations import Operations
 
 __all__ = ["Gate"]
 
@@ -38,15 +40,20 @@ class Gate:
 
     __slots__ = (
         "_anonymous",
+        "_correlation_key",
         "_find",
         "_identify",
         "_public",
+        "_reporter",
         "_schemes",
         "_unruled",
+        "_verify",
         "_verify_now",
         "certificate_bound",
         "client_certificate",
+        "operations",
         "policy",
+        "reports",
         "streams",
         "verifier",
     )
@@ -59,6 +66,7 @@ class Gate:
         streams: StreamTerms,
         certificate_bound: bool,
         client_certificate: ClientCertificate | None,
+        correlation_key: str | None = None,
     ) -> None:
         self.verifier: Verifier = verifier
         self.policy: Policy = policy
@@ -67,6 +75,12 @@ class Gate:
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._find = policy.find
         self._verify_now = verify_function(verifier)
+        self._verify = awaited_verify_function(verifier)
+        self._reporter = Reporter(verifier.observers, "grpc")
+        self.reports: bool = self._reporter.verified_wanted
+        """Whether a caller who is let in is an event: then `admit_cached_and_report` is the one to call."""
+        self._correlation_key = correlation_key
+        self.operations: Operations = Operations(name for name in policy.rules if not policy.names_service(name))
         self._schemes = _accepted_schemes(verifier, certificates=self.certificate_bound)
         self._identify = self._verify_bearer if self._schemes is None else self._authenticate
         self._unruled = UnruledMethods(policy)
@@ -97,15 +111,25 @@ class Gate:
         token, principal = self._identify(value, method, metadata)
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
-            raise self._reported(method, refused, principal)
+            raise self._explained(method, refused, principal)
         return self._call(method, rule, principal, token)
 
+    def admit_cached_and_report(self, method: str, metadata: Metadata) -> Call:
+        """As `admit_cached`, with an event for a caller who is let in."""
+        began = self.verifier.monotonic()
+        return self._reported(self.admit_cached(method, metadata), metadata, began)
+
     async def admit(self, method: str, metadata: Metadata) -> Call:
-        """The call, admitted once its keys were fetched; raises `AuthError`."""
+        """The call, admitted once its keys were fetched, with an event for a caller who is let in; raises `AuthError`."""
+        began = self.verifier.monotonic()
+        call = await self._admit(method, metadata)
+        return self._reported(call, metadata, began) if self.reports else call
+
+    async def _admit(self, method: str, metadata: Metadata) -> Call:
         values = [value for key, value in metadata if key == "authorization"]
         if self._schemes is None:
             token = bearer_token(values, max_length=_MAX_TOKEN)
-            principal = await self.verifier.verify(token)
+            principal = await self._verify(token, False, None)
         else:
             presented = self._presented(method, metadata, *values)
             token, principal = presented.token, await authenticate(self.verifier, presented)
@@ -113,13 +137,13 @@ class Gate:
         try:
             self._authorize(rule, principal)
         except AuthError as refused:
-            raise self._reported(method, refused, principal) from None
+            raise self._explained(method, refused, principal) from None
         return self._call(method, rule, principal, token)
 
     async def verify(self, call: Call, token: str, proof: str | None) -> Principal:
         """Verify a token that came within `call`, with a DPoP proof of its own where it is bound; raises `AuthError`."""
         if self._schemes is None:
-            return await self.verifier.verify(token)
+            return await self._verify(token, False, None)
         scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
         return await authenticate(self.verifier, self._about(call.method, scheme, token, proofs))
 
@@ -132,9 +156,43 @@ class Gate:
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
         self._authorize(call.rule, principal)
 
-    def check_certificate(self, principal: Principal, context: Any) -> None:
+    def check_certificate(self, call: Call, context: Any) -> None:
         """Raise `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3)."""
-        check_binding(principal, self.client_certificate, context)
+        principal = call.principal
+        if principal is None:
+            return
+        try:
+            check_binding(principal, self.client_certificate, context)
+        except AuthError as refused:
+            raise concerning(refused, principal) from None
+        if self.reports and self.certificate_bound:  # not before: until now it could be refused
+            self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
+
+    def report_rules(self) -> None:
+        """The policy is in force."""
+        self._reporter.rules({**self.policy.rules, "default": self.policy.default})
+
+    def report_refused(self, error: AuthError, method: str, metadata: Metadata) -> None:
+        """A call of `method` is refused with `error`; one that was reported before is not reported again."""
+        self._reporter.refused(error, self.operations.name_of(method), self._correlation_id(metadata))
+
+    def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
+        """`call`, whose handler was found, is refused with `error`."""
+        if call is None:
+            self._reporter.refused(error)
+            return
+        if call.principal is not None:
+            concerning(error, call.principal)
+        identifier = call.correlation_id or self._correlation_id(())
+        self._reporter.refused(error, self.operations.name_of(call.method), identifier)
+
+    def report_ended(self, error: AuthError, call: Call, principal: Principal) -> None:
+        """The stream of `call` is ended with `error`."""
+        self._reporter.ended(error, principal, self.operations.name_of(call.method))
+
+    def report_reauthenticated(self, call: Call, principal: Principal) -> None:
+        """The caller goes on under another token."""
+        self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
 
     def _verify_bearer(self, value: str | bytes, _method: str, _metadata: Metadata) -> tuple[str, Principal]:
         """The token and its principal, from held keys.
@@ -169,14 +227,23 @@ class Gate:
         return Presented(scheme, token, proofs, _HTM, method, certificate_later=self.certificate_bound)
 
     def _call(self, method: str, rule: Access, principal: Principal, token: str) -> Call:
-        call = Call(self, rule, principal, token)
-        if self._schemes is not None:
-            call.method = method
+        return Call(self, rule, principal, token, method)
+
+    def _reported(self, call: Call, metadata: Metadata, began: float) -> Call:
+        if call.principal is not None:
+            call.correlation_id = self._correlation_id(metadata)
+            if not self.certificate_bound:  # else only once its certificate is known
+                took = self.verifier.monotonic() - began
+                self._reporter.verified(call.principal, self.operations.name_of(call.method), call.correlation_id, took)
         return call
 
-    def _reported(self, method: str, refused: AuthError, principal: Principal) -> AuthError:
+    def _correlation_id(self, metadata: Metadata) -> str:
+        name = self._correlation_key
+        return correlation_id(lambda: next((value for key, value in metadata if key == name), None))
+
+    def _explained(self, method: str, refused: AuthError, principal: Principal) -> AuthError:
         self._unruled.report(method, refused)
-        return attributed(refused, Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
+        return attributed(concerning(refused, principal), Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
 
     def _authorize(self, rule: Access, principal: Principal) -> None:
         refused = rule.refusal(principal, self.verifier.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ __all__ = [
 
 StreamExpiry = Literal["terminate", "ignore"]
 _OTHER_METADATA = 8 * 1024
+_KEY = re.compile(r"(?!.*-bin$)[0-9a-z_.-]{1,64}")
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
@@ -75,6 +77,13 @@ def metadata_url(resource: str | None, resource_metadata: str | None) -> str | N
     parts = urlsplit(checked_resource_url("resource", resource))
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"
+
+
+def checked_correlation_key(key: str | None) -> str | None:
+    """The metadata key of a request's identifier, if it can be one; raises `ConfigurationError`."""
+    if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise ConfigurationError("correlation_key", "must be the name of a metadata key in lower case: x-request-id")
+    return key
 
 
 def metadata_size_options(max_token_length: int = 16 * 1024) -> tuple[tuple[str, int], tuple[str, int]]:

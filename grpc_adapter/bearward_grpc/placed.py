@@ -37,23 +37,22 @@ class PlacedGate(Gate):
         if placed is None:
             return super().admit_cached(method, metadata)
         token, place = placed
-        principal = self.verifier.verify_now(token, place=place)
+        principal = self._verify_now(token, False, place)
         return self._admitted(method, rule, token, principal)
 
-    async def admit(self, method: str, metadata: Metadata) -> Call:
-        """As `Gate.admit`, for a token in any place."""
+    async def _admit(self, method: str, metadata: Metadata) -> Call:
         placed = self._placed(metadata)
         if placed is None:
-            return await super().admit(method, metadata)
+            return await super()._admit(method, metadata)
         token, place = placed
-        principal = await self.verifier.verify(token, place=place)
+        principal = await self._verify(token, False, place)
         return self._admitted(method, self._find(method), token, principal)
 
     def _admitted(self, method: str, rule: Access, token: str, principal: Principal) -> Call:
         try:
             self._authorize(rule, principal)
         except AuthError as refused:
-            raise self._reported(method, refused, principal) from None
+            raise self._explained(method, refused, principal) from None
         return self._call(method, rule, principal, token)
 
     def _placed(self, metadata: Metadata) -> tuple[str, CredentialPlace] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bearward.errors import UsageError
+from bearward.errors import AuthError, UsageError
 from bearward.principal import Principal
 from bearward_grpc.call import CALL, Call
 
@@ -25,7 +25,11 @@ async def reauthenticate(token: str, proof: str | None = None) -> Principal:
     old token) or if the stream has ended already, `UsageError` outside a call whose caller is known.
     """
     call = _current_call()
-    return _accept(call, token, await call.gate.verify(call, token, proof))
+    try:
+        return _accept(call, token, await call.gate.verify(call, token, proof))
+    except AuthError as refused:
+        call.gate.report_handler_refused(refused, call)
+        raise
 
 
 def reauthenticate_blocking(token: str, proof: str | None = None) -> Principal:
@@ -37,7 +41,11 @@ def reauthenticate_blocking(token: str, proof: str | None = None) -> Principal:
     if call.loop is None:
         raise UsageError("this handler runs on an event loop: await reauthenticate(token) instead")
     verifying = asyncio.run_coroutine_threadsafe(call.gate.verify(call, token, proof), call.loop)
-    return _accept(call, token, verifying.result())
+    try:
+        return _accept(call, token, verifying.result())
+    except AuthError as refused:
+        call.gate.report_handler_refused(refused, call)
+        raise
 
 
 def _current_call() -> Call:
@@ -54,4 +62,5 @@ def _accept(call: Call, token: str, principal: Principal) -> Principal:
             raise call.guard.ended
         call.guard.extend(principal)
     call.principal, call.token = principal, token
+    call.gate.report_reauthenticated(call, principal)
     return principal

@@ -13,7 +13,7 @@ from typing import Any
 from sanic import Request
 
 from bearward import AuthError, KeysNeededError, Principal, Refusal, Verifier
-from bearward.adapters import verify_function
+from bearward.adapters import awaited_verify_function, verify_function
 from bearward.authentication import authenticate, authenticate_now
 from bearward.client_certificates import ForwardedCertificate
 from bearward.confirmation import certificate_thumbprint
@@ -42,6 +42,7 @@ class Authenticator:
         self._reader = TokenReader(settings, verifier.places)
         self._verifier = verifier
         self._verify_now = verify_function(verifier)
+        self._verify_awaiting = awaited_verify_function(verifier)
         self._find_certificate = settings.client_certificate
         self._bound = settings.client_certificate is not None
         self._memory = memory
@@ -90,7 +91,7 @@ class Authenticator:
         try:
             token, place = self._reader.read(request, values, rule.websocket)
             if place is not None:
-                principal = self._verifier.verify_now(token, place=place)
+                principal = self._verify_now(token, False, place)
             elif self._bound:
                 principal = self._verify_bound(request, token)
             else:
@@ -146,7 +147,7 @@ class Authenticator:
 
     async def _fetch_and_verify(self, request: Request, token: str, place: CredentialPlace | None) -> Principal:
         if not self._bound or place is not None:
-            return await self._verifier.verify(token, place=place)
+            return await self._verify_awaiting(token, False, place)
         return await authenticate(self._verifier, self._bearer(request, token))
 
     def _thumbprint(self, request: Request) -> str | None:

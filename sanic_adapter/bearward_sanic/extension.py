@@ -16,6 +16,7 @@ from sanic.response import BaseHTTPResponse
 
 from bearward import AuthError, ConfigurationError, TrustedIssuer, Verifier
 from bearward.access import Access
+from bearward.reporter import Reporter
 from bearward_sanic.context import App, principal_of
 from bearward_sanic.gate import Gate, GateResult
 from bearward_sanic.handler_wrappers import unwrap_handlers, wrap_handlers
@@ -25,7 +26,7 @@ from bearward_sanic.middleware_order import BEFORE_ALL, Middlewares, defer_body
 from bearward_sanic.problem_response import RefusalResponses, add_nonce
 from bearward_sanic.redaction import redact_logs
 from bearward_sanic.refusal_responder import RefusalResponder
-from bearward_sanic.route_rules import RouteRule, require_rules, resolve_rules, table_of, without_rule
+from bearward_sanic.route_rules import RouteRule, described, require_rules, resolve_rules, table_of, without_rule
 from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.websockets import SocketTerms
@@ -64,6 +65,7 @@ class Bearward:
         self._live: LiveRequests | None = None
         self._middlewares = Middlewares(self._admit, self._refuse_unanswered_preflight)
         self._responder: RefusalResponder
+        self._reporter: Reporter
         if app is not None:
             self.init_app(app)
 
@@ -76,10 +78,11 @@ class Bearward:
         )
         self.settings = adapter_settings(app.config, {**self._arguments, **settings})
         self.verifier = verifier or verifier_from(app.config)
+        self._reporter = Reporter(self.verifier.observers, "http")
         self.metadata = metadata_of(self.settings)
         url = self.settings.resource_metadata if self.metadata is None else self.metadata.url
         responses = RefusalResponses(self.verifier, realm=self.settings.realm, resource_metadata=url)
-        self._responder = RefusalResponder(app, self.settings, responses)
+        self._responder = RefusalResponder(app, self.settings, responses, self._reporter)
         self._app = app
         app.ctx.bearward = self
         app.register_middleware(self._middlewares.admit, "request", priority=BEFORE_ALL)
@@ -169,6 +172,7 @@ class Bearward:
 
     def _rules(self, app: App) -> dict[tuple[int, str], RouteRule]:
         rules = resolve_rules(app, self.settings)
+        self._reporter.rules(described(rules))
         self._middlewares.install(app)
         return {(route, method): defer_body(rule, method) for (route, method), rule in rules.items()}
 
@@ -181,12 +185,12 @@ class Bearward:
 
     def _live_requests(self) -> LiveRequests:
         terminate = self.settings.stream_expiry == "terminate"
-        self._live = LiveRequests(self.verifier, enabled=terminate, leeway=self.settings.stream_leeway)
+        self._live = LiveRequests(self.verifier, self._reporter, enabled=terminate, leeway=self.settings.stream_leeway)
         return self._live
 
     def _socket_terms(self) -> SocketTerms:
         terminate = self.settings.stream_expiry == "terminate"
-        return SocketTerms(self.verifier, terminate=terminate, leeway=self.settings.stream_leeway)
+        return SocketTerms(self.verifier, self._reporter, terminate=terminate, leeway=self.settings.stream_leeway)
 
     def _document(self) -> dict[str, Any]:
         assert self.metadata is not None  # noqa: S101  (who serves it has it)

@@ -23,11 +23,13 @@ from sanic_routing.route import Route
 from bearward import AuthError, Principal, Refusal, Verifier
 from bearward.access import Kind, authenticated, deny
 from bearward.bug_reports import report_bug
+from bearward.reporter import Reporter, concerning
 from bearward.sender import Scheme, attributed
 from bearward_sanic.authentication import Authenticator
 from bearward_sanic.bodies import receive_body, receive_short_body, stream_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, SEEN, ConnectionMemory, SeenCredentials
 from bearward_sanic.context import OUTCOME, principal_of, set_outcome, state_of
+from bearward_sanic.reports import operation_of, request_identifier, started, took
 from bearward_sanic.route_rules import Body, RouteRule, RuleTable
 from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.stream_end import upload_ended
@@ -58,6 +60,9 @@ class Gate:
     ) -> None:
         self._hides_unknown = settings.hide_unknown_routes
         self._now = verifier.now
+        self._monotonic = verifier.monotonic
+        self._reporter = Reporter(verifier.observers, "http")
+        self._reports = self._reporter.verified_wanted
         self._refuse_with = refuse
         memory = ConnectionMemory(verifier)
         self._is_still_valid = verifier.is_still_valid
@@ -114,9 +119,13 @@ class Gate:
             set_outcome(request, seen.principal, True)
         if seen.tracked is not request.stream:
             self._track(request, seen)
+        if self._reports:
+            self._report_verified(request, seen.entry.principal)
         return True
 
     def _decide(self, request: Request) -> GateResult:
+        if self._reports:
+            started(request, self._monotonic())
         outcome = state_of(request).get(OUTCOME)
         if outcome is not None:
             return None if outcome is True else self._refuse_with(request, *outcome)
@@ -171,18 +180,18 @@ class Gate:
 
     def _let_in(self, request: Request, rule: RouteRule, principal: Principal | None) -> GateResult:
         set_outcome(request, principal, True)
-        if rule.route is None:
-            return None
-        if rule.websocket:
-            echo_subprotocol(request, rule.route.handler)
-        elif principal is not None:
-            self._track(request, None, rule.upload or rule.body is not Body.SANIC)
-        if rule.body is Body.SANIC:
-            return None
-        if rule.body is Body.STREAM:
-            stream_body(request)
-            return None
-        return self._receive(request, rule)
+        if rule.route is not None:
+            if rule.websocket:
+                echo_subprotocol(request, rule.route.handler)
+            elif principal is not None:
+                self._track(request, None, rule.upload or rule.body is not Body.SANIC)
+            if rule.body is Body.STREAM:
+                stream_body(request)
+            elif rule.body is not Body.SANIC:
+                return self._receive(request, rule)
+        if self._reports and principal is not None:
+            self._report_verified(request, principal)
+        return None
 
     async def _receive(self, request: Request, rule: RouteRule) -> HTTPResponse | None:
         try:
@@ -198,7 +207,11 @@ class Gate:
         error = self._ended(principal)  # a body may trickle for as long as its token lives, and longer
         if error is None and self._authenticator.brings_another(request):
             error = AuthError(Refusal.CREDENTIALS_REPEATED)
-        return None if error is None else await _resolved(self._refuse(request, error, rule))
+        if error is not None:
+            return await _resolved(self._refuse(request, concerning(error, principal), rule))
+        if self._reports:
+            self._report_verified(request, principal)
+        return None
 
     def _handle_unrouted(self, request: Request) -> GateResult:
         """No such route or method, or no request at all, where Sanic could not read one."""
@@ -217,8 +230,16 @@ class Gate:
 
     def _refuse(self, request: Request, error: AuthError, rule: RouteRule) -> GateResult:
         scopes = () if self._hides_unknown else rule.access.scopes
+        self._reporter.refused(
+            error, operation_of(request), request_identifier(request), took(request, self._monotonic)
+        )
         set_outcome(request, None, (error, scopes, rule.websocket))
         return self._refuse_with(request, error, scopes, rule.websocket)
+
+    def _report_verified(self, request: Request, principal: Principal) -> None:
+        self._reporter.verified(
+            principal, operation_of(request), request_identifier(request), took(request, self._monotonic)
+        )
 
     def _internal_error(self, request: Request, bug: BaseException) -> GateResult:
         report_bug(_LOG, "a request could not be authenticated", bug)
@@ -226,7 +247,7 @@ class Gate:
 
 
 def _attributed(error: AuthError, principal: Principal) -> AuthError:
-    return attributed(error, Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
+    return attributed(concerning(error, principal), Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
 
 
 def _needs_only_a_token(rule: RouteRule) -> bool:

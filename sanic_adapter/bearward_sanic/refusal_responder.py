@@ -16,9 +16,11 @@ from sanic import HTTPResponse, Request
 
 from bearward import AuthError
 from bearward.bug_reports import report_bug
+from bearward.reporter import Reporter, concerning
 from bearward_sanic.bodies import refuse_body
-from bearward_sanic.context import App
+from bearward_sanic.context import App, principal_of
 from bearward_sanic.problem_response import RefusalResponses
+from bearward_sanic.reports import operation_of, request_identifier
 from bearward_sanic.response_middleware import KEPT_HEADERS, run_response_middleware
 from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.websockets import accept_then_close, refuse_handshake
@@ -31,10 +33,11 @@ _LOG: Final = logging.getLogger("bearward.sanic")
 class RefusalResponder:
     """Responds to requests with refusals."""
 
-    def __init__(self, app: App, settings: AdapterSettings, responses: RefusalResponses) -> None:
+    def __init__(self, app: App, settings: AdapterSettings, responses: RefusalResponses, reporter: Reporter) -> None:
         self._app = app
         self._render_refusal: Callable[..., Any] | None = settings.render_refusal
         self._responses = responses
+        self._reporter = reporter
         self._asgi = True
         self._renders = True
         self._reported = False
@@ -73,6 +76,12 @@ class RefusalResponder:
         """The exception handler for an `AuthError` that the application's own code raises."""
         if not isinstance(error, AuthError):
             raise error
+        principal = principal_of(request)
+        self._reporter.refused(
+            error if principal is None else concerning(error, principal),
+            operation_of(request),
+            request_identifier(request),
+        )
         response = self._responses.response(error)
         if self._render_refusal is None:
             return response

@@ -22,7 +22,7 @@ from bearward_sanic.context import App
 from bearward_sanic.mark_discovery import handler_mark, hidden_marks, is_generated, method_mark, view_of
 from bearward_sanic.settings import AdapterSettings
 
-__all__ = ["Body", "RouteRule", "RuleTable", "require_rules", "resolve_rules", "table_of", "without_rule"]
+__all__ = ["Body", "RouteRule", "RuleTable", "described", "require_rules", "resolve_rules", "table_of", "without_rule"]
 
 
 class Body(Enum):
@@ -70,6 +70,16 @@ def table_of(rules: RuleTable) -> dict[tuple[str, str], Access]:
     """The same by (name of the route, method), sorted."""
     named = {(rule.route.name, method): rule.access for (_, method), rule in rules.items() if rule.route is not None}
     return dict(sorted(named.items(), key=lambda item: item[0]))
+
+
+def described(rules: RuleTable) -> dict[str, Access]:
+    """The same by method and template: `GET /notes`, sorted."""
+    named = {
+        f"{method} /{rule.route.path.lstrip('/')}": rule.access
+        for (_, method), rule in rules.items()
+        if rule.route is not None
+    }
+    return dict(sorted(named.items()))
 
 
 def without_rule(rules: RuleTable) -> list[str]:

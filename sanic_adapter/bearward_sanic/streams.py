@@ -16,9 +16,11 @@ from sanic.http.constants import Stage
 
 from bearward import AuthError, Principal, Verifier
 from bearward.bug_reports import report_bug
+from bearward.reporter import Reporter
 from bearward.watches import Watch
 from bearward_sanic.connection_memory import SeenCredentials
 from bearward_sanic.context import principal_of
+from bearward_sanic.reports import operation_of
 from bearward_sanic.stream_end import can_end_response, can_end_upload, end_response, end_upload
 
 __all__ = ["LiveRequests"]
@@ -72,8 +74,9 @@ class _Tracked:
 class LiveRequests:
     """The guarded requests of one worker that are being served."""
 
-    def __init__(self, verifier: Verifier, *, enabled: bool, leeway: float = 0.0) -> None:
+    def __init__(self, verifier: Verifier, reporter: Reporter, *, enabled: bool, leeway: float = 0.0) -> None:
         self._verifier = verifier
+        self._reporter = reporter
         self._enabled = enabled
         self._leeway = leeway
         self._tracked: dict[Any, _Tracked] = {}
@@ -136,11 +139,15 @@ class LiveRequests:
 
     def _end(self, request: Request, task: asyncio.Task[Any], error: AuthError, *, upload: bool) -> bool:
         """End what can be ended now; whether that was so."""
-        if upload and can_end_upload(request):
+        ends_upload = upload and can_end_upload(request)
+        if not ends_upload and not can_end_response(request):
+            return False
+        principal = principal_of(request)
+        if principal is not None:
+            self._reporter.ended(error, principal, operation_of(request))
+        if ends_upload:
             end_upload(request, task, error)
             return True
-        if not can_end_response(request):
-            return False
         ending = asyncio.get_running_loop().create_task(
             end_response(request, task, error), name="bearward: end of a stream"
         )

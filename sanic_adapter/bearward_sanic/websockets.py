@@ -23,10 +23,13 @@ from bearward.authentication import authenticate
 from bearward.errors import UsageError
 from bearward.possession import Presented
 from bearward.principal import same_caller
+from bearward.reporter import Reporter
 from bearward.sender import Scheme
+from bearward.verifier import awaited_verify_function
 from bearward.watches import Watch
 from bearward_sanic.context import principal_of, set_outcome, state_of
 from bearward_sanic.credentials import announced_subprotocol
+from bearward_sanic.reports import operation_of, request_identifier
 
 __all__ = [
     "SocketTerms",
@@ -57,6 +60,7 @@ class SocketTerms:
     """What holds for the sockets of an application: who verifies, and whether and how late they end with the token."""
 
     verifier: Verifier
+    reporter: Reporter
     terminate: bool = True
     leeway: float = 0.0
 
@@ -126,6 +130,16 @@ class _Socket:
                 await self._closing
 
     async def reauthenticate(self, token: str, proof: str | None) -> Principal:
+        reporter, operation = self._terms.reporter, operation_of(self._request)
+        try:
+            principal = await self._reauthenticated(token, proof)
+        except AuthError as refused:
+            reporter.refused(refused, operation, request_identifier(self._request))
+            raise
+        reporter.verified(principal, operation, request_identifier(self._request))
+        return principal
+
+    async def _reauthenticated(self, token: str, proof: str | None) -> Principal:
         principal = await self._verify(token, proof)
         if not same_caller(self._principal, principal):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
@@ -144,7 +158,7 @@ class _Socket:
         """The principal of a newer token, which is bound to what the first one was bound to, and proven in the same way."""
         held = self._principal.proof
         if proof is None and held.certificate is None:
-            principal = await self._verifier.verify(token)
+            principal = await awaited_verify_function(self._verifier)(token, False, None)
         else:
             scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
             method, path = self._request.method, self._request.path
@@ -157,6 +171,7 @@ class _Socket:
 
     def _end(self, error: AuthError) -> None:
         self._ended = error
+        self._terms.reporter.ended(error, self._principal, operation_of(self._request))
         closing = close(self._request, self._ws, _POLICY_VIOLATION, error.code)
         self._closing = asyncio.get_running_loop().create_task(closing, name="bearward: close of a websocket")
         if self._task is not None:

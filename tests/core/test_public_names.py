@@ -19,10 +19,10 @@ PUBLIC: dict[str, str] = {
         same_caller scope sender_constrained tenant_is
     """,
     "bearward.adapters": """
-        Access CacheEntry Clock Kind Presented SCHEMES Scheme SystemClock Watch as_access attributed authenticate
-        authenticate_now authorize bearer_token certificate_thumbprint challenge challenges check_certificate
-        check_certificate_thumbprint is_bound mark_of on_unguarded_call presented_token quoted register_gate
-        report_bug rule_from_toml rules_from_toml same_caller unmarked verify_function
+        Access CacheEntry Clock Kind Presented Reporter SCHEMES Scheme SystemClock Watch as_access attributed
+        authenticate authenticate_now authorize awaited_verify_function bearer_token certificate_thumbprint challenge
+        challenges check_certificate check_certificate_thumbprint concerning correlation_id is_bound mark_of
+        on_unguarded_call presented_token quoted register_gate report_bug rule_from_toml rules_from_toml same_caller unmarked verify_function
     """,
     "bearward.client_certificates": """
         AllowedSender CertificateForm ForwardedCertificate from_networks from_secret from_unix_socket
@@ -30,6 +30,10 @@ PUBLIC: dict[str, str] = {
     "bearward.dpop": """
         DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof
         single_proof
+    """,
+    "bearward.events": """
+        Event KeySetChanged KeysRefreshed KeysStateChanged Observer RefreshFailed Refused RevocationStoreDown
+        RevocationStoreUp RulesDecided StreamEnded Transport UNKNOWN Verified only
     """,
     "bearward.explanation": """
         Check Explanation Verdict explain

@@ -11,16 +11,18 @@ import asyncio
 import math
 from collections.abc import Callable
 
+from bearward.events import Event
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.freshness import Decision, Trigger
 from bearward.jwks.health import IssuerHealth
+from bearward.jwks.key_events import KeyEvents
 from bearward.jwks.key_state import KeyState, MissAction
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Fleet, Refresher, RefreshRequest
-from bearward.jwks.state_log import StateLog
 from bearward.jwks.tenant_admission import Ticket
 from bearward.jwks.unproven_tenant import UnprovenTenant
+from bearward.logs import log_events
 from bearward.loop import LoopBinding, Timer, WaiterLimit
 
 __all__ = ["IssuerKeys", "MissAction"]
@@ -43,6 +45,7 @@ class IssuerKeys:
         on_change: Callable[[IssuerKeys], None] | None = None,
         on_first: Callable[[], None] | None = None,
         ticket: Ticket | None = None,
+        emit: Callable[[Event], None] = log_events,
     ) -> None:
         self.issuer = issuer
         self.options = options
@@ -63,7 +66,7 @@ class IssuerKeys:
         self._looked_at = _NEVER  # when the last request to the issuer that succeeded began
         self._refresh_requested = False
         self._waiting = WaiterLimit(options.max_waiters)
-        self._log_state = StateLog(self.health)
+        self._events = KeyEvents(emit, self.health)
 
     def current(self) -> HeldKeys | None:
         """The keys to use now, or None if a caller has to await `get`. Never waits."""
@@ -111,7 +114,7 @@ class IssuerKeys:
             return held
         if not self._attach():
             return await self._binding.run_on_bound_loop(self.get)
-        if self._tenant is not None and self._is_unproven and self.refresher.remembers:
+        if self._tenant is not None and self.is_unproven and self.refresher.remembers:
             await self._tenant.recall(self._waiting)
         if self._in_flight is None and self._state.decide(Trigger.LOOKUP) is Decision.REFRESH:
             self._admit()
@@ -195,13 +198,13 @@ class IssuerKeys:
         await self.refresher.aclose()
 
     @property
-    def _is_unproven(self) -> bool:
+    def is_unproven(self) -> bool:
         """Whether this may be an invented tenant: one whose keys were never held."""
         return self._tenant is not None and self._state.entry is None
 
     def _admit(self) -> None:
         """Raise `AuthError` if an unproven tenant may not cause a fetch now."""
-        if self._tenant is not None and self._is_unproven:
+        if self._tenant is not None and self.is_unproven:
             self._tenant.admit(self.refresher.give_way)
 
     def rebind(self) -> None:
@@ -247,7 +250,7 @@ class IssuerKeys:
         result: Entry | FetchError | None = None
         requested_at = self._binding.clock.now()
         try:
-            result = await self.refresher.outcome(request, self._log_state.record_bug)
+            result = await self.refresher.outcome(request, self._events.record_bug)
         finally:
             ours = self._in_flight is asyncio.current_task()
             if ours:
@@ -256,7 +259,15 @@ class IssuerKeys:
                 self._tenant.end(succeeded=isinstance(result, Entry))
         if not ours:  # begun on a loop that was left behind, and continues there
             return
-        self._apply(result, request.trigger)
+        is_unproven = self.is_unproven
+        is_new_failure = self._apply(result, request.trigger)
+        duration = self._monotonic() - began
+        if isinstance(result, FetchError):
+            self._events.record_failure(
+                request.trigger, result, duration, is_new=is_new_failure, is_unproven=is_unproven
+            )
+        else:
+            self._events.record_success(request.trigger, duration)
         if not isinstance(result, FetchError):
             self._save_snapshot(result)
         if (
@@ -272,8 +283,8 @@ class IssuerKeys:
         if self.refresher.snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
             self._binding.spawn(self.refresher.snapshot.save(held))
 
-    def _apply(self, result: Entry | FetchError, trigger: Trigger = Trigger.LOOKUP) -> None:
-        """A refresh has ended: update the state, make it visible, and log what changed."""
+    def _apply(self, result: Entry | FetchError, trigger: Trigger = Trigger.LOOKUP) -> bool:
+        """A refresh has ended: update the state, make it visible, report what changed; whether it failed in a new way."""
         before, is_new_failure = self._state.held, False
         if isinstance(result, FetchError):
             is_new_failure = self._state.record_failure(result, trigger)
@@ -283,10 +294,12 @@ class IssuerKeys:
         self._update_view()
         if before is None and changed and self._on_first is not None:
             self._on_first()
-        if is_new_failure and not self._is_unproven:  # its name came with a token that was not verified
-            self._log_state.record_failure()
-        if changed and before is not None:
-            self._log_state.record_change(lambda: self._on_change(self) if self._on_change is not None else None)
+        now = self._state.held
+        if changed and before is not None and now is not None:
+            self._events.record_change(
+                before.jwk_set, now.jwk_set, lambda: self._on_change(self) if self._on_change is not None else None
+            )
+        return is_new_failure
 
     def _update_view(self) -> None:
         """Make the state visible to all threads, and set the timer for the next refresh."""
@@ -295,6 +308,6 @@ class IssuerKeys:
         due = until if self._in_flight is not None else min(until, state.next_attempt())
         if not self._invalidated:
             self._view = (state.held, due, until)
-        self._log_state.record_state(state.freshness())
+        self._events.record_state(state.freshness())
         due = self._tenant is None and self._in_flight is None and bool(state.attempts)
         self._timer.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if due else None)

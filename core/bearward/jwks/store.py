@@ -16,6 +16,7 @@ from bearward.cache.client import SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.events import Event
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.jwks import option_checks as check
 from bearward.jwks.entry import Entry, HeldKeys
@@ -33,6 +34,7 @@ from bearward.jwks.source_chain import source_for
 from bearward.jwks.tenant_admission import TenantAdmission, Ticket
 from bearward.jwks.tenant_keys import TenantKeys
 from bearward.late_imports import importing
+from bearward.logs import log_events
 from bearward.loop import LoopBinding
 
 __all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction", "StartError"]
@@ -53,11 +55,13 @@ class JWKSStore:
         clock: Clock | None = None,
         on_change: Callable[[IssuerKeys], None] | None = None,
         max_tenants: int = 1000,
+        emit: Callable[[Event], None] = log_events,
     ) -> None:
         if not isinstance(max_tenants, int) or max_tenants < 1:
             raise ConfigurationError("max_tenants", "must be a whole number from 1")
         self._binding = LoopBinding(clock or SystemClock())
         self._on_change = on_change
+        self._emit = emit
         self._configured: dict[str, ConfiguredIssuer] = {}
         self._tenants = TenantKeys(max_tenants)
         self._admission = TenantAdmission(self._binding.clock.monotonic)
@@ -256,6 +260,7 @@ class JWKSStore:
             on_change=self._on_change,
             on_first=None if ticket is None else self._promote,
             ticket=ticket,
+            emit=self._emit,
         )
         if issuer.static_keys is not None:
             keys.accept(Entry(issuer.static_keys, b"", self._binding.clock.now(), float("inf")))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.observers import Observers
 from bearward.principal import Principal
 from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of, validated
 
@@ -98,6 +99,10 @@ class Revocations:
         """Call `listener` after each revocation, in the thread that revoked; returns a function that ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def observe(self, observers: Observers) -> Callable[[], None]:
+        """Have `observers` called with what becomes of a store that is shared; returns a function that ends that."""
+        return lambda: None
 
     def invalidate_caches(self) -> None:
         """Have every cached verification and every listener check again."""

@@ -12,14 +12,18 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from bearward.cache.client import CacheError, SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock
 from bearward.errors import AuthError, BearwardError, ConfigurationError, Refusal
+from bearward.events import Event, Observer, RevocationStoreDown, RevocationStoreUp
+from bearward.logs import log_events
 from bearward.loop import LoopBinding
+from bearward.observers import Observers, notify
 from bearward.principal import Principal
 from bearward.revocation.entry import Name, Revocation, bounded_name, validated
 from bearward.revocation.local import Revocations
@@ -87,6 +91,7 @@ class SharedRevocations(Revocations):
         self._last_success = -math.inf
         self._known_until = -math.inf
         self._was_known = False
+        self._observers: weakref.WeakSet[Observers] = weakref.WeakSet()
 
     @property
     def store_responds(self) -> bool:
@@ -163,6 +168,11 @@ class SharedRevocations(Revocations):
         self._announce_availability()
         self._settle_waiters(self._waiting, shared=False)
 
+    def observe(self, observers: Observers) -> Callable[[], None]:
+        """As said there: they are called when the store fails, and when it responds again."""
+        self._observers.add(observers)
+        return lambda: None  # they are not kept
+
     def health(self) -> str:
         """The state, in words."""
         rejected = f", {self._log.rejected} entries in the store rejected" if self._log.rejected else ""
@@ -237,13 +247,18 @@ class SharedRevocations(Revocations):
         else:
             self._known_until = min(self._known_until, self._last_success + options.grace)
         if failure and failure != self._state:
-            _log.warning(
-                "the revocation store is failing: %s; after %g s %s", failure, options.grace, options.consequence
-            )
+            self._emit(RevocationStoreDown(failure, f"after {options.grace:g} s {options.consequence}"))
         elif not failure and self._state not in ("ok", "starting"):
-            _log.info("the revocation store responds again")
+            self._emit(RevocationStoreUp())
         self._state = failure or "ok"
         self._announce_availability()
+
+    def _emit(self, event: Event) -> None:
+        """Call each observer once, however many verifiers share both it and this list."""
+        observers: dict[int, Observer] = {id(log_events): log_events}
+        observers |= {id(one): one for each in self._observers for one in each.all}
+        for observer in observers.values():
+            notify(observer, event)
 
     def _announce_availability(self) -> None:
         known, self._was_known = self._was_known, self.store_responds

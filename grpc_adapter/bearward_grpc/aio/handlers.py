@@ -38,6 +38,7 @@ class HandlerWrapper:
     """Wraps handlers for one interceptor. With `bound`, tokens that are bound to a certificate come as far as here."""
 
     def __init__(self, statuses: RefusalCache[CallStatus], gate: CallGate, *, bound: bool) -> None:
+        self._gate = gate
         self._terminate = gate.streams.terminate
         self._bound = bound
         self._statuses = statuses
@@ -65,6 +66,7 @@ class HandlerWrapper:
             )
         else:
             return wrap_blocking_handler(handler, call, self._statuses, guarded=guarded)
+        self._gate.operations.record(method)
         if len(cache) < _MAX_CACHED:
             cache[method] = (handler, wrapped)
         return wrapped
@@ -139,7 +141,9 @@ class HandlerWrapper:
         return generator
 
     async def _abort(self, context: Any, error: AuthError | None) -> None:
-        status = self._statuses.get(error or AuthError(Refusal.INTERNAL_ERROR))
+        refused = error or AuthError(Refusal.INTERNAL_ERROR)
+        self._gate.report_handler_refused(refused, CALL.get())
+        status = self._statuses.get(refused)
         await context.abort(status.code, status.details, status.trailers)
 
 
@@ -169,8 +173,7 @@ def _check_certificate(context: Any) -> None:
     call = CALL.get()
     if call is None:  # whoever lost the call must not have it served unchecked
         raise AuthError(Refusal.INTERNAL_ERROR)
-    if call.principal is not None:
-        call.gate.check_certificate(call.principal, context)
+    call.gate.check_certificate(call, context)
 
 
 def _start_guard(guard: Guard, context: Any, *, watch: bool) -> None:
@@ -179,8 +182,13 @@ def _start_guard(guard: Guard, context: Any, *, watch: bool) -> None:
     call = CALL.get()
     if not watch or call is None or call.principal is None:
         return
-    gate = call.gate
-    guard.watch = gate.verifier.watch(call.principal, guard.end, leeway=gate.streams.leeway)
+    gate, principal = call.gate, call.principal
+
+    def end(error: AuthError) -> None:
+        gate.report_ended(error, call, call.principal or principal)
+        guard.end(error)
+
+    guard.watch = gate.verifier.watch(principal, end, leeway=gate.streams.leeway)
     call.guard = guard
     context.add_done_callback(guard.close)  # a dropped generator is closed only when it is collected
     guard.watch.look()  # the token may have been revoked since it was verified

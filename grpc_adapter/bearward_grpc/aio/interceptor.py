@@ -27,7 +27,14 @@ from bearward_grpc.aio.handlers import HandlerWrapper
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.method_rules.policy import Policy, Rule
-from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
+from bearward_grpc.options import (
+    StreamExpiry,
+    as_policy,
+    checked_certificate_finder,
+    checked_correlation_key,
+    metadata_url,
+    stream_terms,
+)
 from bearward_grpc.outer_interceptors import awaits_us
 from bearward_grpc.placed import gate_type
 from bearward_grpc.rpc_handlers import MethodKinds
@@ -57,6 +64,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
     the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context
     or a `ForwardedCertificate`, does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
 
+    `correlation_key` is the metadata key of a request's identifier, for events: `x-request-id`.
+
     Raises `ConfigurationError` for an invalid policy or setting.
     """
 
@@ -76,6 +85,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
+        correlation_key: str | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
         gate = gate_type(verifier)(
@@ -84,11 +94,14 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             streams=stream_terms(stream_expiry, stream_leeway),
             certificate_bound=certificate_bound,
             client_certificate=checked_certificate_finder(client_certificate),
+            correlation_key=checked_correlation_key(correlation_key),
         )
+        gate.report_rules()
         metadata = metadata_url(resource, resource_metadata)
         mapper = StatusMapper(verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata)
         statuses = RefusalCache(mapper.status_for)
         self._gate = gate
+        self._admit_cached = gate.admit_cached_and_report if gate.reports else gate.admit_cached
         self._statuses = statuses
         self._kinds = MethodKinds()
         self._denials = RefusalCache(lambda error: _ready(aio_denial.denial(statuses.get(error))))
@@ -111,7 +124,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             _LOG.critical("AuthInterceptor is for grpc.aio.server; give grpc.server a SyncAuthInterceptor")
             return self._misplaced  # type: ignore[return-value]
         try:
-            call = self._gate.admit_cached(handler_call_details.method, handler_call_details.invocation_metadata)
+            call = self._admit_cached(handler_call_details.method, handler_call_details.invocation_metadata)
         except KeysNeededError:
             CALL.set(None)
             return self._serve(continuation, handler_call_details, None)
@@ -124,6 +137,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             CALL.set(call)
             return self._serve(continuation, handler_call_details, call)
         CALL.set(None)  # no caller is inherited from whoever started the server
+        self._gate.report_refused(refused, handler_call_details.method, handler_call_details.invocation_metadata)
         if awaits_us(sys._getframe(1)):  # noqa: SLF001  (there is no other way to ask for the caller's frame)
             return self._deny_as_method(continuation, handler_call_details, refused)
         return self._denials.get(refused)
@@ -140,7 +154,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
                 call = await self._gate.admit(details.method, details.invocation_metadata)
                 CALL.set(call)
             handler = await continuation(details)
-            return None if handler is None else self._wrapper.wrap(details.method, handler, call)
+            if handler is None:
+                return None
+            return self._wrapper.wrap(details.method, handler, call)
         except AuthError as error:
             refused = error
         except asyncio.CancelledError as error:
@@ -153,6 +169,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug(_LOG, "a bug while a call was authenticated", error)
             refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
+        self._gate.report_refused(refused, details.method, details.invocation_metadata)
         if awaits_us(sys._getframe(1)):  # noqa: SLF001
             return await self._deny_as_method(continuation, details, refused)
         return await self._denials.get(refused)

@@ -64,7 +64,7 @@ class DeferredCalls:
         """A handler that waits without a thread, then serves what `find` returns."""
 
         def waiting(raw: Iterator[bytes], context: Any, send: Callable[[Any], None]) -> None:
-            self._start(details, context, _Response(self, find, raw, context, send))
+            self._start(details, context, _Response(self, find, raw, context, send, details=details))
 
         waiting.experimental_non_blocking = True  # type: ignore[attr-defined]
         return handler_of_kind(ANY_KIND, waiting)
@@ -108,7 +108,7 @@ class DeferredCalls:
             return self._find(find, call)
         except AuthError as error:
             refused = error
-        abort(context, self._statuses.get(refused))
+        abort(context, self.status_for(refused, details))
         return None
 
     def _wait_for_call(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
@@ -155,16 +155,27 @@ class DeferredCalls:
             report_bug(_LOG, "a bug while a call was authenticated", error)
         raise AuthError(Refusal.INTERNAL_ERROR)
 
-    def status_for(self, refused: AuthError) -> CallStatus:
-        """What a caller sees of `refused`."""
+    def status_for(self, refused: AuthError, details: grpc.HandlerCallDetails) -> CallStatus:
+        """What the caller of this call sees of `refused`, which is reported."""
+        self._gate.report_refused(refused, details.method, details.invocation_metadata)
         return self._statuses.get(refused)
 
 
 class _Response:
     """What one waiting call will be answered with: `find` looks up its handler, `send` is grpc's callback."""
 
-    def __init__(self, owner: DeferredCalls, find: Find, raw: Iterator[bytes], context: Any, send: Any) -> None:
+    def __init__(
+        self,
+        owner: DeferredCalls,
+        find: Find,
+        raw: Iterator[bytes],
+        context: Any,
+        send: Any,
+        *,
+        details: grpc.HandlerCallDetails,
+    ) -> None:
         self._owner = owner
+        self._details = details
         self._send = send
         self.find = find
         self.raw = raw
@@ -181,7 +192,7 @@ class _Response:
 
     def refuse(self, refused: AuthError) -> None:
         """End the call."""
-        end_stream_with(self.context, self._owner.status_for(refused))
+        end_stream_with(self.context, self._owner.status_for(refused, self._details))
         self._send(None)
 
     def send_all(self, responses: Iterator[bytes]) -> None:

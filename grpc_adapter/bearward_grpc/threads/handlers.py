@@ -61,7 +61,7 @@ class ThreadHandlerWrapper:
             finally:
                 if guard is not None:
                     guard.close()
-            abort(context, self._statuses.get(refused))
+            abort(context, self._status_for(refused))
             return None
 
         return unary
@@ -85,7 +85,7 @@ class ThreadHandlerWrapper:
                 if guard is not None:
                     guard.close()
             if refused is not None:
-                end_stream_with(context, self._statuses.get(refused))
+                end_stream_with(context, self._status_for(refused))
 
         return streaming
 
@@ -100,14 +100,17 @@ class ThreadHandlerWrapper:
                 return self._run(behavior, request, context, *callback)
             except AuthError as error:
                 refused = error
-            abort(context, self._statuses.get(refused))
+            abort(context, self._status_for(refused))
             return None
 
         return pushing
 
     def _check_certificate(self, context: Any) -> None:
-        if self._call.principal is not None:
-            self._call.gate.check_certificate(self._call.principal, context)
+        self._call.gate.check_certificate(self._call, context)
+
+    def _status_for(self, refused: AuthError) -> CallStatus:
+        self._call.gate.report_handler_refused(refused, self._call)
+        return self._statuses.get(refused)
 
     def _responses(self, behavior: Run, request: Any, context: Any) -> Iterator[Any]:
         responses = iter(self._run(behavior, request, context))

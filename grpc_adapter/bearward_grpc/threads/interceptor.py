@@ -25,7 +25,14 @@ from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
 from bearward_grpc.method_rules.policy import REFLECTION, Policy, Rule
-from bearward_grpc.options import StreamExpiry, as_policy, checked_certificate_finder, metadata_url, stream_terms
+from bearward_grpc.options import (
+    StreamExpiry,
+    as_policy,
+    checked_certificate_finder,
+    checked_correlation_key,
+    metadata_url,
+    stream_terms,
+)
 from bearward_grpc.outer_interceptors import calls_us
 from bearward_grpc.placed import gate_type
 from bearward_grpc.rpc_handlers import MethodKind, MethodKinds, behavior_of
@@ -43,7 +50,6 @@ _LOG: Final = logging.getLogger("bearward.grpc")
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
-_INTERNAL = AuthError(Refusal.INTERNAL_ERROR)
 _REFLECTION_WORKERS = 4
 _GRACE_SECONDS = 0.5  # what a handler has to pass a check, before its stream is cancelled from outside
 
@@ -72,6 +78,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         stream_leeway: float = 0.0,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
+        correlation_key: str | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
@@ -83,7 +90,10 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             streams=streams,
             certificate_bound=certificate_bound,
             client_certificate=finder,
+            correlation_key=checked_correlation_key(correlation_key),
         )
+        self._gate.report_rules()
+        self._admit_cached = self._gate.admit_cached_and_report if self._gate.reports else self._gate.admit_cached
         metadata = metadata_url(resource, resource_metadata)
         mapper = StatusMapper(
             self.background.verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata
@@ -108,8 +118,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             refused = error
         except BaseException as error:  # noqa: BLE001  (it would end the serving thread, and so the server)
             report_bug(_LOG, "a bug while a call was authenticated", error)
-            refused = _INTERNAL
+            refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
+        self._gate.report_refused(refused, handler_call_details.method, handler_call_details.invocation_metadata)
         kind = self._kind_for(sys._getframe(1), continuation, handler_call_details)  # noqa: SLF001
         return self._denials.get(refused) if kind is None else denial_of_kind(self._statuses.get(refused), kind)
 
@@ -119,7 +130,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         details: grpc.HandlerCallDetails,
     ) -> Handler[Req, Res] | None:
         try:
-            call = self._gate.admit_cached(details.method, details.invocation_metadata)
+            call = self._admit_cached(details.method, details.invocation_metadata)
         except KeysNeededError:
             pass
         else:
@@ -156,6 +167,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
     def _wrap(self, handler: Any, call: Call) -> Any:
         if handler is None:
             return None
+        self._gate.operations.record(call.method)
         call.loop = self.background.loop
         streaming = handler.request_streaming or handler.response_streaming
         guard = self._guard_of(call) if streaming and self._gate.streams.terminate else None

@@ -37,6 +37,7 @@ class ThreadGuard:
     ) -> None:
         self.ended: AuthError | None = None
         self._gate = call.gate
+        self._call = call
         self._principal = principal
         self._loop = loop
         self._cancel = cancel
@@ -76,6 +77,7 @@ class ThreadGuard:
 
     def _end(self, error: AuthError) -> None:
         self.ended = error
+        self._gate.report_ended(error, self._call, self._call.principal or self._principal)
         if self._cancel is not None and not self._closed:
             self._timer = self._loop.call_later(self._grace, self._cancel)
 

@@ -164,7 +164,8 @@ def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, A
             verifier, cancelled = trust(issuer), asyncio.Event()
             async with verifier:
                 principal = await verifier.verify(issuer.mint(jti="guarded"))
-                gate: Any = type("Gate", (), {"verifier": verifier, "streams": type("Terms", (), {"leeway": 0.0})})
+                terms, ended = type("Terms", (), {"leeway": 0.0}), staticmethod(lambda *_: None)
+                gate: Any = type("Gate", (), {"verifier": verifier, "streams": terms, "report_ended": ended})
                 call = Call(gate, authenticated, principal, "token")
                 guard = ThreadGuard(call, principal, asyncio.get_running_loop(), cancelled.set, 0.02)
                 return await work(guard, Environment(issuer, verifier, cancelled))

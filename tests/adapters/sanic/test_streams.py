@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from bearward import TrustedIssuer, Verifier
+from bearward.observers import Observers
+from bearward.reporter import Reporter
 from bearward_sanic.streams import _SCAN_INTERVAL, LiveRequests
 from tests.adapters.sanic.servers import Server
 
@@ -50,7 +52,7 @@ def test_stream_on_a_kept_connection_ends_with_its_token(slow_server: Server) ->
 def test_stream_expiry_ignore_tracks_nothing() -> None:
     """With `stream_expiry="ignore"` no request is remembered, since nobody would look through them."""
     issuer = TrustedIssuer("https://login.example", audience="api", jwks_uri="https://login.example/jwks")
-    live = LiveRequests(Verifier(issuer), enabled=False)
+    live = LiveRequests(Verifier(issuer), Reporter(Observers()), enabled=False)
     request: Any = SimpleNamespace(stream=object())
     live.track(request)
     assert not live._tracked

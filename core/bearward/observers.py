@@ -1,0 +1,63 @@
+"""The observers of a verifier: each is called with the events that it asks for.
+
+Rule of this file: an observer cannot break a verification, so whatever it raises is logged here and goes no further.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from bearward.bug_reports import report_bug
+from bearward.errors import ConfigurationError
+from bearward.events import Event, Observer, Verified
+
+__all__ = ["Observers", "notify"]
+
+_LOG: Final = logging.getLogger("bearward.events")
+
+
+class Observers:
+    """Calls each observer with what it asks for. Raises `ConfigurationError` for what cannot be one."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self.all: tuple[Observer, ...] = tuple(_checked(observer) for observer in observers)
+        self._verified = tuple(one for one in self.all if _asks_for(one, Verified))
+        self.verified: bool = bool(self._verified)
+        """Whether any asks for `Verified`; if not, requests that pass are not reported."""
+
+    def emit(self, event: Event) -> None:
+        """Call the observers; any thread may."""
+        for observer in self._verified if type(event) is Verified else self.all:
+            notify(observer, event)
+
+    def __repr__(self) -> str:
+        return f"<Observers: {', '.join(map(repr, self.all)) or 'none'}>"
+
+
+def notify(observer: Observer, event: Event) -> None:
+    """Call one observer, if it asks for such events; what it raises is logged."""
+    if not _asks_for(observer, type(event)):
+        return
+    try:
+        observer(event)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as bug:  # noqa: BLE001  (a cancellation, too, would end somebody's request)
+        report_bug(_LOG, f"an observer failed with {type(event).__name__}", bug)
+
+
+def _asks_for(observer: Observer, kind: type) -> bool:
+    kinds = getattr(observer, "kinds", None)
+    return kinds is None or kind in kinds
+
+
+def _checked(observer: object) -> Observer:
+    function = observer if inspect.isroutine(observer) else getattr(observer, "__call__", None)  # noqa: B004
+    if not callable(observer) or isinstance(observer, type):
+        raise ConfigurationError("observers", "must be functions of one event: observers=[print]")
+    if inspect.iscoroutinefunction(function):
+        raise ConfigurationError("observers", "must be plain functions: an event is not awaited")
+    return observer

@@ -1,0 +1,94 @@
+"""How an adapter reports what it decided: exactly one event per request or call.
+
+Rules of this file: an event is made only if an observer asks for its kind, and a refusal is reported once, however many
+places it passes. What callers choose gets into no event.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bearward.basis import basis_of
+from bearward.errors import AuthError
+from bearward.events import UNKNOWN, Refused, RulesDecided, StreamEnded, Transport, Verified
+from bearward.observers import Observers
+from bearward.principal import Principal
+
+__all__ = ["Reporter", "concerning", "correlation_id"]
+
+_CORRELATION_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+"""What the identifiers of gateways and tracers are made of; no JWT is, since those have dots."""
+
+
+class Reporter:
+    """Reports what one gate decides: `transport` says which kind. Made once, by `Reporter(verifier.observers, ...)`."""
+
+    __slots__ = ("_emit", "_transport", "verified_wanted")
+
+    def __init__(self, observers: Observers, transport: Transport | None = None) -> None:
+        self._emit = observers.emit
+        self._transport = transport
+        self.verified_wanted: bool = observers.verified
+        """Whether `verified` does anything: ask before, on a hot path."""
+
+    def verified(
+        self,
+        principal: Principal,
+        operation: str | None = None,
+        correlation_id: str | None = None,
+        duration: float | None = None,
+    ) -> None:
+        """The caller was let in. `operation` must not be a name that callers can invent; `duration` is in seconds."""
+        if self.verified_wanted:
+            basis = basis_of(principal)
+            kid = None if basis is None else basis.header.kid
+            self._emit(Verified(principal.issuer, self._transport, operation, kid, correlation_id, duration))
+
+    def refused(
+        self,
+        error: AuthError,
+        operation: str | None = None,
+        correlation_id: str | None = None,
+        duration: float | None = None,
+    ) -> None:
+        """The caller was refused with `error`; one that was reported before is not reported again."""
+        if not error.reported:
+            error.reported = True
+            issuer = error.issuer or UNKNOWN
+            self._emit(Refused(error.refusal, issuer, self._transport, operation, error.kid, correlation_id, duration))
+
+    def ended(self, error: AuthError, principal: Principal, operation: str | None = None) -> None:
+        """What was admitted for `principal` is ended with `error`."""
+        if not error.reported:
+            error.reported = True
+            self._emit(StreamEnded(error.refusal, principal.issuer, self._transport, operation))
+
+    def rules(self, rules: Mapping[str, Any]) -> None:
+        """These rules apply from now on."""
+        if self._transport is not None:
+            self._emit(RulesDecided(self._transport, {name: repr(rule) for name, rule in rules.items()}))
+
+
+def concerning(error: AuthError, principal: Principal) -> AuthError:
+    """The same error, saying whose verified token it is about."""
+    if error.issuer is None:
+        basis = basis_of(principal)
+        error.issuer = principal.issuer
+        error.kid = None if basis is None else basis.header.kid
+    return error
+
+
+def correlation_id(given: Callable[[], object]) -> str:
+    """The identifier of a request that its caller, or a gateway, gave it; a new one if that is no safe one.
+
+    Safe is what has up to 64 letters, digits and hyphens: nothing that a caller could write a token or a sentence with.
+    """
+    try:
+        value = given()
+    except Exception:  # noqa: BLE001  (an application may have its own way to make one, and that may fail)
+        value = None
+    found = "" if value is None else str(value)
+    return found if _CORRELATION_ID.fullmatch(found) else uuid.uuid4().hex
