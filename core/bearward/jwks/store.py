@@ -297,7 +297,7 @@ class StartError(AuthError):
 
     def __init__(self, issuer: str) -> None:
         super().__init__(Refusal.KEYS_UNAVAILABLE)
-        self.issuer = issuer
+        self.issuer: str | None = issuer
 
     def __str__(self) -> str:
         return f"the keys of {self.issuer} are required at startup and not available"
