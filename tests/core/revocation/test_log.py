@@ -104,10 +104,11 @@ def test_store_that_keeps_nothing_has_failed(valkey: Valkey, run: Run) -> None:
     """What it says that it did is no proof that it did: an empty list there is not "nothing is revoked"."""
 
     async def use() -> None:
-        member = Member(valkey)
-        member.log = RevocationLog(ForgetfulStore(valkey), SystemClock(), name=NAME, secret=SECRET, learn=member.learn)
+        store = ForgetfulStore(valkey)
+        log = RevocationLog(store, SystemClock(), name=NAME, secret=SECRET, learn=lambda _: None)
         with pytest.raises(CacheError, match="keeps nothing"):
-            await member.log.read()
+            await log.read()
+        await store.aclose()
 
     run(use())
 
