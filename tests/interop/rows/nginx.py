@@ -1,7 +1,7 @@
 """nginx in front of both samples: websockets, event streams, streamed bodies, and gRPC by `grpc_pass`.
 
-Rule of this file: the same programs that call the samples directly (Node's fetch, grpc-js) call through nginx, and
-must see the same.
+Rules of this file: the servers are those that `docs/how-to/proxies.md` shows. The same programs that call the samples
+directly (Node's fetch, grpc-js) call through nginx, and must see the same.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 from tests.interop.issuing import Issuer
 from tests.interop.node_peer import node_report
@@ -17,7 +18,9 @@ from tests.interop.processes import Process, free_port
 from tests.interop.rows.clients import BRIEF, PROTO, judge_report
 from tests.interop.sheet import Row, Sheet
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "servers_of_the_page"]
+
+_PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "proxies.md"
 
 _CONFIG = """
 {user}
@@ -33,25 +36,14 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-  server {{
-    listen 127.0.0.1:{http};
-    location / {{
-      proxy_pass {upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Host $host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_buffering off;
-      proxy_request_buffering off;
-    }}
-  }}
-  server {{
-    listen 127.0.0.1:{grpc} http2;
-    location / {{ grpc_pass grpc://{target}; grpc_read_timeout 60s; }}
-  }}
+{servers}
 }}
 """
+
+
+def servers_of_the_page() -> str:
+    """What the page puts into `http { }`."""
+    return _PAGE.read_text(encoding="utf-8").partition("```nginx\n")[2].partition("```")[0]
 
 
 def _run(sheet: Sheet) -> None:
@@ -59,9 +51,12 @@ def _run(sheet: Sheet) -> None:
     pair = Pair(sheet, issuer.trust)
     http, grpc = free_port(), free_port()
     user = "user root;" if os.geteuid() == 0 else ""  # the row's folder is its owner's alone
-    text = _CONFIG.format(
-        user=user, folder=sheet.folder, http=http, grpc=grpc, upstream=pair.http_url, target=pair.grpc_target
-    )
+    servers = servers_of_the_page()
+    places = {"127.0.0.1:8080": f"127.0.0.1:{http}", "127.0.0.1:8443": f"127.0.0.1:{grpc}"}
+    places |= {"http://127.0.0.1:8000": pair.http_url, "127.0.0.1:50051": pair.grpc_target}
+    for shown, used in places.items():
+        servers = servers.replace(shown, used)
+    text = _CONFIG.format(user=user, folder=sheet.folder, servers=servers)
     config = sheet.folder / "nginx.conf"
     config.write_text(text, encoding="utf-8")
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
