@@ -29,7 +29,7 @@ from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.requirements import authorize
 from bearward.sender import Scheme, attributed
 from bearward.token_cache import CacheEntry
-from bearward.verifier import awaited_verify_function, verify_function
+from bearward.verify_functions import awaited_verify_function, verify_function
 from bearward.watches import Watch
 
 __all__ = [

@@ -11,7 +11,8 @@ from bearward.possession import Presented, check_sender
 from bearward.principal import Principal, parsed_claims
 from bearward.reporter import concerning
 from bearward.sender import BEARER, attributed
-from bearward.verifier import Verifier, awaited_verify_function, verify_function
+from bearward.verifier import Verifier
+from bearward.verify_functions import awaited_verify_function, verify_function
 
 __all__ = ["authenticate", "authenticate_now"]
 

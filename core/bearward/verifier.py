@@ -8,55 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from bearward.access import Access
-from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock, SystemClock, on_clock_set
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
-from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.errors import AuthError
 from bearward.events import Observer
 from bearward.explanation.report import Explanation
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
-from bearward.jose.compact import parse_compact
 from bearward.jwks.replacement import Replacement
 from bearward.jwks.store import JWKSStore
 from bearward.logs import log_events
 from bearward.loop import is_gone
-from bearward.newer_keys import refusal_or_fetch, refused_by
 from bearward.observers import Observers
 from bearward.possession import Presented as SentWith
 from bearward.principal import Principal
-from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
-from bearward.reporter import Reporter, concerning
+from bearward.reporter import Reporter
 from bearward.revocation.local import Revocations
-from bearward.standing import Standings, presented_by
-from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
+from bearward.standing import Standings
+from bearward.token_verification import TokenVerification
 from bearward.trusted_issuer import TrustedIssuer
-from bearward.verification import verify_token
 from bearward.watches import Watch, Watches, weak_listener
 
-__all__ = ["Verifier", "awaited_verify_function", "verify_function"]
+__all__ = ["Verifier"]
 
 _MEBIBYTE = 1024 * 1024
-_MAX_FETCHES = 3
-"""Keys may rotate again while they are fetched; one request waits for no more than so many."""
 
 
-class VerifyNow(Protocol):
-    """`verify_now` without keywords: the token, `unsafe_allow_bound`, and the place."""
-
-    def __call__(self, token: str, allow_bound: bool, place: CredentialPlace | None = None, /) -> Principal:  # noqa: FBT001
-        """The principal of `token`; raises as `Verifier.verify_now` does."""
-
-
-class Verifier:
+class Verifier(TokenVerification):
     """Verifies bearer tokens of trusted issuers.
 
     `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, tried in this order. `jwks_cache`: an
@@ -90,10 +76,7 @@ class Verifier:
         observers: Iterable[Observer] = (),
     ) -> None:
         self._clock = clock or SystemClock()
-        self.now: Callable[[], float] = self._clock.now
-        """The verifier's clock, in seconds since the epoch."""
-        self.monotonic: Callable[[], float] = self._clock.monotonic
-        """Its monotonic clock, in seconds."""
+        super().__init__(self._clock, revocations, token_cache_bytes)
         self._watches = Watches(self._seconds_until_recheck)
         on_clock_set(self._clock, self._watches.look)
         self.observers: Observers = Observers((log_events, *observers))
@@ -108,15 +91,11 @@ class Verifier:
             emit=self.observers.emit,
         )
         self._issuers = Issuers(issuers, self._store, self._clock)
-        if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
-            raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
-        self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self.dpop: DPoP | None = checked_dpop(dpop, dpop_replays)
         """What is asked of DPoP proofs; None if the scheme is not offered."""
+        self._needs_binding = dpop is not None and dpop.required
         self.replays: Replays = LocalReplays() if dpop_replays is None else dpop_replays
         """Which proofs were used already."""
-        self._needs_binding = dpop is not None and dpop.required
-        self.revocations: Revocations = Revocations(clock=self._clock) if revocations is None else revocations
         self._standings = Standings(self._issuers, self.revocations, self.now)
         # Revocations may be shared, and outlive this verifier: they must not keep it.
         for stop in (
@@ -124,7 +103,6 @@ class Verifier:
             self.revocations.observe(self.observers),
         ):
             weakref.finalize(self, stop).atexit = False
-        self._started: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
         """Bind to the running event loop and fetch keys, best effort; an issuer that is down does not make this fail.
@@ -237,83 +215,6 @@ class Verifier:
             self._reporter.verified(principal)
         return principal
 
-    async def _verify_awaiting(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
-        try:
-            return self._verify_now(token, allow_bound, place)
-        except KeysNeededError as needed:
-            return await self._verify_by_fetching(token, needed, allow_bound, place)
-
-    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
-    def _verify_now(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
-        cache = self._cache
-        # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
-        if cache is None or token[:1] != "e" or len(token) > cache.max_token:
-            return self._verify(token, None, allow_bound, place)
-        digest = token_digest(token, place)
-        entry = cache.get(digest)
-        if entry is None or (entry.bound and not allow_bound):
-            return self._verify(token, digest, allow_bound, place)
-        if (
-            entry.current() is entry.held
-            and entry.revision == self.revocations.revision
-            and entry.checked_at <= self.now() < entry.recheck_at
-        ) or self._renew(cache, digest, entry):
-            return entry.principal
-        return self._verify(token, digest, allow_bound, place)
-
-    def cached_entry(self, token: str) -> CacheEntry | None:
-        """The cache entry of a token that `verify_now` accepted, for a connection that sends it again and again.
-
-        Keep it with the connection, call `is_still_valid` each time, and call `verify_now` once that is false: the
-        decision is the same, without hashing the token. None for a token that is bound to a certificate, since each
-        connection has to prove it again.
-        """
-        if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
-            return None
-        entry = self._cache.get(token_digest(token))
-        return None if entry is None or entry.bound else entry
-
-    def is_still_valid(self, entry: CacheEntry) -> bool:
-        """Whether `verify_now` would return the principal of `entry` without another check; any thread may call.
-
-        False at the latest half a minute after the token was checked: `verify_now` then checks it again.
-        """
-        return (
-            entry.current() is entry.held
-            and entry.revision == self.revocations.revision
-            and entry.checked_at <= self.now() < entry.recheck_at
-        )
-
-    async def _verify_by_fetching(
-        self,
-        token: str,
-        needed: KeysNeededError,
-        allow_bound: bool,  # noqa: FBT001
-        place: CredentialPlace | None,
-    ) -> Principal:
-        for _ in range(_MAX_FETCHES):
-            try:
-                await self._fetch_keys_for(token, needed.generation, place)
-                return self._verify_now(token, allow_bound, place)
-            except KeysNeededError as again:
-                if again.refused is not None and again.generation == needed.generation:
-                    raise again.refused from None  # the refresh brought no other set: once is enough for one caller
-                needed = again
-        raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
-
-    def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
-        """Raise `AuthError` if the principal's token would be refused now; any thread may call.
-
-        The reason may be expiry, revocation, a withdrawn key, or an issuer that is no longer trusted, or trusted on
-        other terms. Keys that are temporarily unavailable end no call. `leeway`, in seconds, is added to the issuer's
-        own.
-        """
-        self._standings.check(principal, leeway)
-
-    def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
-        """Seconds until the principal's token expires or grows too old; negative after that."""
-        return seconds_left(principal, self._standings.of(principal, leeway))
-
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
         return self._watches.add(principal, on_end, leeway)
@@ -382,92 +283,7 @@ class Verifier:
             revocations=self.revocations.health(),
         )
 
-    def _verify(
-        self,
-        token: str,
-        digest: bytes | None,
-        allow_bound: bool,  # noqa: FBT001
-        place: CredentialPlace | None,
-    ) -> Principal:
-        # Read first: what is revoked, or trusted on other terms, meanwhile must not look as if it was checked.
-        revision = self.revocations.revision
-        unverified, now = parse_compact(token), self.now()
-        policy, keys = self._issuers.known(issuer_claim(unverified.claims), unverified, place)
-        held = keys.current()
-        jwk_set = None if held is None else held.jwk_set
-        try:
-            principal = verify_token(unverified, policy, jwk_set, now, allow_bound=allow_bound)
-            if self._needs_binding and "cnf" not in unverified.claims:
-                raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
-            self.revocations.check(principal)
-        except AuthError as refused:
-            raise refusal_or_fetch(refused, unverified, keys, held) from None
-        if digest is not None and self._cache is not None and held is not None:
-            until = min(validity_window(unverified.claims, policy)[1], now + RECHECK_INTERVAL)
-            bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
-            self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, bound, cost))
-        return principal
-
-    def _renew(self, cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
-        """Check everything again that a cached token depends on; it is then relied on for another interval.
-
-        False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does.
-        """
-        cache.drop(digest)
-        principal, now, revision = (
-            entry.principal,
-            self.now(),
-            self.revocations.revision,
-        )  # read before it is checked by
-        policy, keys = self._issuers.known(principal.issuer, *presented_by(principal))
-        held = keys.current()
-        if held is None:
-            return False
-        standing = Standing(policy, held.jwk_set, self.revocations.check, now)
-        try:
-            recheck(principal, standing)
-        except AuthError as refused:
-            if refused.refusal is Refusal.KEY_WITHDRAWN:
-                return False
-            raise concerning(refused, principal) from None
-        until = now + min(seconds_left(principal, standing), RECHECK_INTERVAL)
-        cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, entry.bound, entry.cost))
-        return True
-
-    def _seconds_until_recheck(self, principal: Principal, leeway: float) -> float:
-        return self._standings.seconds_until_recheck(principal, leeway)
-
-    async def _fetch_keys_for(self, token: str, generation: int | None, place: CredentialPlace | None) -> None:
-        """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
-
-        Who looked in a key set says in which: of many that missed in the same one, one fetches.
-        """
-        if self._started is None or is_gone(self._started):
-            await self.start()
-        unverified = parse_compact(token)
-        _, keys = await self._issuers.find(issuer_claim(unverified.claims), unverified, place)
-        try:
-            if generation is None:
-                await keys.get()
-            else:
-                await keys.refresh_after_miss(unverified.header.kid, generation)
-        except AuthError as unavailable:
-            raise refused_by(keys, None, unavailable) from None
-
     def __repr__(self) -> str:
         cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"
         state = "started" if self._started else "not started"
         return f"<Verifier of {self._issuers!r}, {cached}, {len(self._watches)} watches, {state}>"
-
-
-def verify_function(verifier: Verifier) -> VerifyNow:
-    """`verifier.verify_now` with `unsafe_allow_bound` positional, for the hot path of an adapter: ask for it once.
-
-    It reports nothing to observers: an adapter does, once per request, through a `Reporter`.
-    """
-    return verifier._verify_now  # noqa: SLF001
-
-
-def awaited_verify_function(verifier: Verifier) -> Callable[[str, bool, CredentialPlace | None], Awaitable[Principal]]:
-    """`verifier.verify` for an adapter, which reports the result itself: (token, unsafe_allow_bound, place)."""
-    return verifier._verify_awaiting  # noqa: SLF001

@@ -18,7 +18,8 @@ from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
 from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.sender import Scheme, attributed
-from bearward.verifier import Verifier, awaited_verify_function, verify_function
+from bearward.verifier import Verifier
+from bearward.verify_functions import awaited_verify_function, verify_function
 from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate
 from bearward_grpc.method_rules.policy import Policy

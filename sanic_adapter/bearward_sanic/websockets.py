@@ -25,7 +25,7 @@ from bearward.possession import Presented
 from bearward.principal import same_caller
 from bearward.reporter import Reporter
 from bearward.sender import Scheme
-from bearward.verifier import awaited_verify_function
+from bearward.verify_functions import awaited_verify_function
 from bearward.watches import Watch
 from bearward_sanic.context import principal_of, set_outcome, state_of
 from bearward_sanic.credentials import announced_subprotocol

@@ -47,7 +47,9 @@ PURE = found(
     ),
     f"{CORE}/recheck.py",
     f"{CORE}/verification.py",
-    *(f"{CORE}/{name}.py" for name in ("token_cache", "verifier")),  # not pure, but their tests need no other process
+    *(
+        f"{CORE}/{name}.py" for name in ("token_cache", "token_verification", "verifier")
+    ),  # not pure, but their tests need no other process
     *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
     *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
     *(f"{CORE}/revocation/{name}.py" for name in ("entry", "wire_format")),
@@ -84,11 +86,14 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/recheck.py": _JUDGED,
     f"{CORE}/verification.py": _JUDGED,
     f"{CORE}/token_cache.py": tuple(f"tests/core/test_{name}.py" for name in ("token_cache", "standing_of_principals")),
-    f"{CORE}/verifier.py": (
-        *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
-        *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "watches", "lifetimes")),
-        "tests/core/dpop/test_nonces.py",
-        "tests/core/issuers/test_registry.py",
+    **dict.fromkeys(
+        (f"{CORE}/token_verification.py", f"{CORE}/verifier.py"),
+        (
+            *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
+            *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "watches", "lifetimes")),
+            "tests/core/dpop/test_nonces.py",
+            "tests/core/issuers/test_registry.py",
+        ),
     ),
 }
 """The tests that are about a pure file: seconds, where all of them take minutes."""

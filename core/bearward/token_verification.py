@@ -1,0 +1,203 @@
+"""The verification of a token by what is held, and the fetch of what is not: the hot path, and what is behind it.
+
+Rule of this file: what passes by the cache is synchronous and touches no lock, no event loop and no aiocache. It awaits
+only if the result needs keys that are not held. Nothing is reported to observers: the caller does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bearward.claims import issuer_claim, validity_window
+from bearward.clock import Clock
+from bearward.credential_place import CredentialPlace
+from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.issuers.registry import Issuers
+from bearward.jose.compact import parse_compact
+from bearward.loop import is_gone
+from bearward.newer_keys import refusal_or_fetch, refused_by
+from bearward.principal import Principal
+from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
+from bearward.reporter import concerning
+from bearward.revocation.local import Revocations
+from bearward.standing import Standings, presented_by
+from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
+from bearward.verification import verify_token
+
+__all__ = ["TokenVerification"]
+
+_MAX_FETCHES = 3
+"""Keys may rotate again while they are fetched; one request waits for no more than so many."""
+
+
+class TokenVerification:
+    """How `Verifier` verifies; a class of its own for the length of the file only."""
+
+    _issuers: Issuers
+    _standings: Standings
+
+    def __init__(self, clock: Clock, revocations: Revocations | None, token_cache_bytes: int) -> None:
+        self.now: Callable[[], float] = clock.now
+        """The verifier's clock, in seconds since the epoch."""
+        self.monotonic: Callable[[], float] = clock.monotonic
+        """Its monotonic clock, in seconds."""
+        if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
+            raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
+        self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
+        self._needs_binding = False
+        self.revocations: Revocations = Revocations(clock=clock) if revocations is None else revocations
+        self._started: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Bind to the running event loop and fetch keys."""
+        raise NotImplementedError
+
+    async def _verify_awaiting(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
+        try:
+            return self._verify_now(token, allow_bound, place)
+        except KeysNeededError as needed:
+            return await self._verify_by_fetching(token, needed, allow_bound, place)
+
+    # Not keyword-only, since CPython 3.11 calls a function that has such arguments at twice the cost.
+    def _verify_now(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
+        cache = self._cache
+        # No JOSE header begins otherwise ("{" encodes as "e"), so garbage is not worth a hash.
+        if cache is None or token[:1] != "e" or len(token) > cache.max_token:
+            return self._verify(token, None, allow_bound, place)
+        digest = token_digest(token, place)
+        entry = cache.get(digest)
+        if entry is None or (entry.bound and not allow_bound):
+            return self._verify(token, digest, allow_bound, place)
+        if (
+            entry.current() is entry.held
+            and entry.revision == self.revocations.revision
+            and entry.checked_at <= self.now() < entry.recheck_at
+        ) or self._renew(cache, digest, entry):
+            return entry.principal
+        return self._verify(token, digest, allow_bound, place)
+
+    def cached_entry(self, token: str) -> CacheEntry | None:
+        """The cache entry of a token that `verify_now` accepted, for a connection that sends it again and again.
+
+        Keep it with the connection, call `is_still_valid` each time, and call `verify_now` once that is false: the
+        decision is the same, without hashing the token. None for a token that is bound to a certificate, since each
+        connection has to prove it again.
+        """
+        if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
+            return None
+        entry = self._cache.get(token_digest(token))
+        return None if entry is None or entry.bound else entry
+
+    def is_still_valid(self, entry: CacheEntry) -> bool:
+        """Whether `verify_now` would return the principal of `entry` without another check; any thread may call.
+
+        False at the latest half a minute after the token was checked: `verify_now` then checks it again.
+        """
+        return (
+            entry.current() is entry.held
+            and entry.revision == self.revocations.revision
+            and entry.checked_at <= self.now() < entry.recheck_at
+        )
+
+    def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
+        """Raise `AuthError` if the principal's token would be refused now; any thread may call.
+
+        The reason may be expiry, revocation, a withdrawn key, or an issuer that is no longer trusted, or trusted on
+        other terms. Keys that are temporarily unavailable end no call. `leeway`, in seconds, is added to the issuer's
+        own.
+        """
+        self._standings.check(principal, leeway)
+
+    def seconds_until_expiry(self, principal: Principal, *, leeway: float = 0.0) -> float:
+        """Seconds until the principal's token expires or grows too old; negative after that."""
+        return seconds_left(principal, self._standings.of(principal, leeway))
+
+    async def _verify_by_fetching(
+        self,
+        token: str,
+        needed: KeysNeededError,
+        allow_bound: bool,  # noqa: FBT001
+        place: CredentialPlace | None,
+    ) -> Principal:
+        for _ in range(_MAX_FETCHES):
+            try:
+                await self._fetch_keys_for(token, needed.generation, place)
+                return self._verify_now(token, allow_bound, place)
+            except KeysNeededError as again:
+                if again.refused is not None and again.generation == needed.generation:
+                    raise again.refused from None  # the refresh brought no other set: once is enough for one caller
+                needed = again
+        raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
+
+    def _verify(
+        self,
+        token: str,
+        digest: bytes | None,
+        allow_bound: bool,  # noqa: FBT001
+        place: CredentialPlace | None,
+    ) -> Principal:
+        # Read first: what is revoked, or trusted on other terms, meanwhile must not look as if it was checked.
+        revision = self.revocations.revision
+        unverified, now = parse_compact(token), self.now()
+        policy, keys = self._issuers.known(issuer_claim(unverified.claims), unverified, place)
+        held = keys.current()
+        jwk_set = None if held is None else held.jwk_set
+        try:
+            principal = verify_token(unverified, policy, jwk_set, now, allow_bound=allow_bound)
+            if self._needs_binding and "cnf" not in unverified.claims:
+                raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
+            self.revocations.check(principal)
+        except AuthError as refused:
+            raise refusal_or_fetch(refused, unverified, keys, held) from None
+        if digest is not None and self._cache is not None and held is not None:
+            until = min(validity_window(unverified.claims, policy)[1], now + RECHECK_INTERVAL)
+            bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
+            self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, bound, cost))
+        return principal
+
+    def _renew(self, cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
+        """Check everything again that a cached token depends on; it is then relied on for another interval.
+
+        False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does.
+        """
+        cache.drop(digest)
+        principal, now, revision = (
+            entry.principal,
+            self.now(),
+            self.revocations.revision,
+        )  # read before it is checked by
+        policy, keys = self._issuers.known(principal.issuer, *presented_by(principal))
+        held = keys.current()
+        if held is None:
+            return False
+        standing = Standing(policy, held.jwk_set, self.revocations.check, now)
+        try:
+            recheck(principal, standing)
+        except AuthError as refused:
+            if refused.refusal is Refusal.KEY_WITHDRAWN:
+                return False
+            raise concerning(refused, principal) from None
+        until = now + min(seconds_left(principal, standing), RECHECK_INTERVAL)
+        cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, entry.bound, entry.cost))
+        return True
+
+    def _seconds_until_recheck(self, principal: Principal, leeway: float) -> float:
+        return self._standings.seconds_until_recheck(principal, leeway)
+
+    async def _fetch_keys_for(self, token: str, generation: int | None, place: CredentialPlace | None) -> None:
+        """Fetch what an answer for `token` needs; a rare path, so the token is simply taken apart again.
+
+        Who looked in a key set says in which: of many that missed in the same one, one fetches.
+        """
+        if self._started is None or is_gone(self._started):
+            await self.start()
+        unverified = parse_compact(token)
+        _, keys = await self._issuers.find(issuer_claim(unverified.claims), unverified, place)
+        try:
+            if generation is None:
+                await keys.get()
+            else:
+                await keys.refresh_after_miss(unverified.header.kid, generation)
+        except AuthError as unavailable:
+            raise refused_by(keys, None, unavailable) from None
