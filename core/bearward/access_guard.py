@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import wraps
 from types import MethodType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.principal import Principal
+from bearward.stand_in import refusal_by
 
 __all__ = ["End", "Gate", "Listener", "guarded", "name_of", "on_unguarded_call", "register_gate", "unmarked"]
 
@@ -60,7 +62,7 @@ def unmarked(target: Any) -> Any:
     return function if guard is target else target
 
 
-def guarded(function: Any, rule: object) -> Any:
+def guarded(function: Any, rule: _Rule) -> Any:
     """`function`, of the same kind to code that inspects it, behind a check that a gate admitted the call by `rule`."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         guard = _guarded_async(function, rule)
@@ -73,6 +75,10 @@ def guarded(function: Any, rule: object) -> Any:
 def name_of(target: object) -> str:
     """How a function or class is called in messages."""
     return getattr(target, "__qualname__", type(target).__name__)
+
+
+class _Rule(Protocol):
+    def refusal(self, principal: Principal, now: float) -> AuthError | None: ...
 
 
 def _is_let_in(rule: object, arguments: tuple[Any, ...]) -> bool:
@@ -88,23 +94,25 @@ def _endings(function: Any, rule: object, arguments: tuple[Any, ...]) -> list[Aw
     return [ending for ending in endings if ending is not None]
 
 
-def _check(function: Any, rule: object, arguments: tuple[Any, ...]) -> None:
+def _check(function: Any, rule: _Rule, arguments: tuple[Any, ...]) -> None:
     """Raise `AuthError`, or what the framework raises, unless a gate let this call in by `rule`."""
-    if not _is_let_in(rule, arguments):
+    refused = None if _is_let_in(rule, arguments) else refusal_by(rule.refusal)
+    if refused is not None:
         for ending in _endings(function, rule, arguments):
             getattr(ending, "close", lambda: None)()  # a coroutine, which cannot be awaited here
-        raise AuthError(Refusal.NO_RULE)
+        raise refused
 
 
-async def _check_async(function: Any, rule: object, arguments: tuple[Any, ...]) -> None:
+async def _check_async(function: Any, rule: _Rule, arguments: tuple[Any, ...]) -> None:
     """The same, for functions that can wait for the framework."""
-    if not _is_let_in(rule, arguments):
+    refused = None if _is_let_in(rule, arguments) else refusal_by(rule.refusal)
+    if refused is not None:
         for ending in _endings(function, rule, arguments):
             await ending
-        raise AuthError(Refusal.NO_RULE)
+        raise refused
 
 
-def _guarded_async(function: Any, rule: object) -> Any:
+def _guarded_async(function: Any, rule: _Rule) -> Any:
     if inspect.iscoroutinefunction(function):
 
         @wraps(function)
@@ -124,7 +132,7 @@ def _guarded_async(function: Any, rule: object) -> Any:
     return items
 
 
-def _guarded_sync(function: Any, rule: object) -> Any:
+def _guarded_sync(function: Any, rule: _Rule) -> Any:
     if inspect.isgeneratorfunction(function):
 
         @wraps(function)

@@ -19,7 +19,7 @@ from bearward.principal import Principal, parsed_claims
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import check_header
 
-__all__ = ["REASONS", "RECHECK_INTERVAL", "Standing", "recheck", "seconds_left"]
+__all__ = ["REASONS", "RECHECK_INTERVAL", "Standing", "recheck", "seconds_left", "standing_of_stand_in"]
 
 RECHECK_INTERVAL: Final = 30.0
 """The longest time, in seconds, for which a verification is relied on before it is checked again."""
@@ -47,6 +47,17 @@ def recheck(principal: Principal, standing: Standing) -> None:
 def seconds_left(principal: Principal, standing: Standing) -> float:
     """Seconds until the principal's token expires or grows too old, the leeway included; negative after that."""
     return validity_window(parsed_claims(principal), standing.policy)[1] + standing.leeway - standing.now
+
+
+def standing_of_stand_in(check_revocation: Callable[[Principal], None], now: float, leeway: float) -> Standing:
+    """For a principal that a test set, without a token: it lives until its `exp`, if it has one."""
+    policy = TrustedIssuer(
+        "urn:bearward:stand-in",
+        jwks_uri="https://stand-in.invalid/",
+        unsafe_any_audience=True,
+        unsafe_allow_no_expiry=True,
+    )
+    return Standing(policy, None, check_revocation, now, leeway)
 
 
 def _header_is_allowed(principal: Principal, standing: Standing) -> None:

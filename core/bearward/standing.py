@@ -13,9 +13,10 @@ from bearward.errors import AuthError, Refusal
 from bearward.issuers.registry import Issuers
 from bearward.issuers.told_apart import Presented
 from bearward.principal import Principal, parsed_claims
-from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
+from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left, standing_of_stand_in
 from bearward.reporter import concerning
 from bearward.revocation.local import Revocations
+from bearward.stand_in import is_stand_in
 
 __all__ = ["Standings", "presented_by"]
 
@@ -30,6 +31,8 @@ class Standings:
 
     def of(self, principal: Principal, leeway: float) -> Standing:
         """How things stand for the issuer of a call that was admitted; raises `AuthError` (ISSUER_UNTRUSTED)."""
+        if is_stand_in(principal):
+            return standing_of_stand_in(self._revocations.check, self._now(), leeway)
         try:
             policy, keys = self._issuers.standing(principal.issuer, *presented_by(principal))
             held = keys.current()

@@ -18,7 +18,7 @@ from aiocache.serializers import NullSerializer
 
 from bearward.clock import SystemClock
 
-__all__ = ["process_cache"]
+__all__ = ["forget_all", "process_cache"]
 
 _MAX_TEXTS = 2048
 _lock = threading.Lock()
@@ -29,6 +29,13 @@ def process_cache(loop: asyncio.AbstractEventLoop) -> Any:
     """The cache of `loop`; any thread may call."""
     with _lock:
         return _shared.setdefault(loop, _ProcessCache())
+
+
+def forget_all() -> None:
+    """Empty the caches of all loops: for tests that share a loop; any thread may call."""
+    with _lock:
+        for cache in tuple(_shared.values()):
+            cache.forget()
 
 
 class _ProcessCache(BaseCache):  # type: ignore[misc]
@@ -68,3 +75,7 @@ class _ProcessCache(BaseCache):  # type: ignore[misc]
 
     async def _delete(self, key: str, _conn: object = None) -> int:
         return int(self._texts.pop(key, None) is not None)
+
+    def forget(self) -> None:
+        """Drop every text."""
+        self._texts.clear()
