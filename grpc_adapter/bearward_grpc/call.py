@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from bearward.access import Access
 from bearward.errors import AuthError
 from bearward.principal import Principal
+from bearward.stand_in import stand_in
 from bearward.verifier import Verifier
 from bearward_grpc.operations import Operations
 
@@ -101,4 +102,4 @@ def current_principal() -> Principal | None:
     handlers of all four kinds of method, on `grpc.aio` (plain `def` handlers too) and on `grpc.server`.
     """
     call = CALL.get()
-    return None if call is None else call.principal
+    return stand_in() if call is None else call.principal

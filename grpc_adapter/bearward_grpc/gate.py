@@ -18,6 +18,7 @@ from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
 from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.sender import Scheme, attributed
+from bearward.stand_in import stand_in
 from bearward.verifier import Verifier
 from bearward.verify_functions import awaited_verify_function, verify_function
 from bearward_grpc.call import Call, StreamTerms
@@ -106,9 +107,7 @@ class Gate:
                     raise AuthError(Refusal.CREDENTIALS_REPEATED)
                 value = entry[1]
         if value is None:
-            if kind is _OPTIONAL:
-                return self._anonymous
-            raise AuthError(Refusal.CREDENTIALS_MISSING)
+            return self._without_credentials(method, rule)
         token, principal = self._identify(value, method, metadata)
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
@@ -195,6 +194,17 @@ class Gate:
         """The caller goes on under another token."""
         self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
 
+    def _without_credentials(self, method: str, rule: Access) -> Call:
+        principal = stand_in()
+        if principal is None:
+            if rule.kind is _OPTIONAL:
+                return self._anonymous
+            raise AuthError(Refusal.CREDENTIALS_MISSING)
+        refused = rule.refusal(principal, self.verifier.now())
+        if refused is not None:
+            raise self._explained(method, refused, principal)
+        return self._call(method, rule, principal, None)
+
     def _verify_bearer(self, value: str | bytes, _method: str, _metadata: Metadata) -> tuple[str, Principal]:
         """The token and its principal, from held keys.
 
@@ -227,7 +237,7 @@ class Gate:
         # The peer's certificate is known to the handler's context only; `check_certificate` sees to it there.
         return Presented(scheme, token, proofs, _HTM, method, certificate_later=self.certificate_bound)
 
-    def _call(self, method: str, rule: Access, principal: Principal, token: str) -> Call:
+    def _call(self, method: str, rule: Access, principal: Principal, token: str | None) -> Call:
         return Call(self, rule, principal, token, method)
 
     def _reported(self, call: Call, metadata: Metadata, began: float) -> Call:

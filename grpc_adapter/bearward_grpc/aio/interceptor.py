@@ -87,6 +87,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         correlation_key: str | None = None,
     ) -> None:
+        given = dict(locals())
+        self.given: dict[str, Any] = {name: given[name] for name in given if name not in ("self", "verifier")}
+        """What it was made with, beside the verifier."""
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
         gate = gate_type(verifier)(
             verifier,

@@ -81,6 +81,9 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         correlation_key: str | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
+        given = dict(locals())
+        self.given: dict[str, Any] = {name: given[name] for name in given if name not in ("self", "verifier")}
+        """What it was made with, beside the verifier."""
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
         streams, finder = stream_terms(stream_expiry, stream_leeway), checked_certificate_finder(client_certificate)
         self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
