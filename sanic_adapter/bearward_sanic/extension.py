@@ -28,10 +28,11 @@ from bearward_sanic.redaction import redact_logs
 from bearward_sanic.refusal_responder import RefusalResponder
 from bearward_sanic.route_rules import RouteRule, described, require_rules, resolve_rules, table_of, without_rule
 from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
+from bearward_sanic.start_warnings import warn_of, warn_of_long_tokens
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.websockets import SocketTerms
 
-__all__ = ["Bearward", "check", "install", "rules"]
+__all__ = ["Bearward", "check", "guard_of", "install", "rules"]
 
 _LOG: Final = logging.getLogger("bearward.sanic")
 
@@ -39,7 +40,6 @@ _FIRST: Final = 1_000_000
 """Before everybody's listeners and middleware (Sanic: the highest number goes first)."""
 _LAST: Final = -1_000_000
 """After everybody's listeners, when every route is there (sanic-ext adds its own at -1000)."""
-_MAX_NAMED: Final = 20
 
 
 class Bearward:
@@ -92,7 +92,7 @@ class Bearward:
         app.after_server_stop(self._close, priority=_LAST)
         if self.settings.query:
             app.register_middleware(_keep_private, "response", priority=_LAST)
-        if self.verifier.dpop is not None and self.verifier.dpop.nonces is not None:
+        if _gives_nonces(self.verifier):
             app.register_middleware(self._give_nonce, "response", priority=_LAST)
         if self.metadata is not None:
             self.metadata.add_route(app, self._document)
@@ -111,17 +111,34 @@ class Bearward:
                 gate.use(rules)
         wrap_handlers(app, self._gate, self._socket_terms())
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server has started, and so decides by rules and a verifier that are settled."""
+        return self._gate is not None
+
+    def replace_verifier(self, verifier: Verifier) -> Verifier:
+        """Use `verifier` from the next start on, and return the one before: for a test of an application built at import.
+
+        Raises `ConfigurationError` if only one of the two gives DPoP nonces.
+        """
+        before = self.verifier
+        if _gives_nonces(verifier) is not _gives_nonces(before):
+            raise ConfigurationError("verifier", "must give DPoP nonces if the one before does, and only then")
+        self.verifier, self._reporter = verifier, Reporter(verifier.observers, "http")
+        self._responder.use(verifier, self._reporter)
+        return before
+
     def route_rules(self) -> dict[tuple[str, str], Access]:
         """Who may call what, by (name of the route, method): what was decided at the start, or would be now."""
-        return table_of(self._current_rules())
+        return table_of(self.current_rules())
 
     def check(self) -> None:
         """Raise `ConfigurationError` for a route without a rule and for a rule that matches nothing."""
-        require_rules(self._current_rules())
+        require_rules(self.current_rules())
 
     def scopes(self) -> tuple[str, ...]:
         """All scopes that some route asks for, sorted."""
-        return tuple(sorted({name for rule in self._current_rules().values() for name in rule.access.scopes}))
+        return tuple(sorted({name for rule in self.current_rules().values() for name in rule.access.scopes}))
 
     def rule_of(self, request: Request) -> Access | None:
         """The rule that applies to `request`; None before the start and if there is no route."""
@@ -144,9 +161,9 @@ class Bearward:
         except ConfigurationError as wrong:
             _LOG.critical("bearward: %s", wrong)
             raise
-        _warn_of(without_rule(rules))
+        warn_of(without_rule(rules))
         if self._length_was_chosen and not app.asgi:
-            _warn_of_long_tokens(self.settings.max_token_length, app.config.REQUEST_MAX_HEADER_SIZE)
+            warn_of_long_tokens(self.settings.max_token_length, app.config.REQUEST_MAX_HEADER_SIZE)
         settings, live = self.settings, self._live_requests()
         self._injected = injection.routes_with_dependencies(app, rules)
         self._gate = Gate(settings, self.verifier, rules, self._responder.respond, live)
@@ -176,7 +193,8 @@ class Bearward:
         self._middlewares.install(app)
         return {(route, method): defer_body(rule, method) for (route, method), rule in rules.items()}
 
-    def _current_rules(self) -> dict[tuple[int, str], RouteRule]:
+    def current_rules(self) -> dict[tuple[int, str], RouteRule]:
+        """The rules that were decided at the start, or would be now."""
         if self._gate is not None:
             return dict(self._gate.rules)
         if self._app is None:
@@ -234,7 +252,7 @@ def rules(app: App) -> dict[tuple[str, str], Access]:
 
     Raises `ConfigurationError` for an application without a gate, and for everything that would prevent its start.
     """
-    return _guard_of(app).route_rules()
+    return guard_of(app).route_rules()
 
 
 def check(app: App) -> None:
@@ -242,7 +260,11 @@ def check(app: App) -> None:
 
     For a test of the application: no server needs to run.
     """
-    _guard_of(app).check()
+    guard_of(app).check()
+
+
+def _gives_nonces(verifier: Verifier) -> bool:
+    return verifier.dpop is not None and verifier.dpop.nonces is not None
 
 
 def _check_installed(app: object, verifier: object) -> None:
@@ -256,32 +278,12 @@ def _check_installed(app: object, verifier: object) -> None:
         raise ConfigurationError("verifier", "must be a Verifier, or omitted to be created from app.config")
 
 
-def _guard_of(app: App) -> Bearward:
+def guard_of(app: App) -> Bearward:
+    """The extension of `app`; raises `ConfigurationError` if it has none."""
     guard = getattr(app.ctx, "bearward", None)
     if not isinstance(guard, Bearward):
         raise ConfigurationError("app", "must be guarded: bearward_sanic.install(app, verifier)")
     return guard
-
-
-def _warn_of(unruled: list[str]) -> None:
-    if unruled:
-        more = f" and {len(unruled) - _MAX_NAMED} more" if len(unruled) > _MAX_NAMED else ""
-        _LOG.warning(
-            "no rule for %s%s: they are denied; mark them (@public, @authenticated, @requires(...)), or open all "
-            "to any verified token by install(app, verifier, default=authenticated)",
-            ", ".join(unruled[:_MAX_NAMED]),
-            more,
-        )
-
-
-def _warn_of_long_tokens(length: int, taken: int) -> None:
-    if length >= taken:
-        _LOG.warning(
-            "max_token_length is %d, and Sanic refuses a request whose head is longer than REQUEST_MAX_HEADER_SIZE, %d "
-            "bytes, with 413: raise that (to at most 16384)",
-            length,
-            taken,
-        )
 
 
 async def _keep_private(request: Request, response: BaseHTTPResponse) -> None:

@@ -25,6 +25,7 @@ from bearward.access import Kind, authenticated, deny
 from bearward.bug_reports import report_bug
 from bearward.reporter import Reporter, concerning
 from bearward.sender import Scheme, attributed
+from bearward.stand_in import stand_in
 from bearward_sanic.authentication import Authenticator
 from bearward_sanic.bodies import receive_body, receive_short_body, stream_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, SEEN, ConnectionMemory, SeenCredentials
@@ -139,7 +140,7 @@ class Gate:
     def _needs_no_token(self, request: Request, rule: RouteRule) -> bool:
         kind = rule.access.kind
         if kind is _OPTIONAL:
-            return self._authenticator.brings_nothing(request, rule)
+            return stand_in() is None and self._authenticator.brings_nothing(request, rule)
         return kind is _PUBLIC or (rule.preflight and is_preflight(request))
 
     def _authenticate(self, request: Request, rule: RouteRule) -> GateResult:
@@ -150,7 +151,7 @@ class Gate:
         if isinstance(found, Principal):
             return self._authorize(request, rule, found)
         if isinstance(found, AuthError):
-            return self._refuse(request, found, rule)
+            return self._refuse_or_stand_in(request, found, rule)
         return self._await_principal(request, rule, found)
 
     async def _await_principal(
@@ -159,13 +160,20 @@ class Gate:
         try:
             result = self._authorize(request, rule, await found)
         except AuthError as error:
-            if error.refusal is Refusal.CREDENTIALS_MISSING and rule.access.kind is _OPTIONAL:
+            missing = error.refusal is Refusal.CREDENTIALS_MISSING
+            if missing and rule.access.kind is _OPTIONAL and stand_in() is None:
                 result = self._let_in(request, rule, None)
             else:
-                result = self._refuse(request, error, rule)
+                result = self._refuse_or_stand_in(request, error, rule)
         except Exception as bug:  # noqa: BLE001
             result = self._internal_error(request, bug)
         return await _resolved(result)
+
+    def _refuse_or_stand_in(self, request: Request, error: AuthError, rule: RouteRule) -> GateResult:
+        principal = stand_in() if error.refusal is Refusal.CREDENTIALS_MISSING else None
+        if principal is None:
+            return self._refuse(request, error, rule)
+        return self._authorize(request, rule, principal)
 
     def _authorize(self, request: Request, rule: RouteRule, principal: Principal) -> GateResult:
         access = rule.access

@@ -81,10 +81,14 @@ class RefusalResponses:
     __slots__ = ("_cache", "_dpop", "_realm", "_resource_metadata", "_verifier")
 
     def __init__(self, verifier: Verifier | None = None, *, realm: str | None, resource_metadata: str | None) -> None:
-        self._verifier = verifier
-        self._dpop = None if verifier is None else verifier.dpop
         self._realm = realm
         self._resource_metadata = resource_metadata
+        self.use(verifier)
+
+    def use(self, verifier: Verifier | None) -> None:
+        """Offer what this verifier accepts."""
+        self._verifier = verifier
+        self._dpop = None if verifier is None else verifier.dpop
         self._cache: dict[object, _Parts] = {}
 
     def response(self, error: AuthError, scopes: tuple[str, ...] = ()) -> HTTPResponse:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sanic import HTTPResponse, Request
 
-from bearward import AuthError
+from bearward import AuthError, Verifier
 from bearward.bug_reports import report_bug
 from bearward.reporter import Reporter, concerning
 from bearward_sanic.bodies import refuse_body
@@ -42,6 +42,11 @@ class RefusalResponder:
         self._renders = True
         self._reported = False
         self._closes_websockets = settings.websocket_refusal == "close"
+
+    def use(self, verifier: Verifier, reporter: Reporter) -> None:
+        """Respond as this verifier does, and report by `reporter`."""
+        self._responses.use(verifier)
+        self._reporter = reporter
 
     def prepare(self) -> None:
         """Look, once the application starts, at what need not be looked at for every refusal."""
