@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 CODE := $(wildcard core grpc_adapter sanic_adapter samples examples tests benchmarks tools)
-TYPED := bearward $(notdir $(wildcard grpc_adapter/bearward_grpc sanic_adapter/bearward_sanic))
+TYPED := bearward bearward_pytest $(notdir $(wildcard grpc_adapter/bearward_grpc sanic_adapter/bearward_sanic))
 # pyright looks for the package in the first Python of PATH, whatever its settings say.
 VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PATH" pyright --ignoreexternal --verifytypes
 ARGS ?=

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-pytest_plugins = ["tests.tiers"]
+pytest_plugins = ["tests.tiers", "bearward_pytest"]  # the latter in whatever way bearward is installed
 
 OURS = ("bearward", "bearward_grpc", "bearward_sanic")
 THREADED = ("bearward.testing",)  # starts servers and waits for them: meant to block

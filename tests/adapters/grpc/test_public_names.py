@@ -14,6 +14,9 @@ NAMES = {
         optional peer_certificate proto_path public reauthenticate reauthenticate_blocking redact_logs registered_methods
         requires rules rules_from_protos rules_from_servicers rules_from_toml status_of
     """,
+    "bearward_grpc.testing": """
+        policy_matrix use_verifier
+    """,
     "bearward_grpc.client": """
         CallerToken ClientAuthInterceptor ClientCredentials DPoPKey ProvenToken TokenSource TokenUnavailableError aio_channel
         aio_interceptors call_credentials channel is_local

@@ -5,11 +5,17 @@ from __future__ import annotations
 import inspect
 
 import bearward_sanic
+import bearward_sanic.testing
 
 NAMES = """
     Access AdapterSettings Bearward CookieCredentials authenticated check current_principal deny install optional
     public reauthenticate redact_logs requires rules
 """
+
+
+def test_names_for_tests_never_change() -> None:
+    """What tests of applications import."""
+    assert sorted(bearward_sanic.testing.__all__) == ["policy_matrix", "use_verifier"]
 
 
 def test_public_names_never_change() -> None:
