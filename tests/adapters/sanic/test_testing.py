@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -70,8 +71,6 @@ def _built_at_import() -> App:
 
 
 async def _forever() -> None:
-    import asyncio
-
     await asyncio.Event().wait()
 
 
@@ -102,8 +101,10 @@ class Client:
         else:
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
-            with ReusableClient(self._app, port=port) as client:
+            loop = asyncio.new_event_loop()  # it makes one by itself, and never closes it
+            with ReusableClient(self._app, port=port, loop=loop) as client:
                 _, response = client.get(path, headers=headers)
+            loop.close()
         return response.status, response.text
 
 
