@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bearward.clock import Clock
-from bearward.errors import UsageError
+from bearward.errors import AuthError, UsageError
 from bearward.issuers.tenants import TenantIssuers
+from bearward.jose.compact import parse_compact
 from bearward.testing.exchange import Request, Response
 from bearward.testing.for_policy import choose_algorithm, with_keys_at
 from bearward.testing.garbage import GARBAGE
@@ -26,6 +27,7 @@ from bearward.testing.publisher import Publisher
 from bearward.testing.token_endpoint import TokenEndpoint
 from bearward.testing.tokens import OWN_KID, TokenMaker
 from bearward.trusted_issuer import TrustedIssuer
+from bearward.verification import verify_token
 from bearward.verifier import Verifier
 
 __all__ = ["LocalIssuer"]
@@ -228,5 +230,16 @@ class LocalIssuer(Publisher):
             lifetime=self.lifetime,
             clients=self._clients,
             scopes=self._scopes,
+            read_token=self._read_token,
         )
         return endpoint.respond(request)
+
+    def _read_token(self, token: str) -> Mapping[str, Any] | None:
+        """The claims of a token that this issuer signed with a published key and that has not expired."""
+        names = {key.alg for key in self.keys.published}
+        trusted = self.trusted(jwks=self.keys.jwks(), algorithms=names, unsafe_any_audience=True)
+        try:
+            unverified = parse_compact(token)
+            return verify_token(unverified, trusted, trusted.static_keys, self.now()).to_dict()
+        except AuthError:
+            return None

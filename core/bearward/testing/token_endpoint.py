@@ -1,4 +1,4 @@
-"""The token endpoint for the client credentials grant (RFC 6749 sections 3.2, 4.4 and 5, RFC 8707, RFC 9068).
+"""The token endpoint: client credentials (RFC 6749 sections 3.2, 4.4 and 5, RFC 8707, RFC 9068), token exchange (RFC 8693).
 
 Rule of this file: pure. A request and the issuer's settings in, a response out; the errors are those of RFC 6749
 section 5.2 and RFC 8707 section 2.
@@ -21,7 +21,12 @@ from bearward.testing.exchange import Request, Response, json_response
 
 __all__ = ["TokenEndpoint"]
 
-_SINGLE = ("grant_type", "scope", "client_id", "client_secret", "lifetime")
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_SINGLE = (
+    *("grant_type", "scope", "client_id", "client_secret", "lifetime"),
+    *("subject_token", "subject_token_type", "actor_token", "actor_token_type"),
+)
 
 
 class _RefusedError(Exception):
@@ -45,6 +50,8 @@ class TokenEndpoint:
     lifetime: float
     clients: Mapping[str, str] | None = None
     scopes: frozenset[str] | None = None
+    read_token: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    """The claims of a valid token of this issuer, for token exchange; None if it is none."""
 
     def respond(self, request: Request) -> Response:
         """The response to a request to the token endpoint."""
@@ -60,17 +67,48 @@ class TokenEndpoint:
         client = self._client(request, form)
         if form.get("grant_type") is None:
             raise _RefusedError("invalid_request", "grant_type is missing")
-        if form["grant_type"] != ["client_credentials"]:
-            raise _RefusedError("unsupported_grant_type", "only client_credentials is served here")
-        scope = self._scope(form)
-        claims = {"sub": client, "client_id": client, "aud": self._audience(form)}
-        lifetime, jkt = self._lifetime(form), _jkt(request)
+        if form["grant_type"] == [_EXCHANGE]:
+            caller, kind = self._exchanged(form, client), {"issued_token_type": _ACCESS_TOKEN}
+        elif form["grant_type"] == ["client_credentials"]:
+            caller, kind = {"sub": client, "client_id": client}, {}
+        else:
+            raise _RefusedError("unsupported_grant_type", "client_credentials and token-exchange are served here")
+        return self._token(request, form, caller, kind)
+
+    def _token(
+        self, request: Request, form: Mapping[str, list[str]], caller: Mapping[str, Any], kind: Mapping[str, str]
+    ) -> Response:
+        scope, lifetime, jkt = self._scope(form), self._lifetime(form), _jkt(request)
+        granted = {"scope": scope} if scope else {}
         bound = {} if jkt is None else {"cnf": {"jkt": jkt}}
-        token = self.mint(claims | bound | ({"scope": scope} if scope else {}), lifetime)
-        kind = "Bearer" if jkt is None else "DPoP"
-        body = {"access_token": token, "token_type": kind, "expires_in": int(lifetime)}
+        token = self.mint({**caller, "aud": self._audience(form), **bound, **granted}, lifetime)
+        scheme = "Bearer" if jkt is None else "DPoP"
+        body = {"access_token": token, "token_type": scheme, "expires_in": int(lifetime), **kind, **granted}
         # RFC 6749 section 5.1: a response with a token is never cached.
-        return json_response(body | ({"scope": scope} if scope else {}), Cache_Control="no-store", Pragma="no-cache")
+        return json_response(body, Cache_Control="no-store", Pragma="no-cache")
+
+    def _exchanged(self, form: Mapping[str, list[str]], client: str) -> dict[str, Any]:
+        """RFC 8693 section 2.1: the caller stays the subject, and the client becomes the party that acts for it."""
+        if form.get("subject_token_type") != [_ACCESS_TOKEN]:
+            raise _RefusedError("invalid_request", "subject_token_type must be that of an access token")
+        subject = self.read_token(form.get("subject_token", [""])[0])
+        if subject is None:
+            raise _RefusedError("invalid_request", "subject_token is no valid token of this issuer")
+        actor = {"sub": self._actor(form) or client}
+        before = subject.get("act")
+        return {
+            "sub": subject.get("sub"),
+            "client_id": client,
+            "act": actor if before is None else {**actor, "act": before},
+        }
+
+    def _actor(self, form: Mapping[str, list[str]]) -> str | None:
+        if "actor_token" not in form:
+            return None
+        actor = self.read_token(form["actor_token"][0])
+        if actor is None or form.get("actor_token_type") != [_ACCESS_TOKEN]:
+            raise _RefusedError("invalid_request", "actor_token is no valid token of this issuer")
+        return str(actor.get("sub"))
 
     def _client(self, request: Request, form: Mapping[str, list[str]]) -> str:
         presented = request.headers.get("authorization")

@@ -1,4 +1,4 @@
-"""The client side: tokens for outgoing calls, obtained by client credentials or forwarded from the caller."""
+"""The client side: tokens for outgoing calls, obtained by client credentials, exchanged, or forwarded from the caller."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bearward_grpc.client.grant import TokenUnavailableError
 from bearward_grpc.client.proofs import ProvenToken
 from bearward_grpc.client.sources import CallerToken, ClientCredentials, TokenSource
 from bearward_grpc.client.sync import ClientAuthInterceptor
+from bearward_grpc.client.token_exchange import TokenExchange
 
 __all__ = [
     "CallerToken",
@@ -17,6 +18,7 @@ __all__ = [
     "ClientCredentials",
     "DPoPKey",
     "ProvenToken",
+    "TokenExchange",
     "TokenSource",
     "TokenUnavailableError",
     "aio_channel",

@@ -1,4 +1,4 @@
-"""The client credentials grant (RFC 6749 section 4.4): the request, and its response.
+"""Requests to a token endpoint, and its responses (RFC 6749 sections 4.4 and 5, RFC 8693 section 2).
 
 Rules of this file: pure. Nothing from the body of a response gets into an error except the `error` code of RFC 6749
 section 5.2, and that only if it is a valid one: a body may hold secrets.
@@ -20,6 +20,10 @@ from bearward.errors import BearwardError
 __all__ = ["Grant", "TokenUnavailableError", "basic", "form", "parse_token_response", "wants_nonce"]
 
 _DEFAULT_LIFETIME = 60.0  # RFC 6749 section 5.1 only recommends `expires_in`
+_ACCESS_TOKENS = (
+    "urn:ietf:params:oauth:token-type:access_token",
+    "urn:ietf:params:oauth:token-type:jwt",
+)
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token, RFC 6750 section 2.1
 
@@ -46,9 +50,11 @@ class Grant:
         return f"<Grant for {self.lifetime:g} s>"
 
 
-def form(scopes: Sequence[str], audience: str | None, resource: str | None, more: Mapping[str, str]) -> bytes:
+def form(
+    grant_type: str, scopes: Sequence[str], audience: str | None, resource: str | None, more: Mapping[str, str]
+) -> bytes:
     """The body of the request."""
-    fields = {"grant_type": "client_credentials", **more}
+    fields = {"grant_type": grant_type, **more}
     if scopes:
         fields["scope"] = " ".join(scopes)
     if audience is not None:
@@ -73,8 +79,10 @@ def wants_nonce(status: int, body: bytes) -> bool:
     return status == 400 and _object(body).get("error") == "use_dpop_nonce"
 
 
-def parse_token_response(status: int, body: bytes, *, kind: str = "bearer") -> Grant:
+def parse_token_response(status: int, body: bytes, *, kind: str = "bearer", issued_token_type: bool = False) -> Grant:
     """The token in the response, of the `kind` that was asked for; raises `TokenUnavailableError`.
+
+    With `issued_token_type` the response must say that it is an access token (RFC 8693 section 2.2.1).
 
     >>> parse_token_response(200, b'{"access_token": "abc", "token_type": "bearer", "expires_in": 300}')
     <Grant for 300 s>
@@ -89,6 +97,8 @@ def parse_token_response(status: int, body: bytes, *, kind: str = "bearer") -> G
         raise TokenUnavailableError("the token endpoint sent none")
     if not isinstance(sent, str) or sent.lower() != kind:
         raise TokenUnavailableError(f"the token endpoint sent no {kind} token")
+    if issued_token_type and response.get("issued_token_type") not in _ACCESS_TOKENS:
+        raise TokenUnavailableError("the token endpoint sent no access token")
     return Grant(token, _lifetime(response.get("expires_in")))
 
 

@@ -158,7 +158,7 @@ def test_token_request_is_retried_with_the_endpoints_nonce(login: LocalIssuer, m
             return 400, b'{"error": "use_dpop_nonce"}', "n1"
         return post(*args, proof=proof, **options)
 
-    monkeypatch.setattr("bearward_grpc.client.sources.post", asking)
+    monkeypatch.setattr("bearward_grpc.client.token_request.post", asking)
     source = bound_source(login)
     token = source.token()
     assert len(proofs) == 2

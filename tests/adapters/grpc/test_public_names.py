@@ -18,7 +18,7 @@ NAMES = {
         policy_matrix use_verifier
     """,
     "bearward_grpc.client": """
-        CallerToken ClientAuthInterceptor ClientCredentials DPoPKey ProvenToken TokenSource TokenUnavailableError aio_channel
+        CallerToken ClientAuthInterceptor ClientCredentials DPoPKey ProvenToken TokenExchange TokenSource TokenUnavailableError aio_channel
         aio_interceptors call_credentials channel is_local
     """,
 }
