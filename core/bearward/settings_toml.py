@@ -23,6 +23,10 @@ from bearward.profiles.by_name import Trusted, trusted_by_profile
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = [
+    "DPOP_NAMES",
+    "ISSUER_NAMES",
+    "OPTION_NAMES",
+    "REVOCATION_NAMES",
     "dpop_table",
     "error_context",
     "numbered_issuers",
@@ -37,15 +41,16 @@ __all__ = [
 T = TypeVar("T")
 
 # What a file cannot say: objects of the program.
-_OPTIONS = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
-_ISSUER = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {"jwks_options", "claims_type"} | {
-    "keys"
-}
+OPTION_NAMES = frozenset(field.name for field in fields(JWKSOptions) if field.init) - {"sources"}
+ISSUER_NAMES = frozenset(field.name for field in fields(TrustedIssuer) if field.init) - {
+    "jwks_options",
+    "claims_type",
+} | {"keys"}
 _PLACE = frozenset(field.name for field in fields(CredentialPlace))
 _TENANTS = frozenset({"template", "tenants", "max_tenants"})
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
-_REVOCATIONS = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
-_DPOP = frozenset({"algorithms", "mode", "nonce", "on_failure", "origins", "prefix", "window"})
+REVOCATION_NAMES = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
+DPOP_NAMES = frozenset({"algorithms", "mode", "nonce", "on_failure", "origins", "prefix", "window"})
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _PATHS = frozenset({"ca_file", "client_cert", "client_key", "jwks_file", "proxy", "snapshot_dir"})
 
@@ -110,7 +115,7 @@ def shared_revocations(value: object) -> dict[str, Any]:
     """What the table `[revocations]` gives to `SharedRevocations`, which checks the values itself."""
     table = _table("revocations", value)
     with error_context("revocations"):
-        reject_unknown(table, _REVOCATIONS)
+        reject_unknown(table, REVOCATION_NAMES)
         if "on_failure" not in table:
             raise ConfigurationError("on_failure", 'must be "refuse" or "accept"')
         strings = {name: string_value(name, table[name]) for name in ("cache", "cache_secret") if name in table}
@@ -122,7 +127,7 @@ def dpop_table(value: object) -> dict[str, Any]:
     """What the table `[dpop]` says; `bearward.settings_dpop` judges the values."""
     table = _table("dpop", value)
     with error_context("dpop"):
-        reject_unknown(table, _DPOP)
+        reject_unknown(table, DPOP_NAMES)
         origins = table.get("origins", ())
         if not isinstance(origins, str | list | tuple) or any(not isinstance(origin, str) for origin in origins):
             raise ConfigurationError("origins", "must be an array of strings, such as https://api.example")
@@ -134,7 +139,7 @@ def _trusted(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
         return _by_profile(table)
     if "template" in table:
         return (_tenant_issuers(table),)
-    reject_unknown(table, _ISSUER)
+    reject_unknown(table, ISSUER_NAMES)
     if "issuer" not in table:
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
     values = _values(table)
@@ -143,7 +148,7 @@ def _trusted(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
 
 def _by_profile(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
     """The arguments of a profile are its own; what all issuers have is read as for all."""
-    known = {name: value for name, value in table.items() if name in _ISSUER}
+    known = {name: value for name, value in table.items() if name in ISSUER_NAMES}
     arguments = {**table, **_values(known)}
     arguments.pop("keys", None)
     profile = string_value("profile", arguments.pop("profile"))
@@ -151,7 +156,7 @@ def _by_profile(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
 
 
 def _tenant_issuers(table: Mapping[str, Any]) -> TenantIssuers:
-    reject_unknown(table, (_ISSUER - {"issuer"}) | _TENANTS)
+    reject_unknown(table, (ISSUER_NAMES - {"issuer"}) | _TENANTS)
     own = {name: table[name] for name in _TENANTS & table.keys()}
     values = _values({name: value for name, value in table.items() if name not in _TENANTS})
     template = string_value("template", own.pop("template"))
@@ -164,7 +169,7 @@ def _tenant_issuers(table: Mapping[str, Any]) -> TenantIssuers:
 
 def _values(table: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `TrustedIssuer` as they stand in a table, each read by its kind."""
-    read = _readers() | {name: _boolean for name in _ISSUER if name.startswith("unsafe_")}
+    read = _readers() | {name: _boolean for name in ISSUER_NAMES if name.startswith("unsafe_")}
     values: dict[str, Any] = {name: read.get(name, _as_it_is)(name, value) for name, value in table.items()}
     if "keys" in values:  # the short name of a table that people write by hand
         values["jwks_options"] = values.pop("keys")
@@ -190,7 +195,7 @@ def _as_it_is(_name: str, value: Any) -> Any:
 def _options(name: str, value: object) -> JWKSOptions:
     table = _table(name, value)
     with error_context(name):
-        reject_unknown(table, _OPTIONS)
+        reject_unknown(table, OPTION_NAMES)
         for path in _PATHS & table.keys():
             string_value(path, table[path])
         return JWKSOptions(**table)

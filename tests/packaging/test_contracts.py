@@ -19,6 +19,8 @@ CONTRACTS: dict[str, dict[str, Any]] = {
 BREACHES = {
     "Deciding does no I/O": ("core/bearward/claims.py", "import socket"),
     "The packages of the core stand in layers": ("core/bearward/cache/urls.py", "import bearward.jwks.store"),
+    "Nothing imports the command line": ("core/bearward/adapters.py", "import bearward.command_line.output"),
+    "One boundary for the terminal": ("core/bearward/adapters.py", "import rich"),
     "No circle of imports": (
         "core/bearward/fetch/urls.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import bearward.fetch.addresses",

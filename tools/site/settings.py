@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import griffe
 
-from bearward.jwks.options import _COUNTS, _SECONDS
+from bearward.jwks.options import COUNTS, SECONDS
 from bearward.settings_environment import SECRET_FILES, VARIABLES, Group
 from tools.site.api import arguments, cell, constructor, found_object
 
@@ -71,7 +71,7 @@ def _limits(path: str, name: str) -> str:
     """The bounds of a number, from where they are checked."""
     if not path.endswith(".JWKSOptions"):
         return ""
-    unit, (least, most) = ("seconds, ", _SECONDS[name]) if name in _SECONDS else ("", _COUNTS.get(name, (0, 0)))
+    unit, (least, most) = ("seconds, ", SECONDS[name]) if name in SECONDS else ("", COUNTS.get(name, (0, 0)))
     return f" ({unit}{least:,g} to {most:,.0f})" if most else ""
 
 

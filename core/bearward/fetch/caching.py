@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-__all__ = ["Validators", "lifetime_of"]
+__all__ = ["Validators", "http_date", "lifetime_of"]
 
 _MAX_DIGITS = 10
 
@@ -30,10 +30,10 @@ def lifetime_of(headers: Mapping[str, str], now: float) -> float | None:
         return 0.0
     lifetime = _seconds(directives.get("max-age"))
     if lifetime is None:
-        expires = _date(headers.get("expires"))
+        expires = http_date(headers.get("expires"))
         if expires is None:
             return 0.0 if "expires" in headers else None  # RFC 9111 section 5.3: an invalid date is in the past
-        lifetime = expires - (_date(headers.get("date")) or now)
+        lifetime = expires - (http_date(headers.get("date")) or now)
     return max(0.0, lifetime - (_seconds(headers.get("age")) or 0.0))
 
 
@@ -48,7 +48,8 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if len(text) <= _MAX_DIGITS else float(10**_MAX_DIGITS)
 
 
-def _date(text: str | None) -> float | None:
+def http_date(text: str | None) -> float | None:
+    """The moment that a header names, in seconds since the epoch; None where it names none."""
     if text is None:
         return None
     try:

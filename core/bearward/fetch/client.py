@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bearward.clock import Clock, SystemClock
 from bearward.fetch.addresses import Network, network_of_host
 from bearward.fetch.body import read_body
-from bearward.fetch.caching import lifetime_of
+from bearward.fetch.caching import http_date, lifetime_of
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.failures import failure_of
 from bearward.fetch.http import HTTPResponse
@@ -109,7 +109,14 @@ class IssuerHTTPClient:
             _check_status(response.status)
             body = await read_body(response.aiter_stream(), headers, self._settings.max_body)
         lifetime = lifetime_of(headers, self._clock.now())
-        return HTTPResponse(body, lifetime, headers.get("etag"), headers.get("last-modified"))
+        return HTTPResponse(
+            body,
+            lifetime,
+            headers.get("etag"),
+            headers.get("last-modified"),
+            headers.get("cache-control"),
+            http_date(headers.get("date")),
+        )
 
     def _headers(self, conditions: Mapping[str, str] | None, *, with_configured: bool) -> list[tuple[str, str]]:
         ours = {"accept": "application/jwk-set+json, application/json", "user-agent": "bearward", **(conditions or {})}

@@ -23,6 +23,10 @@ class HTTPResponse:
     """How long the response is fresh, in seconds, by its headers; None if they do not say."""
     etag: str | None = None
     last_modified: str | None = None
+    cache_control: str | None = None
+    """What the response says of caching, as it stands there."""
+    date: float | None = None
+    """The server's clock, in seconds since the epoch (RFC 9110 section 6.6.1)."""
 
 
 class HTTPClient(Protocol):

@@ -84,6 +84,11 @@ class TenantIssuers:
         _put(self._unproven, issuer, trusted, self._max_unproven)
         return trusted
 
+    def with_settings(self, **settings: Any) -> TenantIssuers:
+        """The same tenants with other settings for some of theirs; raises `ConfigurationError`."""
+        given = {"tenants": self._tenants, "max_tenants": self._max_proven, **self._settings, **settings}
+        return type(self)(self.template, **given)
+
     def keep(self, issuer: str) -> None:
         """The provider publishes keys for this tenant: from now on only another such tenant can evict it."""
         if issuer in self._proven:

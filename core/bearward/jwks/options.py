@@ -17,7 +17,7 @@ from bearward.jose.certificates import Authorities
 from bearward.jwks import option_checks as check
 from bearward.jwks.source import Source
 
-__all__ = ["FilePath", "JWKSOptions", "MetadataKind", "StartMode"]
+__all__ = ["COUNTS", "SECONDS", "FilePath", "JWKSOptions", "MetadataKind", "StartMode"]
 
 _YEAR = 366 * 86400.0
 
@@ -138,9 +138,9 @@ class JWKSOptions:
 
     def __post_init__(self) -> None:
         """Check every field; raise `ConfigurationError`."""
-        for name, (low, high) in _SECONDS.items():
+        for name, (low, high) in SECONDS.items():
             check.seconds(name, getattr(self, name), low, high)
-        for name, (least, most) in _COUNTS.items():
+        for name, (least, most) in COUNTS.items():
             check.count(name, getattr(self, name), least, most)
         if not 0.1 <= check.number("refresh_fraction", self.refresh_fraction) <= 0.95:
             raise ConfigurationError("refresh_fraction", "must be a fraction from 0.1 to 0.95")
@@ -179,7 +179,7 @@ class JWKSOptions:
         )
 
 
-_SECONDS = {
+SECONDS = {
     "max_age": (0.1, _YEAR),
     "min_age": (0.0, _YEAR),
     "stale_if_error": (0.0, _YEAR),
@@ -191,7 +191,7 @@ _SECONDS = {
     "start_wait": (0.0, 600.0),
     "poll_interval": (0.05, 3600.0),
 }
-_COUNTS = {
+COUNTS = {
     "burst": (1, 100),
     "max_unknown_kids": (1, 1_000_000),
     "max_waiters": (1, 1_000_000),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from bearward.client_credentials.grant import TokenUnavailableError
 from bearward_grpc.client.aio import aio_interceptors
 from bearward_grpc.client.channels import aio_channel, channel, is_local
 from bearward_grpc.client.credentials import call_credentials
 from bearward_grpc.client.dpop_key import DPoPKey
-from bearward_grpc.client.grant import TokenUnavailableError
 from bearward_grpc.client.proofs import ProvenToken
 from bearward_grpc.client.sources import CallerToken, ClientCredentials, TokenSource
 from bearward_grpc.client.sync import ClientAuthInterceptor

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from bearward_grpc.client.grant import Grant, TokenUnavailableError
+from bearward.client_credentials.grant import Grant, TokenUnavailableError
 
 __all__ = ["HeldToken"]
 

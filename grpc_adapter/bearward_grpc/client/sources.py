@@ -10,11 +10,11 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from bearward.client_credentials.grant import Grant
 from bearward.clock import SystemClock
 from bearward.errors import UsageError
 from bearward_grpc.call import CALL
 from bearward_grpc.client.dpop_key import DPoPKey
-from bearward_grpc.client.grant import Grant
 from bearward_grpc.client.held_token import HeldToken
 from bearward_grpc.client.token_request import TokenRequest
 

@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from bearward.client_credentials.grant import Grant
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from bearward_grpc.client.dpop_key import DPoPKey
-from bearward_grpc.client.grant import Grant
 from bearward_grpc.client.held_token import HeldToken
 from bearward_grpc.client.sources import TokenSource, callers_token
 from bearward_grpc.client.token_request import TokenRequest

@@ -9,11 +9,11 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
+from bearward.client_credentials.grant import Grant, basic, form, parse_token_response, wants_nonce
+from bearward.client_credentials.token_http import post
 from bearward.errors import ConfigurationError
 from bearward.fetch.urls import check_url
 from bearward_grpc.client.dpop_key import DPoPKey
-from bearward_grpc.client.grant import Grant, basic, form, parse_token_response, wants_nonce
-from bearward_grpc.client.token_http import post
 
 __all__ = ["TokenRequest"]
 

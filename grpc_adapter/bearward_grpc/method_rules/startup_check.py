@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
@@ -89,6 +90,7 @@ def check_on_start(server: S, policy: Policy) -> S:
 
     watched: Any = server
     watched.start, watched.add_generic_rpc_handlers = start, add_generic_rpc_handlers
+    watched.bearward_rules = partial(rules, policy, registry)  # for `bearward rules`, which is given the server
     if hasattr(kind, "add_registered_method_handlers"):  # grpcio 1.66 has none, and generated code looks
         watched.add_registered_method_handlers = add_registered_method_handlers
     return server

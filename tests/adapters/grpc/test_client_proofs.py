@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier
+from bearward.client_credentials.token_http import post
 from bearward.dpop import DPoP, DPoPNonces, LocalReplays, check_proof
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, client
 from bearward_grpc.client.proofs import Prover
-from bearward_grpc.client.token_http import post
 from tests.adapters.grpc.calls import path
 from tests.adapters.grpc.certificates import Authority
 from tests.adapters.grpc.servers import SERVICE, serving

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bearward import ConfigurationError
+from bearward.client_credentials.grant import parse_token_response
 from bearward.testing import LocalIssuer
 from bearward.testing.exchange import json_response
 from bearward_grpc import client
-from bearward_grpc.client.grant import parse_token_response
 from tests.adapters.grpc.calls import TIMEOUT
 
 

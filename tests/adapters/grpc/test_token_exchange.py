@@ -10,10 +10,10 @@ import grpc
 import pytest
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier, actor_is, requires
+from bearward.client_credentials.grant import TokenUnavailableError, parse_token_response
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, client
-from bearward_grpc.client.grant import TokenUnavailableError, parse_token_response
 from tests.adapters.grpc.calls import TIMEOUT, bearer, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, serving

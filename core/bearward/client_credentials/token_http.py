@@ -10,7 +10,7 @@ import ssl
 
 import httpcore2
 
-from bearward_grpc.client.grant import TokenUnavailableError
+from bearward.client_credentials.grant import TokenUnavailableError
 
 __all__ = ["post"]
 
