@@ -31,7 +31,11 @@ class TokenExchange:
 
     Where `CallerToken` forwards the token itself, the issuer here makes another one: for `audience`, `resource` (RFC
     8707) or `scopes`, with the caller as its subject and, if the issuer does so, this service as its actor (`act`). With
-    an `actor` its token is sent as `actor_token`. The other settings are those of `ClientCredentials`.
+    an `actor` its token is sent as `actor_token`.
+
+    `token_endpoint` must be https, or anywhere with `unsafe_allow_http`; `client_id` and `client_secret` are sent by HTTP
+    Basic, or with `secret_in_body` in the form; `ssl_context` is for the connection, and `timeout` bounds each step of it
+    in seconds. With a `dpop_key` the result is bound to it. `monotonic` is the clock by which results expire.
 
     Each caller's token is exchanged once for all its calls until `refresh_margin` seconds before the result expires;
     the results of `max_callers` callers are kept, the least recently used is dropped.
