@@ -15,6 +15,9 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from bearward.jose import aws_lc
+from tests.signature_libraries import LIBRARIES
+
 # How fast a machine draws examples is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
@@ -35,8 +38,16 @@ class Run(Protocol):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--loop uvloop` runs every test that takes `run` on uvloop."""
+    """`--loop uvloop` runs every test that takes `run` on uvloop, `--signatures cryptography` all without AWS-LC."""
+    parser.addoption("--signatures", choices=LIBRARIES, default=None, help="the library that verifies signatures")
     parser.addoption("--loop", choices=LOOPS, default="asyncio", help="the event loop behind the `run` fixture")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any key is made."""
+    library = config.getoption("--signatures")
+    if library is not None:
+        aws_lc.use(library == "aws-lc")
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ class Health:
     issuers: tuple[IssuerHealth, ...]
     cached_tokens: int
     revocations: str
+    signatures: str = "cryptography"
+    """Which library verifies signatures: `cryptography`, or `aws-lc` where it takes RS256, PS256 and ES256."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON values, for a readiness page; no secrets, no claims."""
@@ -26,6 +28,7 @@ class Health:
             "issuers": [issuer.to_dict() for issuer in self.issuers],
             "cached_tokens": self.cached_tokens,
             "revocations": self.revocations,
+            "signatures": self.signatures,
         }
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from bearward.explanation.report import Explanation
 from bearward.health import Health
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
+from bearward.jose import aws_lc
 from bearward.jwks.replacement import Replacement
 from bearward.jwks.store import JWKSStore
 from bearward.logs import log_events
@@ -281,6 +282,7 @@ class Verifier(TokenVerification):
             issuers=issuers,
             cached_tokens=len(self._cache) if self._cache is not None else 0,
             revocations=self.revocations.health(),
+            signatures="aws-lc" if aws_lc.is_used() else "cryptography",
         )
 
     def __repr__(self) -> str:

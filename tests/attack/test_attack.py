@@ -14,6 +14,7 @@ from tests.attack.case import ACCEPTED, CLASSES, TRANSPORT, Answer, Case
 from tests.attack.fixtures import Fixtures, fixtures
 from tests.attack.score import SLOW, Score, fault_of, run
 from tests.attack.targets import TARGETS
+from tests.signature_libraries import LIBRARIES, signatures_by
 
 EVERY = 12
 """The short form has every twelfth case of each class, and the first."""
@@ -73,6 +74,20 @@ def test_every_verdict_and_code_is_right(name: str, tmp_path: Path, caplog: pyte
             score = run(environment, target, cases if name == "core" else _short(cases))
     assert score.passed, "\n".join(score.lines())
     assert score.right.total() > (900 if name == "core" else 90)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_verdict_is_the_same_by_each_library(
+    library: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The whole table once more by the library that is named, whichever is installed."""
+    caplog.set_level(logging.CRITICAL, "bearward")
+    config = tmp_path / "settings.toml"
+    with signatures_by(library), fixtures() as environment:
+        config.write_text(environment.toml(), encoding="utf-8")
+        with TARGETS["core"](config) as target:
+            score = run(environment, target, [*environment.cases, *(key_set.case for key_set in environment.odd)])
+    assert score.passed, "\n".join(score.lines())
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ SEEDS: dict[str, list[bytes]] = {
         for alg in ("RS256", "ES256", "ES512", "EdDSA", "Ed448")
     ],
     "settings": [_TOML, _SECRETS, _ENVIRONMENT],
+    "signature": [bytes((kind, 0, 0)) + changes + b"\x00message" for kind in range(3) for changes in (b"", b"\x01")],
 }
 
 WORDS: dict[str, list[str]] = {
@@ -93,6 +94,7 @@ WORDS: dict[str, list[str]] = {
         ),
         *('"key_ops"', '"verify"', '"x5c"', '"kid"', '"x5t#S256"', "null", "{}", "[]"),
     ],
+    "signature": [],
     "settings": [
         *(
             "[[issuers]]",

@@ -29,6 +29,8 @@ from bearward import (
 from bearward.challenge import challenge
 from bearward.confirmation import check_certificate
 from bearward.credentials import bearer_token
+from bearward.jose import aws_lc
+from bearward.jose.jwk import read_key
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jose.strict_json import HEADER_LIMITS, JWKS_LIMITS, PAYLOAD_LIMITS, parse_object, parse_object_reference
 from bearward.settings import Settings
@@ -143,6 +145,34 @@ def key_set(data: bytes) -> None:
         assert not any(key.verify(alg, b"a.b", b"\x01" * key.signature_length) for alg in key.algorithms)
 
 
+_SIGNERS = [SigningKey.generate(alg) for alg in ("RS256", "PS256", "ES256")]
+
+
+def signature(data: bytes) -> None:
+    """A signature that is good but for the octets given: where they begin, and what each is changed by; then the message.
+
+    Both libraries, where there are two, say the same.
+    """
+    signer = _SIGNERS[data[0] % len(_SIGNERS)] if data else _SIGNERS[0]
+    changes, _, message = data[3:].partition(b"\x00")
+    good = signer.sign(message)
+    place = int.from_bytes(data[1:3], "big") % len(good)
+    bad = bytearray(good)
+    for at, change in enumerate(changes[: len(good) - place], place):
+        bad[at] ^= change
+    verdicts = [_verifies(signer, message, bytes(bad), by_aws_lc=used) for used in {False, aws_lc.is_used()}]
+    assert verdicts == [bytes(bad) == good] * len(verdicts), "the libraries differ"
+
+
+def _verifies(signer: SigningKey, message: bytes, octets: bytes, *, by_aws_lc: bool) -> bool:
+    before = aws_lc.is_used()
+    aws_lc.use(by_aws_lc)
+    try:
+        return read_key(signer.public_jwk()).verify(signer.alg, message, octets)
+    finally:
+        aws_lc.use(before)
+
+
 def settings(data: bytes) -> None:
     """A configuration file, or, where the first octet is high, an environment of lines `NAME=value`."""
     try:
@@ -168,5 +198,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "header_value": header_value,
     "key_set": key_set,
     "settings": settings,
+    "signature": signature,
 }
 """By the name of their folder in the corpus."""

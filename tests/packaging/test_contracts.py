@@ -29,6 +29,7 @@ BREACHES = {
     "One boundary for HTTP": ("core/bearward/verifier.py", "import httpx2"),
     "One boundary for aiocache": ("core/bearward/verifier.py", "import aiocache"),
     "One boundary for python-jose": ("core/bearward/verifier.py", "from jose import jwk"),
+    "One boundary for AWS-LC": ("core/bearward/verifier.py", "import awscrt"),
     "One boundary for the clock": ("core/bearward/verifier.py", "import time"),
     "Adapters never import each other": ("sanic_adapter/bearward_sanic/__init__.py", "import bearward_grpc"),
 }

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearward.jose.signature import to_der
+from bearward.jose.ecdsa_der import to_der
 from tests.properties.profiles import examples
 
 _NUMBERS = st.one_of(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from bearward.jose.jwk import RejectedKeyError, read_key
+from tests.signature_libraries import LIBRARIES, signatures_by
 from tests.vectors.__main__ import main
 from tests.vectors.suites import ACCEPTED_ON_PURPOSE, REFUSED_ON_PURPOSE, RFC, SUITES, Suite, rfc, rfc_files
+
+
+@pytest.fixture(params=LIBRARIES, autouse=True)
+def _each_library(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A vector has one right verdict, whichever library verifies."""
+    with signatures_by(request.param):
+        yield
 
 
 def _rows(file: str, member: str) -> list[Any]:

@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification
 
-from bearward.jose.signature import PublicKey
+from bearward.jose.verifying_key import PublicKey
 
 __all__ = ["Authorities", "certificate_matches"]
 

@@ -21,7 +21,8 @@ from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC, algorithms_for
 from bearward.jose.certificates import certificate_matches
 from bearward.jose.key_material import is_key_material
 from bearward.jose.public_keys import READERS, KeyRejection, RejectedKeyError
-from bearward.jose.signature import PublicKey, VerifyingKey, verifying_key
+from bearward.jose.signature import verifying_key
+from bearward.jose.verifying_key import PublicKey, VerifyingKey
 
 __all__ = ["KeyRejection", "RejectedKeyError", "SymmetricKey", "VerificationKey", "read_key"]
 

@@ -20,8 +20,8 @@ from bearward.jose import base64url
 from bearward.jose.post_quantum import COSTS as ML_DSA_COSTS
 from bearward.jose.post_quantum import SIGNATURE_LENGTHS, public_key
 from bearward.jose.roca import has_roca_fingerprint
-from bearward.jose.signature import PublicKey
 from bearward.jose.small_order import has_small_order
+from bearward.jose.verifying_key import PublicKey
 
 __all__ = ["READERS", "KeyRejection", "PublicNumbers", "RejectedKeyError"]
 

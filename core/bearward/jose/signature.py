@@ -9,9 +9,7 @@ ADR).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -22,26 +20,24 @@ from jose import jwk
 from jose.backends.base import Key
 from jose.backends.cryptography_backend import CryptographyRSAKey
 
+from bearward.jose import aws_lc
+from bearward.jose.ecdsa_der import to_der
 from bearward.jose.post_quantum import MLDSAPublicKey
+from bearward.jose.verifying_key import PublicKey, VerifyingKey
 
-__all__ = ["PublicKey", "VerifyingKey", "to_der", "verifying_key"]
-
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey | MLDSAPublicKey
-
-
-class VerifyingKey(Protocol):
-    """What the rest of bearward sees of a python-jose key."""
-
-    def verify(self, msg: bytes, sig: bytes) -> bool:
-        """Whether `sig` is a signature of `msg`; never raises for any octets."""
+__all__ = ["verifying_key"]
 
 
 def verifying_key(algorithm: str, key: PublicKey | bytes) -> VerifyingKey:
-    """A python-jose key for one algorithm; `key` is a checked public key, or the secret for HS*."""
+    """A key for one algorithm; `key` is a checked public key, or the secret for HS*.
+
+    It is python-jose's, verifying by `cryptography`, or in front of that one of AWS-LC where that is in use.
+    """
     own = _KEY_CLASSES.get(algorithm)
     # The stubs do not say so, but python-jose takes the key objects of cryptography as they are.
     make: Callable[[Any, str], VerifyingKey] = own or jwk.construct
-    return make(key, algorithm)
+    verifying = make(key, algorithm)
+    return verifying if isinstance(key, bytes) else aws_lc.in_front_of(verifying, algorithm, key)
 
 
 class _RSKey(CryptographyRSAKey):
@@ -110,37 +106,6 @@ class _ESKey(Key):
         except InvalidSignature:
             return False
         return True
-
-
-def to_der(signature: bytes) -> bytes:
-    """A DER signature (RFC 3279 section 2.2.3) of r and s, each of at most 127 octets."""
-    half = len(signature) // 2
-    r, s = signature[:half], signature[half:]
-    if half and r[0] and s[0]:  # no zeros to cut off: all but one signature in 128
-        return _der_templates(half)[(r[0] > 127) + 2 * (s[0] > 127)] % (r, s)
-    r, s = _der_integer(r), _der_integer(s)
-    return _sequence(len(r) + len(s)) + r + s
-
-
-def _der_integer(octets: bytes) -> bytes:
-    """A positive INTEGER (X.690 section 8.3): no leading zeros but one before a high bit."""
-    number = octets.lstrip(b"\0") or b"\0"
-    return b"\x02%c\0%b" % (len(number) + 1, number) if number[0] > 127 else b"\x02%c%b" % (len(number), number)
-
-
-def _sequence(length: int) -> bytes:
-    return b"0%c" % length if length < 128 else b"0\x81%c" % length
-
-
-@cache
-def _der_templates(half: int) -> tuple[bytes, ...]:
-    """What to put r and s into: neither, r, s, or both with a high bit. Formatting once takes half a microsecond less."""
-    templates = []
-    for high_s, high_r in product((False, True), repeat=2):
-        r, s = (b"\x02%c%b" % (half + high, b"\0" * high) for high in (high_r, high_s))
-        head = _sequence(len(r) + len(s) + 2 * half)
-        templates.append(b"%b%%b%b%%b" % ((head + r).replace(b"%", b"%%"), s.replace(b"%", b"%%")))
-    return tuple(templates)
 
 
 _KEY_CLASSES: dict[str, Any] = {

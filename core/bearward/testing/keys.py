@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bearward.jose.base64url import encode
 from bearward.jose.post_quantum import ML_DSA
-from bearward.jose.signature import PublicKey
+from bearward.jose.verifying_key import PublicKey
 from bearward.testing.signing import CURVES, PrivateKey, new_ml_dsa_key, sign
 
 __all__ = ["SigningKey"]

@@ -9,11 +9,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bearward.jose import base64url
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
+from bearward.jose.ecdsa_der import to_der
 from bearward.jose.jwk import SymmetricKey, VerificationKey, read_key
 from bearward.jose.post_quantum import ML_DSA, is_supported
-from bearward.jose.signature import to_der
 from bearward.testing import SigningKey
 from tests.core.tokens import ISSUER, KEY, key_set, token_of, verified
+from tests.signature_libraries import LIBRARIES, signatures_by
 
 MESSAGE = b"header.payload"
 SECRET = bytes(range(64))
@@ -27,6 +28,15 @@ def _pair(alg: str) -> tuple[SigningKey, VerificationKey]:
 
 
 PAIRS = {alg: _pair(alg) for alg in ALGORITHMS if alg not in ML_DSA or is_supported(alg)}
+
+
+@pytest.fixture(params=LIBRARIES, autouse=True)
+def _each_library(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every rule holds by each library."""
+    with signatures_by(request.param):
+        yield
+    for _, key in PAIRS.values():
+        key._verifying.clear()
 
 
 @pytest.mark.parametrize("alg", PAIRS)
