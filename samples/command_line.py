@@ -46,8 +46,8 @@ _START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
 LOOPBACK_ORIGINS = ("http://127.0.0.1", "http://localhost")
 """Public origins of a server without a configured address."""
-OWN = ("notes",)
-"""Settings of the samples beside those of bearward: where the notes are."""
+OWN = ("notes", "events", "proxy_secret")
+"""Settings of the samples beside those of bearward: where the notes are, where events go, what a proxy knows."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -45,7 +45,9 @@ from samples.command_line import (
     stop_event,
     wait_for_stop,
 )
+from samples.event_link import linked_verifier
 from samples.grpc_methods import RULES, SERVICE, AioMethods, SyncMethods
+from samples.proxy import forwarded_certificate
 from samples.service import ProtectedService, ServiceThread
 from samples.v1 import sample_pb2_grpc
 
@@ -64,12 +66,12 @@ async def serve(reload: Callable[[], Settings], host: str, port: int) -> None:
     """Serve over grpc.aio until SIGTERM or SIGINT; SIGHUP has the settings read again."""
     settings, stop = reload(), _stop_event()
     port = _known_port(settings, host, port)
-    verifier = settings.verifier(default_origins=listening_origins(host, port))
+    verifier = linked_verifier(settings, "grpc.aio", default_origins=listening_origins(host, port))
     reloader = SettingsReloader(verifier, reload, settings)
     asyncio.get_running_loop().add_signal_handler(RELOAD, reloader.reload_soon)
     service_thread = ServiceThread(ProtectedService(open_notes(notes_path(settings))))
     methods = AioMethods(service_thread)
-    auth = AuthInterceptor(verifier, RULES, reflection=True)
+    auth = AuthInterceptor(verifier, RULES, reflection=True, client_certificate=forwarded_certificate(settings))
     server = check_on_start(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     healthy = health.aio.HealthServicer()
@@ -93,7 +95,8 @@ def serve_in_threads(reload: Callable[[], Settings], host: str, port: int) -> No
     """Serve over grpc.server until SIGTERM or SIGINT; SIGHUP has the settings read again."""
     settings, stop = reload(), stop_event()
     port = _known_port(settings, host, port)
-    background = VerifierThread(settings.verifier(default_origins=listening_origins(host, port)))
+    verifier = linked_verifier(settings, "grpc.server", default_origins=listening_origins(host, port))
+    background = VerifierThread(verifier)
     reloader = SettingsReloader(background.verifier, reload, settings)
     signal.signal(RELOAD, lambda *_: reloader.reload_soon())
     store = open_notes(notes_path(settings))
@@ -101,7 +104,8 @@ def serve_in_threads(reload: Callable[[], Settings], host: str, port: int) -> No
     background.start(wait=None)
     reloading = background.submit(reloader.run())
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
-    auth = SyncAuthInterceptor(background, RULES, reflection=True, pool=pool)
+    proxy = forwarded_certificate(settings)
+    auth = SyncAuthInterceptor(background, RULES, reflection=True, client_certificate=proxy, pool=pool)
     server = check_on_start(grpc.server(pool, interceptors=[auth], options=OPTIONS), auth.policy)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     healthy = health.HealthServicer()

@@ -33,8 +33,10 @@ from samples.command_line import (
     print_ready,
     run_command,
 )
+from samples.event_link import linked_verifier
 from samples.http_routes import App, add_routes
 from samples.notes import MEMORY
+from samples.proxy import forwarded_certificate
 from samples.service import ProtectedService, ServiceThread
 from samples.workers import run_workers
 
@@ -55,14 +57,14 @@ def create_app(
 ) -> App:
     """The application of one process, for Sanic's own server or an ASGI one; `origins` are those where none are set."""
     settings = load(config)
-    verifier = settings.verifier(default_origins=origins)
+    verifier = linked_verifier(settings, "sanic", default_origins=origins)
     reloader = SettingsReloader(verifier, partial(load, config), settings)
     app = Sanic("bearward-sample", configure_logging=False)
     app.config.AUTO_EXTEND = False  # sanic-ext, where it is installed, doubles the time to start
     app.config.FALLBACK_ERROR_FORMAT = "json"
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = GRACE
     app.config.REQUEST_MAX_HEADER_SIZE = 16 * 1024  # all that Sanic allows; its default is less than a token may have
-    install(app, verifier, default=authenticated)
+    install(app, verifier, default=authenticated, client_certificate=forwarded_certificate(settings))
     service_thread = ServiceThread(ProtectedService(open_notes(notes)))
     stopping = asyncio.Event()
     add_routes(app, service_thread, verifier, stopping)

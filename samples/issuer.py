@@ -35,11 +35,11 @@ class Rollover:
         issuer.serve("/rotate", lambda request: self._asked(request, self.rotate))
         issuer.serve("/withdraw", lambda request: self._asked(request, self.withdraw))
 
-    def rotate(self) -> None:
-        """Sign with the key that is published next, or with a new one."""
+    def rotate(self, alg: str | None = None) -> None:
+        """Sign with the key that is published next, or with a new one; of the default algorithm where none is given."""
         with self._lock:
-            self._retired.append((self._issuer.key(), time.monotonic()))
-            self._issuer.rotate()
+            self._retired.append((self._issuer.key(alg), time.monotonic()))
+            self._issuer.rotate(alg)
 
     def withdraw(self, older_than: float = 0.0) -> None:
         """Publish no longer what has not signed for this many seconds."""

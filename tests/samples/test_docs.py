@@ -10,6 +10,7 @@ import pytest
 
 from bearward import TrustedIssuer, settings_environment
 from bearward.settings import Settings
+from samples.command_line import OWN
 from samples.grpc_methods import RULES
 from samples.v1 import sample_pb2
 from tests.conftest import Run
@@ -17,6 +18,8 @@ from tests.conftest import Run
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "samples.md").read_text()
 PROTO = (ROOT / "protos" / "bearward" / "sample" / "v1" / "sample.proto").read_text()
+
+OWN_VARIABLES = {f"BEARWARD_{name.upper()}" for name in OWN}
 
 
 def _block(language: str, name: str = "") -> str:
@@ -40,7 +43,7 @@ def test_documented_settings_file_is_valid(tmp_path: Path) -> None:
 def test_documented_variables_are_complete() -> None:
     """Each variable that is read stands in the table, and no other."""
     listed = set(re.findall(r"^\| `(BEARWARD_\w+)`", PAGE, re.MULTILINE))
-    assert listed == {*settings_environment.VARIABLES, "BEARWARD_NOTES", "BEARWARD_CONFIG"}
+    assert listed == {*settings_environment.VARIABLES, *OWN_VARIABLES, "BEARWARD_CONFIG"}
 
 
 def test_documented_test_example_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
