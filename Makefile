@@ -23,7 +23,7 @@ demo: venv ## watch real tokens be accepted and refused over gRPC and Sanic
 	@$(PY) -m samples.demo $(ARGS)
 
 .PHONY: run
-run: venv ## start issuer and both servers, print ready-made calls; Ctrl-C stops them
+run: venv ## start issuer, servers and playground, print its address and ready-made calls; Ctrl-C stops them
 	@exec $(PY) -m samples.run $(ARGS)
 
 .PHONY: test

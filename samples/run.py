@@ -1,4 +1,4 @@
-"""`python -m samples.run`: issuer, HTTP and gRPC server, up until Ctrl-C, and ready-made lines to call them.
+"""`python -m samples.run`: issuer, servers and playground, up until Ctrl-C, and ready-made lines to call them.
 
 Rule of this file: what it prints can be pasted into another shell as it stands.
 """
@@ -10,19 +10,25 @@ import sys
 import tempfile
 import urllib.parse
 import urllib.request
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from samples.command_line import Parser, run_command, stop_event, wait_for_stop
-from samples.processes import Process, exit_on_signals
+from samples.command_line import Parser, run_command
+from samples.playground.scene import Scene, running_scene
+from samples.playground.serving import PAGE_TOKEN_LIFETIME, page_socket, serve_page
+from samples.processes import exit_on_signals
 
 __all__ = ["main"]
 
-AUDIENCE = "https://api.example"
+HOST = "127.0.0.1"
 SCOPE = "notes:read notes:write"
 
 LINES = """\
-issuer {issuer}   HTTP {http}   gRPC {grpc}   (Ctrl-C stops all three)
+issuer {issuer}   HTTP {http}   gRPC {grpc}   (Ctrl-C stops them all)
+
+A page that shows how they judge tokens, in a browser on this machine:
+
+  {page}
 
 Ready to paste into another shell, here:
 
@@ -67,28 +73,23 @@ def fresh_token(issuer: str) -> str:
     return token
 
 
+def print_lines(scene: Scene, token: str, page: str) -> None:
+    """Say how to call them."""
+    values = {"issuer": scene.issuer.url, "http": scene.http, "grpc": f"grpc://{scene.grpc}", "address": scene.grpc}
+    print(LINES.format(**values, page=page, token=token, scope=SCOPE, python=sys.executable), flush=True)
+
+
 def run(folder: Path) -> None:
-    """Start all three, say how to call them, and wait."""
-    with ExitStack() as stack:
-
-        def start(module: str, *arguments: str, **environment: str) -> Process:
-            return stack.enter_context(Process(module, "--port", "0", *arguments, environment=environment, echo=True))
-
-        issuer = start("samples.issuer").url()
-        settings = {"BEARWARD_ISSUER": issuer, "BEARWARD_AUDIENCE": AUDIENCE}
-        settings["BEARWARD_NOTES"] = str(folder / "notes.sqlite")
-        http, over_grpc = start("samples.http_server", **settings), start("samples.grpc_server", **settings)
-        values = {"issuer": issuer, "http": http.url(), "grpc": over_grpc.url(), "address": over_grpc.address()}
-        token = fresh_token(issuer)
-        stop = stop_event()
-        print(LINES.format(**values, token=token, scope=SCOPE, python=sys.executable), flush=True)
-        wait_for_stop(stop)
+    """Start everything, say how to call it, and wait."""
+    with page_socket(HOST, 0) as sock, running_scene(folder) as scene:
+        token = fresh_token(scene.issuer.url)
+        serve_page(scene, sock, HOST, lifetime=PAGE_TOKEN_LIFETIME, say_ready=partial(print_lines, scene, token))
         print("stopping", flush=True)
 
 
 def main() -> None:
     """Run until Ctrl-C or SIGTERM."""
-    Parser("python -m samples.run", description="Issuer, HTTP and gRPC server, and lines to call them.").parse_args()
+    Parser("python -m samples.run", description="Issuer, servers, a page, and lines to call them.").parse_args()
     exit_on_signals()
     with tempfile.TemporaryDirectory(prefix="bearward-run-") as folder:
         run(Path(folder))
