@@ -20,10 +20,11 @@ from typing import Any
 
 from bearward import ConfigurationError, Refusal
 from bearward.events import Event
+from bearward.revocation import Revocations
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 
-__all__ = ["EventLink", "event_members", "linked_verifier"]
+__all__ = ["REVOCABLE", "EventLink", "event_members", "linked_verifier"]
 
 _MAX_WAITING = 1000
 """Events that wait for the playground; further ones are dropped."""
@@ -31,16 +32,21 @@ _HEALTH_INTERVAL = 0.25
 """Seconds between two reports of the health."""
 _RETRY = 0.1
 
-Revoke = Callable[[Any, str, str, float, float], None]
+REVOCABLE: Mapping[str, Callable[[Revocations, str, str, float, float], None]] = {
+    "token": lambda revoked, issuer, name, _, until: revoked.revoke_token(issuer, name, until=until),
+    "session": lambda revoked, issuer, name, now, until: revoked.revoke_session(issuer, name, before=now, until=until),
+    "subject": lambda revoked, issuer, name, now, until: revoked.revoke_subject(issuer, name, before=now, until=until),
+    "key": lambda revoked, issuer, name, _, until: revoked.revoke_key(issuer, name, until=until),
+}
+"""What can be revoked in one process: from its revocations, issuer, name, now and the end of the entry."""
 
 
 class EventLink:
     """Sends what happens in this server to the unix socket at `path`, and puts revocations from there in force."""
 
-    def __init__(self, path: str, server: str, revoke: dict[str, Revoke]) -> None:
+    def __init__(self, path: str, server: str) -> None:
         self._path = path
         self._server = server
-        self._revoke = revoke
         self._waiting: queue.Queue[dict[str, Any] | None] = queue.Queue(_MAX_WAITING)
         self._verifier: Verifier | None = None
 
@@ -83,7 +89,7 @@ class EventLink:
                 asked = json.loads(line)
                 assert self._verifier is not None
                 revocations, now = self._verifier.revocations, self._verifier.now()
-                self._revoke[asked["kind"]](revocations, asked["issuer"], asked["name"], now, asked["until"])
+                REVOCABLE[asked["kind"]](revocations, asked["issuer"], asked["name"], now, asked["until"])
 
 
 def event_members(event: Event) -> dict[str, Any]:
@@ -99,9 +105,7 @@ def linked_verifier(settings: Settings, server: str, **more: Any) -> Verifier:
         return settings.verifier(**more)
     if not isinstance(path, str) or not path:
         raise ConfigurationError("events", "must be the path of the playground's unix socket")
-    from samples.revoke import KINDS  # which imports what this command does not need otherwise
-
-    link = EventLink(path, server, KINDS)
+    link = EventLink(path, server)
     verifier = settings.verifier(observers=[link.observe], **more)
     link.start(verifier)
     return verifier

@@ -15,6 +15,7 @@ from typing import Any
 from bearward import AuthError, Principal, Refusal, TrustedIssuer
 from bearward.credential_place import CredentialPlace
 from samples.command_line import load
+from samples.event_link import REVOCABLE
 from samples.playground.explaining import explain_sent
 from samples.playground.faults import FAULTS, Workshop
 from samples.playground.live import Live
@@ -24,7 +25,6 @@ from samples.playground.rules import RulesTable
 from samples.playground.scene import ALGORITHMS, SERVERS, Scene
 from samples.playground.sending import OPERATIONS, PROOFS, Sender
 from samples.playground.streams import KINDS, Streams
-from samples.revoke import KINDS as REVOCABLE
 
 __all__ = ["Stage"]
 
@@ -240,7 +240,7 @@ class Stage:
             raise InvalidInputError(f"the token must have iss and {claim} to revoke this {kind}: mint another one")
         now = self._verifier.now()
         document = {"kind": kind, "issuer": issuer, "name": name, "until": now + _REVOKED_FOR}
-        REVOCABLE[kind](self._verifier.revocations, issuer, name, now, now + _REVOKED_FOR)  # type: ignore[arg-type]
+        REVOCABLE[kind](self._verifier.revocations, issuer, name, now, now + _REVOKED_FOR)
         await self._live.tell_all(document)
         await self._live.record("issuer", "revoke", f"a {kind} was revoked in all three servers")
 
