@@ -7,7 +7,6 @@ line on stdout. SIGTERM and SIGINT end a command cleanly, silently, with exit co
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from typing import NoReturn
 from bearward import AuthError, ConfigurationError, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
 from samples.notes import MEMORY, NoteStore
+from samples.observability import SETTINGS, log_as, log_until_configured
 
 __all__ = [
     "LOOPBACK_ORIGINS",
@@ -46,8 +46,9 @@ _START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
 LOOPBACK_ORIGINS = ("http://127.0.0.1", "http://localhost")
 """Public origins of a server without a configured address."""
-OWN = ("notes", "events", "proxy_secret")
-"""Settings of the samples beside those of bearward: where the notes are, where events go, what a proxy knows."""
+OWN = ("notes", "events", "proxy_secret", *SETTINGS)
+"""Settings of the samples beside those of bearward: where the notes are, where events go, what a proxy knows, and what
+is logged."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,7 +72,7 @@ class Parser(argparse.ArgumentParser):
 
 def run_command(name: str, run: Callable[[], None]) -> None:
     """Run a command: an invalid setting becomes one line and exit code 2, missing keys that are required exit code 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_until_configured()
     # Until the command installs its own handler: an exception, so that whatever it has opened is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -105,6 +106,7 @@ def load(config: str | None) -> Settings:
         raise
     settings.verifier(default_origins=LOOPBACK_ORIGINS)
     notes_path(settings)
+    log_as(settings)
     _preload()
     return replace(settings, issuers=tuple(map(_with_short_start_wait, settings.issuers)))
 

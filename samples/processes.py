@@ -21,6 +21,8 @@ __all__ = ["Process", "clean_environment", "exit_on_signals"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _READY = "listening on "
+_QUIET = {"BEARWARD_LOG_LEVEL": "warning"}
+"""For processes whose log nobody reads: what is written to stderr means that something is wrong."""
 
 
 class Process:
@@ -41,7 +43,7 @@ class Process:
         self._process = subprocess.Popen(  # noqa: S603  (our own modules)
             [sys.executable, "-m", module, *arguments],
             cwd=_ROOT,
-            env={**clean_environment(), **(environment or {})},
+            env={**clean_environment(), **({} if echo else _QUIET), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Clock", "SettableClock", "SystemClock", "on_clock_set"]
+__all__ = ["Clock", "SettableClock", "SystemClock", "on_clock_set", "timestamp"]
 
 
 class Clock(Protocol):
@@ -54,3 +55,12 @@ class SystemClock:
         if hasattr(time, "clock_gettime")
         else time.monotonic
     )
+
+
+def timestamp(seconds: float) -> str:
+    """A moment in seconds since the epoch, by RFC 3339, in UTC.
+
+    >>> timestamp(1_700_000_000.25)
+    '2023-11-14T22:13:20.250Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,7 @@
 """The log of a verifier and its adapters: an observer like any other, and always there.
 
-Rules of this file: one INFO line per refusal, and no more than ten a minute of the same code and issuer; what needs a
+`LogObserver` is the observer, `log_events` the one that every verifier has, and `JSONFormatter` makes one JSON object of
+each line. Rules of this file: one INFO line per refusal, and no more than ten a minute of the same code and issuer; what needs a
 person is a WARNING, and so is its end. A line is made of the fields of an event, and so holds no token, no claim's value
 and nothing that a caller wrote. The same fields are on the record, under the names that spans have: `bearward.code`.
 """
@@ -25,8 +26,9 @@ from bearward.events import (
     RulesDecided,
     StreamEnded,
 )
+from bearward.log_output import JSONFormatter, show_unless_configured
 
-__all__ = ["LogObserver", "log_events"]
+__all__ = ["JSONFormatter", "LogObserver", "log_events", "show_unless_configured"]
 
 _ADAPTERS: Final = {
     "http": logging.getLogger("bearward.http"),

@@ -14,6 +14,7 @@ from bearward.authentication import authenticate, authenticate_now
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.logs import show_unless_configured
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
 from bearward.reporter import Reporter, concerning, correlation_id
@@ -170,6 +171,7 @@ class Gate:
 
     def report_rules(self) -> None:
         """The policy is in force."""
+        show_unless_configured()
         self._reporter.rules({**self.policy.rules, "default": self.policy.default})
 
     def report_refused(self, error: AuthError, method: str, metadata: Metadata) -> None:

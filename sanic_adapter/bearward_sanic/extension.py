@@ -16,6 +16,7 @@ from sanic.response import BaseHTTPResponse
 
 from bearward import AuthError, ConfigurationError, TrustedIssuer, Verifier
 from bearward.access import Access
+from bearward.logs import show_unless_configured
 from bearward.reporter import Reporter
 from bearward_sanic.context import App, principal_of
 from bearward_sanic.gate import Gate, GateResult
@@ -149,6 +150,7 @@ class Bearward:
     async def _open(self, app: App) -> None:
         """Start the verifier, and all that others' listeners may want to use."""
         redact_logs()
+        show_unless_configured()
         self._middlewares.install(app)
         unwrap_handlers(app)
         injection.provide(app, authenticated=self._authenticates_early)

@@ -46,6 +46,9 @@ PUBLIC: dict[str, str] = {
         JWKSOptions JWKSStore JWKSURI JWKSet KeyRejection Loaded MetadataKind Source StartError StartMode Static
         Validators
     """,
+    "bearward.logs": """
+        JSONFormatter LogObserver log_events show_unless_configured
+    """,
     "bearward.profiles": """
         apple auth0 authentik check_access_token check_nonce clerk client_assertion cloudflare_access cognito descope
         entra entra_multi_tenant firebase github_actions gitlab google_id_token hydra iap keycloak kubernetes

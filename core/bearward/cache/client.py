@@ -135,7 +135,7 @@ class SharedCache:
                 await self._discard(client)
         if self.state != "ok":
             self.state = "ok"
-            _log.info("the shared cache of %s works again", self._purpose)
+            _log.warning("the shared cache of %s works again", self._purpose)  # as visible as the failure was
         return result
 
     async def _backend_of(self, client: _Client) -> Any:
