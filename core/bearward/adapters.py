@@ -27,6 +27,7 @@ from bearward.possession import Presented
 from bearward.principal import same_caller
 from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.requirements import authorize
+from bearward.resource_metadata import resource_metadata_document
 from bearward.sender import Scheme, attributed
 from bearward.token_cache import CacheEntry
 from bearward.verify_functions import awaited_verify_function, verify_function
@@ -64,6 +65,7 @@ __all__ = [
     "quoted",
     "register_gate",
     "report_bug",
+    "resource_metadata_document",
     "rule_from_toml",
     "rules_from_toml",
     "same_caller",

@@ -23,11 +23,13 @@ from bearward_grpc.method_rules.startup_check import check, check_on_start, rule
 from bearward_grpc.options import StreamExpiry, metadata_size_options
 from bearward_grpc.reauthentication import reauthenticate, reauthenticate_blocking
 from bearward_grpc.redaction import RedactingFilter, redact_logs
+from bearward_grpc.resource_metadata import RESOURCE_METADATA, add_resource_metadata
 from bearward_grpc.status import status_of
 from bearward_grpc.threads.interceptor import SyncAuthInterceptor
 from bearward_grpc.threads.verifier_thread import VerifierThread
 
 __all__ = [
+    "RESOURCE_METADATA",
     "Access",
     "AuthInterceptor",
     "ClientCertificate",
@@ -38,6 +40,7 @@ __all__ = [
     "StreamExpiry",
     "SyncAuthInterceptor",
     "VerifierThread",
+    "add_resource_metadata",
     "authenticated",
     "check",
     "check_on_start",

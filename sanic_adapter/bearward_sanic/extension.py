@@ -214,7 +214,7 @@ class Bearward:
 
     def _document(self) -> dict[str, Any]:
         assert self.metadata is not None  # noqa: S101  (who serves it has it)
-        return self.metadata.document(self.settings, self.verifier.issuers, self.scopes())
+        return self.metadata.document(self.settings, self.verifier, self.scopes())
 
     def _admit(self, request: Request) -> GateResult | Awaitable[HTTPResponse]:
         """The request middleware; before the start every request is refused."""

@@ -15,6 +15,8 @@ from sanic import HTTPResponse, Request
 from sanic.response import json
 
 from bearward.access import public
+from bearward.resource_metadata import resource_metadata_document
+from bearward.verifier import Verifier
 from bearward_sanic.context import App
 from bearward_sanic.settings import AdapterSettings
 
@@ -40,22 +42,18 @@ class ResourceMetadata:
 
         app.add_route(oauth_protected_resource, self.path, methods=["GET"], name="oauth_protected_resource")
 
-    def document(self, settings: AdapterSettings, issuers: tuple[str, ...], scopes: tuple[str, ...]) -> dict[str, Any]:
-        """The document (RFC 9728 section 2): `issuers` are those of the configuration, `scopes` those of the rules."""
-        document: dict[str, Any] = {
-            "resource": self.resource,
-            "authorization_servers": list(issuers),
-            "bearer_methods_supported": _methods(settings),
-            "scopes_supported": list(scopes),
-        }
-        if settings.resource_name is not None:
-            document["resource_name"] = settings.resource_name
-        if settings.resource_documentation is not None:
-            document["resource_documentation"] = settings.resource_documentation
-        if settings.client_certificate is not None:
-            document["tls_client_certificate_bound_access_tokens"] = True
-        # Section 2: a member without a value is left out.
-        return {name: value for name, value in document.items() if value not in ([], "")}
+    def document(self, settings: AdapterSettings, verifier: Verifier, scopes: tuple[str, ...]) -> dict[str, Any]:
+        """The document (RFC 9728 section 2); `scopes` are those of the rules."""
+        return resource_metadata_document(
+            self.resource,
+            issuers=verifier.issuers,
+            scopes=scopes,
+            methods=_methods(settings),
+            name=settings.resource_name,
+            documentation=settings.resource_documentation,
+            dpop=verifier.dpop,
+            client_certificates=settings.client_certificate is not None,
+        )
 
 
 def metadata_of(settings: AdapterSettings) -> ResourceMetadata | None:
