@@ -98,7 +98,10 @@ def bearward_issuer_settings() -> dict[str, Any]:
 
 @pytest.fixture
 def bearward_issuer(bearward_clock: MovableClock, bearward_issuer_settings: Mapping[str, Any]) -> Iterator[LocalIssuer]:
-    """An issuer on loopback, for this test alone. Its key is for ES256 unless `bearward_issuer_settings` says otherwise."""
+    """An issuer on loopback, for this test alone, on `bearward_clock`.
+
+    Its key is for ES256 unless `bearward_issuer_settings` says otherwise.
+    """
     from bearward.testing import LocalIssuer
 
     settings: dict[str, Any] = {"algorithms": ["ES256"], "clock": bearward_clock, **bearward_issuer_settings}

@@ -64,7 +64,7 @@ class PolicyMatrix:
         return rule.refusal(who, self.now, self.parameters)
 
     def cell(self, name: str, caller: str) -> str:
-        """The decision, as the transport puts it."""
+        """The decision about `caller` and the operation `name`, as the transport puts it."""
         return self.word(self.decision(name, caller))
 
     def __str__(self) -> str:
