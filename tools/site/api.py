@@ -18,7 +18,12 @@ import griffe
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
-ROOTS = {"bearward": "core", "bearward_pytest": "core", "bearward_grpc": "grpc_adapter", "bearward_sanic": "sanic_adapter"}
+ROOTS = {
+    "bearward": "core",
+    "bearward_pytest": "core",
+    "bearward_grpc": "grpc_adapter",
+    "bearward_sanic": "sanic_adapter",
+}
 PROTOCOL = re.compile(r"intercept_|add_generic_rpc|add_registered_method|__")
 """Methods whose arguments are those of the framework that calls them."""
 _STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
