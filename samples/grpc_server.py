@@ -20,6 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bearward import ConfigurationError, SettingsReloader
+from bearward.request_explanation import check_explain_address
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import (
@@ -133,6 +134,8 @@ def _add_common(server: Any, healthy: Any) -> None:
 
 def _known_port(settings: Settings, host: str, port: int) -> int:
     """The port to listen on, chosen before gRPC would where proofs of possession name it (RFC 9449, `htu`)."""
+    if settings.explain and not settings.unsafe_explain_remote:
+        check_explain_address(host)
     if port or settings.dpop is None:
         return port
     with bind_socket(host, port) as sock:

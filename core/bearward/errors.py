@@ -189,6 +189,8 @@ class AuthError(BearwardError):
     retry_after: float | None = None
     acr_values: tuple[str, ...] = ()
     max_age: int | None = None
+    explanation: Any = None
+    """The `Explanation` of a refusal, where the verifier was asked for such (`explain=True`); set by a gate."""
     scheme: str | None = None
     """The authentication scheme under which the token came, where it was another than `Bearer`; set by a gate."""
     issuer: str | None = None

@@ -48,7 +48,10 @@ ENVIRONMENT = frozenset({*VARIABLES, *SECRET_FILES, CONFIG})
 """Every variable that `Settings` reads, but for a program's own."""
 _MEMORY = "memory://"
 _TOP_LEVEL = frozenset(
-    {"cache", "cache_secret", "dpop", "issuers", "revocations", "token_cache", "unsafe_allow_unauthenticated_cache"}
+    (
+        *("cache", "cache_secret", "dpop", "explain", "issuers", "revocations", "token_cache"),
+        *("unsafe_allow_unauthenticated_cache", "unsafe_explain_remote"),
+    )
 )
 _SECRETS = ("BEARWARD_CACHE_SECRET", "BEARWARD_REVOCATIONS_CACHE_SECRET")
 """What a variable may say beside a configuration file."""
@@ -81,6 +84,10 @@ class Settings:
     """What to give to `SharedRevocations`, beside `cache` and `cache_secret`; None where a fleet shares none."""
     dpop: Mapping[str, Any] | None = None
     """What is asked of DPoP proofs, by the names of the table `[dpop]`; None where the scheme is not offered."""
+    explain: bool = False
+    """Whether a refusal carries its explanation, check by check; for development, on a server on loopback."""
+    unsafe_explain_remote: bool = False
+    """The same for a server that listens beyond loopback: anybody may learn what is configured."""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     prefix: str = ""
     """What stands before a setting's name where it was read: `BEARWARD_` in the environment."""
@@ -96,8 +103,9 @@ class Settings:
             raise ConfigurationError("issuers", "must be a TrustedIssuer or several")
         if not isinstance(self.cache_secret, bytes | None):
             raise ConfigurationError("cache_secret", 'must be bytes: "…".encode()')
-        if not isinstance(self.unsafe_allow_unauthenticated_cache, bool):
-            raise ConfigurationError("unsafe_allow_unauthenticated_cache", "must be true or false")
+        for name in ("unsafe_allow_unauthenticated_cache", "explain", "unsafe_explain_remote"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(name, "must be true or false")
         object.__setattr__(self, "issuers", tuple(issuers))
         object.__setattr__(self, "extra", frozen(self.extra))
         object.__setattr__(self, "revocations", frozen(self.revocations))
@@ -125,8 +133,7 @@ class Settings:
                 jwks_cache=self.cache,
                 jwks_cache_secret=self.cache_secret,
                 unsafe_allow_unauthenticated_cache=self.unsafe_allow_unauthenticated_cache,
-                **given,
-                **more,
+                **{"explain": self.explain, "unsafe_explain_remote": self.unsafe_explain_remote, **given, **more},
             )
         except ConfigurationError as error:
             raise ConfigurationError(self._own_name(error.setting), error.requirement) from None
@@ -219,6 +226,8 @@ class Settings:
             cache_secret=None if secret is None else string_value("cache_secret", secret).encode(),
             unsafe_allow_unauthenticated_cache=document.get("unsafe_allow_unauthenticated_cache", False),
             token_cache=document.get("token_cache"),
+            explain=document.get("explain", False),
+            unsafe_explain_remote=document.get("unsafe_explain_remote", False),
             revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
             dpop=dpop_table(document["dpop"]) if "dpop" in document else None,
             extra={name: document[name] for name in extra_names if name in document},

@@ -221,6 +221,8 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("CACHE", "settings", "cache", "memory://, redis://…, rediss://… or memcached://…", str),
         ("CACHE_SECRET", "settings", "cache_secret", "a secret that the fleet shares", str.encode),
         ("UNSAFE_ALLOW_UNAUTHENTICATED_CACHE", "settings", "unsafe_allow_unauthenticated_cache", *_BOOLEAN),
+        ("EXPLAIN", "settings", "explain", *_BOOLEAN),
+        ("UNSAFE_EXPLAIN_REMOTE", "settings", "unsafe_explain_remote", *_BOOLEAN),
         ("TOKEN_CACHE", "settings", "token_cache", "a number of bytes, 0 for no cache", whole_number),
         ("REVOCATIONS_ON_FAILURE", "revocations", "on_failure", "refuse or accept", one_of("refuse", "accept")),
         ("REVOCATIONS_CACHE", "revocations", "cache", "redis://…, rediss://… or memcached://…", str),

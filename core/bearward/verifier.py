@@ -21,6 +21,7 @@ from bearward.errors import AuthError
 from bearward.events import Observer
 from bearward.explanation.report import Explanation
 from bearward.health import Health
+from bearward.issuer_checks import flag
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose import aws_lc
@@ -52,7 +53,8 @@ class Verifier(TokenVerification):
     the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: the size of the
     cache of verified tokens, 0 for none. `dpop`: accept tokens bound to a key, with a proof of it (RFC 9449), and
     `dpop_replays`: where used proofs are recorded (in this process by default). `observers`: functions that are called
-    with each event of `bearward.events`. Raises `ConfigurationError`.
+    with each event of `bearward.events`. `explain`: refusals say why, check by check, for development on loopback, and
+    `unsafe_explain_remote` anywhere. Raises `ConfigurationError`.
 
     Until `start` a verifier is configuration only. It binds to the event loop that starts it (or that first awaits
     `verify`), and may be started again, on another loop, after `aclose`.
@@ -75,7 +77,15 @@ class Verifier(TokenVerification):
         dpop_replays: Replays | None = None,
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
+        explain: bool = False,
+        unsafe_explain_remote: bool = False,
     ) -> None:
+        for name, value in (("explain", explain), ("unsafe_explain_remote", unsafe_explain_remote)):
+            flag(name, value)
+        self.explains: bool = explain
+        """Whether a refusal carries its explanation, check by check: for development, on loopback."""
+        self.unsafe_explain_remote: bool = unsafe_explain_remote
+        """Whether it does so beyond loopback, where anybody may learn what is configured."""
         self._clock = clock or SystemClock()
         super().__init__(self._clock, revocations, token_cache_bytes)
         self._watches = Watches(self._seconds_until_recheck)

@@ -18,6 +18,7 @@ from bearward.logs import show_unless_configured
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
 from bearward.reporter import Reporter, concerning, correlation_id
+from bearward.request_explanation import explain_request
 from bearward.sender import Scheme, attributed
 from bearward.stand_in import stand_in
 from bearward.verifier import Verifier
@@ -176,6 +177,18 @@ class Gate:
 
     def report_refused(self, error: AuthError, method: str, metadata: Metadata) -> None:
         """A call of `method` is refused with `error`; one that was reported before is not reported again."""
+        if self.verifier.explains and error.explanation is None:
+            values, proofs = ([value for key, value in metadata if key == name] for name in ("authorization", "dpop"))
+            error.explanation = explain_request(
+                self.verifier,
+                error,
+                values,
+                proofs=proofs,
+                htm=_HTM,
+                path=method,
+                access=self._find(method),
+                certificates=self.certificate_bound,
+            )
         self._reporter.refused(error, self.operations.name_of(method), self._correlation_id(metadata))
 
     def report_handler_refused(self, error: AuthError, call: Call | None) -> None:

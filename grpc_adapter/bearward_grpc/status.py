@@ -18,6 +18,7 @@ from bearward.challenge import challenges
 from bearward.errors import AuthError, Fault, Refusal
 from bearward.sender import Scheme
 from bearward.verifier import Verifier
+from bearward_grpc.explained import Explained
 
 try:
     from google.protobuf import any_pb2, duration_pb2
@@ -58,6 +59,11 @@ class CallStatus:
     code: grpc.StatusCode
     details: str
     trailers: Trailers
+    explained: Explained | None = None
+
+    def trailers_for(self, context: Any) -> Trailers:
+        """The trailers of the call with this context: those of the refusal, and its explanation where one is given."""
+        return self.trailers if self.explained is None else (*self.trailers, *self.explained.trailers(context))
 
 
 class StatusMapper:
@@ -96,7 +102,12 @@ class StatusMapper:
             trailers.append(("grpc-retry-pushback-ms", str(math.ceil(retry * 1000))))
         if RICH:
             trailers.append(("grpc-status-details-bin", self._details(error, code, details, retry)))
-        return CallStatus(code, details, tuple(trailers))
+        return CallStatus(code, details, tuple(trailers), self._explained(error))
+
+    def _explained(self, error: AuthError) -> Explained | None:
+        if error.explanation is None or self._verifier is None:
+            return None
+        return Explained(error.explanation, anywhere=self._verifier.unsafe_explain_remote)
 
     def _details(self, error: AuthError, code: grpc.StatusCode, details: str, retry: float | None) -> bytes:
         number: int = code.value[0]
@@ -119,7 +130,8 @@ class RefusalCache(Generic[T]):
 
     def get(self, error: AuthError) -> T:
         """What was made for an error like this one."""
-        if error.retry_after is not None or error.scheme is not None:  # the first differs, the second has a nonce
+        # The first differs, the second has a nonce, the third is of one call.
+        if error.retry_after is not None or error.scheme is not None or error.explanation is not None:
             return self._make(error)
         key = (error.refusal, error.claim, error.scopes, error.acr_values, error.max_age)
         cached = self._cached.get(key)

@@ -19,6 +19,7 @@ from bearward.access import Access
 from bearward.logs import show_unless_configured
 from bearward.reporter import Reporter
 from bearward_sanic.context import App, principal_of
+from bearward_sanic.explained import check_addresses
 from bearward_sanic.gate import Gate, GateResult
 from bearward_sanic.handler_wrappers import unwrap_handlers, wrap_handlers
 from bearward_sanic.integrations import injection, openapi, worker_state
@@ -83,7 +84,7 @@ class Bearward:
         self.metadata = metadata_of(self.settings)
         url = self.settings.resource_metadata if self.metadata is None else self.metadata.url
         responses = RefusalResponses(self.verifier, realm=self.settings.realm, resource_metadata=url)
-        self._responder = RefusalResponder(app, self.settings, responses, self._reporter)
+        self._responder = RefusalResponder(app, self.settings, responses, self._reporter, self.verifier)
         self._app = app
         app.ctx.bearward = self
         app.register_middleware(self._middlewares.admit, "request", priority=BEFORE_ALL)
@@ -154,6 +155,7 @@ class Bearward:
         self._middlewares.install(app)
         unwrap_handlers(app)
         injection.provide(app, authenticated=self._authenticates_early)
+        check_addresses(app, self.verifier)
         await self.verifier.start()
 
     async def _ready(self, app: App) -> None:

@@ -104,10 +104,10 @@ class RefusalResponses:
             scopes,
             scheme,
         )
-        parts = self._cache.get(key)
+        parts = None if error.explanation is not None else self._cache.get(key)
         if parts is None:
             parts = self._make(error, scopes)
-            if len(self._cache) < _MAX_CACHED:
+            if error.explanation is None and len(self._cache) < _MAX_CACHED:
                 self._cache[key] = parts
         response = RefusalResponse(parts.body, status=parts.status, headers=parts.headers, content_type=PROBLEM_JSON)
         if scheme == Scheme.DPOP.value and self._verifier is not None:
@@ -143,7 +143,14 @@ _EXPOSED: Final = "DPoP-Nonce, WWW-Authenticate"
 def problem(error: AuthError) -> bytes:
     """The RFC 9457 problem document: `type` is about:blank by absence, so `title` is the status phrase."""
     status = STATUS[error.refusal]
-    document = {"title": status.phrase, "status": status.value, "detail": str(error), "code": error.code}
+    document: dict[str, object] = {
+        "title": status.phrase,
+        "status": status.value,
+        "detail": str(error),
+        "code": error.code,
+    }
+    if error.explanation is not None:
+        document["explanation"] = error.explanation.to_dict()["checks"]
     return json.dumps(document).encode("ascii")
 
 

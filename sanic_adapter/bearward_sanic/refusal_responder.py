@@ -19,6 +19,7 @@ from bearward.bug_reports import report_bug
 from bearward.reporter import Reporter, concerning
 from bearward_sanic.bodies import refuse_body
 from bearward_sanic.context import App, principal_of
+from bearward_sanic.explained import explain
 from bearward_sanic.problem_response import RefusalResponses
 from bearward_sanic.reports import operation_of, request_identifier
 from bearward_sanic.response_middleware import KEPT_HEADERS, run_response_middleware
@@ -33,7 +34,15 @@ _LOG: Final = logging.getLogger("bearward.sanic")
 class RefusalResponder:
     """Responds to requests with refusals."""
 
-    def __init__(self, app: App, settings: AdapterSettings, responses: RefusalResponses, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        app: App,
+        settings: AdapterSettings,
+        responses: RefusalResponses,
+        reporter: Reporter,
+        verifier: Verifier,
+    ) -> None:
+        self._verifier = verifier
         self._app = app
         self._render_refusal: Callable[..., Any] | None = settings.render_refusal
         self._responses = responses
@@ -41,10 +50,12 @@ class RefusalResponder:
         self._asgi = True
         self._renders = True
         self._reported = False
+        self._certificates = settings.client_certificate is not None
         self._closes_websockets = settings.websocket_refusal == "close"
 
     def use(self, verifier: Verifier, reporter: Reporter) -> None:
         """Respond as this verifier does, and report by `reporter`."""
+        self._verifier = verifier
         self._responses.use(verifier)
         self._reporter = reporter
 
@@ -68,6 +79,9 @@ class RefusalResponder:
             return accept_then_close(request, error)
         if self._asgi:
             refuse_handshake(request)
+        if self._verifier.explains:
+            rule = self._app.ctx.bearward.rule_of(request)
+            explain(request, error, self._verifier, rule, certificates=self._certificates)
         response = self._responses.response(error, scopes)
         if closes:
             response.headers["connection"] = "close"

@@ -16,7 +16,7 @@ import click
 from bearward import __version__
 from bearward.command_line.ending import end, running
 
-__all__ = ["run"]
+__all__ = ["bearward", "run"]
 
 _COMMANDS = {
     "explain": "Say why a token passes or is refused, check by check.",
@@ -50,7 +50,7 @@ class _Program(click.Group):
 
 @click.command(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="bearward")
-def _bearward() -> None:
+def bearward() -> None:
     """Verify bearer tokens, and find out why they are refused.
 
     Every command has --help. Exit codes: 0 fine, 1 no, 2 invalid arguments or settings, 3 not reachable.
@@ -66,7 +66,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
 def _invoke(arguments: list[str]) -> object:
     """As click's own `main`, which would print a line for Ctrl-C, and end a broken pipe by a code of its own."""
     try:
-        with _bearward.make_context("bearward", arguments) as context:
-            return _bearward.invoke(context)
+        with bearward.make_context("bearward", arguments) as context:
+            return bearward.invoke(context)
     except click.exceptions.Exit as ended:
         return ended.exit_code

@@ -53,6 +53,8 @@ def settings_schema() -> dict[str, Any]:
                 "cache_secret_file": _FILE,
                 "unsafe_allow_unauthenticated_cache": _BOOLEAN,
                 "token_cache": {"type": "integer", "minimum": 0},
+                "explain": _BOOLEAN,
+                "unsafe_explain_remote": _BOOLEAN,
                 "issuers": {"type": "array", "minItems": 1, "items": {"anyOf": [*_issuers()]}},
                 "revocations": _table(_revocations(), needed=["on_failure"]),
                 "dpop": _table(_dpop()),

@@ -29,12 +29,12 @@ def denial_of_kind(status: CallStatus, kind: MethodKind) -> grpc.RpcMethodHandle
     """A handler that ends a call of a method of `kind` with `status`; one message of the request may be read."""
 
     async def deny(_: object, context: Any) -> None:
-        await context.abort(status.code, status.details, status.trailers)
+        await context.abort(status.code, status.details, status.trailers_for(context))
 
     async def deny_stream(_: object, context: Any) -> AsyncIterator[bytes]:
         context.set_code(status.code)
         context.set_details(status.details)
-        context.set_trailing_metadata(status.trailers)
+        context.set_trailing_metadata(status.trailers_for(context))
         return
         yield b""  # never reached: it makes this an async generator
 

@@ -144,7 +144,7 @@ class HandlerWrapper:
         refused = error or AuthError(Refusal.INTERNAL_ERROR)
         self._gate.report_handler_refused(refused, CALL.get())
         status = self._statuses.get(refused)
-        await context.abort(status.code, status.details, status.trailers)
+        await context.abort(status.code, status.details, status.trailers_for(context))
 
 
 def _served_to(handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:

@@ -19,7 +19,7 @@ __all__ = ["abort", "denial", "denial_of_kind", "end_stream_with"]
 
 def abort(context: Any, status: CallStatus) -> None:
     """End the call with `status`: raises on grpc.server; in a thread of grpc.aio it may return, so return then."""
-    context.set_trailing_metadata(status.trailers)  # abort itself takes no trailers here
+    context.set_trailing_metadata(status.trailers_for(context))  # abort itself takes no trailers here
     context.abort(status.code, status.details)
 
 
@@ -29,7 +29,7 @@ def end_stream_with(context: Any, status: CallStatus) -> None:
     On grpc.aio a thread runs ahead of what is being written for it, and an abort that overtakes the first write leaves
     the call without a status forever.
     """
-    context.set_trailing_metadata(status.trailers)
+    context.set_trailing_metadata(status.trailers_for(context))
     context.set_code(status.code)
     context.set_details(status.details)
 
