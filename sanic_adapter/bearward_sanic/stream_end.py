@@ -15,6 +15,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from sanic import Request
+from sanic.asgi import ASGIApp
 from sanic.http.constants import Stage
 from sanic.response import BaseHTTPResponse, ResponseStream
 
@@ -89,7 +90,7 @@ def ending_quietly(handler: Callable[..., Any], *, asgi: bool) -> Callable[..., 
 
     @wraps(handler)
     async def quiet(request: Request, *args: Any, **kwargs: Any) -> Any:
-        if asgi:
+        if asgi and isinstance(request.stream, ASGIApp):  # an application that ran under ASGI once stays marked so
             _remember_response(request)
         response = None
         try:
