@@ -61,8 +61,8 @@ def policy_matrix(
     >>> print(policy_matrix({"notes.v1.Notes": authenticated}, "/notes.v1.Notes/List"))
     # Who may call what, as bearward decides it. If a change is meant: pytest --bearward-update
     <BLANKLINE>
-    anonymous        no scope
-    UNAUTHENTICATED  ok        /notes.v1.Notes/List: authenticated
+    anonymous          no scope
+    UNAUTHENTICATED    ok                 /notes.v1.Notes/List: authenticated
     <BLANKLINE>
     """
     decided = rules(policy if isinstance(policy, Policy | Mapping) else policy.policy, *registered)

@@ -262,7 +262,6 @@ _CATALOGUE: Mapping[str, tuple[Callable[[Minter, _Claims], str], Refusal, str]] 
         _R.PAYLOAD_MALFORMED,
         "RFC 8259 section 9",
     ),
-    "twenty thousand octets": (_claims(x="x" * 20_000), _R.TOKEN_TOO_LARGE, "RFC 9110 section 2.3"),
 }
 
 HOSTILE_TOKENS: Mapping[str, HostileToken] = MappingProxyType(

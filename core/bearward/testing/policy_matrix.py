@@ -20,6 +20,8 @@ __all__ = ["Caller", "PolicyMatrix", "default_callers"]
 Caller: TypeAlias = Principal | AuthError | None
 """Who calls: a principal, someone whose credentials are refused for a reason, or (None) someone without any."""
 
+_USUAL: Final = (None, AuthError(Refusal.CREDENTIALS_MISSING), AuthError(Refusal.SCOPE_INSUFFICIENT))
+"""What cells hold as a rule: a column is always wide enough for it, so that it does not depend on the other rows."""
 _HEADING: Final = "# Who may call what, as bearward decides it. If a change is meant: pytest --bearward-update"
 
 
@@ -69,8 +71,9 @@ class PolicyMatrix:
 
     def __str__(self) -> str:
         rows = [[self.cell(name, caller) for caller in self.callers] for name in self.rules]
+        usual = max(len(self.word(error)) for error in _USUAL)
         columns = list(zip(self.callers, *rows, strict=True)) if rows else [(caller,) for caller in self.callers]
-        widths = [max(map(len, column)) for column in columns]
+        widths = [max(usual, *map(len, column)) for column in columns]
 
         def line(cells: Iterable[str], ending: str = "") -> str:
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]

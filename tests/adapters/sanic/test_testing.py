@@ -245,6 +245,5 @@ def test_hostile_token_is_refused_over_http(guarded: tuple[Serving, LocalIssuer]
     server, issuer = guarded
     token = issuer.hostile(name, scope="orders:read")
     answer = server.call("GET", "/orders", token=token)
-    assert answer.status in (400, 401, 431, 413)
-    if answer.status == 401:
-        assert json.loads(answer.body)["code"] == HOSTILE_TOKENS[name].refusal.code
+    assert answer.status in (400, 401)
+    assert json.loads(answer.body)["code"] == HOSTILE_TOKENS[name].refusal.code
