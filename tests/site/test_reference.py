@@ -20,7 +20,14 @@ TOP = Path(__file__).resolve().parents[2]
 DOCS = TOP / "docs"
 CATALOGUE = (DOCS / "reference" / "refusals.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=\n##|\Z)", CATALOGUE, re.MULTILINE | re.DOTALL))
-PACKAGES = (*PUBLIC, "bearward_grpc", "bearward_grpc.client", "bearward_sanic")
+PACKAGES = (
+    *PUBLIC,
+    "bearward_grpc",
+    "bearward_grpc.client",
+    "bearward_grpc.testing",
+    "bearward_sanic",
+    "bearward_sanic.testing",
+)
 
 
 def test_every_refusal_has_its_section() -> None:
