@@ -99,3 +99,16 @@ def test_readme_shows_the_example(example: Path) -> None:
 
 def _bearer(token: str) -> tuple[tuple[str, str]]:
     return (("authorization", f"Bearer {token}"),)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_the_tests_of_the_examples_pass() -> None:
+    """`examples/test_services.py`, run as its reader runs it, with the policies that are approved beside it."""
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", "examples", "-p", "bearward_pytest"]
+    options = ["-p", "no:randomly", "-p", "no:cacheprovider", "-q", "--show-capture=no", "examples"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [*command, *options], cwd=TOP, env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 0, done.stdout
