@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,21 @@ def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check")
     _done(*pip, "install", "-qq", "--constraint", constraints, str(wheel))
     return python
+
+
+@pytest.fixture(scope="session")
+def python_with_pytest(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes an environment with the wheel, pytest and what else is named: nothing of the source tree, and no framework."""
+
+    def make(*more: str) -> Path:
+        place = tmp_path_factory.mktemp("pytest")
+        _done(sys.executable, "-m", "venv", "--without-pip", str(place))
+        python = place / "bin" / "python"
+        pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check")
+        _done(*pip, "install", "-qq", "--constraint", str(TOP / "constraints.txt"), str(wheel), "pytest", *more)
+        return python
+
+    return make
 
 
 def _done(*command: str) -> None:
