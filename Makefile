@@ -154,6 +154,22 @@ build: venv ## wheel and sdist into dist/
 	rm -rf dist
 	$(PY) -m build --no-isolation --outdir dist
 
+.PHONY: sbom
+sbom: build ## the bill of materials (CycloneDX) of the built wheel with all extras, into dist/
+	$(PY) -m tools.release.sbom
+
+.PHONY: lock
+lock: venv ## write requirements.lock anew: names, versions and hashes for this Python and platform
+	$(PY) -m tools.release.lock
+
+.PHONY: api-check
+api-check: venv ## what changed incompatibly in the public names since the last release
+	@$(PY) -m tools.release.interface
+
+.PHONY: release-check
+release-check: venv ## go or no-go for a release of this tree, with reasons
+	@$(PY) -m tools.release.check
+
 .PHONY: venv
 venv: ## set up .venv (every target does so by itself)
 	@$(PYTHON) tools/venv.py

@@ -1,0 +1,130 @@
+"""What a release consists of: the index page, the bill of materials, the lock, the comparison with the last release."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.release import check, interface, lock, sbom
+from tools.release.index_page import description, repository, urls
+
+pytestmark = pytest.mark.thorough
+
+TOP = Path(__file__).resolve().parents[2]
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("address", ["", "https://code.example/bearward"])
+def test_index_page_has_no_relative_link(address: str) -> None:
+    """Without an address the page has no links of its own; with one, they are absolute. Code stays as it is."""
+    page = description(README, address)
+    assert check.NOT_ABSOLUTE.findall(re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)) == []
+    assert (f"[docs/grpc.md]({address}/blob/main/docs/grpc.md)" in page) is bool(address)
+    assert re.findall(r"^```.*?^```$", page, re.MULTILINE | re.DOTALL) == re.findall(
+        r"^```.*?^```$", README, re.MULTILINE | re.DOTALL
+    )
+
+
+def test_addresses_follow_from_one() -> None:
+    """The URLs of the metadata are those of the repository, or none."""
+    assert urls("") == {}
+    assert {"Changelog", "Documentation", "Issues", "Repository"} <= urls("https://code.example/x").keys()
+    assert repository() == "" or repository().startswith("https://")
+
+
+def test_readme_claims_no_index_that_does_not_have_it() -> None:
+    """Until the project has an address, the README installs the wheel that it builds."""
+    assert repository() or "pip install 'bearward" not in README
+
+
+def test_wheel_shows_that_page(wheel: Path) -> None:
+    """The description in the wheel is the page, and names what the repository's address gives."""
+    assert list(check.index_page(wheel)) == []
+
+
+def test_bill_of_materials_is_what_is_installed(wheel: Path, tmp_path: Path) -> None:
+    """Every distribution that the wheel with all extras brings is a component, and nothing else; no place is named."""
+    python = sbom.installed(wheel, tmp_path)
+    document = sbom.bill_of_materials(python)
+    program = "import importlib.metadata as m; print(*{d.name.lower() for d in m.distributions()})"
+    listed = subprocess.run([str(python), "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    found = {component["name"].lower() for component in document["components"]}
+    assert found == set(listed) - {"bearward"}
+    assert document["metadata"]["component"]["purl"].startswith("pkg:pypi/bearward@")
+    text = json.dumps(document)
+    assert str(tmp_path) not in text
+    assert "file:" not in text
+    assert {"ecdsa", "python-jose", "grpcio", "sanic"} <= found
+
+
+def test_lock_pins_names_versions_and_hashes() -> None:
+    """Every line of the lock has a version and a hash, none an address."""
+    text = lock.LOCK.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(lock.locked()) == len(lines) > 100
+    assert "://" not in text
+
+
+def test_lock_can_be_installed(tmp_path: Path) -> None:
+    """Pip takes the files of the registry for those of the lock (those of the runtime; the rest would take minutes)."""
+    names = {"cryptography", "msgspec", "pybase64", "python-jose", "aiocache", "httpcore2"}
+    lines = [line for line in lock.LOCK.read_text(encoding="utf-8").splitlines() if line.partition("==")[0] in names]
+    assert len(lines) == len(names)
+    (tmp_path / "some.lock").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--require-hashes", "--dest", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "-r", str(tmp_path / "some.lock")], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "wrong.lock").write_text(re.sub(r"sha256:.{4}", "sha256:0000", lines[0]))
+    wrong = subprocess.run(
+        [*command, "-r", str(tmp_path / "wrong.lock")], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert wrong.returncode != 0
+
+
+BEFORE = (
+    '__all__ = ["gone", "kept", "loose"]\n\n\ndef gone(): ...\n\n\ndef kept(one, two=2): ...\n\n\ndef loose(one): ...\n'
+)
+NOW = '__all__ = ["kept", "loose", "new"]\n\n\ndef kept(one, two): ...\n\n\ndef loose(one, more=1): ...\n\n\ndef new(): ...\n'
+
+
+def test_changes_of_the_public_interface(tmp_path: Path) -> None:
+    """A name that is gone and an argument that lost its default are reported; what was added is not."""
+
+    def git(*arguments: str) -> None:
+        author = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        subprocess.run(["git", *author, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    package = tmp_path / "src" / "thing" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text(BEFORE)
+    git("init", "-q")
+    assert interface.last_release(tmp_path) is None
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    git("tag", "v0.9.0")
+    git("tag", "v0.10.0")
+    package.write_text(NOW)
+    last = interface.last_release(tmp_path)
+    assert last == "v0.10.0"
+    found = list(interface.changes(tmp_path, last, {"thing": "src"}, ["thing"]))
+    assert [line.partition(":")[0] for line in found] == ["thing.gone", "thing.kept"]
+
+
+def test_every_public_package_is_compared() -> None:
+    """The comparison knows every package whose names are pinned."""
+    from tests.core.test_public_names import PUBLIC
+
+    assert set(interface.facades()) == {*PUBLIC, "bearward_grpc", "bearward_grpc.client", "bearward_sanic"}
+
+
+def test_release_check_judges_everything_it_names() -> None:
+    """Each check of `make release-check` says what it is for."""
+    assert all(judge.__doc__ for judge in check.CHECKS.values())
+    assert len(check.CHECKS) >= 9
