@@ -6,6 +6,7 @@ Without a release there is nothing to compare with, and the command says so.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import griffe
 
 TOP = Path(__file__).resolve().parents[2]
+COLOR = re.compile(r"\x1b\[\d+m")
 ROOTS = {
     "bearward": "core",
     "bearward_pytest": "core",
@@ -69,22 +71,29 @@ def _loaded(tree: Path, roots: Mapping[str, str]) -> griffe.GriffeLoader:
 
 
 def _changed(package: str, before: griffe.Module | None, now: griffe.Module | None) -> Iterator[str]:
+    inherited = {name: set(_target(now, name).all_members) for name in _names(now)}  # while each still knows its bases
     old, new = _exported(package, before), _exported(package, now)
     for name in old.members:
         if name not in new.members:
             yield f"{package}.{name}: was removed"
             continue
-        both = [griffe.Module(package) for _ in range(2)]
+        both = [griffe.Module(package, filepath=Path(f"{package}.py")) for _ in range(2)]
         for module, side in zip(both, (old, new), strict=True):
             module.set_member(name, side.members[name])
         for change in griffe.find_breaking_changes(*both):
-            yield f"{package}.{name}: {change.explain(griffe.ExplanationStyle.ONE_LINE).partition(': ')[2]}"
+            said = COLOR.sub("", change.explain(griffe.ExplanationStyle.ONE_LINE)).partition(": ")[2]
+            if not (isinstance(change, griffe.ObjectRemovedBreakage) and change.obj.name in inherited[name]):
+                yield f"{package}.{name}: {said}"
+
+
+def _names(module: griffe.Module | None) -> list[str]:
+    return [] if module is None else [str(name) for name in module.exports or ()]
 
 
 def _exported(package: str, module: griffe.Module | None) -> griffe.Module:
     """A module that defines what this one only exports: griffe compares what stands where it is defined."""
-    found = griffe.Module(package)
-    for name in [] if module is None else map(str, module.exports or ()):
+    found = griffe.Module(package, filepath=Path(f"{package}.py"))
+    for name in _names(module):
         found.set_member(name, _target(module, name))
     return found
 
