@@ -104,6 +104,8 @@ def test_changes_of_the_public_interface(tmp_path: Path) -> None:
     package = tmp_path / "src" / "thing" / "__init__.py"
     package.parent.mkdir(parents=True)
     package.write_text(BEFORE)
+    inner = package.with_name("inner.py")
+    inner.write_text('__all__ = ["Class"]\n\n\nclass Class:\n    def method(self, one=1): ...\n')
     git("init", "-q")
     assert interface.last_release(tmp_path) is None
     git("add", "-A")
@@ -111,10 +113,11 @@ def test_changes_of_the_public_interface(tmp_path: Path) -> None:
     git("tag", "v0.9.0")
     git("tag", "v0.10.0")
     package.write_text(NOW)
+    inner.write_text(inner.read_text().replace("one=1", "one"))
     last = interface.last_release(tmp_path)
     assert last == "v0.10.0"
-    found = list(interface.changes(tmp_path, last, {"thing": "src"}, ["thing"]))
-    assert [line.partition(":")[0] for line in found] == ["thing.gone", "thing.kept"]
+    found = list(interface.changes(tmp_path, last, {"thing": "src"}, ["thing", "thing.inner"]))
+    assert [line.partition(":")[0] for line in found] == ["thing.gone", "thing.kept", "thing.inner.Class"]
 
 
 def test_every_public_package_is_compared() -> None:

@@ -99,7 +99,10 @@ def _exported(package: str, module: griffe.Module | None) -> griffe.Module:
 
 
 def _module(loader: griffe.GriffeLoader, package: str) -> griffe.Module | None:
-    found = loader.modules_collection.get_member(package) if package in loader.modules_collection else None
+    try:
+        found = loader.modules_collection.get_member(package)
+    except KeyError:
+        return None  # that release did not have it, or this tree has it not any more
     return found if isinstance(found, griffe.Module) else None
 
 
