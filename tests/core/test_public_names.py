@@ -59,9 +59,9 @@ PUBLIC: dict[str, str] = {
         FOREVER Revocation RevocationNotSharedError Revocations SharedRevocations
     """,
     "bearward.testing": """
-        DPoPClient GARBAGE HOSTILE_PROOFS HOSTILE_TOKENS HostileToken LocalIssuer MovableClock PolicyMatrix Request
-        Response SigningKey access_token_hash acting_as close_verifier compact json_octets json_response principal_with
-        sign_segments tamper
+        CertificateClient DPoPClient GARBAGE HOSTILE_PROOFS HOSTILE_TOKENS HostileToken LocalIssuer MovableClock
+        PolicyMatrix Request Response SigningKey access_token_hash acting_as close_verifier compact json_octets
+        json_response principal_with sign_segments tamper
     """,
     "bearward_pytest": """
         ActAs CheckPolicy Mint UseVerifier bearward_as bearward_clock bearward_issuer bearward_issuer_settings

@@ -15,6 +15,7 @@ asks.
 from __future__ import annotations
 
 from bearward.testing.acting import acting_as, principal_with
+from bearward.testing.certificates import CertificateClient
 from bearward.testing.clock import MovableClock
 from bearward.testing.closing import close_verifier
 from bearward.testing.exchange import Request, Response, json_response
@@ -30,6 +31,7 @@ __all__ = [
     "GARBAGE",
     "HOSTILE_PROOFS",
     "HOSTILE_TOKENS",
+    "CertificateClient",
     "DPoPClient",
     "HostileToken",
     "LocalIssuer",

@@ -15,6 +15,7 @@ from bearward.clock import Clock
 from bearward.errors import AuthError, UsageError
 from bearward.issuers.tenants import TenantIssuers
 from bearward.jose.compact import parse_compact
+from bearward.testing.certificates import CertificateClient
 from bearward.testing.exchange import Request, Response
 from bearward.testing.for_policy import choose_algorithm, with_keys_at
 from bearward.testing.garbage import GARBAGE
@@ -39,7 +40,7 @@ class LocalIssuer(Publisher):
     """An issuer that runs in its own threads while its context is open.
 
     `algorithms` are those of its keys (the first is the default); `audience` and `lifetime` (seconds) go into its
-    tokens; `path` makes it one tenant of several (`http://127.0.0.1:1234/tenant`); `identifier` gives it an `iss` other
+    tokens; `path` makes it one tenant of several (`http://127.0.0.1:1234/tenant`), and `path="/"` ends its name with a slash, as Auth0's; `identifier` gives it an `iss` other
     than its address; `clients` (id to secret; None admits anyone) and `scopes` (None: any) control `POST /token`; `tls`
     serves https with a throw-away authority (`client_context`); `clock` says what time it is (a `MovableClock`).
 
@@ -125,14 +126,14 @@ class LocalIssuer(Publisher):
         without: Collection[str] = (),
         expires_in: float | None = None,
         policy: TrustedIssuer | None = None,
-        bound_to: DPoPClient | None = None,
+        bound_to: DPoPClient | CertificateClient | None = None,
         **more_claims: Any,
     ) -> str:
         """A signed token: by default an honest access token (RFC 9068) that is valid for `self.lifetime` seconds.
 
         `expires_in`, in seconds, is its life. `policy` makes it such a token as that policy accepts, with its `iss`, `aud`
         and further claims: that of a profile too (see `stand_in_for`). `bound_to` binds it to the key of a client (RFC
-        9449). `alg` is the algorithm (`none` leaves the signature empty); `key` signs instead of the issuer's own, and
+        9449) or to its certificate (RFC 8705). `alg` is the algorithm (`none` leaves the signature empty); `key` signs instead of the issuer's own, and
         octets are a secret for HS256 and its siblings; `kid=None` omits `kid`. `headers`, then `claims` and further
         keyword arguments replace or add; `without_headers` and `without` remove. Raises `LookupError` if the issuer has no
         key for `alg`, `ValueError` if the key cannot sign with it, `TypeError` for `lifetime` (that is the issuer's).

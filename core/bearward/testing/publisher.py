@@ -34,6 +34,7 @@ class Publisher(LoopbackServer):
         """Headers of the JWK Set's response, `{"Cache-Control": "max-age=60"}`; read at each request."""
         self.conditional = True
         """Whether the JWK Set carries an `ETag` and a request for an unchanged one gets a 304 (RFC 9110)."""
+        self._name = path
         self._path = path.rstrip("/")
         self._identifier = identifier
         self._served: dict[str, Response | Callable[[Request], Response]] = {}
@@ -47,7 +48,7 @@ class Publisher(LoopbackServer):
     @property
     def url(self) -> str:
         """The issuer identifier: the `iss` of its tokens and the `issuer` of its discovery document."""
-        return self.origin + self._path if self._identifier is None else self._identifier
+        return self.origin + self._name if self._identifier is None else self._identifier
 
     @property
     def discovery_uri(self) -> str:
