@@ -191,6 +191,11 @@ class WaiterLimit:
         self._waiting = 0
 
     @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return self._waiting
+
+    @property
     def full(self) -> bool:
         """Whether the next caller would be refused. Any thread may ask."""
         return self._waiting >= self._max_waiters

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from bearward.bug_reports import report_bug
 from bearward.errors import ConfigurationError
@@ -27,6 +27,24 @@ class Observers:
         self._verified = tuple(one for one in self.all if _asks_for(one, Verified))
         self.verified: bool = bool(self._verified)
         """Whether any asks for `Verified`; if not, requests that pass are not reported."""
+
+        self._annotating: tuple[Any, ...] = tuple(one for one in self.all if hasattr(one, "annotate"))
+        self.annotated: bool = bool(self._annotating)
+        """Whether any annotates the span of a call, which may begin only after the decision."""
+        self.identified: bool = any(getattr(one, "identifies", True) for one in self._verified)
+        """Whether any of those uses the identifier of a request."""
+
+    def attach(self, verifier: object) -> None:
+        """Give the verifier to each observer that reads its state, by its method `attach`."""
+        for observer in self.all:
+            attach = getattr(observer, "attach", None)
+            if attach is not None:
+                attach(verifier)
+
+    def annotate(self, event: Event) -> None:
+        """The call that `event` is about is being served from here on: have its span annotated."""
+        for observer in self._annotating:
+            notify(observer.annotate, event)
 
     def emit(self, event: Event) -> None:
         """Call the observers; any thread may."""

@@ -26,13 +26,18 @@ _CORRELATION_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 class Reporter:
     """Reports what one gate decides: `transport` says which kind. Made once, by `Reporter(verifier.observers, ...)`."""
 
-    __slots__ = ("_emit", "_transport", "verified_wanted")
+    __slots__ = ("_annotate", "_emit", "_transport", "annotated", "identified", "verified_wanted")
 
     def __init__(self, observers: Observers, transport: Transport | None = None) -> None:
+        self._annotate = observers.annotate
         self._emit = observers.emit
+        self.annotated: bool = observers.annotated
+        """Whether `annotate` does anything."""
         self._transport = transport
         self.verified_wanted: bool = observers.verified
         """Whether `verified` does anything: ask before, on a hot path."""
+        self.identified: bool = observers.identified
+        """Whether `verified` needs an identifier of the request."""
 
     def verified(
         self,
@@ -40,12 +45,15 @@ class Reporter:
         operation: str | None = None,
         correlation_id: str | None = None,
         duration: float | None = None,
-    ) -> None:
-        """The caller was let in. `operation` must not be a name that callers can invent; `duration` is in seconds."""
+    ) -> Verified | None:
+        """The caller was let in; returns the event, if there is one. `operation` must not be a name that callers can invent; `duration` is in seconds."""
         if self.verified_wanted:
             basis = basis_of(principal)
             kid = None if basis is None else basis.header.kid
-            self._emit(Verified(principal.issuer, self._transport, operation, kid, correlation_id, duration))
+            event = Verified(principal.issuer, self._transport, operation, kid, correlation_id, duration)
+            self._emit(event)
+            return event
+        return None
 
     def refused(
         self,
@@ -53,18 +61,25 @@ class Reporter:
         operation: str | None = None,
         correlation_id: str | None = None,
         duration: float | None = None,
-    ) -> None:
-        """The caller was refused with `error`; one that was reported before is not reported again."""
-        if not error.reported:
-            error.reported = True
-            issuer = error.issuer or UNKNOWN
-            self._emit(Refused(error.refusal, issuer, self._transport, operation, error.kid, correlation_id, duration))
+    ) -> Refused | None:
+        """The caller was refused with `error`, which is reported once; returns the event, if there is one."""
+        if error.reported:
+            return None
+        error.reported = True
+        issuer = error.issuer or UNKNOWN
+        event = Refused(error.refusal, issuer, self._transport, operation, error.kid, correlation_id, duration)
+        self._emit(event)
+        return event
 
     def ended(self, error: AuthError, principal: Principal, operation: str | None = None) -> None:
         """What was admitted for `principal` is ended with `error`."""
         if not error.reported:
             error.reported = True
             self._emit(StreamEnded(error.refusal, principal.issuer, self._transport, operation))
+
+    def annotate(self, event: Verified | Refused) -> None:
+        """The call of `event` is served from here on: for spans that begin only after the decision."""
+        self._annotate(event)
 
     def rules(self, rules: Mapping[str, Any]) -> None:
         """These rules apply from now on."""

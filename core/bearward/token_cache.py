@@ -13,13 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from bearward.credential_place import CredentialPlace
 from bearward.errors import AuthError, Refusal
 from bearward.jwks.entry import HeldKeys
 from bearward.principal import Principal
 
-__all__ = ["CacheEntry", "TokenCache", "estimated_bytes", "token_digest"]
+__all__ = [
+    "CacheEntry",
+    "CountingTokenCache",
+    "TokenCache",
+    "TokenCacheCounts",
+    "estimated_bytes",
+    "token_digest",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +55,18 @@ class CacheEntry:
 class TokenCache:
     """Bounded memory of verified tokens; `max_bytes` counts the entries' estimated size."""
 
-    __slots__ = ("_old", "_young", "_young_bytes", "_young_limit", "_young_max_entries", "max_token")
+    __slots__ = (
+        "_old",
+        "_promoted",
+        "_young",
+        "_young_bytes",
+        "_young_limit",
+        "_young_max_entries",
+        "evictions",
+        "hits",
+        "max_token",
+        "misses",
+    )
 
     def __init__(self, *, max_bytes: int = 16 * 1024 * 1024, max_entries: int = 100_000, max_token: int = 8192) -> None:
         self._young: dict[bytes, CacheEntry] = {}
@@ -57,11 +76,18 @@ class TokenCache:
         self._young_max_entries = max(1, max_entries // 2)
         self.max_token: int = max_token
         """Longer tokens, in characters, are not kept."""
+        self._promoted = 0
+        self.evictions: int = 0
+        """How many entries made room for newer ones."""
+        self.hits: int = 0
+        """How many look-ups found an entry; counted by `CountingTokenCache` only."""
+        self.misses: int = 0
 
     def get(self, digest: bytes) -> CacheEntry | None:
         """The entry for the SHA-256 digest of a token."""
         entry = self._young.get(digest)
         if entry is None and (entry := self._old.get(digest)) is not None:
+            self._promoted += 1
             self.put(digest, entry)
         return entry
 
@@ -70,7 +96,8 @@ class TokenCache:
         if entry.cost > self._young_limit:
             return
         if self._young_bytes + entry.cost > self._young_limit or len(self._young) >= self._young_max_entries:
-            self._old, self._young, self._young_bytes = self._young, {}, 0
+            self.evictions += max(0, len(self._old) - self._promoted)
+            self._old, self._young, self._young_bytes, self._promoted = self._young, {}, 0, 0
         if digest not in self._young:
             self._young_bytes += entry.cost
         self._young[digest] = entry
@@ -91,6 +118,33 @@ class TokenCache:
 
     def __repr__(self) -> str:
         return f"<TokenCache: {len(self)} tokens>"
+
+
+class CountingTokenCache(TokenCache):
+    """The same, which counts what is looked up: for a verifier whose requests are observed anyway."""
+
+    __slots__ = ()
+
+    def get(self, digest: bytes) -> CacheEntry | None:
+        """The entry for the SHA-256 digest of a token, counted."""
+        entry = super().get(digest)
+        if entry is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return entry
+
+
+class TokenCacheCounts(NamedTuple):
+    """The cache of verified tokens in numbers, since the process started."""
+
+    hits: int = 0
+    """Look-ups that found a token; counted if requests are observed, otherwise 0."""
+    misses: int = 0
+    evictions: int = 0
+    """Tokens that made room for newer ones."""
+    size: int = 0
+    """Tokens that are in it now."""
 
 
 _SHA256 = sha256()

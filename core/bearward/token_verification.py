@@ -22,7 +22,14 @@ from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.reporter import concerning
 from bearward.revocation.local import Revocations
 from bearward.standing import Standings, presented_by
-from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
+from bearward.token_cache import (
+    CacheEntry,
+    CountingTokenCache,
+    TokenCache,
+    TokenCacheCounts,
+    estimated_bytes,
+    token_digest,
+)
 from bearward.verification import verify_token
 
 __all__ = ["TokenVerification"]
@@ -37,14 +44,15 @@ class TokenVerification:
     _issuers: Issuers
     _standings: Standings
 
-    def __init__(self, clock: Clock, revocations: Revocations | None, token_cache_bytes: int) -> None:
+    def __init__(self, clock: Clock, revocations: Revocations | None, token_cache_bytes: int, *, counts: bool) -> None:
         self.now: Callable[[], float] = clock.now
         """The verifier's clock, in seconds since the epoch."""
         self.monotonic: Callable[[], float] = clock.monotonic
         """Its monotonic clock, in seconds."""
         if isinstance(token_cache_bytes, bool) or not isinstance(token_cache_bytes, int) or token_cache_bytes < 0:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
-        self._cache = TokenCache(max_bytes=token_cache_bytes) if token_cache_bytes else None
+        kind = CountingTokenCache if counts else TokenCache
+        self._cache = kind(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self._needs_binding = False
         self.revocations: Revocations = Revocations(clock=clock) if revocations is None else revocations
         self._started: asyncio.AbstractEventLoop | None = None
@@ -76,6 +84,14 @@ class TokenVerification:
         ) or self._renew(cache, digest, entry):
             return entry.principal
         return self._verify(token, digest, allow_bound, place)
+
+    @property
+    def token_cache(self) -> TokenCacheCounts:
+        """The cache of verified tokens in numbers."""
+        cache = self._cache
+        if cache is None:
+            return TokenCacheCounts()
+        return TokenCacheCounts(cache.hits, cache.misses, cache.evictions, len(cache))
 
     def cached_entry(self, token: str) -> CacheEntry | None:
         """The cache entry of a token that `verify_now` accepted, for a connection that sends it again and again.

@@ -87,11 +87,11 @@ class Verifier(TokenVerification):
         self.unsafe_explain_remote: bool = unsafe_explain_remote
         """Whether it does so beyond loopback, where anybody may learn what is configured."""
         self._clock = clock or SystemClock()
-        super().__init__(self._clock, revocations, token_cache_bytes)
-        self._watches = Watches(self._seconds_until_recheck)
-        on_clock_set(self._clock, self._watches.look)
         self.observers: Observers = Observers((log_events, *observers))
         """Who is called with what happens here; an adapter reports to them through a `Reporter`."""
+        super().__init__(self._clock, revocations, token_cache_bytes, counts=self.observers.verified)
+        self._watches = Watches(self._seconds_until_recheck)
+        on_clock_set(self._clock, self._watches.look)
         self._reporter = Reporter(self.observers)
         self._store = JWKSStore(
             cache=jwks_cache,
@@ -114,6 +114,7 @@ class Verifier(TokenVerification):
             self.revocations.observe(self.observers),
         ):
             weakref.finalize(self, stop).atexit = False
+        self.observers.attach(self)
 
     async def start(self) -> None:
         """Bind to the running event loop and fetch keys, best effort; an issuer that is down does not make this fail.
@@ -278,6 +279,11 @@ class Verifier(TokenVerification):
     def dpop_nonce(self) -> str | None:
         """The nonce to send to clients now (RFC 9449 section 9); None if nonces are off."""
         return None if self.dpop is None or self.dpop.nonces is None else self.dpop.nonces.current(self.now())
+
+    @property
+    def live_streams(self) -> int:
+        """How many calls, streams and sockets are under watch."""
+        return len(self._watches)
 
     @property
     def ready(self) -> bool:

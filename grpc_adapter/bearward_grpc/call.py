@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from bearward.access import Access
 from bearward.errors import AuthError
+from bearward.events import Verified
 from bearward.principal import Principal
 from bearward.stand_in import stand_in
 from bearward.verifier import Verifier
@@ -52,8 +53,8 @@ class CallGate(Protocol):
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
         """Raise `AuthError` unless `principal` may go on with `call`."""
 
-    def check_certificate(self, call: Call, context: Any) -> None:
-        """Raise `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3)."""
+    def enter(self, call: Call, context: Any) -> None:
+        """The handler of `call` begins: raise `AuthError` if its token is bound to another certificate than the caller's."""
 
     def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
         """`call`, whose handler was found, is refused with `error`."""
@@ -71,7 +72,7 @@ class Call:
     It changes when the caller re-authenticates in band.
     """
 
-    __slots__ = ("correlation_id", "gate", "guard", "loop", "method", "principal", "rule", "token")
+    __slots__ = ("correlation_id", "event", "gate", "guard", "loop", "method", "principal", "rule", "token")
 
     # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
     def __init__(
@@ -84,6 +85,8 @@ class Call:
         self.method: str = method
         """Its full name, as the caller wrote it; empty for what all anonymous calls share."""
         self.correlation_id: str | None = None
+        self.event: Verified | None = None
+        """What was reported of its caller, for the span that begins with the handler."""
         self.guard: StreamGuard | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # of the verifier, where the handler runs in a thread
 

@@ -6,7 +6,8 @@ authentication comes before the rule, so that an anonymous caller cannot learn w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from bearward.access import Access, Kind, optional, public
@@ -53,6 +54,7 @@ class Gate:
         "_unruled",
         "_verify",
         "_verify_now",
+        "annotated",
         "certificate_bound",
         "client_certificate",
         "operations",
@@ -83,6 +85,8 @@ class Gate:
         self._reporter = Reporter(verifier.observers, "grpc")
         self.reports: bool = self._reporter.verified_wanted
         """Whether a caller who is let in is an event: then `admit_cached_and_report` is the one to call."""
+        self.annotated: bool = self._reporter.annotated
+        """Whether spans are annotated, which begin with a handler."""
         self._correlation_key = correlation_key
         self.operations: Operations = Operations(name for name in policy.rules if not policy.names_service(name))
         self._schemes = _accepted_schemes(verifier, certificates=self.certificate_bound)
@@ -158,8 +162,11 @@ class Gate:
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
         self._authorize(call.rule, principal)
 
-    def check_certificate(self, call: Call, context: Any) -> None:
-        """Raise `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3)."""
+    def enter(self, call: Call, context: Any) -> None:
+        """The handler of `call` begins, in its own context, and in its own span if there is one.
+
+        Raises `AuthError` if the token is bound to another certificate than the caller's (RFC 8705 section 3).
+        """
         principal = call.principal
         if principal is None:
             return
@@ -169,14 +176,16 @@ class Gate:
             raise concerning(refused, principal) from None
         if self.reports and self.certificate_bound:  # not before: until now it could be refused
             self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
+        elif call.event is not None:
+            self._reporter.annotate(call.event)
 
     def report_rules(self) -> None:
         """The policy is in force."""
         show_unless_configured()
         self._reporter.rules({**self.policy.rules, "default": self.policy.default})
 
-    def report_refused(self, error: AuthError, method: str, metadata: Metadata) -> None:
-        """A call of `method` is refused with `error`; one that was reported before is not reported again."""
+    def report_refused(self, error: AuthError, method: str, metadata: Metadata) -> Callable[[], None] | None:
+        """A call of `method` is refused with `error`; returns what annotates its span, to be called within it."""
         if self.verifier.explains and error.explanation is None:
             values, proofs = ([value for key, value in metadata if key == name] for name in ("authorization", "dpop"))
             error.explanation = explain_request(
@@ -189,7 +198,8 @@ class Gate:
                 access=self._find(method),
                 certificates=self.certificate_bound,
             )
-        self._reporter.refused(error, self.operations.name_of(method), self._correlation_id(metadata))
+        event = self._reporter.refused(error, self.operations.name_of(method), self._correlation_id(metadata))
+        return partial(self._reporter.annotate, event) if self.annotated and event is not None else None
 
     def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
         """`call`, whose handler was found, is refused with `error`."""
@@ -257,10 +267,13 @@ class Gate:
 
     def _reported(self, call: Call, metadata: Metadata, began: float) -> Call:
         if call.principal is not None:
-            call.correlation_id = self._correlation_id(metadata)
+            if self._reporter.identified:
+                call.correlation_id = self._correlation_id(metadata)
             if not self.certificate_bound:  # else only once its certificate is known
                 took = self.verifier.monotonic() - began
-                self._reporter.verified(call.principal, self.operations.name_of(call.method), call.correlation_id, took)
+                operation = self.operations.name_of(call.method)
+                event = self._reporter.verified(call.principal, operation, call.correlation_id, took)
+                call.event = event if self.annotated else None
         return call
 
     def _correlation_id(self, metadata: Metadata) -> str:

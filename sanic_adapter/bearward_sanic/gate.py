@@ -245,9 +245,8 @@ class Gate:
         return self._refuse_with(request, error, scopes, rule.websocket)
 
     def _report_verified(self, request: Request, principal: Principal) -> None:
-        self._reporter.verified(
-            principal, operation_of(request), request_identifier(request), took(request, self._monotonic)
-        )
+        identifier = request_identifier(request) if self._reporter.identified else None
+        self._reporter.verified(principal, operation_of(request), identifier, took(request, self._monotonic))
 
     def _internal_error(self, request: Request, bug: BaseException) -> GateResult:
         report_bug(_LOG, "a request could not be authenticated", bug)

@@ -58,6 +58,9 @@ PUBLIC: dict[str, str] = {
     "bearward.revocation": """
         FOREVER Revocation RevocationNotSharedError Revocations SharedRevocations
     """,
+    "bearward.telemetry": """
+        OTHER Telemetry
+    """,
     "bearward.testing": """
         CertificateClient DPoPClient GARBAGE HOSTILE_PROOFS HOSTILE_TOKENS HostileToken LocalIssuer MovableClock
         PolicyMatrix Request Response SigningKey access_token_hash acting_as close_verifier compact json_octets

@@ -27,6 +27,7 @@ BREACHES = {
     ),
     "The core knows no framework": ("core/bearward/verifier.py", "import sanic"),
     "One boundary for HTTP": ("core/bearward/verifier.py", "import httpx2"),
+    "One boundary for OpenTelemetry": ("core/bearward/verifier.py", "from opentelemetry import trace"),
     "One boundary for aiocache": ("core/bearward/verifier.py", "import aiocache"),
     "One boundary for python-jose": ("core/bearward/verifier.py", "from jose import jwk"),
     "One boundary for AWS-LC": ("core/bearward/verifier.py", "import awscrt"),

@@ -45,6 +45,8 @@ class IssuerHealth:
     """In how many seconds; None if none is scheduled."""
     attempts: int = 0
     """Refreshes begun since the process started."""
+    waiters: int = 0
+    """Callers that wait for a fetch."""
     cache: str | None = None
     """The shared cache: `ok`, or what is wrong with it; None if there is none."""
 

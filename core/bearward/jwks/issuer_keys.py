@@ -98,7 +98,9 @@ class IssuerKeys:
 
     def health(self) -> IssuerHealth:
         """The health of these keys."""
-        return self._state.health(in_flight=self._in_flight is not None, cache=self.refresher.fleet_state())
+        return self._state.health(
+            in_flight=self._in_flight is not None, cache=self.refresher.fleet_state(), waiters=self._waiting.waiting
+        )
 
     def __repr__(self) -> str:
         return f"<IssuerKeys {self.health().line()}>"

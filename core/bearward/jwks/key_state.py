@@ -164,7 +164,7 @@ class KeyState:
         at_least = self._clock.monotonic() + _MIN_RETRY_AFTER
         self.unknown.remember_until(kid, max(began + self.options.cooldown, at_least))
 
-    def health(self, *, in_flight: bool = False, cache: str | None = None) -> IssuerHealth:
+    def health(self, *, in_flight: bool = False, cache: str | None = None, waiters: int = 0) -> IssuerHealth:
         """The health of these keys."""
         record, now = self.record, self._clock.monotonic()
         state, entry = self.freshness(), self.entry
@@ -187,6 +187,7 @@ class KeyState:
             next_refresh=0.0 if in_flight else self._seconds_to_refresh(now),
             attempts=self.attempts,
             cache=cache,
+            waiters=waiters,
         )
 
     def _seconds_to_refresh(self, now: float) -> float | None:

@@ -123,6 +123,11 @@ class Revocations:
         """Whether tokens can be checked against this list: always, in process."""
         return True
 
+    @property
+    def lag(self) -> float | None:
+        """Seconds since what others revoked was last read; None in process, where there are no others."""
+        return None
+
     async def start(self) -> None:
         """Nothing to start: the list is there as soon as it is made."""
 

@@ -99,6 +99,11 @@ class SharedRevocations(Revocations):
         return self._clock.monotonic() <= self._known_until
 
     @property
+    def lag(self) -> float | None:
+        """Seconds since the store was last read; infinite if it never was."""
+        return self._clock.monotonic() - self._last_success
+
+    @property
     def available(self) -> bool:
         """Whether tokens can be checked: the store responds, or the operator chose to continue without it."""
         return not self._options.refuse or self.store_responds

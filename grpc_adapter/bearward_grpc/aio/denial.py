@@ -9,7 +9,7 @@ another interceptor receives the handler is it of the method's own kind, because
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -25,13 +25,19 @@ def denial(status: CallStatus) -> grpc.RpcMethodHandler[Any, Any]:
     return denial_of_kind(status, ANY_KIND)
 
 
-def denial_of_kind(status: CallStatus, kind: MethodKind) -> grpc.RpcMethodHandler[Any, Any]:
-    """A handler that ends a call of a method of `kind` with `status`; one message of the request may be read."""
+def denial_of_kind(
+    status: CallStatus, kind: MethodKind, before: Callable[[], None] | None = None
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that ends a call of a method of `kind` with `status`, after `before`; it may read one message."""
 
     async def deny(_: object, context: Any) -> None:
+        if before is not None:
+            before()
         await context.abort(status.code, status.details, status.trailers_for(context))
 
     async def deny_stream(_: object, context: Any) -> AsyncIterator[bytes]:
+        if before is not None:
+            before()
         context.set_code(status.code)
         context.set_details(status.details)
         context.set_trailing_metadata(status.trailers_for(context))

@@ -35,12 +35,12 @@ _Wrapped = dict[str, tuple[Any, Handler]]  # type: ignore[type-arg,unused-ignore
 
 
 class HandlerWrapper:
-    """Wraps handlers for one interceptor. With `bound`, tokens that are bound to a certificate come as far as here."""
+    """Wraps handlers for one interceptor. With `enters`, the gate is told of each handler that begins."""
 
-    def __init__(self, statuses: RefusalCache[CallStatus], gate: CallGate, *, bound: bool) -> None:
+    def __init__(self, statuses: RefusalCache[CallStatus], gate: CallGate, *, enters: bool) -> None:
         self._gate = gate
         self._terminate = gate.streams.terminate
-        self._bound = bound
+        self._enters = enters
         self._statuses = statuses
         self._for_known: _Wrapped = {}
         self._for_anonymous: _Wrapped = {}
@@ -72,12 +72,12 @@ class HandlerWrapper:
         return wrapped
 
     def _plain(self, behavior: Behavior) -> Behavior:
-        bound = self._bound
+        enters = self._enters
 
         async def plain(request: Any, context: Any) -> Any:
             try:
-                if bound:
-                    _check_certificate(context)
+                if enters:
+                    _enter(context)
                 return await behavior(request, context)
             except AuthError as error:
                 refused = error
@@ -169,16 +169,16 @@ def _served_to(handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
     return handler  # a plain function's wrapper was made for this call
 
 
-def _check_certificate(context: Any) -> None:
+def _enter(context: Any) -> None:
     call = CALL.get()
     if call is None:  # whoever lost the call must not have it served unchecked
         raise AuthError(Refusal.INTERNAL_ERROR)
-    call.gate.check_certificate(call, context)
+    call.gate.enter(call, context)
 
 
 def _start_guard(guard: Guard, context: Any, *, watch: bool) -> None:
     """Check the binding and tie the stream to its token; raises `AuthError` if there is nothing to start."""
-    _check_certificate(context)
+    _enter(context)
     call = CALL.get()
     if not watch or call is None or call.principal is None:
         return

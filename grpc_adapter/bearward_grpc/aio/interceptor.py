@@ -37,7 +37,7 @@ from bearward_grpc.options import (
 )
 from bearward_grpc.outer_interceptors import awaits_us
 from bearward_grpc.placed import gate_type
-from bearward_grpc.rpc_handlers import MethodKinds
+from bearward_grpc.rpc_handlers import ANY_KIND, MethodKinds
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads import denial as thread_denial
 
@@ -108,7 +108,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         self._statuses = statuses
         self._kinds = MethodKinds()
         self._denials = RefusalCache(lambda error: _ready(aio_denial.denial(statuses.get(error))))
-        self._wrapper = HandlerWrapper(statuses, gate, bound=gate.certificate_bound)
+        self._wrapper = HandlerWrapper(statuses, gate, enters=gate.certificate_bound or gate.annotated)
         self._misplaced = thread_denial.denial(statuses.get(AuthError(Refusal.INTERNAL_ERROR)))
 
     def intercept_service(  # type: ignore[override,unused-ignore]
@@ -140,10 +140,11 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             CALL.set(call)
             return self._serve(continuation, handler_call_details, call)
         CALL.set(None)  # no caller is inherited from whoever started the server
-        self._gate.report_refused(refused, handler_call_details.method, handler_call_details.invocation_metadata)
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
+        annotate = self._gate.report_refused(refused, method, metadata)
         if awaits_us(sys._getframe(1)):  # noqa: SLF001  (there is no other way to ask for the caller's frame)
-            return self._deny_as_method(continuation, handler_call_details, refused)
-        return self._denials.get(refused)
+            return self._deny_as_method(continuation, handler_call_details, refused, annotate)
+        return self._denial(refused, annotate)
 
     async def _serve(
         self,
@@ -172,16 +173,22 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug(_LOG, "a bug while a call was authenticated", error)
             refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
-        self._gate.report_refused(refused, details.method, details.invocation_metadata)
+        annotate = self._gate.report_refused(refused, details.method, details.invocation_metadata)
         if awaits_us(sys._getframe(1)):  # noqa: SLF001
-            return await self._deny_as_method(continuation, details, refused)
-        return await self._denials.get(refused)
+            return await self._deny_as_method(continuation, details, refused, annotate)
+        return await self._denial(refused, annotate)
+
+    def _denial(self, refused: AuthError, annotate: Callable[[], None] | None) -> Awaitable[Handler[Any, Any]]:
+        if annotate is None:
+            return self._denials.get(refused)
+        return _ready(aio_denial.denial_of_kind(self._statuses.get(refused), ANY_KIND, annotate))
 
     async def _deny_as_method(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
         details: grpc.HandlerCallDetails,
         refused: AuthError,
+        annotate: Callable[[], None] | None,
     ) -> Handler[Req, Res]:
         """A refusal in the form of the method, for an interceptor outside of ours; looked up once where it is unknown."""
         kind = self._kinds.get(details.method)
@@ -192,9 +199,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
                 report_bug(_LOG, "a bug while a refused method was looked up", error)
                 handler = None
             if handler is None:
-                return await self._denials.get(refused)
+                return await self._denial(refused, annotate)
             kind = self._kinds.record(details.method, handler)
-        return aio_denial.denial_of_kind(self._statuses.get(refused), kind)
+        return aio_denial.denial_of_kind(self._statuses.get(refused), kind, annotate)
 
 
 def _ready(handler: Handler[Any, Any]) -> Awaitable[Handler[Any, Any]]:

@@ -157,7 +157,9 @@ class DeferredCalls:
 
     def status_for(self, refused: AuthError, details: grpc.HandlerCallDetails) -> CallStatus:
         """What the caller of this call sees of `refused`, which is reported."""
-        self._gate.report_refused(refused, details.method, details.invocation_metadata)
+        annotate = self._gate.report_refused(refused, details.method, details.invocation_metadata)
+        if annotate is not None:
+            annotate()
         return self._statuses.get(refused)
 
 

@@ -6,7 +6,7 @@ before the status is sent. Only if another interceptor receives the handler is i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -39,14 +39,18 @@ def denial(status: CallStatus) -> grpc.RpcMethodHandler[Any, Any]:
     return denial_of_kind(status, ANY_KIND)
 
 
-def denial_of_kind(status: CallStatus, kind: MethodKind) -> grpc.RpcMethodHandler[Any, Any]:
-    """A handler that ends a call of a method of `kind` with `status`; one message of the request may be read."""
+def denial_of_kind(
+    status: CallStatus, kind: MethodKind, before: Callable[[], None] | None = None
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that ends a call of a method of `kind` with `status`, after `before`; it may read one message."""
 
     def deny(_: object, context: Any) -> None:
+        if before is not None:
+            before()
         abort(context, status)
 
     def deny_stream(_: object, context: Any) -> Iterator[bytes]:
-        abort(context, status)
+        deny(_, context)
         yield b""  # never reached: it makes this a generator
 
     return handler_of_kind(kind, deny_stream if kind.response_streaming else deny)

@@ -48,7 +48,7 @@ class ThreadHandlerWrapper:
         def unary(request: Any, context: Any) -> Any:
             guard: ThreadGuard | None = None
             try:
-                self._check_certificate(context)
+                self._enter(context)
                 if request_streaming and self._guard is not None:
                     guard = self._guard(context)
                     request = guard.while_valid(request)
@@ -70,7 +70,7 @@ class ThreadHandlerWrapper:
         def streaming(request: Any, context: Any) -> Iterator[Any]:
             guard: ThreadGuard | None = None
             try:
-                self._check_certificate(context)
+                self._enter(context)
                 if self._guard is not None:
                     guard = self._guard(context)
                     request = guard.while_valid(request) if request_streaming else request
@@ -94,7 +94,7 @@ class ThreadHandlerWrapper:
 
         def pushing(request: Any, context: Any, *callback: Any) -> Any:
             try:
-                self._check_certificate(context)
+                self._enter(context)
                 if self._guard is not None:
                     context.add_callback(self._guard(context).close)
                 return self._run(behavior, request, context, *callback)
@@ -105,8 +105,8 @@ class ThreadHandlerWrapper:
 
         return pushing
 
-    def _check_certificate(self, context: Any) -> None:
-        self._call.gate.check_certificate(self._call, context)
+    def _enter(self, context: Any) -> None:
+        self._call.gate.enter(self._call, context)
 
     def _status_for(self, refused: AuthError) -> CallStatus:
         self._call.gate.report_handler_refused(refused, self._call)

@@ -35,7 +35,7 @@ from bearward_grpc.options import (
 )
 from bearward_grpc.outer_interceptors import calls_us
 from bearward_grpc.placed import gate_type
-from bearward_grpc.rpc_handlers import MethodKind, MethodKinds, behavior_of
+from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, MethodKinds, behavior_of
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads.deferred_call import DeferredCalls
 from bearward_grpc.threads.denial import denial, denial_of_kind
@@ -123,9 +123,12 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             report_bug(_LOG, "a bug while a call was authenticated", error)
             refused = AuthError(Refusal.INTERNAL_ERROR)
         CALL.set(None)
-        self._gate.report_refused(refused, handler_call_details.method, handler_call_details.invocation_metadata)
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
+        annotate = self._gate.report_refused(refused, method, metadata)
         kind = self._kind_for(sys._getframe(1), continuation, handler_call_details)  # noqa: SLF001
-        return self._denials.get(refused) if kind is None else denial_of_kind(self._statuses.get(refused), kind)
+        if kind is None and annotate is None:
+            return self._denials.get(refused)
+        return denial_of_kind(self._statuses.get(refused), kind or ANY_KIND, annotate)
 
     def _intercept(
         self,
