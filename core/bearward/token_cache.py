@@ -113,6 +113,13 @@ class TokenCache:
         """Forget everything."""
         self._young, self._old, self._young_bytes = {}, {}, 0
 
+    def count(self, *, found: bool) -> None:
+        """One token was looked up."""
+        if found:
+            self.hits += 1
+        else:
+            self.misses += 1
+
     def __len__(self) -> int:
         return len(self._young) + sum(digest not in self._young for digest in self._old)
 
@@ -128,10 +135,7 @@ class CountingTokenCache(TokenCache):
     def get(self, digest: bytes) -> CacheEntry | None:
         """The entry for the SHA-256 digest of a token, counted."""
         entry = super().get(digest)
-        if entry is None:
-            self.misses += 1
-        else:
-            self.hits += 1
+        self.count(found=entry is not None)
         return entry
 
 

@@ -6,8 +6,7 @@ authentication comes before the rule, so that an anonymous caller cannot learn w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bearward.access import Access, Kind, optional, public
@@ -15,11 +14,9 @@ from bearward.authentication import authenticate, authenticate_now
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
-from bearward.logs import show_unless_configured
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
-from bearward.reporter import Reporter, concerning, correlation_id
-from bearward.request_explanation import explain_request
+from bearward.reporter import concerning
 from bearward.sender import Scheme, attributed
 from bearward.stand_in import stand_in
 from bearward.verifier import Verifier
@@ -28,40 +25,29 @@ from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate
 from bearward_grpc.method_rules.policy import Policy
 from bearward_grpc.method_rules.unruled import UnruledMethods
-from bearward_grpc.operations import Operations
+from bearward_grpc.reporting_gate import HTM, Metadata, ReportingGate
 
 __all__ = ["Gate"]
 
-Metadata = Iterable[tuple[str, str | bytes]]
 _MAX_TOKEN = 16 * 1024
 _PUBLIC: Final = Kind.PUBLIC
 _OPTIONAL: Final = Kind.OPTIONAL
-_HTM: Final = "POST"
-"""The method of every gRPC call, in a DPoP proof (gRPC over HTTP/2: `:method POST`)."""
 
 
-class Gate:
+class Gate(ReportingGate):
     """A verifier, a policy, and the adapter's options for tokens bound to a certificate."""
 
     __slots__ = (
         "_anonymous",
-        "_correlation_key",
         "_find",
         "_identify",
         "_public",
-        "_reporter",
         "_schemes",
         "_unruled",
         "_verify",
         "_verify_now",
-        "annotated",
-        "certificate_bound",
         "client_certificate",
-        "operations",
-        "policy",
-        "reports",
         "streams",
-        "verifier",
     )
 
     def __init__(
@@ -74,21 +60,13 @@ class Gate:
         client_certificate: ClientCertificate | None,
         correlation_key: str | None = None,
     ) -> None:
-        self.verifier: Verifier = verifier
-        self.policy: Policy = policy
+        super().__init__(verifier, policy, correlation_key)
         self.streams: StreamTerms = streams
-        self.certificate_bound: bool = certificate_bound or client_certificate is not None
+        self.certificate_bound = certificate_bound or client_certificate is not None
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._find = policy.find
         self._verify_now = verify_function(verifier)
         self._verify = awaited_verify_function(verifier)
-        self._reporter = Reporter(verifier.observers, "grpc")
-        self.reports: bool = self._reporter.verified_wanted
-        """Whether a caller who is let in is an event: then `admit_cached_and_report` is the one to call."""
-        self.annotated: bool = self._reporter.annotated
-        """Whether spans are annotated, which begin with a handler."""
-        self._correlation_key = correlation_key
-        self.operations: Operations = Operations(name for name in policy.rules if not policy.names_service(name))
         self._schemes = _accepted_schemes(verifier, certificates=self.certificate_bound)
         self._identify = self._verify_bearer if self._schemes is None else self._authenticate
         self._unruled = UnruledMethods(policy)
@@ -179,46 +157,6 @@ class Gate:
         elif call.event is not None:
             self._reporter.annotate(call.event)
 
-    def report_rules(self) -> None:
-        """The policy is in force."""
-        show_unless_configured()
-        self._reporter.rules({**self.policy.rules, "default": self.policy.default})
-
-    def report_refused(self, error: AuthError, method: str, metadata: Metadata) -> Callable[[], None] | None:
-        """A call of `method` is refused with `error`; returns what annotates its span, to be called within it."""
-        if self.verifier.explains and error.explanation is None:
-            values, proofs = ([value for key, value in metadata if key == name] for name in ("authorization", "dpop"))
-            error.explanation = explain_request(
-                self.verifier,
-                error,
-                values,
-                proofs=proofs,
-                htm=_HTM,
-                path=method,
-                access=self._find(method),
-                certificates=self.certificate_bound,
-            )
-        event = self._reporter.refused(error, self.operations.name_of(method), self._correlation_id(metadata))
-        return partial(self._reporter.annotate, event) if self.annotated and event is not None else None
-
-    def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
-        """`call`, whose handler was found, is refused with `error`."""
-        if call is None:
-            self._reporter.refused(error)
-            return
-        if call.principal is not None:
-            concerning(error, call.principal)
-        identifier = call.correlation_id or self._correlation_id(())
-        self._reporter.refused(error, self.operations.name_of(call.method), identifier)
-
-    def report_ended(self, error: AuthError, call: Call, principal: Principal) -> None:
-        """The stream of `call` is ended with `error`."""
-        self._reporter.ended(error, principal, self.operations.name_of(call.method))
-
-    def report_reauthenticated(self, call: Call, principal: Principal) -> None:
-        """The caller goes on under another token."""
-        self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
-
     def _without_credentials(self, method: str, rule: Access) -> Call:
         principal = stand_in()
         if principal is None:
@@ -260,25 +198,10 @@ class Gate:
 
     def _about(self, method: str, scheme: Scheme, token: str, proofs: Sequence[str | bytes]) -> Presented:
         # The peer's certificate is known to the handler's context only; `check_certificate` sees to it there.
-        return Presented(scheme, token, proofs, _HTM, method, certificate_later=self.certificate_bound)
+        return Presented(scheme, token, proofs, HTM, method, certificate_later=self.certificate_bound)
 
     def _call(self, method: str, rule: Access, principal: Principal, token: str | None) -> Call:
         return Call(self, rule, principal, token, method)
-
-    def _reported(self, call: Call, metadata: Metadata, began: float) -> Call:
-        if call.principal is not None:
-            if self._reporter.identified:
-                call.correlation_id = self._correlation_id(metadata)
-            if not self.certificate_bound:  # else only once its certificate is known
-                took = self.verifier.monotonic() - began
-                operation = self.operations.name_of(call.method)
-                event = self._reporter.verified(call.principal, operation, call.correlation_id, took)
-                call.event = event if self.annotated else None
-        return call
-
-    def _correlation_id(self, metadata: Metadata) -> str:
-        name = self._correlation_key
-        return correlation_id(lambda: next((value for key, value in metadata if key == name), None))
 
     def _explained(self, method: str, refused: AuthError, principal: Principal) -> AuthError:
         self._unruled.report(method, refused)

@@ -15,7 +15,8 @@ from bearward.errors import AuthError, Refusal
 from bearward.principal import Principal
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
-from bearward_grpc.gate import Gate, Metadata
+from bearward_grpc.gate import Gate
+from bearward_grpc.reporting_gate import Metadata
 
 __all__ = ["PlacedGate", "gate_type"]
 
