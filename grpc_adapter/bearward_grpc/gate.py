@@ -62,7 +62,7 @@ class Gate(ReportingGate):
     ) -> None:
         super().__init__(verifier, policy, correlation_key)
         self.streams: StreamTerms = streams
-        self.certificate_bound = certificate_bound or client_certificate is not None
+        self.certificate_bound: bool = certificate_bound or client_certificate is not None
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._find = policy.find
         self._verify_now = verify_function(verifier)
