@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +87,33 @@ def anyio_backend():
 """
 )
 
+TYPED = """
+import pytest
+
+from bearward import Principal, Verifier
+from bearward.testing import HOSTILE_TOKENS, LocalIssuer, MovableClock, acting_as, principal_with
+from bearward_pytest import ActAs, CheckPolicy, Mint, UseVerifier
+
+
+@pytest.mark.parametrize("name", HOSTILE_TOKENS)
+def test_types(
+    name: str,
+    bearward_as: ActAs,
+    bearward_clock: MovableClock,
+    bearward_issuer: LocalIssuer,
+    bearward_policy: CheckPolicy,
+    bearward_token: Mint,
+    bearward_use_verifier: UseVerifier,
+    bearward_verifier: Verifier,
+) -> None:
+    token: str = bearward_token(sub="ada", expires_in=60)
+    hostile: str = bearward_issuer.hostile(name, scope="notes:read")
+    who: Principal = bearward_as(principal_with(sub="ada"))
+    bearward_clock.advance(60)
+    with acting_as(sub="eve") as eve:
+        assert eve.subject != who.subject and token != hostile
+"""
+
 
 @pytest.fixture(scope="module")
 def alone(python_with_pytest: Callable[..., Path]) -> Path:
@@ -118,6 +147,20 @@ def test_plugin_works_beside_plugins_for_event_loops(beside: Path, tmp_path: Pat
     """The same fixtures, in tests that are coroutines, on a loop that tests share or on one of their own."""
     done = _pytest(beside, tmp_path, code, "-o", "asyncio_default_fixture_loop_scope=function")
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_types_of_the_kit_hold_for_users(alone: Path, tmp_path: Path) -> None:
+    """A user's `mypy --strict` knows every fixture and name, from the installed wheel."""
+    (tmp_path / "test_types.py").write_text(TYPED)
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(alone), "--cache-dir", os.devnull]
+    wrong = "\n\ndef wrong(bearward_token: Mint) -> int:\n    return bearward_token()\n"
+    (tmp_path / "test_wrong.py").write_text(TYPED + wrong)
+    outcomes = [
+        subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280).stdout
+        for name in ("test_types.py", "test_wrong.py")
+    ]
+    assert "Success" in outcomes[0], outcomes[0]
+    assert "Found 1 error" in outcomes[1], outcomes[1]
 
 
 def _pytest(python: Path, place: Path, code: str, *options: str) -> subprocess.CompletedProcess[str]:
