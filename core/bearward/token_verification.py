@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock
 from bearward.credential_place import CredentialPlace
@@ -17,12 +18,13 @@ from bearward.issuers.registry import Issuers
 from bearward.jose.compact import parse_compact
 from bearward.loop import is_gone
 from bearward.newer_keys import refusal_or_fetch, refused_by
-from bearward.principal import Principal
+from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.reporter import concerning
 from bearward.revocation.local import Revocations
 from bearward.standing import Standings, presented_by
 from bearward.token_cache import (
+    NOT_YET,
     CacheEntry,
     CountingTokenCache,
     TokenCache,
@@ -36,6 +38,9 @@ __all__ = ["TokenVerification"]
 
 _MAX_FETCHES = 3
 """Keys may rotate again while they are fetched; one request waits for no more than so many."""
+
+
+_fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
 
 
 class TokenVerification:
@@ -75,14 +80,15 @@ class TokenVerification:
             return self._verify(token, None, allow_bound, place)
         digest = token_digest(token, place)
         entry = cache.get(digest)
-        if entry is None or (entry.bound and not allow_bound):
+        if entry is None:
+            return self._verify(token, digest, allow_bound, place)
+        principal, current, held, revision, checked_at, recheck_at, bound, _ = entry
+        if bound and not allow_bound:
             return self._verify(token, digest, allow_bound, place)
         if (
-            entry.current() is entry.held
-            and entry.revision == self.revocations.revision
-            and entry.checked_at <= self.now() < entry.recheck_at
+            current() is held and revision == self.revocations.revision and checked_at <= self.now() < recheck_at
         ) or self._renew(cache, digest, entry):
-            return entry.principal
+            return principal
         return self._verify(token, digest, allow_bound, place)
 
     @property
@@ -102,19 +108,19 @@ class TokenVerification:
         """
         if self._cache is None or not token.isascii() or len(token) > self._cache.max_token:
             return None
-        entry = self._cache.get(token_digest(token))
-        return None if entry is None or entry.bound else entry
+        digest = token_digest(token)
+        entry = self._cache.get(digest)
+        if entry is None or entry.bound:
+            return None
+        return self._with_end(self._cache, digest, entry) if entry.recheck_at == NOT_YET else entry
 
     def is_still_valid(self, entry: CacheEntry) -> bool:
         """Whether `verify_now` would return the principal of `entry` without another check; any thread may call.
 
         False at the latest half a minute after the token was checked: `verify_now` then checks it again.
         """
-        return (
-            entry.current() is entry.held
-            and entry.revision == self.revocations.revision
-            and entry.checked_at <= self.now() < entry.recheck_at
-        )
+        _, current, held, revision, checked_at, recheck_at, _, _ = entry
+        return current() is held and revision == self.revocations.revision and checked_at <= self.now() < recheck_at
 
     def check_still_valid(self, principal: Principal, *, leeway: float = 0.0) -> None:
         """Raise `AuthError` if the principal's token would be refused now; any thread may call.
@@ -167,16 +173,19 @@ class TokenVerification:
         except AuthError as refused:
             raise refusal_or_fetch(refused, unverified, keys, held) from None
         if digest is not None and self._cache is not None and held is not None:
-            until = min(validity_window(unverified.claims, policy)[1], now + RECHECK_INTERVAL)
             bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
-            self._cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, bound, cost))
+            entry = _fast_new(CacheEntry, (principal, keys.current, held, revision, now, NOT_YET, bound, cost))
+            self._cache.put(digest, entry)
         return principal
 
     def _renew(self, cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
         """Check everything again that a cached token depends on; it is then relied on for another interval.
 
-        False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does.
+        False if it must be verified again, since newer keys may be needed. Raises as `verify_now` does. At the first
+        hit it is what was checked a moment ago, and only its end is not known yet.
         """
+        if entry.recheck_at == NOT_YET and self.is_still_valid(self._with_end(cache, digest, entry)):
+            return True
         cache.drop(digest)
         principal, now, revision = (
             entry.principal,
@@ -197,6 +206,16 @@ class TokenVerification:
         until = now + min(seconds_left(principal, standing), RECHECK_INTERVAL)
         cache.put(digest, CacheEntry(principal, keys.current, held, revision, now, until, entry.bound, entry.cost))
         return True
+
+    @staticmethod
+    def _with_end(cache: TokenCache, digest: bytes, entry: CacheEntry) -> CacheEntry:
+        """The entry of a token that is asked for again, with its end, which most never need."""
+        basis, until = basis_of(entry.principal), entry.checked_at + RECHECK_INTERVAL
+        if basis is not None:
+            until = min(validity_window(parsed_claims(entry.principal), basis.policy)[1], until)
+        ending = entry._replace(recheck_at=until)
+        cache.put(digest, ending)
+        return ending
 
     def _seconds_until_recheck(self, principal: Principal, leeway: float) -> float:
         return self._standings.seconds_until_recheck(principal, leeway)

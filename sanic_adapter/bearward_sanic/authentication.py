@@ -18,6 +18,7 @@ from bearward.authentication import authenticate, authenticate_now
 from bearward.client_certificates import ForwardedCertificate
 from bearward.confirmation import certificate_thumbprint
 from bearward.credential_place import CredentialPlace
+from bearward.credentials import bearer_token
 from bearward.possession import Presented
 from bearward.sender import Scheme, attributed
 from bearward_sanic.bodies import receive_body
@@ -51,6 +52,23 @@ class Authenticator:
         """Whether the `Authorization` value alone says who calls, so that it can be recognized."""
         self._header_only = not elsewhere and not settings.form
         self._schemes = _other_schemes(verifier, certificates=self._bound)
+        self._max_length = settings.max_token_length
+
+    def verify_header(self, values: list[str]) -> Principal | AuthError | None:
+        """The principal or the refusal of a plain `Bearer` value, by the keys that are held; None if it is not that.
+
+        What verifies as a token is of a token's grammar, so on the usual path the grammar is not looked at. Only for
+        verifiers whose tokens are nowhere else (`remembers`).
+        """
+        if len(values) != 1 or not values[0].startswith("Bearer ") or len(values[0]) > self._max_length + 7:
+            return None
+        token = values[0][7:]
+        try:
+            return self._verify_now(token, False)
+        except AuthError as error:
+            return error if _is_token(values, token) else None
+        except Exception:  # noqa: BLE001  (keys are needed, or it is a bug: the usual path sees to either)
+            return None
 
     def authenticate(self, request: Request, rule: RouteRule) -> Found:
         """The principal, a refusal, or what to await for the principal (which may raise `AuthError`)."""
@@ -68,6 +86,12 @@ class Authenticator:
         if principal is not None:
             return principal
         return self._verify(request, rule, values, seen) if refusal is None else AuthError(refusal)
+
+    def remember_refusal(self, request: Request, values: list[str], error: AuthError) -> None:
+        """The values were refused by `verify_header`."""
+        seen = self._memory.look_up(request, values)
+        if seen is not None:
+            self._memory.refuse(seen, error.refusal)
 
     def brings_nothing(self, request: Request, rule: RouteRule) -> bool:
         """Whether the request shows no credential in any place that is looked at before its body."""
@@ -168,6 +192,14 @@ class Authenticator:
         principal = await self._fetch_and_verify(request, self._reader.read_form(request), None)
         state_of(request)[_FROM_FORM] = True
         return principal
+
+
+def _is_token(values: list[str], token: str) -> bool:
+    """Whether the refusal of `token` is that of the values, and not one of their form."""
+    try:
+        return bearer_token(values, max_length=len(token)) == token
+    except AuthError:
+        return False
 
 
 def _peer_address(request: Request) -> str | None:

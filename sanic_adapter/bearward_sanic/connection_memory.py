@@ -17,7 +17,7 @@ from sanic import Request
 from bearward import Principal, Refusal, Verifier
 from bearward.token_cache import CacheEntry
 
-__all__ = ["AUTHORIZATION", "NONE", "SEEN", "ConnectionMemory", "SeenCredentials"]
+__all__ = ["AUTHORIZATION", "NONE", "ONCE", "SEEN", "ConnectionMemory", "SeenCredentials"]
 
 AUTHORIZATION: Final = istr("authorization")
 """Already lower case, and known to be: a look-up takes half as long."""
@@ -34,6 +34,8 @@ verification.
 """
 
 _REPEATED: Final = frozenset({Refusal.SIGNATURE_INVALID, Refusal.TOKEN_EXPIRED})
+ONCE: Final = "_bearward_once"
+"""Where it keeps the values that were accepted at first sight, of which nothing else is known yet."""
 SEEN: Final = "_bearward_seen"
 """Where the context of a connection keeps its `SeenCredentials`."""
 
@@ -79,6 +81,7 @@ class ConnectionMemory:
             seen.repeated = True
             return seen
         held[SEEN] = seen = SeenCredentials(values)
+        seen.repeated = held.pop(ONCE, None) == values
         return seen
 
     def recent_refusal(self, seen: SeenCredentials) -> Refusal | None:

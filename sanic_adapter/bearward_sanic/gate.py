@@ -28,11 +28,12 @@ from bearward.sender import Scheme, attributed
 from bearward.stand_in import stand_in
 from bearward_sanic.authentication import Authenticator
 from bearward_sanic.bodies import receive_body, receive_short_body, stream_body
-from bearward_sanic.connection_memory import AUTHORIZATION, NONE, SEEN, ConnectionMemory, SeenCredentials
+from bearward_sanic.connection_memory import ConnectionMemory
 from bearward_sanic.context import OUTCOME, principal_of, set_outcome, state_of
 from bearward_sanic.reports import operation_of, request_identifier, started, took
 from bearward_sanic.route_rules import Body, RouteRule, RuleTable
 from bearward_sanic.settings import AdapterSettings
+from bearward_sanic.short_way import ShortWay
 from bearward_sanic.stream_end import upload_ended
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.unrouted import is_preflight, respond_immediately
@@ -66,8 +67,9 @@ class Gate:
         self._reports = self._reporter.verified_wanted
         self._refuse_with = refuse
         memory = ConnectionMemory(verifier)
-        self._is_still_valid = verifier.is_still_valid
         self._authenticator = Authenticator(settings, verifier, memory)
+        observed = (self._report_started, self._report_verified) if self._reports else (None, None)
+        self._short_way = ShortWay(verifier, self._authenticator, live, *observed)
         self._track = live.track
         self._ended = live.ended
         self.use(rules)
@@ -84,49 +86,32 @@ class Gate:
 
     def admit(self, request: Request) -> GateResult:
         """The request middleware."""
-        if (id(request.route), request.method) in self._fast and self._admit_recognized(request):
-            return None
+        if (id(request.route), request.method) in self._fast:
+            found = self._short_way.admit(request)
+            if found is not None:
+                return None if found is True else self._refuse(request, found, self.rule_of(request))
         return self._decide(request)
 
     def wrap_handler(self, handler: Callable[..., Any], route: Route) -> Callable[..., Any]:
         """`handler` with the gate right before it, for a route that has no other request middleware."""
         fast = frozenset(method for (of, method) in self._fast if of == id(route))
-        admit_recognized, decide = self._admit_recognized, self._decide
+        admit_shortly, decide = self._short_way.admit, self._decide
 
         @wraps(handler)
         def guarded(request: Request, **match: Any) -> Any:
-            if request.method in fast and admit_recognized(request):
+            found = admit_shortly(request) if request.method in fast else None
+            if found is True:
                 return handler(request, **match)
-            result = decide(request)
+            result = decide(request) if found is None else self._refuse(request, found, self.rule_of(request))
             if result is None:
                 return handler(request, **match)
             return result if isinstance(result, HTTPResponse) else _await_or_handle(result, handler, request, match)
 
         return guarded
 
-    def _admit_recognized(self, request: Request) -> bool:
-        """The fast path: the same credentials on the same connection, no body to read, any verified token will do."""
-        conn_info = request.conn_info
-        seen: SeenCredentials | None = None if conn_info is None else conn_info.ctx.__dict__.get(SEEN)
-        if seen is None or seen.entry is None or request.headers.getall(AUTHORIZATION, NONE) != seen.values:
-            return False
-        if not self._is_still_valid(seen.entry) or request.stream.request_body:  # type: ignore[union-attr]
-            return False
-        ctx = request.ctx
-        try:
-            ctx.principal = seen.principal
-            ctx._bearward_outcome = True  # noqa: SLF001  (what OUTCOME names)
-        except AttributeError:  # a context of the application's, with `__slots__`
-            set_outcome(request, seen.principal, True)
-        if seen.tracked is not request.stream:
-            self._track(request, seen)
-        if self._reports:
-            self._report_verified(request, seen.entry.principal)
-        return True
-
     def _decide(self, request: Request) -> GateResult:
         if self._reports:
-            started(request, self._monotonic())
+            self._report_started(request)
         outcome = state_of(request).get(OUTCOME)
         if outcome is not None:
             return None if outcome is True else self._refuse_with(request, *outcome)
@@ -195,7 +180,7 @@ class Gate:
                 self._track(request, None, rule.upload or rule.body is not Body.SANIC)
             if rule.body is Body.STREAM:
                 stream_body(request)
-            elif rule.body is not Body.SANIC:
+            elif rule.body is not Body.SANIC and request.stream is not None and request.stream.request_body:
                 return self._receive(request, rule)
         if self._reports and principal is not None:
             self._report_verified(request, principal)
@@ -243,6 +228,9 @@ class Gate:
         )
         set_outcome(request, None, (error, scopes, rule.websocket))
         return self._refuse_with(request, error, scopes, rule.websocket)
+
+    def _report_started(self, request: Request) -> None:
+        started(request, self._monotonic())
 
     def _report_verified(self, request: Request, principal: Principal) -> None:
         identifier = request_identifier(request) if self._reporter.identified else None

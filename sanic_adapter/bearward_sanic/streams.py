@@ -105,9 +105,10 @@ class LiveRequests:
         stream = request.stream
         if self._enabled:
             before = self._tracked.get(stream)
-            if before is not None:
-                before.release()
-            self._tracked[stream] = _Tracked(asyncio.current_task(), seen, upload)
+            if before is None or seen is not None or before.seen is not None or before.upload is not upload:
+                if before is not None:
+                    before.release()
+                self._tracked[stream] = _Tracked(asyncio.current_task(), seen, upload)
         if seen is not None:
             seen.tracked = stream
 

@@ -1,0 +1,119 @@
+"""A token at first sight, on a route that any verified token opens: decided shortly, and as in the usual way."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sanic import HTTPResponse, Request
+from sanic.response import text
+
+from bearward import TrustedIssuer, Verifier, token_verification
+from bearward.jose import compact
+from bearward.testing import LocalIssuer
+from bearward_sanic import authenticated, install
+from tests.adapters.sanic.in_process import Serving, make_app
+from tests.adapters.sanic.servers import AUDIENCE
+
+ISSUER = "https://login.example"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> LocalIssuer:
+    """Signs; nobody fetches from it."""
+    return LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier=ISSUER)
+
+
+@pytest.fixture
+def ask(issuer: LocalIssuer) -> Iterator[Callable[..., tuple[int, str]]]:
+    """`ask(authorization, method)`, all on one connection: the status, and the caller or the challenge's error."""
+    verifier = Verifier(TrustedIssuer(ISSUER, audience=AUDIENCE, jwks=issuer.keys.jwks()))
+    app = make_app("short-way")
+
+    async def who(request: Request) -> HTTPResponse:
+        return text(request.ctx.principal.subject)
+
+    app.add_route(who, "/", methods=["GET", "POST"])
+    install(app, verifier, default=authenticated)
+    with Serving(app) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+
+        def one(value: str, method: str = "GET") -> tuple[int, str]:
+            connection.request(method, "/", body=b"{}" if method == "POST" else None, headers={"Authorization": value})
+            response = connection.getresponse()
+            body = response.read().decode()
+            return response.status, body if response.status == 200 else str(response.headers["www-authenticate"])
+
+        yield one
+        connection.close()
+
+
+@pytest.fixture
+def taken_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens that were verified, and not recognized."""
+    tokens: list[str] = []
+    parse = compact.parse_compact
+
+    def counted(token: str) -> Any:
+        tokens.append(token)
+        return parse(token)
+
+    monkeypatch.setattr(token_verification, "parse_compact", counted)
+    return tokens
+
+
+def _values(issuer: LocalIssuer) -> dict[str, str]:
+    good = issuer.mint(sub="ada")
+    return {
+        "good": f"Bearer {good}",
+        "another case": f"bearer {good}",
+        "more spaces": f"Bearer   {good}",
+        "expired": f"Bearer {issuer.mint(expires_in=-60)}",
+        "for others": f"Bearer {issuer.mint(aud='https://other.example')}",
+        "another signature": f"Bearer {good[:-8]}AAAAAAAA",
+        "no token": "Bearer ",
+        "two tokens": f"Bearer {good} {good}",
+        "characters of no token": f"Bearer {good[:-4]}%%%%",
+        "too long": "Bearer " + "e" * 17_000,
+        "another scheme": "Basic dTpw",
+        "garbage": "Bearer eyJ.e30.x",
+    }
+
+
+NAMES = (*_values(LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier=ISSUER)),)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_short_way_gives_the_response_of_the_usual_way(
+    name: str, issuer: LocalIssuer, ask: Callable[..., tuple[int, str]]
+) -> None:
+    """A request with a body goes the usual way: both give the same status, caller and challenge, at first sight and later."""
+    value = _values(issuer)[name]
+    if name == "too long":  # Sanic itself refuses a head of more than 16 KiB
+        value = value[:15_000]
+    usual = ask(value, "POST")
+    assert [ask(value) for _ in range(3)] == [usual] * 3
+    assert ask(f"Bearer {issuer.mint(sub='eve')}") == (200, "eve")
+    assert ask(value) == usual
+
+
+@pytest.mark.parametrize("name", ["expired", "for others", "another signature", "garbage"])
+def test_refused_token_is_verified_once(
+    name: str, issuer: LocalIssuer, ask: Callable[..., tuple[int, str]], taken_apart: list[str]
+) -> None:
+    """A refusal that the short way finds is the refusal: the usual way does not look again."""
+    value = _values(issuer)[name]
+    assert ask(value)[0] == 401
+    assert taken_apart == [value.removeprefix("Bearer ")]
+
+
+def test_token_that_comes_again_is_recognized(
+    issuer: LocalIssuer, ask: Callable[..., tuple[int, str]], taken_apart: list[str]
+) -> None:
+    """Each token is verified at first sight and never again, whatever came before it on the connection."""
+    tokens = [issuer.mint(sub=f"caller-{number}") for number in range(3)]
+    for number in (0, 1, 2, 2, 2, 2, 0, 0, 1, 2):
+        assert ask(f"Bearer {tokens[number]}") == (200, f"caller-{number}")
+    assert taken_apart == tokens
