@@ -221,3 +221,31 @@ def _replaced(text: str, places: Mapping[str, str]) -> str:
     for shown, used in places.items():
         text = text.replace(shown, used)
     return text
+
+
+def test_probes_while_the_issuer_is_down(tmp_path: Path) -> None:
+    """Liveness never depends on the issuer; readiness does at the start, and no more once keys are held."""
+    code = blocks("how-to/kubernetes.md")["probes"]
+    probes = yaml.safe_load(blocks("how-to/kubernetes.md", "yaml")["http"])
+    live, ready = (probes[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe"))
+
+    def statuses(address: str) -> list[int]:
+        return [httpx2.get(address + path).status_code for path in (live, ready)]
+
+    with LocalIssuer(audience=AUDIENCE) as issuer:
+        code = code.replace("https://login.example/", issuer.url)
+        with serving(code, tmp_path) as address:
+            assert statuses(address) == [200, 200]
+            issuer.down()
+            assert statuses(address) == [200, 200]
+        with serving(code, tmp_path) as address:
+            assert statuses(address) == [200, 503]
+
+
+def test_probes_over_grpc_name_services_of_the_samples() -> None:
+    """The names in the probes are those that the sample server reports."""
+    probes = yaml.safe_load(blocks("how-to/kubernetes.md", "yaml")["grpc"])
+    names = {probes[probe]["grpc"].get("service", "") for probe in ("livenessProbe", "readinessProbe")}
+    text = (TOP / "samples" / "grpc_server.py").read_text(encoding="utf-8")
+    assert names == {"live", ""}
+    assert all(f'"{name}"' in text for name in names)
