@@ -12,13 +12,14 @@ import threading
 import traceback
 
 from bearward.clock import SystemClock
+from bearward.forks import fork_safe
 
 __all__ = ["forget_reports", "report_bug"]
 
 _MAX_PER_MINUTE = 10
 _MAX_PLACES = 256
 _monotonic = SystemClock().monotonic
-_lock = threading.Lock()
+_lock = fork_safe(threading.Lock())
 _written: dict[tuple[str, str], tuple[float, int]] = {}  # since when, and how often since then
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import random
 import threading
 import weakref
@@ -18,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from bearward.clock import Clock, on_clock_set
+from bearward.forks import fork_safe, keep_for_parent, on_fork
 
 __all__ = ["LoopBinding", "Timer", "WaiterLimit", "is_gone"]
 
@@ -40,8 +40,10 @@ class LoopBinding:
         """Called on a loop that was just bound: timers and tasks of the last one are gone."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: weakref.WeakSet[Timer] = weakref.WeakSet()
-        self._lock = threading.RLock()
-        _bindings.add(self)
+        self._lock = fork_safe(threading.RLock())
+        self.on_parent_lost: Callable[[], None] = lambda: None
+        """Called in a forked child, if a loop was bound."""
+        on_fork(self)
         on_clock_set(clock, self._clock_was_set)
 
     def bind(self) -> bool:
@@ -128,33 +130,21 @@ class LoopBinding:
         for timer in tuple(self._timers):
             timer.fire()
 
-    def _forget_parent(self) -> None:
-        """In a forked child: the loop and its tasks are the parent's, and so is the holder of the lock."""
-        self._lock = threading.RLock()
+    def forget_parent(self) -> None:
+        """In a forked child: the loop and its tasks are the parent's."""
         if self.loop is not None:
             _inherited_loops.append(self.loop)
-            _inherited_tasks.append(self._tasks)
+            keep_for_parent(self._tasks)
             self.loop, self._tasks = None, set()
-            self.unproven_fetches = 0
+            self.on_parent_lost()
 
 
-_bindings: weakref.WeakSet[LoopBinding] = weakref.WeakSet()
-# Never closed and never collected: closing a loop would take its wake-up out of the selector that the parent still uses.
 _inherited_loops: list[asyncio.AbstractEventLoop] = []
-_inherited_tasks: list[set[asyncio.Task[None]]] = []
 
 
 def is_gone(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether `loop` is closed, or belongs to the process that forked this one."""
     return loop.is_closed() or any(loop is inherited for inherited in _inherited_loops)
-
-
-def _after_fork() -> None:
-    for binding in tuple(_bindings):
-        binding._forget_parent()  # noqa: SLF001  (of this module)
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 class Timer:

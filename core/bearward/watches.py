@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from bearward.errors import AuthError
+from bearward.forks import fork_safe, keep_for_parent, on_fork
 from bearward.principal import Principal
 from bearward.revocation.entry import Name, Revocation, names_of
 
@@ -96,7 +97,8 @@ class Watches:
         self.recheck = recheck
         self._live: dict[Watch, tuple[Name, ...]] = {}
         self._named: dict[Name, set[Watch]] = {}
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
+        on_fork(self)
 
     def add(self, principal: Principal, on_end: Callable[[AuthError], None], leeway: float) -> Watch:
         """A new watch, on the running event loop."""
@@ -132,6 +134,11 @@ class Watches:
         with self._lock:
             named = {watch for entry in revocations for watch in self._named.get(entry.key, ())}
         self._have_look(named)
+
+    def forget_parent(self) -> None:
+        """In a forked child: the calls that are watched are the parent's."""
+        keep_for_parent(self._live)
+        self._live, self._named = {}, {}
 
     @staticmethod
     def _have_look(watches: Iterable[Watch]) -> None:

@@ -22,6 +22,7 @@ from bearward.cache.redis import is_redis
 from bearward.cache.urls import BackendFactory
 from bearward.clock import Clock
 from bearward.errors import BearwardError
+from bearward.forks import keep_for_parent, on_fork
 
 __all__ = ["DISABLED_BY", "CacheError", "SharedCache", "is_disabled"]
 
@@ -67,6 +68,7 @@ class SharedCache:
         self._client: _Client | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._paused_until = -math.inf
+        on_fork(self)
         self.state: str = "ok"
         """`ok`, or the class of the last failure while it lasts."""
 
@@ -98,6 +100,11 @@ class SharedCache:
         if running:  # each ends within its time limit
             await asyncio.wait(running)
         await self._discard(self._client)
+
+    def forget_parent(self) -> None:
+        """In a forked child: the connections are the parent's."""
+        keep_for_parent(self._client, self._running)
+        self._client, self._running = None, set()
 
     async def _do(self, operation: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         """Run one operation to its end, whatever becomes of the caller: half a call leaves half a connection."""

@@ -17,11 +17,12 @@ from aiocache.base import BaseCache
 from aiocache.serializers import NullSerializer
 
 from bearward.clock import SystemClock
+from bearward.forks import fork_safe
 
 __all__ = ["forget_all", "process_cache"]
 
 _MAX_TEXTS = 2048
-_lock = threading.Lock()
+_lock = fork_safe(threading.Lock())
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _ProcessCache] = WeakKeyDictionary()
 
 

@@ -16,6 +16,7 @@ from hashlib import sha256
 from bearward.dpop.policy import DPoP
 from bearward.dpop.proof import Proof
 from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.forks import fork_safe
 
 __all__ = ["LocalReplays", "Replays", "checked_dpop"]
 
@@ -74,7 +75,7 @@ class LocalReplays(Replays):
                 raise ConfigurationError(f"replays.{name}", "must be a whole number, 1 or more")
         self.max_proofs: int = max_proofs
         self.max_per_key: int = max_proofs_per_key
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
         self._used: set[bytes] = set()
         self._of_key: dict[str, int] = {}
         self._by_slot: dict[int, list[tuple[bytes, str]]] = {}

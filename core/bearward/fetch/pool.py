@@ -19,6 +19,7 @@ from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.settings import HTTPSettings
 from bearward.fetch.tls import context_of, default_context, versions_of
 from bearward.file_versions import FileVersion
+from bearward.forks import keep_for_parent, on_fork
 from bearward.late_imports import importing
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class PoolKeeper:
         self._pools: Pools | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unusable: tuple[FileVersion, ...] | None = None
+        on_fork(self)
 
     async def get(self) -> Pools:
         """The pools of the running loop; those of a loop that ended can be neither used nor closed."""
@@ -62,6 +64,11 @@ class PoolKeeper:
         self._pools = await asyncio.to_thread(self._renewed, pools)
         self._loop = asyncio.get_running_loop()
         return self._pools
+
+    def forget_parent(self) -> None:
+        """In a forked child: the connections are the parent's."""
+        keep_for_parent(self._pools)
+        self._pools = None
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -19,6 +19,7 @@ from typing import TypeVar
 from bearward.clock import Clock
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.issuers.tenants import IssuerResolver
+from bearward.loop import is_gone
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["Resolvers"]
@@ -154,7 +155,7 @@ class Resolvers:
         return task
 
     def _pending_unknown(self) -> int:
-        for name in [name for name in self._pending if name[0].is_closed()]:  # left behind with its loop
+        for name in [name for name in self._pending if is_gone(name[0])]:  # left behind with its loop
             self._pending.pop(name, None)
         return sum(issuer not in self._trusted for _, issuer in self._pending)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from bearward.events import Event
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.forks import keep_for_parent
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.freshness import Decision, Trigger
 from bearward.jwks.health import IssuerHealth
@@ -166,6 +167,13 @@ class IssuerKeys:
         if self._state.attempts and self._in_flight is None and await self.refresher.changed():
             self.refresh()
 
+    def forget_parent(self) -> None:
+        """In a forked child: nothing refreshes what is held, so it is not to be seen until the first call has started that."""
+        keep_for_parent(self._in_flight)
+        self._detach()
+        self._waiting = WaiterLimit(self.options.max_waiters)
+        self._view = (None, _NEVER, _NEVER)
+
     @property
     def fleet(self) -> Fleet | None:
         """What is shared with other processes."""
@@ -212,7 +220,6 @@ class IssuerKeys:
     def rebind(self) -> None:
         """The store is bound to this loop now: refresh from here."""
         self._attach()
-        self._update_view()
 
     def _attach(self) -> bool:
         """Whether this is the store's loop. Timers and tasks of a loop that is gone are forgotten."""
@@ -220,6 +227,7 @@ class IssuerKeys:
         if here and self._loop is not self._binding.loop:
             self._detach()
             self._loop = self._binding.loop
+            self._update_view()
         return here
 
     def _detach(self) -> None:

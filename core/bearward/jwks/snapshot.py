@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bearward.clock import Clock
+from bearward.forks import fork_safe
 from bearward.jwks.entry import Entry
 from bearward.jwks.options import FilePath, JWKSOptions
 from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
@@ -50,7 +51,7 @@ class Snapshot:
         self._clock = clock
         self._secret = secret
         self._newest: Entry | None = None
-        self._writing = threading.Lock()
+        self._writing = fork_safe(threading.Lock())
 
     async def load(self) -> Entry | None:
         """The entry, if there is one that this process may use."""

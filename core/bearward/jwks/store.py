@@ -18,6 +18,7 @@ from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.events import Event
 from bearward.fetch.client import IssuerHTTPClient
+from bearward.forks import fork_safe
 from bearward.jwks import option_checks as check
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.fleet import IssuerFleet
@@ -65,7 +66,7 @@ class JWKSStore:
         self._configured: dict[str, ConfiguredIssuer] = {}
         self._tenants = TenantKeys(max_tenants)
         self._admission = TenantAdmission(self._binding.clock.monotonic)
-        self._lock = threading.RLock()  # making a tenant with configured keys promotes it at once
+        self._lock = fork_safe(threading.RLock())  # making a tenant with configured keys promotes it at once
         self._secret = check.shared_secret(cache_secret)
         self._cache = self._shared_cache(cache)
         if self._secret is None and not self._cache.local and not unsafe_allow_unauthenticated_cache:
@@ -78,6 +79,7 @@ class JWKSStore:
         self.era: int = 0
         """Grows when other tenants are trusted than before: who asks for keys by older rules is refused them."""
         self._binding.on_rebind = self._begin
+        self._binding.on_parent_lost = self._forget_parent
 
     def keys_of(self, issuer: IssuerSettings, *, vouched: bool = False, era: int | None = None) -> IssuerKeys:
         """The keys of `issuer`: those of a configured one, or of a tenant, created at the first call.
@@ -183,6 +185,11 @@ class JWKSStore:
             self._poll()
             for known in self._configured.values():
                 known.keys.rebind()
+
+    def _forget_parent(self) -> None:
+        """In a forked child: what is held is used again once its own loop refreshes it."""
+        for keys in self._all():
+            keys.forget_parent()
 
     def _poll(self) -> None:
         self._interval = self._poll_interval()

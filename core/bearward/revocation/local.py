@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.observers import Observers
+from bearward.forks import fork_safe
 from bearward.principal import Principal
 from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of, validated
 
@@ -50,7 +51,7 @@ class Revocations:
         self._prune_at = _PRUNE_ABOVE
         self._revision = 0
         self._listeners: list[Listener] = []
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
 
     def revoke_token(self, issuer: str, token_id: str, *, until: float) -> None:
         """Revoke the token with this `jti`; the entry is kept `until` the token's `exp` (seconds since the epoch)."""

@@ -22,6 +22,7 @@ from bearward.clock import Clock
 from bearward.errors import AuthError, BearwardError, ConfigurationError, Refusal
 from bearward.events import Event, Observer, RevocationStoreDown, RevocationStoreUp
 from bearward.logs import log_events
+from bearward.forks import keep_for_parent
 from bearward.loop import LoopBinding
 from bearward.observers import Observers, notify
 from bearward.principal import Principal
@@ -79,6 +80,7 @@ class SharedRevocations(Revocations):
         if make is None:
             raise ConfigurationError("cache", "must be a store that the fleet shares; without one, use Revocations")
         self._binding = LoopBinding(self._clock)
+        self._binding.on_parent_lost = self._forget_parent
         self._cache = SharedCache(make, self._clock, timeout=STORE_TIMEOUT, pause=poll_interval, purpose="revocations")
         place = f"bearward:revocations:{name}"
         self._log = RevocationLog(self._cache, self._clock, name=place, secret=cache_secret, learn=super().add)
@@ -177,6 +179,11 @@ class SharedRevocations(Revocations):
         """As said there: they are called when the store fails, and when it responds again."""
         self._observers.add(observers)
         return lambda: None  # they are not kept
+
+    def _forget_parent(self) -> None:
+        """In a forked child: nothing reads the store until the verifier is started there."""
+        keep_for_parent(self._waiting, self._wake)
+        self._users, self._waiting, self._wake = 0, [], asyncio.Event()
 
     def health(self) -> str:
         """The state, in words."""

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from bearward.client_credentials.grant import Grant, TokenUnavailableError
+from bearward.forks import fork_safe, on_fork
 
 __all__ = ["HeldToken"]
 
@@ -24,7 +25,8 @@ class HeldToken:
         self._ask = ask
         self._refresh_margin = refresh_margin
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
+        on_fork(self)
         self._held: tuple[str, float] | None = None
         self._in_flight: Future[str] | None = None
 
@@ -43,6 +45,10 @@ class HeldToken:
         with self._lock:
             if self._held is not None and self._held[0] == token:
                 self._held = None
+
+    def forget_parent(self) -> None:
+        """In a forked child: a fetch that is under way is the parent's; the token is as good here."""
+        self._in_flight = None
 
     def _current(self) -> str | None:
         held = self._held

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from types import TracebackType
@@ -20,6 +18,7 @@ from typing import Any, Final, Self, TypeVar
 
 from bearward.bug_reports import report_bug
 from bearward.errors import AuthError, UsageError
+from bearward.forks import fork_safe, keep_for_parent, on_fork
 from bearward.verifier import Verifier
 
 __all__ = ["VerifierThread"]
@@ -43,9 +42,9 @@ class VerifierThread:
         self._loop: asyncio.AbstractEventLoop | None = None  # made at the start: who never starts leaves nothing open
         self._thread: threading.Thread | None = None
         self._started: Future[None] | None = None
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
         self._inherited = False
-        _instances.add(self)
+        on_fork(self)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -112,27 +111,12 @@ class VerifierThread:
         except Exception as error:  # noqa: BLE001  (a call that needs keys will say so to its caller)
             report_bug(_LOG, "the verifier did not start", error)
 
-    def _forget_parent(self) -> None:
-        """In a forked child: the thread and the loop are the parent's, and so is whoever holds the lock."""
-        self._lock = threading.Lock()
+    def forget_parent(self) -> None:
+        """In a forked child: the thread and the loop are the parent's."""
         if self._loop is not None and not self._loop.is_closed():
-            # Never closed and never collected: closing it would take its wake-up out of the selector that the
-            # parent still uses.
-            _loops_of_parents.append(self._loop)
+            keep_for_parent(self._loop, self._started)
             self._inherited = True
             self._loop, self._thread, self._started = None, None, None
-
-
-_instances: weakref.WeakSet[VerifierThread] = weakref.WeakSet()
-_loops_of_parents: list[asyncio.AbstractEventLoop] = []
-
-
-def _after_fork() -> None:
-    for instance in tuple(_instances):
-        instance._forget_parent()  # noqa: SLF001  (its own module)
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

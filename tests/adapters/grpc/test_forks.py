@@ -13,25 +13,30 @@ from bearward.testing import LocalIssuer
 from bearward_grpc import VerifierThread
 from tests.adapters.grpc.conftest import trust
 
+SERVED = {
+    "keys of the start": "served",
+    "withdrawn": "key_unknown",
+    "rotated": "served",
+    "expired": "token_expired",
+    "child": "0",
+}
 
-def test_forked_child_starts_its_own_thread() -> None:
-    """It serves by the keys that it inherited, fetches newer ones when they are needed, and harms no parent."""
-    told = subprocess.run(
-        [sys.executable, "-m", "tests.adapters.grpc.forking_server"],
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["sync", "aio"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_child_serves_by_keys_that_it_fetches_itself(method: str, kind: str) -> None:
+    """Whether it inherits an interceptor or is sent settings and policy; an inherited one harms no parent."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.adapters.grpc.forking_server", method, kind],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=120,
-    ).stdout
-    assert json.loads(told) == {
-        "inherited keys": "served",
-        "rotated": "served",
-        "expired": "token_expired",
-        "withdrawn": "key_unknown",
-        "child": "0",
-        "parent": "ada",
-    }
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == (SERVED | {"parent": "ada"} if method == "fork" else SERVED)
 
 
 def test_verifier_thread_that_is_not_running_raises(issuer: LocalIssuer) -> None:

@@ -1,0 +1,72 @@
+"""Processes that are forked, spawned, or started by a fork server: keys that grow old and rotate there are fetched there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bearward import forks
+
+START_METHODS = ("fork", "spawn", "forkserver")
+INHERITING = ("loop", "running loop", "thread")
+ROOT = Path(__file__).parents[2]
+LIFE = {
+    "inherited": "ok",
+    "withdrawn": "key_unknown",
+    "remembered": "key_unknown",
+    "rotated": "ok",
+}
+
+
+def run_member(module: str, *arguments: str) -> Any:
+    """What a program of this package prints, as JSON; nothing may be written to stderr."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("method", START_METHODS)
+def test_settings_that_were_sent_make_a_verifier_in_the_child(method: str) -> None:
+    """Whatever the start method."""
+    assert run_member("tests.core.process_member", method, "verifier") == LIFE
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", INHERITING)
+def test_inherited_verifier_starts_its_own_within_one_call(kind: str) -> None:
+    """What the parent held is used, and refreshed here; the parent goes on as if nothing had been."""
+    assert run_member("tests.core.process_member", "fork", kind) == {**LIFE, "parent": "ok"}
+
+
+@pytest.mark.thorough
+def test_shared_revocations_are_read_in_the_child() -> None:
+    """And what is revoked elsewhere is refused there within a second."""
+    told = run_member("tests.core.process_member", "fork", "revocations")
+    assert told == {"inherited": "ok", "later": "ok", "revoked": "token_revoked", "others": "ok", "parent": "ok"}
+
+
+def test_lock_that_another_thread_held_is_free_in_the_child() -> None:
+    """Only the thread that forks exists there, so nobody would ever release it."""
+    for lock in (forks.fork_safe(threading.Lock()), forks.fork_safe(threading.RLock())):
+        holder = threading.Thread(target=lock.acquire)
+        holder.start()
+        holder.join()
+        assert not lock.acquire(blocking=False)
+        forks._after_fork()
+        assert lock.acquire(blocking=False)
+        lock.release()
