@@ -175,6 +175,15 @@ class ForwardedCertificate:
         except ValueError:
             raise AuthError(Refusal.CLIENT_CERTIFICATE_MALFORMED) from None
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ForwardedCertificate) and self._given() == other._given()
+
+    def __hash__(self) -> int:
+        return hash(self._given())
+
+    def _given(self) -> tuple[object, ...]:
+        return self.form, self.name, self._only_from
+
     def __repr__(self) -> str:
         return f"<ForwardedCertificate {self.form} in {self.name}, only from {self._only_from!r}>"
 

@@ -10,7 +10,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from bearward.access import Access
 from bearward.clock import Clock, SystemClock, on_clock_set
@@ -42,6 +42,9 @@ from bearward.watches import Watch, Watches, weak_listener
 __all__ = ["Verifier"]
 
 _MEBIBYTE = 1024 * 1024
+_NOT_SENT = (
+    "a Verifier is not sent to another process, or copied: send its Settings, or its issuers, and make one there"
+)
 
 
 class Verifier(TokenVerification):
@@ -300,6 +303,10 @@ class Verifier(TokenVerification):
             revocations=self.revocations.health(),
             signatures="aws-lc" if aws_lc.is_used() else "cryptography",
         )
+
+    def __reduce__(self) -> NoReturn:
+        """Raise `TypeError`: a verifier belongs to its process."""
+        raise TypeError(_NOT_SENT)
 
     def __repr__(self) -> str:
         cached = "no token cache" if self._cache is None else f"{len(self._cache)} cached tokens"

@@ -10,7 +10,6 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from sanic import HTTPResponse, Request
@@ -19,6 +18,7 @@ from bearward import AuthError, ConfigurationError, Requirement, Verifier
 from bearward.access import Access, as_access, deny
 from bearward.access_toml import rule_from_toml
 from bearward.client_certificates import ForwardedCertificate
+from bearward.frozen import FrozenMapping
 from bearward.jose.compact import MAX_TOKEN
 from bearward.resource_url import checked_resource_url
 from bearward.settings import Settings
@@ -40,7 +40,7 @@ class AdapterSettings:
     """The rule of whatever has none: `deny`, `authenticated` or a requirement."""
     unsafe_default: Access | None = None
     """The same where it lets anonymous callers in: `public` or `optional`."""
-    rules: Mapping[str, Access] = field(default_factory=lambda: MappingProxyType({}))
+    rules: Mapping[str, Access] = field(default_factory=lambda: FrozenMapping({}))
     """Rules by the name of a route (a static route's, say), or `blueprint.*` for what says nothing itself there."""
     hide_unknown_routes: bool = True
     """Whether a caller without a good token is refused alike where there is no such route or method."""
@@ -154,7 +154,7 @@ def _rules(value: object) -> Mapping[str, Access]:
     """Rules by name: objects of `bearward.access`, or what a parsed TOML table has for them."""
     if not isinstance(value, Mapping) or any(not isinstance(name, str) for name in value):
         raise ConfigurationError("rules", "must map names of routes to rules")
-    return MappingProxyType({name: _rule(name, rule) for name, rule in value.items()})
+    return FrozenMapping({name: _rule(name, rule) for name, rule in value.items()})
 
 
 def _rule(name: str, value: object) -> Access:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bearward import AuthError, JWKSOptions, Settings, TrustedIssuer, Verifier
+from bearward.jwks import StartMode
 from bearward.testing import LocalIssuer
 from bearward_grpc import VerifierThread
 from tests.core.jwks.cache_servers import Valkey
@@ -36,7 +37,7 @@ Verify = Callable[[str], str]
 
 def settings_for(issuer: LocalIssuer) -> Settings:
     """Keys that grow old at once, and are not used beyond that."""
-    options = JWKSOptions(cooldown=0.1, max_age=MAX_AGE, min_age=0.0, stale_if_error=30.0)
+    options = JWKSOptions(cooldown=0.1, max_age=MAX_AGE, min_age=0.0, stale_if_error=30.0, start=StartMode.REQUIRED)
     return Settings(issuers=(TrustedIssuer(issuer.url, audience=issuer.audience, jwks_options=options),))
 
 

@@ -16,15 +16,19 @@ from bearward import (
     AuthError,
     BearwardError,
     ConfigurationError,
+    CredentialPlace,
     JWKSOptions,
     KeysNeededError,
     Principal,
     Refusal,
     RevocationNotSharedError,
+    RightsFrom,
     Settings,
     SymmetricKey,
+    TenantIssuers,
     TrustedIssuer,
     UsageError,
+    Verifier,
     authenticated,
     claim,
     deny,
@@ -36,12 +40,15 @@ from bearward import (
 )
 from bearward.cache.client import CacheError
 from bearward.cache.sealed import NotAuthenticError
+from bearward.client_certificates import ForwardedCertificate, from_networks
+from bearward.dpop import DPoP
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk import KeyRejection, RejectedKeyError
 from bearward.jose.jwk_set import JWKSetError
 from bearward.jwks.entry import Entry, StaleEntryError
 from bearward.jwks.store import StartError
 from bearward.jwks.stored_entry import StoredDocumentError
+from bearward.profiles import keycloak
 from bearward.testing import SigningKey
 from bearward.verification import KeyNotHeldError
 from tests.core.tokens import key_set
@@ -128,6 +135,17 @@ VALUES: dict[str, object] = {
         {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "api", "BEARWARD_NOTES": "a"},
         extra_names=["notes"],
     ),
+    "settings of a fleet": Settings(
+        issuers=TrustedIssuer("i", audience="a", jwks_uri="https://login.example/jwks"),
+        dpop={"origins": ["https://api.example"]},
+        revocations={"on_failure": "refuse"},
+    ),
+    "tenants": TenantIssuers("https://login.example/{tenant}", audience="api", tenants=frozenset({"blue"})),
+    "profile": keycloak(host="keycloak.example", realm="demo", audience="api"),
+    "place": CredentialPlace(header="x-assertion"),
+    "rights": RightsFrom("groups"),
+    "proofs": DPoP(required=True, origins=["https://api.example"]),
+    "proxy": ForwardedCertificate("xfcc", only_from=from_networks("10.0.0.0/8")),
     "requirement": scope("a") & (claim("b", "c", 1, True) | recent_authentication(max_age=60, acr_values=("gold",))),
     **{str(rule): rule for rule in (public, optional, authenticated, deny, requires(scope("a")))},
 }
@@ -160,3 +178,10 @@ def test_configuration_cannot_be_changed_through_what_it_was_made_from() -> None
     with pytest.raises(TypeError):
         policy.jwks["keys"] = []  # type: ignore[index]
     assert StaleEntryError(FAILED, Entry(key_set(KEY.public_jwk()), b"", 0.0, 1.0)).status == 503
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_verifier_says_that_it_stays_in_its_process(way: str) -> None:
+    """And what is sent instead; a lock that cannot be pickled would say nothing."""
+    with pytest.raises(TypeError, match="send its Settings"):
+        WAYS[way](Verifier(TrustedIssuer("i", audience="a", jwks_uri="https://login.example/jwks")))

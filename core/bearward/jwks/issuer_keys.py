@@ -15,7 +15,7 @@ from bearward.events import Event
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.forks import keep_for_parent
 from bearward.jwks.entry import Entry, HeldKeys
-from bearward.jwks.freshness import Decision, Trigger
+from bearward.jwks.freshness import Decision, Freshness, Trigger
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.key_events import KeyEvents
 from bearward.jwks.key_state import KeyState, MissAction
@@ -119,11 +119,16 @@ class IssuerKeys:
             return await self._binding.run_on_bound_loop(self.get)
         if self._tenant is not None and self.is_unproven and self.refresher.remembers:
             await self._tenant.recall(self._waiting)
+        await self._await_refresh()
+        if self._state.freshness() is Freshness.EXPIRED:  # asked for before the loop stood still, and too old by now
+            await self._await_refresh()
+        return self._state.usable_or_refuse()
+
+    async def _await_refresh(self) -> None:
         if self._in_flight is None and self._state.decide(Trigger.LOOKUP) is Decision.REFRESH:
             self._admit()
             self._start_refresh(Trigger.LOOKUP)
         await self._waiting.wait_for(self._in_flight)
-        return self._state.usable_or_refuse()
 
     async def refresh_after_miss(self, kid: str | None, generation: int) -> HeldKeys:
         """The keys after at most one refresh, for a caller whose token no key of the set of `generation` verified.

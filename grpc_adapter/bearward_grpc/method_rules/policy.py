@@ -120,6 +120,15 @@ class Policy:
         """Whether the written rule `name` speaks of a whole service and not of one method."""
         return name not in self._methods
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Policy) and self._given() == other._given()
+
+    def __hash__(self) -> int:
+        return hash((self._default, frozenset(self._rules.items())))
+
+    def _given(self) -> tuple[object, ...]:
+        return self._default, self._rules, self._methods, self._services
+
     def __repr__(self) -> str:
         counted = f"{len(self._methods)} methods, {len(self._services)} whole services"
         return f"<Policy: {counted}, default {self._default!r}>"

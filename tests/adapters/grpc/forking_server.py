@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from bearward import JWKSOptions, Settings, TrustedIssuer, Verifier, authenticated
+from bearward.jwks import StartMode
 from bearward.testing import LocalIssuer
 from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, VerifierThread
 from bearward_grpc.method_rules.policy import Policy
@@ -147,7 +148,7 @@ def main() -> None:
     context = multiprocessing.get_context(method)
     serve = serve_sync if kind == "sync" else serve_aio
     with LocalIssuer(algorithms=["ES256"]) as issuer:
-        options = JWKSOptions(cooldown=0.1, max_age=MAX_AGE, min_age=0.0)
+        options = JWKSOptions(cooldown=0.1, max_age=MAX_AGE, min_age=0.0, start=StartMode.REQUIRED)
         settings = Settings(
             issuers=(TrustedIssuer(issuer.url, audience=issuer.audience, jwks_options=options),),
         )

@@ -73,8 +73,11 @@ def test_default_that_admits_anonymous_callers_is_refused(default: Any) -> None:
 
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda policy: pickle.loads(pickle.dumps(policy))])
 def test_policy_can_be_copied_and_pickled(clone: Any) -> None:
-    """A worker that gets one by pickle decides as its parent does."""
-    policy = clone(Policy(BOOK, default=authenticated, reflection=True))
+    """A worker that gets one by pickle decides as its parent does; it is equal, and hashes alike."""
+    before = Policy(BOOK, default=authenticated, reflection=True)
+    policy = clone(before)
+    assert (policy, hash(policy)) == (before, hash(before))
+    assert policy != Policy(BOOK, default=authenticated)
     assert [policy.find(method) for method, _ in FOUND[:3]] == [rule for _, rule in FOUND[:3]]
     assert policy.find("/b.v1.Other/List") == authenticated
     assert dict(policy.rules) == dict(Policy(BOOK).rules)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any
 
+import pytest
+
+from bearward_sanic.settings import adapter_settings
 from tests.adapters.sanic.servers import Server
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda settings: pickle.loads(pickle.dumps(settings))])
+def test_settings_are_copied_hashed_and_sent_to_workers(clone: Any) -> None:
+    """As are those of an application that was configured in its own process."""
+    settings = adapter_settings({}, {"realm": "notes", "rules": {"single": "public"}, "max_token_length": 9000})
+    again = clone(settings)
+    assert (again, hash(again)) == (settings, hash(settings))
 
 
 def test_render_refusal_chooses_the_body(serve: Any) -> None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,6 +113,35 @@ def test_each_worker_publishes_its_state(kind: tuple[str, bool]) -> None:
         log = errors.read().decode()
         for word in ("WARNING", "ERROR", "Traceback", "cancelled", "never awaited"):
             assert word not in log, log
+
+
+@pytest.mark.parametrize(
+    ("method", "preload"), [("fork", False), ("fork", True), ("spawn", False), ("forkserver", False)]
+)
+def test_workers_fetch_keys_that_grow_old_and_rotate(method: str, preload: bool) -> None:
+    """Whatever starts them, also where a verifier was started in the process that forks them."""
+    keys = {"max_age": 2.0, "min_age": 0.0, "cooldown": 0.1}
+    options = {"start_method": method, "preload": preload, "keys": keys, "workers": 2}
+    with LocalIssuer(audience=AUDIENCE) as own, _workers(sys.executable, own, **options) as (process, port, _):
+        assert process.stdout is not None
+        for _ in range(2):
+            assert b"ready" in _line(process.stdout)
+        old = own.key()
+        assert _all_hear(port, lambda: own.mint(sub="ada"), "ada")
+        own.rotate()
+        own.withdraw(old)
+        assert _all_hear(port, lambda: own.mint(key=old), "key_unknown")
+        assert _all_hear(port, lambda: own.mint(sub="bob"), "bob")
+
+
+def _all_hear(port: int, mint: Callable[[], str], expected: str) -> bool:
+    """Whether, within seconds, callers of every worker hear this; each call is a connection of its own."""
+    deadline = time.monotonic() + 30
+    in_a_row = 0
+    while in_a_row < 12 and time.monotonic() < deadline:
+        answer = _get(port, "/who", mint())
+        in_a_row = in_a_row + 1 if answer.get("subject", answer.get("code")) == expected else 0
+    return in_a_row == 12
 
 
 def _inspect(python: str, port: int) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -13,10 +14,22 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic
 from sanic import response as answer
 
-from bearward import TrustedIssuer, Verifier
+from bearward import JWKSOptions, TrustedIssuer, Verifier
 from bearward_sanic import authenticated, install, public
 
 OPTIONS: dict[str, Any] = json.loads(os.environ["BEARWARD_TEST_OPTIONS"])
+
+
+def make_verifier() -> Verifier:
+    """Of a worker, or of the process that forks them."""
+    keys = JWKSOptions(**OPTIONS.get("keys", {}))
+    issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"], jwks_options=keys)
+    return Verifier(issuer, jwks_cache=OPTIONS["cache"], jwks_cache_secret=b"a secret of the test")
+
+
+def inherited_app() -> Any:
+    """That of the process that forked this one."""
+    return Sanic.get_app("workers")
 
 
 def make_app() -> Any:
@@ -24,16 +37,11 @@ def make_app() -> Any:
     app: Any = Sanic("workers")
     app.config.AUTO_EXTEND = OPTIONS["ext"]
     app.config.update(OPTIONS.get("config", {}))
-    issuer = TrustedIssuer(OPTIONS["issuer"], audience=OPTIONS["audience"])
-    install(
-        app,
-        Verifier(issuer, jwks_cache=OPTIONS["cache"], jwks_cache_secret=b"a secret of the test"),
-        default=authenticated,
-    )
+    install(app, make_verifier(), default=authenticated)
 
     @app.get("/who")
     async def who(request: Request) -> HTTPResponse:
-        return answer.json({"worker": app.m.name, "subject": request.ctx.principal.subject})
+        return answer.json({"worker": os.getpid(), "subject": request.ctx.principal.subject})
 
     @app.get("/state")
     @public
@@ -55,7 +63,13 @@ def make_app() -> Any:
 if __name__ == "__main__":
     from sanic.worker.loader import AppLoader
 
-    loader = AppLoader(factory=make_app)
-    served = loader.load()
+    if "start_method" in OPTIONS:
+        Sanic.start_method = OPTIONS["start_method"]
+    forks = Sanic.start_method == "fork"
+    served = make_app()
+    if OPTIONS.get("preload"):
+        with asyncio.Runner() as runner:
+            runner.run(served.ctx.bearward.verifier.start())
+    loader = AppLoader(factory=inherited_app if forks else make_app)
     served.prepare(host="127.0.0.1", port=OPTIONS["port"], workers=OPTIONS["workers"], motd=False, access_log=False)
     Sanic.serve(primary=served, app_loader=loader)
