@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
-from bearward.observers import Observers
 from bearward.forks import fork_safe
+from bearward.observers import Observers
 from bearward.principal import Principal
 from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of, validated
 

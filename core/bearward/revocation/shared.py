@@ -21,8 +21,8 @@ from bearward.cache.urls import backend_factory
 from bearward.clock import Clock
 from bearward.errors import AuthError, BearwardError, ConfigurationError, Refusal
 from bearward.events import Event, Observer, RevocationStoreDown, RevocationStoreUp
-from bearward.logs import log_events
 from bearward.forks import keep_for_parent
+from bearward.logs import log_events
 from bearward.loop import LoopBinding
 from bearward.observers import Observers, notify
 from bearward.principal import Principal

@@ -120,7 +120,7 @@ def test_each_worker_publishes_its_state(kind: tuple[str, bool]) -> None:
 )
 def test_workers_fetch_keys_that_grow_old_and_rotate(method: str, preload: bool) -> None:
     """Whatever starts them, also where a verifier was started in the process that forks them."""
-    keys = {"max_age": 2.0, "min_age": 0.0, "cooldown": 0.1}
+    keys = {"max_age": 3.0, "min_age": 0.0, "cooldown": 0.1, "connect_timeout": 20.0, "read_timeout": 20.0}
     options = {"start_method": method, "preload": preload, "keys": keys, "workers": 2}
     with LocalIssuer(audience=AUDIENCE) as own, _workers(sys.executable, own, **options) as (process, port, _):
         assert process.stdout is not None
