@@ -176,13 +176,14 @@ class ForwardedCertificate:
             raise AuthError(Refusal.CLIENT_CERTIFICATE_MALFORMED) from None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ForwardedCertificate) and self._given() == other._given()
+        return (
+            isinstance(other, ForwardedCertificate)
+            and repr(self) == repr(other)
+            and self._only_from == other._only_from
+        )
 
     def __hash__(self) -> int:
-        return hash(self._given())
-
-    def _given(self) -> tuple[object, ...]:
-        return self.form, self.name, self._only_from
+        return hash((self.form, self.name))
 
     def __repr__(self) -> str:
         return f"<ForwardedCertificate {self.form} in {self.name}, only from {self._only_from!r}>"

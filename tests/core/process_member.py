@@ -31,7 +31,7 @@ from bearward_grpc import VerifierThread
 from tests.core.jwks.cache_servers import Valkey
 
 MAX_AGE = 3.0
-PATIENT: dict[str, float] = {"connect_timeout": 20.0, "read_timeout": 20.0, "total_timeout": 20.0}
+PATIENT: dict[str, Any] = {"connect_timeout": 20.0, "read_timeout": 20.0, "total_timeout": 20.0}
 """The machine may be busy; what is tested is what is fetched, and not how fast."""
 TIMEOUT = 30.0
 Verify = Callable[[str], str]

@@ -136,7 +136,7 @@ VALUES: dict[str, object] = {
         extra_names=["notes"],
     ),
     "settings of a fleet": Settings(
-        issuers=TrustedIssuer("i", audience="a", jwks_uri="https://login.example/jwks"),
+        issuers=(TrustedIssuer("i", audience="a", jwks_uri="https://login.example/jwks"),),
         dpop={"origins": ["https://api.example"]},
         revocations={"on_failure": "refuse"},
     ),

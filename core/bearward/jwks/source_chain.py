@@ -23,7 +23,7 @@ from bearward.jwks.options import JWKSOptions, MetadataKind
 from bearward.jwks.source import ChangeAwareSource, Loaded, Source, description
 from bearward.jwks.sources import JWKSURI, Discovery, File, Static
 
-__all__ = ["FirstFound", "FirstUsable", "source_for"]
+__all__ = ["FirstFound", "FirstUsable", "source_for", "source_identity"]
 
 _log = logging.getLogger("bearward.jwks")
 
@@ -136,3 +136,10 @@ def _discovery(issuer: str, options: JWKSOptions) -> Source:
             for url in urls[options.metadata]
         ]
     )
+
+
+def source_identity(source: Source, issuer: IssuerSettings) -> str:
+    """Where and how a document is fetched: only processes that agree on it accept it from one another."""
+    options = issuer.jwks_options
+    how = (options.ca_file, options.proxy, options.same_origin, options.unsafe_allow_private_addresses)
+    return repr((description(source), issuer.unsafe_allow_http, *map(str, how)))

@@ -30,8 +30,7 @@ from bearward.jwks.polling import poll_for_changes
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.replacement import ConfiguredIssuer, Replacement
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.source import Source, description
-from bearward.jwks.source_chain import source_for
+from bearward.jwks.source_chain import source_for, source_identity
 from bearward.jwks.tenant_admission import TenantAdmission, Ticket
 from bearward.jwks.tenant_keys import TenantKeys
 from bearward.late_imports import importing
@@ -249,7 +248,7 @@ class JWKSStore:
         settings = options.http_settings(unsafe_allow_http=issuer.unsafe_allow_http)
         client = IssuerHTTPClient(settings, clock=clock)
         shared: dict[str, Any] = {
-            "source": _source_identity(source, issuer),
+            "source": source_identity(source, issuer),
             "options": options,
             "clock": clock,
             "secret": self._secret,
@@ -290,13 +289,6 @@ class JWKSStore:
         await asyncio.wait((refresh,), timeout=wait)
         if mode is StartMode.REQUIRED and keys.current() is None:
             raise StartError(keys.issuer)
-
-
-def _source_identity(source: Source, issuer: IssuerSettings) -> str:
-    """Where and how a document is fetched: only processes that agree on it accept it from one another."""
-    options = issuer.jwks_options
-    how = (options.ca_file, options.proxy, options.same_origin, options.unsafe_allow_private_addresses)
-    return repr((description(source), issuer.unsafe_allow_http, *map(str, how)))
 
 
 class StartError(AuthError):

@@ -29,7 +29,7 @@ from bearward_grpc.method_rules.policy import Policy
 
 TIMEOUT = 40.0
 MAX_AGE = 3.0
-PATIENT: dict[str, float] = {"connect_timeout": 20.0, "read_timeout": 20.0, "total_timeout": 20.0}
+PATIENT: dict[str, Any] = {"connect_timeout": 20.0, "read_timeout": 20.0, "total_timeout": 20.0}
 """The machine may be busy; what is tested is what is fetched, and not how fast."""
 
 
@@ -67,7 +67,7 @@ def serve_aio(sent: Sent, ports: Any, stop: Any) -> None:
         return request
 
     async def serve() -> None:
-        verifier = None if sent.interceptor else sent.settings.verifier()
+        verifier: Any = None if sent.interceptor else sent.settings.verifier()
         auth = sent.interceptor or AuthInterceptor(verifier, sent.policy)
         server = grpc.aio.server(interceptors=[auth])
         server.add_generic_rpc_handlers((handler(method),))
