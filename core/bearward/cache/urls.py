@@ -4,6 +4,7 @@
     redis://[user:password@]host[:6379][/db]           Redis or Valkey (valkey:// is the same)
     rediss://…[?ca=/ca.pem&cert=/c.pem&key=/k.pem]     the same over TLS (valkeys:// is the same)
     redis+unix:///run/redis.sock[?db=0]                the same over a unix socket (unix:// and valkey+unix:// too)
+    redis+sentinel://host[:26379],host/service[/db]    the same behind Sentinel: see `sentinel.py`
     memcached://host[:11211]                           memcached
     memcacheds://host[:11211][?ca=…]                   the same over TLS
     memcached+unix:///run/memcached.sock               the same over a unix socket
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from bearward.cache.sentinel import is_sentinel, sentinel_pool, sentinels_of
 from bearward.errors import ConfigurationError
 from bearward.late_imports import importing
 
@@ -32,6 +34,12 @@ _REDIS_UNIX = frozenset({"unix", "redis+unix", "valkey+unix"})
 _MEMCACHED = frozenset({"memcached", "memcacheds", "memcached+unix"})
 _DRIVER_TIMEOUT_FACTOR = 10.0
 _OPTIONS = frozenset({"db", "ca", "cert", "key"})
+_CLUSTER = frozenset({"redis+cluster", "rediss+cluster", "valkey+cluster", "valkeys+cluster"})
+_NO_CLUSTER = (
+    "must not be the URL of a Redis Cluster: give an aiocache RedisCache whose client is your own RedisCluster, or the URL "
+    "of one server or of sentinels (redis+sentinel://host,host/service)"
+)
+_SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password", *_OPTIONS}) - {"db"}
 
 
 def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
@@ -46,11 +54,15 @@ def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-        port = parts.port
+        port = None if is_sentinel(url) else parts.port
     except (ValueError, AttributeError, TypeError):
         raise _invalid_url() from None
     if parts.scheme == "memory" and not parts.netloc:
         return None
+    if parts.scheme in _CLUSTER:
+        raise ConfigurationError("cache", _NO_CLUSTER)
+    if is_sentinel(url):
+        return _redis_by_sentinel(parts, options, timeout)
     if options.keys() - _OPTIONS or not (parts.hostname or (parts.scheme.endswith("unix") and parts.path)):
         raise _invalid_url()
     if parts.scheme in _REDIS | _REDIS_TLS | _REDIS_UNIX:
@@ -61,28 +73,21 @@ def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
 
 
 def _invalid_url() -> ConfigurationError:
-    schemes = "memory:// redis:// rediss:// redis+unix:// memcached:// memcacheds:// memcached+unix://"
+    schemes = (
+        "memory:// redis:// rediss:// redis+unix:// redis+sentinel:// memcached:// memcacheds:// memcached+unix://"
+    )
     return ConfigurationError("cache", f"must be a URL with one of the schemes {schemes}")
 
 
 def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: float) -> BackendFactory:
-    try:
-        import redis.asyncio
-        from aiocache import RedisCache
-    except ImportError:
-        raise ConfigurationError("cache", "needs redis: pip install 'bearward[redis]'") from None
+    cache, settings = _redis_settings(parts, timeout)
+    import redis.asyncio
+
     unix = parts.scheme in _REDIS_UNIX
     database = options.get("db") or ("" if unix else parts.path.strip("/")) or "0"
     if not database.isdigit():
         raise _invalid_url()
-    settings: dict[str, Any] = {
-        "db": int(database),
-        "username": unquote(parts.username) if parts.username else None,
-        "password": unquote(parts.password) if parts.password else None,
-        # the caller enforces the time limit, and can distinguish a slow cache from a busy event loop
-        "socket_connect_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
-        "socket_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
-    }
+    settings["db"] = int(database)
     if unix:
         settings |= {"connection_class": redis.asyncio.UnixDomainSocketConnection, "path": unquote(parts.path)}
     else:
@@ -93,9 +98,43 @@ def _redis(parts: SplitResult, port: int, options: dict[str, str], timeout: floa
     def make() -> Any:
         # aiocache passes its own connection settings to the pool's class; ours know TLS and unix sockets
         pool = redis.asyncio.ConnectionPool(**settings, **_driver_info())
-        return RedisCache(serializer=_text_serializer(), connection_pool_class=lambda **_: pool)
+        return cache(serializer=_text_serializer(), connection_pool_class=lambda **_: pool)
 
     return make
+
+
+def _redis_by_sentinel(parts: SplitResult, options: dict[str, str], timeout: float) -> BackendFactory:
+    try:
+        sentinels_of(parts)
+    except ValueError:
+        raise _invalid_url() from None
+    if options.keys() - _SENTINEL_OPTIONS:
+        raise _invalid_url()
+    cache, settings = _redis_settings(parts, timeout)
+    if parts.scheme in ("rediss+sentinel", "valkeys+sentinel"):
+        settings |= _redis_tls(options)
+
+    def make() -> Any:
+        pool = sentinel_pool(parts, {**settings, **_driver_info()}, options)
+        return cache(serializer=_text_serializer(), connection_pool_class=lambda **_: pool)
+
+    return make
+
+
+def _redis_settings(parts: SplitResult, timeout: float) -> tuple[Any, dict[str, Any]]:
+    """The kind of cache, and what all of its connections have in common."""
+    try:
+        import redis.asyncio  # noqa: F401
+        from aiocache import RedisCache
+    except ImportError:
+        raise ConfigurationError("cache", "needs redis: pip install 'bearward[redis]'") from None
+    return RedisCache, {
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        # the caller enforces the time limit, and can distinguish a slow cache from a busy event loop
+        "socket_connect_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
+        "socket_timeout": _DRIVER_TIMEOUT_FACTOR * timeout,
+    }
 
 
 def _driver_info() -> dict[str, Any]:
