@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from bearward.testing import LocalIssuer, Request, Response
+from tests.chaos.deployment import authority_rotated, settings_swapped
 from tests.chaos.poison import poisoned
 from tests.chaos.scene import MAX_AGE, Scene
 from tests.chaos.traffic import Traffic
@@ -202,4 +203,6 @@ FAULTS: dict[str, Fault] = {
     "cache restarting": _cache_restarting,
     "cache poisoned": lambda environment: poisoned(environment.scene, environment.traffic),
     "issuer and cache down": _all_down,
+    "authority rotated": lambda environment: authority_rotated(environment.scene),
+    "settings swapped": lambda environment: settings_swapped(environment.scene),
 }

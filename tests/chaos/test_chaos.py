@@ -12,7 +12,15 @@ from tests.chaos.forgeries import SORTS, Target
 from tests.chaos.runner import Outcome, run_faults
 from tests.chaos.traffic import Tally
 
-PICKED = ["issuer down", "flood while the issuer is down", "half published", "cache killed", "cache poisoned"]
+PICKED = [
+    "issuer down",
+    "flood while the issuer is down",
+    "half published",
+    "cache killed",
+    "cache poisoned",
+    "authority rotated",
+    "settings swapped",
+]
 
 
 @pytest.mark.thorough

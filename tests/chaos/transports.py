@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,9 +25,10 @@ class Transports:
     def __init__(self, servers: dict[str, str]) -> None:
         limits = httpx2.Limits(max_connections=32, max_keepalive_connections=32)
         self._http = httpx2.AsyncClient(base_url=f"http://{servers['http']}", timeout=_TIMEOUT, limits=limits)
-        self._channel = grpc.aio.insecure_channel(servers["grpc"])
-        self._stub: Any = ProtectedServiceStub(self._channel)  # the types know it for a channel that blocks
-        self.calls = {"http": self._over_http, "grpc": self._over_grpc}
+        self._channels = {name: grpc.aio.insecure_channel(servers[name]) for name in servers if name != "http"}
+        stubs: dict[str, Any] = {name: ProtectedServiceStub(channel) for name, channel in self._channels.items()}
+        self.calls: dict[str, Callable[[str], Awaitable[str]]] = {"http": self._over_http}
+        self.calls |= {name: partial(self._over_grpc, stub) for name, stub in stubs.items()}
 
     async def _over_http(self, token: str) -> str:
         try:
@@ -34,9 +37,10 @@ class Transports:
             return f"broken: {type(error).__name__}"
         return OK if answer.status_code == 200 else str(answer.json()["code"])
 
-    async def _over_grpc(self, token: str) -> str:
+    @staticmethod
+    async def _over_grpc(stub: Any, token: str) -> str:
         try:
-            await self._stub.Access(
+            await stub.Access(
                 messages.AccessRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=_TIMEOUT
             )
         except grpc.aio.AioRpcError as error:
@@ -51,4 +55,5 @@ class Transports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
-        await self._channel.close()
+        for channel in self._channels.values():
+            await channel.close()
