@@ -103,7 +103,11 @@ FILES: list[tuple[str, bytes, str]] = [
     ("an empty file", b"", "is no JWK Set (not strict JSON)"),
     ("octets", bytes(range(256)), "is no JWK Set (not strict JSON)"),
     ("an object without keys", b"{}", "is no JWK Set with a usable key (the document is no JWK Set)"),
-    ("no usable key", json_octets({"keys": [{"kty": "oct", "k": "abc"}]}), "(the JWK Set has no usable key)"),
+    (
+        "no usable key",
+        json_octets({"keys": [{"kty": "oct", "k": "abc"}]}),
+        "(the JWK Set has no usable key: key 1 is symmetric, and so no public key)",
+    ),
     ("a large file", b" " * 2_000_000, "larger than 1048576 bytes"),
 ]
 

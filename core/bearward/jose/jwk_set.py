@@ -19,10 +19,11 @@ from bearward.jose.strict_json import JWKS_LIMITS, parse_object
 __all__ = ["JWKSet", "JWKSetError"]
 
 _MAX_KEYS = 256
+_MAX_SAID = 8
 
 
 class JWKSetError(BearwardError, ValueError):
-    """A document that is no usable JWK Set; the message is a constant."""
+    """A document that is no usable JWK Set; the message is made of constants and numbers."""
 
 
 class JWKSet:
@@ -69,7 +70,7 @@ class JWKSet:
             raise JWKSetError("the document is no JWK Set")
         keys, rejected = _read(members, max_keys, authorities, now)
         if not keys:
-            raise JWKSetError("the JWK Set has no usable key")
+            raise JWKSetError(f"the JWK Set has no usable key{_why(rejected)}")
         return cls(keys, rejected)
 
     def holds(self, kid: str) -> bool:
@@ -103,7 +104,7 @@ def _read(
     members: list[object], max_keys: int, authorities: Authorities | None, now: float
 ) -> tuple[list[VerificationKey], list[KeyRejection]]:
     keys: list[VerificationKey] = []
-    rejected: list[KeyRejection] = [KeyRejection.SURPLUS] * max(0, len(members) - max_keys)
+    rejected: list[KeyRejection] = []
     for member in members[:max_keys]:
         try:
             key = read_key(member, certified=authorities is not None)
@@ -114,7 +115,15 @@ def _read(
             keys.append(key)
         else:
             rejected.append(KeyRejection.CERTIFICATE_UNTRUSTED)
+    rejected += [KeyRejection.SURPLUS] * max(0, len(members) - max_keys)
     return keys, rejected
+
+
+def _why(rejected: list[KeyRejection]) -> str:
+    """The reason for each key, in the order of the set, as far as one line has room; nothing of the keys themselves."""
+    said = [f"key {number} {reason.value}" for number, reason in enumerate(rejected[:_MAX_SAID], 1)]
+    more = [f"{len(rejected) - _MAX_SAID} more"] if len(rejected) > _MAX_SAID else []
+    return f": {', '.join(said + more)}" if said else ""
 
 
 def _deduplicated(keys: Iterable[VerificationKey]) -> tuple[tuple[VerificationKey, ...], list[KeyRejection]]:

@@ -136,7 +136,21 @@ def test_two_keys_of_one_name_are_both_asked() -> None:
         (b"[", "the document is no strict JSON object"),
         (b"{}", "the document is no JWK Set"),
         (b'{"keys":{}}', "the document is no JWK Set"),
-        (b'{"keys":[1]}', "the JWK Set has no usable key"),
+        (b'{"keys":[]}', "the JWK Set has no usable key"),
+        (b'{"keys":[1]}', "the JWK Set has no usable key: key 1 is no JSON object with a `kty`"),
+        (
+            b'{"keys":[{"kty":"oct","k":"c2VjcmV0"},{"kty":"new"}]}',
+            (
+                "the JWK Set has no usable key: key 1 is symmetric, and so no public key, "
+                "key 2 is of a type or curve that is not known here"
+            ),
+        ),
+        (
+            b'{"keys":[%s]}' % b",".join([b"1"] * 300),
+            "the JWK Set has no usable key: "
+            + ", ".join(f"key {number} is no JSON object with a `kty`" for number in range(1, 9))
+            + ", 292 more",
+        ),
     ],
 )
 def test_invalid_key_sets_explain_themselves(document: bytes, text: str) -> None:

@@ -333,7 +333,9 @@ def texts_of(issuer: LocalIssuer) -> list[tuple[str, Callable[[], None], str]]:
         (
             "a status",
             lambda: issuer.serve_jwks(b"", status=503),
-            keys + "responded with an error status (503)",
+            keys
+            + "responded with an error status (503); check that the issuer is up, and jwks_options.headers where it asks for "
+            "credentials",
         ),
         (
             "a redirect",
