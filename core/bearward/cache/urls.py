@@ -63,6 +63,10 @@ def backend_factory(url: str, *, timeout: float) -> BackendFactory | None:
         raise ConfigurationError("cache", _NO_CLUSTER)
     if is_sentinel(url):
         return _redis_by_sentinel(parts, options, timeout)
+    return _of_one_server(parts, port, options, timeout)
+
+
+def _of_one_server(parts: SplitResult, port: int | None, options: dict[str, str], timeout: float) -> BackendFactory:
     if options.keys() - _OPTIONS or not (parts.hostname or (parts.scheme.endswith("unix") and parts.path)):
         raise _invalid_url()
     if parts.scheme in _REDIS | _REDIS_TLS | _REDIS_UNIX:
