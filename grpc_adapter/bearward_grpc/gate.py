@@ -14,6 +14,7 @@ from bearward.authentication import authenticate, authenticate_now
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.jose.compact import MAX_TOKEN
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
 from bearward.reporter import concerning
@@ -29,7 +30,6 @@ from bearward_grpc.reporting_gate import HTM, Metadata, ReportingGate
 
 __all__ = ["Gate"]
 
-_MAX_TOKEN = 16 * 1024
 _PUBLIC: Final = Kind.PUBLIC
 _OPTIONAL: Final = Kind.OPTIONAL
 
@@ -41,6 +41,7 @@ class Gate(ReportingGate):
         "_anonymous",
         "_find",
         "_identify",
+        "_max_token",
         "_public",
         "_schemes",
         "_unruled",
@@ -58,12 +59,14 @@ class Gate(ReportingGate):
         streams: StreamTerms,
         certificate_bound: bool,
         client_certificate: ClientCertificate | None,
+        max_token_length: int = MAX_TOKEN,
         correlation_key: str | None = None,
     ) -> None:
         super().__init__(verifier, policy, correlation_key)
         self.streams: StreamTerms = streams
         self.certificate_bound: bool = certificate_bound or client_certificate is not None
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
+        self._max_token = max_token_length
         self._find = policy.find
         self._verify_now = verify_function(verifier)
         self._verify = awaited_verify_function(verifier)
@@ -112,7 +115,7 @@ class Gate(ReportingGate):
     async def _admit(self, method: str, metadata: Metadata) -> Call:
         values = [value for key, value in metadata if key == "authorization"]
         if self._schemes is None:
-            token = bearer_token(values, max_length=_MAX_TOKEN)
+            token = bearer_token(values, max_length=self._max_token)
             principal = await self._verify(token, False, None)
         else:
             presented = self._presented(method, metadata, *values)
@@ -175,14 +178,14 @@ class Gate(ReportingGate):
         """
         token = ""
         try:
-            if value[:7] == "Bearer " and len(value) <= _MAX_TOKEN:  # bytes never equal it
+            if value[:7] == "Bearer " and len(value) <= self._max_token:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
                 return token, self._verify_now(token, False)
         except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
-            if bearer_token([value], max_length=_MAX_TOKEN) == token:
+            if bearer_token([value], max_length=self._max_token) == token:
                 raise
-        token = bearer_token([value], max_length=_MAX_TOKEN)
+        token = bearer_token([value], max_length=self._max_token)
         return token, self._verify_now(token, False)
 
     def _authenticate(self, value: str | bytes, method: str, metadata: Metadata) -> tuple[str, Principal]:
@@ -192,7 +195,7 @@ class Gate(ReportingGate):
 
     def _presented(self, method: str, metadata: Metadata, *values: str | bytes) -> Presented:
         """What a call brings, where more than bearer tokens are accepted; raises `AuthError`."""
-        scheme, token = presented_token(values, self._schemes or {}, max_length=_MAX_TOKEN)
+        scheme, token = presented_token(values, self._schemes or {}, max_length=self._max_token)
         proofs = [value for key, value in metadata if key == "dpop"] if scheme is Scheme.DPOP else ()
         return self._about(method, scheme, token, proofs)
 

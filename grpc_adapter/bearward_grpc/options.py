@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from bearward.access import deny, public
 from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import ConfigurationError
+from bearward.jose.compact import MAX_TOKEN
 from bearward.resource_url import checked_resource_url
 from bearward_grpc.call import StreamTerms
 from bearward_grpc.certificates import ClientCertificate, forwarded_certificate
@@ -20,6 +21,7 @@ __all__ = [
     "StreamExpiry",
     "as_policy",
     "checked_certificate_finder",
+    "checked_token_length",
     "metadata_size_options",
     "metadata_url",
     "stream_terms",
@@ -86,7 +88,14 @@ def checked_correlation_key(key: str | None) -> str | None:
     return key
 
 
-def metadata_size_options(max_token_length: int = 16 * 1024) -> tuple[tuple[str, int], tuple[str, int]]:
+def checked_token_length(octets: int) -> int:
+    """The longest token that is looked at; raises `ConfigurationError`."""
+    if isinstance(octets, bool) or not isinstance(octets, int) or not 1 <= octets <= MAX_TOKEN:
+        raise ConfigurationError("max_token_length", f"must be a number of octets from 1 to {MAX_TOKEN}")
+    return octets
+
+
+def metadata_size_options(max_token_length: int = MAX_TOKEN) -> tuple[tuple[str, int], tuple[str, int]]:
     """Options of a server, or a channel, that carries tokens of up to `max_token_length` octets.
 
     Without them gRPC refuses calls with more than 8 KiB of metadata at random, and all with more than 16 KiB, before or
@@ -96,7 +105,5 @@ def metadata_size_options(max_token_length: int = 16 * 1024) -> tuple[tuple[str,
     >>> metadata_size_options()
     (('grpc.max_metadata_size', 24576), ('grpc.absolute_max_metadata_size', 49152))
     """
-    if isinstance(max_token_length, bool) or not isinstance(max_token_length, int) or max_token_length < 1:
-        raise ConfigurationError("max_token_length", "must be a number of octets, 1 or more")
-    soft = max_token_length + _OTHER_METADATA
+    soft = checked_token_length(max_token_length) + _OTHER_METADATA
     return ("grpc.max_metadata_size", soft), ("grpc.absolute_max_metadata_size", 2 * soft)

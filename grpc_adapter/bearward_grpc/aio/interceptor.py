@@ -21,6 +21,7 @@ from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.jose.compact import MAX_TOKEN
 from bearward.verifier import Verifier
 from bearward_grpc.aio import denial as aio_denial
 from bearward_grpc.aio.handlers import HandlerWrapper
@@ -32,6 +33,7 @@ from bearward_grpc.options import (
     as_policy,
     checked_certificate_finder,
     checked_correlation_key,
+    checked_token_length,
     metadata_url,
     stream_terms,
 )
@@ -83,6 +85,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         reflection: Rule | bool = False,
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
+        max_token_length: int = MAX_TOKEN,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         correlation_key: str | None = None,
@@ -95,6 +98,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             verifier,
             self.policy,
             streams=stream_terms(stream_expiry, stream_leeway),
+            max_token_length=checked_token_length(max_token_length),
             certificate_bound=certificate_bound,
             client_certificate=checked_certificate_finder(client_certificate),
             correlation_key=checked_correlation_key(correlation_key),

@@ -21,6 +21,7 @@ from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.client_certificates import ForwardedCertificate
 from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.jose.compact import MAX_TOKEN
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate
@@ -30,6 +31,7 @@ from bearward_grpc.options import (
     as_policy,
     checked_certificate_finder,
     checked_correlation_key,
+    checked_token_length,
     metadata_url,
     stream_terms,
 )
@@ -76,6 +78,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         reflection: Rule | bool = False,
         stream_expiry: StreamExpiry = "terminate",
         stream_leeway: float = 0.0,
+        max_token_length: int = MAX_TOKEN,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         correlation_key: str | None = None,
@@ -91,6 +94,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             self.background.verifier,
             self.policy,
             streams=streams,
+            max_token_length=checked_token_length(max_token_length),
             certificate_bound=certificate_bound,
             client_certificate=finder,
             correlation_key=checked_correlation_key(correlation_key),

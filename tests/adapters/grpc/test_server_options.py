@@ -109,7 +109,21 @@ def test_long_tokens_pass_where_the_options_say_so(kind: str, issuer: LocalIssue
             assert SHAPES["unary-unary"](channel, bearer(token)).messages == [b"ada:hello"]
 
 
-@pytest.mark.parametrize("length", [0, -1, True, "16384", 1.5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_longer_tokens_than_the_setting_are_refused_unread(kind: str, issuer: LocalIssuer) -> None:
+    """`max_token_length` of the interceptor, as in Sanic's adapter; a token of just that length passes."""
+    token = issuer.mint(sub="ada", scope="echo")
+    longer = issuer.mint(sub="ada", scope="echo", filler="x")
+    assert len(longer) > len(token)
+    with (
+        serving(kind, trust(issuer), RULES, max_token_length=len(token)) as server,
+        channel_to(server.target) as channel,
+    ):
+        assert SHAPES["unary-unary"](channel, bearer(token)).messages == [b"ada:hello"]
+        assert SHAPES["unary-unary"](channel, bearer(longer)).code == "token_too_large"
+
+
+@pytest.mark.parametrize("length", [0, -1, True, "16384", 1.5, 16 * 1024 + 1])
 def test_invalid_max_metadata_length_is_refused(length: Any) -> None:
     """The options are for servers that must take long tokens."""
     with pytest.raises(ConfigurationError, match="max_token_length"):
