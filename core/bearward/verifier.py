@@ -83,8 +83,8 @@ class Verifier(TokenVerification):
         explain: bool = False,
         unsafe_explain_remote: bool = False,
     ) -> None:
-        for name, value in (("explain", explain), ("unsafe_explain_remote", unsafe_explain_remote)):
-            flag(name, value)
+        flag("explain", explain)
+        flag("unsafe_explain_remote", unsafe_explain_remote)
         self.explains: bool = explain
         """Whether a refusal carries its explanation, check by check: for development, on loopback."""
         self.unsafe_explain_remote: bool = unsafe_explain_remote

@@ -66,7 +66,7 @@ def _findings(trust: Trust, tenants: tuple[str, ...], token_size: int | None, ap
         found.append(wrong("settings", error.setting, error.requirement, f"correct {error.setting}"))
     else:
         found += [
-            fine("settings", trust.config or "given", f"{len(settings.issuers)} issuers"),
+            fine("settings", trust.config or "given", _counted(len(settings.issuers), "issuer")),
             *weakened(settings, but=trust.own_choices),
         ]
         found += asyncio.run(_network(settings, tenants))
@@ -92,9 +92,13 @@ async def _network(settings: Settings, tenants: tuple[str, ...]) -> list[Finding
 
 def _rules(app: str | None, loaded: Any) -> Finding:
     try:
-        return fine("rules", str(app), f"{len(rules_of(loaded, ()))} rules")
+        return fine("rules", str(app), _counted(len(rules_of(loaded, ())), "rule"))
     except ConfigurationError as error:
         return wrong("rules", str(app), str(error), "give each route or method a rule; bearward rules shows them")
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def _print(findings: list[Finding]) -> None:
