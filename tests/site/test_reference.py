@@ -82,3 +82,17 @@ def test_tests_that_the_pages_name_exist(named: str) -> None:
     """A page that says what shows something names a file of tests, or one function in it."""
     path, _, function = named.partition("::")
     assert f"def {function or ''}" in (TOP / path).read_text(encoding="utf-8")
+
+
+def test_every_task_of_an_adopter_has_its_page_and_its_test() -> None:
+    """The 47 tasks are listed in order; each leads to a page or a command, and names a test."""
+    rows = re.findall(
+        r"^\| (\d+) \| .* \|$", (DOCS / "evidence" / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert rows == [str(number) for number in range(1, 48)]
+    lines = [
+        line
+        for line in (DOCS / "evidence" / "tasks.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    assert [line for line in lines[2:] if "`tests/" not in line or not ("](" in line or "`make " in line)] == []
