@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from bearward.errors import AuthError
-from bearward.testing.closing import close_verifier
+from bearward.testing.closing import close_verifier, fetch_keys
 from bearward.testing.policy_matrix import Caller, PolicyMatrix, default_callers
 from bearward.verifier import Verifier
 from bearward_grpc.aio.interceptor import AuthInterceptor
@@ -32,6 +32,10 @@ def use_verifier(interceptor: Interceptor, verifier: Verifier) -> Iterator[Inter
     Calls that were admitted before go on by the verifier that admitted them.
     """
     other: Any = type(interceptor)(verifier, **interceptor.given)
+    if isinstance(other, SyncAuthInterceptor):
+        other.background.start(wait=None)
+    else:
+        fetch_keys(verifier)
     held: dict[str, Any] = vars(interceptor)
     before = dict(held)
     held.update(vars(other))

@@ -26,7 +26,7 @@ _DAY: Final = dt.timedelta(days=1)
 
 
 class CertificateClient:
-    """A client with a self-signed certificate: `issuer.mint(bound_to=client)` binds a token to it.
+    """A client with a self-signed certificate for `name`: `issuer.mint(bound_to=client)` binds a token to it.
 
     >>> client = CertificateClient()
     >>> sorted(client.cnf)

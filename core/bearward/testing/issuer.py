@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from bearward.clock import Clock
 from bearward.errors import AuthError, UsageError
 from bearward.issuers.tenants import TenantIssuers
 from bearward.jose.compact import parse_compact
+from bearward.jwks.options import JWKSOptions
 from bearward.testing.certificates import CertificateClient
 from bearward.testing.exchange import Request, Response
 from bearward.testing.for_policy import choose_algorithm, with_keys_at
@@ -33,6 +34,7 @@ from bearward.verifier import Verifier
 
 __all__ = ["LocalIssuer"]
 
+_START_WAIT: Final = 10.0
 _Trusted = TypeVar("_Trusted", bound=TrustedIssuer | TenantIssuers)
 
 
@@ -189,7 +191,8 @@ class LocalIssuer(Publisher):
     def trusted(self, **settings: Any) -> TrustedIssuer:
         """The policy of a service that trusts this issuer and is its audience; `settings` are those of `TrustedIssuer`."""
         self._check_up()
-        return TrustedIssuer(self.url, **{"audience": self.audience, **settings})
+        patient = JWKSOptions(start_wait=_START_WAIT)  # a busy machine is no reason to start a test without keys
+        return TrustedIssuer(self.url, **{"audience": self.audience, "jwks_options": patient, **settings})
 
     def verifier(self, **settings: Any) -> Verifier:
         """A verifier that trusts this issuer, on the issuer's clock; `settings` are those of `Verifier`."""

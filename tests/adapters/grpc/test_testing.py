@@ -82,6 +82,15 @@ def test_running_server_trusts_the_issuer_of_a_test(
         assert call(server, hostile)[0] is grpc.StatusCode.UNAUTHENTICATED, name
 
 
+def test_verifier_that_is_put_in_holds_keys(
+    server: Running, bearward_use_verifier: UseVerifier, bearward_issuer: LocalIssuer
+) -> None:
+    """A hostile token as the very first call is refused for its own reason, and not because keys were never fetched."""
+    bearward_use_verifier(server.interceptor)
+    hostile = bearward_issuer.hostile("for another audience", scope="notes:read")
+    assert call(server, hostile)[0] is grpc.StatusCode.UNAUTHENTICATED
+
+
 def test_verifier_is_back_after_the_block(server: Running, bearward_issuer: LocalIssuer) -> None:
     """A token of the test's issuer is good within the block, and a stranger's after it."""
     token = bearward_issuer.mint(scope="notes:read")
