@@ -23,6 +23,7 @@ from bearward.events import Event
 from bearward.revocation import Revocations
 from bearward.settings import Settings
 from bearward.verifier import Verifier
+from samples.observability import metrics_observers
 
 __all__ = ["REVOCABLE", "EventLink", "event_members", "linked_verifier"]
 
@@ -99,14 +100,14 @@ def event_members(event: Event) -> dict[str, Any]:
 
 
 def linked_verifier(settings: Settings, server: str, **more: Any) -> Verifier:
-    """The verifier of these settings; linked to the playground where the setting `events` says so."""
-    path = settings.extra.get("events")
+    """The verifier of these settings, observed where they say so: by the playground (`events`), by Prometheus (`metrics`)."""
+    path, observers = settings.extra.get("events"), metrics_observers(settings)
     if path is None:
-        return settings.verifier(**more)
+        return settings.verifier(observers=observers, **more)
     if not isinstance(path, str) or not path:
         raise ConfigurationError("events", "must be the path of the playground's unix socket")
     link = EventLink(path, server)
-    verifier = settings.verifier(observers=[link.observe], **more)
+    verifier = settings.verifier(observers=[link.observe, *observers], **more)
     link.start(verifier)
     return verifier
 

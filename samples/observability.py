@@ -1,26 +1,31 @@
-"""What an operator sees of the samples: the log, as text or as JSON.
+"""What an operator sees of the samples: the log, as text or as JSON, and metrics in the text format of Prometheus.
 
-Rule of this file: `BEARWARD_LOG_FORMAT` and `BEARWARD_LOG_LEVEL` say how; everything goes to stderr.
+Rules of this file: `BEARWARD_LOG_FORMAT` and `BEARWARD_LOG_LEVEL` say how to log; everything goes to stderr. Metrics name
+issuers, so they are not among the routes: `BEARWARD_METRICS` gives them a port of their own, of loopback unless it names
+another address.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Final
 
 from bearward import ConfigurationError
+from bearward.events import Observer
 from bearward.logs import JSONFormatter
 from bearward.settings import Settings
 
-__all__ = ["SETTINGS", "log_as", "log_until_configured"]
+__all__ = ["SETTINGS", "log_as", "log_until_configured", "metrics_observers"]
 
-SETTINGS: Final = ("log_format", "log_level")
-"""Settings of the samples that are about the log."""
+SETTINGS: Final = ("log_format", "log_level", "metrics")
+"""Settings of the samples that are about this."""
 _FORMATTERS: Final = {
     "text": logging.Formatter("%(levelname)s %(name)s: %(message)s"),
     "json": JSONFormatter(),
 }
+_MAX_WORKERS: Final = 256
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -38,6 +43,37 @@ def log_as(settings: Settings) -> None:
     logging.getLogger("bearward").setLevel(level.upper())
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_FORMATTERS[chosen])
+
+
+def metrics_observers(settings: Settings) -> list[Observer]:
+    """The observer behind `http://<metrics>/metrics`, which is served from now on; none without that setting.
+
+    `metrics` is a port, or an address and a port. Each worker of a server takes the next port that is free. Raises
+    `ConfigurationError`.
+    """
+    given = settings.extra.get("metrics")
+    if given is None:
+        return []
+    host, port = _address(given)
+    from opentelemetry.exporter.prometheus import PrometheusMetricReader
+    from opentelemetry.sdk.metrics import MeterProvider
+    from prometheus_client import start_http_server
+
+    from bearward.telemetry import Telemetry
+
+    provider = MeterProvider(metric_readers=[PrometheusMetricReader()], shutdown_on_exit=False)
+    for candidate in range(port, min(port + _MAX_WORKERS, 65_536)):
+        with suppress(OSError):  # another worker's
+            start_http_server(candidate, host)
+            return [Telemetry(meter_provider=provider)]
+    raise ConfigurationError("metrics", "must be a port, or an address and a port, that is free here")
+
+
+def _address(given: object) -> tuple[str, int]:
+    host, _, port = str(given).rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ConfigurationError("metrics", "must be a port, or an address and a port: 9464, 127.0.0.1:9464")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _one_of(settings: Settings, name: str, values: tuple[str, ...], default: str) -> str:

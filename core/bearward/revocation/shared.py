@@ -91,6 +91,7 @@ class SharedRevocations(Revocations):
         self._users = 0
         self._state = "not started"
         self._last_success = -math.inf
+        self._started_at = -math.inf
         self._known_until = -math.inf
         self._was_known = False
         self._observers: weakref.WeakSet[Observers] = weakref.WeakSet()
@@ -102,8 +103,9 @@ class SharedRevocations(Revocations):
 
     @property
     def lag(self) -> float | None:
-        """Seconds since the store was last read; infinite if it never was."""
-        return self._clock.monotonic() - self._last_success
+        """Seconds since the store was last read, or since the start if it never was; None before that."""
+        since = max(self._last_success, self._started_at)
+        return None if since == -math.inf else self._clock.monotonic() - since
 
     @property
     def available(self) -> bool:
@@ -154,6 +156,7 @@ class SharedRevocations(Revocations):
         self._binding.bind()
         self._wake = asyncio.Event()
         self._state = "starting"
+        self._started_at = self._clock.monotonic()
         first = asyncio.Event()
         self._binding.spawn(self._sync_loop(first))
         with contextlib.suppress(TimeoutError):
