@@ -283,14 +283,20 @@ class IssuerKeys:
             )
         else:
             self._events.record_success(request.trigger, duration)
-        if not isinstance(result, FetchError):
-            self._save_snapshot(result)
+        await self._use_snapshot(result)
         if (
             isinstance(result, Entry) and result.fetched_at >= requested_at
         ):  # else the fleet's rate limit left us with it
             self._looked_at = began
             if request.trigger is Trigger.UNKNOWN_KID:
                 self._state.record_unknown_kid(request.kid, began)
+
+    async def _use_snapshot(self, result: Entry | FetchError) -> None:
+        """Write what was fetched, or read what another process, or its operator, has written since."""
+        if isinstance(result, Entry):
+            self._save_snapshot(result)
+        elif self._state.entry is None and self.refresher.snapshot is not None:
+            await self.load_remembered()
 
     def _save_snapshot(self, entry: Entry) -> None:
         """Store it on disk if it was accepted, whichever process fetched it: all may be down at the next start."""

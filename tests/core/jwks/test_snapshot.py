@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bearward import AuthError
 from bearward.jwks.freshness import Freshness
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -36,6 +37,27 @@ def test_snapshot_serves_a_restart_without_the_issuer(run: Run, issuer: LocalIss
     run(life(Freshness.STALE, 1200))
     clock.forward(3600)
     run(life(Freshness.UNAVAILABLE, 4800))
+
+
+def test_snapshot_that_comes_later_is_read(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """A process that holds no keys while the issuer is down looks at the disk again with each attempt."""
+    clock = FakeClock()
+    trusted = policy(issuer, start="lazy", snapshot_dir=tmp_path, cooldown=0, stale_if_error=3600)
+
+    async def scenario() -> None:
+        issuer.down()
+        async with started(trusted, clock) as (_, waiting):
+            with pytest.raises(AuthError):
+                await waiting.get()
+            issuer.up()
+            async with started(trusted, clock) as (_, other):
+                await other.get()
+                await eventually(lambda: len(list(tmp_path.glob("*.json"))) == 1)
+            issuer.down()
+            clock.forward(60)
+            assert (await waiting.get()).jwk_set.keys
+
+    run(scenario())
 
 
 BAD_SNAPSHOTS = [b"", b"{", b"\xff", b"{}", b" " * 300_000]
