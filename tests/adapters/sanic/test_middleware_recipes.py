@@ -18,13 +18,16 @@ import pytest
 from sanic import Blueprint, HTTPResponse, Request
 from sanic.response import empty, text
 
-from bearward import AuthError, Refusal, TrustedIssuer, Verifier, scope
-from bearward.testing import LocalIssuer
+from bearward import AuthError, JWKSOptions, Refusal, TrustedIssuer, Verifier, scope
+from bearward.jwks import StartMode
+from bearward.testing import LocalIssuer, tamper
 from bearward_sanic import authenticated, install, public, requires
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE, Answer
 
 KEY = b"a key of the application's"
+DOWN = "http://127.0.0.1:9"
+"""An issuer that nobody serves."""
 _request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id")
 
 
@@ -272,6 +275,11 @@ def _cases(issuer: LocalIssuer) -> list[Case]:
         Case("/granted", None, 401, "credentials_missing"),
         Case("/granted", issuer.mint(exp=1), 401, "token_expired"),
         Case("/granted", "a b", 400, "credentials_malformed"),
+        Case("/granted", "e.e", 401, "token_malformed"),
+        Case("/granted", issuer.mint(iss="https://login.invalid"), 401, "issuer_untrusted"),
+        Case("/granted", issuer.mint(aud="https://other.example"), 401, "audience_mismatch"),
+        Case("/granted", tamper(good, sub="eve"), 401, "signature_invalid"),
+        Case("/granted", issuer.mint(iss=DOWN), 503, "keys_unavailable"),
         Case("/scoped", good, 403, "scope_insufficient"),
         Case("/denied", good, 403, "no_rule"),
         Case("/raises", good, 403, "claim_insufficient"),
@@ -315,7 +323,10 @@ def _serving(recipe: Callable[[Any], None], issuer: LocalIssuer, request_class: 
     recipe(app)
     app.blueprint(blueprint)
     policy = TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
-    install(app, Verifier(policy))
+    down = TrustedIssuer(
+        DOWN, audience=AUDIENCE, jwks_uri=f"{DOWN}/jwks", jwks_options=JWKSOptions(start=StartMode.LAZY)
+    )
+    install(app, Verifier(policy, down))
     return Serving(app)
 
 
@@ -387,7 +398,10 @@ def test_recipes_work_beside_every_outcome(
             assert b"SECRET" not in _decoded(answer)
             if case.code is not None:
                 assert _problem(answer)["code"] == case.code, case
-                assert answer.headers["www-authenticate"].startswith("Bearer "), case
+                if case.status == 503:
+                    assert int(answer.headers["retry-after"]) > 0
+                else:
+                    assert answer.headers["www-authenticate"].startswith("Bearer "), case
                 if case.path != "/raises":  # raised behind the gate, where the response is the application's own
                     assert answer.headers["cache-control"] == "no-store", case
             _check_signature(answer)
