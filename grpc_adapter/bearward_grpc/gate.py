@@ -26,6 +26,7 @@ from bearward_grpc.call import Call, StreamTerms
 from bearward_grpc.certificates import ClientCertificate, check_binding, peer_certificate
 from bearward_grpc.method_rules.policy import Policy
 from bearward_grpc.method_rules.unruled import UnruledMethods
+from bearward_grpc.recent_values import RecentValues
 from bearward_grpc.reporting_gate import HTM, Metadata, ReportingGate
 
 __all__ = ["Gate"]
@@ -48,6 +49,7 @@ class Gate(ReportingGate):
         "_verify",
         "_verify_now",
         "client_certificate",
+        "recent",
         "streams",
     )
 
@@ -67,6 +69,8 @@ class Gate(ReportingGate):
         self.certificate_bound: bool = certificate_bound or client_certificate is not None
         self.client_certificate: ClientCertificate = client_certificate or peer_certificate
         self._max_token = max_token_length
+        self.recent: RecentValues | None = None
+        """What recent calls brought, on a server that has an event loop."""
         self._find = policy.find
         self._verify_now = verify_function(verifier)
         self._verify = awaited_verify_function(verifier)
@@ -176,11 +180,17 @@ class Gate(ReportingGate):
 
         What verifies as a token is of a token's grammar, so on the usual path the grammar is not looked at first.
         """
+        recent = self.recent
+        if recent is not None and (found := recent.get(value)) is not None:
+            return found
         token = ""
         try:
             if value[:7] == "Bearer " and len(value) <= self._max_token:  # bytes never equal it
                 token = value[7:]  # type: ignore[assignment]
-                return token, self._verify_now(token, False)
+                principal = self._verify_now(token, False)
+                if recent is not None:
+                    recent.verified(value, token)
+                return token, principal
         except (AuthError, KeysNeededError):
             # Either the credentials are to blame, and then this raises, or the token itself.
             if bearer_token([value], max_length=self._max_token) == token:

@@ -39,6 +39,7 @@ from bearward_grpc.options import (
 )
 from bearward_grpc.outer_interceptors import awaits_us
 from bearward_grpc.placed import gate_type
+from bearward_grpc.recent_values import RecentValues
 from bearward_grpc.rpc_handlers import ANY_KIND, MethodKinds
 from bearward_grpc.status import RefusalCache, StatusMapper
 from bearward_grpc.threads import denial as thread_denial
@@ -103,6 +104,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             client_certificate=checked_certificate_finder(client_certificate),
             correlation_key=checked_correlation_key(correlation_key),
         )
+        gate.recent = RecentValues(verifier)
         gate.report_rules()
         metadata = metadata_url(resource, resource_metadata)
         mapper = StatusMapper(verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata)
