@@ -31,8 +31,8 @@ def write(suite: str, figures: dict[str, Any], *, keep: bool) -> None:
 
 
 def table(figures: dict[str, Any]) -> list[str]:
-    """A Markdown table: what, microseconds where there are any, the ratio with its quartiles, what is wanted."""
-    lines = ["| path | µs | ratio | quartiles | wanted | |", "| --- | ---: | ---: | --- | --- | --- |"]
+    """A Markdown table: what, microseconds where there are any, the ratio with its spread (quartiles, or the least and greatest of runs), what is wanted."""
+    lines = ["| path | µs | ratio | spread | wanted | |", "| --- | ---: | ---: | --- | --- | --- |"]
     for name, figure in figures.items():
         wanted = bound(name)
         verdict = "" if not wanted else "reached" if reached(name, figure) else "not reached"

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
-import jwt
-from authlib.jose import JsonWebKey, JsonWebToken
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from jose import jwt as jose_jwt
-from joserfc import jwk as joserfc_jwk
-from joserfc import jwt as joserfc_jwt
-
-from bearward import AuthError, JWKSOptions, TrustedIssuer, Verifier
-from bearward.jose.compact import parse_compact
-from bearward.testing import LocalIssuer
+from bearward import AuthError, TrustedIssuer, Verifier
+from bearward.jose import aws_lc
+from bearward.jose.jwk import read_key
+from bearward.testing import SigningKey
+from benchmarks.library import shapes
 from benchmarks.library.alternate import Batch
+from benchmarks.library.fixtures import (
+    ALGORITHMS,
+    AUDIENCE,
+    CLAIMS,
+    DISTINCT,
+    SMALL,
+    Fixtures,
+    Subject,
+    each,
+    fixtures,
+)
+from benchmarks.library.peers import auth0, authlib, joserfc, oxyjwt_, pyjwt, pyjwt_client, python_jose
+from benchmarks.providers import PROVIDERS
+from tests.signature_libraries import LIBRARIES, signatures_by
 
 __all__ = [
     "ALGORITHMS",
@@ -35,142 +38,61 @@ __all__ = [
     "cold_subjects",
     "fixtures",
     "seen_subjects",
+    "shape_subjects",
     "zipf_subjects",
 ]
 
-Subject = Callable[[], object]
-AUDIENCE = "https://api.example"
-ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
-CLAIMS = {
-    "sub": "248289761001",
-    "scope": "notes:read notes:write",
-}
-"""With the issuer's own claims (iss, aud, client_id, iat, exp, jti) and a 2048-bit RSA signature: a token of 734 bytes."""
-
-
-@dataclass(frozen=True)
-class Fixtures:
-    """A real issuer on loopback, one algorithm, one token."""
-
-    issuer: LocalIssuer
-    algorithm: str
-    token: str
-    jwk: dict[str, Any]
-    loop: asyncio.AbstractEventLoop
-    started: list[Verifier] = field(default_factory=list)
-
-    def verifier(self, **settings: Any) -> Verifier:
-        """A started verifier that holds the issuer's keys, and remembers for the whole run what it does not hold."""
-        policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks_options=JWKSOptions(cooldown=600.0))
-        verifier = Verifier(policy, **settings)
-        self.loop.run_until_complete(verifier.start())
-        self.started.append(verifier)
-        return verifier
-
-
-@contextmanager
-def fixtures(algorithm: str) -> Iterator[Fixtures]:
-    """An issuer that is up while the measurement runs."""
-    loop = asyncio.new_event_loop()
-    with LocalIssuer(algorithms=[algorithm], audience=AUDIENCE, lifetime=86_400) as issuer:
-        token = issuer.mint(claims=CLAIMS)
-        w = Fixtures(issuer, algorithm, token, issuer.keys.jwks()["keys"][0], loop)
-        yield w
-        for verifier in w.started:
-            loop.run_until_complete(verifier.aclose())
-    loop.close()
-
 
 def cold_subjects(w: Fixtures) -> dict[str, Subject]:
-    """A token that was never seen before, all checks, for everybody who knows the algorithm."""
-    subjects: dict[str, Subject] = {"raw cryptography": raw(w), "bearward": bearward_cold(w)}
+    """Tokens that were never seen before, all checks, for everybody who knows the algorithm; and the floors."""
+    subjects: dict[str, Subject] = {"raw cryptography": raw(w, "cryptography")}
+    if "aws-lc" in PROVIDERS and w.algorithm in aws_lc.ALGORITHMS:
+        subjects["raw aws-lc"] = raw(w, "aws-lc")
+    for library in LIBRARIES if "raw aws-lc" in subjects else LIBRARIES[:1]:
+        with signatures_by(library):
+            by = "" if library == "cryptography" else " with aws-lc"
+            subjects[f"bearward{by}"] = bearward_cold(w)
+            subjects[f"bearward{by}, kept"] = bearward_kept(w)
     subjects["joserfc"] = joserfc(w)
     subjects["authlib"] = authlib(w)
     subjects["PyJWT"] = pyjwt(w)
     subjects["PyJWT + PyJWKClient"] = pyjwt_client(w)
     if w.algorithm in ("RS256", "ES256"):
+        subjects["oxyjwt"] = oxyjwt_(w)
         subjects["python-jose"] = python_jose(w)
+    if w.algorithm == "RS256":
+        subjects["auth0-api-python"] = auth0(w)
     for subject in subjects.values():
         subject()
     return subjects
 
 
-def raw(w: Fixtures) -> Subject:
-    """The signature alone, by `cryptography`: the lower bound."""
-    token = parse_compact(w.token)
-    key = jwt.PyJWK(w.jwk, algorithm=w.algorithm).key
-    signed, signature = token.signing_input, token.signature
-    verify = key.verify
-    if w.algorithm == "RS256":
-        scheme, digest = padding.PKCS1v15(), hashes.SHA256()
-        return lambda: verify(signature, signed, scheme, digest)
-    if w.algorithm == "PS256":
-        digest = hashes.SHA256()
-        pss = padding.PSS(padding.MGF1(digest), digest.digest_size)
-        return lambda: verify(signature, signed, pss, digest)
-    if w.algorithm == "ES256":
-        ecdsa = ec.ECDSA(hashes.SHA256())
-        der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-        return lambda: verify(der, signed, ecdsa)
-    return lambda: verify(signature, signed)
+def shape_subjects() -> dict[str, Subject]:
+    """A token of each shape by bearward, never seen before."""
+    key = SigningKey.generate("RS256", kid="k")
+    policy = TrustedIssuer(shapes.ISSUER, audience=AUDIENCE, jwks={"keys": [key.public_jwk()]})
+    verify = Verifier(policy, token_cache_bytes=0).verify_now
+    made = {name: each(shapes.tokens_of(name, key, DISTINCT), verify) for name in shapes.SHAPES}
+    for subject in made.values():
+        subject()
+    return made
+
+
+def raw(w: Fixtures, provider: str = "cryptography") -> Subject:
+    """The signature alone, taken off the token in the cheapest way: the lower bound."""
+    return each(w.tokens, PROVIDERS[provider](w.algorithm, read_key(w.jwk)))
 
 
 def bearward_cold(w: Fixtures) -> Subject:
     """Ours, without the cache of verified tokens."""
     verifier = w.verifier(token_cache_bytes=0)
-    return lambda: verifier.verify_now(w.token)
+    return each(w.tokens, verifier.verify_now)
 
 
-def joserfc(w: Fixtures) -> Subject:
-    """Joserfc with an imported key and its claims registry."""
-    key = joserfc_jwk.import_key(w.jwk)
-    registry = joserfc_jwt.JWTClaimsRegistry(
-        iss={"essential": True, "value": w.issuer.url},
-        aud={"essential": True, "value": AUDIENCE},
-        exp={"essential": True},
-    )
-
-    def verify() -> None:
-        registry.validate(joserfc_jwt.decode(w.token, key, algorithms=[w.algorithm]).claims)
-
-    return verify
-
-
-def authlib(w: Fixtures) -> Subject:
-    """Authlib with an imported key and claims options."""
-    key = JsonWebKey.import_key(w.jwk)
-    decoder = JsonWebToken([w.algorithm])
-    options = {
-        "iss": {"essential": True, "value": w.issuer.url},
-        "aud": {"essential": True, "value": AUDIENCE},
-        "exp": {"essential": True},
-    }
-    return lambda: decoder.decode(w.token, key, claims_options=options).validate()
-
-
-def pyjwt(w: Fixtures) -> Subject:
-    """PyJWT with a prepared key."""
-    key = jwt.PyJWK(w.jwk, algorithm=w.algorithm).key
-    options: Any = {"require": ["exp", "iss", "aud"]}
-    return lambda: jwt.decode(
-        w.token, key, algorithms=[w.algorithm], audience=AUDIENCE, issuer=w.issuer.url, options=options
-    )
-
-
-def pyjwt_client(w: Fixtures) -> Subject:
-    """PyJWT with PyJWKClient, which holds the key set after the first fetch: what its documentation shows."""
-    client = jwt.PyJWKClient(w.issuer.jwks_uri, lifespan=86_400)
-
-    def verify() -> None:
-        key = client.get_signing_key_from_jwt(w.token)
-        jwt.decode(w.token, key, algorithms=[w.algorithm], audience=AUDIENCE, issuer=w.issuer.url)
-
-    return verify
-
-
-def python_jose(w: Fixtures) -> Subject:
-    """python-jose with the JWK as its documentation shows."""
-    return lambda: jose_jwt.decode(w.token, w.jwk, algorithms=[w.algorithm], audience=AUDIENCE, issuer=w.issuer.url)
+def bearward_kept(w: Fixtures) -> Subject:
+    """Ours, with a cache that has forgotten each of the tokens when it comes again."""
+    verifier = w.verifier(token_cache_bytes=SMALL)
+    return each(w.tokens, verifier.verify_now)
 
 
 def seen_subjects(w: Fixtures) -> dict[str, Subject]:
