@@ -14,7 +14,7 @@ from typing import Any
 from bearward.testing import SigningKey, compact, json_octets, sign_segments, tamper
 from samples.playground.minting import Mint, Parts, parts_of
 
-__all__ = ["FAULTS", "Broken", "Fault", "Workshop"]
+__all__ = ["FAULTS", "Broken", "Fault", "Workshop", "good_base"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ def _readable(workshop: Workshop, token: str) -> tuple[str, dict[str, Any], dict
     if isinstance(expires, int | float) and expires <= now + 5:
         claims = {**claims, "iat": now, "exp": now + 300}
     return workshop.mint.sign(header, claims), header, claims
+
+
+def good_base(workshop: Workshop, token: str) -> str:
+    """What a fault is made of: the token on the page, signed anew."""
+    return _readable(workshop, token)[0]
 
 
 def _changed(**changes: Any) -> Make:

@@ -181,10 +181,16 @@ def _every_member(document: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in members.items())
 
 
+def _short(operation: object) -> str:
+    """A route as it is, and of a gRPC method the last name."""
+    name = str(operation)
+    return name.rpartition("/")[2] if "ProtectedService/" in name else name
+
+
 _TEXTS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "Verified": lambda event: str(event["operation"]),
-    "Refused": lambda event: f"{event['refusal']}, {event['operation']}",
-    "StreamEnded": lambda event: f"{event['refusal']}, {event['operation']}",
+    "Verified": lambda event: _short(event["operation"]),
+    "Refused": lambda event: f"{event['refusal']}, {_short(event['operation'])}",
+    "StreamEnded": lambda event: f"{event['refusal']}, {_short(event['operation'])}",
     "KeysRefreshed": lambda event: f"{event['trigger']}: generation {event['generation']}, {event['keys']} keys",
     "RefreshFailed": lambda event: f"{event['trigger']}: {event['cause']}",
     "KeySetChanged": lambda event: (

@@ -26,6 +26,7 @@ SERVERS = ("sanic", "grpc.aio", "grpc.server")
 _LINK = "events = '{folder}/events.sock'\n"
 _SETTINGS = """\
 notes = '{folder}/notes.sqlite'
+log_level = 'warning'
 proxy_secret = '{secret}'
 
 [dpop]

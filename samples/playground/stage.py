@@ -17,7 +17,7 @@ from bearward.credential_place import CredentialPlace
 from samples.command_line import load
 from samples.event_link import REVOCABLE
 from samples.playground.explaining import explain_sent
-from samples.playground.faults import FAULTS, Workshop
+from samples.playground.faults import FAULTS, Workshop, good_base
 from samples.playground.live import Live
 from samples.playground.minting import InvalidInputError, Mint, parts_of
 from samples.playground.profiles import LOCAL, PROFILES
@@ -52,6 +52,8 @@ class Stage:
         trusted = [issuer for issuer in settings.issuers if isinstance(issuer, TrustedIssuer)]
         self._places = {issuer.issuer: issuer.place for issuer in trusted}
         self._rules = RulesTable(scene)
+        self._known: set[tuple[str, str]] = set()
+        """Which keys of which issuers the servers have used."""
         self._live: Live
         self._sender: Sender
         self._streams: Streams
@@ -128,10 +130,13 @@ class Stage:
     async def break_token(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The token with one fault, and the proof to send with it."""
         fault = FAULTS[_one_of("fault", asked.get("fault"), FAULTS)]
+        given = _token(asked, empty=True)
         workshop = Workshop(
             mint=self._mint, withdraw_key=self._withdraw_key, revoke=self._revoke, good=self._good_token
         )
-        broken = await fault.make(workshop, _token(asked, empty=True))
+        token = good_base(workshop, given)
+        await self._make_known(token)
+        broken = await fault.make(workshop, token)
         return {"token": broken.token, "proof": broken.proof, "shows": fault.shows}
 
     async def sign(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -220,6 +225,17 @@ class Stage:
         return self._mint.mint(
             alg=ALGORITHMS[0], profile=LOCAL, binding=binding, scope=_SCOPES, subject="ada", lifetime=300
         )
+
+    async def _make_known(self, token: str) -> None:
+        """Have the servers fetch the key of a good token: they fetch none for a token that is wrong in other ways."""
+        parts = parts_of(token)
+        key = str((parts.header or {}).get("kid")), str((parts.claims or {}).get("iss"))
+        if key in self._known:
+            return
+        answers = await self._sender.send(token, "access", place=self._place(token))
+        await self._judge(token)
+        if all(answer.accepted for answer in answers):
+            self._known.add(key)
 
     async def _withdraw_key(self, algorithm: str) -> None:
         """Rotate and withdraw; a token of the new key makes the servers look for it, and so lose the old one."""

@@ -2,7 +2,7 @@
 
 import { act } from "./api.js";
 import { store } from "./store.js";
-import { button, el, field, pill, put, select } from "./dom.js";
+import { breakable, el, field, pill, put, select } from "./dom.js";
 
 const SERVERS = { sanic: ["Sanic", "HTTP"], "grpc.aio": ["grpc.aio", "gRPC on an event loop"], "grpc.server": ["grpc.server", "gRPC in threads"] };
 
@@ -51,7 +51,7 @@ export class AnswerCards extends HTMLElement {
     return el("article", { class: "answer card", "data-server": answer.server, "data-accepted": String(answer.accepted) },
       el("h3", {}, name, el("small", {}, kind)),
       el("p", {}, pill(answer.accepted ? "ok" : "bad", answer.status)),
-      el("p", { class: "code" }, answer.code ?? "accepted"),
+      el("p", { class: "code" }, breakable(answer.code ?? "accepted")),
       el("p", { class: "detail" }, answer.detail),
       answer.fields.length ? el("dl", { class: "wire" }, answer.fields.map(([name_, value]) => [el("dt", {}, name_), el("dd", {}, value)])) : null,
       el("p", { class: "took" }, `${answer.milliseconds.toFixed(1)} ms`));

@@ -55,6 +55,9 @@ export function relative(epoch) {
 
 export const clock = (epoch) => new Date(epoch * 1000).toLocaleTimeString("en-GB");
 
+/** A code, which may break after each of its words. */
+export const breakable = (text) => text.split(/(?<=_)/).flatMap((word, at) => (at ? [el("wbr"), word] : [word]));
+
 /** What is refused, accepted or neither, as a word with a sign: never by colour alone. */
 export function pill(kind, text) {
   const sign = { ok: "✓", bad: "✕", warn: "!", idle: "·" }[kind];

@@ -58,7 +58,7 @@ export class ServerTable extends HTMLElement {
     const { servers } = store.live;
     const row = (name, value) => el("tr", {}, el("th", { scope: "row" }, name), servers.map((server) => el("td", {}, value(server, server.keys))));
     const kinds = { fresh: "ok", stale: "warn", empty: "idle", expired: "bad" };
-    put(this.body, table("What each server holds", ["", ...servers.map((server) => server.name)], [
+    put(this.body, table("What each server holds", ["State", ...servers.map((server) => server.name)], [
       row("Keys", (server, keys) => server.connected ? pill(kinds[keys.state] ?? "idle", keys.state ?? "starting") : pill("bad", "gone")),
       row("Generation", (_, keys) => keys.generation ?? "–"),
       row("Usable keys", (_, keys) => keys.keys ?? "–"),

@@ -24,8 +24,8 @@ export class MintForm extends HTMLElement {
       el("h3", {}, "Mint a good one"),
       el("div", { class: "fields" },
         field("Algorithm", this.algorithm), field("Issuer’s profile", this.profile), field("Bound to", this.binding),
-        field("Subject", this.subject), field("Scope", this.scope), field("Lifetime in seconds", this.lifetime)),
-      el("button", { class: "primary", type: "submit" }, "Mint and send"));
+        field("Subject", this.subject), field("Scope", this.scope)),
+      el("div", { class: "row ends" }, field("Lifetime in seconds", this.lifetime), el("button", { class: "primary", type: "submit" }, "Mint and send")));
     const faults = el("div", { class: "faults", role: "group", "aria-labelledby": "faults-title" },
       about.faults.map((fault) => button(fault.name, () => this.spoil(fault.name), { class: "fault", title: fault.shows })));
     this.note = el("p", { class: "hint note", role: "status" }, "Each button makes one fault and sends the result.");

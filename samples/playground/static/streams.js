@@ -50,8 +50,8 @@ export class StreamList extends HTMLElement {
     const left = stream.expires === null ? null : Math.max(0, stream.expires - now);
     const life = stream.expires === null ? 1 : Math.max(1, stream.expires - stream.opened);
     const said = open ? (left === null ? "open" : `ends in ${span(left)}`) : `ended ${clock(stream.ended)}: ${stream.end}`;
-    put(item, el("b", {}, stream.kind), pill(open ? "ok" : "bad", stream.state), el("span", { class: "said" }, said),
-      el("span", { class: "hint" }, `${stream.received} received`),
+    put(item, el("b", {}, stream.kind), pill(open ? "ok" : "bad", stream.state),
+      el("span", { class: "hint" }, `${stream.received} received`), el("span", { class: "said" }, said),
       open ? el("progress", { max: 100, value: Math.round(left === null ? 100 : (100 * left) / life), "aria-label": `Time left of ${stream.kind}` }) : null);
   }
 }
