@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 __all__ = ["INSTALLED", "Page", "chromium"]
 
 INSTALLED = shutil.which("chromium") is not None
-TIMEOUT = 60.0
+TIMEOUT = 40.0
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -77,9 +77,8 @@ class Page:
         """Wait until an expression is truthy; its value."""
         deadline = time.monotonic() + timeout
         while not (value := self.run(script)):
-            assert time.monotonic() < deadline, (
-                f"{script}: never, and the page says {self.run('document.body.innerText')}"
-            )
+            assert time.monotonic() < deadline, f"{script}: never; {self.said[-3:]}"
+
             time.sleep(0.03)
         return value
 
@@ -158,7 +157,7 @@ def chromium(profile: Path) -> Iterator[Page]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        with connect(_debugger(profile, process), max_size=None, proxy=None) as socket:
+        with connect(_debugger(profile, process), max_size=None, proxy=None, ping_interval=None) as socket:
             yield Page(socket)
     finally:
         process.terminate()

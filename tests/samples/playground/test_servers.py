@@ -64,6 +64,14 @@ def test_each_fault_is_refused_by_all_three_servers_with_its_code(api: Api, faul
     assert sent["note"] == ("" if broken["token"] else "There is no token to check: nothing was sent.")
 
 
+def test_a_fault_has_its_code_also_right_after_a_rotation(api: Api) -> None:
+    """Servers fetch no key for a token that is wrong in other ways: a good one of the new key comes first."""
+    for profile in ("local", "keycloak"):
+        token = api.mint(algorithm="PS384", profile=profile)
+        api.do("issuer", to="rotate", algorithm="PS384")
+        assert api.codes(api.do("break", fault="other audience", token=token)["token"]) == ["audience_mismatch"] * 3
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_each_algorithm_is_accepted(api: Api, algorithm: str) -> None:
     """By all three servers; every check of the explanation is right."""
