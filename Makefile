@@ -145,6 +145,10 @@ proto: ## generate the code of the shipped .proto, with the oldest tools support
 issuers: venv ## write docs/issuers.md anew from the profiles (ARGS=--check compares)
 	@$(PY) -m tools.issuers_page $(ARGS)
 
+.PHONY: pictures
+pictures: venv ## take the pictures of the playground for docs/images anew, in Chromium
+	PLAYGROUND_PICTURES=docs/images $(PY) -m pytest -n 0 -q tests/samples/playground/test_pictures.py -k pictures_of
+
 .PHONY: constraints
 constraints: venv ## write constraints.txt anew, from a fresh resolve
 	$(PY) tools/constraints.py
