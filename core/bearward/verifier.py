@@ -10,7 +10,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from bearward.access import Access
 from bearward.clock import Clock, SystemClock, on_clock_set
@@ -19,7 +19,6 @@ from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
 from bearward.errors import AuthError
 from bearward.events import Observer
-from bearward.explanation.report import Explanation
 from bearward.health import Health
 from bearward.issuer_checks import flag
 from bearward.issuers.registry import Issuers
@@ -38,6 +37,9 @@ from bearward.standing import Standings
 from bearward.token_verification import TokenVerification
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.watches import Watch, Watches, weak_listener
+
+if TYPE_CHECKING:
+    from bearward.explanation.report import Explanation
 
 __all__ = ["Verifier"]
 

@@ -7,6 +7,7 @@ secret is in it. An error that nobody foresaw is a line too, which names the pla
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from bearward.errors import AuthError, BearwardError, ConfigurationError
 __all__ = ["CommandError", "ExitCode", "end", "one_line"]
 
 _LONGEST = 400
+_LONG_WORD = re.compile(r"[^\s'\"()]{40,}")
 
 
 class ExitCode(IntEnum):
@@ -56,6 +58,16 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
+def _without_tokens(text: str) -> str:
+    """What click says of an argument that should not be there, without the argument where it may be a token.
+
+    >>> _without_tokens(f"Got unexpected extra argument ({'x' * 50})")
+    'Got unexpected extra argument (...); a token or a secret is read from stdin or at a prompt'
+    """
+    hidden = _LONG_WORD.sub("...", text)
+    return text if hidden == text else f"{hidden}; a token or a secret is read from stdin or at a prompt"
+
+
 def end(run: Callable[[], object]) -> NoReturn:
     """Run a command to its end, and exit with its code."""
     try:
@@ -77,7 +89,7 @@ def _code_of(run: Callable[[], object]) -> int:
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
     except click.ClickException as error:
-        return _said(_name(error), error.format_message(), ExitCode.USAGE)
+        return _said(_name(error), _without_tokens(error.format_message()), ExitCode.USAGE)
     except click.Abort:
         return ExitCode.INTERRUPTED
     except (KeyboardInterrupt, BrokenPipeError):
