@@ -10,9 +10,8 @@ import asyncio
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import NoReturn, Self
 
-from bearward.access import Access
 from bearward.clock import Clock, SystemClock, on_clock_set
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
@@ -20,7 +19,6 @@ from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
 from bearward.errors import AuthError
 from bearward.events import Observer
 from bearward.health import Health
-from bearward.issuer_checks import flag
 from bearward.issuers.registry import Issuers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose import aws_lc
@@ -29,17 +27,14 @@ from bearward.jwks.store import JWKSStore
 from bearward.logs import log_events
 from bearward.loop import is_gone
 from bearward.observers import Observers
-from bearward.possession import Presented as SentWith
 from bearward.principal import Principal
 from bearward.reporter import Reporter
 from bearward.revocation.local import Revocations
 from bearward.standing import Standings
 from bearward.token_verification import TokenVerification
 from bearward.trusted_issuer import TrustedIssuer
+from bearward.verifier_explanation import TokenExplanation
 from bearward.watches import Watch, Watches, weak_listener
-
-if TYPE_CHECKING:
-    from bearward.explanation.report import Explanation
 
 __all__ = ["Verifier"]
 
@@ -49,7 +44,7 @@ _NOT_SENT = (
 )
 
 
-class Verifier(TokenVerification):
+class Verifier(TokenVerification, TokenExplanation):
     """Verifies bearer tokens of trusted issuers.
 
     `issuers`: one or more `TrustedIssuer`, `TenantIssuers` or async resolvers, tried in this order. `jwks_cache`: an
@@ -85,12 +80,7 @@ class Verifier(TokenVerification):
         explain: bool = False,
         unsafe_explain_remote: bool = False,
     ) -> None:
-        flag("explain", explain)
-        flag("unsafe_explain_remote", unsafe_explain_remote)
-        self.explains: bool = explain
-        """Whether a refusal carries its explanation, check by check: for development, on loopback."""
-        self.unsafe_explain_remote: bool = unsafe_explain_remote
-        """Whether it does so beyond loopback, where anybody may learn what is configured."""
+        self._explain_if(explain, unsafe_explain_remote)
         self._clock = clock or SystemClock()
         self.observers: Observers = Observers((log_events, *observers))
         """Who is called with what happens here; an adapter reports to them through a `Reporter`."""
@@ -235,41 +225,6 @@ class Verifier(TokenVerification):
     def watch(self, principal: Principal, on_end: Callable[[AuthError], None], *, leeway: float = 0.0) -> Watch:
         """Have `on_end` called once, on the running event loop, when the principal's token has ended."""
         return self._watches.add(principal, on_end, leeway)
-
-    def explain(
-        self,
-        token: str,
-        *,
-        place: CredentialPlace | None = None,
-        presented: SentWith | None = None,
-        access: Access | None = None,
-        refused: AuthError | None = None,
-        show_claims: bool = False,
-    ) -> Explanation:
-        """Every check of `token` by what this verifier holds, without awaiting: for people, and in development only.
-
-        `place` is where the token was found, `presented` what came with it, `access` the rule that it was used under,
-        and `refused` the refusal that it met; each None where it is not known. Values of claims are hidden without
-        `show_claims`. What an explanation says of the settings is more than a caller may know in production.
-
-        >>> login = TrustedIssuer("https://login.example", audience="https://api.example", jwks_uri="https://login.example/jwks")
-        >>> Verifier(login).explain("abc").code
-        'token_malformed'
-        """
-        from bearward.verifier_explanation import explain_by
-
-        return explain_by(
-            self._issuers,
-            token,
-            now=self.now(),
-            dpop=self.dpop,
-            check_revoked=self.revocations.check,
-            place=place,
-            presented=presented,
-            access=access,
-            refused=refused,
-            show_claims=show_claims,
-        )
 
     @property
     def issuers(self) -> tuple[str, ...]:
