@@ -41,6 +41,7 @@ from bearward import (
 from bearward.cache.client import CacheError
 from bearward.cache.sealed import NotAuthenticError
 from bearward.client_certificates import ForwardedCertificate, from_networks
+from bearward.client_credentials.grant import TokenUnavailableError
 from bearward.dpop import DPoP
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk import KeyRejection, RejectedKeyError
@@ -79,6 +80,7 @@ ERRORS: dict[type[BearwardError], BearwardError] = {
         StartError("https://login.example"),
         StoredDocumentError("text"),
         KeyNotHeldError(Refusal.KEY_UNKNOWN),
+        TokenUnavailableError("invalid_client"),
     )
 }  # fmt: skip
 NOT_COPIED = {StaleEntryError}

@@ -67,6 +67,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
     the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context
     or a `ForwardedCertificate`, does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
 
+    Longer tokens than `max_token_length`, in octets, are refused unread.
+
     `correlation_key` is the metadata key of a request's identifier, for events: `x-request-id`.
 
     Raises `ConfigurationError` for an invalid policy or setting.
