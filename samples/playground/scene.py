@@ -15,7 +15,7 @@ from pathlib import Path
 from bearward import ConfigurationError
 from bearward.testing import LocalIssuer
 from samples.issuer import AUDIENCE, LIFETIME, Rollover
-from samples.playground.profiles import PROFILES
+from samples.playground.profiles import PROFILES, arguments_of
 from samples.processes import Process
 
 __all__ = ["ALGORITHMS", "SERVERS", "Scene", "running_scene"]
@@ -48,7 +48,6 @@ read_timeout = 4
 _PROFILE = """
 [[issuers]]
 profile = '{name}'
-jwks_uri = '{issuer}/jwks'
 {arguments}
 
 [issuers.keys]
@@ -98,7 +97,7 @@ def running_scene(folder: Path, *, issuer_port: int = 0) -> Iterator[Scene]:
         except OSError:
             raise ConfigurationError("--issuer-port", "must be a port that is free here") from None
         secret = secrets.token_urlsafe(24)
-        config, settings = folder / "settings.toml", _settings(folder, secret, issuer.url)
+        config, settings = folder / "settings.toml", _settings(folder, secret, issuer.url, issuer.jwks_uri)
         _write(config, _LINK.format(folder=folder) + settings)
         _write(folder / "own.toml", settings)
 
@@ -116,9 +115,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _settings(folder: Path, secret: str, issuer: str) -> str:
+def _settings(folder: Path, secret: str, issuer: str, jwks_uri: str) -> str:
     profiles = (
-        _PROFILE.format(name=name, issuer=issuer, arguments="\n".join(f"{k} = '{v}'" for k, v in arguments.items()))
-        for name, arguments in PROFILES.items()
+        _PROFILE.format(name=name, arguments="\n".join(f"{k} = {v!r}" for k, v in arguments_of(name, jwks_uri).items()))
+        for name in PROFILES
     )
     return _SETTINGS.format(folder=folder, secret=secret, issuer=issuer, audience=AUDIENCE) + "".join(profiles)

@@ -134,7 +134,7 @@ def test_demo_runs_every_case_and_stops_its_processes() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_prints_working_commands_and_stops_its_processes(number: signal.Signals) -> None:
-    """The curl and client lines do what they say, as they stand; one signal ends all three servers."""
+    """The curl and client lines do what they say, as they stand; the page is served; one signal ends it all."""
     with Process("samples.run") as process:
         _until(lambda: any("/withdraw" in line for line in process.lines))
         lines = [line.strip() for line in process.lines]
@@ -142,6 +142,8 @@ def test_run_prints_working_commands_and_stops_its_processes(number: signal.Sign
         (over_grpc,) = [line for line in lines if line.startswith("TOKEN=")]
         assert '{"message":"Access granted"}' in _curl(over_http)
         assert '{"message": "Access granted"}' in _shell(over_grpc)
+        (page,) = [line for line in lines if re.fullmatch(r"http://127\.0\.0\.1:\d+", line)]
+        assert "<title>bearward playground</title>" in httpx2.get(page, timeout=30).text
         assert process.stop(number) == 0
         assert all(line.startswith("INFO bearward.") for line in process.errors().splitlines())
         assert not _listening("\n".join(process.lines))

@@ -10,7 +10,7 @@ import pytest
 
 from samples.playground.faults import FAULTS
 from samples.playground.profiles import LOCAL, PROFILES
-from samples.playground.scene import ALGORITHMS
+from samples.playground.scene import ALGORITHMS, SERVERS
 from samples.playground.streams import KINDS
 from samples.processes import Process
 from tests.samples.playground.chromium import INSTALLED, Page
@@ -119,7 +119,7 @@ def test_every_profile_is_minted_from_the_form(page: Page) -> None:
         page.run("document.querySelector('.summary').textContent = ''")
         page.click("Mint and send")
         answered(page, "All three accept")
-        issuers.add(page.run("document.querySelector('#payload-iss').value"))
+        issuers.add(page.run("document.querySelector('#payload-iss')?.value ?? 'none, as in SPIFFE'"))
     assert len(issuers) == 1 + len(PROFILES)
 
 
@@ -285,6 +285,21 @@ def test_what_the_servers_hold_is_shown_as_it_changes(page: Page) -> None:
     answered(page, "All three accept")
     page.until(f"({generation}).match(/\\d+/g).every((number, at) => Number(number) > {before}[at])")
     assert page.run("document.querySelectorAll('server-table .pill.ok').length") == 3
+
+
+def test_what_happens_is_told_and_counted(page: Page) -> None:
+    """A refused token is an event of each server, at the top of the log, and one more in its row of the counters."""
+    counter = (
+        "[...document.querySelectorAll('code-counters tr')].filter((row) => row.textContent.includes('token_expired'))"
+        ".flatMap((row) => [...row.querySelectorAll('td')].map((cell) => Number(cell.textContent)))"
+    )
+    before = page.run(counter) or [0, 0, 0]
+    page.click("expired", "mint-form")
+    page.until(f"{counter}.length === 3 && {counter}.every((number, at) => number > {before}[at])")
+    told = "[...document.querySelectorAll('.log li[data-what=Refused]')].slice(0, 3).map((one) => one.textContent)"
+    page.until(f"{told}.every((line) => line.includes('token_expired'))")
+    assert {server for line in page.run(told) for server in SERVERS if server in line} == set(SERVERS)
+    assert "lookup" in page.text("server-table")
 
 
 def test_the_page_s_own_stream_ends_with_its_token_and_begins_anew(page: Page) -> None:
