@@ -2,7 +2,8 @@
 
 Rules of this file: one table in `registry.toml`, read and checked here, run by `__main__.py`. A promise is
 `row`, `file`, `old`, `new`, `test`: in `file` the text `old`, which stands there once, becomes `new`, and `test` fails.
-`[[not_tried]]` is a row of SECURITY.md whose protection cannot be taken away by a small change, and why.
+`[[not_tried]]` is a row of SECURITY.md whose protection cannot be taken away by a small change, and why. `by_hand.toml` has
+changes that no row is about, in the same form: `row` then says what they take away.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["NOT_TRIED", "PROMISES", "TOP", "Promise", "rows_that_name_a_test"]
+__all__ = ["BY_HAND", "NOT_TRIED", "PROMISES", "TOP", "Promise", "rows_that_name_a_test"]
 
 TOP = Path(__file__).resolve().parents[2]
 _TABLES = tomllib.loads((Path(__file__).with_name("registry.toml")).read_text(encoding="utf-8"))
@@ -31,6 +32,7 @@ class Promise:
     old: str
     new: str
     test: str
+    """One test, or files of tests."""
 
     @property
     def name(self) -> str:
@@ -43,6 +45,10 @@ class Promise:
 
 
 PROMISES = [Promise(**table) for table in _TABLES["promise"]]
+BY_HAND = [
+    Promise(**table)
+    for table in tomllib.loads(Path(__file__).with_name("by_hand.toml").read_text(encoding="utf-8"))["change"]
+]
 NOT_TRIED: dict[str, str] = {table["row"]: table["why"] for table in _TABLES["not_tried"]}
 
 

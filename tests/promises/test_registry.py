@@ -6,13 +6,13 @@ import ast
 
 import pytest
 
-from tests.promises.registry import NOT_TRIED, PROMISES, TOP, Promise, rows_that_name_a_test
+from tests.promises.registry import BY_HAND, NOT_TRIED, PROMISES, TOP, Promise, rows_that_name_a_test
 
 PAGE = (TOP / "SECURITY.md").read_text(encoding="utf-8")
 ROWS = list(rows_that_name_a_test(PAGE))
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
+@pytest.mark.parametrize("promise", [*PROMISES, *BY_HAND], ids=lambda promise: promise.name)
 def test_change_applies(promise: Promise) -> None:
     """The text to take away stands once in its file, and what comes instead is still Python."""
     text = (TOP / promise.file).read_text(encoding="utf-8")
@@ -21,13 +21,14 @@ def test_change_applies(promise: Promise) -> None:
     ast.parse(promise.broken(text))
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
+@pytest.mark.parametrize("promise", [*PROMISES, *BY_HAND], ids=lambda promise: promise.name)
 def test_named_test_exists(promise: Promise) -> None:
-    """It is a file of tests, or a function in one."""
-    path, _, function = promise.test.partition("::")
-    tree = ast.parse((TOP / path).read_text(encoding="utf-8"))
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assert not function or set(function.partition("[")[0].split("::")) <= names
+    """Files of tests, or a function in one."""
+    for test in promise.test.split():
+        path, _, function = test.partition("::")
+        tree = ast.parse((TOP / path).read_text(encoding="utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert not function or set(function.partition("[")[0].split("::")) <= names
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[:40])

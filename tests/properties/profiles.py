@@ -2,7 +2,8 @@
 
 Rules of this file: `quick` is what `make test` runs and `thorough` what `make check` runs; both try the same examples on
 every machine, so that a failure in continuous integration is a failure everywhere. `BEARWARD_PROPERTIES=long` multiplies
-the examples of `thorough` by fifty, and no two runs are the same.
+the examples of `thorough` by fifty, and no two runs are the same. `unshrunk` is `thorough` for whoever only asks whether a
+property fails: it stops at the first example that does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 __all__ = ["PROFILE", "examples"]
 
@@ -21,11 +22,18 @@ class Profile:
 
     factor: float
     repeats: bool = True
+    shrinks: bool = True
 
 
-PROFILES = {"quick": Profile(factor=0.1), "thorough": Profile(factor=1), "long": Profile(factor=50, repeats=False)}
+PROFILES = {
+    "quick": Profile(factor=0.1),
+    "thorough": Profile(factor=1),
+    "unshrunk": Profile(factor=1, shrinks=False),
+    "long": Profile(factor=50, repeats=False),
+}
 PROFILE = PROFILES[os.environ.get("BEARWARD_PROPERTIES", "thorough")]
 _FEWEST = 10
+_PHASES = tuple(phase for phase in Phase if PROFILE.shrinks or phase not in (Phase.shrink, Phase.explain))
 
 
 def examples(number: int) -> settings:
@@ -34,6 +42,7 @@ def examples(number: int) -> settings:
         max_examples=max(_FEWEST, int(number * PROFILE.factor)),
         derandomize=PROFILE.repeats,
         database=None,
+        phases=_PHASES,
         deadline=None,  # two noisy cores say nothing about speed
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )

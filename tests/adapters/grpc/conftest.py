@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bearward import TrustedIssuer, Verifier
+from bearward import JWKSOptions, TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
 
 
@@ -25,6 +25,12 @@ def absent() -> Iterator[LocalIssuer]:
         yield local
 
 
+PATIENT = JWKSOptions(connect_timeout=60, read_timeout=60, total_timeout=60)
+"""A busy machine may take long to answer a fetch, and a call without keys would be another test."""
+
+
 def trust(*issuers: LocalIssuer) -> Verifier:
     """A verifier that trusts these issuers."""
-    return Verifier(*(TrustedIssuer(i.url, audience=i.audience, jwks_uri=i.jwks_uri) for i in issuers))
+    return Verifier(
+        *(TrustedIssuer(i.url, audience=i.audience, jwks_uri=i.jwks_uri, jwks_options=PATIENT) for i in issuers)
+    )

@@ -87,6 +87,7 @@ def test_health_is_public_and_reflection_is_denied_unless_asked_for() -> None:
     """`Check`, `List` and `Watch` by name; reflection in both its versions; channelz never."""
     assert [Policy(BOOK).find(method) for method in HEALTH] == [public] * 3
     assert [Policy(BOOK).find(method) for method in REFLECTION] == [deny] * 2
+    assert [Policy(BOOK, default=authenticated).find(method) for method in REFLECTION] == [deny] * 2
     assert [Policy(BOOK, reflection=True).find(method) for method in REFLECTION] == [public] * 2
     assert [Policy(BOOK, reflection=READ).find(method) for method in REFLECTION] == [requires(READ)] * 2
     assert [Policy(BOOK, health=None).find(method) for method in HEALTH] == [deny] * 3

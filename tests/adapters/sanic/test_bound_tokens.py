@@ -14,6 +14,7 @@ from sanic.response import text
 from bearward import TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
 from bearward_sanic import authenticated, install
+from tests.adapters.sanic.app_under_test import PATIENT
 from tests.adapters.sanic.custom_handlers import certificate
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE, Answer
@@ -41,7 +42,12 @@ def server(own_issuer: LocalIssuer) -> Iterator[Serving]:
     async def x(request: Request) -> HTTPResponse:
         return text("SECRET")
 
-    install(app, Verifier(TrustedIssuer(own_issuer.url, audience=AUDIENCE)), client_certificate=certificate, form=True)
+    install(
+        app,
+        Verifier(TrustedIssuer(own_issuer.url, audience=AUDIENCE, jwks_options=PATIENT)),
+        client_certificate=certificate,
+        form=True,
+    )
     with Serving(app) as running:
         yield running
 

@@ -12,6 +12,7 @@ from sanic.response import text
 from bearward import ConfigurationError, CredentialPlace, TrustedIssuer, Verifier, authenticated, requires, tenant_is
 from bearward.testing import LocalIssuer
 from bearward_sanic import CookieCredentials, install
+from tests.adapters.sanic.app_under_test import PATIENT
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE
 
@@ -34,7 +35,8 @@ def proxy() -> Iterator[LocalIssuer]:
 
 def _verifier(issuer: LocalIssuer, proxy: LocalIssuer, place: CredentialPlace) -> Verifier:
     return Verifier(
-        TrustedIssuer(issuer.url, audience=AUDIENCE), TrustedIssuer(proxy.url, audience=AUDIENCE, place=place)
+        TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=PATIENT),
+        TrustedIssuer(proxy.url, audience=AUDIENCE, place=place, jwks_options=PATIENT),
     )
 
 
@@ -106,7 +108,7 @@ def test_cookie_of_an_issuer_without_its_protection_is_a_configuration_error(
 def test_rule_by_the_tenant_of_the_path(issuer: LocalIssuer) -> None:
     """A caller of one tenant is refused at another's path, with the code of a claim."""
     app = make_app()
-    install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)))
+    install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=PATIENT)))
 
     @app.get("/tenants/<tenant>/notes")
     @requires(tenant_is("tenant", claim="tid"))
@@ -127,7 +129,7 @@ def test_rule_by_the_tenant_of_the_path(issuer: LocalIssuer) -> None:
 def test_rule_by_a_parameter_that_the_path_has_not_is_a_configuration_error(issuer: LocalIssuer) -> None:
     """It would refuse every call, so the server does not start."""
     app = make_app()
-    install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)))
+    install(app, Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=PATIENT)))
 
     @app.get("/notes/<number:int>")
     @requires(tenant_is("tenant", claim="tid"))
