@@ -6,7 +6,8 @@ happens in whatever order, no decision is one that the model has not come to wit
 
 * at once: expiry, and revocation;
 * half a minute (`RECHECK_INTERVAL`) after that: a live stream, whose watch goes by timers;
-* `BOUND`: a resolver's other answer, an issuer's other keys.
+* `KEY_BOUND`: an issuer's other keys, for a token that is presented;
+* `BOUND`: a resolver's other answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -56,8 +57,11 @@ ISSUERS = (FIXED, SOURCED, LISTED, *TENANTS)
 BOUND = 300.0 + 60.0 + RECHECK_INTERVAL + 10.0
 """Seconds: a resolver's answer is kept for five minutes, given for one more while it is asked again, and believed for half
 a minute by those who have just been judged; ten for the asking itself."""
+MAX_AGE = 60.0
+"""Seconds for which a key set is held."""
 TICK = 10.0
 """Seconds between two looks of the model."""
+KEY_BOUND = MAX_AGE + TICK
 CLOCK_LEAD = 6.0
 """Seconds about `iat` in which the policy's leeway decides, which is not this model's subject."""
 
@@ -154,7 +158,7 @@ class Remembering(RuleBasedStateMachine):
 
     def options(self, issuer: str) -> JWKSOptions:
         """Keys that are fresh for a minute, from memory."""
-        return JWKSOptions(sources=(Published(self, issuer),), max_age=60.0, min_age=1.0, cooldown=0.0)
+        return JWKSOptions(sources=(Published(self, issuer),), max_age=MAX_AGE, min_age=1.0, cooldown=0.0)
 
     def teardown(self) -> None:
         """Nothing is left behind."""
@@ -189,12 +193,17 @@ class Remembering(RuleBasedStateMachine):
 
     def decisions(self, token: Token) -> set[bool]:
         """What it would have decided in any of the truths within the bound."""
-        since = self.loop.monotonic() - BOUND
-        truths = [truth for until, truth in self.past if until >= since] + [self.truth]
-        decided = {self.accepts(token, truth) for truth in truths}
+        terms = {truth.terms for truth in self.truths(BOUND)}
+        keys = {truth.keys for truth in self.truths(BOUND if token.issuer == LISTED else KEY_BOUND)}
+        decided = {self.accepts(token, Truth(one, other)) for one in terms for other in keys}
         if abs(self.loop.wall - token.claims["iat"]) <= CLOCK_LEAD and token.claims["iat"] > self.loop.wall:
             decided |= {True, False}
         return decided
+
+    def truths(self, bound: float) -> list[Truth]:
+        """Those of the last `bound` seconds."""
+        since = self.loop.monotonic() - bound
+        return [truth for until, truth in self.past if until >= since] + [self.truth]
 
     def becomes(self, truth: Truth) -> None:
         """`truth` holds from now on."""
@@ -315,6 +324,7 @@ class Remembering(RuleBasedStateMachine):
     def revoke(self, token: Token) -> None:
         """It holds at once, however well the token is remembered, and for streams too."""
         self.present(token)
+        self.keep(token)
         self.revoked.add(token.claims["jti"])
         self.verifier.revocations.revoke_token(token.issuer, token.claims["jti"], until=token.claims["exp"])
         self.run(settle())
@@ -342,7 +352,8 @@ class Remembering(RuleBasedStateMachine):
         """Longer than the bound, with one token in use, or with a stream alone to ask, after a sleep or without one."""
         self.present(token := self.good(issuer))
         self.keep(token)
-        self.begin(token)
+        if how != "busy":
+            self.begin(token)
         self.resolver_changes(issuer, terms)
         if how == "asleep":
             self.suspend(1000.0)
@@ -369,7 +380,7 @@ class Remembering(RuleBasedStateMachine):
 
     def good(self, issuer: str) -> Token:
         """A token that lives long, of the issuer's first key."""
-        return self.mint(issuer, 0, 1_000_000, "ada", "app", "api")
+        return cast("Token", self.mint(issuer, 0, 1_000_000, "ada", "app", "api"))
 
     @rule(issuer=st.sampled_from(ISSUERS))
     def outlive_in_band(self, issuer: str) -> None:
