@@ -81,6 +81,11 @@ def metadata_url(resource: str | None, resource_metadata: str | None) -> str | N
     return f"{parts.scheme}://{parts.netloc}{_WELL_KNOWN}{parts.path.rstrip('/')}{query}"
 
 
+def checked_docs(refusal_docs: str | None) -> str | None:
+    """The URL of the catalogue of refusals, if it can be one; raises `ConfigurationError`."""
+    return None if refusal_docs is None else checked_resource_url("refusal_docs", refusal_docs)
+
+
 def checked_correlation_key(key: str | None) -> str | None:
     """The metadata key of a request's identifier, if it can be one; raises `ConfigurationError`."""
     if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):

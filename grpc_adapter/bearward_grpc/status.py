@@ -69,6 +69,7 @@ class CallStatus:
 class StatusMapper:
     """Makes statuses: `realm` for the challenge, `error_domain` for ErrorInfo, `resource_metadata` by RFC 9728.
 
+    `refusal_docs` is the page to which Help links.
     `verifier` says which schemes are offered, and gives the nonce of a refusal under `DPoP` (RFC 9449 section 9).
     """
 
@@ -79,7 +80,9 @@ class StatusMapper:
         realm: str | None,
         error_domain: str,
         resource_metadata: str | None,
+        refusal_docs: str | None = None,
     ) -> None:
+        self._docs = refusal_docs
         self._verifier = verifier
         self._dpop = None if verifier is None else verifier.dpop
         self._realm = realm
@@ -117,6 +120,9 @@ class StatusMapper:
             delay = duration_pb2.Duration()
             delay.FromNanoseconds(math.ceil(retry * 1e9))
             status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+        if self._docs is not None:
+            link = error_details_pb2.Help.Link(description=error.refusal.message, url=f"{self._docs}#{error.code}")
+            status.details.append(_packed(error_details_pb2.Help(links=[link])))
         octets: bytes = status.SerializeToString()
         return octets
 

@@ -83,7 +83,8 @@ class Bearward:
         self._reporter = Reporter(self.verifier.observers, "http")
         self.metadata = metadata_of(self.settings)
         url = self.settings.resource_metadata if self.metadata is None else self.metadata.url
-        responses = RefusalResponses(self.verifier, realm=self.settings.realm, resource_metadata=url)
+        docs = self.settings.refusal_docs
+        responses = RefusalResponses(self.verifier, realm=self.settings.realm, resource_metadata=url, refusal_docs=docs)
         self._responder = RefusalResponder(app, self.settings, responses, self._reporter, self.verifier)
         self._app = app
         app.ctx.bearward = self

@@ -78,9 +78,17 @@ class RefusalResponses:
     are offered, and gives the nonce of a refusal under `DPoP` (RFC 9449 section 9).
     """
 
-    __slots__ = ("_cache", "_dpop", "_realm", "_resource_metadata", "_verifier")
+    __slots__ = ("_cache", "_docs", "_dpop", "_realm", "_resource_metadata", "_verifier")
 
-    def __init__(self, verifier: Verifier | None = None, *, realm: str | None, resource_metadata: str | None) -> None:
+    def __init__(
+        self,
+        verifier: Verifier | None = None,
+        *,
+        realm: str | None,
+        resource_metadata: str | None,
+        refusal_docs: str | None = None,
+    ) -> None:
+        self._docs = refusal_docs
         self._realm = realm
         self._resource_metadata = resource_metadata
         self.use(verifier)
@@ -124,7 +132,7 @@ class RefusalResponses:
             headers["www-authenticate"] = ", ".join(offered)  # RFC 9110 section 11.6.1: a list in one field
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["retry-after"] = str(retry_after(error))
-        return _Parts(status.value, problem(error), headers)
+        return _Parts(status.value, problem(error, self._docs), headers)
 
 
 def add_nonce(response: BaseHTTPResponse, verifier: Verifier) -> None:
@@ -140,11 +148,16 @@ def add_nonce(response: BaseHTTPResponse, verifier: Verifier) -> None:
 _EXPOSED: Final = "DPoP-Nonce, WWW-Authenticate"
 
 
-def problem(error: AuthError) -> bytes:
-    """The RFC 9457 problem document: `type` is about:blank by absence, so `title` is the status phrase."""
+def problem(error: AuthError, docs: str | None = None) -> bytes:
+    """The RFC 9457 problem document.
+
+    `docs` is where the catalogue of refusals is served, and `type` the section of this one. Without it `type` is
+    about:blank by absence, so `title` is the status phrase (section 4.2.1).
+    """
     status = STATUS[error.refusal]
     document: dict[str, object] = {
-        "title": status.phrase,
+        **({} if docs is None else {"type": f"{docs}#{error.code}"}),
+        "title": status.phrase if docs is None else error.refusal.message,
         "status": status.value,
         "detail": str(error),
         "code": error.code,

@@ -70,6 +70,9 @@ class AdapterSettings:
     """Whether streamed requests and responses and websockets end when the token does."""
     stream_leeway: float = 0.0
     """Seconds that a stream may go on after that, beyond the issuer's own leeway."""
+    refusal_docs: str | None = None
+    """The URL of the catalogue of refusals, where you serve it: `type` of the problem document (RFC 9457 section 3.1.1)
+    becomes this with `#` and the code."""
     render_refusal: Renderer | None = None
     """How a refusal looks: a function of request, refusal and response."""
     client_certificate: Callable[[Request], bytes | None] | ForwardedCertificate | None = None
@@ -95,6 +98,7 @@ class AdapterSettings:
             _check_callable("client_certificate", self.client_certificate, "request")
         _check_url("resource", self.resource)
         _check_url("resource_metadata", self.resource_metadata)
+        _check_url("refusal_docs", self.refusal_docs)
 
     @property
     def default_rule(self) -> Access:

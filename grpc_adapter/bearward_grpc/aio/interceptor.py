@@ -33,6 +33,7 @@ from bearward_grpc.options import (
     as_policy,
     checked_certificate_finder,
     checked_correlation_key,
+    checked_docs,
     checked_token_length,
     metadata_url,
     stream_terms,
@@ -69,7 +70,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
 
     Longer tokens than `max_token_length`, in octets, are refused unread.
 
-    `correlation_key` is the metadata key of a request's identifier, for events: `x-request-id`.
+    `correlation_key` is the metadata key of a request's identifier, for events: `x-request-id`. `refusal_docs` is the URL
+    of the catalogue of refusals, where you serve it: `google.rpc.Help` links to the section of the code.
 
     Raises `ConfigurationError` for an invalid policy or setting.
     """
@@ -92,6 +94,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         correlation_key: str | None = None,
+        refusal_docs: str | None = None,
     ) -> None:
         given = dict(locals())
         self.given: dict[str, Any] = {name: given[name] for name in given if name not in ("self", "verifier")}
@@ -109,7 +112,13 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         gate.recent = RecentValues(verifier)
         gate.report_rules()
         metadata = metadata_url(resource, resource_metadata)
-        mapper = StatusMapper(verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata)
+        mapper = StatusMapper(
+            verifier,
+            realm=realm,
+            error_domain=error_domain,
+            resource_metadata=metadata,
+            refusal_docs=checked_docs(refusal_docs),
+        )
         statuses = RefusalCache(mapper.status_for)
         self._gate = gate
         self._admit_cached = gate.admit_cached_and_report if gate.reports else gate.admit_cached

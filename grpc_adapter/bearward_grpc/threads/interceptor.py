@@ -31,6 +31,7 @@ from bearward_grpc.options import (
     as_policy,
     checked_certificate_finder,
     checked_correlation_key,
+    checked_docs,
     checked_token_length,
     metadata_url,
     stream_terms,
@@ -82,6 +83,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
         correlation_key: str | None = None,
+        refusal_docs: str | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
         given = dict(locals())
@@ -103,7 +105,11 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         self._admit_cached = self._gate.admit_cached_and_report if self._gate.reports else self._gate.admit_cached
         metadata = metadata_url(resource, resource_metadata)
         mapper = StatusMapper(
-            self.background.verifier, realm=realm, error_domain=error_domain, resource_metadata=metadata
+            self.background.verifier,
+            realm=realm,
+            error_domain=error_domain,
+            resource_metadata=metadata,
+            refusal_docs=checked_docs(refusal_docs),
         )
         self._statuses = RefusalCache(mapper.status_for)
         self._denials = RefusalCache(lambda error: denial(self._statuses.get(error)))
