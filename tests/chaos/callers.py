@@ -56,7 +56,7 @@ async def _over_http(address: str) -> AsyncIterator[Caller]:
         try:
             writer.write(f"GET /call HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _TIMEOUT)
-            await reader.readexactly(_length(head))
+            await asyncio.wait_for(reader.readexactly(_length(head)), _TIMEOUT)
         except (OSError, EOFError, TimeoutError) as error:
             reader, writer = await asyncio.open_connection(host, int(port))
             return f"broken: {type(error).__name__}"

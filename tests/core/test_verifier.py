@@ -13,6 +13,7 @@ from bearward import (
     ConfigurationError,
     JWKSOptions,
     KeysNeededError,
+    Principal,
     Refusal,
     Revocations,
     SymmetricKey,
@@ -158,6 +159,36 @@ def test_key_replaced_under_the_same_kid_is_found(issuer: LocalIssuer, run: Run)
                     await verifier.verify(issuer.mint())
 
     run(use())
+
+
+class RevokedMeanwhile(Revocations):
+    """Another thread revokes the token right after it was checked."""
+
+    armed = False
+
+    def check(self, principal: Principal) -> None:
+        """As ever, and then it is too late for this check."""
+        super().check(principal)
+        if self.armed:
+            self.armed = False
+            self.revoke_token(principal.issuer, principal.claims["jti"], until=principal.expires_at)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_revocation_during_a_check_is_noticed_by_the_next(cached: bool, issuer: LocalIssuer) -> None:
+    """Whether the token was verified then or only checked again: what is remembered is as old as the check."""
+    revocations = RevokedMeanwhile()
+    policy = TrustedIssuer(issuer.url, audience=issuer.audience, jwks=issuer.keys.jwks())
+    verifier, token = Verifier(policy, revocations=revocations), issuer.mint(jti="t1")
+    if cached:
+        verifier.verify_now(token)
+        verifier.verify_now(token)
+        revocations.invalidate_caches()
+    revocations.armed = True
+    verifier.verify_now(token)
+    with pytest.raises(AuthError) as refused:
+        verifier.verify_now(token)
+    assert refused.value.refusal is Refusal.TOKEN_REVOKED
 
 
 def test_flood_of_bad_signatures_delays_no_rotation(issuer: LocalIssuer, run: Run) -> None:

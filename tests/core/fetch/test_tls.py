@@ -33,6 +33,16 @@ def test_https_with_ca_file(run: Run, tmp_path: Path) -> None:
         assert failed.value.failure is FetchFailure.TLS
 
 
+def test_https_with_ca_file_checks_the_host(run: Run, tmp_path: Path) -> None:
+    """A certificate of a trusted authority for another address is no proof of this one."""
+    with LocalIssuer(algorithms=["ES256"], host="127.0.0.2", tls=True) as issuer:  # its certificate is for 127.0.0.1
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(issuer.ca_pem)
+        with pytest.raises(FetchError) as failed:
+            run(fetch(issuer.jwks_uri, ca_file=ca_file))
+        assert failed.value.failure is FetchFailure.TLS
+
+
 def test_system_authorities_are_loaded_once(run: Run, issuer: LocalIssuer) -> None:
     """However many issuers there are: each context would hold them all."""
 

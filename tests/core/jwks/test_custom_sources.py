@@ -106,6 +106,34 @@ def test_source_whose_check_hangs_delays_no_other(fails: bool, run: Run, tmp_pat
     run(scenario())
 
 
+def test_source_that_is_being_checked_is_not_checked_again(run: Run, tmp_path: Path, issuer: LocalIssuer) -> None:
+    """However long it takes, and however often another issuer's file is looked at meanwhile."""
+    path = tmp_path / "jwks.json"
+    path.write_bytes(document_of(issuer))
+    asked = 0
+
+    class Hanging(Vault):
+        async def changed(self) -> bool:
+            nonlocal asked
+            asked += 1
+            return await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        store = JWKSStore()
+        own, local = trusted("own", sources=(Hanging(path.read_bytes()),)), trusted("local", jwks_file=path)
+        await store.start([own, local])
+        keys = store.keys_of(local)
+        for _ in range(3):
+            held = keys.current()
+            issuer.rotate()
+            replace(path, document_of(issuer))
+            await eventually(lambda held=held: keys.current() is not held)  # type: ignore[misc]
+        assert asked == 1
+        await store.aclose()
+
+    run(scenario())
+
+
 def test_file_source_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer: LocalIssuer) -> None:
     """Of two machines one has the new file a little earlier: the old one must not come back over the cache."""
     path = tmp_path / "jwks.json"

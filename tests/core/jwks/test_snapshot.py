@@ -109,3 +109,26 @@ def test_planted_snapshot_is_rejected_with_a_secret(run: Run, issuer: LocalIssue
     run(write())
     issuer.down()
     run(read())
+
+
+def test_writer_that_comes_late_leaves_the_newer_snapshot(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Threads write in any order: the one with the older entry finds that a newer one was to be saved."""
+
+    async def scenario() -> None:
+        async with started(policy(issuer, snapshot_dir=tmp_path)) as (_, keys):
+            await keys.get()
+            older = keys.entry
+            kid = issuer.rotate().kid
+            await keys.refresh()
+            snapshot, newer = keys.refresher.snapshot, keys.entry
+            assert snapshot is not None
+            assert older is not None
+            assert newer is not None
+            await snapshot.save(newer)
+            snapshot._write_newest(older)
+            stored = await snapshot.load()
+            assert stored is not None
+            assert kid is not None
+            assert stored.jwk_set.holds(kid)
+
+    run(scenario())
