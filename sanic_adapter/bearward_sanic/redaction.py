@@ -29,7 +29,9 @@ def _spelled(text: str) -> str:
 
 
 _PARAMETER: Final = re.compile(
-    rf"({_spelled('access')}(?:{_spelled('_')}|{_spelled('-')})?{_spelled('token')}[\"']?\s*(?:=|:|%(?:25)*3d)\s*[\"']?)"
+    rf"({_spelled('access')}(?:{_spelled('_')}|{_spelled('-')})?{_spelled('token')}"
+    # what frameworks take for a part of the name, or leave out: `[]`, white space, a null character
+    r"(?:\[\w*\]|\d|\+|%(?:25)*(?:5b|5d|20|2b|0[09ad])){0,8}[\"']?\s*(?:=|:|%(?:25)*3d)\s*[\"']?)"
     r"[^&;#\s\"'<>)\]]+",
     re.IGNORECASE,
 )

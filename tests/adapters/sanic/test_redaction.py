@@ -37,6 +37,11 @@ def _logged(message: object, *arguments: object) -> str:
         "GET /x;access_token={}",
         'body {{"access_token": "{}"}}',
         "GET /x#access_token={}",
+        "GET /x?access_token[]={}",
+        "GET /x?access_token%5B%5D={}",
+        "GET /x?access_token%5b0%5d={}",
+        "GET /x?access_token+={}",
+        "GET /x?access_token%00={}",
     ],
 )
 @pytest.mark.parametrize("token", [TOKEN, OPAQUE])
