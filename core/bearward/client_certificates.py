@@ -9,14 +9,11 @@ of its key, and trust in its issuer, is up to the proxy.
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from hmac import compare_digest
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
+from bearward.allowed_senders import AllowedSender, checked_field_name, from_networks, from_secret, from_unix_socket
 from bearward.confirmation import certificate_thumbprint
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.jose import base64url
@@ -37,93 +34,12 @@ CertificateForm = Literal["xfcc", "escaped-pem", "client-cert", "base64-der", "a
 _MAX_FIELD = 64 * 1024
 _MAX_DER = 16 * 1024
 _MAX_CHAIN = 8
-_LEAST_SECRET = 16
-_FIELD_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _ESCAPED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})+")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----(?:\r?\n)*")
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 # Envoy: elements are separated by commas, pairs by semicolons; a value with one of `,;="` is quoted, `"` is escaped.
 _PAIR = re.compile(r'(?P<name>[A-Za-z]{1,16})=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^",;=]*))')
-
-
-class AllowedSender(ABC):
-    """Who may set a field."""
-
-    @abstractmethod
-    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
-        """Whether a request comes from an allowed sender.
-
-        `peer` is the IP address of the other end of the connection, `"unix"` for a unix socket, None if it is not
-        known; `values` returns all values of a field by its name in lower case.
-        """
-
-
-def from_networks(*networks: str) -> AllowedSender:
-    """Peers in these networks (`10.1.0.0/16`, `fd00::/8`) or at these addresses. Raises `ConfigurationError`.
-
-    >>> from_networks("10.1.0.0/16").is_allowed("10.1.2.3", lambda name: [])
-    True
-    """
-    if not networks:
-        raise ConfigurationError("only_from", "must name at least one network")
-    try:
-        parsed = tuple(ip_network(network) for network in networks)
-    except (ValueError, TypeError):
-        raise ConfigurationError("only_from", "must be networks such as 10.1.0.0/16, without host bits") from None
-    if any(network.prefixlen == 0 for network in parsed):
-        raise ConfigurationError("only_from", "must not be the whole internet: anyone could set the field then")
-    return _Networks(parsed)
-
-
-def from_unix_socket() -> AllowedSender:
-    """Peers on the unix socket that the server listens on; the permissions of the file decide who may connect.
-
-    Not for a socket in the abstract name space of Linux, which has no file: gRPC does not say on which of the two a
-    peer is, so do not let a server with this setting listen on `unix-abstract:`.
-    """
-    return _UnixSocket()
-
-
-def from_secret(name: str, secret: str) -> AllowedSender:
-    """Requests with `secret` (at least 16 characters) in the field `name`, which only the proxy knows and sets.
-
-    Raises `ConfigurationError`.
-    """
-    lowered = _field_name(name, "only_from.name")
-    if not isinstance(secret, str) or len(secret) < _LEAST_SECRET or not secret.isascii() or not secret.isprintable():
-        raise ConfigurationError("only_from.secret", f"must be at least {_LEAST_SECRET} visible ASCII characters")
-    return _Secret(lowered, secret)
-
-
-@dataclass(frozen=True, slots=True)
-class _Networks(AllowedSender):
-    networks: tuple[IPv4Network | IPv6Network, ...]
-
-    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
-        try:
-            address = ip_address(peer or "")
-        except ValueError:
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self.networks)
-
-
-@dataclass(frozen=True, slots=True)
-class _UnixSocket(AllowedSender):
-    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
-        return peer == "unix"
-
-
-@dataclass(frozen=True, slots=True)
-class _Secret(AllowedSender):
-    name: str
-    secret: str = field(repr=False)
-
-    def is_allowed(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> bool:
-        given = values(self.name)
-        return len(given) == 1 and compare_digest(given[0].encode("utf-8", "replace"), self.secret.encode("ascii"))
 
 
 class ForwardedCertificate:
@@ -151,7 +67,7 @@ class ForwardedCertificate:
         self.form: CertificateForm = form
         if name is None and own_name is None:
             raise ConfigurationError("name", f"must name the field: {form} has no default name")
-        self.name: str = _field_name(own_name if name is None else name, "name")
+        self.name: str = checked_field_name(own_name if name is None else name, "name")
         self._only_from = only_from
 
     def read(self, peer: str | None, values: Callable[[str], Sequence[str]]) -> str | None:
@@ -187,13 +103,6 @@ class ForwardedCertificate:
 
     def __repr__(self) -> str:
         return f"<ForwardedCertificate {self.form} in {self.name}, only from {self._only_from!r}>"
-
-
-def _field_name(name: object, setting: str) -> str:
-    lowered = name.lower() if isinstance(name, str) else ""
-    if not _FIELD_NAME.fullmatch(lowered):
-        raise ConfigurationError(setting, "must be the name of a field")
-    return lowered
 
 
 def _from_xfcc(value: str) -> str:

@@ -47,7 +47,7 @@ from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk import KeyRejection, RejectedKeyError
 from bearward.jose.jwk_set import JWKSetError
 from bearward.jwks.entry import Entry, StaleEntryError
-from bearward.jwks.store import StartError
+from bearward.jwks.start import StartError
 from bearward.jwks.stored_entry import StoredDocumentError
 from bearward.profiles import keycloak
 from bearward.testing import SigningKey

@@ -17,7 +17,8 @@ from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions, MetadataKind, StartMode
 from bearward.jwks.source import ChangeAwareSource, Loaded, Source
 from bearward.jwks.sources import JWKSURI, Discovery, File, Static
-from bearward.jwks.store import JWKSStore, StartError
+from bearward.jwks.start import StartError
+from bearward.jwks.store import JWKSStore
 
 __all__ = [
     "JWKSURI",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from bearward.cache.client import SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
-from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.errors import ConfigurationError, KeysNeededError
 from bearward.events import Event
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.forks import fork_safe
@@ -25,19 +25,19 @@ from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.issuer_keys import IssuerKeys, MissAction
 from bearward.jwks.issuer_settings import IssuerSettings
-from bearward.jwks.options import StartMode
 from bearward.jwks.polling import poll_for_changes
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.replacement import ConfiguredIssuer, Replacement
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.source_chain import source_for, source_identity
+from bearward.jwks.start import initial_fetch
 from bearward.jwks.tenant_admission import TenantAdmission, Ticket
 from bearward.jwks.tenant_keys import TenantKeys
 from bearward.late_imports import importing
 from bearward.logs import log_events
 from bearward.loop import LoopBinding
 
-__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction", "StartError"]
+__all__ = ["HeldKeys", "IssuerKeys", "JWKSStore", "MissAction"]
 
 _CACHE_TIMEOUT = 0.5
 _POLL_INTERVAL = 0.5
@@ -139,7 +139,7 @@ class JWKSStore:
             StartError: required keys are not available. Nothing has changed then.
         """
         try:
-            await asyncio.gather(*(self._initial_fetch(keys) for keys in replacement.fresh))
+            await asyncio.gather(*(initial_fetch(keys) for keys in replacement.fresh))
         except BaseException:
             for keys in replacement.fresh:
                 keys.close_when_idle()
@@ -175,7 +175,7 @@ class JWKSStore:
             return
         if self._polling is None:
             self._begin()
-        await asyncio.gather(*(self._initial_fetch(known.keys) for known in tuple(self._configured.values())))
+        await asyncio.gather(*(initial_fetch(known.keys) for known in tuple(self._configured.values())))
 
     def _begin(self) -> None:
         """On a loop that was just bound, as the first one or instead of one that ended: start the background work."""
@@ -277,26 +277,3 @@ class JWKSStore:
             gone = self._tenants.promote()
         for keys in gone:
             keys.close_when_idle()
-
-    async def _initial_fetch(self, keys: IssuerKeys) -> None:
-        mode = keys.options.start
-        if keys.current() is None:
-            await keys.load_remembered()
-        if mode is StartMode.LAZY or keys.current() is not None:
-            return
-        refresh = keys.refresh()
-        wait = keys.options.start_wait if mode is StartMode.EAGER else None
-        await asyncio.wait((refresh,), timeout=wait)
-        if mode is StartMode.REQUIRED and keys.current() is None:
-            raise StartError(keys.issuer)
-
-
-class StartError(AuthError):
-    """KEYS_UNAVAILABLE at start, for an issuer whose keys are required then."""
-
-    def __init__(self, issuer: str) -> None:
-        super().__init__(Refusal.KEYS_UNAVAILABLE)
-        self.issuer: str | None = issuer
-
-    def __str__(self) -> str:
-        return f"the keys of {self.issuer} are required at startup and not available"

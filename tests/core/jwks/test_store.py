@@ -10,7 +10,8 @@ import pytest
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.store import JWKSStore, StartError
+from bearward.jwks.start import StartError
+from bearward.jwks.store import JWKSStore
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
