@@ -176,5 +176,5 @@ def _with_keys(issuer: TrustedIssuer | TenantIssuers, keys: dict[str, Any], path
     except ConfigurationError as error:
         if error.setting != "jwks":
             raise
-        reason = error.requirement.rpartition(": ")[2]
+        reason = error.requirement.partition(": ")[2]
         raise CommandError(f"{path}: is no JWK Set with a usable key ({reason})", ExitCode.UNAVAILABLE) from None
