@@ -32,7 +32,9 @@ _TICK = 0.025
 _TOKENS = 400
 _QUIET = 3.0
 _BURST = 32
-"""Requests for keys that may be saved up, or be under way, at each server; then one a cooldown."""
+"""Fetches that may be saved up, or be under way, at each server; then one a cooldown."""
+_REQUESTS = {"invented tenant": 2}
+"""Requests of one fetch: where a tenant's metadata may be are two places, and neither has any."""
 _LINES = 100
 """Lines that a flood may cause in a server's log, and one more each second."""
 _MEMORY = 96 * 1024 * 1024
@@ -58,8 +60,8 @@ class Flooded:
 
     @property
     def most_fetches(self) -> int:
-        """What attackers may cause at the issuer: a burst, and one request a cooldown, of each server."""
-        return int(len(TRANSPORTS) * (_BURST + self.seconds / COOLDOWN))
+        """Requests that attackers may cause at the issuer: those of a burst, and of one fetch a cooldown, of each server."""
+        return int(len(TRANSPORTS) * (_BURST + self.seconds / COOLDOWN) * _REQUESTS.get(self.sort, 1))
 
     @property
     def faults(self) -> list[str]:
