@@ -1,6 +1,6 @@
 """The optional proxy in front of the sample servers, which hands on the certificate of a client (RFC 8705, RFC 9440).
 
-Rule of this file: off unless the setting `proxy_secret` says what that proxy alone knows; from anybody else the field is
+Rule of this file: off unless the setting `proxy_secret` says what that proxy alone knows; from any other sender the field is
 ignored.
 """
 

@@ -174,7 +174,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("other issuer", "The iss has one slash more than the configured one.", _other_issuer),
         Fault("alg none", "No signature, and a header that says so.", _unsigned),
         Fault("HS256 by the public key", "The public key used as a shared secret.", _confused),
-        Fault("other key", "Signed by a key that nobody published, under the name of one that is.", _other_key),
+        Fault("other key", "Signed by an unpublished key, under the name of one that is.", _other_key),
         Fault("other typ", "A security event token, not an access token.", _other_type),
         Fault("stripped", "The signature cut off.", _stripped),
         Fault("truncated", "The last characters lost, as by a short header field.", _truncated),

@@ -83,7 +83,7 @@ class Live:
         await self.touch()
 
     async def touch(self) -> None:
-        """Something changed: whoever waits looks again."""
+        """Something changed: those that wait look again."""
         self.version += 1
         async with self._changed:
             self._changed.notify_all()

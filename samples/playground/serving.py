@@ -1,6 +1,6 @@
 """The page's server: where it may listen, and until when it serves.
 
-Rule of this file: loopback only. The page mints any token for whoever can reach it, as the local issuer does.
+Rule of this file: loopback only. The page mints any token for anyone who can reach it, as the local issuer does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BACKLOG = 64
 def page_socket(host: str, port: int) -> socket.socket:
     """A listening socket on loopback; raises `ConfigurationError` for any other address."""
     if not is_loopback_host(host):
-        must = "must be a loopback address (127.0.0.1, ::1 or localhost): the playground gives tokens to whoever reaches it"
+        must = "must be a loopback address (127.0.0.1, ::1 or localhost): the playground gives tokens to anyone who reaches it"
         raise ConfigurationError("--host", must)
     sock = bind_socket(host, port)
     sock.listen(_BACKLOG)

@@ -264,7 +264,7 @@ class Stage:
 _SAID = {
     "rotate": "signs {algorithm} by a new key; the old one stays published",
     "withdraw": "publishes only the keys that sign",
-    "down": "is down: nobody can fetch keys",
+    "down": "is down: no server can fetch keys",
     "up": "is up again",
     "slow": f"is slow: {_SLOW:.0f} s for each response",
     "quick": "is quick again",

@@ -76,6 +76,10 @@ export class WhyList extends HTMLElement {
           check.found ? el("p", { class: "found" }, `found: ${check.found}`) : null,
           check.hint ? el("p", { class: "clue" }, check.hint) : null));
     });
-    put(this, el("h3", {}, "Why, check by check"), note ? el("p", { class: "hint" }, note) : null, el("ol", { class: "checks" }, rows));
+    const first = checks.find((check) => check.verdict === "wrong");
+    const whole = checks.length && checks.every((check) => check.verdict === "right");
+    const sum = first ? el("p", { class: "first bad" }, el("b", {}, `✕ ${first.name}: `), [first.found, first.hint].filter(Boolean).join("; "))
+      : whole ? el("p", { class: "first ok" }, el("b", {}, "✓ "), `all ${checks.length} checks are right`) : null;
+    put(this, el("h3", {}, "Why, check by check"), sum, note ? el("p", { class: "hint" }, note) : null, el("ol", { class: "checks" }, rows));
   }
 }

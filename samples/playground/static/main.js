@@ -52,7 +52,7 @@ class ConnectionState extends HTMLElement {
     const { ends, renewed } = this.connection ?? {};
     if (!ends) return void (this.left.textContent = "");
     const left = span(Math.max(0, (ends - performance.now()) / 1000));
-    this.left.textContent = `token ends in ${left}${renewed ? ` · renewed ${renewed}×` : ""}`;
+    this.left.textContent = `this page’s token ends in ${left}${renewed ? ` · renewed ${renewed}×` : ""}`;
   }
 }
 
