@@ -55,7 +55,7 @@ def page(browser: Page, playground: Process, api: Api) -> Iterator[Page]:
         f"{ANSWERS}.length === 3 && document.querySelector('issuer-card table') && {SUMMARY} === 'All three accept'"
     )
     yield browser
-    browser.open("about:blank")  # where nothing goes on that nobody looks at
+    browser.open("about:blank")  # so that no events pile up
     assert browser.said == []
     assert {url for url in browser.asked if not url.startswith((playground.url(), "about:", "data:"))} == set()
 
@@ -71,6 +71,7 @@ def test_the_page_begins_with_an_accepted_token(page: Page) -> None:
     assert page.run(f"{ANSWERS}.every((one) => /^[0-9.]+ ms$/.test(one.querySelector('.took').textContent))")
     assert page.run("document.querySelectorAll('.check').length") >= 15
     assert page.run("document.querySelectorAll('.check.right').length === document.querySelectorAll('.check').length")
+    assert re.fullmatch(r"\u2713 all \d+ checks are right", page.text(".first.ok"))
     assert page.run("document.querySelectorAll('.raw .segment').length") == 3
     assert page.run("[...document.querySelectorAll('.member label')].map((one) => one.textContent)")[:3] == [
         "alg",
@@ -95,6 +96,8 @@ def test_each_fault_button_is_refused_and_marked(page: Page, fault: str) -> None
         assert page.text(".raw") == "no token is sent"
         return
     assert page.run("!!document.querySelector('.check.wrong')")
+    first = page.run("document.querySelector('.check.wrong b').textContent")
+    assert page.text(".first.bad").startswith(f"\u2715 {first}: ")
     marked = page.run("[...document.querySelectorAll('.member.offending')].map((one) => one.dataset.name)")
     assert marked == [name for name in [OFFENDING.get(fault)] if name]
     if CODES[fault] == "signature_invalid":
@@ -211,7 +214,7 @@ def test_the_issuer_s_buttons_change_its_keys_and_its_state(page: Page) -> None:
     page.until("document.querySelector('issuer-card .pill').textContent === '✕ down'")
     page.click("Send to all three")
     answered(page, "All three accept")
-    page.until("document.querySelector('event-log').innerText.includes('is down: nobody can fetch keys')")
+    page.until("document.querySelector('event-log').innerText.includes('is down: no server can fetch keys')")
     page.click("Bring the issuer up")
     page.until("document.querySelector('issuer-card .pill').textContent === '✓ up'")
     page.click("Make it slow")
@@ -287,7 +290,7 @@ def test_what_the_servers_hold_is_shown_as_it_changes(page: Page) -> None:
     assert page.run("document.querySelectorAll('server-table .pill.ok').length") == 3
 
 
-def test_what_happens_is_told_and_counted(page: Page) -> None:
+def test_events_are_logged_and_counted(page: Page) -> None:
     """A refused token is an event of each server, at the top of the log, and one more in its row of the counters."""
     counter = (
         "[...document.querySelectorAll('code-counters tr')].filter((row) => row.textContent.includes('token_expired'))"
@@ -296,9 +299,9 @@ def test_what_happens_is_told_and_counted(page: Page) -> None:
     before = page.run(counter) or [0, 0, 0]
     page.click("expired", "mint-form")
     page.until(f"{counter}.length === 3 && {counter}.every((number, at) => number > {before}[at])")
-    told = "[...document.querySelectorAll('.log li[data-what=Refused]')].slice(0, 3).map((one) => one.textContent)"
-    page.until(f"{told}.every((line) => line.includes('token_expired'))")
-    assert {server for line in page.run(told) for server in SERVERS if server in line} == set(SERVERS)
+    logged = "[...document.querySelectorAll('.log li[data-what=Refused]')].slice(0, 3).map((one) => one.textContent)"
+    page.until(f"{logged}.every((line) => line.includes('token_expired'))")
+    assert {server for line in page.run(logged) for server in SERVERS if server in line} == set(SERVERS)
     assert "lookup" in page.text("server-table")
 
 

@@ -36,7 +36,7 @@ def page(browser: Page, playground: Process, api: Api) -> Iterator[Page]:
     browser.until(READY)
     yield browser
     browser.run("localStorage.clear()")
-    browser.open("about:blank")  # where nothing goes on that nobody looks at
+    browser.open("about:blank")  # so that no events pile up
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,8 @@ def test_focus_and_the_reader_s_place_survive_what_happens_live(page: Page) -> N
 def test_nothing_scrolls_sideways(page: Page, size: str) -> None:
     """The page is as wide as the window at each size, also with long tokens and codes, and with streams."""
     page.size(*SIZES[size])
+    page.click("Close all", "stream-list")
+    page.until("document.querySelector('.streams').textContent === 'None is open.'")
     page.click("Open all four", "stream-list")
     page.until("document.querySelectorAll('.streams li[data-state=open]').length === 4")
     page.click("Revoke the token")

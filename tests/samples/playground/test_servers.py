@@ -133,7 +133,7 @@ def test_revoking_reaches_all_three_servers(api: Api, kind: str) -> None:
 
 
 def test_an_issuer_that_is_down_costs_nothing_until_a_key_is_new(api: Api) -> None:
-    """Held keys still verify; a token of a key that nobody could fetch is refused, and accepted once the issuer is up."""
+    """Held keys still verify; a token of a key that could not be fetched is refused, and accepted once the issuer is up."""
     token = api.mint(algorithm="PS256")
     assert api.codes(token) == [None] * 3
     api.do("issuer", to="down")
@@ -203,7 +203,7 @@ def test_the_live_state_shows_keys_and_servers(api: Api) -> None:
     [
         ("mint", {"algorithm": "none"}, "algorithm must be one of RS256"),
         ("mint", {"algorithm": "ES256", "lifetime": 0}, "lifetime must be a whole number"),
-        ("mint", {"algorithm": "ES256", "profile": "nobody"}, "profile must be local or one of"),
+        ("mint", {"algorithm": "ES256", "profile": "unknown"}, "profile must be local or one of"),
         ("break", {"fault": "all"}, "fault must be one of"),
         ("sign", {"header": [], "claims": {}}, "header and claims must be objects"),
         ("send", {"token": "x" * 70_000}, "token must be a text of up to 64 KiB"),
