@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tools.site import build, source
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]  # half a minute of one quiet core
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,17 @@ def test_search_works_offline(site: Path) -> None:
     index = (site / "searchindex.js").read_text()
     terms = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["terms"]
     assert {"token_expir", "stale_if_error"} <= terms.keys()  # words are stemmed
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_browser_finds_a_refusal_without_a_network(site: Path) -> None:
+    """The search page, opened as a file, lists the catalogue of refusals for a code."""
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND")
+    page = f"{(site / 'search.html').as_uri()}?q=token_expired"
+    command = ["chromium", *flags, "--virtual-time-budget=20000", "--dump-dom", page]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert 'href="docs/reference/refusals.html' in done.stdout
 
 
 def test_a_page_that_loads_from_elsewhere_is_noticed(tmp_path: Path) -> None:
