@@ -26,6 +26,7 @@ from bearward.events import (
     RulesDecided,
     StreamEnded,
 )
+from bearward.forks import fork_safe
 from bearward.log_output import JSONFormatter, show_unless_configured
 
 __all__ = ["JSONFormatter", "LogObserver", "log_events", "show_unless_configured"]
@@ -62,7 +63,7 @@ class LogObserver:
 
     def __init__(self, monotonic: Callable[[], float] | None = None) -> None:
         self._monotonic = monotonic or SystemClock().monotonic
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
         self._written: dict[tuple[str, str, str], tuple[float, int]] = {}
 
     def __call__(self, event: Event) -> None:

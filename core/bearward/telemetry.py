@@ -24,6 +24,7 @@ except ImportError:  # pragma: no cover  (tried in a process of its own)
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from bearward.events import Event, KeysRefreshed, RefreshFailed, Refused, StreamEnded, Verified
+from bearward.forks import fork_safe
 
 if TYPE_CHECKING:
     from bearward.verifier import Verifier
@@ -66,7 +67,7 @@ class Telemetry:
         self._decided: Counter[_Series] = Counter()
         self._ended: Counter[_Series] = Counter()
         self._refreshes: Counter[_Series] = Counter()
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
         self._verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()
         self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
         meter = metrics.get_meter(_NAME, meter_provider=meter_provider)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bearward import forks
+from bearward.fetch import network
 
 START_METHODS = ("fork", "spawn", "forkserver")
 INHERITING = ("loop", "running loop", "thread")
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("core/bearward", "grpc_adapter/bearward_grpc", "sanic_adapter/bearward_sanic")
 LIFE = {
     "inherited": "ok",
     "withdrawn": "key_unknown",
@@ -70,3 +74,37 @@ def test_lock_that_another_thread_held_is_free_in_the_child() -> None:
         forks._after_fork()
         assert lock.acquire(blocking=False)
         lock.release()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_lock_is_free_in_a_forked_child(package: str) -> None:
+    """A lock that is not would have the first request hang that needs it, and with it the child's event loop."""
+    found = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in (ROOT / package).rglob("*.py")
+        if "testing" not in path.parts and path.name != "late_imports.py"  # its lock is held during each fork
+        for call in locks_without_fork_safe(ast.parse(path.read_text()))
+    ]
+    assert found == []
+
+
+def test_names_that_the_parent_looks_up_take_no_place_in_the_child() -> None:
+    """Its threads exist in the parent only, and would never give the places back."""
+    before = network._lookups.free
+    assert before.acquire(blocking=False)
+    try:
+        forks._after_fork()
+        assert network._lookups.free is not before
+        assert all(network._lookups.free.acquire(blocking=False) for _ in range(network._MAX_LOOKUPS))
+    finally:
+        before.release()
+        network._lookups.free = before
+
+
+def locks_without_fork_safe(module: ast.Module) -> Iterator[ast.Call]:
+    """Each `threading.Lock()` and `threading.RLock()` that is not an argument of `fork_safe`."""
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    safe = {id(argument) for call in calls if ast.unparse(call.func) == "fork_safe" for argument in call.args}
+    for call in calls:
+        if ast.unparse(call.func) in ("threading.Lock", "threading.RLock") and id(call) not in safe:
+            yield call

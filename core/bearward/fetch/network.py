@@ -17,12 +17,27 @@ import httpcore2
 
 from bearward.fetch.addresses import Network, is_allowed, network_of
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.forks import on_fork
 
 __all__ = ["GuardedBackend", "discovered_in", "resolve_host"]
 
 _MAX_LOOKUPS = 256
 _MAX_HOSTS = 64
-_free = threading.BoundedSemaphore(_MAX_LOOKUPS)
+
+
+class _Lookups:
+    """How many names may still be looked up at the same time; a forked child begins with all of them."""
+
+    def __init__(self) -> None:
+        self.free = threading.BoundedSemaphore(_MAX_LOOKUPS)
+        on_fork(self)
+
+    def forget_parent(self) -> None:
+        """The threads that look names up are the parent's."""
+        self.free = threading.BoundedSemaphore(_MAX_LOOKUPS)
+
+
+_lookups = _Lookups()
 
 discovered_in: ContextVar[Network | None] = ContextVar("discovered_in", default=None)
 """In the task of a request: where the document that named the URL is; None for a URL that the operator wrote."""
@@ -97,7 +112,7 @@ async def resolve_host(host: str, port: int) -> list[str]:
         OSError: there are none, or too many names are being looked up.
         UnicodeError: `host` cannot be a name.
     """
-    loop, free = asyncio.get_running_loop(), _free
+    loop, free = asyncio.get_running_loop(), _lookups.free
     result: asyncio.Future[list[str]] = loop.create_future()
 
     def look_up() -> None:

@@ -15,6 +15,7 @@ from hashlib import sha256
 from bearward.client_credentials.grant import Grant
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
+from bearward.forks import fork_safe
 from bearward_grpc.client.dpop_key import DPoPKey
 from bearward_grpc.client.held_token import HeldToken
 from bearward_grpc.client.sources import TokenSource, callers_token
@@ -85,7 +86,7 @@ class TokenExchange:
         self._actor = actor
         self._refresh_margin, self._monotonic = refresh_margin, monotonic
         self._max_callers = max_callers
-        self._lock = threading.Lock()
+        self._lock = fork_safe(threading.Lock())
         self._held: OrderedDict[bytes, HeldToken] = OrderedDict()
 
     def token(self) -> str:

@@ -126,7 +126,7 @@ def test_names_that_hang_cost_no_other_issuer(run: Run, issuer: LocalIssuer, mon
 
 def test_name_lookup_threads_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound a fetch fails at once; what was given up makes room again when it ends."""
-    monkeypatch.setattr("bearward.fetch.network._free", threading.BoundedSemaphore(1))
+    monkeypatch.setattr("bearward.fetch.network._lookups.free", threading.BoundedSemaphore(1))
 
     async def scenario() -> None:
         lost = asyncio.create_task(resolve_host("t.example", 443))
