@@ -9,6 +9,7 @@ interceptor, an extension that was never installed, or a decorator that hides th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar, final
@@ -78,7 +79,8 @@ class Access:
         if requirement is not None:
             if parameters and requirement.parameters:
                 requirement = requirement.bound_to(parameters)
-            return requirement.unmet(principal, now)
+            unmet = requirement.unmet(principal, now)
+            return None if unmet is None else copy(unmet)  # some requirement may give out the same one each time
         return AuthError(Refusal.NO_RULE) if self.kind is Kind.DENIED else None
 
     @property

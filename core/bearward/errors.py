@@ -8,7 +8,7 @@ constants, so nothing from a caller's token can reach a log or a response throug
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "AuthError",
@@ -222,6 +222,12 @@ class AuthError(BearwardError):
             self.acr_values = acr_values
         if max_age is not None:
             self.max_age = max_age
+
+    def __copy__(self) -> Self:
+        """An equal one for this request: whoever keeps an error and gives it out again and again marks the copy only."""
+        copied = type(self).__new__(type(self), *self.args)
+        vars(copied).update(vars(self))
+        return copied
 
     @property
     def code(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from copy import copy
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -95,9 +96,9 @@ class RefusalResponder:
         """The exception handler for an `AuthError` that the application's own code raises."""
         if not isinstance(error, AuthError):
             raise error
-        principal = principal_of(request)
+        principal, own = principal_of(request), copy(error)  # some handlers raise the same one each time
         self._reporter.refused(
-            error if principal is None else concerning(error, principal),
+            own if principal is None else concerning(own, principal),
             operation_of(request),
             request_identifier(request),
         )

@@ -20,6 +20,7 @@ from bearward import (
     ConfigurationError,
     Principal,
     Refusal,
+    Requirement,
     authenticated,
     claim,
     deny,
@@ -117,6 +118,26 @@ def test_rule_refuses_an_unauthorized_principal() -> None:
     assert (READ.scopes, authenticated.scopes) == (("read",), ())
     assert [rule.admits_anonymous for rule in (public, optional, authenticated, deny, READ)] == [True] * 2 + [False] * 3
     assert [rule.kind for rule in (deny, READ)] == [Kind.DENIED, Kind.REQUIRED]
+
+
+def test_refusal_that_a_requirement_keeps_is_another_object_each_time() -> None:
+    """What one request is refused with is marked with its issuer, its scheme, and whether it was reported."""
+    kept = AuthError(Refusal.CLAIM_INSUFFICIENT, claim="plan", scopes=("gold",))
+
+    class Paid(Requirement):
+        __slots__ = ()
+
+        def unmet(self, principal: Principal, now: float) -> AuthError | None:
+            return kept
+
+    principal = Principal({"iss": "https://login.example"}, key_thumbprint="k1")
+    first = requires(Paid()).refusal(principal, 0.0)
+    assert first is not None
+    first.issuer, first.scheme, first.reported = principal.issuer, "DPoP", True
+    second = requires(Paid()).refusal(principal, 0.0)
+    assert second is not None
+    assert vars(second) == vars(kept) != vars(first)
+    assert (second.code, str(second)) == (kept.code, str(kept))
 
 
 def test_rule_uses_the_time_of_the_call() -> None:

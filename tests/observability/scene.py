@@ -75,6 +75,8 @@ RULES: Final[dict[str, Any]] = {
 }
 """Who may call what, by the name of a method; `UUDenied` has no rule."""
 NAMES: Final = (*RULES, "UUDenied")
+KEPT: Final = {refusal.name: AuthError(refusal) for refusal in Refusal}
+"""What a handler raises: one object for all calls, as a constant of its module is."""
 
 
 @dataclass
@@ -220,7 +222,7 @@ def _over_http(_: str, verifier: Verifier, traces: TracerProvider, settings: dic
 
     async def handler(request: Any) -> Any:
         if "x-code" in request.headers:
-            raise AuthError(Refusal[request.headers["x-code"].upper()])
+            raise KEPT[request.headers["x-code"].upper()]
         return text("")
 
     for name in NAMES:
@@ -275,7 +277,7 @@ def _over_grpc(transport: str, verifier: Verifier, traces: TracerProvider, setti
     def refused(context: Any) -> None:
         code = dict(context.invocation_metadata()).get("x-code")
         if code is not None:
-            raise AuthError(Refusal[code.upper()])
+            raise KEPT[code.upper()]
 
     async def aio(request: bytes, context: Any) -> bytes:
         refused(context)

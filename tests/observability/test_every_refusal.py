@@ -246,6 +246,22 @@ def test_replayed_proof_is_one_event(fixtures: Fixtures, transport: str) -> None
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+def test_error_that_a_handler_keeps_is_an_event_each_time(fixtures: Fixtures, transport: str) -> None:
+    """Raised again it is another call's, and names that one's issuer."""
+    with LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, path="/second") as second:
+
+        def make(**more: Any) -> Verifier:
+            return Verifier(_policy(fixtures.issuer), TrustedIssuer(second.url, audience=AUDIENCE), **more)
+
+        with scene(transport, make) as where:
+            for token, issuer in ((fixtures.honest(), fixtures.issuer.url), (second.mint(), second.url)):
+                headers = [("authorization", f"Bearer {token}"), ("x-code", "no_rule")]
+                answered, sight = where.look("UURaise", headers)
+                assert (answered, sight.codes) == ("no_rule", ["no_rule"])
+                assert {event.issuer for event in sight.events} == {issuer}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_absent_issuer_is_one_event_per_call(transport: str) -> None:
     """The fetch is awaited away from the call's own path: in grpc.server by no thread at all."""
     with LocalIssuer(algorithms=["ES256"], audience=AUDIENCE) as absent:

@@ -11,6 +11,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from copy import copy
 from typing import Any, Final
 
 import grpc
@@ -142,7 +143,7 @@ class HandlerWrapper:
 
     async def _abort(self, context: Any, error: AuthError | None) -> None:
         refused = error or AuthError(Refusal.INTERNAL_ERROR)
-        self._gate.report_handler_refused(refused, CALL.get())
+        self._gate.report_handler_refused(copy(refused), CALL.get())  # some handlers raise the same one each time
         status = self._statuses.get(refused)
         await context.abort(status.code, status.details, status.trailers_for(context))
 

@@ -9,6 +9,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import grpc
@@ -109,7 +110,7 @@ class ThreadHandlerWrapper:
         self._call.gate.enter(self._call, context)
 
     def _status_for(self, refused: AuthError) -> CallStatus:
-        self._call.gate.report_handler_refused(refused, self._call)
+        self._call.gate.report_handler_refused(copy(refused), self._call)  # some handlers raise the same one each time
         return self._statuses.get(refused)
 
     def _responses(self, behavior: Run, request: Any, context: Any) -> Iterator[Any]:
