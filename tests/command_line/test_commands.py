@@ -239,6 +239,19 @@ def test_token_endpoint_that_is_not_there_is_code_3() -> None:
     assert "the token endpoint cannot be reached" in down.line
 
 
+def test_secret_is_not_sent_where_the_metadata_of_another_issuer_says() -> None:
+    """RFC 8414 section 3.3: metadata is that of the issuer that was asked for, or none of it is used."""
+    with LocalIssuer(clients={"a": "x"}) as issuer:
+        for claimed in (f"{issuer.url}/", "https://login.example", None):
+            issuer.serve_discovery({**issuer.discovery(), "issuer": claimed})
+            said = bearward("token", "--issuer", issuer.url, "--client-id", "a", env={"BEARWARD_CLIENT_SECRET": "x"})
+            assert (said.code, said.out) == (3, "")
+            assert (
+                said.line == f"bearward token: {issuer.url}: its metadata is that of another issuer, compared exactly"
+            )
+        assert not issuer.requests("/token")
+
+
 @contextmanager
 def running_issuer(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`bearward issuer` on a free port, and where it is."""

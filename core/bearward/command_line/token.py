@@ -103,13 +103,16 @@ async def _discovered(issuer: str) -> str:
     client = IssuerHTTPClient(JWKSOptions(unsafe_allow_private_addresses=True).http_settings())
     try:
         response = await client.get(openid_metadata_url(issuer))
-        endpoint = parse_object(response.body or b"", _LIMITS).get("token_endpoint")
+        metadata = parse_object(response.body or b"", _LIMITS)
     except FetchError as error:
         raise CommandError(f"{issuer}: {error.reason}", ExitCode.UNAVAILABLE) from None
     except ValueError:
         raise CommandError(f"{issuer}: its metadata is no JSON object, or it is no URL", ExitCode.UNAVAILABLE) from None
     finally:
         await client.aclose()
+    if metadata.get("issuer") != issuer:  # RFC 8414 section 3.3: then nothing in it may be used, least with a secret
+        raise CommandError(f"{issuer}: its metadata is that of another issuer, compared exactly", ExitCode.UNAVAILABLE)
+    endpoint = metadata.get("token_endpoint")
     if not isinstance(endpoint, str):
         raise CommandError(f"{issuer}: its metadata names no token_endpoint", ExitCode.UNAVAILABLE)
     return endpoint
