@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BUDGET = 150_000
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.com", "127.0.0.1.example.com"])
 def test_only_loopback_is_listened_on(host: str) -> None:
     """Any other address ends the command with one line that names the setting, before anything is started."""
@@ -41,6 +42,7 @@ def test_loopback_is_listened_on(host: str) -> None:
         assert sock.getsockname()[0] == "127.0.0.1"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lifetime", ["9", "3601"])
 def test_page_tokens_live_seconds_to_an_hour(lifetime: str) -> None:
     """Anything else is one line and exit code 2."""
