@@ -86,6 +86,29 @@ def test_second_credential_is_refused_on_a_remembered_connection(parts: Parts) -
     connection.close()
 
 
+@pytest.mark.parametrize("first", ["remembered", "other"])
+def test_second_field_is_refused_on_a_remembered_connection(parts: Parts, first: str) -> None:
+    """The remembered `Authorization` field beside another one, before it or behind it, is not recognized."""
+    remembered, other = parts.issuer.mint(sub="ada"), parts.issuer.mint(sub="eve")
+    connection = http.client.HTTPConnection("127.0.0.1", parts.server.port, timeout=30)
+
+    def ask(*tokens: str) -> tuple[int, bytes]:
+        connection.putrequest("GET", "/who")
+        for token in tokens:
+            connection.putheader("Authorization", f"Bearer {token}")
+        connection.endheaders()
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    for _ in range(4):
+        assert ask(remembered) == (200, b"ada")
+    both = (remembered, other) if first == "remembered" else (other, remembered)
+    status, body = ask(*both)
+    assert (status, json.loads(body)["code"]) == (400, "credentials_repeated")
+    assert ask(remembered) == (200, b"ada")
+    connection.close()
+
+
 def test_rules_are_checked_on_a_remembered_connection(parts: Parts) -> None:
     """A remembered token passes no rule that it does not meet, and leaves nothing on a public route."""
     connection, token = Connection(parts.server), parts.issuer.mint(sub="ada", scope="b")
