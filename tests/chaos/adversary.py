@@ -175,20 +175,22 @@ class _Flood:
     async def _time_good_calls(self, meanwhile: Callable[[], Awaitable[None]]) -> dict[str, list[float]]:
         """How long each good call took, by transport, while `meanwhile()` was awaited."""
         times: dict[str, list[float]] = {name: [] for name in TRANSPORTS}
-        busy = [asyncio.create_task(self._keep_calling(call, times[name])) for name, call in self._callers.items()]
+        over = asyncio.Event()  # not a cancellation: `asyncio.wait_for` of Python 3.11 may lose one
+        busy = [
+            asyncio.create_task(self._keep_calling(call, times[name], over)) for name, call in self._callers.items()
+        ]
         try:
             await meanwhile()
         finally:
-            for task in busy:
-                task.cancel()
+            over.set()
             await asyncio.wait(busy)
         for task in busy:
-            if not task.cancelled() and (error := task.exception()):
+            if error := task.exception():
                 raise error
         return times
 
-    async def _keep_calling(self, call: Caller, times: list[float]) -> None:
-        while True:
+    async def _keep_calling(self, call: Caller, times: list[float], over: asyncio.Event) -> None:
+        while not over.is_set():
             began = time.perf_counter()
             verdict = await call(next(self._good))
             times.append(time.perf_counter() - began)
