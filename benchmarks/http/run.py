@@ -59,7 +59,7 @@ AT_LEAST = {
 
 def run(*, quick: bool) -> dict[str, Any]:
     """CPU time by request of each server, and its ratio to unguarded Sanic in the same round."""
-    rounds, seconds = (3, 1) if quick else (9, 3)
+    rounds, seconds = (3, 1) if quick else (9, 2)
     with ExitStack() as stack:
         issuer = stack.enter_context(LocalIssuer(algorithms=["RS256"], audience=AUDIENCE, lifetime=86_400))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

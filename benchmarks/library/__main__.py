@@ -52,7 +52,11 @@ def main() -> None:
 def several(arguments: argparse.Namespace) -> None:
     """One process after the other; then what they have found, as one."""
     python = arguments.python or sys.executable
-    paths = [_TOP, *(_TOP / name for name in ("core", "grpc_adapter", "sanic_adapter")), *map(Path, sys.path)]
+    paths = [
+        _TOP,
+        *(_TOP / name for name in ("core", "grpc_adapter", "sanic_adapter")),
+        *(Path(path) for path in sys.path if path.endswith("site-packages")),
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path.is_dir())}
     environment["PYTHONWARNINGS"] = "ignore"
     found: list[dict[str, Any]] = []
