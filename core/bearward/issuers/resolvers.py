@@ -13,6 +13,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -126,7 +127,11 @@ class Resolvers:
         try:
             return self.known(issuer)
         except KeysNeededError:
-            trusted = await asyncio.shield(self._look_up(issuer))  # one caller's cancellation is not everyone's
+            looking = self._look_up(issuer)
+        try:
+            trusted = await asyncio.shield(looking)  # one caller's cancellation is not everyone's
+        except AuthError as shared:  # and each caller is refused with an error of its own
+            raise copy(shared) from None
         if trusted is None:
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         return trusted

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, KeysNeededError, Refusal, TrustedIssuer, Verifier
+from bearward.events import Event, Refused, only
 from bearward.issuers.resolvers import Resolvers
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
@@ -113,6 +114,25 @@ def test_changed_issuer_settings_take_effect(run: Run) -> None:
             assert await refusal(verifier, good()) is Refusal.KEY_UNKNOWN
 
     run(scenario())
+
+
+def test_callers_who_wait_for_one_lookup_are_each_refused_and_reported(run: Run) -> None:
+    """They share the lookup, and not the error, which would be reported once for all of them."""
+
+    async def work() -> None:
+        resolver, events = Resolver(), list[Event]()
+        resolver.failure = OSError("down")
+        resolver.open.clear()
+        async with Verifier(resolver, observers=[only(events.append, Refused)]) as verifier:
+            waiting = [asyncio.create_task(verifier.verify(good(sub=name))) for name in ("ada", "ben", "cyd")]
+            await settled()
+            resolver.open.set()
+            refused = await asyncio.gather(*waiting, return_exceptions=True)
+        assert resolver.asked == [KNOWN.url]
+        assert len({id(error) for error in refused}) == 3
+        assert events == [Refused(Refusal.KEYS_UNAVAILABLE)] * 3
+
+    run(work())
 
 
 def test_failing_resolver_keeps_known_issuers_for_an_hour(run: Run) -> None:
