@@ -2,11 +2,12 @@
 
 Rules of this file: the text of an exception may hold a token or a claim, so a report has the type and the place of the
 exception, but never its text. A bug may show with every request, so the same report is written only a few times a
-minute, and the next one says how many were left out.
+minute, and the next one says how many were left out. A report never raises: it is made where something failed already.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import traceback
@@ -31,7 +32,10 @@ def report_bug(logger: logging.Logger, what: str, error: BaseException) -> None:
     if omitted is None:
         return
     more = f" ({omitted} more like it were not logged)" if omitted else ""
-    logger.error("%s: %s at %s%s", what, type(error).__name__, where or "an unknown place", more)
+    with contextlib.suppress(
+        Exception
+    ):  # of a handler or a filter of the program's: there is no better place to say so
+        logger.error("%s: %s at %s%s", what, type(error).__name__, where or "an unknown place", more)
 
 
 def forget_reports() -> None:

@@ -21,12 +21,14 @@ from bearward import (
     Verifier,
 )
 from bearward.adapters import Reporter, concerning, correlation_id
+from bearward.bug_reports import forget_reports
 from bearward.events import (
     UNKNOWN,
     Event,
     KeySetChanged,
     KeysRefreshed,
     KeysStateChanged,
+    Observer,
     RefreshFailed,
     Refused,
     RulesDecided,
@@ -34,6 +36,7 @@ from bearward.events import (
     Verified,
     only,
 )
+from bearward.logs import log_events
 from bearward.testing import LocalIssuer, SigningKey
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -176,6 +179,31 @@ def test_observer_that_raises_breaks_nothing(
     lines = [record.getMessage() for record in caplog.records if record.name == "bearward.events"]
     assert any("an observer failed with Verified" in line for line in lines)
     assert "a secret" not in caplog.text
+
+
+@pytest.mark.parametrize("observers", [[], [lambda _: 1 / 0]], ids=["none", "one that raises"])
+def test_log_that_cannot_be_written_breaks_nothing(
+    issuer: LocalIssuer, run: Run, observers: list[Observer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program's own handler raises, for the line of the refusal and for the report of that too."""
+
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(logging.getLogger("bearward"), "handlers", [Full()])
+    monkeypatch.setattr(logging.getLogger("bearward.verifier"), "isEnabledFor", lambda _: True)
+    log_events.forget()
+    forget_reports()
+
+    async def work() -> Refusal:
+        async with Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE), observers=observers) as verifier:
+            await verifier.verify(issuer.mint())
+            with pytest.raises(AuthError) as refused:
+                await verifier.verify(issuer.mint(expires_in=-60))
+            return refused.value.refusal
+
+    assert run(work()) is Refusal.TOKEN_EXPIRED
 
 
 async def _asynchronous(_: Event) -> None:
