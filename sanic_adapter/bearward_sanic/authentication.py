@@ -85,13 +85,13 @@ class Authenticator:
         principal, refusal = self._memory.principal_of(seen), self._memory.recent_refusal(seen)
         if principal is not None:
             return principal
-        return self._verify(request, rule, values, seen) if refusal is None else AuthError(refusal)
+        return self._verify(request, rule, values, seen) if refusal is None else refusal
 
     def remember_refusal(self, request: Request, values: list[str], error: AuthError) -> None:
         """The values were refused by `verify_header`."""
         seen = self._memory.look_up(request, values)
         if seen is not None:
-            self._memory.refuse(seen, error.refusal)
+            self._memory.refuse(seen, error)
 
     def brings_nothing(self, request: Request, rule: RouteRule) -> bool:
         """Whether the request shows no credential in any place that is looked at before its body."""
@@ -124,7 +124,7 @@ class Authenticator:
             if error.refusal is Refusal.CREDENTIALS_MISSING and rule.route is not None:
                 return self._verify_form(request) if self._reader.may_be_in_form(request) else error
             if seen is not None:
-                self._memory.refuse(seen, error.refusal)
+                self._memory.refuse(seen, error)
             return error
         except KeysNeededError:
             return self._fetch_and_verify(request, token, place)

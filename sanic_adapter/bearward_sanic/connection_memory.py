@@ -9,12 +9,13 @@ holds nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Final
 
 from multidict import istr
 from sanic import Request
 
-from bearward import Principal, Refusal, Verifier
+from bearward import AuthError, Principal, Refusal, Verifier
 from bearward.token_cache import CacheEntry
 
 __all__ = ["AUTHORIZATION", "NONE", "ONCE", "SEEN", "ConnectionMemory", "SeenCredentials"]
@@ -53,7 +54,7 @@ class SeenCredentials:
         self.principal: Principal | None = None
         self.tracked: Any = None
         """The stream on which `LiveRequests` tracks the connection already."""
-        self.refusal: Refusal | None = None
+        self.refusal: AuthError | None = None
         self.refused_until: float = 0.0
 
 
@@ -84,14 +85,14 @@ class ConnectionMemory:
         seen.repeated = held.pop(ONCE, None) == values
         return seen
 
-    def recent_refusal(self, seen: SeenCredentials) -> Refusal | None:
-        """The refusal that the same token got a moment ago, if it is still repeated."""
+    def recent_refusal(self, seen: SeenCredentials) -> AuthError | None:
+        """A refusal like the one that the same token got a moment ago, if it is still repeated."""
         if seen.refusal is None:
             return None
         # A clock that was set back must not make a refusal last.
         if not seen.refused_until - REFUSAL_TTL <= self._verifier.now() < seen.refused_until:
             seen.refusal = None
-        return seen.refusal
+        return copy(seen.refusal)
 
     def accept(self, seen: SeenCredentials, token: str) -> None:
         """The token was good; where it came before, find it faster next time, unless it is bound to a certificate."""
@@ -102,9 +103,9 @@ class ConnectionMemory:
         seen.principal = None if seen.entry is None else seen.entry.principal
         seen.refusal = None
 
-    def refuse(self, seen: SeenCredentials, refusal: Refusal) -> None:
-        """The token was refused."""
+    def refuse(self, seen: SeenCredentials, error: AuthError) -> None:
+        """The token was refused, with an error that was not reported yet."""
         seen.entry = None
-        if refusal in _REPEATED and seen.refusal is None:
-            seen.refusal = refusal
+        if error.refusal in _REPEATED and seen.refusal is None:
+            seen.refusal = copy(error)
             seen.refused_until = self._verifier.now() + REFUSAL_TTL

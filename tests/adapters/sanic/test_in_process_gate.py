@@ -12,7 +12,7 @@ import pytest
 from sanic import HTTPResponse, Request
 from sanic.response import text
 
-from bearward import Refusal, TrustedIssuer, Verifier, scope
+from bearward import AuthError, Refusal, TrustedIssuer, Verifier, scope
 from bearward.testing import LocalIssuer
 from bearward_sanic import CookieCredentials, authenticated, install, optional, public, requires
 from bearward_sanic.connection_memory import ConnectionMemory
@@ -292,10 +292,11 @@ def test_stable_refusal_is_repeated_for_a_second(refusal: Refusal, repeated: boo
     request: Any = SimpleNamespace(conn_info=SimpleNamespace(ctx=SimpleNamespace()))
     first = memory.look_up(request, ["Bearer x"])
     assert first is not None
-    memory.refuse(first, refusal)
+    memory.refuse(first, AuthError(refusal))
     again = memory.look_up(request, ["Bearer x"])
     assert again is first
-    assert memory.recent_refusal(again) == (refusal if repeated else None)
+    recent = memory.recent_refusal(again)
+    assert (None if recent is None else recent.refusal) == (refusal if repeated else None)
     clock.ahead = 1.1
     assert memory.recent_refusal(again) is None
     other = memory.look_up(request, ["Bearer y"])

@@ -12,6 +12,7 @@ from sanic import HTTPResponse, Request
 from sanic.response import text
 
 from bearward import Revocations, TrustedIssuer, Verifier, scope
+from bearward.events import Event, Refused, only
 from bearward.testing import LocalIssuer
 from bearward_sanic import authenticated, install, public, requires
 from tests.adapters.sanic.in_process import Serving, make_app
@@ -45,7 +46,8 @@ class Parts:
         self.issuer = LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier="https://login.example")
         self.revocations = Revocations()
         policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks=self.issuer.keys.jwks())
-        self.verifier = Verifier(policy, revocations=self.revocations)
+        self.seen: list[Event] = []
+        self.verifier = Verifier(policy, revocations=self.revocations, observers=[only(self.seen.append, Refused)])
         app = make_app("remembered")
         app.add_route(authenticated(_who), "/who", methods=["GET", "POST"], name="who")
         app.add_route(requires(scope("a"))(_who_again), "/scoped", name="scoped")
@@ -151,3 +153,13 @@ def test_only_the_remembered_header_is_recognized(parts: Parts, header: str | No
     assert connection.ask("/who", other) == expected
     assert connection.ask("/who", token) == (200, "ada")
     connection.close()
+
+
+def test_refusal_that_is_repeated_names_its_issuer_each_time(parts: Parts) -> None:
+    """The client that asks again and again is counted under the issuer of its token, as it was at first."""
+    connection, token = Connection(parts.server), parts.issuer.mint(expires_in=-60)
+    assert [connection.ask("/who", token) for _ in range(4)] == [(401, "token_expired")] * 4
+    connection.close()
+    told = {(event.code, event.issuer, event.kid) for event in parts.seen if isinstance(event, Refused)}
+    assert len(parts.seen) == 4
+    assert told == {("token_expired", parts.issuer.url, parts.issuer.key("ES256").kid)}
