@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.thorough
 
 PACKAGES = {"bearward", "bearward_grpc", "bearward_pytest", "bearward_sanic"}
-EXTRAS = {"all", "aws-lc", "cli", "grpc", "grpc-status", "memcached", "redis", "sanic"}
+EXTRAS = {"all", "aws-lc", "cli", "grpc", "grpc-status", "memcached", "otel", "redis", "sanic"}
 NEEDS = {
     "bearward_grpc": "bearward_grpc needs grpcio: pip install 'bearward[grpc]'",
     "bearward_sanic": "bearward_sanic needs sanic: pip install 'bearward[sanic]'",
