@@ -38,6 +38,7 @@ def on_fork(inherited: ForkAware) -> None:
 def fork_safe(lock: L) -> L:
     """The lock, which is free in a forked child, whoever held it.
 
+    >>> import threading
     >>> with fork_safe(threading.Lock()):
     ...     pass
     """

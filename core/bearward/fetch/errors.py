@@ -69,8 +69,8 @@ class FetchError(BearwardError):
     `detail` has more about the cause, `url` and `setting` say which address and which setting led to it. Your own
     source raises it with just a `FetchFailure`.
 
-    >>> print(FetchError(FetchFailure.STATUS, 503, url="https://login.example/jwks?key=1", setting="jwks_uri"))
-    https://login.example/jwks (jwks_uri): responded with an error status (503)
+    >>> print(FetchError(FetchFailure.FILE, url="/etc/keys.json", setting="jwks_file"))
+    /etc/keys.json (jwks_file): file cannot be read; check that the file is there and can be read
     """
 
     def __init__(
