@@ -103,7 +103,7 @@ def _bearer(token: str) -> tuple[tuple[str, str]]:
 
 @pytest.mark.thorough
 @pytest.mark.timeout(300)
-def test_the_tests_of_the_examples_pass() -> None:
+def test_tests_of_the_examples_pass() -> None:
     """`examples/test_services.py`, run as its reader runs it, with the policies that are approved beside it."""
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", "examples", "-p", "bearward_pytest"]
     options = ["-p", "no:randomly", "-p", "no:cacheprovider", "-q", "--show-capture=no", "examples"]

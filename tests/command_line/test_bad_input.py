@@ -101,7 +101,7 @@ def test_text_that_is_no_token_is_refused_with_a_reason(issuer: LocalIssuer, tex
     assert "\x1b" not in ended.out
 
 
-def test_no_token_and_too_much_are_one_line(issuer: LocalIssuer) -> None:
+def test_missing_or_oversized_token_gives_one_line(issuer: LocalIssuer) -> None:
     """An empty stdin, and one that never ends."""
     assert "no token: pass it on stdin" in bearward("explain", *by(issuer)).line
     assert "more than 65536 bytes" in bearward("explain", *by(issuer), given="x" * 100_000).line
@@ -151,7 +151,7 @@ def test_issuer_that_answers_html_and_a_closed_port_are_code_3() -> None:
     assert html.err == closed.err == keys.err == ""
 
 
-def test_without_a_terminal_there_is_no_prompt(issuer: LocalIssuer) -> None:
+def test_no_prompt_without_a_terminal(issuer: LocalIssuer) -> None:
     """A secret that nobody can type is one line that says where else it may come from."""
     ended = bearward("token", "--issuer", issuer.url, "--client-id", "app")
     assert ended.code == 2

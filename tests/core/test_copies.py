@@ -183,7 +183,7 @@ def test_configuration_cannot_be_changed_through_what_it_was_made_from() -> None
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_verifier_says_that_it_stays_in_its_process(way: str) -> None:
+def test_pickling_a_verifier_is_a_usage_error(way: str) -> None:
     """And what is sent instead; a lock that cannot be pickled would say nothing."""
     with pytest.raises(TypeError, match="send its Settings"):
         WAYS[way](Verifier(TrustedIssuer("i", audience="a", jwks_uri="https://login.example/jwks")))

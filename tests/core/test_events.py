@@ -271,7 +271,7 @@ def test_refusal_is_reported_once_however_many_places_it_passes() -> None:
         (None, False),
     ],
 )
-def test_only_a_safe_correlation_id_is_taken_over(given: object, is_kept: bool) -> None:
+def test_only_a_safe_correlation_id_is_kept(given: object, is_kept: bool) -> None:
     """What is no plain identifier may be a token or a caller's text, and is replaced by a new one."""
     found = correlation_id(lambda: given)
     assert (found == str(given)) is is_kept

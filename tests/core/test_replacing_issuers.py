@@ -53,7 +53,7 @@ def test_other_audience_ends_what_was_admitted(issuer: LocalIssuer, run: Run) ->
     run(scenario())
 
 
-def test_what_is_still_admitted_goes_on(issuer: LocalIssuer, run: Run) -> None:
+def test_calls_that_are_still_admitted_continue(issuer: LocalIssuer, run: Run) -> None:
     """By the same keys, without a request to the issuer, even while it is down."""
 
     async def scenario() -> None:
@@ -194,7 +194,7 @@ def test_before_the_start_it_is_configuration(issuer: LocalIssuer, run: Run) -> 
     run(scenario())
 
 
-def test_another_loop_may_replace_them(issuer: LocalIssuer, run: Run) -> None:
+def test_issuers_can_be_replaced_from_another_loop(issuer: LocalIssuer, run: Run) -> None:
     """The change is made on the verifier's own loop; two at a time come one after the other."""
 
     async def scenario() -> None:

@@ -50,7 +50,7 @@ def closed() -> str:
     return "closed"
 
 
-def test_a_marked_function_is_judged_by_its_rule(run: Run) -> None:
+def test_marked_function_is_judged_by_its_rule(run: Run) -> None:
     """Every form of function lets in who meets its rule, and refuses who does not for the rule's own reason."""
 
     async def every() -> list[str]:
@@ -67,7 +67,7 @@ def test_a_marked_function_is_judged_by_its_rule(run: Run) -> None:
     assert refused.value.refusal is Refusal.NO_RULE
 
 
-def test_it_ends_with_its_block() -> None:
+def test_acting_as_ends_with_its_block() -> None:
     """After the block, also one that an exception left, every call is refused again."""
 
     def fail() -> None:
@@ -91,7 +91,7 @@ def test_blocks_nest() -> None:
         assert (ada.subject, eve.subject, notes()) == ("ada", "eve", "notes")
 
 
-def test_a_principal_of_ones_own_acts() -> None:
+def test_acting_as_takes_a_principal_of_ones_own() -> None:
     """A principal stands as it is; claims beside it are a mistake."""
     who = Principal({"iss": "https://login.example", "sub": "ada", "scope": "notes:read"}, key_thumbprint="k1")
     with acting_as(who) as acting:
@@ -101,7 +101,7 @@ def test_a_principal_of_ones_own_acts() -> None:
         pass
 
 
-def test_a_rule_that_depends_on_time_goes_by_the_clock() -> None:
+def test_time_dependent_rule_uses_the_clock() -> None:
     """The clock that is given decides how long ago a principal logged in."""
     clock = MovableClock()
 
@@ -117,7 +117,9 @@ def test_a_rule_that_depends_on_time_goes_by_the_clock() -> None:
     assert refused.value.refusal is Refusal.AUTHENTICATION_INSUFFICIENT
 
 
-def test_it_works_in_a_running_test_only(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_acting_as_works_only_in_a_running_test(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """In a service it raises; whoever says that this is a test is warned in the log."""
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with pytest.raises(UsageError, match="unsafe_outside_a_test"), acting_as(scope="notes:read"):

@@ -17,7 +17,7 @@ from tests.conftest import Run
 PATIENCE = 30.0
 
 
-def test_it_stands_still_until_it_is_moved() -> None:
+def test_movable_clock_stands_still_until_moved() -> None:
     """`advance` moves both hands, `set` the wall clock alone, and time does not run backwards."""
     clock: Clock = MovableClock(1000.0)
     assert isinstance(clock, MovableClock)
@@ -29,7 +29,7 @@ def test_it_stands_still_until_it_is_moved() -> None:
         clock.advance(-1)
 
 
-def test_a_token_expires_at_the_second(run: Run) -> None:
+def test_token_expires_at_the_second(run: Run) -> None:
     """Valid until the moment before `exp`, cached or not, and refused at `exp`: no waiting, no tolerance."""
 
     async def use() -> Refusal:
@@ -85,7 +85,7 @@ def test_moving_the_clock_refreshes_keys_that_are_due(run: Run) -> None:
     assert run(use()) == [1, 2]
 
 
-def test_a_clock_keeps_no_verifier_alive() -> None:
+def test_clock_keeps_no_verifier_alive() -> None:
     """What listens to a clock is freed when its owner lets go of it."""
     clock = MovableClock()
     with LocalIssuer(algorithms=["ES256"], clock=clock) as issuer:

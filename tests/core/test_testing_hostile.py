@@ -73,7 +73,7 @@ def test_garbage_makes_no_key(live: LocalIssuer, run: Run, name: str) -> None:
     assert run(use()) == (Refusal.KEYS_UNAVAILABLE, "ada")
 
 
-def test_a_key_that_is_published_late_is_accepted_from_then_on(live: LocalIssuer, run: Run) -> None:
+def test_late_published_key_is_accepted_from_then_on(live: LocalIssuer, run: Run) -> None:
     """A new key signs before it is published: its tokens are refused until it is."""
 
     async def use() -> Refusal:

@@ -108,7 +108,7 @@ def _parts(headers: Headers) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_no_record_holds_a_token_a_key_or_a_claim(fixtures: Fixtures, transport: str, everything: Everything) -> None:
+def test_log_records_hold_no_token_key_or_claim(fixtures: Fixtures, transport: str, everything: Everything) -> None:
     """Every row of both tables of hostile credentials, with all loggers at DEBUG, in text and in JSON."""
 
     def make(**more: Any) -> Verifier:

@@ -42,7 +42,7 @@ def test_token_for_a_profile_is_accepted_by_it(issuer: LocalIssuer, run: Run, ta
     run(use())
 
 
-def test_the_issuers_own_token_is_none_of_a_profile(issuer: LocalIssuer, run: Run) -> None:
+def test_issuers_own_token_is_not_one_of_a_profile(issuer: LocalIssuer, run: Run) -> None:
     """Standing in for another issuer trusts that name, and not the one of the issuer on loopback."""
     from bearward.profiles import keycloak
 

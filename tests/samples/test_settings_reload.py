@@ -95,7 +95,7 @@ def test_sighup_has_the_settings_read_again(
 
 
 @pytest.mark.parametrize("module", ["samples.http_server", "samples.grpc_server"])
-def test_what_needs_a_restart_is_named(module: str, issuer: LocalIssuer, tmp_path: Path) -> None:
+def test_settings_that_need_a_restart_are_named(module: str, issuer: LocalIssuer, tmp_path: Path) -> None:
     """It is not silently left as it was."""
     config = tmp_path / "bearward.toml"
     config.write_text(settings(issuer))

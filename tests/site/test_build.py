@@ -46,7 +46,7 @@ def test_browser_finds_a_refusal_without_a_network(site: Path) -> None:
     assert 'href="docs/reference/refusals.html' in done.stdout
 
 
-def test_a_page_that_loads_from_elsewhere_is_noticed(tmp_path: Path) -> None:
+def test_foreign_resources_are_found(tmp_path: Path) -> None:
     """A script, a picture or a style from another host, and a link to a missing anchor, are problems."""
     (tmp_path / "a.html").write_text(
         '<script src="https://cdn.example/x.js"></script><a href="#gone">x</a><a href="b.html">'
@@ -56,7 +56,7 @@ def test_a_page_that_loads_from_elsewhere_is_noticed(tmp_path: Path) -> None:
     assert len(list(build.foreign(tmp_path))) == 2
 
 
-def test_a_warning_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warning_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cross reference that leads nowhere is a problem that names its page."""
 
     def with_a_bad_link(place: Path) -> None:

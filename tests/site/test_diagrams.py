@@ -43,7 +43,7 @@ def test_diagram_is_legible_in_light_and_dark(path: Path) -> None:
     assert not re.search(r"<(script|image|style|foreignObject)", text)
 
 
-def test_there_are_diagrams() -> None:
+def test_site_has_diagrams() -> None:
     """Each is on a page."""
     pages = "".join(page.read_text(encoding="utf-8") for page in DIAGRAMS[0].parents[1].glob("*.md"))
     assert len(DIAGRAMS) >= 3

@@ -28,9 +28,18 @@ export class TokenView extends HTMLElement {
     const sign = el("div", { class: "row" },
       button("Sign it again", () => this.sign(false), { class: "primary" }),
       button("Keep the old signature", () => this.sign(true)),
-      button("Copy", () => navigator.clipboard.writeText(store.token ?? ""), { class: "quiet" }));
+      button("Copy", () => this.copy(), { class: "quiet" }));
     this.replaceChildren(el("h3", {}, "Look inside, and change it"), this.raw, paste, this.reads,
       this.header.box, this.claims.box, sign);
+  }
+
+  async copy() {
+    try {
+      await navigator.clipboard.writeText(store.token ?? "");
+      this.reads.textContent = "Copied.";
+    } catch {
+      this.reads.textContent = "The browser does not let this page copy: select the token above, and copy it from there.";
+    }
   }
 
   /** A fieldset with a row for each member, and one to add. */

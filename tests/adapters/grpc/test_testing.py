@@ -108,7 +108,7 @@ def test_call_without_an_issuer_is_made_by_whom_the_test_says(server: Running, b
     assert call(server, "garbage")[0] is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_it_ends_with_its_block(server: Running) -> None:
+def test_acting_as_ends_with_its_block(server: Running) -> None:
     """After it, a call without credentials is refused as ever."""
     with acting_as(scope="notes:read"):
         assert call(server)[0] is grpc.StatusCode.OK

@@ -110,7 +110,7 @@ def test_health_names_the_library(library: str) -> None:
         assert verifier.health().to_dict()["signatures"] == library
 
 
-def test_without_awscrt_signatures_are_verified_by_cryptography() -> None:
+def test_cryptography_verifies_without_awscrt() -> None:
     """It is an extra: where it is not installed, nothing asks for it, and it cannot be switched on."""
     code = """
 import sys

@@ -52,12 +52,12 @@ def test_page_tokens_live_seconds_to_an_hour(lifetime: str) -> None:
     assert done.stderr == "samples.playground: --page-token-lifetime: must be from 10 to 3600 seconds\n"
 
 
-def test_the_page_is_small() -> None:
+def test_page_is_small() -> None:
     """All that a browser loads is less than 150 KB, before any compression."""
     assert sum(path.stat().st_size for path in STATIC.iterdir()) < BUDGET
 
 
-def test_the_page_loads_only_its_own_files() -> None:
+def test_page_loads_only_its_own_files() -> None:
     """Its scripts and styles are files of their own beside it; nothing is inline, and nothing comes from elsewhere."""
     page = (STATIC / "index.html").read_text()
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", page)
@@ -125,7 +125,7 @@ def test_every_act_needs_the_page_s_token(api: Api, act: str) -> None:
     ],
     ids=str,
 )
-def test_a_token_is_granted_to_the_page_alone(playground: Process, fields: dict[str, Any], status: int) -> None:
+def test_token_is_granted_to_the_page_alone(playground: Process, fields: dict[str, Any], status: int) -> None:
     """Not under another name of this machine (DNS rebinding), not to another page (CSRF)."""
     own = playground.address()
     port = int(own.rpartition(":")[2])
@@ -154,7 +154,7 @@ def test_two_hosts_are_refused(playground: Process) -> None:
 
 
 @pytest.mark.thorough
-def test_the_live_stream_ends_with_the_page_s_token(api: Api) -> None:
+def test_live_stream_ends_with_the_pages_token(api: Api) -> None:
     """The server ends it, and says why in its last event."""
     began = api.authorized()
     with api.client.stream("GET", "/live", headers=began) as response:

@@ -65,7 +65,7 @@ def answered(page: Page, what: str) -> None:
     page.until(f"{SUMMARY} === {json.dumps(what)}")
 
 
-def test_the_page_begins_with_an_accepted_token(page: Page) -> None:
+def test_page_begins_with_an_accepted_token(page: Page) -> None:
     """Three servers accept it; the explanation has nothing wrong; the token is shown in its three segments."""
     assert page.run(f"{ANSWERS}.map((one) => one.querySelector('.pill').textContent)") == ["✓ 200 OK", "✓ OK", "✓ OK"]
     assert page.run(f"{ANSWERS}.every((one) => /^[0-9.]+ ms$/.test(one.querySelector('.took').textContent))")
@@ -138,7 +138,7 @@ def test_bound_tokens_are_minted_and_sent_with_and_without_proof(page: Page, bin
     answered(page, f"All three refuse: {'dpop_proof_missing' if binding == 'dpop' else 'token_sender_constrained'}")
 
 
-def test_the_form_says_subject_scope_and_lifetime(page: Page) -> None:
+def test_form_says_subject_scope_and_lifetime(page: Page) -> None:
     """What is typed is in the token; a call that needs more is refused for its scope."""
     page.fill("#f-subject", "bob")
     page.fill("#f-scope", "notes:read")
@@ -163,7 +163,7 @@ def test_the_form_says_subject_scope_and_lifetime(page: Page) -> None:
     assert page.run(f"{ANSWERS}.every((one) => one.innerText.includes('bob'))")
 
 
-def test_the_editor_changes_what_is_signed(page: Page) -> None:
+def test_editor_changes_what_is_signed(page: Page) -> None:
     """A changed claim, a removed one and an added one; and the old signature under a new claim."""
     page.fill("#payload-aud", '"https://elsewhere.example"')
     page.click("Sign it again")
@@ -189,7 +189,25 @@ def test_the_editor_changes_what_is_signed(page: Page) -> None:
     answered(page, "All three refuse: header_critical")
 
 
-def test_a_pasted_token_is_sent(page: Page) -> None:
+def test_copy_puts_the_token_on_the_clipboard(page: Page) -> None:
+    """The whole token, as it was sent; a browser that does not allow it is answered with another way."""
+    token, said = (
+        page.run("document.querySelector('.raw').textContent"),
+        "document.querySelector('token-view').innerText",
+    )
+    try:
+        page.do("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        page.click("Copy")
+        page.until(f"{said}.includes('Copied.')")
+        assert page.run("navigator.clipboard.readText()") == token
+    finally:
+        page.do("Browser.resetPermissions")
+    page.run("navigator.clipboard.writeText = () => Promise.reject(new Error('denied'))")
+    page.click("Copy")
+    page.until(f"{said}.includes('select the token above')")
+
+
+def test_pasted_token_is_sent(page: Page) -> None:
     """Also one that is none."""
     page.click("Paste a token of your own")
     page.fill("#f-your-token", "not.a.token")
@@ -202,7 +220,7 @@ def test_a_pasted_token_is_sent(page: Page) -> None:
     assert "nothing was sent" in page.text(".answer")
 
 
-def test_the_issuer_s_buttons_change_its_keys_and_its_state(page: Page) -> None:
+def test_issuer_buttons_change_its_keys_and_state(page: Page) -> None:
     """Rotate, withdraw, down, up, slow, quick: the page shows each, and the log tells it."""
     keys = "[...document.querySelectorAll('issuer-card tbody tr')].map((row) => row.innerText)"
     page.choose("mint-form #f-algorithm", "RS384")
@@ -263,7 +281,7 @@ def test_streams_count_down_and_end_with_their_token(page: Page) -> None:
     page.until("document.querySelector('.streams').innerText.includes('None is open.')")
 
 
-def test_the_rules_are_searched_and_follow_the_token(page: Page) -> None:
+def test_rules_are_searched_and_follow_the_token(page: Page) -> None:
     """The column says what this token is let in to; the search narrows the rows down."""
     rows = "[...document.querySelectorAll('rules-table tbody tr')]"
     page.until("document.querySelector('rules-table').innerText.includes('let in to 19 of 19')")
@@ -278,7 +296,7 @@ def test_the_rules_are_searched_and_follow_the_token(page: Page) -> None:
     assert "let in to 5 of 19" in page.text("rules-table")
 
 
-def test_what_the_servers_hold_is_shown_as_it_changes(page: Page) -> None:
+def test_servers_keys_and_caches_are_shown_live(page: Page) -> None:
     """Keys, generation and cache of each server; a rotation raises the generation of all three."""
     generation = "[...document.querySelectorAll('server-table tr')].find((row) => row.innerText.startsWith('Generation'))?.innerText"
     page.until(f"/\\d/.test({generation})")
@@ -305,7 +323,7 @@ def test_events_are_logged_and_counted(page: Page) -> None:
     assert "lookup" in page.text("server-table")
 
 
-def test_the_page_s_own_stream_ends_with_its_token_and_begins_anew(page: Page) -> None:
+def test_pages_own_stream_ends_with_its_token_and_restarts(page: Page) -> None:
     """The page says how long its token lives, and that it got another."""
     page.until("/token ends in \\d+ s/.test(document.querySelector('connection-state').innerText)")
     page.until("document.querySelector('connection-state').innerText.includes('renewed 1\\u00d7')")

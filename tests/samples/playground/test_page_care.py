@@ -92,7 +92,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     assert reached == controls
 
 
-def test_a_fault_is_pressed_by_the_keyboard_and_announced(page: Page) -> None:
+def test_fault_can_be_chosen_by_keyboard_and_is_announced(page: Page) -> None:
     """Focus stays on the button, and the sum of the answers is said by a live region."""
     page.run("[...document.querySelectorAll('.fault')].find((one) => one.textContent === 'expired').focus()")
     page.press("Enter")
@@ -150,7 +150,7 @@ def test_nothing_jumps_while_it_loads(page: Page, playground: Process) -> None:
     assert page.run("window.shifts.reduce((sum, one) => sum + one, 0)") < 0.1
 
 
-def test_who_prefers_no_motion_gets_none(page: Page, playground: Process) -> None:
+def test_reduced_motion_is_respected(page: Page, playground: Process) -> None:
     """No animation and no smooth scrolling; otherwise the skeletons breathe."""
     for preference, animated in (("reduce", False), ("no-preference", True)):
         page.prefers(reduced_motion=preference)
@@ -159,7 +159,7 @@ def test_who_prefers_no_motion_gets_none(page: Page, playground: Process) -> Non
         assert (page.run("getComputedStyle(document.documentElement).scrollBehavior") == "smooth") is animated
 
 
-def test_the_theme_is_the_system_s_until_one_is_chosen(page: Page, playground: Process) -> None:
+def test_theme_follows_the_system_until_chosen(page: Page, playground: Process) -> None:
     """The switch wins, and is remembered; it is all that the page remembers."""
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.run(ground)
@@ -177,7 +177,7 @@ def test_the_theme_is_the_system_s_until_one_is_chosen(page: Page, playground: P
     page.until(f"{ground} === {json.dumps(dark)}")
 
 
-def test_no_token_is_in_url_storage_or_log(page: Page, playground: Process) -> None:
+def test_tokens_stay_out_of_url_storage_and_log(page: Page, playground: Process) -> None:
     """Not the page's own, and not those of the workshop; the page's own is not in its document either."""
     page.do("Network.setCacheDisabled", cacheDisabled=True)
     page.run(
@@ -209,7 +209,7 @@ def test_no_token_is_in_url_storage_or_log(page: Page, playground: Process) -> N
     assert page.run("Object.keys(window).filter((name) => String(window[name]).startsWith('eyJ'))") == ["granted"]
 
 
-def test_a_playground_that_is_gone_is_said_with_what_to_do(tmp_path: Path) -> None:
+def test_unreachable_playground_says_what_to_do(tmp_path: Path) -> None:
     """The page says that it is not connected, and a button says what to do; once it is back, the page goes on by itself."""
     with Process("samples.playground", "--port", "0") as process, chromium(tmp_path) as page:
         page.size(*SIZES["desktop"])

@@ -69,7 +69,7 @@ def test_pictures_of_the_page(browser: Page, playground: Process, api: Api, fold
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_the_documentation_shows_them(name: str) -> None:
+def test_documentation_shows_the_pictures(name: str) -> None:
     """They are in the repository, small, and shown on the page about the playground."""
     assert (IMAGES / name).stat().st_size < LARGEST
     assert f"images/{name}" in (IMAGES.parent / "playground.md").read_text()

@@ -64,7 +64,7 @@ def test_each_fault_is_refused_by_all_three_servers_with_its_code(api: Api, faul
     assert sent["note"] == ("" if broken["token"] else "There is no token to check: nothing was sent.")
 
 
-def test_a_fault_has_its_code_also_right_after_a_rotation(api: Api) -> None:
+def test_fault_has_its_code_also_right_after_a_rotation(api: Api) -> None:
     """Servers fetch no key for a token that is wrong in other ways: a good one of the new key comes first."""
     for profile in ("local", "keycloak"):
         token = api.mint(algorithm="PS384", profile=profile)
@@ -132,7 +132,7 @@ def test_revoking_reaches_all_three_servers(api: Api, kind: str) -> None:
         api.do("issuer", to="rotate", algorithm="ES384")
 
 
-def test_an_issuer_that_is_down_costs_nothing_until_a_key_is_new(api: Api) -> None:
+def test_unreachable_issuer_matters_only_for_a_new_key(api: Api) -> None:
     """Held keys still verify; a token of a key that could not be fetched is refused, and accepted once the issuer is up."""
     token = api.mint(algorithm="PS256")
     assert api.codes(token) == [None] * 3
@@ -146,7 +146,7 @@ def test_an_issuer_that_is_down_costs_nothing_until_a_key_is_new(api: Api) -> No
     _until(lambda: api.codes(api.mint(algorithm="PS256")) == [None] * 3)
 
 
-def test_a_slow_issuer_delays_only_who_needs_a_new_key(api: Api) -> None:
+def test_slow_issuer_delays_only_who_needs_a_new_key(api: Api) -> None:
     """The first token of a new key waits for the keys, the others do not."""
     api.do("issuer", to="rotate", algorithm="PS512")
     api.do("issuer", to="slow")
@@ -159,7 +159,7 @@ def test_a_slow_issuer_delays_only_who_needs_a_new_key(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("scope", "admitted"), [("", 9), ("notes:read", 13), ("notes:read notes:write", 19)])
-def test_the_column_of_a_token_is_what_the_servers_do(api: Api, scope: str, admitted: int) -> None:
+def test_token_column_agrees_with_the_servers(api: Api, scope: str, admitted: int) -> None:
     """Every row of the table is asked of the server that it names, with the token, and agrees."""
     token = api.mint(scope=scope)
     rows = api.do("rules", token=token)["rows"]
@@ -185,7 +185,7 @@ def test_streams_end_with_their_token(api: Api) -> None:
     assert ends == dict(zip(KINDS, words, strict=True))
 
 
-def test_the_live_state_shows_keys_and_servers(api: Api) -> None:
+def test_live_state_shows_keys_and_servers(api: Api) -> None:
     """Each server is connected and holds the keys that the issuer publishes; the generation grows as they change."""
     api.codes(api.mint())
     before = _state(api, _all_hold)
@@ -228,7 +228,7 @@ def test_any_pasted_text_gets_three_answers(api: Api, token: str) -> None:
     assert all(answer["status"] for answer in sent["answers"])
 
 
-def test_the_servers_tell_the_playground_no_token(playground: Process, api: Api) -> None:
+def test_events_of_the_servers_hold_no_token(playground: Process, api: Api) -> None:
     """What was sent is in no line of the log, and in nothing that was printed."""
     token = api.mint(subject="a-subject-to-look-for")
     api.codes(token)
