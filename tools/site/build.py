@@ -23,7 +23,19 @@ def build(place: Path) -> list[str]:
     """Build into `place/html`, and return what is wrong with it: nothing, where all is well."""
     source, html = place / "source", place / "html"
     write_source(source)
-    options = ("-b", "html", "-q", "-W", "--keep-going", "-E", "-c", str(HERE), "-d", str(place / "doctrees"))
+    options = (
+        "-b",
+        "html",
+        "-q",
+        "--no-color",
+        "-W",
+        "--keep-going",
+        "-E",
+        "-c",
+        str(HERE),
+        "-d",
+        str(place / "doctrees"),
+    )
     command = [sys.executable, "-m", "sphinx", *options, str(source), str(html)]
     done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, check=False)
     if done.returncode:
