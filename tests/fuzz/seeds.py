@@ -75,6 +75,7 @@ WORDS: dict[str, list[str]] = {
         *("1700000000", "1e400", "1e15", "NaN", "null", "true", "\\u0061", "\\ud800", '":', "[[", "{}", "-0"),
     ],
     "header_value": ["Bearer ", "bearer", "Basic ", "\t", "=", ","],
+    "signature": ["message"],
     "key_set": [
         *('"keys"', '"kty"', '"RSA"', '"EC"', '"OKP"', '"oct"', '"crv"', '"P-256"', '"P-521"', '"Ed25519"', '"Ed448"'),
         *(

@@ -6,6 +6,7 @@ Rule of this file: the five callers of `Issuer.callers` make every kind of call;
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import grpc
@@ -116,10 +117,17 @@ KINDS: tuple[tuple[str, str | None, Any], ...] = (
 )
 
 
+_END_FOLLOWS = 0.5  # seconds
+
+
 def _head_of(call: Any) -> None:
-    """The head of a stream says that it was admitted; a refusal has none, and raises when its end is read."""
+    """The head of a stream says that it was admitted; a refusal has none, and raises when its end is read.
+
+    grpc hands out the head of a refusal a moment before its end, so the end is given time to come.
+    """
+    ended = threading.Event()
     call.initial_metadata()
-    if call.is_active():
+    if call.add_callback(ended.set) and not ended.wait(_END_FOLLOWS):
         call.cancel()
     else:
         next(call)
