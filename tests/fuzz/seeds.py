@@ -95,7 +95,6 @@ WORDS: dict[str, list[str]] = {
         ),
         *('"key_ops"', '"verify"', '"x5c"', '"kid"', '"x5t#S256"', "null", "{}", "[]"),
     ],
-    "signature": [],
     "settings": [
         *(
             "[[issuers]]",
