@@ -27,7 +27,7 @@ run: venv ## start issuer, servers and playground, print its address and ready-m
 	@exec $(PY) -m samples.run $(ARGS)
 
 .PHONY: test
-test: venv ## the quick tier of the tests, about three minutes (ARGS="-k expired" picks some)
+test: venv ## the quick tier of the tests, about three and a half minutes (ARGS="-k expired" picks some)
 	$(PY) $(PYTEST) --tier quick $(ARGS)
 
 .PHONY: check

@@ -446,6 +446,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 def test_trust_that_ended_is_not_remembered() -> None:
     """Whatever happens, and in whatever order."""
