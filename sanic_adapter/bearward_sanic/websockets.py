@@ -163,7 +163,9 @@ class _Socket:
             scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
             method, path = self._request.method, self._request.path
             # It is the handshake's connection still, and so its certificate.
-            presented = Presented(scheme, token, proofs, method, path, held.certificate)
+            presented = Presented(
+                scheme, token, proofs, method, path, certificate=held.certificate, vouched_by=held.vouched_by
+            )
             principal = await authenticate(self._verifier, presented)
         if principal.proof != held:
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
