@@ -36,6 +36,8 @@ class IssuerHealth:
     """The last failure (URL, setting, cause, remedy), until an attempt succeeds."""
     last_failure: FetchFailure | None = None
     """The class of that failure."""
+    last_error_fields: Mapping[str, str] | None = None
+    """The same, field by field: `failure`, `cause` and, where known, `url`, `setting` and `remedy`."""
     last_error_at: float | None = None
     failures: int = 0
     """Attempts in a row that failed."""

@@ -1,4 +1,4 @@
-"""The keys that each worker holds, for operators: `app.m.state["bearward"]`, and so `sanic inspect`.
+"""The keys that each worker holds, its rules and what it refused: `app.m.state["bearward"]`, and so `sanic inspect`.
 
 Rules of this file: each worker publishes its own state and only when it changed; it contains no key, token or claim.
 Without a worker manager (one process, ASGI, tests) nothing happens.
@@ -35,7 +35,7 @@ def withdraw(app: App) -> None:
 
 
 def summary(verifier: Verifier) -> dict[str, Any]:
-    """What an operator asks: is it ready, which keys does it hold, since when, what went wrong."""
+    """What an operator asks: is it ready, which keys does it hold, since when, what went wrong, who is refused and why."""
     health = verifier.health()
     return {
         "ready": health.ready,
@@ -47,9 +47,15 @@ def summary(verifier: Verifier) -> dict[str, Any]:
                 "generation": issuer.generation,
                 "fetched_at": issuer.last_success,
                 "last_error": issuer.last_error,
+                "last_error_fields": issuer.last_error_fields,
+                "last_error_at": issuer.last_error_at,
             }
             for issuer in health.issuers
         },
+        "signatures_verified": health.signatures_verified,
+        "refused": dict(health.refused),
+        "ended": dict(health.ended),
+        "rules": dict(health.rules.get("http", {})),
     }
 
 
