@@ -11,7 +11,7 @@ from hashlib import sha256
 from bearward.errors import AuthError, Refusal
 from bearward.jose import base64url
 from bearward.principal import Principal
-from bearward.sender import SenderProof, binding_of, check_thumbprint
+from bearward.sender import SenderProof, binding_of, check_certificate_binding
 
 __all__ = ["certificate_thumbprint", "check_certificate", "check_certificate_thumbprint", "is_bound"]
 
@@ -35,10 +35,14 @@ def check_certificate(principal: Principal, certificate: bytes | None) -> Sender
     return check_certificate_thumbprint(principal, None if certificate is None else certificate_thumbprint(certificate))
 
 
-def check_certificate_thumbprint(principal: Principal, thumbprint: str | None) -> SenderProof:
-    """The same by the certificate's `x5t#S256`, for one that a proxy forwarded."""
+def check_certificate_thumbprint(
+    principal: Principal, thumbprint: str | None, *, vouched_by: str | None = None
+) -> SenderProof:
+    """The same by the certificate's `x5t#S256`, for one that a proxy forwarded.
+
+    `vouched_by` is the name of a proxy that has checked the certificate itself (`unsafe_binding_proved_by`).
+    """
     binding = binding_of(principal.claims)
     if binding.jkt != principal.proof.jkt:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-    check_thumbprint(binding, thumbprint)
-    return binding
+    return check_certificate_binding(binding, thumbprint, vouched_by)

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from bearward.dpop.policy import DPoP
 from bearward.dpop.proof import Proof, check_proof, single_proof
 from bearward.errors import AuthError, Refusal
-from bearward.sender import Scheme, SenderProof, binding_of, check_thumbprint
+from bearward.sender import Scheme, SenderProof, binding_of, check_certificate_binding
 
-__all__ = ["Presented", "check_sender"]
+__all__ = ["Presented", "check_proven_earlier", "check_sender"]
 
 
 class Presented(NamedTuple):
@@ -38,6 +38,8 @@ class Presented(NamedTuple):
     """The thumbprint (`x5t#S256`) of the client certificate, where there is one."""
     certificate_later: bool = False
     """The certificate is not known yet: the caller then calls `check_certificate` before admitting anyone."""
+    vouched_by: str | None = None
+    """The name of a proxy that has checked the certificate in our place (`unsafe_binding_proved_by`)."""
 
 
 def check_sender(
@@ -57,9 +59,22 @@ def check_sender(
         raise AuthError(Refusal.TOKEN_NOT_BOUND)
     elif policy is not None and policy.required:
         raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
-    if binding.certificate is not None and not presented.certificate_later:
-        check_thumbprint(binding, presented.certificate)
+    if not presented.certificate_later:
+        binding = check_certificate_binding(binding, presented.certificate, presented.vouched_by)
     return binding, proof
+
+
+def check_proven_earlier(claims: Mapping[str, Any], presented: Presented, policy: DPoP | None) -> SenderProof:
+    """The same for a verified token whose DPoP key was proven to who issued a ticket for it; raise `AuthError`.
+
+    A certificate is the connection's, and so has to be there again.
+    """
+    binding = binding_of(claims)
+    if binding.jkt is not None and policy is None:
+        raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+    if binding.jkt is None and policy is not None and policy.required:
+        raise AuthError(Refusal.SENDER_CONSTRAINT_REQUIRED)
+    return check_certificate_binding(binding, presented.certificate, presented.vouched_by)
 
 
 def _check_dpop(binding: SenderProof, presented: Presented, policy: DPoP | None, now: float) -> Proof:

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from bearward.errors import AuthError, Refusal
 
-__all__ = ["BEARER", "Scheme", "SenderProof", "attributed", "binding_of", "check_thumbprint"]
+__all__ = [
+    "BEARER",
+    "Scheme",
+    "SenderProof",
+    "attributed",
+    "binding_of",
+    "check_certificate_binding",
+    "check_thumbprint",
+]
 
 _KEY, _CERTIFICATE = "jkt", "x5t#S256"
 _OBJECTS = (dict, MappingProxyType)
@@ -46,6 +54,16 @@ class SenderProof(NamedTuple):
     def is_bearer(self) -> bool:
         """Whether nothing but the token was presented."""
         return self == BEARER
+
+    @property
+    def kind(self) -> str:
+        """`bearer`, `dpop`, `certificate` or `dpop+certificate`: how it was proven, and not by which key.
+
+        >>> SenderProof(jkt="k1", certificate="c1").kind
+        'dpop+certificate'
+        """
+        named = (("dpop", self.jkt), ("certificate", self.certificate))
+        return "+".join(name for name, value in named if value is not None) or "bearer"
 
     def __str__(self) -> str:
         named = (("dpop", self.jkt), ("certificate", self.certificate), ("proved by", self.vouched_by))
@@ -90,6 +108,20 @@ def check_thumbprint(binding: SenderProof, thumbprint: str | None) -> None:
     """
     if binding.certificate is not None and binding.certificate != thumbprint:
         raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+
+
+def check_certificate_binding(binding: SenderProof, thumbprint: str | None, vouched_by: str | None) -> SenderProof:
+    """The binding to a certificate, as a proxy of this name vouches for it, or else as `check_thumbprint` does.
+
+    >>> str(check_certificate_binding(SenderProof(certificate="c1"), None, "kong"))
+    'certificate c1, proved by kong'
+    """
+    if binding.certificate is None:
+        return binding
+    if vouched_by is not None:
+        return binding._replace(vouched_by=vouched_by)
+    check_thumbprint(binding, thumbprint)
+    return binding
 
 
 def attributed(error: AuthError, scheme: Scheme) -> AuthError:

@@ -9,40 +9,63 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from bearward.bug_reports import report_bug
-from bearward.client_certificates import ForwardedCertificate
+from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.confirmation import certificate_thumbprint, check_certificate_thumbprint, is_bound
 from bearward.errors import AuthError, Refusal
 from bearward.principal import Principal
 
-__all__ = ["ClientCertificate", "check_binding", "forwarded_certificate", "peer_certificate"]
+__all__ = [
+    "ClientCertificate",
+    "Vouched",
+    "check_binding",
+    "forwarded_certificate",
+    "peer_certificate",
+    "vouched_certificate",
+]
 
 _LOG: Final = logging.getLogger("bearward.grpc")
 
-ClientCertificate = Callable[[Any], bytes | str | None]
+
+class Vouched(NamedTuple):
+    """In place of a certificate: the name of a proxy that has checked it."""
+
+    by: str
+
+
+ClientCertificate = Callable[[Any], bytes | str | Vouched | None]
 """From the call's `ServicerContext` to the client's certificate (DER), or its `x5t#S256`, once its key was proven; None for
 no proof."""
 
 
-def check_binding(principal: Principal, find: ClientCertificate, context: Any) -> None:
-    """Raise `AuthError` if the token is bound to another certificate than the one that `find` returns."""
-    if is_bound(principal):
-        check_certificate_thumbprint(principal, _thumbprint(find, context))
+def check_binding(principal: Principal, find: ClientCertificate, context: Any) -> Principal:
+    """The principal, as it is proven by what `find` returns; raise `AuthError` if its certificate is another one."""
+    if not is_bound(principal):
+        return principal
+    found = _found(find, context)
+    thumbprint, vouched_by = (None, found.by) if isinstance(found, Vouched) else (found, None)
+    proof = check_certificate_thumbprint(principal, thumbprint, vouched_by=vouched_by)
+    return principal if proof == principal.proof else principal.proven_by(proof)
 
 
 def forwarded_certificate(proxy: ForwardedCertificate) -> ClientCertificate:
     """What finds the certificate that a proxy hands on as metadata, from the call's peer and its metadata."""
+    return lambda context: proxy.read(_peer_address(context.peer()), _values_of(context))
 
-    def find(context: Any) -> str | None:
-        metadata = context.invocation_metadata()
-        return proxy.read(
-            _peer_address(context.peer()), lambda name: [_as_text(value) for key, value in metadata if key == name]
-        )
 
-    return find
+def vouched_certificate(proxy: ProvingProxy) -> ClientCertificate:
+    """What says whether a call comes from a proxy that has checked the certificate itself."""
+    return lambda context: (
+        Vouched(proxy.name) if proxy.proves(_peer_address(context.peer()), _values_of(context)) else None
+    )
+
+
+def _values_of(context: Any) -> Callable[[str], list[str]]:
+    metadata = context.invocation_metadata()
+    return lambda name: [_as_text(value) for key, value in metadata if key == name]
 
 
 def _peer_address(peer: str) -> str | None:
@@ -61,7 +84,7 @@ def _as_text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def _thumbprint(find: ClientCertificate, context: Any) -> str | None:
+def _found(find: ClientCertificate, context: Any) -> str | Vouched | None:
     """What `find` returns; its own bugs are an internal error, since grpc would send their text to the caller."""
     try:
         certificate = find(context)
@@ -72,7 +95,7 @@ def _thumbprint(find: ClientCertificate, context: Any) -> str | None:
         raise AuthError(Refusal.INTERNAL_ERROR) from None
     if isinstance(certificate, bytes):
         return certificate_thumbprint(certificate)
-    return certificate if isinstance(certificate, str) else None
+    return certificate if isinstance(certificate, str | Vouched) else None
 
 
 def peer_certificate(context: Any) -> bytes | None:

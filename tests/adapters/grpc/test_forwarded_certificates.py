@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bearward import ConfigurationError
-from bearward.client_certificates import ForwardedCertificate, from_networks
+from bearward.client_certificates import CertificateForm, ForwardedCertificate, ProvingProxy, from_networks
 from bearward.testing import LocalIssuer
 from bearward_grpc import AuthInterceptor, SyncAuthInterceptor, authenticated
 from bearward_grpc.certificates import _peer_address
+from tests import certificate_cases
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.certificates import Authority, Certified
 from tests.adapters.grpc.conftest import trust
@@ -106,6 +107,56 @@ def test_certificate_field_counts_only_from_the_proxy(kind: str, issuer: LocalIs
             channel_to(server.target) as channel,
         ):
             assert SHAPES[SERVED[0]](channel, metadata).code == refusal
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", certificate_cases.FORMS)
+def test_each_row_of_the_table(kind: str, form: CertificateForm, issuer: LocalIssuer) -> None:
+    """What the core reads is admitted, and what it refuses is refused by the same code: all that metadata can carry."""
+    rows = [case for case in certificate_cases.CERTIFICATE_CASES if case.form == form and case.on_the_wire]
+    bound = bearer(issuer.mint(sub="ada", claims={"cnf": {"x5t#S256": certificate_cases.THUMBPRINT}}))
+    proxy = ForwardedCertificate(form, only_from=from_networks("127.0.0.0/8", "::1/128"), name=HEADER)
+    with (
+        serving(kind, trust(issuer), RULES, client_certificate=proxy) as server,
+        channel_to(server.target) as channel,
+    ):
+        codes = {}
+        for case in rows:
+            metadata = (*bound, *((HEADER, value) for value in case.values))
+            codes[str(case)] = SHAPES[SERVED[0]](channel, metadata).code
+    assert codes == {str(case): case.expected for case in rows}
+    assert len(rows) >= 25
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_proxy_may_vouch_for_a_certificate(form: str, issuer: LocalIssuer) -> None:
+    """`unsafe_binding_proved_by` accepts what that proxy has checked, from its network alone, for all kinds of method."""
+    kind = form.partition(" ")[0]
+    echo = sync_echo if kind == "sync" or "plain" in form else async_echo
+    for networks, refusal in ((("127.0.0.0/8", "::1/128"), None), (("192.0.2.0/24",), "token_sender_constrained")):
+        proxy = ProvingProxy("kong", only_from=from_networks(*networks))
+        with (
+            serving(kind, trust(issuer), RULES, behaviors=echo, unsafe_binding_proved_by=proxy) as server,
+            channel_to(server.target) as channel,
+        ):
+            for shape in SERVED:
+                for cnf, expected in (({"x5t#S256": "c"}, refusal), ({"jkt": "k"}, "token_sender_constrained")):
+                    bound = bearer(issuer.mint(sub="ada", claims={"cnf": cnf}))
+                    assert SHAPES[shape](channel, bound).code == expected
+
+
+@pytest.mark.parametrize("interceptor", [AuthInterceptor, SyncAuthInterceptor])
+def test_proxy_that_vouches_is_stated_completely(interceptor: Any, issuer: LocalIssuer) -> None:
+    """Nothing but a `ProvingProxy` is one, and a certificate that is checked here is not given beside it."""
+    for options in (
+        {"unsafe_binding_proved_by": "kong"},
+        {
+            "unsafe_binding_proved_by": ProvingProxy("k", only_from=from_networks("::1")),
+            "client_certificate": _forwarded,
+        },
+    ):
+        with pytest.raises(ConfigurationError, match="unsafe_binding_proved_by"):
+            interceptor(trust(issuer), RULES, **options)
 
 
 @pytest.mark.parametrize(
