@@ -91,7 +91,7 @@ class SettingsReloader:
         except Exception as error:  # noqa: BLE001  (a bug must not end the reloading: the next change may be a good one)
             report_bug(_log, "reading the settings again failed in an unexpected way", error)
         else:
-            self._logged = ""
+            self._recovered()
         return True
 
     async def _put_in_force(self, settings: Settings) -> None:
@@ -108,6 +108,12 @@ class SettingsReloader:
         if reason != self._logged:
             self._logged = reason
             _log.warning("the settings changed and cannot be used, the last good ones stay in force: %s", reason)
+
+    def _recovered(self) -> None:
+        """The end of a warning is a warning: whoever sees the failure sees the recovery."""
+        if self._logged:
+            self._logged = ""
+            _log.warning("the settings can be used again, and are in force")
 
     def _look(self) -> tuple[FileVersion, ...]:
         return tuple(version_of(path) for path in self._settings.files)

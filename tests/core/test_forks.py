@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +16,9 @@ import pytest
 
 from bearward import forks
 from bearward.fetch import network
+from bearward.fetch.pool import PoolKeeper
+from bearward.fetch.settings import HTTPSettings
+from bearward.testing.tls import ThrowAwayAuthority
 
 START_METHODS = ("fork", "spawn", "forkserver")
 INHERITING = ("loop", "running loop", "thread")
@@ -82,10 +86,37 @@ def test_every_lock_is_free_in_a_forked_child(package: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{call.lineno}"
         for path in (ROOT / package).rglob("*.py")
-        if "testing" not in path.parts and path.name != "late_imports.py"  # its lock is held during each fork
+        if "testing" not in path.parts and path.name != "forks.py"  # its lock is held during each fork
         for call in locks_without_fork_safe(ast.parse(path.read_text()))
     ]
     assert found == []
+
+
+def test_fork_waits_while_certificates_are_read(tmp_path: Path) -> None:
+    """OpenSSL's locks are held meanwhile: a child with them would make no TLS context, and so fetch no key, ever."""
+    certificate, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    certificate.write_bytes(pem := ThrowAwayAuthority()._chain)
+    os.mkfifo(key)  # is read to its end when its writer closes it, and not before
+    keeper = PoolKeeper(HTTPSettings(client_cert=str(certificate), client_key=str(key)))
+    reading = threading.Thread(target=keeper._renewed, args=(None,), daemon=True)
+    reading.start()
+    forked = threading.Event()
+    with key.open("wb") as writer:  # once both ends are open, OpenSSL reads
+        forking = threading.Thread(target=fork_and_end, args=(forked,), daemon=True)
+        forking.start()
+        assert not forked.wait(0.3)
+        writer.write(pem)
+    assert forked.wait(30)
+    forking.join(30)
+    reading.join(30)
+
+
+def fork_and_end(forked: threading.Event) -> None:
+    """A child that does nothing at all."""
+    if (child := os.fork()) == 0:
+        os._exit(0)
+    forked.set()
+    os.waitpid(child, 0)
 
 
 def test_names_that_the_parent_looks_up_take_no_place_in_the_child() -> None:

@@ -273,5 +273,5 @@ def _text(value: object) -> str | None:
 
 
 def _whole_seconds(ttl: float) -> int:
-    """Memcached takes whole seconds."""
-    return min(_MAX_TTL, max(1, math.ceil(ttl)))
+    """Memcached takes whole seconds; what never grows old (a key set from the configuration) is kept as long as may be."""
+    return max(1, math.ceil(min(ttl, _MAX_TTL)))

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from bearward.cache.sentinel import is_sentinel, sentinel_pool, sentinels_of
 from bearward.errors import ConfigurationError
-from bearward.late_imports import importing
+from bearward.forks import no_fork
 
 __all__ = ["BackendFactory", "backend_factory"]
 
@@ -144,7 +144,7 @@ def _redis_settings(parts: SplitResult, timeout: float) -> tuple[Any, dict[str, 
 def _driver_info() -> dict[str, Any]:
     """Newer redis-py looks up its own version on disk for each connection unless it is given; this is in a thread."""
     try:
-        with importing:
+        with no_fork:
             from redis.driver_info import DriverInfo
     except ImportError:
         return {}
@@ -178,10 +178,11 @@ def _memcached(parts: SplitResult, port: int, options: dict[str, str]) -> Backen
 
 
 def _tls(options: dict[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.get("ca"))
-    if "cert" in options:
-        context.load_cert_chain(options["cert"], options.get("key"))
-    return context
+    with no_fork:
+        context = ssl.create_default_context(cafile=options.get("ca"))
+        if "cert" in options:
+            context.load_cert_chain(options["cert"], options.get("key"))
+        return context
 
 
 def _text_serializer() -> Any:

@@ -100,12 +100,28 @@ class FetchError(BearwardError):
         text = self.failure.value if self.status is None else f"{self.failure.value} ({self.status})"
         return text if self.detail is None else f"{text}: {self.detail}"
 
+    @property
+    def remedy(self) -> str | None:
+        """What to change, if there is something."""
+        return _REMEDIES.get(self.failure)
+
+    def fields(self) -> dict[str, str]:
+        """What the text says, field by field: `failure`, `cause` and, where known, `url`, `setting` and `remedy`."""
+        url = None if self.url is None else _without_query(self.url)
+        known = {"url": url, "setting": self.setting, "remedy": self.remedy if url else None}
+        found = {"failure": self.failure.name.lower(), "cause": self.reason, **known}
+        return {name: value for name, value in found.items() if value}
+
     def __str__(self) -> str:
-        where = "" if self.url is None else self.url.partition("?")[0]
+        where = "" if self.url is None else _without_query(self.url)
         if where and self.setting:
             where += f" ({self.setting})"
-        remedy = _REMEDIES.get(self.failure)
-        return (f"{where}: " if where else "") + self.reason + (f"; {remedy}" if where and remedy else "")
+        return (f"{where}: " if where else "") + self.reason + (f"; {self.remedy}" if where and self.remedy else "")
+
+
+def _without_query(url: str) -> str:
+    """The query may hold a key."""
+    return url.partition("?")[0]
 
 
 def excerpt(text: object) -> str:

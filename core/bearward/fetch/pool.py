@@ -19,8 +19,7 @@ from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.settings import HTTPSettings
 from bearward.fetch.tls import context_of, default_context, versions_of
 from bearward.file_versions import FileVersion
-from bearward.forks import keep_for_parent, on_fork
-from bearward.late_imports import importing
+from bearward.forks import keep_for_parent, no_fork, on_fork
 
 if TYPE_CHECKING:
     import httpcore2
@@ -80,9 +79,11 @@ class PoolKeeper:
         """Runs in a thread: reading certificates from disk blocks, and so does importing the transport."""
         versions = versions_of(self._settings)
         if pools is not None and pools.versions == versions:
+            self._recovered("TLS files are as they were, and can be used again")
             return pools
         try:
-            made = _make_pools(self._settings, versions)
+            with no_fork:
+                made = _make_pools(self._settings, versions)
         except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
             if pools is None:
                 raise FetchError(FetchFailure.FILE, detail=_which_file(self._settings, exc)) from exc
@@ -93,17 +94,23 @@ class PoolKeeper:
                     _which_file(self._settings, exc),
                 )
             return pools
-        self._unusable = None
-        if pools is not None:  # no connection is kept alive, so nothing of the old pools has to be closed
+        # no connection is kept alive, so nothing of the old pools has to be closed
+        if not self._recovered("TLS files can be used again, and were read") and pools is not None:
             _log.info("TLS files changed and were read again")
         return made
 
+    def _recovered(self, message: str) -> bool:
+        """Whether the files could not be used until now: the end of a warning is a warning, so that both are seen."""
+        failed, self._unusable = self._unusable is not None, None
+        if failed:
+            _log.warning(message)
+        return failed
+
 
 def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Pools:
-    with importing:
-        import httpcore2
+    import httpcore2
 
-        from bearward.fetch.network import GuardedBackend
+    from bearward.fetch.network import GuardedBackend
 
     backend = GuardedBackend(unsafe_allow_private=settings.unsafe_allow_private_addresses)
 
@@ -139,7 +146,7 @@ def _which_file(settings: HTTPSettings, error: Exception) -> str:
         path = getattr(settings, name)
         if path is None:
             continue
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), no_fork:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             if name == "ca_file":
                 context.load_verify_locations(path)

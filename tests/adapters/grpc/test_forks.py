@@ -51,3 +51,17 @@ def test_verifier_thread_that_is_not_running_raises(issuer: LocalIssuer) -> None
     background.stop()
     with pytest.raises(RuntimeError, match="is not running"):
         background.submit(background.verifier.start())
+
+
+def test_child_fetches_its_own_token_while_the_parents_is_on_its_way() -> None:
+    """What the parent waits for never arrives in the child, which asks once, and keeps what it is given."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.adapters.grpc.forking_client"],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"child": ["child", "child", 1], "parent": "parent"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -37,6 +38,8 @@ async def exercise(cache: SharedCache) -> None:
     assert await cache.get(["a", "b"]) == [None, None]
     await cache.put("a", "ä" * 1000, 60)
     assert await cache.get(["b", "a"]) == [None, "ä" * 1000]
+    await cache.put("never old", "text", math.inf)
+    assert await cache.get(["never old"]) == ["text"]
     assert await cache.acquire_lease("lease", "me", 60)
     assert not await cache.acquire_lease("lease", "you", 60)
     await cache.release_lease("lease", "you")

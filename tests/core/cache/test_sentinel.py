@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ from bearward.cache.urls import backend_factory
 from bearward.clock import SystemClock
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
+from tests.core.cache.test_tls import pipe, tls_in_front_of
 from tests.core.jwks.cache_servers import Valkey
+from tests.core.jwks.mutual_tls import Certificates
 from tests.core.jwks.support import policy
 
 TIMEOUT = 60.0
@@ -27,14 +32,14 @@ SECRET = b"0123456789abcdef"
 class Sentinel(Valkey):
     """The same binary, watching a primary."""
 
-    def __init__(self, directory: Path, primary: Valkey) -> None:
+    def __init__(self, directory: Path, port: int, *settings: str) -> None:
         directory.mkdir()
         super().__init__(directory)
         self._config = directory / "sentinel.conf"
         self._config.write_text(
-            f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 1\n"
+            f"sentinel monitor {SERVICE} 127.0.0.1 {port} 1\n"
             f"sentinel down-after-milliseconds {SERVICE} 500\n"
-            f"sentinel failover-timeout {SERVICE} 3000\n"
+            f"sentinel failover-timeout {SERVICE} 3000\n" + "".join(f"{line}\n" for line in settings)
         )
 
     def command(self) -> list[str]:
@@ -76,7 +81,7 @@ def watched(tmp_path: Path) -> Iterator[tuple[Valkey, Sentinel]]:
     with Valkey(first) as primary:
         replica = Valkey(second)
         replica.options = ("--replicaof", f"127.0.0.1 {primary.port}")
-        with replica, Sentinel(tmp_path / "sentinel", primary) as sentinel:
+        with replica, Sentinel(tmp_path / "sentinel", primary.port) as sentinel:
             until(lambda: "master_link_status:up" in command(replica, "INFO", "replication"))
             until(lambda: f":{replica.port}" in command(sentinel, "SENTINEL", "replicas", SERVICE).replace("\r\n", ":"))
             yield primary, sentinel
@@ -96,8 +101,6 @@ def test_cache_follows_the_primary_that_the_sentinels_name(watched: tuple[Valkey
     url = f"redis+sentinel://127.0.0.1:{sentinel.port},127.0.0.1:{sentinel.port}/{SERVICE}/0"
 
     async def scenario() -> None:
-        import asyncio
-
         cache = shared(url)
         await cache.put("a", "text", 60)
         assert await cache.get(["a", "b"]) == ["text", None]
@@ -117,6 +120,82 @@ def test_cache_follows_the_primary_that_the_sentinels_name(watched: tuple[Valkey
         await cache.aclose()
 
     run(scenario())
+
+
+@pytest.mark.thorough
+def test_servers_and_sentinels_have_passwords_of_their_own(tmp_path: Path, run: Run) -> None:
+    """The one before the host is for the servers; with another one for either, nothing is read or written."""
+    (tmp_path / "primary").mkdir()
+    primary = Valkey(tmp_path / "primary")
+    primary.options = ("--requirepass", "of-servers")
+    settings = (f"sentinel auth-pass {SERVICE} of-servers", "requirepass of-sentinels")
+
+    async def scenario(port: int) -> None:
+        for servers, sentinels, works in (
+            ("of-servers", "of-sentinels", True),
+            ("wrong", "of-sentinels", False),
+            ("of-servers", "wrong", False),
+        ):
+            url = f"redis+sentinel://:{servers}@127.0.0.1:{port}/{SERVICE}?sentinel_password={sentinels}"
+            cache = shared(url)
+            if works:
+                await cache.put("a", "text", 60)
+                assert await cache.get(["a"]) == ["text"]
+            else:
+                with pytest.raises(CacheError) as failed:
+                    await cache.put("a", "other", 60)
+                assert {"of-servers", "of-sentinels", "wrong"}.isdisjoint(str(failed.value).split())
+            await cache.aclose()
+
+    with primary, Sentinel(tmp_path / "sentinel", primary.port, *settings) as sentinel:
+        run(scenario(sentinel.port))
+
+
+@asynccontextmanager
+async def plain_or_tls(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
+    """One port for a server as its sentinel and as its clients reach it: the first octet of TLS is 22 (RFC 8446 section 5.1)."""
+    async with tls_in_front_of(port, context) as over_tls:
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            first = await reader.read(1)
+            there_reader, there_writer = await asyncio.open_connection(
+                "127.0.0.1", over_tls if first == b"\x16" else port
+            )
+            there_writer.write(first)
+            await asyncio.gather(pipe(reader, there_writer), pipe(there_reader, writer), return_exceptions=True)
+
+        listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with listener:
+            yield listener.sockets[0].getsockname()[1]
+
+
+@pytest.mark.thorough
+def test_sentinels_and_servers_are_reached_over_tls(tmp_path: Path, run: Run) -> None:
+    """`rediss+sentinel://`, with the files of the URL for both; without its certificate a client stores nothing."""
+    (tmp_path / "primary").mkdir()
+    certificates = Certificates(tmp_path)
+    files = f"ca={certificates.ca_file}&cert={certificates.client_file}&key={certificates.client_file}"
+
+    async def scenario(primary: Valkey) -> None:
+        async with plain_or_tls(primary.port, certificates.server_context()) as reached:
+            sentinel = Sentinel(tmp_path / "sentinel", reached)
+            await asyncio.to_thread(sentinel.start)
+            try:
+                async with tls_in_front_of(sentinel.port, certificates.server_context()) as port:
+                    for query, works in ((files, True), (f"ca={certificates.ca_file}", False)):
+                        cache = shared(f"rediss+sentinel://127.0.0.1:{port}/{SERVICE}?{query}")
+                        if works:
+                            await cache.put("a", "text", 60)
+                            assert await cache.get(["a"]) == ["text"]
+                        else:
+                            with pytest.raises(CacheError):
+                                await cache.put("a", "other", 60)
+                        await cache.aclose()
+            finally:
+                sentinel.stop()
+
+    with Valkey(tmp_path / "primary") as primary:
+        run(scenario(primary))
 
 
 @pytest.mark.thorough

@@ -20,17 +20,19 @@ from tests.core.jwks.mutual_tls import Certificates
 SCHEMES = {"valkey": "rediss", "memcached": "memcacheds"}
 
 
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hand on what comes until it ends."""
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+    finally:
+        writer.close()
+
+
 @asynccontextmanager
 async def tls_in_front_of(port: int, context: ssl.SSLContext, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A TLS server that hands on to a plain one, as stunnel does; answers its port."""
     under_way: set[asyncio.Task[None]] = set()
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65_536):
-                writer.write(data)
-        finally:
-            writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

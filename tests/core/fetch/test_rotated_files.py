@@ -97,9 +97,34 @@ def test_bad_ca_file_keeps_the_last_good_one(
         with caplog.at_level(logging.INFO, logger="bearward.fetch"):
             run(scenario())
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == 1
-    assert f"jwks_options.ca_file ({bundle})" in warnings[0].getMessage()
-    assert caplog.records[-1].getMessage() == "TLS files changed and were read again"
+    failure, recovery = (record.getMessage() for record in warnings)
+    assert f"jwks_options.ca_file ({bundle})" in failure
+    assert recovery == "TLS files can be used again, and were read"
+
+
+def test_recovery_is_logged_where_the_old_file_comes_back(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing has to be read again then, and whoever saw the warning still sees its end, once."""
+    bundle, aside = tmp_path / "ca.pem", tmp_path / "aside"
+    with LocalIssuer(algorithms=["ES256"], tls=True) as issuer:
+        bundle.write_bytes(issuer.ca_pem)
+
+        async def scenario() -> None:
+            client = client_of(ca_file=bundle)
+            assert (await client.get(issuer.jwks_uri)).body
+            bundle.rename(aside)
+            assert (await client.get(issuer.jwks_uri)).body
+            aside.rename(bundle)
+            for _ in range(2):
+                assert (await client.get(issuer.jwks_uri)).body
+            await client.aclose()
+
+        with caplog.at_level(logging.WARNING, logger="bearward.fetch"):
+            run(scenario())
+    _, *recoveries = (record.getMessage() for record in caplog.records)
+    assert len(recoveries) == 1
+    assert "can be used again" in recoveries[0]
 
 
 def test_client_certificate_is_read_again_when_it_changes(run: Run, tmp_path: Path) -> None:
