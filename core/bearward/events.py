@@ -54,7 +54,9 @@ class Verified:
     """The name of the key that the issuer gave it."""
     correlation_id: str | None = None
     duration: float | None = None
-    """Seconds from the start of the decision to its end, waiting for keys included."""
+    """Seconds from the start of the decision to its end, waiting for keys included; None for a remembered token."""
+    proof: str = "bearer"
+    """How it was proven that the caller owns the token: `bearer`, `dpop`, `certificate`, or `dpop+certificate`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bearward.clock import SystemClock
+from bearward.errors import Refusal
 from bearward.events import (
     Event,
     KeySetChanged,
@@ -25,9 +26,11 @@ from bearward.events import (
     RevocationStoreUp,
     RulesDecided,
     StreamEnded,
+    Transport,
 )
 from bearward.forks import fork_safe
 from bearward.log_output import JSONFormatter, show_unless_configured
+from bearward.observers import Ignoring
 
 __all__ = ["JSONFormatter", "LogObserver", "log_events", "show_unless_configured"]
 
@@ -40,11 +43,12 @@ _JWKS: Final = logging.getLogger("bearward.jwks")
 _REVOCATION: Final = logging.getLogger("bearward.revocation")
 
 MAX_PER_MINUTE: Final = 10
+_MINUTE: Final = 60.0
 _MAX_PLACES: Final = 4096
 _MAX_TEXT: Final = 120
 
 
-class LogObserver:
+class LogObserver(Ignoring):
     """Writes each event to the logger of the package that it comes from; requests that pass are not logged."""
 
     kinds: frozenset[type] = frozenset(
@@ -79,6 +83,18 @@ class LogObserver:
         elif isinstance(event, KeysRefreshed | RefreshFailed | KeySetChanged | KeysStateChanged):
             _keys(event)
 
+    def ignores(self, refusal: Refusal, issuer: str, transport: Transport | None) -> bool:
+        """Whether such a refusal gets no line now; it is then counted for the next line."""
+        if not _ADAPTERS[transport].isEnabledFor(logging.INFO):
+            return True
+        key = (Refused.__name__, refusal.code, issuer)
+        with self._lock:
+            since, count = self._written.get(key, (0.0, 0))
+            if count < MAX_PER_MINUTE or self._monotonic() - since >= _MINUTE:
+                return False
+            self._written[key] = (since, count + 1)
+        return True
+
     def forget(self) -> None:
         """Log each refusal again, whatever was logged in the last minute."""
         with self._lock:
@@ -107,7 +123,7 @@ class LogObserver:
         key, now = (place[0], place[1], place[2]), self._monotonic()
         with self._lock:
             since, count = self._written.pop(key, (now, 0))
-            starts_anew = now - since >= 60.0
+            starts_anew = now - since >= _MINUTE
             self._written[key] = (now, 1) if starts_anew else (since, count + 1)
             if len(self._written) > _MAX_PLACES:
                 del self._written[next(iter(self._written))]

@@ -7,16 +7,32 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from bearward.bug_reports import report_bug
-from bearward.errors import ConfigurationError
-from bearward.events import Event, Observer, Verified
+from bearward.errors import ConfigurationError, Refusal
+from bearward.events import Event, Observer, Refused, Transport, Verified
 
 __all__ = ["Observers", "notify"]
 
 _LOG: Final = logging.getLogger("bearward.events")
+
+
+class Ignoring:
+    """An observer of ours that need not see every refusal."""
+
+    def ignores(self, refusal: Refusal, issuer: str, transport: Transport | None) -> bool:
+        """Whether such a refusal needs no event, now that it is counted here."""
+        raise NotImplementedError
+
+
+class Counting:
+    """An observer of ours that counts callers who are let in again without an event, if it can."""
+
+    def counts(self, issuer: str, transport: Transport | None) -> bool:
+        """Whether such a caller is counted now; if not, an event is needed. Must not raise."""
+        raise NotImplementedError
 
 
 class Observers:
@@ -24,10 +40,18 @@ class Observers:
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self.all: tuple[Observer, ...] = tuple(_checked(observer) for observer in observers)
+        self._of_refusals = tuple(
+            (one, one.ignores if isinstance(one, Ignoring) else None) for one in self.all if _asks_for(one, Refused)
+        )
         self._verified = tuple(one for one in self.all if _asks_for(one, Verified))
         self.verified: bool = bool(self._verified)
         """Whether any asks for `Verified`; if not, requests that pass are not reported."""
 
+        only = self._verified[0] if len(self._verified) == 1 else None
+        self.counts: Callable[[str, Transport | None], bool] | None = (
+            only.counts if isinstance(only, Counting) else None
+        )
+        """Of the only one that asks for `Verified`: what it counts, nobody else has to be told."""
         self._annotating: tuple[Any, ...] = tuple(one for one in self.all if hasattr(one, "annotate"))
         self.annotated: bool = bool(self._annotating)
         """Whether any annotates the span of a call, which may begin only after the decision."""
@@ -40,6 +64,14 @@ class Observers:
             attach = getattr(observer, "attach", None)
             if attach is not None:
                 attach(verifier)
+
+    def interested(self, refusal: Refusal, issuer: str, transport: Transport | None) -> list[Observer]:
+        """Who must be called with such a refusal; of a flood, most are counted and nothing more.
+
+        An observer of ours that has `ignores` is asked first, and has counted what it ignores. Nobody else's is: it
+        would have to be guarded.
+        """
+        return [one for one, ignores in self._of_refusals if ignores is None or not ignores(refusal, issuer, transport)]
 
     def annotate(self, event: Event) -> None:
         """The call that `event` is about is being served from here on: have its span annotated."""

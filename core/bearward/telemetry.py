@@ -23,10 +23,12 @@ except ImportError:  # pragma: no cover  (tried in a process of its own)
 
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
-from bearward.events import Event, KeysRefreshed, RefreshFailed, Refused, StreamEnded, Verified
+from bearward.events import Event, KeysRefreshed, RefreshFailed, Refused, StreamEnded, Transport, Verified
 from bearward.forks import fork_safe
+from bearward.observers import Counting
 
 if TYPE_CHECKING:
+    from bearward.jwks import IssuerHealth
     from bearward.verifier import Verifier
 
 __all__ = ["OTHER", "Telemetry"]
@@ -42,7 +44,7 @@ _BUCKETS: Final = (0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0
 _Series = tuple[str, ...]
 
 
-class Telemetry:
+class Telemetry(Counting):
     """The observer: instruments under the name `bearward`, attributes of the current span, a span per key fetch.
 
     `max_issuers` bounds the time series: so many issuers have their own, the configured ones first; tenants beyond that
@@ -69,12 +71,14 @@ class Telemetry:
         self._refreshes: Counter[_Series] = Counter()
         self._lock = fork_safe(threading.Lock())
         self._verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()
+        self._healths: tuple[IssuerHealth, ...] = ()
+        self._told: set[str] = set()
         self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
         meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
         self._durations = meter.create_histogram(
             "bearward.verification.duration",
             unit="s",
-            description="How long deciding took, waiting for keys included.",
+            description="How long deciding took, waiting for keys included; not for remembered tokens.",
             explicit_bucket_boundaries_advisory=_BUCKETS,
         )
         self._refresh_durations = meter.create_histogram(
@@ -99,6 +103,16 @@ class Telemetry:
             self._count(self._ended, event.code, self._named(event.issuer), event.transport or _NONE)
         elif isinstance(event, KeysRefreshed | RefreshFailed):
             self._refresh(event)
+
+    def counts(self, issuer: str, transport: Transport | None) -> bool:
+        """Count a caller who is let in again, unless a span has to be annotated: in gRPC it may begin later."""
+        try:
+            if transport == "grpc" or trace.get_current_span().is_recording():
+                return False
+        except Exception:  # noqa: BLE001  (somebody's span: with an event, it is guarded and reported)
+            return False
+        self._count(self._decided, "verified", _NONE, self._named(issuer), transport or _NONE)
+        return True
 
     def __repr__(self) -> str:
         return f"<Telemetry: {len(self._decided)} series of decisions, {len(self._issuers)} issuers>"
@@ -199,7 +213,7 @@ class Telemetry:
             kind = meter.create_observable_counter if name in _GROWING else meter.create_observable_gauge
             kind(name, [self._state_of(read)], unit=unit, description=description)
         for name, unit, description, field in _OF_AN_ISSUER:
-            meter.create_observable_gauge(name, [self._keys_of(field)], unit=unit, description=description)
+            meter.create_observable_gauge(name, [self._keys_of(name, field)], unit=unit, description=description)
 
     def _state_of(
         self, read: Callable[[Verifier], float | None]
@@ -211,18 +225,25 @@ class Telemetry:
         return observe
 
     def _keys_of(
-        self, read: Callable[[Any], float | None]
+        self, metric: str, read: Callable[[Any], float | None]
     ) -> Callable[[metrics.CallbackOptions], Iterable[metrics.Observation]]:
         def observe(_: metrics.CallbackOptions) -> Iterable[metrics.Observation]:
             found: Mapping[str, float] = {
                 name: value
-                for verifier in tuple(self._verifiers)
-                for health in verifier.health().issuers
+                for health in self._issuers_for(metric)
                 if (value := read(health)) is not None and (name := self._named(health.issuer)) != OTHER
             }
             return [metrics.Observation(value, {"bearward.issuer": name}) for name, value in found.items()]
 
         return observe
+
+    def _issuers_for(self, metric: str) -> tuple[IssuerHealth, ...]:
+        """The state of all issuers, looked at once for a collection: it is over when a metric is asked for again."""
+        if not self._told or metric in self._told:
+            self._told = set()
+            self._healths = tuple(one for verifier in tuple(self._verifiers) for one in verifier.health().issuers)
+        self._told.add(metric)
+        return self._healths
 
 
 _GROWING: Final = frozenset(

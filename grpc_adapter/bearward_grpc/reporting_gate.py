@@ -14,6 +14,7 @@ from bearward.logs import show_unless_configured
 from bearward.principal import Principal
 from bearward.reporter import Reporter, concerning, correlation_id
 from bearward.request_explanation import explain_request
+from bearward.sender import BEARER
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
 from bearward_grpc.method_rules.policy import Policy
@@ -71,8 +72,18 @@ class ReportingGate:
                 access=self.policy.find(method),
                 certificates=self.certificate_bound,
             )
-        event = self._reporter.refused(error, self.operations.name_of(method), self._correlation_id(metadata))
+        event = self._reporter.refused(error, self.operations.name_of(method), partial(self._correlation_id, metadata))
         return partial(self._reporter.annotate, event) if self.annotated and event is not None else None
+
+    def explain_handler_refused(self, error: AuthError, call: Call | None) -> None:
+        """Attach its explanation to what a handler of `call` raised: its token passed, and the handler said no.
+
+        One that is bound to a key was judged by more than is left of the call, so nothing is said of it.
+        """
+        if not self.verifier.explains or call is None or call.token is None or call.principal is None:
+            return
+        if call.principal.proof is BEARER:
+            error.explanation = self.verifier.explain(call.token, access=call.rule, refused=error)
 
     def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
         """`call`, whose handler was found, is refused with `error`."""
@@ -92,12 +103,12 @@ class ReportingGate:
         """The caller goes on under another token."""
         self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
 
-    def _reported(self, call: Call, metadata: Metadata, began: float) -> Call:
+    def _reported(self, call: Call, metadata: Metadata, began: float | None) -> Call:
         if call.principal is not None:
             if self._reporter.identified:
                 call.correlation_id = self._correlation_id(metadata)
             if not self.certificate_bound:  # else only once its certificate is known
-                took = self.verifier.monotonic() - began
+                took = None if began is None else self.verifier.monotonic() - began
                 operation = self.operations.name_of(call.method)
                 event = self._reporter.verified(call.principal, operation, call.correlation_id, took)
                 call.event = event if self.annotated else None

@@ -8,7 +8,7 @@ a refusal that is found here is the refusal. What counts in a server is how litt
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sanic import Request
 
@@ -18,27 +18,35 @@ from bearward_sanic.connection_memory import AUTHORIZATION, NONE, ONCE, SEEN, Se
 from bearward_sanic.context import OUTCOME, set_outcome, state_of
 from bearward_sanic.streams import LiveRequests
 
-__all__ = ["ShortWay"]
+__all__ = ["Reports", "ShortWay"]
 
 Admitted = Callable[[Request, Principal], None]
 
 
+class Reports(NamedTuple):
+    """Who is told that a decision starts, that a request is admitted, and that one is for credentials seen before."""
+
+    started: Callable[[Request], None]
+    admitted: Admitted
+    again: Admitted
+
+
 class ShortWay:
-    """Admits what can be admitted at a glance. `started` and `admitted` are told, or None where nobody observes."""
+    """Admits what can be admitted at a glance. `reports` are told, or None where nobody observes."""
 
     def __init__(
         self,
         verifier: Verifier,
         authenticator: Authenticator,
         live: LiveRequests,
-        started: Callable[[Request], None] | None,
-        admitted: Admitted | None,
+        reports: Reports | None,
     ) -> None:
         self._is_still_valid = verifier.is_still_valid
         self._authenticator = authenticator
         self._track = live.track
-        self._started = started
-        self._admitted = admitted
+        self._started: Callable[[Request], None] | None = None if reports is None else reports.started
+        self._admitted: Admitted | None = None if reports is None else reports.admitted
+        self._again: Admitted | None = None if reports is None else reports.again
 
     def admit(self, request: Request) -> AuthError | Literal[True] | None:
         """Whether the request is admitted, or why it is refused; None: decide in the usual way.
@@ -51,8 +59,9 @@ class ShortWay:
         values, held = request.headers.getall(AUTHORIZATION, NONE), conn_info.ctx.__dict__
         seen: SeenCredentials | None = held.get(SEEN)
         if seen is None or seen.values != values:
-            seen, found = None, self._verify(request, values, held)
+            seen, found, report = None, self._verify(request, values, held), self._admitted
         else:
+            report = self._again
             found = None if seen.entry is None or not self._is_still_valid(seen.entry) else seen.principal
         if found.__class__ is not Principal:
             return found  # type: ignore[return-value]
@@ -64,8 +73,8 @@ class ShortWay:
             set_outcome(request, found, True)
         if seen is None or seen.tracked is not stream:
             self._track(request, seen)
-        if self._admitted is not None:
-            self._admitted(request, found)
+        if report is not None:
+            report(request, found)
         return True
 
     def _verify(self, request: Request, values: list[str], held: dict[str, Any]) -> Principal | AuthError | None:

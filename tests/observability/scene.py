@@ -46,7 +46,7 @@ from bearward_sanic import install
 from tests.adapters.grpc.servers import SERVICE, running_loop
 from tests.adapters.grpc.servers import serving as serving_grpc
 
-__all__ = ["RULES", "TRANSPORTS", "Scene", "Sight", "scene"]
+__all__ = ["RULES", "TRANSPORTS", "Scene", "Sight", "over_http", "scene"]
 
 TRANSPORTS: Final = ("http", "grpc.aio", "grpc.server")
 Headers = Sequence[tuple[str, str]]
@@ -195,7 +195,7 @@ def scene(transport: str, make: Callable[..., Verifier], **settings: Any) -> Ite
     meters = MeterProvider(metric_readers=[reader], shutdown_on_exit=False)
     telemetry = Telemetry(meter_provider=meters, tracer_provider=traces)
     verifier = make(observers=[seen.append, telemetry])
-    serve = _over_http if transport == "http" else _over_grpc
+    serve = over_http if transport == "http" else _over_grpc
     with serve(transport, verifier, traces, settings) as (origin, call):
         yield Scene(transport, verifier, origin, call, seen, reader, spans)
     meters.shutdown()
@@ -203,7 +203,8 @@ def scene(transport: str, make: Callable[..., Verifier], **settings: Any) -> Ite
 
 
 @contextmanager
-def _over_http(_: str, verifier: Verifier, traces: TracerProvider, settings: dict[str, Any]) -> Iterator[Any]:
+def over_http(_: str, verifier: Verifier, traces: trace.TracerProvider, settings: dict[str, Any]) -> Iterator[Any]:
+    """A Sanic server, and a client with one connection: the origin, and how to call a method."""
     app: Any = Sanic(f"scene-{uuid4().hex}", configure_logging=False)
     app.config.AUTO_EXTEND = False
     app.config.TOUCHUP = False  # which rewrites the code of Sanic's classes, once per process

@@ -115,6 +115,7 @@ _UNREACHABLE: Final = {
     Refusal.TOKEN_JSON_SERIALIZED: "the grammar of RFC 6750 has no braces: it is credentials_malformed there",
     Refusal.KEY_WITHDRAWN: "it ends what was let in, as an event of the stream; a new token of that key is key_unknown",
     Refusal.CSRF_CHECK_FAILED: "cookies are for browsers: over HTTP it has a test of its own",
+    Refusal.TICKET_INVALID: "tickets are for websockets: tests/adapters/sanic/test_socket_tickets.py",
     Refusal.DPOP_REPLAYED: "it takes two calls: it has a test of its own",
     Refusal.DPOP_NONCE_REQUIRED: "nonces are off here: it has a test of its own",
     Refusal.SENDER_CONSTRAINT_REQUIRED: "DPoP is optional here: it has a test of its own",
@@ -241,6 +242,7 @@ def test_replayed_proof_is_one_event(fixtures: Fixtures, transport: str) -> None
         headers = _proof(fixtures, where, DPoPClient())
         answered, sight = where.look("UUPlain", headers)
         assert (answered, [type(event) for event in sight.events]) == (None, [Verified])
+        assert [event.proof for event in sight.events if isinstance(event, Verified)] == ["dpop"]
         answered, sight = where.look("UUPlain", headers)
         _check("dpop_replayed", answered, sight)
 

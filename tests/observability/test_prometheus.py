@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -125,11 +126,14 @@ class Prometheus:
         self._process.wait(30)
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """The data of one question; None while it does not listen yet."""
+        """The data of one question; None while it does not listen yet, or says 503 since it reads its storage."""
         try:
-            answer = httpx2.get(f"http://127.0.0.1:{self._port}/api/v1/{path}", params=parameters, timeout=30).json()
+            response = httpx2.get(f"http://127.0.0.1:{self._port}/api/v1/{path}", params=parameters, timeout=30)
         except httpx2.TransportError:
             return None
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return None
+        answer = response.json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
