@@ -4,7 +4,8 @@
     b64token    = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 
 Rule of this file: one credential or a refusal. The scheme is compared case-insensitively (RFC 9110 section 11.1);
-another scheme counts as no token; a known scheme that does not follow the grammar is malformed.
+another scheme counts as no token, though a token without its scheme, or behind another, is told so; a known scheme that
+does not follow the grammar is malformed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SCHEMES: Mapping[bytes, Scheme] = MappingProxyType({scheme.value.lower().encode(
 _BEARER_ONLY = {b"bearer": Scheme.BEARER}
 
 _TOKEN68 = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+_DOTS = 2  # of a JWS in compact form; a JWE has more
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 
 
@@ -30,7 +32,7 @@ def bearer_token(values: Sequence[str | bytes], *, max_length: int = 16 * 1024) 
     """The token of all `Authorization` values of a request; raise `AuthError`.
 
     `max_length` is in characters and is looked at before anything else. Refusals: CREDENTIALS_MISSING,
-    CREDENTIALS_REPEATED, CREDENTIALS_MALFORMED, TOKEN_TOO_LARGE.
+    BEARER_SCHEME_MISSING, CREDENTIALS_REPEATED, CREDENTIALS_MALFORMED, TOKEN_TOO_LARGE.
 
     >>> bearer_token(["bearer abc.def.ghi"])
     'abc.def.ghi'
@@ -62,12 +64,18 @@ def presented_token(
     name, space, token = octets.strip(b" \t").partition(b" ")
     scheme = schemes.get(name.lower())
     if scheme is None:
-        raise AuthError(Refusal.CREDENTIALS_MISSING)
+        raise AuthError(Refusal.BEARER_SCHEME_MISSING if _is_jwt(octets) else Refusal.CREDENTIALS_MISSING)
     try:
         return scheme, _token(space, token.lstrip(b" "), max_length)
     except AuthError as error:
         attributed(error, scheme)
         raise
+
+
+def _is_jwt(octets: bytes) -> bool:
+    """Whether a value under no known scheme ends in what must be a JWT: a header that begins with `{"`, and segments."""
+    token = octets.split()[-1:]
+    return bool(token) and token[0].startswith(b"eyJ") and token[0].count(b".") >= _DOTS
 
 
 def _token(space: bytes, token: bytes, max_length: int) -> str:

@@ -82,6 +82,7 @@ class Refusal(Enum):
 
     # Credentials: how the token was presented (RFC 6750 section 2)
     CREDENTIALS_MISSING = (_CREDENTIALS, None, "no bearer token was presented")
+    BEARER_SCHEME_MISSING = (_CREDENTIALS, None, "a token was presented without the scheme Bearer")
     CREDENTIALS_MALFORMED = (_CREDENTIALS, _REQUEST, "the credentials are malformed")
     CREDENTIALS_REPEATED = (_CREDENTIALS, _REQUEST, "more than one credential was presented")
 
@@ -144,6 +145,7 @@ class Refusal(Enum):
     DPOP_REPLAYED = (_CREDENTIALS, _PROOF, "the DPoP proof was used before")
     CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the forwarded client certificate is malformed")
     CLIENT_CERTIFICATE_REPEATED = (_CREDENTIALS, _REQUEST, "more than one client certificate was forwarded")
+    TICKET_INVALID = (_CREDENTIALS, _TOKEN, "the ticket is not for this websocket, has expired, or was used before")
 
     # Permission
     SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")

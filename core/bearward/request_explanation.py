@@ -22,6 +22,7 @@ __all__ = ["check_explain_address", "explain_request"]
 _ASKED = "one token: `Authorization: Bearer <token>`"
 _HINTS = {
     Refusal.CREDENTIALS_MISSING: "no credentials of this scheme were sent: write Bearer and a space before the token",
+    Refusal.BEARER_SCHEME_MISSING: "write Bearer and a space before the token, and no other scheme",
     Refusal.CREDENTIALS_MALFORMED: "after the scheme and a space comes the token alone",
     Refusal.CREDENTIALS_REPEATED: "send one Authorization field, and the token in no other place",
 }

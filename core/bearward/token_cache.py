@@ -158,14 +158,20 @@ _SHA256 = sha256()
 def token_digest(token: str, place: CredentialPlace | None = None) -> bytes:
     """The name of a token in the cache; raises `AuthError` (TOKEN_MALFORMED) for lone surrogates.
 
-    A token is good in its own place only, so what is remembered is remembered by place; no token has a space.
+    A token is good in its own place only, so what is remembered is remembered by place: its kind and name come first,
+    since what follows may be anything that a caller wrote. What is looked up without a place begins with `e`.
     """
     digest = _SHA256.copy()
     try:
-        digest.update((token if place is None else f"{token} {place.header or place.cookie}").encode())
+        digest.update((token if place is None else f"{_described(place)} {token}").encode())
     except UnicodeEncodeError:
         raise AuthError(Refusal.TOKEN_MALFORMED) from None
     return digest.digest()
+
+
+def _described(place: CredentialPlace) -> str:
+    """Kind and name: a header and a cookie may have the same name, and neither name has a space."""
+    return f"header {place.header}" if place.header is not None else f"cookie {place.cookie}"
 
 
 def estimated_bytes(payload: bytes) -> int:

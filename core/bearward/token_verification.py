@@ -59,6 +59,8 @@ class TokenVerification:
         kind = CountingTokenCache if counts else TokenCache
         self._cache = kind(max_bytes=token_cache_bytes) if token_cache_bytes else None
         self._needs_binding = False
+        self.signatures_verified: int = 0
+        """How many tokens were verified by their signature, and not remembered; about right where threads verify."""
         self.revocations: Revocations = Revocations(clock=clock) if revocations is None else revocations
         self._started: asyncio.AbstractEventLoop | None = None
 
@@ -142,7 +144,9 @@ class TokenVerification:
         allow_bound: bool,  # noqa: FBT001
         place: CredentialPlace | None,
     ) -> Principal:
-        for _ in range(_MAX_FETCHES):
+        fetches = 0
+        while fetches < _MAX_FETCHES:
+            issuers = self._issuers
             try:
                 await self._fetch_keys_for(token, needed.generation, place)
                 return self._verify_now(token, allow_bound, place)
@@ -150,6 +154,7 @@ class TokenVerification:
                 if again.refused is not None and again.generation == needed.generation:
                     raise again.refused from None  # the refresh brought no other set: once is enough for one caller
                 needed = again
+            fetches += issuers is self._issuers  # what issuers brought that were replaced meanwhile, counts for nothing
         raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0)
 
     def _verify(
@@ -172,6 +177,7 @@ class TokenVerification:
             self.revocations.check(principal)
         except AuthError as refused:
             raise refusal_or_fetch(refused, unverified, keys, held) from None
+        self.signatures_verified += 1
         if digest is not None and self._cache is not None and held is not None:
             bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
             entry = _fast_new(CacheEntry, (principal, keys.current, held, revision, now, NOT_YET, bound, cost))
@@ -227,12 +233,14 @@ class TokenVerification:
         """
         if self._started is None or is_gone(self._started):
             await self.start()
-        unverified = parse_compact(token)
-        _, keys = await self._issuers.find(issuer_claim(unverified.claims), unverified, place)
+        unverified, issuers = parse_compact(token), self._issuers
+        _, keys = await issuers.find(issuer_claim(unverified.claims), unverified, place)
         try:
             if generation is None:
                 await keys.get()
             else:
                 await keys.refresh_after_miss(unverified.header.kid, generation)
         except AuthError as unavailable:
+            if issuers is not self._issuers:
+                return  # replaced meanwhile, and these keys closed: those in their place are asked
             raise refused_by(keys, None, unavailable) from None

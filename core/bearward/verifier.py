@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from bearward.clock import Clock, SystemClock, on_clock_set
+from bearward.counters import Counters
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays, checked_dpop
@@ -82,7 +83,8 @@ class Verifier(TokenVerification, TokenExplanation):
     ) -> None:
         self._explain_if(explain, unsafe_explain_remote)
         self._clock = clock or SystemClock()
-        self.observers: Observers = Observers((log_events, *observers))
+        self._counters = Counters()
+        self.observers: Observers = Observers((log_events, self._counters, *observers))
         """Who is called with what happens here; an adapter reports to them through a `Reporter`."""
         super().__init__(self._clock, revocations, token_cache_bytes, counts=self.observers.verified)
         self._watches = Watches(self._seconds_until_recheck)
@@ -201,7 +203,7 @@ class Verifier(TokenVerification, TokenExplanation):
         except AuthError as refused:
             self._reporter.refused(refused)
             raise
-        if self._reporter.verified_wanted:
+        if self._reporter.verified_wanted and not self._reporter.counted(principal):
             self._reporter.verified(principal)
         return principal
 
@@ -218,7 +220,7 @@ class Verifier(TokenVerification, TokenExplanation):
         except AuthError as refused:
             self._reporter.refused(refused)
             raise
-        if self._reporter.verified_wanted:
+        if self._reporter.verified_wanted and not self._reporter.counted(principal):
             self._reporter.verified(principal)
         return principal
 
@@ -251,7 +253,7 @@ class Verifier(TokenVerification, TokenExplanation):
         return self.health().ready
 
     def health(self) -> Health:
-        """The state of each issuer's keys."""
+        """The state of each issuer's keys; and what was refused, and who may call what."""
         issuers = self._store.health()
         return Health(
             ready=self.revocations.available and (not issuers or any(issuer.ready for issuer in issuers)),
@@ -259,6 +261,11 @@ class Verifier(TokenVerification, TokenExplanation):
             cached_tokens=len(self._cache) if self._cache is not None else 0,
             revocations=self.revocations.health(),
             signatures="aws-lc" if aws_lc.is_used() else "cryptography",
+            signatures_verified=self.signatures_verified,
+            live_streams=self.live_streams,
+            refused=self._counters.refused,
+            ended=self._counters.ended,
+            rules=self._counters.rules,
         )
 
     def __reduce__(self) -> NoReturn:

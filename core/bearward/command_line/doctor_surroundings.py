@@ -42,6 +42,9 @@ def weakened(settings: Settings, *, but: frozenset[str] = frozenset()) -> Iterat
         if isinstance(issuer, TrustedIssuer):
             for name in sorted({*_unsafe(issuer), *_unsafe(issuer.jwks_options)} - but):
                 yield note("settings", issuer.issuer, f"{name} is set", "leave it out, unless you mean it")
+    if settings.explain:
+        said = "explain is set: whoever reaches the servers through a proxy on this machine is told why, too"
+        yield note("settings", "explain", said, "keep it to development: false in production")
     if settings.unsafe_allow_unauthenticated_cache:
         said = "unsafe_allow_unauthenticated_cache is set: who writes the cache can plant keys"
         yield note("settings", "cache", said, "set cache_secret instead")

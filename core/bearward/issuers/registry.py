@@ -6,7 +6,7 @@ the token itself never says where its keys are (RFC 8725 section 3.8).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bearward.clock import Clock
 from bearward.credential_place import CredentialPlace
@@ -54,6 +54,7 @@ class Issuers:
         placed = {policy.place for policy in self.explicit} | {tenants.place for tenants in self._tenants}
         self.places: frozenset[CredentialPlace] = frozenset(place for place in placed if place is not None)
         """Where tokens are found beside `Authorization`."""
+        _check_one_scheme(self.places)
 
     def _add(self, issuer: str, policies: list[TrustedIssuer]) -> None:
         first = policies[0]
@@ -159,6 +160,14 @@ def _resolvers_of(issuers: Sequence[TrustedIssuer | TenantIssuers | IssuerResolv
     for resolver in resolvers:
         _check_resolver(resolver)
     return resolvers
+
+
+def _check_one_scheme(places: Collection[CredentialPlace]) -> None:
+    """A header is read in one way: with or without a scheme, whichever issuer's token it holds."""
+    headers = [place.header for place in places if place.header is not None]
+    for header in headers:
+        if headers.count(header) > 1:
+            raise ConfigurationError("place", f"must have one scheme for the header {header}, or none, for all issuers")
 
 
 def _check_resolver(resolver: object) -> None:

@@ -19,7 +19,7 @@ __all__ = ["MAX_TOKEN", "JOSEHeader", "UnverifiedToken", "parse_compact", "split
 
 MAX_TOKEN = 16 * 1024
 MAX_HEADER = 4 * 1024
-_MAX_HEADER_SEGMENT = (MAX_HEADER * 4 + 2) // 3
+"""Octets of a header, not counting the certificates of an `x5c`: some issuers send their whole chain with every token."""
 _MAX_CACHED_HEADERS = 512
 _MAX_CACHED_SEGMENT = 512
 
@@ -95,8 +95,6 @@ _header_cache: dict[str, JOSEHeader] = {}
 
 
 def _header(segment: str) -> JOSEHeader:
-    if len(segment) > _MAX_HEADER_SEGMENT:
-        raise AuthError(Refusal.TOKEN_TOO_LARGE)
     if not segment:
         raise AuthError(Refusal.TOKEN_MALFORMED)
     try:
@@ -116,6 +114,8 @@ def _read_header(octets: bytes) -> JOSEHeader:
         members = parse_object(octets, HEADER_LIMITS)
     except ValueError:
         raise AuthError(Refusal.HEADER_MALFORMED) from None
+    if len(octets) > MAX_HEADER and len(octets) - _chain_length(members) > MAX_HEADER:
+        raise AuthError(Refusal.TOKEN_TOO_LARGE)
     _reject_unsupported(members)
     alg, kid, typ = members.get("alg"), members.get("kid"), members.get("typ")
     if not isinstance(alg, str) or not isinstance(kid, str | None) or not isinstance(typ, str | None):
@@ -123,6 +123,12 @@ def _read_header(octets: bytes) -> JOSEHeader:
     if ("kid" in members and kid is None) or ("typ" in members and typ is None):
         raise AuthError(Refusal.HEADER_MALFORMED)
     return JOSEHeader(alg, kid, None if typ is None else media_type(typ), _promises_a_token(members))
+
+
+def _chain_length(members: dict[str, Any]) -> int:
+    """How many characters the certificates of a header take (RFC 7515 section 4.1.6); they are not looked at."""
+    chain = members.get("x5c")
+    return sum(len(item) for item in chain if isinstance(item, str)) if isinstance(chain, list) else 0
 
 
 def _reject_unsupported(members: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
+from typing import Any
 
 from bearward.clock import Clock
 from bearward.errors import AuthError, Refusal
@@ -179,9 +180,8 @@ class KeyState:
             thumbprint=None if entry is None else entry.jwk_set.shown_thumbprint,
             age=None if record.fetched_at is None else max(0.0, now - record.fetched_at),
             last_success=None if entry is None else entry.fetched_at,
-            last_error=None if self.error is None else str(self.error),
-            last_failure=None if self.error is None else self.error.failure,
             last_error_at=self._error_at,
+            **_described(self.error),
             failures=record.failures,
             stale_left=_finite(max(0.0, record.fresh_until + self.options.stale_if_error - now)) if entry else None,
             next_refresh=0.0 if in_flight else self._seconds_to_refresh(now),
@@ -192,6 +192,13 @@ class KeyState:
 
     def _seconds_to_refresh(self, now: float) -> float | None:
         return _finite(max(0.0, self.next_attempt() - now)) if self.attempts else None
+
+
+def _described(error: FetchError | None) -> dict[str, Any]:
+    """The members of `IssuerHealth` that say what failed last."""
+    if error is None:
+        return {}
+    return {"last_error": str(error), "last_failure": error.failure, "last_error_fields": error.fields()}
 
 
 def _same_keys(one: JWKSet, other: JWKSet) -> bool:

@@ -18,7 +18,7 @@ from bearward.clock import Clock, SystemClock
 from bearward.errors import ConfigurationError, KeysNeededError
 from bearward.events import Event
 from bearward.fetch.client import IssuerHTTPClient
-from bearward.forks import fork_safe
+from bearward.forks import fork_safe, no_fork
 from bearward.jwks import option_checks as check
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.fleet import IssuerFleet
@@ -33,7 +33,6 @@ from bearward.jwks.source_chain import source_for, source_identity
 from bearward.jwks.start import initial_fetch
 from bearward.jwks.tenant_admission import TenantAdmission, Ticket
 from bearward.jwks.tenant_keys import TenantKeys
-from bearward.late_imports import importing
 from bearward.logs import log_events
 from bearward.loop import LoopBinding
 
@@ -228,7 +227,7 @@ class JWKSStore:
 
     def _process_cache(self) -> Any:
         """Runs in a thread: importing aiocache, and what it imports, takes longer than all of bearward."""
-        with importing:
+        with no_fork:
             from bearward.cache.memory import process_cache
 
         if self._binding.loop is None:

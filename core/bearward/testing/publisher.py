@@ -111,6 +111,10 @@ class Publisher(LoopbackServer):
         }
 
     def _route(self, request: Request) -> Response:
+        if request.method == "POST" and "origin" in request.headers:
+            # Only a browser says where a POST comes from, also where a page of a stranger's had its name lead to here
+            # (DNS rebinding): it would be granted tokens that whoever develops here has their services trust.
+            return json_response({"error": "invalid_request", "error_description": "not for web pages"}, 403)
         served = self._served.get(request.path)
         if served is not None:
             return served(request) if callable(served) else served
