@@ -56,6 +56,9 @@ class CallGate(Protocol):
     def enter(self, call: Call, context: Any) -> None:
         """The handler of `call` begins: raise `AuthError` if its token is bound to another certificate than the caller's."""
 
+    def explain_handler_refused(self, error: AuthError, call: Call | None) -> None:
+        """Attach its explanation to what a handler of `call` raised, where refusals are explained."""
+
     def report_handler_refused(self, error: AuthError, call: Call | None) -> None:
         """`call`, whose handler was found, is refused with `error`."""
 

@@ -49,6 +49,7 @@ class Gate(ReportingGate):
         "_verify",
         "_verify_now",
         "client_certificate",
+        "gives_nonces",
         "recent",
         "streams",
     )
@@ -77,6 +78,7 @@ class Gate(ReportingGate):
         self._schemes = _accepted_schemes(verifier, certificates=self.certificate_bound)
         self._identify = self._verify_bearer if self._schemes is None else self._authenticate
         self._unruled = UnruledMethods(policy)
+        self.gives_nonces: bool = verifier.dpop is not None and verifier.dpop.nonces is not None
         # Nothing of these two ever changes, so all anonymous calls share them.
         self._public = Call(self, public, None, None)
         self._anonymous = Call(self, optional, None, None)
@@ -107,8 +109,11 @@ class Gate(ReportingGate):
 
     def admit_cached_and_report(self, method: str, metadata: Metadata) -> Call:
         """As `admit_cached`, with an event for a caller who is let in."""
-        began = self.verifier.monotonic()
-        return self._reported(self.admit_cached(method, metadata), metadata, began)
+        verifier = self.verifier
+        began, verified = verifier.monotonic(), verifier.signatures_verified
+        call = self.admit_cached(method, metadata)
+        # Measuring what is remembered would cost more than remembering it.
+        return self._reported(call, metadata, None if verifier.signatures_verified == verified else began)
 
     async def admit(self, method: str, metadata: Metadata) -> Call:
         """The call, admitted once its keys were fetched, with an event for a caller who is let in; raises `AuthError`."""
@@ -136,7 +141,12 @@ class Gate(ReportingGate):
         if self._schemes is None:
             return await self._verify(token, False, None)
         scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
-        return await authenticate(self.verifier, self._about(call.method, scheme, token, proofs))
+        principal = await authenticate(self.verifier, self._about(call.method, scheme, token, proofs))
+        held = None if call.principal is None else call.principal.proof
+        if held is None or held.vouched_by is None:
+            return principal
+        # It is the connection of the same proxy still; `check_reauthentication` sees that the certificate is the same.
+        return principal.proven_by(principal.proof._replace(vouched_by=held.vouched_by))
 
     def check_reauthentication(self, call: Call, principal: Principal) -> None:
         """Check a token that is to prolong `call`: the same caller, and still allowed; raises `AuthError`."""
@@ -156,9 +166,12 @@ class Gate(ReportingGate):
         if principal is None:
             return
         try:
-            check_binding(principal, self.client_certificate, context)
+            principal = call.principal = check_binding(principal, self.client_certificate, context)
         except AuthError as refused:
             raise concerning(refused, principal) from None
+        if self.gives_nonces and principal.proof.jkt is not None:
+            # RFC 9449 section 8.2. A handler that sets trailers of its own replaces it, and its caller asks again.
+            context.set_trailing_metadata((("dpop-nonce", self.verifier.dpop_nonce()),))
         if self.reports and self.certificate_bound:  # not before: until now it could be refused
             self._reporter.verified(principal, self.operations.name_of(call.method), call.correlation_id)
         elif call.event is not None:
@@ -199,7 +212,9 @@ class Gate(ReportingGate):
         return token, self._verify_now(token, False)
 
     def _authenticate(self, value: str | bytes, method: str, metadata: Metadata) -> tuple[str, Principal]:
-        """The same, where a token may be bound to a key."""
+        """The same, where a token may be bound to a key. A bearer token costs nothing more: it is refused if it is bound."""
+        if value[:7] == "Bearer " and not self.certificate_bound:
+            return self._verify_bearer(value, method, metadata)
         presented = self._presented(method, metadata, value)
         return presented.token, authenticate_now(self.verifier, presented)
 

@@ -9,12 +9,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bearward.access import deny, public
-from bearward.client_certificates import ForwardedCertificate
+from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.errors import ConfigurationError
 from bearward.jose.compact import MAX_TOKEN
 from bearward.resource_url import checked_resource_url
 from bearward_grpc.call import StreamTerms
-from bearward_grpc.certificates import ClientCertificate, forwarded_certificate
+from bearward_grpc.certificates import ClientCertificate, forwarded_certificate, vouched_certificate
 from bearward_grpc.method_rules.policy import Policy, Rule
 
 __all__ = [
@@ -43,9 +43,14 @@ def stream_terms(expiry: StreamExpiry, leeway: float) -> StreamTerms:
 
 
 def checked_certificate_finder(
-    client_certificate: ClientCertificate | ForwardedCertificate | None,
+    client_certificate: ClientCertificate | ForwardedCertificate | None, prover: ProvingProxy | None
 ) -> ClientCertificate | None:
-    """The function as given, or that for a proxy's metadata; raises `ConfigurationError` for what cannot be called."""
+    """The function as given, or that for a proxy; raises `ConfigurationError` for what cannot be one."""
+    if prover is not None:
+        if not isinstance(prover, ProvingProxy) or client_certificate is not None:
+            must = "must be a ProvingProxy, and not be given together with client_certificate"
+            raise ConfigurationError("unsafe_binding_proved_by", must)
+        return vouched_certificate(prover)
     if isinstance(client_certificate, ForwardedCertificate):
         return forwarded_certificate(client_certificate)
     if client_certificate is not None and not callable(client_certificate):

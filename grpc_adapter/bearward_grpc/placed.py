@@ -58,11 +58,11 @@ class PlacedGate(Gate):
 
     def _placed(self, metadata: Metadata) -> tuple[str, CredentialPlace] | None:
         places = {place.header: place for place in self.verifier.places if place.header is not None}
-        return _placed_token(places, metadata)
+        return _placed_token(places, metadata, self._max_token)
 
 
 def _placed_token(
-    places: Mapping[str, CredentialPlace], metadata: Iterable[tuple[str, str | bytes]]
+    places: Mapping[str, CredentialPlace], metadata: Iterable[tuple[str, str | bytes]], max_length: int
 ) -> tuple[str, CredentialPlace] | None:
     """The token under one of the keys, and its place; None if there is none.
 
@@ -77,5 +77,5 @@ def _placed_token(
     if len(found) > 1:
         raise AuthError(Refusal.CREDENTIALS_REPEATED)
     ((key, values),) = found.items()
-    token = places[key].token(values)
+    token = places[key].token(values, max_length=max_length)
     return None if token is None else (token, places[key])

@@ -142,8 +142,9 @@ class HandlerWrapper:
         return generator
 
     async def _abort(self, context: Any, error: AuthError | None) -> None:
-        refused = error or AuthError(Refusal.INTERNAL_ERROR)
-        self._gate.report_handler_refused(copy(refused), CALL.get())  # some handlers raise the same one each time
+        refused = copy(error or AuthError(Refusal.INTERNAL_ERROR))  # some handlers raise the same one each time
+        self._gate.explain_handler_refused(refused, CALL.get())
+        self._gate.report_handler_refused(refused, CALL.get())
         status = self._statuses.get(refused)
         await context.abort(status.code, status.details, status.trailers_for(context))
 

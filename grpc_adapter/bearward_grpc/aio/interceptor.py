@@ -19,7 +19,7 @@ import grpc.aio
 
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
-from bearward.client_certificates import ForwardedCertificate
+from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.jose.compact import MAX_TOKEN
 from bearward.verifier import Verifier
@@ -67,6 +67,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
     is withdrawn; `stream_expiry="ignore"` lets them live. `certificate_bound=True` accepts tokens that are bound to
     the peer's certificate (RFC 8705) and checks the binding; `client_certificate`, a function of the call's context
     or a `ForwardedCertificate`, does so with a certificate that a proxy in front forwards. Otherwise such tokens are refused.
+    `unsafe_binding_proved_by`, a `ProvingProxy`, relies on a proxy that checks the binding itself.
 
     Longer tokens than `max_token_length`, in octets, are refused unread.
 
@@ -93,6 +94,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         max_token_length: int = MAX_TOKEN,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
+        unsafe_binding_proved_by: ProvingProxy | None = None,
         correlation_key: str | None = None,
         refusal_docs: str | None = None,
     ) -> None:
@@ -106,7 +108,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             streams=stream_terms(stream_expiry, stream_leeway),
             max_token_length=checked_token_length(max_token_length),
             certificate_bound=certificate_bound,
-            client_certificate=checked_certificate_finder(client_certificate),
+            client_certificate=checked_certificate_finder(client_certificate, unsafe_binding_proved_by),
             correlation_key=checked_correlation_key(correlation_key),
         )
         gate.recent = RecentValues(verifier)
@@ -125,7 +127,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         self._statuses = statuses
         self._kinds = MethodKinds()
         self._denials = RefusalCache(lambda error: _ready(aio_denial.denial(statuses.get(error))))
-        self._wrapper = HandlerWrapper(statuses, gate, enters=gate.certificate_bound or gate.annotated)
+        self._wrapper = HandlerWrapper(
+            statuses, gate, enters=gate.certificate_bound or gate.annotated or gate.gives_nonces
+        )
         self._misplaced = thread_denial.denial(statuses.get(AuthError(Refusal.INTERNAL_ERROR)))
 
     def intercept_service(  # type: ignore[override,unused-ignore]

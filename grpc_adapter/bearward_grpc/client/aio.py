@@ -1,7 +1,9 @@
 """Tokens on the outgoing calls of aio channels.
 
-Rules of this file: as in `sync`: retried once with a newer token if nothing has been received yet and the request can
-be sent again. grpc.aio registers an interceptor for only one kind of method, so there are four.
+Rules of this file: as in `sync`: retried once with a newer token, or with a nonce, if nothing has been received yet and
+the request can be sent again. A call whose requests are written (`call.write`) is not retried: grpc lets its caller
+write only once we return, and then it is theirs. grpc.aio registers an interceptor for only one kind of method, so there
+are four.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import grpc.aio
 
 from bearward_grpc.client.attach import has_authorization, with_token
 from bearward_grpc.client.proofs import Prover
+from bearward_grpc.client.repeatable import AsyncRepeatableRequests, is_written_by_caller
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["aio_interceptors"]
@@ -53,18 +56,53 @@ class _Tokens:
         ours = grpc.aio.ClientCallDetails(details.method, details.timeout, metadata, credentials, ready)
         return token, await continuation(ours, request)
 
+    @property
+    def are_proven(self) -> bool:
+        """Whether calls carry proofs, and so may be asked for a nonce."""
+        return self._prover.has_key
+
     async def invalidate_if_refused(self, call: Any, token: str | None) -> bool:
         """Wait for the call's end; drop the token if it was the reason for a refusal; whether to retry."""
-        if token is None or await call.code() is not grpc.StatusCode.UNAUTHENTICATED:
+        if token is None:
             return False
-        # A nonce that was asked for says nothing against the token.
-        return self._prover.learn(await call.trailing_metadata()) or self._source.invalidate(token)
+        code = await _code_of(call)
+        return self._judge(token, code, await call.trailing_metadata()) or self.invalidate(token, code)
+
+    async def is_asked_for_nonce(self, call: Any, token: str | None, failed: grpc.aio.AioRpcError | None) -> bool:
+        """Keep the nonce of a call with a stream of requests, which has ended; whether it was refused for want of one.
+
+        `failed` is what its response raised: where the server responds while requests are still sent, the call itself may
+        say INTERNAL, and have no metadata (grpc#36066). Its token is dropped if it was the reason for another refusal.
+        """
+        if failed is None:
+            return self._judge(token, grpc.StatusCode.OK, await call.trailing_metadata())
+        asked = self._judge(token, failed.code(), failed.trailing_metadata())
+        if not asked:
+            self.invalidate(token, failed.code())
+        return asked
+
+    def _judge(self, token: str | None, code: grpc.StatusCode, trailers: Any) -> bool:
+        if token is None or not self._prover.has_key:
+            return False
+        # Any response may bring the next one (RFC 9449 section 8.2).
+        return self._prover.learn(trailers) and code is grpc.StatusCode.UNAUTHENTICATED
+
+    def invalidate(self, token: str | None, code: grpc.StatusCode) -> bool:
+        """Drop the token if it was refused; whether there may be another."""
+        return token is not None and code is grpc.StatusCode.UNAUTHENTICATED and self._source.invalidate(token)
+
+    async def send_once(self, continuation: Continue, details: Any, requests: Any) -> Any:
+        """A call that is not retried."""
+        token, call = await self.start(continuation, details, requests)
+        self.invalidate_later(call, token)
+        return call
 
     def invalidate_later(self, call: Any, token: str | None) -> None:
         """The same, once the call has ended."""
 
         def ended(_: Any) -> None:
-            task = asyncio.get_running_loop().create_task(self.invalidate_if_refused(call, token))
+            learning = self.invalidate_if_refused(call, token)
+            task = asyncio.get_running_loop().create_task(learning, name="bearward: end of a call")
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
 
@@ -92,8 +130,10 @@ class _UnaryStream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc,
         if isinstance(first, grpc.aio.AioRpcError):
             if not await self._tokens.invalidate_if_refused(call, token):
                 raise first
-            _, call = await self._tokens.start(continuation, client_call_details, request)
+            token, call = await self._tokens.start(continuation, client_call_details, request)
             first = await call.read()
+        if self._tokens.are_proven:
+            self._tokens.invalidate_later(call, token)
         return _responses(first, call)
 
 
@@ -102,8 +142,13 @@ class _StreamUnary(grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc,
         self._tokens = tokens
 
     async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
-        token, call = await self._tokens.start(continuation, client_call_details, request_iterator)
-        self._tokens.invalidate_later(call, token)
+        if not self._tokens.are_proven or is_written_by_caller(request_iterator):
+            return await self._tokens.send_once(continuation, client_call_details, request_iterator)
+        requests = AsyncRepeatableRequests(request_iterator)
+        token, call = await self._tokens.start(continuation, client_call_details, aiter(requests))
+        asked = await self._tokens.is_asked_for_nonce(call, token, await _failure_of(call))
+        if asked and (again := requests.again()) is not None:
+            _, call = await self._tokens.start(continuation, client_call_details, again)
         return call
 
 
@@ -112,9 +157,39 @@ class _StreamStream(grpc.aio.StreamStreamClientInterceptor):  # type: ignore[mis
         self._tokens = tokens
 
     async def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
-        token, call = await self._tokens.start(continuation, client_call_details, request_iterator)
+        if not self._tokens.are_proven or is_written_by_caller(request_iterator):
+            return await self._tokens.send_once(continuation, client_call_details, request_iterator)
+        requests = AsyncRepeatableRequests(request_iterator)
+        token, call = await self._tokens.start(continuation, client_call_details, aiter(requests))
+        first = await _first(call)
+        if isinstance(first, grpc.aio.AioRpcError):
+            asked = await self._tokens.is_asked_for_nonce(call, token, first)
+            if not asked or (again := requests.again()) is None:
+                raise first
+            token, call = await self._tokens.start(continuation, client_call_details, again)
+            first = await call.read()
+        requests.settle()
         self._tokens.invalidate_later(call, token)
-        return call
+        return _responses(first, call)
+
+
+async def _code_of(call: Any) -> grpc.StatusCode:
+    """The status of a call, once it has ended; a caller that gives up waiting for it cancels it."""
+    try:
+        code: grpc.StatusCode = await call.code()
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+    return code
+
+
+async def _failure_of(call: Any) -> grpc.aio.AioRpcError | None:
+    """What the one response of a call raises, once it has ended; a caller that gives up waiting for it cancels it."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error
+    return None
 
 
 async def _first(call: Any) -> Any:

@@ -1,8 +1,9 @@
 """`ClientAuthInterceptor`: tokens on the outgoing calls of sync channels.
 
 Rules of this file: a call that is refused with UNAUTHENTICATED is retried once with a newer token, if nothing has been
-received yet and its request can be sent again; a stream of requests cannot, so there the token is only dropped. A call
-started with `.future()` is not waited for, and so not retried after it was returned.
+received yet and its request can be sent again. A stream of requests is sent again for a nonce that was asked for, since
+the server has then not looked at it; if the token was refused, it is only dropped. A call started with `.future()` is
+not waited for, and so not retried after it was returned.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import grpc
 
 from bearward_grpc.client.attach import CallDetails, has_authorization, with_token
 from bearward_grpc.client.proofs import Prover
+from bearward_grpc.client.repeatable import RepeatableRequests
 from bearward_grpc.client.sources import TokenSource
 
 __all__ = ["ClientAuthInterceptor"]
@@ -64,13 +66,38 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
 
     def intercept_stream_unary(self, continuation: Continue, client_call_details: Any, request_iterator: Any) -> Any:
         """Called by grpc."""
-        token, call = self._start(continuation, client_call_details, request_iterator)
-        call.add_done_callback(lambda done: self._invalidate_if_refused(done, token))
-        return call
+        if not self._prover.has_key:
+            return self._send_once(continuation, client_call_details, request_iterator)
+        requests = RepeatableRequests(request_iterator)
+        token, call = self._start(continuation, client_call_details, iter(requests))
+        if not call.done():
+            return call
+        return self._repeated(continuation, client_call_details, requests, call, token) or call
 
     def intercept_stream_stream(self, continuation: Continue, client_call_details: Any, request_iterator: Any) -> Any:
         """Called by grpc."""
-        return self.intercept_stream_unary(continuation, client_call_details, request_iterator)
+        if not self._prover.has_key:
+            return self._send_once(continuation, client_call_details, request_iterator)
+        requests = RepeatableRequests(request_iterator)
+        token, call = self._start(continuation, client_call_details, iter(requests))
+        return _Responses(
+            call,
+            lambda refused: self._repeated(continuation, client_call_details, requests, refused, token),
+            requests.settle,
+        )
+
+    def _send_once(self, continuation: Continue, details: Any, request_iterator: Any) -> Any:
+        token, call = self._start(continuation, details, request_iterator)
+        call.add_done_callback(lambda done: self._invalidate_if_refused(done, token))
+        return call
+
+    def _repeated(
+        self, continuation: Continue, details: Any, requests: RepeatableRequests, refused: Any, token: str | None
+    ) -> Any:
+        """The call again, with the nonce for want of which it was refused; None if that is not why, or too late."""
+        if not self._is_asked_for_nonce(refused, token) or (again := requests.again()) is None:
+            return None
+        return self._start(continuation, details, again)[1]
 
     def _start(self, continuation: Continue, details: Any, request: Any) -> tuple[str | None, Any]:
         if has_authorization(details.metadata):
@@ -79,7 +106,19 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
         metadata, credentials = with_token(details, token, self._prover, plaintext=self._plaintext)
         ready, compression = getattr(details, "wait_for_ready", None), getattr(details, "compression", None)
         ours = CallDetails(details.method, details.timeout, metadata, credentials, ready, compression)
-        return token, continuation(ours, request)
+        call = continuation(ours, request)
+        if self._prover.has_key:  # any response may bring the next nonce (RFC 9449 section 8.2)
+            call.add_done_callback(lambda done: self._prover.learn(done.trailing_metadata()))
+        return token, call
+
+    def _is_asked_for_nonce(self, call: Any, token: str | None) -> bool:
+        """Whether the finished `call` was refused for want of a nonce, which is held now."""
+        if token is None or call.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            return False
+        if self._prover.learn(call.trailing_metadata()):
+            return True
+        self._source.invalidate(token)
+        return False
 
     def _invalidate_if_refused(self, call: Any, token: str | None) -> bool:
         """Drop the token if the finished `call` was refused because of it; whether a retry makes sense."""
@@ -92,23 +131,31 @@ class ClientAuthInterceptor(  # type: ignore[misc,unused-ignore]
 class _Responses:
     """The responses of a call that may be started once more, as long as nothing came; else it is the call."""
 
-    def __init__(self, call: Any, again: Callable[[Any], Any]) -> None:
+    def __init__(self, call: Any, again: Callable[[Any], Any], settle: Callable[[], None] = lambda: None) -> None:
         self._call = call
         self._again: Callable[[Any], Any] | None = again
+        self._settle = settle
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         again, self._again = self._again, None
-        try:
+        if again is None:
             return next(self._call)
+        try:
+            return self._first()
         except grpc.RpcError:
-            other = again(self._call) if again is not None else None
+            other = again(self._call)
             if other is None:
                 raise
             self._call = other
-        return next(self._call)
+        return self._first()
+
+    def _first(self) -> Any:
+        response = next(self._call)
+        self._settle()
+        return response
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)

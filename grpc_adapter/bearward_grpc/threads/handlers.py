@@ -110,8 +110,10 @@ class ThreadHandlerWrapper:
         self._call.gate.enter(self._call, context)
 
     def _status_for(self, refused: AuthError) -> CallStatus:
-        self._call.gate.report_handler_refused(copy(refused), self._call)  # some handlers raise the same one each time
-        return self._statuses.get(refused)
+        own, gate = copy(refused), self._call.gate  # some handlers raise the same one each time
+        gate.explain_handler_refused(own, self._call)
+        gate.report_handler_refused(own, self._call)
+        return self._statuses.get(own)
 
     def _responses(self, behavior: Run, request: Any, context: Any) -> Iterator[Any]:
         responses = iter(self._run(behavior, request, context))

@@ -19,7 +19,7 @@ import grpc
 
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
-from bearward.client_certificates import ForwardedCertificate
+from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.errors import AuthError, KeysNeededError, Refusal
 from bearward.jose.compact import MAX_TOKEN
 from bearward.verifier import Verifier
@@ -82,6 +82,7 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         max_token_length: int = MAX_TOKEN,
         certificate_bound: bool = False,
         client_certificate: ClientCertificate | ForwardedCertificate | None = None,
+        unsafe_binding_proved_by: ProvingProxy | None = None,
         correlation_key: str | None = None,
         refusal_docs: str | None = None,
         pool: ThreadPoolExecutor | None = None,
@@ -90,7 +91,10 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
         self.given: dict[str, Any] = {name: given[name] for name in given if name not in ("self", "verifier")}
         """What it was made with, beside the verifier."""
         self.policy: Policy = as_policy(policy, default=default, health=health, reflection=reflection)
-        streams, finder = stream_terms(stream_expiry, stream_leeway), checked_certificate_finder(client_certificate)
+        streams, finder = (
+            stream_terms(stream_expiry, stream_leeway),
+            checked_certificate_finder(client_certificate, unsafe_binding_proved_by),
+        )
         self.background: VerifierThread = verifier if isinstance(verifier, VerifierThread) else VerifierThread(verifier)
         self._gate = gate_type(self.background.verifier)(
             self.background.verifier,

@@ -29,7 +29,8 @@ ROWS: dict[str, tuple[Callable[[str], Entries], str]] = {
     ),
     "joined by a comma": (lambda t: [("authorization", f"Bearer {t}, Bearer {t}")], "credentials_malformed"),
     "another scheme": (lambda t: [("authorization", "Basic dTpw")], "credentials_missing"),
-    "no scheme": (lambda t: [("authorization", t)], "credentials_missing"),
+    "no scheme": (lambda t: [("authorization", t)], "bearer_scheme_missing"),
+    "a token of another scheme": (lambda t: [("authorization", f"Token {t}")], "bearer_scheme_missing"),
     "no token": (lambda t: [("authorization", "Bearer")], "credentials_malformed"),
     "empty": (lambda t: [("authorization", "")], "credentials_missing"),
     "a control character": (lambda t: [("authorization", f"Bearer {t}\x01")], "credentials_malformed"),
@@ -99,6 +100,7 @@ def test_optional_rule_accepts_no_token_or_a_valid_one(server: Running, issuer: 
         assert shape(channel, bearer(issuer.mint(sub="ada"))).messages == [b"ada:a,b"]
         assert shape(channel, bearer("rubbish")).code == "token_malformed"
         assert shape(channel, (("authorization", ""),)).code == "credentials_missing"
+        assert shape(channel, (("authorization", issuer.mint()),)).code == "bearer_scheme_missing"
 
 
 def test_grpcs_own_line_is_redacted(

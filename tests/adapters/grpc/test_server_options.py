@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import ConfigurationError, scope
+from bearward import ConfigurationError, TrustedIssuer, Verifier, scope
+from bearward.credential_place import CredentialPlace
 from bearward.testing import LocalIssuer
 from bearward_grpc import metadata_size_options
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Metadata, Outcome, bearer, channel_to, collect, path
@@ -109,18 +110,24 @@ def test_long_tokens_pass_where_the_options_say_so(kind: str, issuer: LocalIssue
             assert SHAPES["unary-unary"](channel, bearer(token)).messages == [b"ada:hello"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_longer_tokens_than_the_setting_are_refused_unread(kind: str, issuer: LocalIssuer) -> None:
-    """`max_token_length` of the interceptor, as in Sanic's adapter; a token of just that length passes."""
+@pytest.mark.parametrize(("kind", "place"), [*((kind, None) for kind in KINDS), ("aio", "x-assertion")])
+def test_longer_tokens_than_the_setting_are_refused_unread(kind: str, place: str | None, issuer: LocalIssuer) -> None:
+    """`max_token_length` of the interceptor, wherever the token is; a token of just that length passes."""
     token = issuer.mint(sub="ada", scope="echo")
     longer = issuer.mint(sub="ada", scope="echo", filler="x")
     assert len(longer) > len(token)
+    own = None if place is None else CredentialPlace(header=place)
+    trusted = TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, place=own)
+
+    def bringing(text: str) -> Metadata:
+        return bearer(text) if place is None else ((place, text),)
+
     with (
-        serving(kind, trust(issuer), RULES, max_token_length=len(token)) as server,
+        serving(kind, Verifier(trusted), RULES, max_token_length=len(token)) as server,
         channel_to(server.target) as channel,
     ):
-        assert SHAPES["unary-unary"](channel, bearer(token)).messages == [b"ada:hello"]
-        assert SHAPES["unary-unary"](channel, bearer(longer)).code == "token_too_large"
+        assert SHAPES["unary-unary"](channel, bringing(token)).messages == [b"ada:hello"]
+        assert SHAPES["unary-unary"](channel, bringing(longer)).code == "token_too_large"
 
 
 @pytest.mark.parametrize("length", [0, -1, True, "16384", 1.5, 16 * 1024 + 1])
