@@ -18,6 +18,7 @@ except ModuleNotFoundError as _missing:
 
 # For their effect: marks ask here who was admitted, and applications without a gate refuse.
 from bearward.access import Access, authenticated, deny, optional, public, requires
+from bearward.socket_tickets import SocketTickets
 from bearward_sanic import marks as _marks  # noqa: F401
 from bearward_sanic import unguarded as _unguarded  # noqa: F401
 from bearward_sanic.context import current_principal
@@ -25,6 +26,7 @@ from bearward_sanic.cookies import CookieCredentials
 from bearward_sanic.extension import Bearward, check, install, rules
 from bearward_sanic.redaction import redact_logs
 from bearward_sanic.settings import AdapterSettings
+from bearward_sanic.ticket_route import add_ticket_route
 from bearward_sanic.websockets import reauthenticate
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "AdapterSettings",
     "Bearward",
     "CookieCredentials",
+    "SocketTickets",
+    "add_ticket_route",
     "authenticated",
     "check",
     "current_principal",

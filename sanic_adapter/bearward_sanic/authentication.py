@@ -7,7 +7,7 @@ bound to a certificate passes here without that certificate.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sanic import Request
@@ -21,10 +21,11 @@ from bearward.credential_place import CredentialPlace
 from bearward.credentials import bearer_token
 from bearward.possession import Presented
 from bearward.sender import Scheme, attributed
+from bearward.socket_tickets import SocketTickets
 from bearward_sanic.bodies import receive_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, ConnectionMemory, SeenCredentials
 from bearward_sanic.context import state_of
-from bearward_sanic.credentials import FORM_AT_MOST, TokenReader
+from bearward_sanic.credentials import FORM_AT_MOST, TokenReader, socket_place
 from bearward_sanic.route_rules import RouteRule
 from bearward_sanic.settings import AdapterSettings
 
@@ -45,7 +46,8 @@ class Authenticator:
         self._verify_now = verify_function(verifier)
         self._verify_awaiting = awaited_verify_function(verifier)
         self._find_certificate = settings.client_certificate
-        self._bound = settings.client_certificate is not None
+        self._prover = settings.unsafe_binding_proved_by
+        self._bound = settings.accepts_certificates
         self._memory = memory
         elsewhere = settings.cookie is not None or settings.query or self._placed
         self.remembers: bool = not elsewhere and not self._bound
@@ -53,6 +55,7 @@ class Authenticator:
         self._header_only = not elsewhere and not settings.form
         self._schemes = _other_schemes(verifier, certificates=self._bound)
         self._max_length = settings.max_token_length
+        self._tickets = settings.socket_tickets
 
     def verify_header(self, values: list[str]) -> Principal | AuthError | None:
         """The principal or the refusal of a plain `Bearer` value, by the keys that are held; None if it is not that.
@@ -77,7 +80,9 @@ class Authenticator:
             return AuthError(Refusal.CREDENTIALS_MISSING)
         if self._schemes and (proven := self._presented(request, rule, values)) is not None:
             return proven if isinstance(proven, AuthError) else self._authenticate(proven)
-        if not self.remembers or rule.websocket:
+        if rule.websocket:
+            return self._verify_handshake(request, rule, values)
+        if not self.remembers:
             return self._verify(request, rule, values, None)
         seen = self._memory.look_up(request, values)
         if seen is None:
@@ -109,6 +114,16 @@ class Authenticator:
     def brings_another(self, request: Request) -> bool:
         """Whether the body that was received holds a token beside the one that was accepted."""
         return _FROM_FORM not in state_of(request) and self._reader.also_in_form(request)
+
+    def _verify_handshake(self, request: Request, rule: RouteRule, values: list[str]) -> Found:
+        tickets = self._tickets
+        if tickets is not None and self._reader.offers_ticket(request):
+            return self._redeem(tickets, request, values)
+        return self._verify(request, rule, values, None)
+
+    async def _redeem(self, tickets: SocketTickets, request: Request, values: list[str]) -> Principal:
+        presented = self._bearer(request, self._reader.read_ticket(request, values))
+        return await tickets.redeem(self._verifier, presented, place=socket_place(request))
 
     def _verify(self, request: Request, rule: RouteRule, values: list[str], seen: SeenCredentials | None) -> Found:
         token, place = "", None
@@ -144,10 +159,12 @@ class Authenticator:
             else:
                 scheme, token = self._reader.read_presented(request, values, rule.websocket)
                 proofs = request.headers.getall("dpop", NONE)
-            certificate = self._thumbprint(request)
+            certificate, vouched_by = self._thumbprint(request), self._vouched_by(request)
         except AuthError as error:
             return attributed(error, scheme)
-        return Presented(scheme, token, proofs, request.method, request.path, certificate)
+        return Presented(
+            scheme, token, proofs, request.method, request.path, certificate=certificate, vouched_by=vouched_by
+        )
 
     def _offers_proof(self, request: Request) -> bool:
         return Scheme.DPOP.value.lower() in self._schemes and self._reader.offers_proof(request)
@@ -167,7 +184,8 @@ class Authenticator:
         return authenticate_now(self._verifier, self._bearer(request, token))
 
     def _bearer(self, request: Request, token: str) -> Presented:
-        return Presented(Scheme.BEARER, token, certificate=self._thumbprint(request))
+        certificate, vouched_by = self._thumbprint(request), self._vouched_by(request)
+        return Presented(Scheme.BEARER, token, certificate=certificate, vouched_by=vouched_by)
 
     async def _fetch_and_verify(self, request: Request, token: str, place: CredentialPlace | None) -> Principal:
         if not self._bound or place is not None:
@@ -178,9 +196,16 @@ class Authenticator:
         """The thumbprint of the client's certificate, where certificates are looked for."""
         find = self._find_certificate
         if isinstance(find, ForwardedCertificate):
-            return find.read(_peer_address(request), lambda name: request.headers.getall(name, NONE))
+            return find.read(_peer_address(request), _values_of(request))
         certificate = None if find is None else find(request)
         return None if certificate is None else certificate_thumbprint(certificate)
+
+    def _vouched_by(self, request: Request) -> str | None:
+        """The name of the proxy that has checked the certificate of a token, if the request comes from one."""
+        prover = self._prover
+        if prover is None or not prover.proves(_peer_address(request), _values_of(request)):
+            return None
+        return prover.name
 
     async def _verify_form(self, request: Request) -> Principal:
         """The principal of a token in a form that is short enough to look into (RFC 6750 section 2.2)."""
@@ -208,6 +233,10 @@ def _peer_address(request: Request) -> str | None:
     if conn_info is None:
         return None
     return "unix" if isinstance(conn_info.sockname, str) else conn_info.client_ip or None
+
+
+def _values_of(request: Request) -> Callable[[str], list[str]]:
+    return lambda name: request.headers.getall(name, NONE)
 
 
 def _other_schemes(verifier: Verifier, *, certificates: bool) -> dict[str, Scheme]:

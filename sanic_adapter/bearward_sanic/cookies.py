@@ -89,6 +89,8 @@ def cookie_values(request: Request, name: str) -> list[str]:
 def _values(headers: Iterable[str], name: str) -> Iterable[str]:
     for header in headers:
         for pair in header.split(";"):
+            if name not in pair:  # most are not it, and a caller may send thousands
+                continue
             key, found, value = pair.partition("=")
             if found and key.strip() == name:
                 yield value.strip().strip('"')

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Final, TypeAlias
-from urllib.parse import parse_qs
+from urllib.parse import unquote_to_bytes
 
 from sanic import Request
 
@@ -23,10 +23,12 @@ from bearward_sanic.settings import AdapterSettings
 __all__ = [
     "DPOP_SUBPROTOCOL",
     "SUBPROTOCOL",
+    "TICKET_SUBPROTOCOL",
     "PlacedToken",
     "TokenReader",
     "announced_subprotocol",
     "offered_subprotocols",
+    "socket_place",
 ]
 
 PlacedToken: TypeAlias = tuple[str, CredentialPlace | None]
@@ -39,7 +41,13 @@ SUBPROTOCOL: Final = "bearer"
 DPOP_SUBPROTOCOL: Final = "dpop"
 """The one that announces a token that is bound to a key, and its proof: `Sec-WebSocket-Protocol: dpop, <token>, <proof>`."""
 
+TICKET_SUBPROTOCOL: Final = "bearward-ticket"
+"""The one that announces a one-time ticket: `Sec-WebSocket-Protocol: bearward-ticket, <ticket>`."""
+
 _PARAMETER: Final = "access_token"
+_LONGEST_NAME: Final = 3 * len(_PARAMETER)  # each character percent-encoded
+_MAX_FIELDS: Final = 1000
+_MAX_TRIPLETS: Final = 2048
 _FORM: Final = "application/x-www-form-urlencoded"
 FORM_AT_MOST: Final = 64 * 1024
 """Octets of a form that are read to look for a token; a longer form has to bring it elsewhere."""
@@ -95,6 +103,16 @@ class TokenReader:
         """Whether the handshake of a websocket announces a token with its proof."""
         return self._settings.websocket_subprotocol and DPOP_SUBPROTOCOL in offered_subprotocols(request)
 
+    def read_ticket(self, request: Request, presented: list[str]) -> str:
+        """The ticket that the handshake of a websocket offers, beside no other credential; raises `AuthError`."""
+        if presented or len(self._others(request, websocket=True)) != 1:
+            raise AuthError(Refusal.CREDENTIALS_REPEATED)
+        return _announced(request, TICKET_SUBPROTOCOL)[0]
+
+    def offers_ticket(self, request: Request) -> bool:
+        """Whether the handshake of a websocket announces a ticket."""
+        return self._settings.socket_tickets is not None and TICKET_SUBPROTOCOL in offered_subprotocols(request)
+
     def may_be_in_form(self, request: Request) -> bool:
         """Whether the body may hold the token (RFC 6750 section 2.2: form-encoded, in a request that has a body)."""
         if not self._settings.form or request.method in ("GET", "HEAD", "OPTIONS"):
@@ -121,7 +139,9 @@ class TokenReader:
         if self._settings.query:
             found += [(value, _nothing, None) for value in _parameters(request.query_string.encode("utf-8", "replace"))]
         if websocket and self._settings.websocket_subprotocol:
-            found += [(value, _nothing, None) for value in _subprotocol_tokens(request)]
+            found += [(value, _nothing, None) for value in _announced(request, SUBPROTOCOL)]
+        if websocket and self._settings.socket_tickets is not None:
+            found += [(value, _nothing, None) for value in _announced(request, TICKET_SUBPROTOCOL)]
         return found
 
     def _in_headers(self, request: Request) -> Iterator[_Other]:
@@ -153,24 +173,41 @@ def offered_subprotocols(request: Request) -> list[str]:
 def announced_subprotocol(request: Request) -> str | None:
     """The subprotocol by which the client announces credentials, which the handshake must select."""
     offered = offered_subprotocols(request)
-    return next((name for name in (SUBPROTOCOL, DPOP_SUBPROTOCOL) if name in offered), None)
+    return next((name for name in (SUBPROTOCOL, DPOP_SUBPROTOCOL, TICKET_SUBPROTOCOL) if name in offered), None)
 
 
-def _subprotocol_tokens(request: Request) -> list[str]:
+def socket_place(request: Request) -> str:
+    """What a ticket is for: the URL's path, which is the same for the socket, and the page (`Origin`) that asks."""
+    return "\n".join((request.path, *request.headers.getall("origin", [])))
+
+
+def _announced(request: Request, name: str) -> list[str]:
+    """What stands behind each offer of the subprotocol `name`."""
     offered = offered_subprotocols(request)
-    announced = [place for place, name in enumerate(offered) if name == SUBPROTOCOL]
-    # `bearer` as the last one announces nothing: an empty token, which is malformed.
+    announced = [place for place, one in enumerate(offered) if one == name]
+    # As the last one it announces nothing: an empty token, which is malformed.
     return [offered[place + 1] if place + 1 < len(offered) else "" for place in announced]
 
 
 def _parameters(encoded: bytes) -> list[str]:
     if b"access_token" not in encoded and b"%" not in encoded:
         return []
-    try:
-        fields = parse_qs(encoded.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
-    except ValueError:
-        raise AuthError(Refusal.CREDENTIALS_MALFORMED) from None
-    return fields.get(_PARAMETER, [])
+    fields = encoded.split(b"&")
+    if len(fields) > _MAX_FIELDS:
+        raise AuthError(Refusal.CREDENTIALS_MALFORMED)
+    pairs = (field.partition(b"=") for field in fields)
+    return [_decoded(value) for name, _, value in pairs if _is_parameter(name)]
+
+
+def _is_parameter(name: bytes) -> bool:
+    return len(name) <= _LONGEST_NAME and _decoded(name) == _PARAMETER
+
+
+def _decoded(text: bytes) -> str:
+    """Form-encoded text; of a token, hardly a character needs encoding, and decoding each costs half a microsecond."""
+    if text.count(b"%") > _MAX_TRIPLETS:
+        raise AuthError(Refusal.CREDENTIALS_MALFORMED)
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8", "replace")
 
 
 def _nothing() -> None:

@@ -189,6 +189,8 @@ class Bearward:
         worker_state.withdraw(app)
         self._gate = self._early_gate = None
         await self.verifier.aclose()
+        if self.settings.socket_tickets is not None:
+            await self.settings.socket_tickets.aclose()
         self._middlewares.install(app)
         unwrap_handlers(app)
 

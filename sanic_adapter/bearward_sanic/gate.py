@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import partial, wraps
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ from bearward_sanic.context import OUTCOME, principal_of, set_outcome, state_of
 from bearward_sanic.reports import operation_of, request_identifier, started, took
 from bearward_sanic.route_rules import Body, RouteRule, RuleTable
 from bearward_sanic.settings import AdapterSettings
-from bearward_sanic.short_way import ShortWay
+from bearward_sanic.short_way import Reports, ShortWay
 from bearward_sanic.stream_end import upload_ended
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.unrouted import is_preflight, respond_immediately
@@ -68,8 +68,8 @@ class Gate:
         self._refuse_with = refuse
         memory = ConnectionMemory(verifier)
         self._authenticator = Authenticator(settings, verifier, memory)
-        observed = (self._report_started, self._report_verified) if self._reports else (None, None)
-        self._short_way = ShortWay(verifier, self._authenticator, live, *observed)
+        reports = Reports(self._report_started, self._report_verified, self._report_again)
+        self._short_way = ShortWay(verifier, self._authenticator, live, reports if self._reports else None)
         self._track = live.track
         self._ended = live.ended
         self.use(rules)
@@ -224,7 +224,7 @@ class Gate:
     def _refuse(self, request: Request, error: AuthError, rule: RouteRule) -> GateResult:
         scopes = () if self._hides_unknown else rule.access.scopes
         self._reporter.refused(
-            error, operation_of(request), request_identifier(request), took(request, self._monotonic)
+            error, operation_of(request), partial(request_identifier, request), took(request, self._monotonic)
         )
         set_outcome(request, None, (error, scopes, rule.websocket))
         return self._refuse_with(request, error, scopes, rule.websocket)
@@ -235,6 +235,11 @@ class Gate:
     def _report_verified(self, request: Request, principal: Principal) -> None:
         identifier = request_identifier(request) if self._reporter.identified else None
         self._reporter.verified(principal, operation_of(request), identifier, took(request, self._monotonic))
+
+    def _report_again(self, request: Request, principal: Principal) -> None:
+        """The connection brought again what it had brought: of that no duration is told."""
+        if not self._reporter.counted(principal):
+            self._report_verified(request, principal)
 
     def _internal_error(self, request: Request, bug: BaseException) -> GateResult:
         report_bug(_LOG, "a request could not be authenticated", bug)

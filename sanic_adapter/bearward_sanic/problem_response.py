@@ -65,10 +65,10 @@ class RefusalResponse(HTTPResponse):
 
 
 _OWN_HEADERS: Final = frozenset(
-    {"cache-control", "connection", "content-length", "content-type", "retry-after", "www-authenticate"}
+    {"alt-svc", "cache-control", "connection", "content-length", "content-type", "retry-after", "www-authenticate"}
 )
 _ENCODED: Final[dict[tuple[tuple[str, str], ...], tuple[tuple[bytes, bytes], ...]]] = {}
-"""Headers of refusals and their octets; bounded, and only filled with what bearward itself put there."""
+"""Headers of refusals and their octets; bounded, and only filled with what bearward and Sanic put there."""
 
 
 class RefusalResponses:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from copy import copy
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ class RefusalResponder:
         self._asgi = True
         self._renders = True
         self._reported = False
-        self._certificates = settings.client_certificate is not None
+        self._certificates = settings.accepts_certificates
         self._closes_websockets = settings.websocket_refusal == "close"
 
     def use(self, verifier: Verifier, reporter: Reporter) -> None:
@@ -80,9 +81,7 @@ class RefusalResponder:
             return accept_then_close(request, error)
         if self._asgi:
             refuse_handshake(request)
-        if self._verifier.explains:
-            rule = self._app.ctx.bearward.rule_of(request)
-            explain(request, error, self._verifier, rule, certificates=self._certificates)
+        self._explain(request, error)
         response = self._responses.response(error, scopes)
         if closes:
             response.headers["connection"] = "close"
@@ -100,12 +99,18 @@ class RefusalResponder:
         self._reporter.refused(
             own if principal is None else concerning(own, principal),
             operation_of(request),
-            request_identifier(request),
+            partial(request_identifier, request),
         )
-        response = self._responses.response(error)
+        self._explain(request, own)
+        response = self._responses.response(own)
         if self._render_refusal is None:
             return response
         return self._rendered(request, error, response, self._render_refusal)
+
+    def _explain(self, request: Request, error: AuthError) -> None:
+        if self._verifier.explains:
+            rule = self._app.ctx.bearward.rule_of(request)
+            explain(request, error, self._verifier, rule, certificates=self._certificates)
 
     async def _decorated(
         self,

@@ -17,11 +17,12 @@ from sanic import HTTPResponse, Request
 from bearward import AuthError, ConfigurationError, Requirement, Verifier
 from bearward.access import Access, as_access, deny
 from bearward.access_toml import rule_from_toml
-from bearward.client_certificates import ForwardedCertificate
+from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.frozen import FrozenMapping
 from bearward.jose.compact import MAX_TOKEN
 from bearward.resource_url import checked_resource_url
 from bearward.settings import Settings
+from bearward.socket_tickets import SocketTickets
 from bearward_sanic.cookies import CookieCredentials
 
 __all__ = ["AdapterSettings", "Renderer", "adapter_settings", "verifier_from"]
@@ -64,6 +65,8 @@ class AdapterSettings:
     """Accept `access_token` in the query (RFC 6750 section 2.3: proxies and logs see it; prefer anything else)."""
     websocket_subprotocol: bool = True
     """Accept `Sec-WebSocket-Protocol: bearer, <token>` on websockets, the one way that browsers have."""
+    socket_tickets: SocketTickets | None = None
+    """Accept one-time tickets on websockets, which `add_ticket_route` issues."""
     websocket_refusal: Literal["status", "close"] = "status"
     """Refuse a websocket by HTTP status, or accept it and close it with 4401, 4403 or 1013, which a browser can see."""
     stream_expiry: Literal["terminate", "ignore"] = "terminate"
@@ -78,38 +81,54 @@ class AdapterSettings:
     client_certificate: Callable[[Request], bytes | None] | ForwardedCertificate | None = None
     """Where the client's certificate (DER) is found, once its key was proven, or the field in which a proxy hands it on;
     without it tokens that are bound to one are refused."""
+    unsafe_binding_proved_by: ProvingProxy | None = None
+    """A proxy that checks itself that a token's certificate is the caller's; nothing is checked here then."""
+    oauth_token_url: str | None = None
+    """The issuer's token endpoint: the OpenAPI document then has an OAuth flow, and lists the scopes of each route.
+    Alone it means client credentials (RFC 6749 section 4.4)."""
+    oauth_authorization_url: str | None = None
+    """The issuer's authorization endpoint: the flow is that of the authorization code (RFC 6749 section 4.1)."""
     offline_docs: bool = False
     """Serve the docs page of sanic-ext with assets from the package swagger-ui-bundle, from no CDN."""
 
     def __post_init__(self) -> None:
         """Check what the types do not say."""
         _check_defaults(self.default, self.unsafe_default)
-        for name in _BOOLEANS:
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigurationError(name, "must be true or false")
-        for name, words in _WORDS.items():
-            if getattr(self, name) not in words:
-                raise ConfigurationError(name, f"must be {words[0]!r} or {words[1]!r}")
+        _check_types(self)
         _check_numbers(self.max_token_length, self.stream_leeway)
-        if self.cookie is not None and not isinstance(self.cookie, CookieCredentials):
-            raise ConfigurationError("cookie", "must be a CookieCredentials")
+        if self.unsafe_binding_proved_by is not None and self.client_certificate is not None:
+            raise ConfigurationError("unsafe_binding_proved_by", "must not be given together with client_certificate")
         _check_callable("render_refusal", self.render_refusal, "request, refusal, response")
         if not isinstance(self.client_certificate, ForwardedCertificate):
             _check_callable("client_certificate", self.client_certificate, "request")
         _check_url("resource", self.resource)
         _check_url("resource_metadata", self.resource_metadata)
         _check_url("refusal_docs", self.refusal_docs)
+        _check_url("oauth_token_url", self.oauth_token_url)
+        _check_url("oauth_authorization_url", self.oauth_authorization_url)
+        if self.oauth_token_url is None and self.oauth_authorization_url is not None:
+            raise ConfigurationError("oauth_authorization_url", "needs oauth_token_url beside it")
 
     @property
     def default_rule(self) -> Access:
         """The rule of whatever has none."""
         return self.default if self.unsafe_default is None else self.unsafe_default
 
+    @property
+    def accepts_certificates(self) -> bool:
+        """Whether tokens that are bound to a client certificate are accepted."""
+        return self.client_certificate is not None or self.unsafe_binding_proved_by is not None
+
 
 _BOOLEANS: Final = ("hide_unknown_routes", "form", "query", "websocket_subprotocol", "offline_docs")
+_OBJECTS: Final[Mapping[str, type]] = {
+    "cookie": CookieCredentials,
+    "socket_tickets": SocketTickets,
+    "unsafe_binding_proved_by": ProvingProxy,
+}
 _WORDS: Final = {"websocket_refusal": ("status", "close"), "stream_expiry": ("terminate", "ignore")}
 _NAMES: Final = frozenset(field.name for field in fields(AdapterSettings))
-_FROM_CONFIG: Final = _NAMES - {"cookie", "render_refusal", "client_certificate"}
+_FROM_CONFIG: Final = _NAMES - {*_OBJECTS, "render_refusal", "client_certificate"}
 _OF_CORE: Final = frozenset(
     (
         *("ISSUER", "AUDIENCE", "JWKS_URI", "ALGORITHMS", "LEEWAY", "CACHE", "CACHE_SECRET"),
@@ -179,6 +198,18 @@ def _check_defaults(default: object, unsafe_default: object) -> None:
         raise ConfigurationError("unsafe_default", "must be public or optional; what asks for a token is a default")
     if default != deny:
         raise ConfigurationError("unsafe_default", "must not be given together with default")
+
+
+def _check_types(settings: AdapterSettings) -> None:
+    for name in _BOOLEANS:
+        if not isinstance(getattr(settings, name), bool):
+            raise ConfigurationError(name, "must be true or false")
+    for name, words in _WORDS.items():
+        if getattr(settings, name) not in words:
+            raise ConfigurationError(name, f"must be {words[0]!r} or {words[1]!r}")
+    for name, kind in _OBJECTS.items():
+        if not isinstance(getattr(settings, name), kind | None):
+            raise ConfigurationError(name, f"must be a {kind.__name__}")
 
 
 def _check_numbers(max_token_length: object, stream_leeway: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import grpc
 import httpx2
 import pytest
+import redis
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -123,7 +124,7 @@ def test_off_and_required(issuer: LocalIssuer, module: str, arguments: tuple[str
         caller = Caller(server, issuer)
         assert caller.call(None, scheme="Bearer", token=issuer.mint()).code is None
         refused = caller.call(caller.proof())
-        assert (refused.code, "DPoP" in refused.challenges) == ("credentials_missing", False)
+        assert (refused.code, "DPoP" in refused.challenges) == ("bearer_scheme_missing", False)
         assert caller.call(None, scheme="Bearer").code == "token_sender_constrained"
     with serving(issuer, module, *arguments, DPOP="required") as server:
         caller = Caller(server, issuer)
@@ -132,6 +133,7 @@ def test_off_and_required(issuer: LocalIssuer, module: str, arguments: tuple[str
         assert (refused.code, "Bearer" in refused.challenges) == ("sender_constraint_required", False)
 
 
+@pytest.mark.thorough
 @every_server
 def test_nonces_are_asked_for_and_given(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
     """A proof without one is refused with the nonce to use; one of another server with the secret will do."""
@@ -153,8 +155,9 @@ def test_nonces_are_asked_for_and_given(issuer: LocalIssuer, module: str, argume
             assert caller.call(caller.proof(nonce=refused.nonce)).nonce is not None
 
 
+@pytest.mark.thorough
 def test_fleet_with_one_store_accepts_a_proof_once(issuer: LocalIssuer, valkey: Valkey) -> None:
-    """One proof that is sent to all servers is accepted once; while the store is down none is, and then it goes on."""
+    """One proof that is sent to all servers is accepted once, by a slow store too; while it is down or hangs none is."""
     origins = {"ORIGINS": "https://api.example", "CACHE": valkey.url, "CACHE_SECRET": SECRET}
     with ExitStack() as stack:
         pair = [stack.enter_context(serving(issuer, "samples.http_server", **origins)) for _ in range(2)]
@@ -173,17 +176,36 @@ def test_fleet_with_one_store_accepts_a_proof_once(issuer: LocalIssuer, valkey: 
 
         for url in urls:  # connections are made, keys are fetched
             assert send(url, fresh()) is None
-        for _ in range(3):
-            once = fresh()
+
+        def send_to_all(proof: str) -> list[str | None]:
             with ThreadPoolExecutor(6) as pool:
-                outcomes = list(pool.map(lambda url, proof=once: send(url, proof), urls * 2))
-            assert sorted(outcomes, key=str) == [None, *["dpop_replayed"] * 5]
+                return sorted(pool.map(lambda url: send(url, proof), urls * 2), key=str)
+
+        def go_on() -> None:
+            deadline = time.monotonic() + 30
+            while any(send(url, fresh()) is not None for url in urls * 4):  # for a moment operations fail at once
+                assert time.monotonic() < deadline
+
+        for _ in range(3):
+            assert send_to_all(fresh()) == [None, *["dpop_replayed"] * 5]
+        with redis.Redis(port=valkey.port) as store:
+            for _ in range(3):
+                store.execute_command("CLIENT", "PAUSE", "150", "ALL")  # it answers late, and no earlier
+                outcomes = send_to_all(fresh())
+                # On a busy machine late may be too late: then it is refused, and never accepted twice.
+                assert outcomes.count(None) <= 1
+                assert {*outcomes} <= {None, "dpop_replayed", "dpop_unavailable"}
+        go_on()
+        valkey.hang()
+        hung = fresh()
+        assert {*send_to_all(hung)} == {"dpop_unavailable"}
+        valkey.go_on()
+        go_on()
+        assert send_to_all(hung).count(None) <= 1
         valkey.stop()
         assert {send(url, fresh()) for url in urls} == {"dpop_unavailable"}
         valkey.start()
-        deadline = time.monotonic() + 30
-        while send(urls[0], fresh()) is not None:  # a moment after a failure operations fail at once
-            assert time.monotonic() < deadline
+        go_on()
         once = fresh()
         first = next(url for url in urls * 20 if send(url, once := fresh()) is None)
         assert {send(url, once) for url in urls if url != first} <= {"dpop_replayed", "dpop_unavailable"}
@@ -204,6 +226,7 @@ def test_query_is_not_part_of_htu(issuer: LocalIssuer) -> None:
     with serving(issuer, "samples.http_server") as server:
         caller = Caller(server, issuer)
         told = {"host": "elsewhere.example", "x-forwarded-host": "elsewhere.example", "x-forwarded-proto": "https"}
+        told |= {"x-forwarded-method": "POST", "x-forwarded-uri": "/other", "x-original-url": "/other"}
         headers = {"authorization": f"DPoP {caller.token}", "dpop": caller.proof(), **told}
         assert httpx2.get(f"{caller.htu}?a=%20b", headers=headers, timeout=30).status_code == 200
         elsewhere = caller.client.proof("GET", "https://elsewhere.example/whoami", token=caller.token)

@@ -83,6 +83,13 @@ def test_over_grpc(issuer: LocalIssuer, case: DPoPCase, stub: ProtectedServiceSt
     _check_challenges(Refusal[case.expected.upper()], ", ".join(challenges), under_dpop=_is_dpop(authorization))
 
 
+def test_servers_are_put_to_the_same_table() -> None:
+    """At least 120 proofs go over the wire, good and bad; what is for the core alone no client can send."""
+    assert len(ON_THE_WIRE) >= 120
+    assert sum(case.expected is None for case in ON_THE_WIRE) >= 30
+    assert len(DPOP_CASES) - len(ON_THE_WIRE) <= 5
+
+
 def _is_dpop(authorization: Any) -> bool:
     return len(authorization) == 1 and authorization[0].lower().startswith("dpop ")
 

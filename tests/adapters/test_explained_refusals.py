@@ -12,14 +12,18 @@ from typing import Any
 import grpc
 import httpx2
 import pytest
+from sanic import HTTPResponse, Request
 
-from bearward import ConfigurationError, TrustedIssuer, Verifier
+from bearward import AuthError, ConfigurationError, Refusal, TrustedIssuer, Verifier, authenticated
 from bearward.explanation import Check, Explanation, Verdict
 from bearward.request_explanation import check_explain_address
 from bearward.testing import LocalIssuer
 from bearward_grpc.explained import Explained
+from bearward_sanic import install
 from samples.v1 import sample_pb2 as messages
 from samples.v1.sample_pb2_grpc import ProtectedServiceStub
+from tests.adapters.grpc.servers import SERVICE, serving
+from tests.adapters.sanic.in_process import Serving, make_app
 from tests.cases import ALGORITHMS, AUDIENCE, CASES, Case, Fixtures
 
 REFUSED = [case for case in CASES if not case.granted]
@@ -148,3 +152,62 @@ def test_explain_is_true_or_false() -> None:
         Verifier(issuer, explain=wrong)
     with pytest.raises(ConfigurationError, match=r"^unsafe_explain_remote: must be True or False"):
         Verifier(issuer, unsafe_explain_remote=wrong)
+
+
+HANDLERS_OWN = AuthError(Refusal.CLAIM_MISMATCH, claim="tenant")
+"""What a handler raises, the same one each time; the token itself is good."""
+
+
+def explaining(issuer: LocalIssuer) -> Verifier:
+    """A verifier of a service in development."""
+    return Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks()), explain=True)
+
+
+def assert_only_the_request_is_wrong(checks: list[dict[str, Any]]) -> None:
+    """Each check of the token is right, and the last line says by which code the request was refused all the same."""
+    *token, last = checks
+    assert {check["verdict"] for check in token} <= {"right", "note"}
+    assert (last["name"], last["verdict"], last["code"]) == ("request", "wrong", "claim_mismatch")
+
+
+def test_refusal_by_a_handler_is_explained_over_http(fixtures: Fixtures) -> None:
+    """The token passed, and the code is the handler's own."""
+    app = make_app("explained-handler")
+
+    @app.get("/notes")  # type: ignore[untyped-decorator,unused-ignore]
+    @authenticated
+    async def notes(request: Request) -> HTTPResponse:
+        raise HANDLERS_OWN
+
+    install(app, explaining(fixtures.issuer))
+    with Serving(app) as server:
+        headers = {"authorization": f"Bearer {fixtures.honest()}"}
+        answer = httpx2.get(f"http://127.0.0.1:{server.port}/notes", headers=headers, timeout=30)
+    assert answer.status_code == 401
+    assert_only_the_request_is_wrong(answer.json()["explanation"])
+    assert HANDLERS_OWN.explanation is None
+
+
+@pytest.mark.parametrize("kind", ["aio", "sync"])
+def test_refusal_by_a_handler_is_explained_over_grpc(fixtures: Fixtures, kind: str) -> None:
+    """On an event loop and in threads."""
+
+    def sync(request: bytes, context: Any) -> bytes:
+        raise HANDLERS_OWN
+
+    async def aio(request: bytes, context: Any) -> bytes:
+        raise HANDLERS_OWN
+
+    rules = {f"/{SERVICE}/UU": authenticated}
+    behaviors = {"UU": sync if kind == "sync" else aio}
+    metadata = (("authorization", f"Bearer {fixtures.honest()}"),)
+    with (
+        serving(kind, explaining(fixtures.issuer), rules, behaviors=lambda _: behaviors) as running,
+        grpc.insecure_channel(running.target) as channel,
+    ):
+        method: Any = channel.unary_unary(f"/{SERVICE}/UU")
+        with pytest.raises(grpc.RpcError) as caught:
+            method(b"", timeout=30, metadata=metadata)
+    call: Any = caught.value
+    assert_only_the_request_is_wrong(json.loads(dict(call.trailing_metadata())["bearward-explanation"]))
+    assert HANDLERS_OWN.explanation is None

@@ -6,6 +6,7 @@ operation is described once, whatever the number of starts; the application's ow
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from bearward_sanic.settings import AdapterSettings
 __all__ = ["describe", "prepare", "serve_redirect_page"]
 
 SCHEME: Final = "bearer"
+OAUTH: Final = "oauth2"
 COOKIE: Final = "bearerCookie"
 _PAGES: Final = "openapi.*"
 """The name of the rule for the pages of sanic-ext."""
@@ -74,8 +76,11 @@ def describe(app: App, settings: AdapterSettings, rules: RuleTable) -> None:
     from sanic_ext.extensions.openapi.builders import OperationStore, SpecificationBuilder
 
     document = SpecificationBuilder()
-    document.add_security_scheme(SCHEME, "http", scheme="bearer", bearer_format="JWT")
-    schemes = [SCHEME]
+    if settings.oauth_token_url is None:
+        document.add_security_scheme(SCHEME, "http", scheme="bearer", bearer_format="JWT")
+    else:
+        document.add_security_scheme(OAUTH, "oauth2", flows=_flows(settings, rules))
+    schemes = [SCHEME if settings.oauth_token_url is None else OAUTH]
     if settings.cookie is not None:
         document.add_security_scheme(COOKIE, "apiKey", location="cookie", name=settings.cookie.name)
         schemes.append(COOKIE)
@@ -86,34 +91,49 @@ def describe(app: App, settings: AdapterSettings, rules: RuleTable) -> None:
             _describe(store[_operation(handler, method)], rule.access, schemes)
 
 
+def _flows(settings: AdapterSettings, rules: RuleTable) -> dict[str, Any]:
+    """The OAuth flow by which a client gets a token (OpenAPI 3.0, OAuth Flows Object), and all scopes of the routes."""
+    scopes = sorted({name for rule in rules.values() for name in rule.access.scopes})
+    flow: dict[str, Any] = {"tokenUrl": settings.oauth_token_url, "scopes": dict.fromkeys(scopes, "")}
+    if settings.oauth_authorization_url is None:
+        return {"clientCredentials": flow}
+    return {"authorizationCode": {"authorizationUrl": settings.oauth_authorization_url, **flow}}
+
+
 def _describe(operation: Any, access: Access, schemes: list[str]) -> None:
     if getattr(operation, _DESCRIBED, False):
         return
     setattr(operation, _DESCRIBED, True)
     if not operation.security:
         needed = list(access.scopes)
-        # OpenAPI 3.0: the list of an http scheme stays empty; the scopes are told in words.
         operation.security.extend([{}] if access.kind is Kind.OPTIONAL else [])
-        operation.security.extend({scheme: []} for scheme in schemes)
+        # OpenAPI 3.0: only an OAuth scheme lists scopes. The list of any other stays empty; they are told in words.
+        operation.security.extend({scheme: needed if scheme == OAUTH else []} for scheme in schemes)
         told = f" Needs the scope {' '.join(needed)}." if needed else ""
         _respond(operation, told)
 
 
-def _respond(operation: Any, told: str) -> None:
+@lru_cache(maxsize=64)
+def _refusals(told: str) -> dict[int | str, Any]:
+    """What each guarded operation may answer; sanic-ext takes ten milliseconds for each of them."""
     from sanic_ext.extensions.openapi.definitions import Response
 
     problem = {"application/problem+json": dict}
-    ours = {
+    return {
+        "default": Response.make(None, "OK"),
         401: Response.make(problem, "No token, or none that is good (RFC 6750)."),
         403: Response.make(problem, f"The token does not grant this.{told}"),
         503: Response.make(problem, "The issuer's keys are not available at the moment."),
     }
+
+
+def _respond(operation: Any, told: str) -> None:
     written = operation._autodoc  # noqa: SLF001  (what the docstring says, which our table would hide)
     held = written["responses"] if written and written.get("responses") else operation.responses
     known = {str(status) for status in held}
-    if not known:
-        held["default"] = Response.make(None, "OK")
-    held.update({status: made for status, made in ours.items() if str(status) not in known})
+    if known:
+        known.add("default")
+    held.update({status: made for status, made in _refusals(told).items() if str(status) not in known})
 
 
 def _operation(handler: Any, method: str) -> Any:

@@ -52,7 +52,7 @@ class ResourceMetadata:
             name=settings.resource_name,
             documentation=settings.resource_documentation,
             dpop=verifier.dpop,
-            client_certificates=settings.client_certificate is not None,
+            client_certificates=settings.accepts_certificates,
         )
 
 

@@ -83,13 +83,15 @@ class Serving:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
             server: Any = await self._app.create_server(sock=listener, return_asyncio_server=True, access_log=False)
-            await server.startup()
-            await server.before_start()
-            await server.after_start()
-            self._ready.set()
-            await self._stop.wait()
-            await server.before_stop()
-            await server.close()
+            try:
+                await server.startup()
+                await server.before_start()
+                await server.after_start()
+                self._ready.set()
+                await self._stop.wait()
+                await server.before_stop()
+            finally:  # also where a listener stopped the start: uvloop hangs in closing a loop that still has a server
+                await server.close()
             for connection in tuple(server.connections):
                 connection.close()
             await server.after_stop()

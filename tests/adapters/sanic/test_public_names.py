@@ -8,8 +8,8 @@ import bearward_sanic
 import bearward_sanic.testing
 
 NAMES = """
-    Access AdapterSettings Bearward CookieCredentials authenticated check current_principal deny install optional
-    public reauthenticate redact_logs requires rules
+    Access AdapterSettings Bearward CookieCredentials SocketTickets add_ticket_route authenticated check
+    current_principal deny install optional public reauthenticate redact_logs requires rules
 """
 
 

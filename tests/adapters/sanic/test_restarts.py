@@ -1,4 +1,4 @@
-"""Twenty starts leave what one leaves, through every way in which tests start an application."""
+"""Many starts leave what one leaves, through every way in which tests start an application."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.adapters.sanic.servers import AUDIENCE, PACKAGES, TOP
 
 pytestmark = pytest.mark.thorough
 
-STARTS = 20
+STARTS = 8
 
 PROGRAM = """
 import asyncio, gc, json, logging, socket, sys, warnings
@@ -88,7 +88,7 @@ def shape(operation):
 
 start = {"test": by_test_client, "reusable": by_reusable_client, "asgi": by_asgi_client}[how]
 shapes = []
-for _ in range(STARTS if how == "reusable" else STARTS // 4):  # the others start the application for every request
+for _ in range(STARTS if how == "reusable" else STARTS // 2):  # the others start the application for every request
     operation = start()
     gc.collect()
     shapes.append(shape(operation))
@@ -99,7 +99,7 @@ print(json.dumps([shapes[0], shapes[-1]]))
 @pytest.mark.parametrize("how", ["test", "reusable", "asgi"])
 @pytest.mark.parametrize("sanic", ["newest", "oldest"])
 @pytest.mark.parametrize("ext", ["ext", "plain"])
-def test_twenty_starts_leave_the_state_of_one(
+def test_many_starts_leave_the_state_of_one(
     issuer: LocalIssuer, request: pytest.FixtureRequest, ext: str, sanic: str, how: str
 ) -> None:
     """No middleware, wrapper, route, task or OpenAPI entry piles up, and no loop is mixed with another."""

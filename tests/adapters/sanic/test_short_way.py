@@ -78,6 +78,8 @@ def _values(issuer: LocalIssuer) -> dict[str, str]:
         "characters of no token": f"Bearer {good[:-4]}%%%%",
         "too long": "Bearer " + "e" * 17_000,
         "another scheme": "Basic dTpw",
+        "no scheme": good,
+        "a token of another scheme": f"Token {good}",
         "garbage": "Bearer eyJ.e30.x",
     }
 

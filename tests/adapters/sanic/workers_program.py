@@ -50,6 +50,12 @@ def make_app() -> Any:
             [one["bearward"] for one in app.m.workers.values() if "bearward" in one and one["state"] == "ACKED"]
         )
 
+    @app.get("/end")
+    @public
+    async def end(request: Request) -> HTTPResponse:
+        app.m.terminate()
+        return answer.json("ending")
+
     @app.after_server_start
     async def ready(app: Any) -> None:
         sys.stdout.write("ready\n")
