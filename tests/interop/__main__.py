@@ -10,7 +10,8 @@ import time
 
 from tests.interop import manifest, ran
 from tests.interop.rows import ROWS
-from tests.interop.runner import faults, run, say, stop_when_told
+from tests.interop.runner import faults, say, stop_when_told
+from tests.interop.side_by_side import run_all
 from tests.interop.table import table
 
 RAN = manifest.HERE / "ran.json"
@@ -25,7 +26,7 @@ def main(names: list[str]) -> int:
         return 2
     stop_when_told()
     began = time.monotonic()
-    outcomes = [run(row) for row in ROWS if not names or row.name in names]
+    outcomes = run_all([row for row in ROWS if not names or row.name in names])
     before = ran.load(RAN)
     found = faults(outcomes) + ran.lost(outcomes, before, full=not names)
     if not names:

@@ -5,6 +5,7 @@ Rule of this file: what `Pair` is for the samples.
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from bearward.client_certificates import CertificateForm
 from tests.interop.certificates import Authority
 from tests.interop.pair import QUICK, environment, toml
 from tests.interop.processes import Process
@@ -21,15 +23,28 @@ __all__ = ["Both"]
 
 
 class Both:
-    """One process: Sanic on `http_url`, grpc.aio with mutual TLS on `grpc_target`, and without on `plain_target`."""
+    """One process: Sanic on `http_url`, grpc.aio with mutual TLS on `grpc_target`, and without on `plain_target`.
 
-    def __init__(self, sheet: Sheet, *issuers: Mapping[str, Any]) -> None:
+    Where there is no TLS, a proxy that knows `secret` forwards the client's certificate in the field `field`.
+    """
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        *issuers: Mapping[str, Any],
+        form: CertificateForm = "xfcc",
+        field: str = "x-forwarded-client-cert",
+    ) -> None:
+        self.form: CertificateForm = form
+        self.field = field
+        self.secret = secrets.token_hex()
         self.authority = Authority(sheet.folder)
         certificate, key = self.authority.issue("server")
         self.server_files = (certificate, key)
         config = sheet.folder / "both.toml"
         config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
-        command = [sys.executable, "-m", "tests.interop.peers.both", config, certificate, key, self.authority.file]
+        files = (config, certificate, key, self.authority.file)
+        command = [sys.executable, "-m", "tests.interop.peers.both", *files, form, field, self.secret]
         process = sheet.start(Process("both", command, sheet.folder, env=environment()))
         self.grpc_target = process.line("listening on grpcs://")
         self.plain_target = process.line("listening on grpc://")

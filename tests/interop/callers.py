@@ -7,6 +7,7 @@ parts agree: the status, the code, and the challenge.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +21,9 @@ from tests.interop.sheet import ACCEPTED, Answer
 __all__ = ["GRPCCaller", "HTTPCaller", "grpc_verdict", "http_verdict"]
 
 TIMEOUT = 30.0
-_BAD_REQUEST = frozenset({"credentials_malformed", "credentials_repeated"})
+_BAD_REQUEST = frozenset(
+    {"credentials_malformed", "credentials_repeated", "dpop_proof_malformed", "dpop_proof_repeated"}
+)
 _RIGHTS = frozenset({"scope_insufficient", "claim_insufficient", "no_rule"})
 _SERVICE = frozenset({"keys_unavailable", "revocation_unavailable"})
 
@@ -38,13 +41,19 @@ class HTTPCaller:
         verdict, response = self._asked("/whoami", token)
         return Answer(self.transport, verdict, response.json() if verdict == ACCEPTED else None)
 
+    def present(self, authorization: Sequence[str], proofs: Sequence[str]) -> Answer:
+        """`GET /whoami` with these values of `Authorization` and `DPoP`."""
+        fields = [*(("authorization", value) for value in authorization), *(("dpop", value) for value in proofs)]
+        response = self._client.get("/whoami", headers=fields)
+        return Answer(self.transport, http_verdict(response.status_code, _challenge(response), response.text))
+
     def notes(self, token: str | None) -> Answer:
         """`GET /notes`, which needs the scope `notes:read`."""
         return Answer(self.transport, self._asked("/notes", token)[0])
 
     def _asked(self, path: str, token: str | None) -> tuple[str, httpx2.Response]:
         response = self.get(path, **({} if token is None else {"authorization": f"Bearer {token}"}))
-        return http_verdict(response.status_code, response.headers.get("www-authenticate"), response.text), response
+        return http_verdict(response.status_code, _challenge(response), response.text), response
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """`GET` anything."""
@@ -86,6 +95,15 @@ class GRPCCaller:
             return Answer(self.transport, grpc_verdict(error))
         return Answer(self.transport, ACCEPTED, json.loads(answer.principal))
 
+    def present(self, authorization: Sequence[str], proofs: Sequence[str]) -> Answer:
+        """`WhoAmI` with these values of `authorization` and `dpop`."""
+        metadata = (*(("authorization", value) for value in authorization), *(("dpop", value) for value in proofs))
+        try:
+            self.stub.WhoAmI(sample_pb2.WhoAmIRequest(), metadata=metadata, timeout=TIMEOUT, wait_for_ready=True)
+        except grpc.RpcError as error:
+            return Answer(self.transport, grpc_verdict(error))
+        return Answer(self.transport, ACCEPTED)
+
     def notes(self, token: str | None) -> Answer:
         """`ListNotes`, which needs the scope `notes:read`."""
         metadata = () if token is None else (("authorization", f"Bearer {token}"),)
@@ -112,6 +130,11 @@ class GRPCCaller:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _challenge(response: httpx2.Response) -> str | None:
+    challenge: str | None = response.headers.get("www-authenticate")
+    return challenge
 
 
 def http_verdict(status: int, challenge: str | None, body: str) -> str:

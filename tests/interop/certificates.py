@@ -47,6 +47,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        folder.mkdir(exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.file = folder / "ca.pem"
         self.file.write_bytes(_pem(_signed("authority", self._key, "authority", self._key, authority=True)))

@@ -1,7 +1,8 @@
 """Envoy's configuration, as data: what an operator would write in YAML.
 
 Rule of this file: pure. `edge` ends TLS for both samples and forwards the token as it came; `mutual` asks for a
-client certificate and forwards it in `x-forwarded-client-cert`, whatever the caller sent there; `passthrough` hands
+client certificate and forwards it in `x-forwarded-client-cert`, whatever the caller sent there, with a secret by which
+our side knows Envoy; `passthrough` hands
 the TLS connection on as it is.
 """
 
@@ -17,7 +18,7 @@ _MANAGER = "extensions.filters.network.http_connection_manager.v3.HttpConnection
 
 
 def configuration(
-    ports: dict[str, int], upstreams: dict[str, str], server: tuple[Path, Path], client_ca: Path
+    ports: dict[str, int], upstreams: dict[str, str], server: tuple[Path, Path], client_ca: Path, secret: str
 ) -> dict[str, Any]:
     """Listeners on `ports` (edge, mutual, passthrough) before `upstreams` (http, grpc, bound, bound-grpc, tls: host:port)."""
     by_kind: list[dict[str, Any]] = [
@@ -33,9 +34,14 @@ def configuration(
     # RFC 8705: the authority signs the client's certificate, Envoy proves its key, the resource server the binding
     trusted = {"trusted_ca": {"filename": str(client_ca)}}
     forward = {"forward_client_cert_details": "SANITIZE_SET", "set_current_client_cert_details": {"cert": True}}
+    ours = {"header": {"key": "x-proxy-secret", "value": secret}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     to_bound = [
-        {"match": {"prefix": "/bearward."}, "route": {"cluster": "bound-grpc", "timeout": "0s"}},
-        {"match": {"prefix": "/"}, "route": {"cluster": "bound", "timeout": "0s"}},
+        {
+            "match": {"prefix": prefix},
+            "route": {"cluster": cluster, "timeout": "0s"},
+            "request_headers_to_add": [ours],
+        }
+        for prefix, cluster in (("/bearward.", "bound-grpc"), ("/", "bound"))
     ]
     listeners = [
         _listener("edge", ports["edge"], _http("edge", by_kind, {}), _tls(server, None)),

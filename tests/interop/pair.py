@@ -19,7 +19,7 @@ from tests.interop.processes import Process
 from tests.interop.sheet import ACCEPTED, Answer, Sheet
 from tests.interop.tokens import claims_of
 
-__all__ = ["AUDIENCE", "Pair", "environment", "toml"]
+__all__ = ["AUDIENCE", "Pair", "environment", "table", "toml"]
 
 AUDIENCE = "https://api.example"
 QUICK: dict[str, Any] = {
@@ -38,13 +38,23 @@ class Pair:
     """Both samples, trusting these issuers; `sync` adds the gRPC sample on `grpc.server`.
 
     They have keys before they are asked anything; not so with `wait=False`, for issuers that are not up, or never good.
+    `dpop` is the table of that name, `settings` are variables of the samples' own.
     """
 
     def __init__(
-        self, sheet: Sheet, *issuers: Mapping[str, Any], sync: bool = False, wait: bool = True, name: str = "pair"
+        self,
+        sheet: Sheet,
+        *issuers: Mapping[str, Any],
+        sync: bool = False,
+        wait: bool = True,
+        name: str = "pair",
+        dpop: Mapping[str, Any] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         config = sheet.folder / f"{name}.toml"
-        config.write_text(toml([{"keys": QUICK, **issuer} for issuer in issuers]), encoding="utf-8")
+        text = toml([{"keys": QUICK, **issuer} for issuer in issuers])
+        config.write_text(f"{text}\n\n{table('dpop', dpop)}" if dpop else text, encoding="utf-8")
+        self._environment = environment(**(settings or {}))
         servers = [("http", "samples.http_server"), ("grpc", "samples.grpc_server")]
         servers += [("sync", "samples.grpc_server")] if sync else []
         # all at once: what takes time is that each imports what it needs
@@ -61,11 +71,10 @@ class Pair:
         if wait:
             self.until_ready()
 
-    @staticmethod
-    def _started(sheet: Sheet, name: str, kind: str, module: str, config: Path) -> Process:
+    def _started(self, sheet: Sheet, name: str, kind: str, module: str, config: Path) -> Process:
         more = ("--sync",) if kind == "sync" else ()
         command = [sys.executable, "-m", module, "--port", "0", "--config", config, *more]
-        return sheet.start(Process(name, command, sheet.folder, env=environment()))
+        return sheet.start(Process(name, command, sheet.folder, env=self._environment))
 
     def until_ready(self) -> None:
         """Wait until all have an issuer's keys."""
@@ -105,9 +114,16 @@ def environment(**more: str) -> dict[str, str]:
 
 def toml(issuers: Iterable[Mapping[str, Any]]) -> str:
     """The configuration file for these issuers."""
-    return "\n".join(
-        "[[issuers]]\n" + "\n".join(f"{name} = {_toml(value)}" for name, value in table.items()) for table in issuers
-    )
+    return "\n".join("[[issuers]]\n" + _members(issuer) for issuer in issuers)
+
+
+def table(name: str, members: Mapping[str, Any]) -> str:
+    """One table of a configuration file."""
+    return f"[{name}]\n{_members(members)}\n"
+
+
+def _members(members: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name} = {_toml(value)}" for name, value in members.items())
 
 
 def _toml(value: object) -> str:

@@ -12,12 +12,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.interop.manifest import HERE, NODE, NPM, pinned
+from tests.interop.manifest import HERE, NODE, NPM, TOP, pinned
 
 __all__ = ["main"]
 
@@ -34,8 +35,18 @@ def _python() -> list[str]:
     frozen = subprocess.run(
         [sys.executable, "-m", "pip", "freeze", "--exclude-editable"], capture_output=True, text=True, check=True
     )
-    known = _needed_by("bearward", {"samples"}) | {_name(peer.partition(":")[2]) for peer in pinned()}
+    known = _ours() | {_name(peer.partition(":")[2]) for peer in pinned()}
     return [line for line in frozen.stdout.splitlines() if "==" in line and _name(line.partition("==")[0]) not in known]
+
+
+def _ours() -> set[str]:
+    """What `install.py` sets up for us, whose versions the project's own constraints pin."""
+    groups = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    found = _needed_by("bearward", {"grpc-status", "sanic"})
+    for line in groups["samples"]:
+        needed = Requirement(line)
+        found |= {_name(needed.name)} | _needed_by(needed.name, needed.extras)
+    return found
 
 
 def _needed_by(project: str, extras: set[str]) -> set[str]:

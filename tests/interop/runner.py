@@ -1,4 +1,4 @@
-"""Runs rows one after the other, and says what is wrong with them.
+"""Runs a row, and says what is wrong with it.
 
 Rules of this file: a row that breaks has a wrong verdict; a row that judged nothing has one too. What a row started is
 stopped before the next one begins, also when the run itself is told to stop.

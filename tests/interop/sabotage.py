@@ -28,6 +28,13 @@ _NO_SCOPES = frozenset(
         "how-to-EdDSA",
         "how-to-RS256",
         "together",
+        "dpop-by-oauth4webapi",
+        "dpop-by-auth0",
+        "dpop-issuer",
+        "dpop-npm",
+        "dpop-oauth4webapi",
+        "nginx-certificates",
+        "haproxy-certificates",
     }
 )
 """Rows about tokens: they call what any valid token may call."""
@@ -35,12 +42,26 @@ _NO_KEYS = frozenset({"shape-entra-common"})
 """Its metadata is refused, so no key is ever there, and no token is looked at further."""
 _NO_CLAIMS = frozenset({"together"})
 """It is about whose key signed; every claim in it is good."""
+_ABOUT_PROOFS = frozenset(
+    {
+        "envoy",
+        "nginx-certificates",
+        "haproxy-certificates",
+        "dpop-issuer",
+        "dpop-npm",
+        "dpop-oauth4webapi",
+        "dpop-by-oauth4webapi",
+        "dpop-by-auth0",
+    }
+)
+"""Rows with tokens that are bound to a key or a certificate."""
 UNCONCERNED: dict[str, frozenset[str]] = {
     "accepts": frozenset(),
     "refuses": frozenset(),
     "unsigned": _NO_KEYS,
     "unvalidated": _NO_KEYS | _NO_CLAIMS,
     "unauthorized": _NO_SCOPES,
+    "unproven": frozenset(row.name for row in ROWS) - _ABOUT_PROOFS,
 }
 
 

@@ -23,7 +23,7 @@ right if it is the expected one: accepted with exactly the token's claims, or re
 challenge.
 
 A run fails if a verdict is wrong, if a row breaks or has no verdict, or if a row, a transport, an algorithm or a case that
-ran before does not run. `make sabotage` breaks bearward in five ways, and every row must notice.
+ran before does not run. `make sabotage` breaks bearward in six ways, and every row must notice.
 """
 
 

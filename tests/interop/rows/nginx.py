@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.interop.issuing import Issuer
@@ -18,7 +19,7 @@ from tests.interop.processes import Process, free_port
 from tests.interop.rows.clients import BRIEF, PROTO, judge_report
 from tests.interop.sheet import Row, Sheet
 
-__all__ = ["ROWS", "servers_of_the_page"]
+__all__ = ["ROWS", "servers_of_the_page", "start_nginx"]
 
 _PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "proxies.md"
 
@@ -46,23 +47,27 @@ def servers_of_the_page() -> str:
     return _PAGE.read_text(encoding="utf-8").partition("```nginx\n")[2].partition("```")[0]
 
 
+def start_nginx(sheet: Sheet, servers: str, ports: Sequence[int]) -> None:
+    """Start nginx with these in its `http { }`; it listens on these ports."""
+    user = "user root;" if os.geteuid() == 0 else ""  # the row's folder is its owner's alone
+    config = sheet.folder / "nginx.conf"
+    config.write_text(_CONFIG.format(user=user, folder=sheet.folder, servers=servers), encoding="utf-8")
+    binary = shutil.which("nginx") or "/usr/sbin/nginx"
+    process = sheet.start(Process("nginx", [binary, "-p", sheet.folder, "-c", config, "-e", "stderr"], sheet.folder))
+    for port in ports:
+        process.until_listening(port)
+
+
 def _run(sheet: Sheet) -> None:
     issuer = Issuer(sheet)
     pair = Pair(sheet, issuer.trust)
     http, grpc = free_port(), free_port()
-    user = "user root;" if os.geteuid() == 0 else ""  # the row's folder is its owner's alone
     servers = servers_of_the_page()
     places = {"127.0.0.1:8080": f"127.0.0.1:{http}", "127.0.0.1:8443": f"127.0.0.1:{grpc}"}
     places |= {"http://127.0.0.1:8000": pair.http_url, "127.0.0.1:50051": pair.grpc_target}
     for shown, used in places.items():
         servers = servers.replace(shown, used)
-    text = _CONFIG.format(user=user, folder=sheet.folder, servers=servers)
-    config = sheet.folder / "nginx.conf"
-    config.write_text(text, encoding="utf-8")
-    binary = shutil.which("nginx") or "/usr/sbin/nginx"
-    process = sheet.start(Process("nginx", [binary, "-p", sheet.folder, "-c", config, "-e", "stderr"], sheet.folder))
-    process.until_listening(http)
-    process.until_listening(grpc)
+    start_nginx(sheet, servers, [http, grpc])
     callers = json.dumps(issuer.callers())
     found = node_report(sheet, "node/fetch_calls.mjs", f"http://127.0.0.1:{http}", callers, issuer.brief_order(BRIEF))
     ends = {"event stream until the token ends": "ended", "websocket until the token ends": "1008 token_expired"}

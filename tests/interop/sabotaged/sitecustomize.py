@@ -7,10 +7,12 @@ when the folder is on the path, which it is in such a run alone.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from typing import Any
 
-from bearward import Principal, Requirement, Verifier, verification
+from bearward import Principal, Requirement, Verifier, confirmation, possession, verification
+from bearward.dpop.proof import Proof
 from bearward.errors import AuthError, Refusal
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jose.jwk import VerificationKey
@@ -55,6 +57,16 @@ def unauthorized() -> None:
         _put(kind, unmet=lambda self, principal, now: None)
 
 
+def unproven() -> None:
+    """Neither proofs nor certificates are looked at: whoever holds a bound token is its owner."""
+
+    def check_proof(proof: str, *, jkt: str, now: float, **_: object) -> Proof:
+        return Proof(jkt, secrets.token_hex(), now, now)
+
+    _put(possession, check_proof=check_proof, single_proof=lambda values: "", check_thumbprint=lambda *_: None)
+    _put(confirmation, check_thumbprint=lambda *_: None)
+
+
 def _put(where: Any, **names: Any) -> None:
     for name, value in names.items():
         getattr(where, name)  # what is not there any more is put in vain, and must not look as if it were
@@ -62,7 +74,7 @@ def _put(where: Any, **names: Any) -> None:
 
 
 WAYS: dict[str, Callable[[], None]] = {
-    way.__name__: way for way in (accepts, refuses, unsigned, unvalidated, unauthorized)
+    way.__name__: way for way in (accepts, refuses, unsigned, unvalidated, unauthorized, unproven)
 }
 if os.environ.get("INTEROP_SABOTAGE"):
     WAYS[os.environ["INTEROP_SABOTAGE"]]()
