@@ -6,6 +6,8 @@ whatever can be prepared are prepared.
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Callable
 from hashlib import sha256
 from importlib.util import find_spec
@@ -17,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pybase64 import urlsafe_b64decode
 
 from bearward.jose.ecdsa_der import to_der
-from bearward.jose.jwk import VerificationKey
+from bearward.jose.jwk import VerificationKey, read_key
 
-__all__ = ["PROVIDERS", "Check", "check_of", "octets_of"]
+__all__ = ["PROVIDERS", "Check", "check_of", "octets_of", "signature_alone"]
 
 Check = Callable[[str], object]
 _Verify = Callable[[bytes, bytes], object]
@@ -81,3 +83,9 @@ PROVIDERS: dict[str, Callable[[str, VerificationKey], Check]] = {
     for name, by in _KNOWN.items()
 }
 """By the library's name: from an algorithm and a key to the check of a token's signature."""
+
+
+def signature_alone(jwks_uri: str, library: str) -> Check:
+    """The check of an RS256 signature by `library` with the issuer's first key."""
+    with urllib.request.urlopen(jwks_uri) as response:
+        return PROVIDERS[library]("RS256", read_key(json.loads(response.read())["keys"][0]))

@@ -28,6 +28,13 @@ from benchmarks.footprint.subjects import NAMES, prepare, subject
 from benchmarks.results import machine, save
 
 _BURST = 150
+_BASES = (
+    "plain",
+    "signature alone, cryptography",
+    "signature alone, aws-lc",
+    "guarded, repeated, no observers",
+    "guarded, fresh, kept",
+)
 _WARM, _COUNTED = 40, 60
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -87,7 +94,7 @@ def times(names: list[str], tokens: Path, rounds: int) -> tuple[list[str], dict[
 
 
 def _table(taken: dict[str, list[float]]) -> tuple[list[str], dict[str, Any]]:
-    bases = [name for name in ("plain", "signature alone, cryptography", "signature alone, aws-lc") if name in taken]
+    bases = [name for name in _BASES if name in taken]
     lines = [
         "| request | µs | " + " | ".join(f"beside {base}" for base in bases) + " |",
         "| --- | ---: |" + " ---: |" * len(bases),

@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
 from bearward import TrustedIssuer, Verifier
 from bearward.jose.jwk import read_key
+from bearward.observers import Observers
+from bearward.telemetry import Telemetry
 from bearward.testing import LocalIssuer
 from benchmarks.footprint.server import InPlace
 from benchmarks.providers import PROVIDERS
@@ -29,8 +34,11 @@ NAMES = (
     "plain",
     *(f"signature alone, {provider}" for provider in PROVIDERS),
     "guarded, repeated",
+    "guarded, repeated, no observers",
+    "guarded, repeated, metrics",
     "guarded, fresh, not kept",
     "guarded, fresh, kept",
+    "guarded, fresh, kept, metrics",
 )
 
 
@@ -54,7 +62,7 @@ def subject(name: str, path: Path, loop: asyncio.AbstractEventLoop) -> Subject:
     """The server of that name, started."""
     made: dict[str, Any] = json.loads(path.read_text())
     tokens: list[str] = made["tokens"]
-    if name == "guarded, repeated":
+    if name.startswith("guarded, repeated"):
         tokens = tokens[:1] * len(tokens)
     requests = [f"GET / HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {t}\r\n\r\n".encode() for t in tokens]
     if name == "plain":
@@ -63,12 +71,20 @@ def subject(name: str, path: Path, loop: asyncio.AbstractEventLoop) -> Subject:
         provider = PROVIDERS[name.removeprefix("signature alone, ")]
         check = provider("RS256", read_key(made["jwks"]["keys"][0]))
         return Subject(InPlace(loop, check=lambda value: check(value[7:])), requests, _nothing)
-    kept = not name.endswith("not kept")
+    kept = "not kept" not in name
     policy = TrustedIssuer(_ISSUER, audience=_AUDIENCE, jwks=made["jwks"])
-    verifier = Verifier(policy, token_cache_bytes=16 * 1024 * 1024 if kept else 0)
+    observers = [_telemetry()] if name.endswith("metrics") else []
+    verifier = Verifier(policy, token_cache_bytes=16 * 1024 * 1024 if kept else 0, observers=observers)
+    if name.endswith("no observers"):
+        verifier.observers = Observers()  # without the log and the counters, too, which every verifier has
     cache: Any = verifier._cache  # noqa: SLF001  (nothing else forgets on demand)
     forget = cache.clear if kept and "fresh" in name else _nothing
     return Subject(InPlace(loop, verifier=verifier), requests, forget)
+
+
+def _telemetry() -> Telemetry:
+    """Metrics by OpenTelemetry's own SDK, with a reader that nobody asks."""
+    return Telemetry(meter_provider=MeterProvider(metric_readers=[InMemoryMetricReader()], shutdown_on_exit=False))
 
 
 def _nothing() -> None:

@@ -21,6 +21,7 @@ import uvloop
 
 from bearward import TrustedIssuer, Verifier, scope
 from bearward_grpc import AuthInterceptor
+from benchmarks.providers import PROVIDERS, Check, signature_alone
 
 SERVICE = "bench.v1.Echo"
 AUDIENCE = "https://api.example"
@@ -47,14 +48,28 @@ class NoOp(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
         return await continuation(handler_call_details)
 
 
+class SignatureAlone(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
+    """The floor of a fresh token: an interceptor that verifies the signature, and looks at nothing else."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Take the token out of the metadata; a wrong signature raises."""
+        self._check(dict(handler_call_details.invocation_metadata)["authorization"][7:])
+        return await continuation(handler_call_details)
+
+
 async def serve(issuer: str) -> None:
     """Serve until standard input ends."""
     verifier = Verifier(TrustedIssuer(issuer, audience=AUDIENCE, jwks_uri=f"{issuer}/jwks"))
+    library = "aws-lc" if "aws-lc" in PROVIDERS else "cryptography"  # as bearward chooses
     async with verifier:
         dresses: dict[str, list[Any]] = {
             "bare": [],
             "bare again": [],
             "no-op": [NoOp()],
+            "signature": [SignatureAlone(await asyncio.to_thread(signature_alone, f"{issuer}/jwks", library))],
             "guarded": [AuthInterceptor(verifier, {SERVICE: scope("echo")})],
         }
         servers = {name: echo_server(interceptors) for name, interceptors in dresses.items()}

@@ -6,17 +6,14 @@ KIND is `plain`, `floor` (its handler verifies the signature and nothing else) o
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
-import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, json
 
 from bearward import TrustedIssuer, Verifier
 from bearward.jose import aws_lc
-from bearward.jose.jwk import read_key
+from benchmarks.providers import signature_alone
 
 AUDIENCE = "https://api.example"
 
@@ -39,14 +36,6 @@ def main(kind: str, issuer: str, jwks_uri: str, library: str, *, port: int, toke
 
     app.add_route(protected, "/protected", methods=["GET"])
     app.run("127.0.0.1", port, single_process=True, access_log=False, motd=False)
-
-
-def signature_alone(jwks_uri: str, library: str) -> Callable[[str], object]:
-    """The check of a signature by `library` with the issuer's key."""
-    from benchmarks.providers import PROVIDERS
-
-    with urllib.request.urlopen(jwks_uri) as response:
-        return PROVIDERS[library]("RS256", read_key(jsonlib.loads(response.read())["keys"][0]))
 
 
 if __name__ == "__main__":
