@@ -16,7 +16,7 @@ TOP = Path(__file__).resolve().parent.parent
 PLACE = TOP / ".cache" / "floors"
 PYTHON = PLACE / "bin" / "python"
 BESIDE = ("websockets==14.1",)  # Sanic before 25.3 sends broken frames with websockets 14.2 and newer
-FLOOR = re.compile(r"(?P<name>[A-Za-z0-9-]+)(\[[^]]*\])?>=(?P<version>[0-9.]+)")
+FLOOR = re.compile(r"(?P<name>[A-Za-z0-9-]+)(\[[^]]*\])?>=(?P<version>[0-9.]+(?:b[0-9]+)?)")
 OLD_WARNINGS = ("-W", "ignore:websockets.connection was renamed:DeprecationWarning")  # Sanic 23.12, of its own import
 # Elsewhere: packaging builds and installs for itself, the adapter's tests bring the oldest Sanic with what fits it.
 NOT_HERE = ("--ignore=tests/packaging", "--ignore=tests/adapters/sanic")

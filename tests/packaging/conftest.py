@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_once import made_once
+
 TOP = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist, and the wheel that was built from that sdist: what a release would upload."""
-    out = tmp_path_factory.mktemp("dist")
-    _done(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(TOP))
-    return out
+
+    def build(out: Path) -> None:
+        _done(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(TOP))
+
+    return made_once(tmp_path_factory, "dist", build)
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +41,7 @@ def sdist(dist: Path) -> Path:
 @pytest.fixture(scope="session")
 def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with the wheel and what it requires, from the registry; no extra, and the source tree out of reach."""
-    place = tmp_path_factory.mktemp("bare")
-    _done(sys.executable, "-m", "venv", "--without-pip", str(place))
-    python = place / "bin" / "python"
-    constraints = str(TOP / "constraints.txt")
-    pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check")
-    _done(*pip, "install", "-qq", "--constraint", constraints, str(wheel))
-    return python
+    return made_once(tmp_path_factory, "bare", lambda place: _environment(place, str(wheel))) / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
@@ -51,14 +49,18 @@ def python_with_pytest(wheel: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """Makes an environment with the wheel, pytest and what else is named: nothing of the source tree, and no framework."""
 
     def make(*more: str) -> Path:
-        place = tmp_path_factory.mktemp("pytest")
-        _done(sys.executable, "-m", "venv", "--without-pip", str(place))
-        python = place / "bin" / "python"
-        pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check")
-        _done(*pip, "install", "-qq", "--constraint", str(TOP / "constraints.txt"), str(wheel), "pytest", *more)
-        return python
+        name = "-".join(("with-pytest", *more))
+        made = made_once(tmp_path_factory, name, lambda place: _environment(place, str(wheel), "pytest", *more))
+        return made / "bin" / "python"
 
     return make
+
+
+def _environment(place: Path, *requirements: str) -> None:
+    """Nothing is compiled that no test imports."""
+    _done(sys.executable, "-m", "venv", "--without-pip", str(place))
+    pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "--disable-pip-version-check")
+    _done(*pip, "install", "-qq", "--no-compile", "--constraint", str(TOP / "constraints.txt"), *requirements)
 
 
 def _done(*command: str) -> None:

@@ -47,6 +47,7 @@ def test_contracts_are_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(BREACHES))
 def test_breach_is_noticed(name: str, tmp_path: Path) -> None:
     """One forbidden import breaks the contract that forbids it."""
@@ -59,6 +60,7 @@ def test_breach_is_noticed(name: str, tmp_path: Path) -> None:
     assert f"{name} BROKEN" in done.stdout
 
 
+@pytest.mark.thorough
 def test_listed_module_must_exist(tmp_path: Path) -> None:
     """A module that is listed in a contract and is not there breaks it: lists cannot rot."""
     tree = _copy(tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bearward import __version__
 from tools.release import check, interface, lock, sbom
 from tools.release.index_page import description, repository, urls
 
@@ -107,17 +108,38 @@ def test_changes_of_the_public_interface(tmp_path: Path) -> None:
     inner = package.with_name("inner.py")
     inner.write_text('__all__ = ["Class"]\n\n\nclass Class:\n    def method(self, one=1): ...\n')
     git("init", "-q")
-    assert interface.last_release(tmp_path) is None
     git("add", "-A")
     git("commit", "-qm", "one")
+    assert interface.last_release(tmp_path) is None
     git("tag", "v0.9.0")
     git("tag", "v0.10.0")
     package.write_text(NOW)
     inner.write_text(inner.read_text().replace("one=1", "one"))
+    git("commit", "-qam", "two")
+    git("tag", "v0.11.0")  # the release that is being made is compared with the one before
     last = interface.last_release(tmp_path)
     assert last == "v0.10.0"
     found = list(interface.changes(tmp_path, last, {"thing": "src"}, ["thing", "thing.inner"]))
     assert [line.partition(":")[0] for line in found] == ["thing.gone", "thing.kept", "thing.inner.Class"]
+
+
+@pytest.mark.parametrize(("found", "verdicts"), [([], 0), (["bearward.gone: was removed"], 2)])
+def test_breaking_change_is_no_go(monkeypatch: pytest.MonkeyPatch, found: list[str], verdicts: int) -> None:
+    """A version of the same minor as the last release must keep its public names; the reason names what changed."""
+    monkeypatch.setattr(check, "last_release", lambda _: f"v{__version__}")
+    monkeypatch.setattr(check, "changes", lambda *_: iter(found))
+    reasons = list(check.interface())
+    assert len(reasons) == verdicts
+    assert reasons[1:] == found
+
+
+@pytest.mark.parametrize(("address", "verdicts"), [("", 1), ("https://code.example/bearward", 0)])
+def test_release_without_an_address_is_no_go(monkeypatch: pytest.MonkeyPatch, address: str, verdicts: int) -> None:
+    """Without a public address there is no release, and the reason names the one line to fill in."""
+    monkeypatch.setattr(check, "repository", lambda: address)
+    reasons = list(check.addresses())
+    assert len(reasons) == verdicts
+    assert all("repository in pyproject.toml" in reason for reason in reasons)
 
 
 def test_every_public_package_is_compared() -> None:

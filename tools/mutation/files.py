@@ -71,10 +71,12 @@ PURE_TESTS = (
 """For a pure file that `OWN_TESTS` does not name."""
 
 _RULES = tuple(
-    f"tests/core/test_{name}.py" for name in ("access", "requirements", "caller_requirements", "configuration_errors")
+    f"tests/core/test_{name}.py"
+    for name in ("access", "requirements", "caller_requirements", "configuration_errors", "testing_acting")
 )
 _JUDGED = tuple(
-    f"tests/core/test_{name}.py" for name in ("claims", "further_rules", "verification", "recheck", "trusted_issuer")
+    f"tests/core/test_{name}.py"
+    for name in ("claims", "further_rules", "typed_claims", "verification", "recheck", "trusted_issuer")
 )
 
 OWN_TESTS: dict[str, tuple[str, ...]] = {
@@ -83,7 +85,7 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
     f"{CORE}/requirements.py": _RULES,
     f"{CORE}/token_requirements.py": _RULES,
     f"{CORE}/claims.py": _JUDGED,
-    f"{CORE}/recheck.py": _JUDGED,
+    f"{CORE}/recheck.py": (*_JUDGED, "tests/core/test_testing_acting.py"),
     f"{CORE}/verification.py": _JUDGED,
     f"{CORE}/token_cache.py": tuple(f"tests/core/test_{name}.py" for name in ("token_cache", "standing_of_principals")),
     **dict.fromkeys(
@@ -91,6 +93,10 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
         (
             *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
             *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "watches", "lifetimes")),
+            *(
+                f"tests/core/test_{name}.py"
+                for name in ("replacing_issuers", "events", "copies", "counters", "testing_clock")
+            ),
             "tests/core/dpop/test_nonces.py",
             "tests/core/issuers/test_registry.py",
         ),
@@ -105,8 +111,11 @@ def judges(files: Iterable[str]) -> list[str]:
     return found(*dict.fromkeys(named))
 
 
-_VERIFIER = ("tests/core/test_verifier.py", "tests/core/test_watches.py")
-_KEYS = ("tests/core/jwks/test_*.py",)
+_VERIFIER = tuple(
+    f"tests/core/test_{name}.py"
+    for name in ("watches", "verifier", "lifetimes", "testing_clock", "standing_of_principals")
+)
+_KEYS = ("tests/core/jwks/test_*.py", "tests/core/test_fetching_verifier.py", "tests/core/test_events.py")
 _TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
 _REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")
 _RULES_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("method_rules", "marks", "startup_check"))
@@ -118,10 +127,17 @@ _CALLS_OF_GRPC = (
     "tests/adapters/grpc/test_credentials.py",
     "tests/adapters/grpc/test_first_call_fetches_keys.py",
     "tests/adapters/grpc/test_*certificates.py",
+    *(
+        f"tests/adapters/grpc/test_{name}.py"
+        for name in ("recent_values", "principal", "open_methods", "client_proofs")
+    ),
 )
 _CALLS_OF_SANIC = tuple(
     f"tests/adapters/sanic/test_{name}.py"
-    for name in ("credentials", "refusals", "kept_connections", "routes", "every_route")
+    for name in (
+        *("in_process_gate", "short_way", "remembered_connections", "credentials", "refusals", "kept_connections"),
+        *("places", "bound_tokens", "cookies", "routes", "every_route"),
+    )
 )
 
 STATEFUL: dict[str, tuple[str, ...]] = {
@@ -136,13 +152,15 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/jwks/sources.py": ("tests/core/jwks/test_sources.py", "tests/core/jwks/test_custom_sources.py"),
     f"{CORE}/jwks/store.py": _KEYS,
     f"{CORE}/jwks/tenant_keys.py": _TENANTS,
-    f"{CORE}/issuers/registry.py": (*_TENANTS, "tests/core/test_verifier.py"),
+    f"{CORE}/issuers/registry.py": (*_TENANTS, "tests/core/test_verifier.py", "tests/core/test_replacing_issuers.py"),
     f"{CORE}/issuers/resolvers.py": _TENANTS,
     f"{CORE}/revocation/local.py": _REVOCATION,
     f"{CORE}/revocation/log.py": _REVOCATION,
     f"{CORE}/revocation/shared.py": _REVOCATION,
-    f"{CORE}/fetch/client.py": ("tests/core/fetch/test_client.py", "tests/core/fetch/test_tls.py"),
-    f"{CORE}/fetch/network.py": ("tests/core/fetch/test_network.py", "tests/core/fetch/test_client.py"),
+    f"{CORE}/fetch/client.py": tuple(f"tests/core/fetch/test_{name}.py" for name in ("client", "tls", "rotated_files")),
+    f"{CORE}/fetch/network.py": tuple(
+        f"tests/core/fetch/test_{name}.py" for name in ("network", "client", "discovered_urls")
+    ),
     f"{GRPC}/gate.py": _CALLS_OF_GRPC,
     f"{GRPC}/reauthentication.py": _STREAMS_OF_GRPC,
     f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
@@ -150,8 +168,17 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{GRPC}/method_rules/policy.py": _RULES_OF_GRPC,
     f"{SANIC}/gate.py": _CALLS_OF_SANIC,
     f"{SANIC}/authentication.py": _CALLS_OF_SANIC,
-    f"{SANIC}/stream_end.py": ("tests/adapters/sanic/test_streams.py", "tests/adapters/sanic/test_websockets.py"),
-    f"{SANIC}/connection_memory.py": ("tests/adapters/sanic/test_kept_connections.py",),
-    f"{SANIC}/streams.py": ("tests/adapters/sanic/test_streams.py",),
-    f"{SANIC}/websockets.py": ("tests/adapters/sanic/test_websockets.py",),
+    f"{SANIC}/stream_end.py": tuple(
+        f"tests/adapters/sanic/test_{name}.py"
+        for name in ("in_process_streams", "streams", "upload_expiry", "websockets")
+    ),
+    f"{SANIC}/connection_memory.py": tuple(
+        f"tests/adapters/sanic/test_{name}.py" for name in ("remembered_connections", "kept_connections")
+    ),
+    f"{SANIC}/streams.py": tuple(
+        f"tests/adapters/sanic/test_{name}.py" for name in ("in_process_streams", "streams", "upload_expiry")
+    ),
+    f"{SANIC}/websockets.py": tuple(
+        f"tests/adapters/sanic/test_{name}.py" for name in ("reauthentication", "bound_tokens", "websockets")
+    ),
 }

@@ -19,6 +19,7 @@ __all__ = ["run"]
 WORK = TOP / ".cache" / "mutation"
 SOURCE = WORK / "mutants" / "src" / "bearward"
 NOT_FOR_THIS = ("adapters", "interop", "packaging", "samples", "attack", "differential", "fuzz", "promises", "tiers.py")
+OUR_OPTIONS = '"tests.tiers", '  # in the list of plugins of tests/conftest.py
 OUTCOMES = {1: KILLED, 0: SURVIVED, 33: UNTESTED, 36: TIMED_OUT, 24: TIMED_OUT}
 
 CONFIGURATION = """
@@ -41,7 +42,9 @@ def run(files: Sequence[str]) -> list[Mutant]:
     set_up(files)
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2"]
     with (WORK / "log").open("w") as log:
-        subprocess.run(command, cwd=WORK, check=False, stdout=log, stderr=subprocess.STDOUT)
+        done = subprocess.run(command, cwd=WORK, check=False, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise RuntimeError(f"mutmut ended early, so nothing is known of these files; see {WORK / 'log'}")
     return read()
 
 
@@ -51,7 +54,10 @@ def set_up(files: Sequence[str]) -> None:
     shutil.copytree(TOP / "core" / "bearward", WORK / "src" / "bearward")
     shutil.copytree(TOP / "tests", WORK / "tests", ignore=shutil.ignore_patterns(*NOT_FOR_THIS))
     conftest = WORK / "tests" / "conftest.py"
-    conftest.write_text(conftest.read_text().replace('pytest_plugins = ["tests.tiers"]\n', ""))  # its options are ours
+    text = conftest.read_text()
+    if OUR_OPTIONS not in text:
+        raise RuntimeError("tests/conftest.py no longer loads the tiers as it did")
+    conftest.write_text(text.replace(OUR_OPTIONS, ""))
     paths = json.dumps([file.replace("core/", "src/", 1) for file in files])
     tests = json.dumps(judges(files))
     (WORK / "pyproject.toml").write_text(CONFIGURATION.format(paths=paths, tests=tests))

@@ -38,8 +38,8 @@ def main() -> int:
 
 
 def last_release(repository: Path) -> str | None:
-    """The newest tag `v…`; None before the first release."""
-    command = ["git", "tag", "--list", "v*", "--sort=v:refname"]
+    """The newest tag `v…` of an earlier commit; None before the first release. A tag of this one is being released."""
+    command = ["git", "tag", "--list", "v*", "--sort=v:refname", "--no-contains", "HEAD"]
     done = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True)
     return done.stdout.split()[-1] if done.stdout.split() else None
 
@@ -56,7 +56,8 @@ def changes(repository: Path, last: str, roots: Mapping[str, str], packages: Seq
         command = ["git", "archive", "--output", str(archive), last, "--", *roots.values()]
         subprocess.run(command, cwd=repository, check=True)
         with tarfile.open(archive) as tar:
-            tar.extractall(place, filter="data")
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # Python 3.11.4
+            tar.extractall(place)  # noqa: S202  (git made it, of this repository)
         before, now = _loaded(Path(place), roots), _loaded(repository, roots)
         for package in packages:
             yield from _changed(package, _module(before, package), _module(now, package))

@@ -40,7 +40,7 @@ def installed(wheel: Path, place: Path) -> Path:
     _run(sys.executable, "-m", "venv", "--without-pip", str(place))
     python = place / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check")
-    _run(*pip, "install", "-qq", "--constraint", str(TOP / "constraints.txt"), f"{wheel}[all]")
+    _run(*pip, "install", "-qq", "--no-compile", "--constraint", str(TOP / "constraints.txt"), f"{wheel}[all]")
     return python
 
 
