@@ -129,7 +129,8 @@ async def _stripped(workshop: Workshop, token: str) -> Broken:
 
 async def _truncated(workshop: Workshop, token: str) -> Broken:
     good, _, _ = _readable(workshop, token)
-    return Broken(good[: len(good) - 16])
+    lost = 16 + (len(good.rpartition(".")[2]) - 17) % 4  # one character is left of four: no base64url (RFC 4648 §4)
+    return Broken(good[:-lost])
 
 
 async def _swapped(workshop: Workshop, token: str) -> Broken:

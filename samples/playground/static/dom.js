@@ -25,13 +25,32 @@ export function field(text, control, hint = "") {
 export const select = (options, members = {}) =>
   el("select", members, options.map((option) => el("option", { value: option, textContent: option })));
 
-/** Replace children only where something differs, so that neither a selection nor a scroll position is lost. */
+const ACTS = "a, button, input, select, textarea, summary";
+const alike = (one, other) => one.cloneNode(false).isEqualNode(other.cloneNode(false));
+
+/** Give `parent` the children `next`, keeping each element whose tag and attributes stay. */
+function patch(parent, next) {
+  while (parent.childNodes.length > next.length) parent.lastChild.remove();
+  next.forEach((node, at) => {
+    const held = parent.childNodes[at];
+    if (held === undefined) parent.append(node);
+    else if (node.nodeType === Node.ELEMENT_NODE && alike(held, node)) patch(held, [...node.childNodes]);
+    else if (!held.isEqualNode(node)) held.replaceWith(node);
+  });
+}
+
+/**
+ * Replace children only where something differs, so that neither focus nor a selection nor a scroll position is lost. What
+ * acts is made anew together: what it does may differ where its looks do not.
+ */
 export function put(parent, ...children) {
   const next = el("div", {}, ...children);
-  const same = next.childNodes.length === parent.childNodes.length
-    && [...next.childNodes].every((node, at) => node.isEqualNode(parent.childNodes[at]));
-  if (!same) parent.replaceChildren(...next.childNodes);
+  if (!next.querySelector(ACTS)) patch(parent, [...next.childNodes]);
+  else if (!same(next, parent)) parent.replaceChildren(...next.childNodes);
 }
+
+const same = (one, other) => one.childNodes.length === other.childNodes.length
+  && [...one.childNodes].every((node, at) => node.isEqualNode(other.childNodes[at]));
 
 /** Set a text where it differs. */
 export function say(element, text) {

@@ -79,7 +79,7 @@ class Page:
         while not (value := self.run(script)):
             assert time.monotonic() < deadline, f"{script}: never; {self.said[-3:]}"
 
-            time.sleep(0.03)
+            time.sleep(0.1)
         return value
 
     def text(self, selector: str) -> str:
@@ -94,9 +94,13 @@ class Page:
         )
         self.until(f"!!({find}) && !({find}).disabled")
         self.run(f"({find}).scrollIntoView({{ block: 'center', behavior: 'instant' }})")
-        box = self.run(
-            f"(() => {{ const b = ({find}).getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }})()"
+        centre = (
+            f"new Promise((done) => requestAnimationFrame(() => {{ const b = ({find}).getBoundingClientRect();"
+            " done([b.x + b.width / 2, b.y + b.height / 2]); }))"
         )
+        box, before = self.run(centre), None
+        while box != before:  # where the page still moves, the press would miss
+            box, before = self.run(centre), box
         for kind in ("mousePressed", "mouseReleased"):
             self.do("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 

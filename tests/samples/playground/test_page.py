@@ -291,6 +291,7 @@ def test_rules_are_searched_and_follow_the_token(page: Page) -> None:
     page.fill("#f-search", "no such words")
     page.until("document.querySelector('rules-table').innerText.includes('No rule has these words.')")
     page.fill("#f-search", "stream")
+    page.until("!document.querySelector('rules-table').innerText.includes('No rule has these words.')")
     page.click("expired", "mint-form")
     page.until(f"{rows}.length === 1 && {rows}[0].innerText.includes('token_expired')")
     assert "let in to 5 of 19" in page.text("rules-table")

@@ -55,6 +55,9 @@ def test_each_fault_is_refused_by_all_three_servers_with_its_code(api: Api, faul
     """Whatever the algorithm; and the explanation names the same code."""
     broken = api.do("break", fault=fault, token=api.mint(algorithm="RS256"))
     sent = api.do("send", token=broken["token"] or "", proof=broken["proof"])
+    until = time.monotonic() + 30.0
+    while fault == "revoked" and None in (answer["code"] for answer in sent["answers"]) and time.monotonic() < until:
+        sent = api.do("send", token=broken["token"])  # each server reads the store within a second, if it gets a turn
     assert [answer["code"] for answer in sent["answers"]] == [CODES[fault]] * 3
     assert [answer["status"] for answer in sent["answers"]] == ["401 Unauthorized", *["UNAUTHENTICATED"] * 2]
     assert all(answer["milliseconds"] > 0 for answer in sent["answers"])
