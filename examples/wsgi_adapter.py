@@ -1,7 +1,8 @@
-"""An adapter for WSGI (PEP 3333) in sixty lines: docs/adapters.md explains it."""
+"""An adapter for WSGI (PEP 3333) in some sixty lines of code: docs/adapters.md explains it."""
 
 import asyncio
 import json
+import os
 import threading
 from contextvars import ContextVar
 
@@ -24,10 +25,14 @@ class Guard:
         self._verifier, self._verify = verifier, verify_function(verifier)
         self._default = as_access(default, "default")
         self._applications = dict(applications)
+        self._start_loop()
+        os.register_at_fork(after_in_child=self._start_loop)  # as `gunicorn --preload` does; the verifier follows
+        self._run(verifier.start())
+
+    def _start_loop(self):
         self._loop = asyncio.new_event_loop()  # keys are fetched there, while threads serve calls
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._run(verifier.start())
 
     def close(self):
         self._run(self._verifier.aclose())

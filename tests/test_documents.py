@@ -45,8 +45,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_evidence_has_a_page_for_each_run_that_writes_one() -> None:
     """What runs generate or found, and what tests hold to be so, is in `docs/evidence`, and nothing else is."""
     assert {path.stem for path in (TOP / "docs" / "evidence").iterdir()} == {
-        "differential", "fuzzing", "interop", "mutation", "promises", "python-jose", "tasks",
+        "deployments", "differential", "fuzzing", "interop", "mutation", "promises", "python-jose", "tasks",
     }  # fmt: skip
+
+
+def test_evidence_names_tests_that_exist() -> None:
+    """A page may outlive a test that was renamed; then it shows nothing."""
+    for page in (TOP / "docs" / "evidence").glob("*.md"):
+        for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text(encoding="utf-8")):
+            assert f"def {name}" in (TOP / path).read_text(encoding="utf-8"), f"{page.name}: {path}::{name}"
 
 
 def test_results_have_one_layout() -> None:

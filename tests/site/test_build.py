@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_once import made_once
 from tools.site import build, source
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]  # half a minute of one quiet core
@@ -17,9 +18,11 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]  # half a minute o
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site; building it is the first test."""
-    place = tmp_path_factory.mktemp("site")
-    assert build.build(place) == []
-    return place / "html"
+
+    def make(place: Path) -> None:
+        assert build.build(place) == []
+
+    return made_once(tmp_path_factory, "site", make) / "html"
 
 
 def test_every_page_is_built(site: Path) -> None:

@@ -29,6 +29,7 @@ def test_tutorial_word_by_word(wheel: Path, tmp_path: Path, tmp_path_factory: py
     environment = {
         "PIP_CONSTRAINT": str(TOP / "constraints.txt"),  # the versions of this project; the page names none
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "0",  # for pip, no to compiling: what is never imported need not be compiled
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "",
     }
     with Reader(tmp_path, environment, log) as reader:
