@@ -87,6 +87,8 @@ _GRANTED = (
 _PRESENTED = (
     Case("no credentials", lambda _: [], "credentials_missing"),
     Case("another scheme", lambda _: ["Basic YWRhOnB3"], "credentials_missing"),
+    Case("a token without its scheme", lambda fixtures: [fixtures.honest()], "bearer_scheme_missing"),
+    Case("a token of another scheme", lambda fixtures: [f"Token {fixtures.honest()}"], "bearer_scheme_missing"),
     Case("a scheme that starts alike", lambda _: ["Bearerish x"], "credentials_missing"),
     Case("the scheme alone", lambda _: ["Bearer"], "credentials_malformed"),
     Case("two tokens in one value", lambda fixtures: [f"Bearer {fixtures.honest()} x"], "credentials_malformed"),

@@ -252,7 +252,7 @@ _PRESENTED = (
     ),
     DPoPCase("the scheme alone", lambda _: (["DPoP"], []), "credentials_malformed"),
     DPoPCase("two tokens in one value", lambda w: ([f"DPoP {w.token()} x"], []), "credentials_malformed"),
-    DPoPCase("a scheme that starts alike", lambda w: ([f"DPoPP {w.token()}"], []), "credentials_missing"),
+    DPoPCase("a scheme that starts alike", lambda w: ([f"DPoPP {w.token()}"], []), "bearer_scheme_missing"),
     DPoPCase(
         "both schemes",
         lambda w: ([f"DPoP {(t := w.token())}", f"Bearer {t}"], [w.proof(t)]),

@@ -9,6 +9,7 @@ from tests.attack.token_factory import TokenFactory, b64, segments
 
 __all__ = ["base64url", "header_syntax", "structure"]
 
+_SCHEMELESS = "bearer_scheme_missing"
 _MISSING, _MALFORMED, _REPEATED = "credentials_missing", "credentials_malformed", "credentials_repeated"
 _TOO_LARGE, _TOKEN = "token_too_large", "token_malformed"
 
@@ -20,18 +21,18 @@ def header_syntax(forge: TokenFactory) -> Iterator[Case]:
         "empty": (b"", _MISSING),
         "scheme alone": (b"Bearer", _MALFORMED),
         "scheme and spaces": (b"Bearer   ", _MALFORMED),
-        "no scheme": (token, _MISSING),
+        "no scheme": (token, _SCHEMELESS),
         "scheme Basic": (b"Basic dXNlcjpwYXNzd29yZA==", _MISSING),
-        "scheme Basic with a token": (b"Basic " + token, _MISSING),
-        "scheme DPoP": (b"DPoP " + token, _MISSING),
-        "scheme JWT": (b"JWT " + token, _MISSING),
-        "scheme Token": (b"Token " + token, _MISSING),
-        "scheme Bear": (b"Bear " + token, _MISSING),
-        "scheme Bearers": (b"Bearers " + token, _MISSING),
+        "scheme Basic with a token": (b"Basic " + token, _SCHEMELESS),
+        "scheme DPoP": (b"DPoP " + token, _SCHEMELESS),
+        "scheme JWT": (b"JWT " + token, _SCHEMELESS),
+        "scheme Token": (b"Token " + token, _SCHEMELESS),
+        "scheme Bear": (b"Bear " + token, _SCHEMELESS),
+        "scheme Bearers": (b"Bearers " + token, _SCHEMELESS),
         "no space behind the scheme": (b"Bearer" + token, _MISSING),
-        "colon behind the scheme": (b"Bearer: " + token, _MISSING),
+        "colon behind the scheme": (b"Bearer: " + token, _SCHEMELESS),
         "equals sign behind the scheme": (b"Bearer=" + token, _MISSING),
-        "comma behind the scheme": (b"Bearer, " + token, _MISSING),
+        "comma behind the scheme": (b"Bearer, " + token, _SCHEMELESS),
         "quotes around the token": (b'Bearer "' + token + b'"', _MALFORMED),
         "angle brackets around the token": (b"Bearer <" + token + b">", _MALFORMED),
         "token as a parameter": (b"Bearer token=" + token, _MALFORMED),
@@ -39,7 +40,7 @@ def header_syntax(forge: TokenFactory) -> Iterator[Case]:
         "two tokens by a comma": (b"Bearer " + token + b"," + token, _MALFORMED),
         "two credentials in one value": (b"Bearer " + token + b", Bearer " + token, _MALFORMED),
         "another scheme behind it": (b"Bearer " + token + b", Basic dTpw", _MALFORMED),
-        "another scheme before it": (b"Basic dTpw, Bearer " + token, _MISSING),
+        "another scheme before it": (b"Basic dTpw, Bearer " + token, _SCHEMELESS),
         "scheme twice": (b"Bearer Bearer " + token, _MALFORMED),
         "comma behind the token": (b"Bearer " + token + b",", _MALFORMED),
         "semicolon behind the token": (b"Bearer " + token + b";", _MALFORMED),
@@ -74,13 +75,13 @@ def _repeated(token: bytes) -> Iterator[Case]:
 def _octets(token: bytes) -> Iterator[Case]:
     """Octets that no token68 has; HTTP itself refuses a folded line (RFC 9112 section 5.2), gRPC carries them all."""
     odd = {
-        "tab behind the scheme": (b"Bearer\t" + token, _MISSING),
+        "tab behind the scheme": (b"Bearer\t" + token, _SCHEMELESS),
         "no-break space behind the scheme": (b"Bearer\xc2\xa0" + token, _MISSING),
         "latin-1 no-break space": (b"Bearer\xa0" + token, _MISSING),
         "e acute in the token": (b"Bearer " + token + b"\xc3\xa9", _MALFORMED),
         "octet 0xFF in the token": (b"Bearer \xff" + token, _MALFORMED),
         "tab in the token": (b"Bearer " + token + b"\t" + token, _MALFORMED),
-        "a fullwidth letter in the scheme": ("\uff22earer ".encode() + token, _MISSING),
+        "a fullwidth letter in the scheme": ("\uff22earer ".encode() + token, _SCHEMELESS),
         "NUL in the token": (b"Bearer " + token + b"\x00", _MALFORMED),
         "NUL behind the scheme": (b"Bearer\x00" + token, _MISSING),
         "DEL in the token": (b"Bearer " + token + b"\x7f", _MALFORMED),
@@ -90,7 +91,7 @@ def _octets(token: bytes) -> Iterator[Case]:
     for name, (value, code) in odd.items():
         yield Case("header syntax", name, code, (value,))
     folded = (b"Bearer\r\n " + token,)
-    yield Case("header syntax", "a folded line", _MISSING, folded, over_http=TRANSPORT)
+    yield Case("header syntax", "a folded line", _SCHEMELESS, folded, over_http=TRANSPORT)
 
 
 def structure(forge: TokenFactory) -> Iterator[Case]:

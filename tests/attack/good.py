@@ -84,6 +84,7 @@ def _headers(forge: TokenFactory) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "key injection", "a strange jwk, which is not looked at", {"jwk": forge.key("unpublished").public_jwk()}
     yield "key injection", "x5t and x5t#S256", {"x5t": "AAAA", "x5t#S256": "AAAA"}
     yield "key injection", "x5c that is no certificate", {"x5c": ["AAAA"]}
+    yield "key injection", "x5c of 7 KiB, which is not looked at", {"x5c": ["A" * 2400] * 3}
     yield "header JSON", "an unregistered member", {"urn:example:any": {"a": [1, 2.5, None, True]}}
     yield "header JSON", "members of RFC 9068's kind", {"ver": "1.0", "nonce": "x", "org": "y"}
     yield "header JSON", "Unicode", {"x": "日本語 ✓ 😀"}

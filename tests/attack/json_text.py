@@ -49,6 +49,8 @@ def header_json(forge: TokenFactory) -> Iterator[Case]:
         "alg in lower case": (b'{"alg":"rs256","kid":"rsa"}', _ALG),
         "nine levels deep": (b'{"alg":"RS256","x":' + b"[" * 8 + b"]" * 8 + b"}", _HEADER),
         "beyond 4 KiB": (b'{"alg":"RS256","x":"' + b"a" * 5000 + b'"}', _LARGE),
+        "beyond 4 KiB beside an x5c": (b'{"alg":"RS256","x5c":["AAAA"],"x":"' + b"a" * 5000 + b'"}', _LARGE),
+        "x5c beyond 4 KiB that is no list": (b'{"alg":"RS256","x5c":"' + b"A" * 5000 + b'"}', _LARGE),
     }
     for name, (header, code) in headers.items():
         yield bearer("header JSON", name, forge.sign(header=header), code)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from bearward.testing import LocalIssuer, SigningKey
+from bearward.testing import LocalIssuer, SigningKey, exchange
 from tests.command_line.process import COMMAND, bearward, environment
 from tests.core.jwks.cache_servers import Valkey
 
@@ -128,6 +131,35 @@ def test_doctor_finds_several_things_at_once(tmp_path: Path) -> None:
     assert "near miss: the metadata says the configured issuer without the slash" in said["discovery", "wrong"]
     assert "unsafe_allow_no_expiry is set" in said["settings", "note"]
     assert "can be read by every user" in said["secrets", "note"]
+
+
+def test_doctor_compares_the_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issuer whose responses are dated an hour from now has another clock than this machine."""
+    monkeypatch.setattr(exchange._Exchange, "date_time_string", lambda _: formatdate(time.time() + 3600, usegmt=True))
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        ended = bearward("doctor", "--config", settings(issuer, tmp_path / "settings.toml"), "--json")
+    (found,) = (one for one in json.loads(ended.out)["findings"] if one["area"] == "clock")
+    assert (ended.code, found["verdict"], found["subject"]) == (1, "wrong", issuer.url)
+    assert re.fullmatch("its clock is .* ahead of the clock of this machine", found["said"])
+    assert "(NTP)" in found["remedy"]
+
+
+def test_doctor_finds_redirects(tmp_path: Path) -> None:
+    """Keys that are elsewhere are not followed there; the setting that mends it is named."""
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        issuer.serve_garbage("a redirect to elsewhere")
+        ended = bearward("doctor", "--config", settings(issuer, tmp_path / "settings.toml"), "--json")
+    (found,) = (one for one in json.loads(ended.out)["findings"] if one["area"] == "redirects")
+    assert (ended.code, found["verdict"]) == (1, "wrong")
+    assert "set jwks_uri to where the redirect leads" in found["remedy"]
+
+
+def test_doctor_warns_of_explanations(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """What is right during development is a note, since a proxy on the same machine would hand them on to anyone."""
+    ended = bearward("doctor", "--config", settings(issuer, tmp_path / "settings.toml", "explain = true"), "--json")
+    assert ended.code == 0
+    (said,) = (one["said"] for one in json.loads(ended.out)["findings"] if one["said"].startswith("explain "))
+    assert said == "explain is set: whoever reaches the servers through a proxy on this machine is told why, too"
 
 
 def test_doctor_looks_into_files_of_certificates(issuer: LocalIssuer, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bearward import AuthError, ConfigurationError
+from bearward import AuthError, ConfigurationError, TrustedIssuer, Verifier
 from bearward.credential_place import CredentialPlace
 
 BARE = CredentialPlace(header="X-Goog-IAP-JWT-Assertion")
@@ -70,3 +70,13 @@ def test_place_that_cannot_be_is_a_configuration_error(fields: dict[str, Any], m
     with pytest.raises(ConfigurationError) as caught:
         CredentialPlace(**fields)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Token"])
+def test_one_header_is_read_in_one_way(scheme: str) -> None:
+    """Where one issuer's tokens stand bare, those of another cannot come after a scheme; nor after two schemes."""
+    other = CredentialPlace(header="x-token", scheme=None if scheme == "Bearer" else "Bearer")
+    places = {"https://one.example": CredentialPlace(header="x-token", scheme=scheme), "https://two.example": other}
+    with pytest.raises(ConfigurationError, match="place: must have one scheme for the header x-token"):
+        Verifier(*(TrustedIssuer(issuer, audience="api", place=place) for issuer, place in places.items()))
+    Verifier(*(TrustedIssuer(issuer, audience="api", place=other) for issuer in places))

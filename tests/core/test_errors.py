@@ -9,6 +9,7 @@ from bearward.errors import AuthError, ConfigurationError, Fault, KeysNeededErro
 # Codes are on the wire: one that is missing here is new, one that is here and missing there was taken from callers.
 CODES = [
     "credentials_missing",
+    "bearer_scheme_missing",
     "credentials_malformed",
     "credentials_repeated",
     "token_too_large",
@@ -39,6 +40,7 @@ CODES = [
     "token_revoked",
     "token_sender_constrained",
     "token_not_bound",
+    "ticket_invalid",
     "sender_constraint_required",
     "dpop_proof_missing",
     "dpop_proof_repeated",

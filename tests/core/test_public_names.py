@@ -26,7 +26,7 @@ PUBLIC: dict[str, str] = {
         rule_from_toml rules_from_toml same_caller unmarked verify_function
     """,
     "bearward.client_certificates": """
-        AllowedSender CertificateForm ForwardedCertificate from_networks from_secret from_unix_socket
+        AllowedSender CertificateForm ForwardedCertificate ProvingProxy from_networks from_secret from_unix_socket
     """,
     "bearward.dpop": """
         DPOP_ALGORITHMS DPoP DPoPNonces LocalReplays Proof PublicOrigins Replays SharedReplays check_proof

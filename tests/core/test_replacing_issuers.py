@@ -10,10 +10,27 @@ from typing import Any
 
 import pytest
 
-from bearward import AuthError, ConfigurationError, CredentialPlace, Refusal, TenantIssuers, TrustedIssuer, Verifier
+from bearward import (
+    AuthError,
+    ConfigurationError,
+    CredentialPlace,
+    JWKSOptions,
+    Refusal,
+    TenantIssuers,
+    TrustedIssuer,
+    Verifier,
+)
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.jwks.support import policy
+
+PATIENT: dict[str, Any] = {"connect_timeout": 30.0, "read_timeout": 30.0, "total_timeout": 60.0, "start_wait": 60.0}
+"""Options for a machine that is busy with three threads of callers."""
+
+
+def eager(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
+    """Trust in `issuer`, whose keys are held once the verifier has started."""
+    return policy(issuer, start="eager", **{**PATIENT, **options})
 
 
 @pytest.fixture
@@ -34,7 +51,7 @@ def test_other_audience_ends_what_was_admitted(issuer: LocalIssuer, run: Run) ->
     """A cached token, a connection's entry, an admitted principal and a live stream: each is held to the new settings."""
 
     async def scenario() -> None:
-        before = policy(issuer, start="eager")
+        before = eager(issuer)
         async with Verifier(before) as verifier:
             token, ended = issuer.mint(), asyncio.get_running_loop().create_future()
             principal = verifier.verify_now(token)
@@ -57,7 +74,7 @@ def test_calls_that_are_still_admitted_continue(issuer: LocalIssuer, run: Run) -
     """By the same keys, without a request to the issuer, even while it is down."""
 
     async def scenario() -> None:
-        before = policy(issuer, start="eager")
+        before = eager(issuer)
         async with Verifier(before) as verifier:
             token = issuer.mint()
             principal = verifier.verify_now(token)
@@ -75,10 +92,10 @@ def test_removed_issuer_is_trusted_no_more_and_its_fetches_end(issuer: LocalIssu
 
     async def scenario() -> None:
         with LocalIssuer(algorithms=["ES256"]) as other:
-            async with Verifier(policy(issuer, start="eager")) as verifier:
+            async with Verifier(eager(issuer)) as verifier:
                 token = issuer.mint()
                 principal = verifier.verify_now(token)
-                await verifier.replace_issuers(policy(other, start="eager"))
+                await verifier.replace_issuers(eager(other))
                 verifier.verify_now(other.mint())
                 assert refusal_of(verifier, token) is Refusal.ISSUER_UNTRUSTED
                 with pytest.raises(AuthError):
@@ -93,9 +110,9 @@ def test_changed_times_keep_the_keys_that_are_held(issuer: LocalIssuer, run: Run
     """A time-out may be changed while the issuer is down; where the keys come from may not be carried along."""
 
     async def scenario() -> None:
-        async with Verifier(policy(issuer, start="eager")) as verifier:
+        async with Verifier(eager(issuer)) as verifier:
             issuer.down()
-            await verifier.replace_issuers(policy(issuer, start="eager", read_timeout=1.0, poll_interval=0.1))
+            await verifier.replace_issuers(eager(issuer, read_timeout=1.0, poll_interval=0.1))
             verifier.verify_now(issuer.mint())
             moved = replace(policy(issuer, start_wait=0.1, start="eager"), jwks_uri=f"{issuer.url}/elsewhere")
             await verifier.replace_issuers(moved)
@@ -135,7 +152,7 @@ def test_invalid_issuers_change_nothing(issuers: Any, issuer: LocalIssuer, run: 
     """Nor does a place that no adapter looks at."""
 
     async def scenario() -> None:
-        async with Verifier(policy(issuer, start="eager")) as verifier:
+        async with Verifier(eager(issuer)) as verifier:
             with pytest.raises(ConfigurationError):
                 await verifier.replace_issuers(*issuers)
             verifier.verify_now(issuer.mint())
@@ -150,7 +167,7 @@ def test_required_keys_that_are_missing_change_nothing(issuer: LocalIssuer, run:
     async def scenario() -> None:
         with LocalIssuer(algorithms=["ES256"]) as other:
             other.down()
-            async with Verifier(policy(issuer, start="eager")) as verifier:
+            async with Verifier(eager(issuer)) as verifier:
                 with pytest.raises(AuthError) as refused:
                     await verifier.replace_issuers(policy(other, start="required", total_timeout=1.0))
                 assert refused.value.refusal is Refusal.KEYS_UNAVAILABLE
@@ -186,7 +203,7 @@ def test_before_the_start_it_is_configuration(issuer: LocalIssuer, run: Run) -> 
 
     async def scenario() -> None:
         verifier = Verifier(TrustedIssuer("https://login.example", audience="a"))
-        await verifier.replace_issuers(policy(issuer, start="eager"))
+        await verifier.replace_issuers(eager(issuer))
         assert issuer.requests("/jwks") == 0
         async with verifier:
             verifier.verify_now(issuer.mint())
@@ -198,7 +215,7 @@ def test_issuers_can_be_replaced_from_another_loop(issuer: LocalIssuer, run: Run
     """The change is made on the verifier's own loop; two at a time come one after the other."""
 
     async def scenario() -> None:
-        before = policy(issuer, start="eager")
+        before = eager(issuer)
         async with Verifier(before) as verifier:
             others = [replace(before, audience=[issuer.audience, str(number)]) for number in range(3)]
             there = threading.Thread(target=lambda: asyncio.run(verifier.replace_issuers(others[0])))
@@ -216,13 +233,17 @@ def test_good_tokens_are_never_refused_while_issuers_are_replaced(issuer: LocalI
     """On other threads and on the loop, with and without another key source; tenants too."""
 
     async def scenario() -> None:
-        first = policy(issuer, start="eager")
-        tenants: dict[str, Any] = {"audience": issuer.audience, "jwks_uri": issuer.jwks_uri}
+        first = eager(issuer)
+        options = JWKSOptions(**PATIENT)
+        tenants: dict[str, Any] = {"audience": issuer.audience, "jwks_uri": issuer.jwks_uri, "jwks_options": options}
         template = f"{issuer.url}/{{tenant}}"
         sets: list[Any] = [
             (first, TenantIssuers(template, **tenants)),
             (replace(first, leeway=1.0), TenantIssuers(template, leeway=1.0, **tenants)),
-            (policy(issuer, start="eager", max_body=70_000), TenantIssuers(template, max_tenants=5, **tenants)),
+            (
+                eager(issuer, max_body=70_000),
+                TenantIssuers(template, max_tenants=5, **tenants),
+            ),
         ]
         async with Verifier(*sets[0]) as verifier:
             refused: list[str] = []

@@ -109,6 +109,25 @@ def test_bad_file_is_one_line_and_a_good_one_is_taken_again(
         run(scenario())
 
 
+def test_recovery_is_logged_as_the_failure_was(
+    issuer: LocalIssuer, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also if the file is what it was before, and nothing has to be put in force."""
+
+    async def scenario() -> None:
+        config = tmp_path / "a.toml"
+        config.write_text(text(issuer))
+        async with reloading(lambda: Settings.from_toml(config)):
+            config.write_text("[[issuers")
+            await eventually(lambda: "cannot be used" in caplog.text)
+            config.write_text(text(issuer))
+            await eventually(lambda: "can be used again" in caplog.text)
+
+    with caplog.at_level(logging.WARNING, logger="bearward.settings"):
+        run(scenario())
+    assert len(caplog.records) == 2
+
+
 def test_asking_reads_at_once_and_says_so(issuer: LocalIssuer, run: Run, caplog: pytest.LogCaptureFixture) -> None:
     """From a signal handler or another thread; settings without a file are read when asked alone."""
 

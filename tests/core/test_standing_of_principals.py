@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from bearward import (
 )
 from bearward.credential_place import CredentialPlace
 from bearward.dpop import DPoP, DPoPNonces
+from bearward.jose import aws_lc
+from bearward.observers import Observers
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -272,8 +275,9 @@ def test_verifier_repr_shows_its_state(run: Run) -> None:
     )
 
 
-def test_withdrawn_key_ends_a_call_as_soon_as_the_keys_have_changed(run: Run) -> None:
-    """A watch need not wait for its own next look."""
+def test_withdrawn_key_ends_a_call_as_soon_as_the_keys_have_changed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch need not wait for its own next look, which is an hour away here."""
+    monkeypatch.setattr("bearward.standing.RECHECK_INTERVAL", 3600.0)
 
     async def use(issuer: LocalIssuer) -> None:
         policy = TrustedIssuer(issuer.url, audience=issuer.audience, jwks_options=JWKSOptions(cooldown=0.0))
@@ -288,3 +292,104 @@ def test_withdrawn_key_ends_a_call_as_soon_as_the_keys_have_changed(run: Run) ->
 
     with LocalIssuer(algorithms=["ES256"]) as issuer:
         run(use(issuer))
+
+
+PLACE = CredentialPlace(header="x-token")
+
+
+def test_token_that_is_verified_again_stays_in_its_place(run: Run) -> None:
+    """A cached token whose key is withdrawn, or that is bound, is verified anew as one of the place where it was found."""
+
+    async def use(issuer: LocalIssuer) -> None:
+        policy = TrustedIssuer(
+            issuer.url, audience=issuer.audience, jwks_options=JWKSOptions(cooldown=0.0), place=PLACE
+        )
+        async with Verifier(policy) as verifier:
+            token, bound = issuer.mint(), issuer.mint(claims={"cnf": {"jkt": "k"}})
+            await verifier.verify(token, place=PLACE)
+            await verifier.verify(bound, place=PLACE, unsafe_allow_bound=True)
+            with pytest.raises(AuthError) as refused:
+                verifier.verify_now(bound, place=PLACE)
+            assert refused.value.refusal is Refusal.TOKEN_SENDER_CONSTRAINED
+            issuer.withdraw(issuer.key())
+            issuer.rotate()
+            await verifier.verify(issuer.mint(), place=PLACE)
+            with pytest.raises(AuthError) as refused:
+                await verifier.verify(token, place=PLACE)
+            assert refused.value.refusal is Refusal.KEY_UNKNOWN
+
+    with LocalIssuer(algorithms=["ES256"]) as issuer:
+        run(use(issuer))
+
+
+def test_entry_for_a_connection_replaces_the_cached_one() -> None:
+    """A token is in the cache once, however many connections keep its entry."""
+    verifier = verifier_at(FakeClock(NOW))
+    verifier.verify_now(token := token_of(KEY))
+    first, second = verifier.cached_entry(token), verifier.cached_entry(token)
+    assert first is not None
+    assert first is second
+    assert verifier.health().cached_tokens == 1
+
+
+# What a verifier says of itself
+
+
+def test_verifier_goes_by_the_clock_that_it_is_given() -> None:
+    """Both of its times: the adapters measure by the monotonic one."""
+    clock = FakeClock(NOW)
+    verifier = verifier_at(clock)
+    assert (verifier.now(), verifier.monotonic()) == (clock.now(), clock.monotonic())
+
+
+def test_lookups_are_counted_for_observers_of_requests_only() -> None:
+    """Counting costs something, so without an observer that asks for `Verified` nothing is counted."""
+    for observers, expected in (((lambda _: None,), (1, 1)), ((), (0, 0))):
+        verifier = verifier_at(FakeClock(NOW), observers=observers)
+        token = token_of(KEY)
+        verifier.verify_now(token)
+        verifier.verify_now(token)
+        assert (verifier.token_cache.hits, verifier.token_cache.misses) == expected
+
+
+def test_observer_is_given_the_verifier_whose_state_it_reads() -> None:
+    """By its method `attach`, once."""
+    attached: list[object] = []
+
+    class Reading:
+        def __call__(self, event: object) -> None:
+            """Events are of no account here."""
+
+        def attach(self, verifier: object) -> None:
+            attached.append(verifier)
+
+    verifier = verifier_at(FakeClock(NOW), observers=[Reading()])
+    assert attached == [verifier]
+
+
+def test_revocations_report_to_the_observers_of_the_verifier() -> None:
+    """A shared store that fails is seen where refusals are seen."""
+    observed: list[object] = []
+
+    class Watched(Revocations):
+        def observe(self, observers: Observers) -> Callable[[], None]:
+            observed.append(observers)
+            return super().observe(observers)
+
+    verifier = verifier_at(FakeClock(NOW), revocations=Watched())
+    assert observed == [verifier.observers]
+
+
+def test_explaining_is_off_and_local_unless_asked_for() -> None:
+    """Two decisions: to explain at all, and to explain to callers from elsewhere."""
+    plain, local = verifier_at(FakeClock(NOW)), verifier_at(FakeClock(NOW), explain=True)
+    remote = verifier_at(FakeClock(NOW), explain=True, unsafe_explain_remote=True)
+    said = [(one.explains, one.unsafe_explain_remote) for one in (plain, local, remote)]
+    assert said == [(False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize(("used", "name"), [(True, "aws-lc"), (False, "cryptography")])
+def test_health_says_which_library_verifies_signatures(used: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS-LC where it is installed and not switched off."""
+    monkeypatch.setattr(aws_lc, "is_used", lambda: used)
+    assert verifier_at(FakeClock(NOW)).health().signatures == name

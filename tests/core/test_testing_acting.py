@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from bearward import AuthError, Principal, Refusal, UsageError, authenticated, recent_authentication, requires, scope
+from bearward import (
+    AuthError,
+    Principal,
+    Refusal,
+    Revocations,
+    TrustedIssuer,
+    UsageError,
+    Verifier,
+    authenticated,
+    recent_authentication,
+    requires,
+    scope,
+)
 from bearward.access import deny
 from bearward.stand_in import stand_in
 from bearward.testing import MovableClock, acting_as, principal_with
@@ -163,3 +175,29 @@ def test_principals_have_the_claims_that_a_test_says() -> None:
     """The rest is plausible, and replaced by name."""
     claims: dict[str, Any] = principal_with(sub="ada", iss="https://login.example").to_dict()
     assert claims == {"iss": "https://login.example", "sub": "ada", "client_id": "client"}
+
+
+def test_stand_in_stays_valid_until_its_exp_or_its_revocation() -> None:
+    """A stream of a stand-in ends as any other does; one without `exp` does not end by itself."""
+    clock, revocations = MovableClock(), Revocations()
+    verifier = Verifier(TrustedIssuer("https://login.example", audience="api"), clock=clock, revocations=revocations)
+    with acting_as(principal_with(sub="ada", jti="1", exp=clock.now() + 60), clock=clock):
+        ada = stand_in()
+    with acting_as(principal_with(sub="eve", jti="2"), clock=clock):
+        eve = stand_in()
+    assert ada is not None
+    assert eve is not None
+    assert verifier.seconds_until_expiry(ada) == 60
+    assert verifier.seconds_until_expiry(ada, leeway=5) == 65
+    for who in (ada, eve):
+        verifier.check_still_valid(who)
+    clock.advance(61)
+    verifier.check_still_valid(ada, leeway=5)
+    with pytest.raises(AuthError) as ended:
+        verifier.check_still_valid(ada)
+    assert ended.value.refusal is Refusal.TOKEN_EXPIRED
+    verifier.check_still_valid(eve)
+    revocations.revoke_token(eve.issuer, "2", until=clock.now() + 600)
+    with pytest.raises(AuthError) as ended:
+        verifier.check_still_valid(eve)
+    assert ended.value.refusal is Refusal.TOKEN_REVOKED

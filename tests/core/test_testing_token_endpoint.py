@@ -46,6 +46,14 @@ def test_token_endpoint_mints_for_the_client(issuer: LocalIssuer) -> None:
     assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
 
 
+def test_web_page_is_granted_nothing(open_issuer: LocalIssuer) -> None:
+    """Not by a form, nor by a script of a page whose name was made to lead here: only a browser sends `Origin`."""
+    host = f"evil.example:{open_issuer.port}"
+    headers = {"origin": f"http://{host}", "host": host}
+    answer = httpx2.post(open_issuer.token_endpoint, data=GRANT, headers=headers)
+    assert (answer.status_code, "access_token" in answer.text) == (403, False)
+
+
 def test_http_basic_is_form_encoded_first(issuer: LocalIssuer) -> None:
     """RFC 6749 section 2.3.1: a secret with a colon, a blank and an umlaut gets through."""
     answer = httpx2.post(issuer.token_endpoint, data=GRANT, auth=("ada", "s%2Bcr+t%3A%C3%BC"))

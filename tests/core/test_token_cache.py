@@ -9,7 +9,7 @@ import pytest
 
 from bearward import AuthError, Refusal
 from bearward.credential_place import CredentialPlace
-from bearward.token_cache import CacheEntry, TokenCache, estimated_bytes, token_digest
+from bearward.token_cache import CacheEntry, CountingTokenCache, TokenCache, estimated_bytes, token_digest
 
 A, B, C = b"a", b"b", b"c"
 
@@ -105,15 +105,50 @@ def test_number_of_entries_is_bounded() -> None:
             assert set(few._young) == {digest}
 
 
+def test_evictions_count_what_no_one_used_since() -> None:
+    """Dropping a generation evicts its entries, less those that were used, and so moved on."""
+    cache = TokenCache(max_bytes=60)
+    for digest in (A, B, C):
+        cache.put(digest, entry())
+    assert cache.evictions == 0
+    cache.put(b"d", entry())
+    assert cache.evictions == 0
+    assert None not in (cache.get(A), cache.get(B))
+    cache.put(b"e", entry())  # drops A, B and C; A and B had moved on
+    assert cache.evictions == 1
+    for digest in (b"f", b"g"):
+        cache.put(digest, entry())
+    cache.put(b"h", entry())  # drops d, A and B, which nobody used
+    assert cache.evictions == 4
+    for digest in (b"i", b"j", b"k"):
+        cache.put(digest, entry())
+    assert cache.evictions == 7
+
+
+def test_counting_cache_counts_hits_and_misses() -> None:
+    """It finds what the plain one finds, which counts neither."""
+    for cache, hits, misses in ((CountingTokenCache(), 2, 3), (TokenCache(), 0, 0)):
+        assert (cache.hits, cache.misses) == (0, 0)
+        cache.put(A, one := entry())
+        assert [cache.get(digest) for digest in (A, B, B, A, C)] == [one, None, None, one, None]
+        assert (cache.hits, cache.misses) == (hits, misses)
+
+
 HEADER, COOKIE = CredentialPlace(header="x-token"), CredentialPlace(cookie="token")
 
 
 def test_token_digest_includes_the_place() -> None:
-    """The same token in `Authorization`, in another header and in a cookie are three."""
+    """The same token in `Authorization`, in another header and in a cookie, of whatever name, are several."""
     assert token_digest("abc") == sha256(b"abc").digest()
-    digests = {token_digest("abc", place) for place in (None, HEADER, COOKIE, CredentialPlace(header="x-other"))}
-    assert len(digests) == 4
+    places = (None, HEADER, COOKIE, CredentialPlace(header="x-other"), CredentialPlace(cookie="x-token"))
+    assert len({token_digest("abc", place) for place in places}) == 5
     assert token_digest("abc", HEADER) == token_digest("abc", CredentialPlace(header="x-token"))
+
+
+@pytest.mark.parametrize("value", ["eabc x-token", "eabc header x-token", "eabc token", "eabc\x00x-token"])
+def test_nothing_that_follows_a_token_stands_for_its_place(value: str) -> None:
+    """A caller writes what follows `Bearer`, and begins it as a token does; no place is found by that."""
+    assert token_digest(value) not in {token_digest("eabc", HEADER), token_digest("eabc", COOKIE)}
 
 
 def test_lone_surrogate_is_not_a_token() -> None:

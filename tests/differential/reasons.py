@@ -19,7 +19,10 @@ _REFUSED: dict[tuple[str, str], str] = {
         " no number beyond a double, no name twice at any depth; nesting is bounded. What two parsers could read"
         " differently is refused."
     ),
-    ("header JSON", "token_too_large"): "A header beyond 4 KiB costs work before anything is known about its sender.",
+    (
+        "header JSON",
+        "token_too_large",
+    ): "A header beyond 4 KiB, without its certificates, costs work before anything is known about its sender.",
     ("payload JSON", "payload_malformed"): (
         "RFC 7519 section 7.2 and RFC 8259: the same rules for the claims set. With a claim twice, the service behind"
         " might read the other one."

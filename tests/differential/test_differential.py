@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import jwt
+import pytest
 from hypothesis import given
 from joserfc import __version__ as joserfc_version
 
@@ -20,6 +21,7 @@ from tests.properties.claim_values import claim_sets
 from tests.properties.profiles import examples
 
 
+@pytest.mark.thorough
 def test_every_difference_is_listed_with_its_reason() -> None:
     """The page is what the comparison says today, with the peers that it names; `make differential` writes it anew.
 
@@ -32,6 +34,7 @@ def test_every_difference_is_listed_with_its_reason() -> None:
         assert document(rows).partition("## ")[2] == written
 
 
+@pytest.mark.thorough
 def test_every_accepted_difference_is_listed() -> None:
     """Where we alone accept, it is a name of RFC 9864 or a member that means nothing."""
     alone = [row for row in compared() if row.ours == ACCEPTED and ACCEPTED not in row.peers]

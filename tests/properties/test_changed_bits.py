@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pybase64
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bearward import AuthError
 from bearward.jose import base64url
 from tests.properties import fixtures
-from tests.properties.profiles import examples
+from tests.properties.profiles import PROFILE, examples
 
 _URL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -26,6 +26,13 @@ def accepted(alg: str, token: str) -> bool:
     return True
 
 
+def places(length: int) -> Iterator[int]:
+    """All of them; of the thousands in a post-quantum signature the ends and each 41st, unless the run is a long one."""
+    for place in range(length):
+        if PROFILE.factor > 1 or place < 1200 or place >= length - 16 or place % 41 == 0:
+            yield place
+
+
 @pytest.mark.parametrize("alg", fixtures.ALGORITHM_NAMES)
 def test_unchanged_token_is_accepted(alg: str) -> None:
     """Without this, the refusals below would prove nothing."""
@@ -36,9 +43,9 @@ def test_unchanged_token_is_accepted(alg: str) -> None:
 def test_every_changed_bit_of_the_text_is_refused(alg: str) -> None:
     """Each of the eight bits of each character of the token, one after the other: none of these texts verifies."""
     token = fixtures.mint(alg)
-    for place, character in enumerate(token):
+    for place in places(len(token)):
         for bit in range(8):
-            changed = token[:place] + chr(ord(character) ^ (1 << bit)) + token[place + 1 :]
+            changed = token[:place] + chr(ord(token[place]) ^ (1 << bit)) + token[place + 1 :]
             assert not accepted(alg, changed), (alg, place, bit)
 
 
@@ -58,7 +65,7 @@ def test_every_changed_bit_of_the_signature_is_refused(alg: str) -> None:
     """Each bit of the decoded signature, in canonical spelling."""
     signing_input, _, signature = fixtures.mint(alg).rpartition(".")
     octets = base64url.decode(signature.encode())
-    for bit in range(len(octets) * 8):
+    for bit in places(len(octets) * 8):
         changed = bytearray(octets)
         changed[bit // 8] ^= 1 << bit % 8
         assert not accepted(alg, f"{signing_input}.{base64url.encode(bytes(changed)).decode()}"), (alg, bit)
@@ -94,6 +101,7 @@ def test_base64url_has_one_octets_for_each_text(text: bytes) -> None:
     assert base64url.encode(octets) == text
 
 
+@pytest.mark.thorough
 @examples(500)
 @given(st.text(alphabet=_URL_ALPHABET + "=+/. \n", max_size=80) | st.text(max_size=12))
 @example("ab=")

@@ -6,7 +6,8 @@ happens in whatever order, no decision is one that the model has not come to wit
 
 * at once: expiry, and revocation;
 * half a minute (`RECHECK_INTERVAL`) after that: a live stream, whose watch goes by timers;
-* `KEY_BOUND`: an issuer's other keys, for a token that is presented;
+* once they were loaded: an issuer's other keys, for a token that is presented; `KEY_BOUND` after they were published, for
+  a tenant, of which the model does not know when its keys were loaded;
 * `BOUND`: a resolver's other answer.
 """
 
@@ -108,7 +109,8 @@ class Published:
 
     async def load(self, client: object, known: Validators | None) -> Loaded:
         """The document."""
-        return Loaded(json.dumps(jwks(self.machine.truth.published(self.issuer))).encode(), None, None)
+        numbers = self.machine.loaded[self.issuer] = self.machine.truth.published(self.issuer)
+        return Loaded(json.dumps(jwks(numbers)).encode(), None, None)
 
 
 def jwks(numbers: tuple[int, ...]) -> dict[str, Any]:
@@ -139,6 +141,8 @@ class Remembering(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
         self.truth = Truth()
         self.past: list[tuple[float, Truth]] = []  # until when it was so, by the monotonic clock
+        self.loaded: dict[str, tuple[int, ...]] = {}
+        """By issuer: the keys that the verifier loaded last."""
         self.revoked: set[str] = set()
         self.minted: list[Token] = []
         self.kept: list[tuple[Token, CacheEntry]] = []
@@ -195,11 +199,17 @@ class Remembering(RuleBasedStateMachine):
     def decisions(self, token: Token) -> set[bool]:
         """What it would have decided in any of the truths within the bound."""
         terms = {truth.terms for truth in self.truths(BOUND)}
-        keys = {truth.keys for truth in self.truths(BOUND if token.issuer == LISTED else KEY_BOUND)}
+        keys = self.keys(token.issuer)
         decided = {self.accepts(token, Truth(one, other)) for one in terms for other in keys}
         if abs(self.loop.wall - token.claims["iat"]) <= CLOCK_LEAD and token.claims["iat"] > self.loop.wall:
             decided |= {True, False}
         return decided
+
+    def keys(self, issuer: str) -> set[tuple[tuple[str, tuple[int, ...]], ...]]:
+        """The published keys by which the verifier may go."""
+        if issuer in (FIXED, SOURCED) and issuer in self.loaded:
+            return {self.truth.keys, tuple({**dict(self.truth.keys), issuer: self.loaded[issuer]}.items())}
+        return {truth.keys for truth in self.truths(BOUND if issuer == LISTED else KEY_BOUND)}
 
     def truths(self, bound: float) -> list[Truth]:
         """Those of the last `bound` seconds."""
@@ -362,13 +372,14 @@ class Remembering(RuleBasedStateMachine):
 
     @rule(
         issuer=st.sampled_from([SOURCED, FIXED, *TENANTS]),
-        numbers=st.sampled_from([(1,), (2,), (1, 2)]),
-        how=st.sampled_from(["busy", "idle", "asleep", "evicted"]),
+        others=st.sampled_from([(1,), (2,), (1, 2)]),
+        how=st.sampled_from(["busy", "busy", "idle", "asleep", "evicted"]),
     )
-    def wait_after_a_rotation(self, issuer: str, numbers: tuple[int, ...], how: str) -> None:
+    def wait_after_a_rotation(self, issuer: str, others: tuple[int, ...], how: str) -> None:
         """The same, where an issuer withdraws a key, and may have been pushed out by another tenant before."""
-        source = TENANTS[0] if issuer in TENANTS else issuer
-        self.present(token := self.good(issuer))
+        source, key = TENANTS[0] if issuer in TENANTS else issuer, self.truth.published(issuer)[0]
+        numbers = tuple((key + other) % 3 for other in others)
+        self.present(token := self.good(issuer, key))
         self.keep(token)
         self.begin(token)
         if how == "evicted":
@@ -379,9 +390,9 @@ class Remembering(RuleBasedStateMachine):
             self.suspend(1000.0)
         self.pass_time(BOUND + 2 * RECHECK_INTERVAL, how == "busy", token)
 
-    def good(self, issuer: str) -> Token:
-        """A token that lives long, of the issuer's first key."""
-        return cast("Token", self.mint(issuer, 0, 1_000_000, "ada", "app", "api"))
+    def good(self, issuer: str, key: int = 0) -> Token:
+        """A token that lives long."""
+        return cast("Token", self.mint(issuer, key, 1_000_000, "ada", "app", "api"))
 
     @rule(issuer=st.sampled_from(ISSUERS))
     def outlive_in_band(self, issuer: str) -> None:

@@ -99,6 +99,29 @@ def test_names_in_the_store_say_nothing(run: Run, valkey: Valkey) -> None:
     run(scenario())
 
 
+def test_proof_takes_one_command_and_a_replay_none(run: Run, valkey: Valkey) -> None:
+    """One round trip to the store for a new proof; what this process has seen costs it nothing."""
+
+    async def scenario() -> None:
+        import redis.asyncio
+
+        async with AsyncExitStack() as stack:
+            (one,) = await fleet(stack, member(valkey.url))
+            client = redis.asyncio.Redis(port=valkey.port)
+            stack.push_async_callback(client.aclose)
+            assert await record(one) is None  # the connection is made, and says hello
+
+            async def commands() -> int:
+                return int((await client.info("stats"))["total_commands_processed"])
+
+            for jti, outcome, taken in (("second", None, 1), ("third", None, 1), ("third", "dpop_replayed", 0)):
+                before = await commands()
+                assert await record(one, PROOF._replace(jti=jti)) == outcome
+                assert await commands() - before == taken + 1  # one is the question itself
+
+    run(scenario())
+
+
 def test_proof_time_to_live_counts_from_iat(run: Run, valkey: Valkey) -> None:
     """The time to live counts from `iat`, not from when the proof came."""
 

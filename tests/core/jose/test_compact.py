@@ -142,13 +142,21 @@ def test_refused_tokens(token: str) -> None:
 
 
 def test_sizes_are_capped_before_any_work() -> None:
-    """16 KiB a token and 4 KiB a header, to the octet."""
+    """16 KiB a token and 4 KiB a header, to the octet, without its chain of certificates."""
     room = MAX_TOKEN - len(_token({"alg": "a"}, payload="", signature=""))
     assert _code(_token({"alg": "a"}, payload="", signature="A" * (room // 4 * 4))) == "payload_malformed"
     assert _code(_token({"alg": "a"}, payload="", signature="A" * (room + 1))) == "token_too_large"
     assert parse_compact(_token(_padded(4096))).header.alg == "a"
     assert _code(_token(_padded(4097))) == "token_too_large"
     assert _code("é" * (MAX_TOKEN + 1)) == "token_too_large"
+    chain = b'"x5c":["%s","%s"],' % (b"A" * 2000, b"B" * 3000)
+    fits = _padded(4096 - len(chain) + 5000)
+    assert parse_compact(_token(fits[:1] + chain + fits[1:])).header.alg == "a"
+    large = _padded(4097 - len(chain) + 5000)
+    assert _code(_token(large[:1] + chain + large[1:])) == "token_too_large"
+    for value in (b'"%s"' % (b"A" * 5000), b'{"a":"%s"}' % (b"A" * 5000), b"[%s]" % b",".join([b"1"] * 4)):
+        odd = b'{"alg":"a","x5c":%s,"x":"%s"}' % (value, b"x" * 4096)
+        assert _code(_token(odd)) == "token_too_large"
 
 
 def _padded(size: int) -> bytes:

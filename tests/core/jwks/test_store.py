@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
+from bearward.clock import SystemClock
 from bearward.errors import AuthError, ConfigurationError, Refusal
 from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
@@ -49,13 +51,32 @@ def test_keys_are_fetched_in_the_background_once_the_issuer_is_up(run: Run, issu
     async def scenario() -> None:
         issuer.down()
         trusted = policy(issuer, start="eager", cooldown=0.05, max_backoff=0.1)
-        from bearward.clock import SystemClock
-
         async with started(trusted, SystemClock()) as (store, _):
+            await eventually(lambda: store.health()[0].last_failure is FetchFailure.CONNECT)
             assert not store.health()[0].ready
-            assert store.health()[0].last_failure is FetchFailure.CONNECT
             issuer.up()
             await eventually(lambda: store.health()[0].ready)
+
+    run(scenario())
+
+
+def test_health_tells_the_last_failure_field_by_field(run: Run, issuer: LocalIssuer) -> None:
+    """Failure, URL, setting, cause and remedy, as JSON can carry them, until an attempt succeeds."""
+
+    async def scenario() -> None:
+        issuer.down()
+        trusted = policy(issuer, start="eager", cooldown=0.05, max_backoff=0.1)
+        async with started(trusted, SystemClock()) as (store, _):
+            await eventually(lambda: store.health()[0].last_error is not None)
+            page = json.loads(json.dumps(store.health()[0].to_dict()))
+            fields = page["last_error_fields"]
+            assert sorted(fields) == ["cause", "failure", "remedy", "setting", "url"]
+            assert (fields["failure"], fields["setting"]) == ("connect", "jwks_uri")
+            assert fields["url"] == issuer.jwks_uri
+            assert "jwks_options.proxy" in fields["remedy"]
+            assert page["last_error_at"] is not None
+            issuer.up()
+            await eventually(lambda: store.health()[0].last_error_fields is None)
 
     run(scenario())
 

@@ -95,6 +95,7 @@ def test_validators_with_control_characters_are_dropped() -> None:
     assert validators.etag is None
 
 
+@pytest.mark.thorough
 @given(st.one_of(st.text(), st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps)))
 def test_any_text_is_an_entry_or_rejected(text: str) -> None:
     """Nothing but StoredDocumentError gets out, and no text of anybody's is a document of ours."""

@@ -329,6 +329,7 @@ def test_evicted_entries_are_restored(valkey: Valkey, run: Run) -> None:
 DAMAGE = ["delete", "overwrite", "repeat another entry"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_entries_are_noticed_and_written_again(valkey: Valkey, run: Run, damage: str) -> None:
     """Before another process has read them: whoever knows the revocation writes it to the new log; within a second."""
