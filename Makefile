@@ -8,6 +8,8 @@ TYPED := bearward bearward_pytest $(notdir $(wildcard grpc_adapter/bearward_grpc
 # pyright looks for the package in the first Python of PATH, whatever its settings say.
 VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PATH" pyright --ignoreexternal --verifytypes
 ARGS ?=
+# The tests start hundreds of processes; without compiled files each would compile all that it imports again.
+export PYTHONDONTWRITEBYTECODE :=
 # Two tiers of tests on this many processes; each takes the next test when it is idle.
 WORKERS ?= 2
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -27,7 +29,7 @@ run: venv ## start issuer, servers and playground, print its address and ready-m
 	@exec $(PY) -m samples.run $(ARGS)
 
 .PHONY: test
-test: venv ## the quick tier of the tests, about three and a half minutes (ARGS="-k expired" picks some)
+test: venv ## the quick tier of the tests, about five minutes (ARGS="-k expired" picks some)
 	$(PY) $(PYTEST) --tier quick $(ARGS)
 
 .PHONY: check
@@ -127,9 +129,9 @@ bench: venv .venv/bench ## measure beside the other libraries and beside Hono: t
 	$(PY) -m benchmarks.plots
 
 .PHONY: bench-quick
-bench-quick: venv .venv/bench ## the same within a minute; prints, and compares with the results that are kept
+bench-quick: venv .venv/bench ## the same within two minutes; prints, and compares with what is kept (ARGS=library: only that)
 	$(PY) -m benchmarks.library --quick
-	$(PY) -m benchmarks.http --quick
+	$(if $(ARGS),,$(PY) -m benchmarks.http --quick)
 
 .PHONY: floors
 floors: venv ## run the tests on the lowest versions that pyproject.toml allows
