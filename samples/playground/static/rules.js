@@ -18,7 +18,9 @@ export class RulesTable extends HTMLElement {
   }
 
   async load() {
-    const { rows } = await act("rules", { token: store.token ?? "" });
+    const token = store.token ?? "";
+    const { rows } = await act("rules", { token });
+    if (token !== (store.token ?? "")) return;  // an answer that a later question overtook
     this.rows = rows;
     this.show();
   }
