@@ -19,11 +19,14 @@ from bearward.delegation import Actor
 from bearward.delegation_requirements import actor_is, authorization_detail, not_delegated
 from bearward.errors import (
     AuthError,
+    AwaitNeededError,
     BearwardError,
+    CheckNeededError,
     ConfigurationError,
     Fault,
     KeysNeededError,
     OAuthError,
+    OwnRefusal,
     Refusal,
     UsageError,
 )
@@ -31,6 +34,7 @@ from bearward.health import Health
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
+from bearward.own_checks import own_check
 from bearward.principal import Principal, same_caller
 from bearward.requirements import Requirement, authorize
 from bearward.revocation.local import Revocations
@@ -58,7 +62,9 @@ __all__ = [
     "Access",
     "Actor",
     "AuthError",
+    "AwaitNeededError",
     "BearwardError",
+    "CheckNeededError",
     "Clock",
     "ConfigurationError",
     "CredentialPlace",
@@ -68,6 +74,7 @@ __all__ = [
     "JWKSOptions",
     "KeysNeededError",
     "OAuthError",
+    "OwnRefusal",
     "Principal",
     "Refusal",
     "Requirement",
@@ -94,6 +101,7 @@ __all__ = [
     "issuer_is",
     "not_delegated",
     "optional",
+    "own_check",
     "public",
     "recent_authentication",
     "requires",

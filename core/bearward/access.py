@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, final
 
 from bearward.access_classes import follow_subclasses, put_guards, take_guards_away
 from bearward.access_guard import guarded, name_of, on_unguarded_call, register_gate, unmarked
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, CheckNeededError, ConfigurationError, Refusal
 from bearward.principal import Principal
 from bearward.requirements import Requirement
 
@@ -70,7 +70,8 @@ class Access:
     ) -> AuthError | None:
         """Why a verified caller may not pass at `now` (seconds since the epoch); None if the caller may.
 
-        `parameters` are those of the request's path, where the transport has such.
+        `parameters` are those of the request's path, where the transport has such. Raises `CheckNeededError` if an
+        asynchronous check of the service's own must be awaited: `refusal_awaiting` does that.
 
         >>> deny.refusal(Principal({"iss": "https://login.example"}, key_thumbprint="k1"), 0.0)
         AuthError('no_rule')
@@ -82,6 +83,24 @@ class Access:
             unmet = requirement.unmet(principal, now)
             return None if unmet is None else copy(unmet)  # some requirement may give out the same one each time
         return AuthError(Refusal.NO_RULE) if self.kind is Kind.DENIED else None
+
+    async def refusal_awaiting(
+        self, principal: Principal, now: float, parameters: Mapping[str, Any] | None = None
+    ) -> AuthError | None:
+        """As `refusal`; awaits the asynchronous checks that the decision needs, one after the other, each once.
+
+        `now` is in seconds since the epoch, and `parameters` are those of the request's path.
+        """
+        rule, asked = self, None
+        while True:
+            try:
+                return rule.refusal(principal, now, parameters)
+            except CheckNeededError as needed:
+                if needed.check == asked or rule.requirement is None:
+                    raise  # a requirement of one's own keeps the answer from its parts
+                asked = needed.check
+            bound = rule.requirement.bound_to(parameters) if parameters else rule.requirement
+            rule = Access(rule.kind, bound.answered(asked, await asked.ask(principal)))
 
     @property
     def scopes(self) -> tuple[str, ...]:

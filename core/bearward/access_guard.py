@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from bearward.errors import AuthError
 from bearward.principal import Principal
-from bearward.stand_in import refusal_by
+from bearward.stand_in import refusal_by, refusal_by_awaiting
 
 __all__ = ["End", "Gate", "Listener", "guarded", "name_of", "on_unguarded_call", "register_gate", "unmarked"]
 
@@ -80,6 +80,8 @@ def name_of(target: object) -> str:
 class _Rule(Protocol):
     def refusal(self, principal: Principal, now: float) -> AuthError | None: ...
 
+    async def refusal_awaiting(self, principal: Principal, now: float) -> AuthError | None: ...
+
 
 def _is_let_in(rule: object, arguments: tuple[Any, ...]) -> bool:
     return any(applied(arguments) == rule for applied in _gates)
@@ -104,8 +106,8 @@ def _check(function: Any, rule: _Rule, arguments: tuple[Any, ...]) -> None:
 
 
 async def _check_async(function: Any, rule: _Rule, arguments: tuple[Any, ...]) -> None:
-    """The same, for functions that can wait for the framework."""
-    refused = None if _is_let_in(rule, arguments) else refusal_by(rule.refusal)
+    """The same, for functions that can wait for the framework, and for a check of the rule."""
+    refused = None if _is_let_in(rule, arguments) else await refusal_by_awaiting(rule.refusal_awaiting)
     if refused is not None:
         for ending in _endings(function, rule, arguments):
             await ending

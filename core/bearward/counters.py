@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from bearward.errors import Refusal
 from bearward.events import Event, Refused, RulesDecided, StreamEnded, Transport
 from bearward.forks import fork_safe
 from bearward.observers import Ignoring
@@ -41,10 +40,10 @@ class Counters(Ignoring):
             elif isinstance(event, RulesDecided):
                 self._rules[event.transport] = event.rules
 
-    def ignores(self, refusal: Refusal, issuer: str, transport: Transport | None) -> bool:
+    def ignores(self, code: str, issuer: str, transport: Transport | None) -> bool:
         """Count a refusal by its code, which is all that is needed here."""
         with self._lock:
-            self._refused[refusal.code] += 1
+            self._refused[code] += 1
         return True
 
     @property

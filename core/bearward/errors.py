@@ -8,15 +8,18 @@ constants, so nothing from a caller's token can reach a log or a response throug
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 __all__ = [
     "AuthError",
+    "AwaitNeededError",
     "BearwardError",
+    "CheckNeededError",
     "ConfigurationError",
     "Fault",
     "KeysNeededError",
     "OAuthError",
+    "OwnRefusal",
     "Refusal",
     "UsageError",
 ]
@@ -150,6 +153,7 @@ class Refusal(Enum):
     # Permission
     SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")
     CLAIM_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token's claims do not grant this")
+    CHECK_FAILED = (_PERMISSION, None, "a check of this service does not let the caller in")
     NO_RULE = (_PERMISSION, None, "no rule allows this")
     CSRF_CHECK_FAILED = (_PERMISSION, None, "the request with a cookie did not pass the check against request forgery")
     AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
@@ -158,6 +162,7 @@ class Refusal(Enum):
     KEYS_UNAVAILABLE = (_SERVICE, None, "the issuer's keys are not available at the moment")
     REVOCATION_UNAVAILABLE = (_SERVICE, None, "revocation cannot be checked at the moment")
     DPOP_UNAVAILABLE = (_SERVICE, None, "DPoP proofs cannot be checked for replay at the moment")
+    CHECK_UNAVAILABLE = (_SERVICE, None, "a check of this service cannot be made at the moment")
     INTERNAL_ERROR = (_SERVICE, None, "internal error")
 
     def __init__(self, fault: Fault, error: OAuthError | None, message: str) -> None:
@@ -175,12 +180,22 @@ class Refusal(Enum):
 _MALFORMED_PROOFS = frozenset({Refusal.DPOP_PROOF_MALFORMED, Refusal.DPOP_PROOF_REPEATED})
 
 
+class OwnRefusal(NamedTuple):
+    """A reason that the catalogue does not hold: that of a check of the service's own (`own_check`)."""
+
+    code: str
+    """The code on the wire, in place of `check_failed`."""
+    message: str
+    """A fixed text."""
+
+
 class AuthError(BearwardError):
     """A token, or what it was used for, was refused.
 
     Attributes: `refusal` (the catalogue row), `claim` (the name of the claim concerned: a registered name or one
     from the policy, never text of the token), `scopes` (what would be needed, for the challenge), `retry_after`
-    (seconds, only where the fault is ours), `acr_values` and `max_age` in seconds (RFC 9470).
+    (seconds, only where the fault is ours), `acr_values` and `max_age` in seconds (RFC 9470), `own` (the code and text
+    of a check of the service's own).
 
     >>> str(AuthError(Refusal.CLAIM_MISSING, claim="sub"))
     'the token lacks a required claim: sub'
@@ -191,6 +206,7 @@ class AuthError(BearwardError):
     retry_after: float | None = None
     acr_values: tuple[str, ...] = ()
     max_age: int | None = None
+    own: OwnRefusal | None = None
     explanation: Any = None
     """The `Explanation` of a refusal, where the verifier was asked for such (`explain=True`); set by a gate."""
     scheme: str | None = None
@@ -211,6 +227,7 @@ class AuthError(BearwardError):
         retry_after: float | None = None,
         acr_values: tuple[str, ...] = (),
         max_age: int | None = None,
+        own: OwnRefusal | None = None,
     ) -> None:
         self.refusal = refusal
         # Only what differs from the class is written: most refusals have no details, and floods of them come cheaper.
@@ -224,6 +241,8 @@ class AuthError(BearwardError):
             self.acr_values = acr_values
         if max_age is not None:
             self.max_age = max_age
+        if own is not None:
+            self.own = own
 
     def __copy__(self) -> Self:
         """An equal one for this request: whoever keeps an error and gives it out again and again marks the copy only."""
@@ -234,7 +253,12 @@ class AuthError(BearwardError):
     @property
     def code(self) -> str:
         """The stable code, the same over HTTP and gRPC: `token_expired`."""
-        return self.refusal.code
+        return self.refusal.code if self.own is None else self.own.code
+
+    @property
+    def message(self) -> str:
+        """The fixed text of the code."""
+        return self.refusal.message if self.own is None else self.own.message
 
     @property
     def fault(self) -> Fault:
@@ -242,13 +266,17 @@ class AuthError(BearwardError):
         return self.refusal.fault
 
     def __str__(self) -> str:
-        return self.refusal.message if self.claim is None else f"{self.refusal.message}: {self.claim}"
+        return self.message if self.claim is None else f"{self.message}: {self.claim}"
 
     def __repr__(self) -> str:
         return f"AuthError({self.code!r})"
 
 
-class KeysNeededError(BearwardError):
+class AwaitNeededError(BearwardError):
+    """What is held does not suffice to decide at once: something must be awaited."""
+
+
+class KeysNeededError(AwaitNeededError):
     """`Verifier.verify_now` cannot decide with the keys that it holds: await `Verifier.verify` instead.
 
     `generation` is that of the key set that was searched, and `refused` the refusal that this set alone would lead to;
@@ -259,6 +287,18 @@ class KeysNeededError(BearwardError):
         super().__init__("keys must be fetched before this token can be verified")
         self.generation = generation
         self.refused = refused
+
+
+class CheckNeededError(AwaitNeededError):
+    """A rule cannot decide before a check of the service's own was awaited: await `Access.refusal_awaiting` instead.
+
+    `check` is the check, and `principal` the verified caller whom it is about.
+    """
+
+    def __init__(self, check: Any, principal: Any) -> None:
+        super().__init__("a check must be awaited before the rule can decide")
+        self.check = check
+        self.principal = principal
 
 
 class ConfigurationError(BearwardError, ValueError):

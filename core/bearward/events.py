@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from bearward.errors import Fault, Refusal
+from bearward.errors import Fault, OwnRefusal, Refusal
 
 __all__ = [
     "UNKNOWN",
@@ -72,11 +72,18 @@ class Refused:
     """The key that the token names, if the issuer publishes one of that name."""
     correlation_id: str | None = None
     duration: float | None = None
+    own: OwnRefusal | None = None
+    """The code and text of a check of the service's own."""
 
     @property
     def code(self) -> str:
         """The stable code of the refusal: `token_expired`."""
-        return self.refusal.code
+        return self.refusal.code if self.own is None else self.own.code
+
+    @property
+    def message(self) -> str:
+        """The fixed text of the code."""
+        return self.refusal.message if self.own is None else self.own.message
 
     @property
     def fault(self) -> Fault:
@@ -97,6 +104,11 @@ class StreamEnded:
     def code(self) -> str:
         """The stable code of the reason: `token_revoked`."""
         return self.refusal.code
+
+    @property
+    def message(self) -> str:
+        """The fixed text of the code."""
+        return self.refusal.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bearward.clock import SystemClock
-from bearward.errors import Refusal
 from bearward.events import (
     Event,
     KeySetChanged,
@@ -83,11 +82,11 @@ class LogObserver(Ignoring):
         elif isinstance(event, KeysRefreshed | RefreshFailed | KeySetChanged | KeysStateChanged):
             _keys(event)
 
-    def ignores(self, refusal: Refusal, issuer: str, transport: Transport | None) -> bool:
-        """Whether such a refusal gets no line now; it is then counted for the next line."""
+    def ignores(self, code: str, issuer: str, transport: Transport | None) -> bool:
+        """Whether a refusal with this `code` gets no line now; it is then counted for the next line."""
         if not _ADAPTERS[transport].isEnabledFor(logging.INFO):
             return True
-        key = (Refused.__name__, refusal.code, issuer)
+        key = (Refused.__name__, code, issuer)
         with self._lock:
             since, count = self._written.get(key, (0.0, 0))
             if count < MAX_PER_MINUTE or self._monotonic() - since >= _MINUTE:
@@ -114,9 +113,7 @@ class LogObserver(Ignoring):
         said = " ".join(f"{name.removeprefix('bearward.')}={_shown(value)}" for name, value in fields.items())
         what = "refused" if isinstance(event, Refused) else "a stream was ended"
         more = f" ({omitted} more like it were not logged)" if omitted else ""
-        logger.info(
-            "%s: %s; %s%s", what, event.refusal.message, said, more, extra={**fields, "bearward.omitted": omitted}
-        )
+        logger.info("%s: %s; %s%s", what, event.message, said, more, extra={**fields, "bearward.omitted": omitted})
 
     def _omitted(self, *place: str) -> int | None:
         """How many like it were left out since the last line; None if this one is to be left out too."""

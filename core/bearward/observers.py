@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from bearward.bug_reports import report_bug
-from bearward.errors import ConfigurationError, Refusal
+from bearward.errors import ConfigurationError
 from bearward.events import Event, Observer, Refused, Transport, Verified
 
 __all__ = ["Observers", "notify"]
@@ -22,8 +22,8 @@ _LOG: Final = logging.getLogger("bearward.events")
 class Ignoring:
     """An observer of ours that need not see every refusal."""
 
-    def ignores(self, refusal: Refusal, issuer: str, transport: Transport | None) -> bool:
-        """Whether such a refusal needs no event, now that it is counted here."""
+    def ignores(self, code: str, issuer: str, transport: Transport | None) -> bool:
+        """Whether a refusal with this code needs no event, now that it is counted here."""
         raise NotImplementedError
 
 
@@ -65,13 +65,13 @@ class Observers:
             if attach is not None:
                 attach(verifier)
 
-    def interested(self, refusal: Refusal, issuer: str, transport: Transport | None) -> list[Observer]:
-        """Who must be called with such a refusal; of a flood, most are counted and nothing more.
+    def interested(self, code: str, issuer: str, transport: Transport | None) -> list[Observer]:
+        """Who must be called with a refusal of this code; of a flood, most are counted and nothing more.
 
         An observer of ours that has `ignores` is asked first, and has counted what it ignores. Nobody else's is: it
         would have to be guarded.
         """
-        return [one for one, ignores in self._of_refusals if ignores is None or not ignores(refusal, issuer, transport)]
+        return [one for one, ignores in self._of_refusals if ignores is None or not ignores(code, issuer, transport)]
 
     def annotate(self, event: Event) -> None:
         """The call that `event` is about is being served from here on: have its span annotated."""

@@ -86,11 +86,11 @@ class Reporter:
             return None
         error.reported = True
         issuer = error.issuer or UNKNOWN
-        interested = self._interested(error.refusal, issuer, self._transport)
+        interested = self._interested(error.code, issuer, self._transport)
         if not interested:
             return None
         identifier = correlation_id() if callable(correlation_id) else correlation_id
-        event = Refused(error.refusal, issuer, self._transport, operation, error.kid, identifier, duration)
+        event = Refused(error.refusal, issuer, self._transport, operation, error.kid, identifier, duration, error.own)
         for observer in interested:
             notify(observer, event)
         return event

@@ -46,6 +46,13 @@ class Requirement(ABC):
         """The requirement for a request whose path has these parameters; itself where it depends on none."""
         return self
 
+    def answered(self, check: object, refused: AuthError | None) -> Requirement:
+        """The requirement once `check`, a part of it, was awaited for a caller; `refused` is None if the caller passed.
+
+        Itself where it has no such part; a requirement of one's own that holds others hands this on to them.
+        """
+        return self
+
     def __and__(self, other: Requirement) -> Requirement:
         return _All((*_parts(self, _All), *_parts(other, _All)))
 
@@ -90,6 +97,9 @@ class _All(Requirement):
     def bound_to(self, values: Mapping[str, Any]) -> Requirement:
         return _All(tuple(part.bound_to(values) for part in self.parts))
 
+    def answered(self, check: object, refused: AuthError | None) -> Requirement:
+        return _All(tuple(part.answered(check, refused) for part in self.parts))
+
     def __repr__(self) -> str:
         return " & ".join(f"({part!r})" if isinstance(part, _Any) else repr(part) for part in self.parts)
 
@@ -117,6 +127,9 @@ class _Any(Requirement):
 
     def bound_to(self, values: Mapping[str, Any]) -> Requirement:
         return _Any(tuple(part.bound_to(values) for part in self.parts))
+
+    def answered(self, check: object, refused: AuthError | None) -> Requirement:
+        return _Any(tuple(part.answered(check, refused) for part in self.parts))
 
     def __repr__(self) -> str:
         return " | ".join(repr(part) for part in self.parts)

@@ -7,13 +7,13 @@ otherwise refuse a call for want of credentials.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from bearward.errors import AuthError, Refusal
 from bearward.principal import Principal
 
-__all__ = ["StandIn", "is_stand_in", "refusal_by", "stand_in", "unsafe_set_stand_in"]
+__all__ = ["StandIn", "is_stand_in", "refusal_by", "refusal_by_awaiting", "stand_in", "unsafe_set_stand_in"]
 
 _BASIS: Final = object()
 """What the verification of a stand-in rests on: nothing."""
@@ -45,6 +45,14 @@ def refusal_by(decide: Callable[[Principal, float], AuthError | None]) -> AuthEr
         return AuthError(Refusal.NO_RULE)
     principal, now = _current[-1]
     return decide(principal, now())
+
+
+async def refusal_by_awaiting(decide: Callable[[Principal, float], Awaitable[AuthError | None]]) -> AuthError | None:
+    """The same, for a function that can await what its rule asks."""
+    if not _current:
+        return AuthError(Refusal.NO_RULE)
+    principal, now = _current[-1]
+    return await decide(principal, now())
 
 
 def unsafe_set_stand_in(principal: Principal, now: Callable[[], float]) -> Callable[[], None]:

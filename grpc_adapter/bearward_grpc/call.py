@@ -47,11 +47,8 @@ class CallGate(Protocol):
     verifier: Verifier
     streams: StreamTerms
 
-    async def verify(self, call: Call, token: str, proof: str | None) -> Principal:
-        """Verify a token that came within `call`, with a DPoP proof of its own where it is bound; raises `AuthError`."""
-
-    def check_reauthentication(self, call: Call, principal: Principal) -> None:
-        """Raise `AuthError` unless `principal` may go on with `call`."""
+    async def reauthenticate(self, call: Call, token: str, proof: str | None) -> Principal:
+        """The caller by a token that is to prolong `call`, with a DPoP proof of its own where it is bound; raises `AuthError`."""
 
     def enter(self, call: Call, context: Any) -> None:
         """The handler of `call` begins: raise `AuthError` if its token is bound to another certificate than the caller's."""

@@ -13,7 +13,7 @@ from bearward.access import Access, Kind, optional, public
 from bearward.authentication import authenticate, authenticate_now
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, KeysNeededError, Refusal
 from bearward.jose.compact import MAX_TOKEN
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
@@ -86,7 +86,7 @@ class Gate(ReportingGate):
     def admit_cached(self, method: str, metadata: Metadata) -> Call:
         """The call, admitted from the keys that are held.
 
-        Raises `AuthError`, or `KeysNeededError` where `admit` must be awaited.
+        Raises `AuthError`, or `AwaitNeededError` where `admit` must be awaited.
         """
         rule = self._find(method)
         kind = rule.kind
@@ -115,28 +115,47 @@ class Gate(ReportingGate):
         # Measuring what is remembered would cost more than remembering it.
         return self._reported(call, metadata, None if verifier.signatures_verified == verified else began)
 
-    async def admit(self, method: str, metadata: Metadata) -> Call:
-        """The call, admitted once its keys were fetched, with an event for a caller who is let in; raises `AuthError`."""
-        began = self.verifier.monotonic()
-        call = await self._admit(method, metadata)
-        return self._reported(call, metadata, began) if self.reports else call
+    async def admit(self, method: str, metadata: Metadata, needed: AwaitNeededError) -> Call:
+        """The call, admitted once what `admit_cached` needed was awaited, with an event for a caller who is let in.
 
-    async def _admit(self, method: str, metadata: Metadata) -> Call:
-        values = [value for key, value in metadata if key == "authorization"]
-        if self._schemes is None:
-            token = bearer_token(values, max_length=self._max_token)
-            principal = await self._verify(token, False, None)
-        else:
-            presented = self._presented(method, metadata, *values)
-            token, principal = presented.token, await authenticate(self.verifier, presented)
+        Raises `AuthError`.
+        """
+        began = self.verifier.monotonic()
+        token, principal = await self._identified(method, metadata, needed)
         rule = self._find(method)
         try:
-            self._authorize(rule, principal)
+            await self._authorize(rule, principal)
         except AuthError as refused:
             raise self._explained(method, refused, principal) from None
-        return self._call(method, rule, principal, token)
+        call = self._call(method, rule, principal, token)
+        return self._reported(call, metadata, began) if self.reports else call
 
-    async def verify(self, call: Call, token: str, proof: str | None) -> Principal:
+    async def _identified(
+        self, method: str, metadata: Metadata, needed: AwaitNeededError
+    ) -> tuple[str | None, Principal]:
+        """The token and its principal; who was verified before a check was needed is not verified twice."""
+        values = [value for key, value in metadata if key == "authorization"]
+        known: Principal | None = needed.principal if isinstance(needed, CheckNeededError) else None
+        if known is not None and not values:
+            return None, known  # whom a test put in the place of a caller
+        if self._schemes is None:
+            token = bearer_token(values, max_length=self._max_token)
+            return token, known or await self._verify(token, False, None)
+        presented = self._presented(method, metadata, *values)
+        return presented.token, known or await authenticate(self.verifier, presented)
+
+    async def reauthenticate(self, call: Call, token: str, proof: str | None) -> Principal:
+        """The caller by a token that is to prolong `call`: the same one, and still allowed; raises `AuthError`."""
+        principal = await self._verify_within(call, token, proof)
+        held = call.principal
+        if held is None or not same_caller(held, principal):
+            raise AuthError(Refusal.CLAIM_MISMATCH, claim=_differing_claim(held, principal))
+        if _confirmation(principal) != _confirmation(held):
+            raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
+        await self._authorize(call.rule, principal)
+        return principal
+
+    async def _verify_within(self, call: Call, token: str, proof: str | None) -> Principal:
         """Verify a token that came within `call`, with a DPoP proof of its own where it is bound; raises `AuthError`."""
         if self._schemes is None:
             return await self._verify(token, False, None)
@@ -145,17 +164,8 @@ class Gate(ReportingGate):
         held = None if call.principal is None else call.principal.proof
         if held is None or held.vouched_by is None:
             return principal
-        # It is the connection of the same proxy still; `check_reauthentication` sees that the certificate is the same.
+        # It is the connection of the same proxy still; `reauthenticate` sees that the certificate is the same.
         return principal.proven_by(principal.proof._replace(vouched_by=held.vouched_by))
-
-    def check_reauthentication(self, call: Call, principal: Principal) -> None:
-        """Check a token that is to prolong `call`: the same caller, and still allowed; raises `AuthError`."""
-        held = call.principal
-        if held is None or not same_caller(held, principal):
-            raise AuthError(Refusal.CLAIM_MISMATCH, claim=_differing_claim(held, principal))
-        if _confirmation(principal) != _confirmation(held):
-            raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
-        self._authorize(call.rule, principal)
 
     def enter(self, call: Call, context: Any) -> None:
         """The handler of `call` begins, in its own context, and in its own span if there is one.
@@ -235,8 +245,8 @@ class Gate(ReportingGate):
         self._unruled.report(method, refused)
         return attributed(concerning(refused, principal), Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
 
-    def _authorize(self, rule: Access, principal: Principal) -> None:
-        refused = rule.refusal(principal, self.verifier.now())
+    async def _authorize(self, rule: Access, principal: Principal) -> None:
+        refused = await rule.refusal_awaiting(principal, self.verifier.now())
         if refused is not None:
             raise refused
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bearward.access import Access, Kind
+from bearward.access import Kind
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, Refusal
 from bearward.principal import Principal
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
@@ -39,22 +39,20 @@ class PlacedGate(Gate):
             return super().admit_cached(method, metadata)
         token, place = placed
         principal = self._verify_now(token, False, place)
-        return self._admitted(method, rule, token, principal)
+        refused = rule.refusal(principal, self.verifier.now())
+        if refused is not None:
+            raise self._explained(method, refused, principal)
+        return self._call(method, rule, principal, token)
 
-    async def _admit(self, method: str, metadata: Metadata) -> Call:
+    async def _identified(
+        self, method: str, metadata: Metadata, needed: AwaitNeededError
+    ) -> tuple[str | None, Principal]:
         placed = self._placed(metadata)
         if placed is None:
-            return await super()._admit(method, metadata)
+            return await super()._identified(method, metadata, needed)
         token, place = placed
-        principal = await self._verify(token, False, place)
-        return self._admitted(method, self._find(method), token, principal)
-
-    def _admitted(self, method: str, rule: Access, token: str, principal: Principal) -> Call:
-        try:
-            self._authorize(rule, principal)
-        except AuthError as refused:
-            raise self._explained(method, refused, principal) from None
-        return self._call(method, rule, principal, token)
+        known: Principal | None = needed.principal if isinstance(needed, CheckNeededError) else None
+        return token, known or await self._verify(token, False, place)
 
     def _placed(self, metadata: Metadata) -> tuple[str, CredentialPlace] | None:
         places = {place.header: place for place in self.verifier.places if place.header is not None}

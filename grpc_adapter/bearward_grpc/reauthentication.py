@@ -26,7 +26,7 @@ async def reauthenticate(token: str, proof: str | None = None) -> Principal:
     """
     call = _current_call()
     try:
-        return _accept(call, token, await call.gate.verify(call, token, proof))
+        return _accept(call, token, await call.gate.reauthenticate(call, token, proof))
     except AuthError as refused:
         call.gate.report_handler_refused(refused, call)
         raise
@@ -40,7 +40,7 @@ def reauthenticate_blocking(token: str, proof: str | None = None) -> Principal:
     call = _current_call()
     if call.loop is None:
         raise UsageError("this handler runs on an event loop: await reauthenticate(token) instead")
-    verifying = asyncio.run_coroutine_threadsafe(call.gate.verify(call, token, proof), call.loop)
+    verifying = asyncio.run_coroutine_threadsafe(call.gate.reauthenticate(call, token, proof), call.loop)
     try:
         return _accept(call, token, verifying.result())
     except AuthError as refused:
@@ -56,7 +56,6 @@ def _current_call() -> Call:
 
 
 def _accept(call: Call, token: str, principal: Principal) -> Principal:
-    call.gate.check_reauthentication(call, principal)
     if call.guard is not None:
         if call.guard.ended is not None:
             raise call.guard.ended

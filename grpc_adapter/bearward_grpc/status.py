@@ -121,7 +121,7 @@ class StatusMapper:
             delay.FromNanoseconds(math.ceil(retry * 1e9))
             status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
         if self._docs is not None:
-            link = error_details_pb2.Help.Link(description=error.refusal.message, url=f"{self._docs}#{error.code}")
+            link = error_details_pb2.Help.Link(description=error.message, url=f"{self._docs}#{error.refusal.code}")
             status.details.append(_packed(error_details_pb2.Help(links=[link])))
         octets: bytes = status.SerializeToString()
         return octets
@@ -139,7 +139,7 @@ class RefusalCache(Generic[T]):
         # The first differs, the second has a nonce, the third is of one call.
         if error.retry_after is not None or error.scheme is not None or error.explanation is not None:
             return self._make(error)
-        key = (error.refusal, error.claim, error.scopes, error.acr_values, error.max_age)
+        key = (error.refusal, error.claim, error.scopes, error.acr_values, error.max_age, error.own)
         cached = self._cached.get(key)
         if cached is None:
             cached = self._make(error)

@@ -23,6 +23,7 @@ from sanic_routing.route import Route
 from bearward import AuthError, Principal, Refusal, Verifier
 from bearward.access import Kind, authenticated, deny
 from bearward.bug_reports import report_bug
+from bearward.errors import CheckNeededError
 from bearward.reporter import Reporter, concerning
 from bearward.sender import Scheme, attributed
 from bearward.stand_in import stand_in
@@ -165,11 +166,22 @@ class Gate:
         if access.requirement is not None or access.kind is _DENIED:
             try:
                 unmet = access.refusal(principal, self._now(), request.match_info)
+            except CheckNeededError:
+                return self._await_checks(request, rule, principal)
             except Exception as bug:  # noqa: BLE001
                 return self._internal_error(request, bug)
             if unmet is not None:
                 return self._refuse(request, _attributed(unmet, principal), rule)
         return self._let_in(request, rule, principal)
+
+    async def _await_checks(self, request: Request, rule: RouteRule, principal: Principal) -> HTTPResponse | None:
+        try:
+            unmet = await rule.access.refusal_awaiting(principal, self._now(), request.match_info)
+        except Exception as bug:  # noqa: BLE001
+            return await _resolved(self._internal_error(request, bug))
+        if unmet is not None:
+            return await _resolved(self._refuse(request, _attributed(unmet, principal), rule))
+        return await _resolved(self._let_in(request, rule, principal))
 
     def _let_in(self, request: Request, rule: RouteRule, principal: Principal | None) -> GateResult:
         set_outcome(request, principal, True)

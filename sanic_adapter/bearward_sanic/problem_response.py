@@ -109,6 +109,7 @@ class RefusalResponses:
             error.retry_after,
             error.acr_values,
             error.max_age,
+            error.own,
             scopes,
             scheme,
         )
@@ -156,8 +157,8 @@ def problem(error: AuthError, docs: str | None = None) -> bytes:
     """
     status = STATUS[error.refusal]
     document: dict[str, object] = {
-        **({} if docs is None else {"type": f"{docs}#{error.code}"}),
-        "title": status.phrase if docs is None else error.refusal.message,
+        **({} if docs is None else {"type": f"{docs}#{error.refusal.code}"}),
+        "title": status.phrase if docs is None else error.message,
         "status": status.value,
         "detail": str(error),
         "code": error.code,

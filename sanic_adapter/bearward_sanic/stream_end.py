@@ -56,7 +56,7 @@ async def end_response(request: Request, task: asyncio.Task[Any], error: AuthErr
     response = _response(request)
     farewell = b""
     if (response.content_type or "").startswith("text/event-stream"):
-        farewell = f"\n\nevent: {error.code}\ndata: {error.refusal.message}\n\n".encode()
+        farewell = f"\n\nevent: {error.code}\ndata: {error.message}\n\n".encode()
     state_of(request)[_ENDED] = error
     try:
         async with asyncio.timeout(_END_TIMEOUT):

@@ -143,7 +143,7 @@ class _Socket:
         principal = await self._verify(token, proof)
         if not same_caller(self._principal, principal):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
-        refused = self._rule.refusal(principal, self._verifier.now(), self._request.match_info)
+        refused = await self._rule.refusal_awaiting(principal, self._verifier.now(), self._request.match_info)
         if refused is not None:
             raise refused
         if self._ended is not None:  # a socket that has ended stays ended

@@ -14,7 +14,9 @@ import pytest
 import bearward
 from bearward import (
     AuthError,
+    AwaitNeededError,
     BearwardError,
+    CheckNeededError,
     ConfigurationError,
     CredentialPlace,
     JWKSOptions,
@@ -68,7 +70,9 @@ ERRORS: dict[type[BearwardError], BearwardError] = {
             Refusal.AUTHENTICATION_INSUFFICIENT,
             claim="acr", scopes=("a", "b"), retry_after=1.5, acr_values=("gold",), max_age=60,
         ),
+        AwaitNeededError("text"),
         KeysNeededError(3),
+        CheckNeededError("a check", "a caller"),
         ConfigurationError("leeway", "must be a number"),
         UsageError("text"),
         RevocationNotSharedError(),

@@ -63,6 +63,8 @@ CODES = [
     "client_certificate_repeated",
     "scope_insufficient",
     "claim_insufficient",
+    "check_failed",
+    "check_unavailable",
     "no_rule",
     "csrf_check_failed",
     "authentication_insufficient",
@@ -89,8 +91,14 @@ def test_each_refusal(refusal: Refusal) -> None:
 
 
 FAULTS = {
-    Fault.SERVICE: {"keys_unavailable", "revocation_unavailable", "dpop_unavailable", "internal_error"},
-    Fault.PERMISSION: {"scope_insufficient", "claim_insufficient", "no_rule", "csrf_check_failed"},
+    Fault.SERVICE: {
+        "keys_unavailable",
+        "revocation_unavailable",
+        "dpop_unavailable",
+        "check_unavailable",
+        "internal_error",
+    },
+    Fault.PERMISSION: {"scope_insufficient", "claim_insufficient", "check_failed", "no_rule", "csrf_check_failed"},
 }
 REQUEST = {
     "credentials_malformed",

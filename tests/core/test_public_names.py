@@ -11,11 +11,11 @@ import pytest
 
 PUBLIC: dict[str, str] = {
     "bearward": """
-        Access Actor AuthError BearwardError Clock ConfigurationError CredentialPlace Fault Health IssuerResolver
-        JWKSOptions KeysNeededError OAuthError Principal Refusal Requirement RevocationNotSharedError Revocations
+        Access Actor AuthError AwaitNeededError BearwardError CheckNeededError Clock ConfigurationError CredentialPlace
+        Fault Health IssuerResolver JWKSOptions KeysNeededError OAuthError OwnRefusal Principal Refusal Requirement RevocationNotSharedError Revocations
         RightsFrom SenderProof Settings SettingsReloader SharedRevocations SymmetricKey TenantIssuers
         TrustedIssuer UsageError Verifier Watch actor_is any_scope authenticated authorization_detail authorize
-        claim deny issuer_is not_delegated optional public recent_authentication requires right rules_from_toml
+        claim deny issuer_is not_delegated optional own_check public recent_authentication requires right rules_from_toml
         same_caller scope sender_constrained tenant_is
     """,
     "bearward.adapters": """

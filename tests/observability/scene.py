@@ -36,6 +36,7 @@ from bearward import (
     Verifier,
     authenticated,
     claim,
+    own_check,
     recent_authentication,
     requires,
     scope,
@@ -46,7 +47,7 @@ from bearward_sanic import install
 from tests.adapters.grpc.servers import SERVICE, running_loop
 from tests.adapters.grpc.servers import serving as serving_grpc
 
-__all__ = ["RULES", "TRANSPORTS", "Scene", "Sight", "over_http", "scene"]
+__all__ = ["OWN_CODE", "RULES", "TRANSPORTS", "Scene", "Sight", "over_http", "scene"]
 
 TRANSPORTS: Final = ("http", "grpc.aio", "grpc.server")
 Headers = Sequence[tuple[str, str]]
@@ -65,6 +66,17 @@ class Broken(Requirement):
         return "broken"
 
 
+async def _refuses(principal: Principal) -> bool:
+    """A check of the service's own that lets nobody in."""
+    return False
+
+
+async def _unreachable(principal: Principal) -> bool:
+    """One that cannot reach what it asks."""
+    raise ConnectionRefusedError
+
+
+OWN_CODE: Final = "not_today"
 RULES: Final[dict[str, Any]] = {
     "UUPlain": authenticated,
     "UUScope": scope("notes:read"),
@@ -72,6 +84,8 @@ RULES: Final[dict[str, Any]] = {
     "UUFresh": recent_authentication(max_age=60),
     "UURaise": authenticated,
     "UUBroken": requires(Broken()),
+    "UUChecked": own_check(_refuses, code=OWN_CODE),
+    "UUUnchecked": own_check(_unreachable, code="not_there"),
 }
 """Who may call what, by the name of a method; `UUDenied` has no rule."""
 NAMES: Final = (*RULES, "UUDenied")

@@ -20,7 +20,7 @@ from bearward.testing import DPoPClient, LocalIssuer
 from bearward_sanic import CookieCredentials
 from tests.cases import ALGORITHMS, AUDIENCE, CASES, Fixtures
 from tests.dpop_cases import DPOP_CASES, OTHER_ORIGIN, DPoPWorld
-from tests.observability.scene import TRANSPORTS, Headers, Scene, Sight, scene
+from tests.observability.scene import OWN_CODE, TRANSPORTS, Headers, Scene, Sight, scene
 
 pytestmark = [
     pytest.mark.thorough,
@@ -105,6 +105,8 @@ _ORDINARY: Final[dict[Refusal, Send]] = {
     Refusal.CLAIM_INSUFFICIENT: _bearer("UUClaim"),
     Refusal.AUTHENTICATION_INSUFFICIENT: _bearer("UUFresh", auth_time=1_000_000_000),
     Refusal.NO_RULE: _bearer("UUDenied"),
+    Refusal.CHECK_FAILED: _bearer("UUChecked"),
+    Refusal.CHECK_UNAVAILABLE: _bearer("UUUnchecked"),
     Refusal.INTERNAL_ERROR: _bearer("UUBroken"),
 }
 _WITH_CERTIFICATES: Final[dict[Refusal, Send]] = {
@@ -156,7 +158,7 @@ def test_every_refusal_that_a_caller_can_provoke(fixtures: Fixtures, transport: 
         for refusal, send in _ORDINARY.items():
             method, headers = send(fixtures, where)
             answered, sight = where.look(method, headers)
-            _check(refusal.code, answered, sight)
+            _check(OWN_CODE if refusal is Refusal.CHECK_FAILED else refusal.code, answered, sight)
             event = sight.events[0]
             assert event.transport == transport.partition(".")[0]
             assert event.operation == where.operation(method)

@@ -6,10 +6,11 @@ Rules of this file: pure; they are judged only for a token that is right so far,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError, CheckNeededError, Refusal
 from bearward.explanation.context import Context, judged, not_reached
 from bearward.explanation.near_misses import scope_hint
 from bearward.explanation.report import Check
@@ -28,7 +29,7 @@ _REVOCATION = "not to be revoked"
 def use_checks(principal: Principal | None, context: Context) -> Iterator[Check]:
     """The lines of the checks that are asked for; none is reached without a principal."""
     for name, asked, check in _asked_for(context):
-        if principal is None:
+        if principal is None or (check is check_rule and _asks_elsewhere(principal, context)):
             yield not_reached(name, asked)
         else:
             found = _found(principal, context) if check is check_rule else ""
@@ -36,9 +37,21 @@ def use_checks(principal: Principal | None, context: Context) -> Iterator[Check]
 
 
 def check_use(principal: Principal, context: Context) -> None:
-    """Raise `AuthError` by the first of these checks that is wrong."""
+    """Raise `AuthError` by the first of these checks that is wrong; what a rule asks elsewhere is not looked at."""
     for _, _, check in _asked_for(context):
-        check(principal, context)
+        with suppress(CheckNeededError):
+            check(principal, context)
+
+
+def _asks_elsewhere(principal: Principal, context: Context) -> bool:
+    """Whether the rule depends on an asynchronous check of the service's own, which no explanation makes."""
+    try:
+        check_rule(principal, context)
+    except CheckNeededError:
+        return True
+    except AuthError:
+        pass
+    return False
 
 
 def _asked_for(context: Context) -> Iterator[tuple[str, str, _Check]]:
@@ -111,6 +124,7 @@ _HINTS = {
     Refusal.TOKEN_NOT_BOUND: "send it with the scheme Bearer, or have the issuer bind it to the key (cnf)",
     Refusal.SENDER_CONSTRAINT_REQUIRED: "ask the issuer for a token that is bound to a key (RFC 9449)",
     Refusal.CREDENTIALS_MISSING: "this service does not offer the scheme",
+    Refusal.CHECK_FAILED: "a check of the service's own says so; its code says which",
     Refusal.NO_RULE: "the rule refuses everyone: write another for this route or method",
     Refusal.CLAIM_INSUFFICIENT: "the claim that grants it is missing or has another value",
     Refusal.AUTHENTICATION_INSUFFICIENT: "the user must log in again, or more strongly (acr, max_age)",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from bearward.access import Access, Kind
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError, CheckNeededError, Refusal
 from bearward.principal import Principal
 from bearward.testing.acting import principal_with
 
@@ -55,7 +55,10 @@ class PolicyMatrix:
     parameters: Mapping[str, Any] | None = None
 
     def decision(self, name: str, caller: str) -> AuthError | None:
-        """Why `caller` may not call `name`; None if the caller may."""
+        """Why `caller` may not call `name`; None if the caller may.
+
+        Raises `CheckNeededError` where that depends on an asynchronous check of the service's own.
+        """
         rule, who = self.rules[name], self.callers[caller]
         if rule.kind is Kind.PUBLIC or (rule.kind is Kind.OPTIONAL and who is None):
             return None
@@ -66,8 +69,11 @@ class PolicyMatrix:
         return rule.refusal(who, self.now, self.parameters)
 
     def cell(self, name: str, caller: str) -> str:
-        """The decision about `caller` and the operation `name`, as the transport puts it."""
-        return self.word(self.decision(name, caller))
+        """The decision about `caller` and the operation `name`, as the transport puts it; `asks` where a check decides."""
+        try:
+            return self.word(self.decision(name, caller))
+        except CheckNeededError:
+            return "asks"
 
     def __str__(self) -> str:
         rows = [[self.cell(name, caller) for caller in self.callers] for name in self.rules]

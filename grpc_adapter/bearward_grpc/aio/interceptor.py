@@ -20,7 +20,7 @@ import grpc.aio
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.client_certificates import ForwardedCertificate, ProvingProxy
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError, Refusal
 from bearward.jose.compact import MAX_TOKEN
 from bearward.verifier import Verifier
 from bearward_grpc.aio import denial as aio_denial
@@ -149,9 +149,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
             return self._misplaced  # type: ignore[return-value]
         try:
             call = self._admit_cached(handler_call_details.method, handler_call_details.invocation_metadata)
-        except KeysNeededError:
+        except AwaitNeededError as needed:
             CALL.set(None)
-            return self._serve(continuation, handler_call_details, None)
+            return self._serve(continuation, handler_call_details, needed)
         except AuthError as error:
             refused = error
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (grpc would send its text to the caller)
@@ -171,12 +171,12 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-i
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Req, Res] | None]],
         details: grpc.HandlerCallDetails,
-        call: Call | None,
+        call: Call | AwaitNeededError,
     ) -> Handler[Req, Res] | None:
-        """The handler for `call`; where that is None, once its keys were fetched."""
+        """The handler for `call`; or for what comes of it once what it needs was awaited."""
         try:
-            if call is None:
-                call = await self._gate.admit(details.method, details.invocation_metadata)
+            if isinstance(call, AwaitNeededError):
+                call = await self._gate.admit(details.method, details.invocation_metadata, call)
                 CALL.set(call)
             handler = await continuation(details)
             if handler is None:

@@ -1,4 +1,4 @@
-"""Calls of grpc.server whose token cannot be verified from held keys.
+"""Calls of grpc.server that held keys do not suffice to decide, or whose rule has a check that must be awaited.
 
 Rules of this file: the polling thread of grpc.server must never wait, because every connection and every stream waits
 with it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
@@ -20,7 +20,7 @@ from typing import Any, Final
 import grpc
 
 from bearward.bug_reports import report_bug
-from bearward.errors import AuthError, Refusal, UsageError
+from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, Refusal, UsageError
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.gate import Gate
 from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, behavior_of, handler_of_kind
@@ -42,7 +42,7 @@ Wrap = Callable[[Any, Call], Any]
 
 
 class DeferredCalls:
-    """What serves calls once their keys were fetched."""
+    """What serves calls once what they need was awaited."""
 
     def __init__(
         self,
@@ -60,37 +60,39 @@ class DeferredCalls:
         self._waiting = _Places(_MAX_WAITING)
         self._blocked = _Places(_MAX_BLOCKED)
 
-    def handler(self, find: Find, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+    def handler(
+        self, find: Find, details: grpc.HandlerCallDetails, needed: AwaitNeededError
+    ) -> grpc.RpcMethodHandler[Any, Any]:
         """A handler that waits without a thread, then serves what `find` returns."""
 
         def waiting(raw: Iterator[bytes], context: Any, send: Callable[[Any], None]) -> None:
-            self._start(details, context, _Response(self, find, raw, context, send, details=details))
+            self._start(needed, context, _Response(self, find, raw, context, send, details=details))
 
         waiting.experimental_non_blocking = True  # type: ignore[attr-defined]
         return handler_of_kind(ANY_KIND, waiting)
 
     def handler_of_kind(
-        self, find: Find, details: grpc.HandlerCallDetails, kind: MethodKind
+        self, find: Find, details: grpc.HandlerCallDetails, needed: AwaitNeededError, kind: MethodKind
     ) -> grpc.RpcMethodHandler[Any, Any]:
         """A handler of the method's own kind, which waits in a worker of the server's pool."""
 
         def unary(request: Any, context: Any) -> Any:
-            handler = self._wait(find, details, context)
+            handler = self._wait(find, details, needed, context)
             return None if handler is None else behavior_of(handler)(request, context)
 
         def stream(request: Any, context: Any) -> Iterator[Any]:
-            handler = self._wait(find, details, context)
+            handler = self._wait(find, details, needed, context)
             if handler is not None:
                 yield from behavior_of(handler)(request, context)
 
         return handler_of_kind(kind, stream if kind.response_streaming else unary)
 
-    def _start(self, details: grpc.HandlerCallDetails, context: Any, response: _Response) -> None:
+    def _start(self, needed: AwaitNeededError, context: Any, response: _Response) -> None:
         if not self._waiting.take():
-            response.refuse(_too_many())
+            response.refuse(_unavailable(needed))
             return
         try:
-            admitted = self._admit(details)
+            admitted = self._admit(response.details, needed)
         except AuthError as refused:
             self._waiting.give_back()
             response.refuse(refused)
@@ -100,10 +102,10 @@ class DeferredCalls:
         if not context.add_callback(admitted.cancel):
             admitted.cancel()  # the caller has gone
 
-    def _wait(self, find: Find, details: grpc.HandlerCallDetails, context: Any) -> Any:
+    def _wait(self, find: Find, details: grpc.HandlerCallDetails, needed: AwaitNeededError, context: Any) -> Any:
         """The handler, once the call was admitted; ends the call, and returns None, where it is refused."""
         try:
-            call = self._wait_for_call(details, context)
+            call = self._wait_for_call(details, needed, context)
             CALL.set(call)
             return self._find(find, call)
         except AuthError as error:
@@ -111,22 +113,24 @@ class DeferredCalls:
         abort(context, self.status_for(refused, details))
         return None
 
-    def _wait_for_call(self, details: grpc.HandlerCallDetails, context: Any) -> Call:
-        if not self._blocked.take():
-            raise _too_many()
+    def _wait_for_call(self, details: grpc.HandlerCallDetails, needed: AwaitNeededError, context: Any) -> Call:
+        # Whoever waits for a check is verified: it is no stranger who occupies the workers.
+        places = self._waiting if isinstance(needed, CheckNeededError) else self._blocked
+        if not places.take():
+            raise _unavailable(needed)
         try:
-            admitted = self._admit(details)
+            admitted = self._admit(details, needed)
             if not context.add_callback(admitted.cancel):
                 admitted.cancel()  # the caller has gone
             return _call_of(admitted)
         finally:
-            self._blocked.give_back()
+            places.give_back()
 
-    def _admit(self, details: grpc.HandlerCallDetails) -> Future[Call]:
+    def _admit(self, details: grpc.HandlerCallDetails, needed: AwaitNeededError) -> Future[Call]:
         try:
-            return self._background.submit(self._gate.admit(details.method, details.invocation_metadata))
+            return self._background.submit(self._gate.admit(details.method, details.invocation_metadata, needed))
         except UsageError:  # the verifier was stopped before the server
-            raise _too_many() from None
+            raise _unavailable(needed) from None
 
     def serve(self, call: Call, response: _Response) -> None:
         """Run the real handler of a verified call in the pool."""
@@ -134,7 +138,7 @@ class DeferredCalls:
         try:
             self._pool.submit(context.run, self._work, call, response)
         except RuntimeError:  # the pool was shut down, and the server with it
-            response.refuse(_too_many())
+            response.refuse(AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_RETRY_SECONDS))
 
     def _work(self, call: Call, response: _Response) -> None:
         CALL.set(call)
@@ -177,7 +181,7 @@ class _Response:
         details: grpc.HandlerCallDetails,
     ) -> None:
         self._owner = owner
-        self._details = details
+        self.details = details
         self._send = send
         self.find = find
         self.raw = raw
@@ -194,7 +198,7 @@ class _Response:
 
     def refuse(self, refused: AuthError) -> None:
         """End the call."""
-        end_stream_with(self.context, self._owner.status_for(refused, self._details))
+        end_stream_with(self.context, self._owner.status_for(refused, self.details))
         self._send(None)
 
     def send_all(self, responses: Iterator[bytes]) -> None:
@@ -247,5 +251,7 @@ def _call_of(admitted: Future[Call]) -> Call:
     raise AuthError(Refusal.INTERNAL_ERROR)  # a new one: one that is raised twice keeps both tracebacks
 
 
-def _too_many() -> AuthError:
-    return AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=_RETRY_SECONDS)
+def _unavailable(needed: AwaitNeededError) -> AuthError:
+    """The refusal of a call that may not wait."""
+    is_check = isinstance(needed, CheckNeededError)
+    return AuthError(Refusal.CHECK_UNAVAILABLE if is_check else Refusal.KEYS_UNAVAILABLE, retry_after=_RETRY_SECONDS)

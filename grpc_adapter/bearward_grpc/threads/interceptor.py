@@ -20,7 +20,7 @@ import grpc
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.client_certificates import ForwardedCertificate, ProvingProxy
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError, Refusal
 from bearward.jose.compact import MAX_TOKEN
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
@@ -151,8 +151,8 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
     ) -> Handler[Req, Res] | None:
         try:
             call = self._admit_cached(details.method, details.invocation_metadata)
-        except KeysNeededError:
-            pass
+        except AwaitNeededError as error:
+            needed = error
         else:
             CALL.set(call)
             handler: Handler[Req, Res] | None = self._wrap(continuation(details), call)
@@ -162,8 +162,8 @@ class SyncAuthInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-i
             return handler
         kind = self._kind_for(sys._getframe(2), continuation, details)  # noqa: SLF001
         if kind is None:
-            return self._deferred.handler(lambda: continuation(details), details)
-        return self._deferred.handler_of_kind(lambda: continuation(details), details, kind)
+            return self._deferred.handler(lambda: continuation(details), details, needed)
+        return self._deferred.handler_of_kind(lambda: continuation(details), details, needed, kind)
 
     def _kind_for(
         self,

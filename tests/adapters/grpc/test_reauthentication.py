@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AuthError, scope
+from bearward import AuthError, Principal, own_check, scope
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, optional, public, reauthenticate, reauthenticate_blocking
@@ -68,12 +68,18 @@ def _told(refused: AuthError | UsageError) -> bytes:
     return f"{refused.code} {refused.claim or ''}".strip().encode()
 
 
+async def _not_suspended(principal: Principal) -> bool:
+    await asyncio.sleep(0)
+    return "suspended" not in principal.claims
+
+
 BEHAVIORS = {"async": _async, "plain": _plain}
 OTHERS: dict[str, dict[str, Any]] = {
     "claim_mismatch sub": {"sub": "mallory"},
     "claim_mismatch client_id": {"client_id": "other"},
     "claim_mismatch azp": {"azp": "other"},
     "scope_insufficient": {"scope": "other"},
+    "suspended": {"suspended": True},
     "token_expired": {"exp": 1_000_000_000},
     "token_sender_constrained": {"cnf": {"x5t#S256": "0" * 43}},
 }
@@ -83,7 +89,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 def test_only_the_same_caller_may_reauthenticate(kind: str, form: str, issuer: LocalIssuer) -> None:
     """Another issuer, subject or client, too little scope, a token that has ended or that is bound: each is refused."""
     with LocalIssuer(algorithms=["ES256"]) as second:
-        rules = {SERVICE: scope("echo")}
+        rules = {SERVICE: scope("echo") & own_check(_not_suspended, code="suspended")}
         verifier = trust(issuer, second)
         with (
             serving(kind, verifier, rules, behaviors=BEHAVIORS[form], certificate_bound=True) as server,

@@ -13,7 +13,7 @@ from sanic import Request
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from bearward import AuthError, Revocations, TrustedIssuer, Verifier, scope
+from bearward import AuthError, Principal, Revocations, TrustedIssuer, Verifier, own_check, scope
 from bearward.client_certificates import ForwardedCertificate, from_networks
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
@@ -26,6 +26,14 @@ THUMBPRINT = "A" * 43
 CALLER = {"sub": "ada", "client_id": "app", "azp": "app", "scope": "a"}
 
 
+async def _not_suspended(principal: Principal) -> bool:
+    await asyncio.sleep(0)
+    return "suspended" not in principal.claims
+
+
+NOT_SUSPENDED = own_check(_not_suspended, code="suspended")
+
+
 class Parts:
     """A server that trusts two issuers, and says over a socket who is calling."""
 
@@ -35,7 +43,7 @@ class Parts:
         policies = [TrustedIssuer(i.url, audience=AUDIENCE, jwks=i.keys.jwks()) for i in self.issuers]
         self.revocations = Revocations()
         app = make_app("renewal")
-        app.add_websocket_route(_renewing, "/ws", name="ws", ctx_auth=requires(scope("a")))
+        app.add_websocket_route(_renewing, "/ws", name="ws", ctx_auth=requires(scope("a") & NOT_SUSPENDED))
         app.add_websocket_route(_renewing, "/public", name="public", ctx_auth=public)
         app.add_websocket_route(self._renewing_too_late, "/late", name="late", ctx_auth=requires(scope("a")))
         proxy = ForwardedCertificate("xfcc", only_from=from_networks("127.0.0.1"))
@@ -102,6 +110,7 @@ def parts() -> Iterator[Parts]:
         (0, {"azp": "another"}, "claim_mismatch"),
         (0, {"scope": "b"}, "scope_insufficient"),
         (0, {"scope": None}, "scope_insufficient"),
+        (0, {"suspended": True}, "suspended"),
         (0, {"aud": "https://another.example"}, "audience_mismatch"),
         (0, {"exp": 1}, "token_expired"),
     ],
