@@ -33,6 +33,9 @@ _UNCOUNTED_MAX_BYTES = 448  # octets: too few for many such numbers or too many 
 _DIGITS = bytes(ord("0") if chr(octet) in "0123456789." else ord(chr(octet).lower()) for octet in range(128))
 _DIGITS += bytes(range(128, 256))  # no character of a number
 _MANY_DIGITS = b"0" * 20
+# A parser that recurses until it fails lets the garbage collector run there, and finalizers of anybody's then fail with
+# RecursionError. What has no more brackets than this cannot nest so deep.
+_MAX_BRACKETS = 128
 _WHITE_SPACE = b" \t\n\r"
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -65,6 +68,9 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
         ...
     ValueError: not one strict JSON object
     """
+    openers = raw.count(b"{") + raw.count(b"[")
+    if openers > _MAX_BRACKETS:
+        _check_nesting(raw, limits)
     if len(raw) < _UNCOUNTED_MAX_BYTES or raw.count(b",") < _MAX_NUMBERS or _is_cheap(raw, limits):
         try:
             value = _decode(raw)
@@ -73,7 +79,7 @@ def parse_object(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
             return parse_object_reference(raw, limits)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             raise ValueError("not one strict JSON object") from None
-        if (text == raw or _string_marks(text) == _string_marks(raw)) and _is_within(value, raw, limits):
+        if (text == raw or _string_marks(text) == _string_marks(raw)) and _is_within(value, raw, openers, limits):
             return value
     return parse_object_reference(raw, limits)
 
@@ -105,11 +111,11 @@ def _string_marks(text: bytes) -> int:
     return _without_escaped_quotes(text).count(b'"')
 
 
-def _is_within(value: Any, raw: bytes, limits: JSONLimits) -> TypeGuard[dict[str, Any]]:
+def _is_within(value: Any, raw: bytes, openers: int, limits: JSONLimits) -> TypeGuard[dict[str, Any]]:
     """Whether what `raw` was parsed to is an object that nests no deeper, and has no more parts, than allowed."""
     if type(value) is not dict:
         return False
-    if raw.count(b"{") + raw.count(b"[") <= limits.depth:  # too few to nest too deep, those in strings included
+    if openers <= limits.depth:  # too few to nest too deep, those in strings included
         return True
     outside_strings = b"".join(_without_escaped_quotes(raw).split(b'"')[::2])
     brackets = outside_strings.translate(_SQUARE, _NO_BRACKETS)

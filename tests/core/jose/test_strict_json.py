@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -211,3 +213,27 @@ def test_closed_brackets_do_not_allow_deeper_nesting(parse: Any, name: bytes) ->
     with pytest.raises(ValueError, match="strict"):
         parse(deepest, JSONLimits(depth=4, containers=21))
     assert parse(deepest, JSONLimits(depth=4, containers=22))
+
+
+@pytest.mark.parametrize("parse", [parse_object, parse_object_reference])
+@pytest.mark.parametrize("opener", [b"[", b'{"a":'])
+def test_nothing_of_the_program_runs_at_the_depth_of_a_hostile_document(
+    parse: Parser, opener: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parser that recursed to its end would let the collector run there, and what it calls fail for want of a stack."""
+    failed: list[str] = []
+
+    def needs_some_stack(phase: str, _: object) -> None:
+        json.dumps([[[phase]]])
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: failed.append(error.exc_type.__name__))
+    threshold = gc.get_threshold()
+    gc.callbacks.append(needs_some_stack)
+    gc.set_threshold(1)
+    try:
+        with pytest.raises(ValueError, match="not one strict JSON object"):
+            parse(b'{"x":' + opener * 5000, PAYLOAD_LIMITS)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(needs_some_stack)
+    assert failed == []
