@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import httpx2
+import hypercorn.asyncio
+import hypercorn.config
 import pytest
+import uvicorn
 from sanic import Request
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -44,7 +49,9 @@ def verifier_of(*, dpop: DPoP | None = None, **options: Any) -> Verifier:
 
 
 @contextmanager
-def serving(verifier: Verifier, tickets: SocketTickets | None = None) -> Iterator[Serving]:
+def serving(
+    verifier: Verifier, tickets: SocketTickets | None = None, *, by: Callable[[Any], Any] = Serving
+) -> Iterator[Serving]:
     """A server with a socket for each room, for which callers with the scope get tickets."""
     app = make_app()
     install(app, verifier, socket_tickets=tickets or SocketTickets(SECRET))
@@ -57,8 +64,40 @@ def serving(verifier: Verifier, tickets: SocketTickets | None = None) -> Iterato
             await ws.send(message)
 
     add_ticket_route(app, "/rooms/<room>", requires(scope("chat")))
-    with Serving(app) as server:
+    with by(app) as server:
         yield server
+
+
+class ServingByHypercorn(Serving):
+    """The same application behind an ASGI server."""
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+            config = hypercorn.config.Config()
+            config.bind, config.errorlog = [f"fd://{listener.fileno()}"], None
+            serving = asyncio.ensure_future(
+                hypercorn.asyncio.serve(self._app, config, shutdown_trigger=self._stop.wait)
+            )
+            self._ready.set()  # the socket listens; who connects waits until the application has started
+            await serving
+            listener.detach()  # it was closed by the server
+
+
+class ServingByUvicorn(Serving):
+    """The same, behind the other one."""
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+            server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, access_log=False, lifespan="on"))
+            serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+            self._ready.set()
+            await self._stop.wait()
+            server.should_exit = True
+            await serving
 
 
 def mint(**options: Any) -> str:
@@ -121,6 +160,17 @@ def test_ticket_opens_one_socket_in_the_whole_fleet(valkey: Valkey) -> None:
         ticket = ticket_of(fleet[0])
         valkey.stop()
         assert refused(fleet[1], "bearward-ticket", ticket) == (503, "dpop_unavailable")
+
+
+@pytest.mark.parametrize("by", [ServingByUvicorn, ServingByHypercorn])
+def test_ticket_opens_a_socket_behind_an_asgi_server(by: Callable[[Any], Any]) -> None:
+    """Once, as behind Sanic's own server, and for the same path and caller."""
+    with serving(verifier_of(), by=by) as server:
+        ticket = ticket_of(server)
+        assert refused(server, "bearward-ticket", ticket, path="/rooms/8") == (401, "ticket_invalid")
+        assert greeting(server, ticket) == f"ada in 7 by dpop {CLIENT.jkt}"
+        assert refused(server, "bearward-ticket", ticket) == (401, "ticket_invalid")
+        assert refused(server, "bearward-ticket", mint()) == (401, "ticket_invalid")
 
 
 def test_fleet_without_dpop_shares_a_memory_of_its_own(valkey: Valkey) -> None:
