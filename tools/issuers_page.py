@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bearward.claim_names import RightsFrom
+from bearward.credential_place import CredentialPlace
 from bearward.profiles.by_name import trusted_by_profile
 from bearward.profiles.profile import Profile
 from bearward.profiles.rows import asserters, customers, enterprise, self_hosted, standards, workloads
@@ -93,8 +94,8 @@ who has seen their tokens:
 """
 
 MISSING = (
-    ("AWS Application Load Balancer, Verified Access", "padded tokens, claims in the header, one PEM for each key"),
-    ("Firebase session cookies", "their keys are certificates only"),
+    ("Firebase session cookies", "where their keys are; they are certificates, so `pem_uri` is what to set"),
+    ("AWS Application Load Balancers in China", "where their keys are"),
     (
         "PingFederate",
         "nearly everything is a setting there: issuer, audience, the name and the form of the scope claim",
@@ -164,6 +165,21 @@ SECTIONS = (
     Section(
         asserters.CLOUDFLARE_ACCESS,
         {"team": "notes", "applications": "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"},
+    ),
+    Section(
+        asserters.AWS_ALB,
+        {
+            "load_balancer": "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/notes/50dc6c495c0c9188",
+            "issuer": "https://login.example",
+            "clients": "3n4b5urk1ft4fl3mg5e62d9ado",
+        },
+    ),
+    Section(
+        asserters.AWS_VERIFIED_ACCESS,
+        {
+            "instance": "arn:aws:ec2:us-east-1:123456789012:verified-access-instance/vai-abc123xzy321a2b3c",
+            "issuer": "https://login.example",
+        },
     ),
     Section(standards.RFC9068, {"issuer": "https://login.example", "audience": API}),
     Section(standards.OIDC_ID_TOKEN, {"issuer": "https://login.example", "client_id": "notes-web"}),
@@ -250,6 +266,8 @@ def _settings(policy: TrustedIssuer) -> Iterator[str]:
     yield f"issuer = {_value(policy.issuer)}\n"
     if policy.jwks_uri is not None:
         yield f"jwks_uri = {_value(policy.jwks_uri)}\n"
+    if policy.pem_uri is not None:
+        yield f"pem_uri = {_value(policy.pem_uri)}\n"
     if policy.audience:
         yield f"audience = {_value(_one_or_all(policy.audience))}\n"
     if policy.client_ids:
@@ -279,11 +297,16 @@ def _further(policy: TrustedIssuer) -> Iterator[str]:
     if policy.keys_are_ours:
         yield "keys_are_ours = true\n"
     if policy.place is not None:
-        yield f"place = {{ header = {_value(policy.place.header)} }}\n"
+        yield f"place = {{ {_place(policy.place)} }}\n"
     for name in ("leeway", "max_token_age"):
         seconds = getattr(policy, name)
         if seconds:
             yield f"{name} = {seconds:g}\n"
+
+
+def _place(place: CredentialPlace) -> str:
+    parts = {"header": place.header, "padded": place.padded, "header_claims": list(place.header_claims)}
+    return ", ".join(f"{name} = {_value(value)}" for name, value in parts.items() if value)
 
 
 def _rights(policy: TrustedIssuer) -> Iterator[str]:

@@ -20,6 +20,7 @@ from bearward.jose.compact import media_type
 from bearward.jose.jwk import SymmetricKey
 from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jose.post_quantum import ML_DSA, is_supported
+from bearward.jwks.issuer_settings import PER_KID
 
 __all__ = [
     "algorithms",
@@ -81,6 +82,14 @@ def url(setting: str, address: object, *, allow_http: bool) -> None:
     if parts.scheme.lower() == "http" and not allow_http and not is_loopback_host(host):
         raise ConfigurationError(setting, f"must be an https URL {_HTTP_TERMS}")
     _refuse_placeholder(setting, str(address))
+
+
+def pem_uri(address: object, *, allow_http: bool) -> None:
+    """An address of keys in PEM, with `{kid}` at most once, and in its path."""
+    text = address if isinstance(address, str) else ""
+    url("pem_uri", text.replace(PER_KID, "kid") if text.count(PER_KID) == 1 else address, allow_http=allow_http)
+    if PER_KID in text and PER_KID not in urlsplit(text).path:
+        raise ConfigurationError("pem_uri", "must have {kid} in its path")
 
 
 def names(setting: str, given: object) -> frozenset[str]:

@@ -238,7 +238,7 @@ def _place(name: str, value: object) -> CredentialPlace:
     table = _table(name, value)
     with error_context(name):
         reject_unknown(table, _PLACE)
-        for part in table:
+        for part in table.keys() - {"padded", "header_claims"}:
             string_value(part, table[part])
     return CredentialPlace(**table)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from bearward.credential_place import CredentialPlace
@@ -81,6 +82,6 @@ def names_or_json(value: str) -> Any:
 def place(value: str) -> CredentialPlace:
     """Where tokens are carried, from a JSON object."""
     found = json_object(value)
-    if not found.keys() <= {"header", "scheme", "cookie"}:
+    if not found.keys() <= {field.name for field in fields(CredentialPlace)}:
         raise ValueError
     return CredentialPlace(**found)

@@ -18,6 +18,7 @@ from bearward.issuers.registry import Issuers
 from bearward.jose.compact import parse_compact
 from bearward.loop import is_gone
 from bearward.newer_keys import refusal_or_fetch, refused_by
+from bearward.placed_form import parse_placed
 from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.reporter import concerning
@@ -166,7 +167,7 @@ class TokenVerification:
     ) -> Principal:
         # Read first: what is revoked, or trusted on other terms, meanwhile must not look as if it was checked.
         revision = self.revocations.revision
-        unverified, now = parse_compact(token), self.now()
+        unverified, now = parse_compact(token) if place is None else parse_placed(token, place), self.now()
         policy, keys = self._issuers.known(issuer_claim(unverified.claims), unverified, place)
         held = keys.current()
         jwk_set = None if held is None else held.jwk_set
@@ -233,7 +234,7 @@ class TokenVerification:
         """
         if self._started is None or is_gone(self._started):
             await self.start()
-        unverified, issuers = parse_compact(token), self._issuers
+        unverified, issuers = parse_placed(token, place), self._issuers
         _, keys = await issuers.find(issuer_claim(unverified.claims), unverified, place)
         try:
             if generation is None:
@@ -243,4 +244,6 @@ class TokenVerification:
         except AuthError as unavailable:
             if issuers is not self._issuers:
                 return  # replaced meanwhile, and these keys closed: those in their place are asked
+            if keys.has_no_such_key:
+                raise refused_by(keys, None, AuthError(Refusal.KEY_UNKNOWN)) from None
             raise refused_by(keys, None, unavailable) from None

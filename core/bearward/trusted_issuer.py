@@ -20,6 +20,7 @@ from bearward.frozen import frozen
 from bearward.jose.algorithms import ASYMMETRIC
 from bearward.jose.jwk import SymmetricKey, VerificationKey
 from bearward.jose.jwk_set import JWKSet
+from bearward.jwks.issuer_settings import PER_KID
 from bearward.jwks.options import JWKSOptions
 from bearward.spiffe import is_trust_domain
 from bearward.typed_claims import check_claims_type
@@ -35,7 +36,7 @@ _NO_AUDIENCE = "must name at least one audience (or give client_ids, or keys_are
 class TrustedIssuer:
     """An issuer whose tokens are accepted, and on what terms. Raises `ConfigurationError` naming the setting.
 
-    Keys come from `jwks_uri`, or by discovery from `issuer` where it is unset, or from a static `jwks`, or are
+    Keys come from `jwks_uri` or `pem_uri`, or by discovery from `issuer` where it is unset, or from a static `jwks`, or are
     `symmetric_keys`; `jwks_options` says how keys are fetched and kept, and may name a file or sources of your own. The
     identifier need not be an address: only where keys are discovered from it, it must be an https URL. Times are in
     seconds.
@@ -56,6 +57,8 @@ class TrustedIssuer:
     client_ids: Collection[str] = frozenset()
     """Accepted `client_id` (or `azp`), for issuers that send no `aud`, such as Cognito."""
     jwks_uri: str | None = None
+    pem_uri: str | None = None
+    """Where the keys are, if they are in PEM: a URL with `{kid}`, of one key each, or that of a JSON object from `kid`."""
     jwks: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
     symmetric_keys: Collection[SymmetricKey] = field(default=(), repr=False)
     algorithms: Collection[str] = frozenset()
@@ -136,6 +139,11 @@ class TrustedIssuer:
         self._set("token_types", check.token_types(self.token_types))
         self._compile_further_rules()
 
+    @property
+    def publishes_keys_one_by_one(self) -> bool:
+        """Whether each key has a URL of its own, and so is fetched when a token names it."""
+        return self.pem_uri is not None and PER_KID in self.pem_uri
+
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         """By what was given: what was compiled from it is compiled again, by the version that reads it."""
         given = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
@@ -147,7 +155,8 @@ class TrustedIssuer:
     def _has_other_keys(self) -> bool:
         """Whether keys come from elsewhere than the issuer's own metadata."""
         options = self.jwks_options
-        configured = self.jwks_uri is not None or self.jwks is not None or bool(self.symmetric_keys)
+        given = (self.jwks_uri, self.pem_uri, self.jwks)
+        configured = any(source is not None for source in given) or bool(self.symmetric_keys)
         return configured or options.jwks_file is not None or bool(options.sources)
 
     def _check_times(self) -> None:
@@ -164,7 +173,9 @@ class TrustedIssuer:
         self._set("refused_claims", refused)
         self._set("authorized_parties", check.names("authorized_parties", self.authorized_parties))
         if self.keys_are_ours and (self.audience or not self._has_other_keys()):
-            raise ConfigurationError("keys_are_ours", "must come with jwks_uri or jwks, and without an audience")
+            raise ConfigurationError(
+                "keys_are_ours", "must come with jwks_uri, pem_uri or jwks, and without an audience"
+            )
         check_claims_type(self.claims_type)
         if self.place is not None and not isinstance(self.place, CredentialPlace):
             raise ConfigurationError("place", "must be a CredentialPlace")
@@ -194,11 +205,13 @@ class TrustedIssuer:
         return tuple(dict.fromkeys((*always, *by_age, *sorted(asked - {"iss"}))))
 
     def _static_keys(self) -> JWKSet | None:
-        given = [self.jwks_uri is not None, self.jwks is not None, bool(self.symmetric_keys)]
-        if sum(given) > 1:
+        sources = (self.jwks_uri, self.pem_uri, self.jwks, self.symmetric_keys or None)
+        if sum(source is not None for source in sources) > 1:
             raise ConfigurationError(
-                "jwks_uri", "must be the only source of keys: give one of jwks_uri, jwks and symmetric_keys"
+                "jwks_uri", "must be the only source of keys: give one of jwks_uri, pem_uri, jwks and symmetric_keys"
             )
+        if self.pem_uri is not None:
+            check.pem_uri(self.pem_uri, allow_http=self.unsafe_allow_http)
         if self.jwks_uri is not None:
             check.url("jwks_uri", self.jwks_uri, allow_http=self.unsafe_allow_http)
         if self.symmetric_keys:

@@ -119,7 +119,7 @@ class Verifier(TokenVerification, TokenExplanation):
         Raises `AuthError` (KEYS_UNAVAILABLE) only for an issuer whose options say that its keys are required.
         """
         bound, self._started = self._started, asyncio.get_running_loop()
-        starting = [self._store.start(self._issuers.explicit)]
+        starting = [self._store.start(self._issuers.with_one_set)]
         if bound is None or is_gone(bound):
             starting.append(self.revocations.start())
         await asyncio.gather(*starting)

@@ -79,6 +79,8 @@ class TokenReader:
             raise AuthError(Refusal.CREDENTIALS_REPEATED)
         token, check, place = others[0]
         check()
+        if place is not None and place.header is not None:
+            return token, place  # the place has read it, by its own grammar
         return bearer_token([f"Bearer {token}"], max_length=self._max_length), place
 
     def read_presented(self, request: Request, presented: list[str], websocket: bool) -> tuple[Scheme, str]:  # noqa: FBT001

@@ -7,6 +7,7 @@ moment of the run.
 from __future__ import annotations
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,6 +35,8 @@ class Row:
     without: tuple[str, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict)
     base: str = ""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """What stands in the payload although it belongs into the header, where the issuer's place says so."""
     unpublished_key: bool = False
     """Signed with a key that nobody published, under the name of one that is."""
 
@@ -61,10 +64,17 @@ class Table:
 
 
 def ok(
-    name: str, /, *, base: str = "", without: tuple[str, ...] = (), header: Mapping[str, Any] = {}, **change: Any
+    name: str,
+    /,
+    *,
+    base: str = "",
+    without: tuple[str, ...] = (),
+    header: Mapping[str, Any] = {},
+    beside: Mapping[str, Any] = {},
+    **change: Any,
 ) -> Row:
     """A token that is let in."""
-    return Row(name, ACCEPTED, change, without, header, base)
+    return Row(name, ACCEPTED, change, without, header, base, beside)
 
 
 def no(
@@ -75,10 +85,11 @@ def no(
     base: str = "",
     without: tuple[str, ...] = (),
     header: Mapping[str, Any] = {},
+    beside: Mapping[str, Any] = {},
     **change: Any,
 ) -> Row:
     """A token that is refused with this code."""
-    return Row(name, expected, change, without, header, base)
+    return Row(name, expected, change, without, header, base, beside)
 
 
 COMMON = (
@@ -126,7 +137,18 @@ def token_of(table: Table, row: Row) -> str:
     else:
         key = _unpublished_key(algorithm) if row.unpublished_key else key_of(algorithm)
     published_kid = key_of(algorithm if algorithm in ALGORITHMS else table.header["alg"]).kid
-    return sign_segments(json_octets({"kid": published_kid, **header}), json_octets(payload), key, algorithm)
+    header, place = {"kid": published_kid, **header}, table.place()
+    if place is None or not place.padded:
+        return sign_segments(json_octets(header), json_octets(payload), key, algorithm)
+    header |= {name: payload.pop(name) for name in place.header_claims if name in payload}
+    return _padded(header, {**payload, **row.beside}, key, algorithm)
+
+
+def _padded(header: Mapping[str, Any], payload: Mapping[str, Any], key: SigningKey, algorithm: str) -> str:
+    """As AWS writes a token: every segment with its padding, and signed as it is written."""
+    signed = b".".join(urlsafe_b64encode(json_octets(members)) for members in (header, payload))
+    signature = b"" if algorithm == "none" else urlsafe_b64encode(key.sign(signed, algorithm))
+    return f"{signed.decode()}.{signature.decode()}"
 
 
 _TIMES = frozenset({"exp", "nbf", "iat", "auth_time"})

@@ -93,11 +93,16 @@ def _special() -> dict[str, dict[str, Any]]:
     return {
         "keys": _table(_options()),
         "symmetric_keys": {"type": "array", "items": _table(secret)},
-        "place": _table({field.name: _STRING for field in fields(CredentialPlace)}),
+        "place": _table(_place()),
         "rights": {"anyOf": [_STRING, {"type": "array"}]},
         "algorithms": {"anyOf": [{"enum": [*ALGORITHMS]}, {"type": "array", "items": {"enum": [*ALGORITHMS]}}]},
         "token_types": {"anyOf": [_STRING, strings], "description": "an empty string stands for an absent typ"},
     }
+
+
+def _place() -> dict[str, Any]:
+    hints = get_type_hints(CredentialPlace)
+    return {field.name: _of_type(hints[field.name]) for field in fields(CredentialPlace)}
 
 
 def _options() -> dict[str, Any]:

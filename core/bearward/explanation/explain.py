@@ -24,8 +24,9 @@ from bearward.explanation.time_checks import header_checks, time_checks
 from bearward.explanation.use_checks import check_use, use_checks
 from bearward.explanation.wording import Wording, names
 from bearward.issuers.tenants import TenantIssuers
-from bearward.jose.compact import UnverifiedToken, parse_compact
+from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
+from bearward.placed_form import parse_placed
 from bearward.possession import Presented
 from bearward.principal import Principal
 from bearward.trusted_issuer import TrustedIssuer
@@ -103,7 +104,7 @@ def _decide(token: str, context: Context) -> tuple[Principal | None, AuthError |
     """What a verification decides: the principal, also of a token that only what follows refuses, and the refusal."""
     principal = None
     try:
-        unverified = parse_compact(token)
+        unverified = parse_placed(token, context.place)
         policy = context.policy_of(issuer_claim(unverified.claims), unverified)
         principal = verify_token(unverified, policy, context.keys(policy), context.now, allow_bound=context.allow_bound)
         check_use(principal, context)
@@ -113,7 +114,7 @@ def _decide(token: str, context: Context) -> tuple[Principal | None, AuthError |
 
 
 def _checks(token: str, context: Context, principal: Principal | None) -> list[Check]:
-    checks, unverified = read(token)
+    checks, unverified = read(token, context.place)
     if unverified is None:
         known = names(one.issuer if isinstance(one, TrustedIssuer) else one.template for one in context.issuers)
         checks += [not_reached("issuer", known), *_unjudged()]

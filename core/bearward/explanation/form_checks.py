@@ -1,13 +1,15 @@
 """The checks before anything in a token means something: its form, its header, its payload.
 
-Rules of this file: pure; `parse_compact` decides, and the code of its refusal says which of the three was wrong.
+Rules of this file: pure; `parse_placed` decides, and the code of its refusal says which of the three was wrong.
 """
 
 from __future__ import annotations
 
+from bearward.credential_place import CredentialPlace
 from bearward.errors import AuthError, Refusal
 from bearward.explanation.report import Check, Verdict
-from bearward.jose.compact import MAX_TOKEN, UnverifiedToken, parse_compact
+from bearward.jose.compact import MAX_TOKEN, UnverifiedToken
+from bearward.placed_form import parse_placed
 
 __all__ = ["read"]
 
@@ -38,10 +40,10 @@ _HINTS = {
 }
 
 
-def read(token: str) -> tuple[list[Check], UnverifiedToken | None]:
+def read(token: str, place: CredentialPlace | None = None) -> tuple[list[Check], UnverifiedToken | None]:
     """The three checks, and the token taken apart if they are right."""
     try:
-        unverified = parse_compact(token)
+        unverified = parse_placed(token, place)
     except AuthError as error:
         return _wrong(token, error.refusal), None
     return [Check(name, _ASKED[name], _FOUND[name], Verdict.RIGHT) for name in _ASKED], unverified

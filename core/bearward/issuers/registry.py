@@ -15,6 +15,7 @@ from bearward.issuers.resolvers import Resolvers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.issuers.told_apart import Presented, check_told_apart, policy_for
 from bearward.jose.compact import UnverifiedToken
+from bearward.jwks.issuer_settings import OneKey, has_safe_name
 from bearward.jwks.replacement import Replacement
 from bearward.jwks.store import IssuerKeys, JWKSStore
 from bearward.trusted_issuer import TrustedIssuer
@@ -47,6 +48,7 @@ class Issuers:
         self._asked = _resolvers_of(issuers)
         self._resolvers = Resolvers(self._asked, clock, store.forget)
         self._known: dict[str, Trusted] = {}
+        self._one_by_one: dict[str, Trusted] = {}
         self._several: dict[str, tuple[TrustedIssuer, ...]] = {}
         self._placed: dict[str, Trusted] = {}
         for issuer, policies in _by_issuer(self.explicit).items():
@@ -58,6 +60,11 @@ class Issuers:
 
     def _add(self, issuer: str, policies: list[TrustedIssuer]) -> None:
         first = policies[0]
+        if first.publishes_keys_one_by_one:
+            if len(policies) > 1:
+                raise ConfigurationError("issuers", "must not name the same issuer twice, where pem_uri has {kid}")
+            self._one_by_one[issuer] = first, self._store.without_keys(first)
+            return
         trusted = first, self._keys_of(first)
         if len(policies) > 1:
             check_told_apart(policies)
@@ -67,6 +74,11 @@ class Issuers:
             return
         self._placed[issuer] = trusted
 
+    @property
+    def with_one_set(self) -> tuple[TrustedIssuer, ...]:
+        """Those of `explicit` whose keys can be fetched before a token names one."""
+        return tuple(one for one in self.explicit if not one.publishes_keys_one_by_one)
+
     def check_places(self, before: Issuers) -> None:
         """Raise `ConfigurationError` if the tokens of these are elsewhere than those of the issuers they replace."""
         if self.places != before.places:
@@ -74,7 +86,9 @@ class Issuers:
 
     def take_over(self, before: Issuers) -> bool:
         """Before these are put in the place of others: whether the tenants are the same; what is known of them is kept."""
-        if self._tenants != before._tenants or self._asked != before._asked:
+        one_by_one = {issuer: policy for issuer, (policy, _) in self._one_by_one.items()}
+        before_that = {issuer: policy for issuer, (policy, _) in before._one_by_one.items()}
+        if (self._tenants, self._asked, one_by_one) != (before._tenants, before._asked, before_that):
             self._era += 1
             return False
         self._tenants, self._resolvers = before._tenants, before._resolvers
@@ -131,11 +145,19 @@ class Issuers:
             raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0) from None
 
     def _dynamic(self, issuer: str, token: Presented | UnverifiedToken | None) -> Trusted:
+        if issuer in self._one_by_one:
+            return self._by_kid(*self._one_by_one[issuer], token)
         trusted = self._placed.get(issuer)
         if trusted is not None:
             several = self._several.get(issuer)
             return trusted if several is None or token is None else (policy_for(several, token), trusted[1])
         return self._tenant(issuer) or self._with_keys(self._resolvers.known(issuer))
+
+    def _by_kid(self, policy: TrustedIssuer, none: IssuerKeys, token: Presented | UnverifiedToken | None) -> Trusted:
+        kid = None if token is None else token.header.kid
+        if kid is None or not has_safe_name(kid):
+            return policy, none
+        return policy, self._store.keys_of(OneKey(policy, kid), era=self._era)
 
     def _tenant(self, issuer: str) -> Trusted | None:
         for tenants in self._tenants:

@@ -46,11 +46,13 @@ class IssuerKeys:
         on_change: Callable[[IssuerKeys], None] | None = None,
         on_first: Callable[[], None] | None = None,
         ticket: Ticket | None = None,
+        is_one_key: bool = False,
         emit: Callable[[Event], None] = log_events,
     ) -> None:
         self.issuer = issuer
         self.options = options
         self.refresher = refresher
+        self._is_one_key = is_one_key
         self._binding = binding
         self._monotonic = binding.clock.monotonic
         self._on_change = on_change
@@ -211,6 +213,12 @@ class IssuerKeys:
         """Stop the timer and close the connections; what is held stays."""
         self._detach()
         await self.refresher.aclose()
+
+    @property
+    def has_no_such_key(self) -> bool:
+        """Whether it is one key by its own URL, and the issuer says that there is none."""
+        error = self._state.error
+        return self._is_one_key and error is not None and error.failure is FetchFailure.NOT_FOUND
 
     @property
     def is_unproven(self) -> bool:

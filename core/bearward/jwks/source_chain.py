@@ -18,8 +18,9 @@ from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.http import HTTPClient
 from bearward.fetch.urls import oauth_metadata_url, openid_metadata_url
 from bearward.jose.jwk_set import JWKSet, JWKSetError
-from bearward.jwks.issuer_settings import IssuerSettings
+from bearward.jwks.issuer_settings import IssuerSettings, OneKey
 from bearward.jwks.options import JWKSOptions, MetadataKind
+from bearward.jwks.pem_sources import PEMKey, PEMMap
 from bearward.jwks.source import ChangeAwareSource, Loaded, Source, description
 from bearward.jwks.sources import JWKSURI, Discovery, File, Static
 
@@ -121,6 +122,10 @@ def source_for(issuer: IssuerSettings) -> Source:
     if options.jwks_file is not None:
         path = options.jwks_file if isinstance(options.jwks_file, str) else options.jwks_file.__fspath__()
         return File(path, max_body=options.max_body)
+    if isinstance(issuer, OneKey):
+        return PEMKey(issuer.pem_uri, issuer.kid)
+    if issuer.pem_uri is not None:
+        return PEMMap(issuer.pem_uri)
     return JWKSURI(issuer.jwks_uri) if issuer.jwks_uri is not None else _discovery(issuer.issuer, options)
 
 

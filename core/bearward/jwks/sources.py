@@ -31,15 +31,16 @@ _METADATA_LIMITS = JSONLimits(depth=16, containers=1024)
 
 
 class JWKSURI:
-    """Keys from a URL. `discovered_from` is the document that named it, if the operator did not."""
+    """Keys from a URL, which `setting` names; `discovered_from` is the document that named it, if the operator did not."""
 
-    def __init__(self, url: str, *, discovered_from: str | None = None) -> None:
+    def __init__(self, url: str, *, discovered_from: str | None = None, setting: str = "jwks_uri") -> None:
         self.url = url
+        self._setting = setting
         self._discovered_from = discovered_from
 
     async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
         """Fetch, conditionally if the last response allows it."""
-        setting = "jwks_uri" if self._discovered_from is None else f"jwks_uri in {self._discovered_from}"
+        setting = self._setting if self._discovered_from is None else f"jwks_uri in {self._discovered_from}"
         conditions = known.conditions(self.url) if known is not None else None
         with _located(self.url, setting):
             response = await client.get(self.url, conditions, discovered_from=self._discovered_from)

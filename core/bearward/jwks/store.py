@@ -19,12 +19,13 @@ from bearward.errors import ConfigurationError, KeysNeededError
 from bearward.events import Event
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.forks import fork_safe, no_fork
+from bearward.jose.jwk_set import JWKSet
 from bearward.jwks import option_checks as check
 from bearward.jwks.entry import Entry, HeldKeys
 from bearward.jwks.fleet import IssuerFleet
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.issuer_keys import IssuerKeys, MissAction
-from bearward.jwks.issuer_settings import IssuerSettings
+from bearward.jwks.issuer_settings import IssuerSettings, OneKey, name_of_keys
 from bearward.jwks.polling import poll_for_changes
 from bearward.jwks.refresh import Refresher
 from bearward.jwks.replacement import ConfiguredIssuer, Replacement
@@ -85,20 +86,25 @@ class JWKSStore:
         `vouched`: a resolver says that this tenant exists; else it may be invented. Raises `KeysNeededError` if the
         `era` in which the caller found the tenant is over.
         """
-        configured = self._configured.get(issuer.issuer)
+        configured = self._configured.get(name_of_keys(issuer))
         if configured is not None:
             return configured.keys
         with self._lock:
             if era is not None and era != self.era:
                 raise KeysNeededError
-            keys = self._tenants.find(issuer.issuer)
+            name = name_of_keys(issuer)
+            keys = self._tenants.find(name)
             if keys is not None:
                 return keys
-            keys, gone = self._tenants.add(
-                issuer.issuer, lambda: self._create(issuer, self._ticket(issuer, vouched=vouched))
-            )
+            keys, gone = self._tenants.add(name, lambda: self._create(issuer, self._ticket(issuer, vouched=vouched)))
         if gone is not None and gone.in_use:
             self._binding.call_soon(gone.close_when_idle)
+        return keys
+
+    def without_keys(self, issuer: IssuerSettings) -> IssuerKeys:
+        """Keys of an issuer that holds none and fetches none: for a token that names no key that could exist."""
+        keys = self._create(issuer, None)
+        keys.accept(Entry(JWKSet(()), b"", self._binding.clock.now(), float("inf")))
         return keys
 
     def forget(self, issuer: str) -> None:
@@ -239,7 +245,7 @@ class JWKSStore:
             return [*(known.keys for known in self._configured.values()), *self._tenants.all()]
 
     def _ticket(self, issuer: IssuerSettings, *, vouched: bool) -> Ticket:
-        provider = urlsplit(issuer.jwks_uri or issuer.issuer).netloc.lower()
+        provider = urlsplit(issuer.jwks_uri or issuer.pem_uri or issuer.issuer).netloc.lower()
         return self._admission.ticket(provider, vouched=vouched)
 
     def _create(self, issuer: IssuerSettings, ticket: Ticket | None) -> IssuerKeys:
@@ -254,9 +260,9 @@ class JWKSStore:
         }
         fleet = snapshot = None
         if issuer.static_keys is None and not getattr(source, "local", False):
-            fleet = IssuerFleet(self._cache, issuer.issuer, **shared)
+            fleet = IssuerFleet(self._cache, name_of_keys(issuer), **shared)
         if options.snapshot_dir is not None and issuer.static_keys is None:
-            snapshot = Snapshot(options.snapshot_dir, issuer.issuer, **shared)
+            snapshot = Snapshot(options.snapshot_dir, name_of_keys(issuer), **shared)
         keys = IssuerKeys(
             issuer.issuer,
             options,
@@ -265,6 +271,7 @@ class JWKSStore:
             on_change=self._on_change,
             on_first=None if ticket is None else self._promote,
             ticket=ticket,
+            is_one_key=isinstance(issuer, OneKey),
             emit=self._emit,
         )
         if issuer.static_keys is not None:

@@ -11,7 +11,7 @@ has several) a tuple of them. `docs/issuers.md` has the table, with sources.
 
 from __future__ import annotations
 
-from bearward.profiles.asserters import cloudflare_access, iap
+from bearward.profiles.asserters import aws_alb, aws_verified_access, cloudflare_access, iap
 from bearward.profiles.by_name import trusted_by_profile
 from bearward.profiles.customers import apple, clerk, cognito, descope, firebase, supabase, workos
 from bearward.profiles.enterprise import auth0, entra, entra_multi_tenant, okta
@@ -24,6 +24,8 @@ __all__ = [
     "apple",
     "auth0",
     "authentik",
+    "aws_alb",
+    "aws_verified_access",
     "check_access_token",
     "check_nonce",
     "clerk",

@@ -29,6 +29,8 @@ class Options(TypedDict, total=False):
     jwks: Mapping[str, Any]
     jwks_uri: str
     """Where the keys are, if not where the issuer publishes them: a mirror, a proxy."""
+    pem_uri: str
+    """The same, for keys in PEM."""
     jwks_options: JWKSOptions
     rights: Collection[Any]
     """Where `Principal.rights` come from, in place of what the profile knows."""
@@ -67,8 +69,9 @@ def settings_of(
     }
     settings.setdefault("subject_claim", profile.subject_claim)
     settings.setdefault("rights", profile.granted)
-    if profile.jwks_uri is not None and "jwks" not in given:
-        settings.setdefault("jwks_uri", _filled(profile.jwks_uri, parts))
+    for name, template in (("jwks_uri", profile.jwks_uri), ("pem_uri", profile.pem_uri)):
+        if template is not None and not given.keys() & {"jwks", "jwks_uri", "pem_uri"}:
+            settings[name] = _filled(template, parts)
     return settings
 
 

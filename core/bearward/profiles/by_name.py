@@ -13,7 +13,7 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.issuers.tenants import TenantIssuers
-from bearward.profiles.asserters import cloudflare_access, iap
+from bearward.profiles.asserters import aws_alb, aws_verified_access, cloudflare_access, iap
 from bearward.profiles.build import Options
 from bearward.profiles.customers import apple, clerk, cognito, descope, firebase, supabase, workos
 from bearward.profiles.enterprise import auth0, entra, entra_multi_tenant, okta
@@ -33,6 +33,8 @@ FUNCTIONS: Mapping[str, _Function] = {
         apple,
         auth0,
         authentik,
+        aws_alb,
+        aws_verified_access,
         clerk,
         client_assertion,
         cloudflare_access,

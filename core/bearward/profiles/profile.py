@@ -71,7 +71,9 @@ class Profile:
     kind: TokenKind
     issuer: str
     jwks_uri: str | None = None
-    """None: found by discovery below the issuer."""
+    """None: found by discovery below the issuer, or see `pem_uri`."""
+    pem_uri: str | None = None
+    """Where the keys are, if they are in PEM; `{kid}` stays, for keys that have a URL each."""
     algorithms: tuple[str, ...]
     token_types: tuple[str | None, ...] = (None, "JWT")
     """Accepted `typ` headers; None means an absent one."""

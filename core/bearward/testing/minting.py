@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from bearward.credential_place import CredentialPlace
 from bearward.jose.base64url import decode, encode
 
-__all__ = ["Signer", "compact", "json_octets", "sign_segments", "tamper"]
+__all__ = ["Signer", "compact", "json_octets", "sign_placed", "sign_segments", "tamper"]
 
 
 class Signer(Protocol):
@@ -40,6 +41,24 @@ def sign_segments(header: bytes, payload: bytes, key: Signer, alg: str | None = 
     """A token of any octets as header and payload, correctly signed: for what no honest issuer would write."""
     signing_input = encode(header) + b"." + encode(payload)
     return compact(header, payload, key.sign(signing_input, alg))
+
+
+def sign_placed(
+    header: Mapping[str, Any], payload: Mapping[str, Any], key: Signer, alg: str, place: CredentialPlace
+) -> str:
+    """A token as the proxy of `place` writes it: claims in the header, segments with padding, signed as they are written."""
+    moved = {name: value for name, value in payload.items() if name in place.header_claims}
+    left = {name: value for name, value in payload.items() if name not in place.header_claims}
+    members = json_octets({**header, **moved}), json_octets(left)
+    if not place.padded:
+        return sign_segments(*members, key, alg)
+    signed = b".".join(map(_padded, members))
+    return b".".join((signed, _padded(key.sign(signed, alg)))).decode("ascii")
+
+
+def _padded(octets: bytes) -> bytes:
+    text = encode(octets)
+    return text + b"=" * (-len(text) % 4)
 
 
 def tamper(token: str, **claims: Any) -> str:

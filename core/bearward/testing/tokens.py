@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bearward.testing.for_policy import claims_for, header_type
 from bearward.testing.keys import SigningKey
-from bearward.testing.minting import json_octets, sign_segments
+from bearward.testing.minting import json_octets, sign_placed, sign_segments
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["OWN_KID", "TokenMaker"]
@@ -50,7 +50,10 @@ class TokenMaker:
         header = {member: value for member, value in header.items() if value is not None}
         edited = _edited({**header, **headers}, without_headers)
         payload = _edited({**self._claims(now), **claims}, without)
-        return sign_segments(json_octets(edited), json_octets(payload), signer, name)
+        place = None if self.policy is None else self.policy.place
+        if place is None:
+            return sign_segments(json_octets(edited), json_octets(payload), signer, name)
+        return sign_placed(edited, payload, signer, name, place)
 
     def _claims(self, now: int) -> dict[str, Any]:
         honest: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bearward.profiles import cloudflare_access, iap
+from bearward.profiles import aws_alb, aws_verified_access, cloudflare_access, iap
 from tests.profiles.table import Table, no, ok
 
 __all__ = ["TABLES"]
@@ -91,4 +91,98 @@ _CLOUDFLARE = Table(
     ),
 )
 
-TABLES = (_IAP, _CLOUDFLARE)
+_REGION = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app"
+_BALANCER = f"{_REGION}/notes/50dc6c495c0c9188"
+_IDP = "https://login.example"
+_ALB = Table(
+    name="aws_alb",
+    trust=partial(aws_alb, load_balancer=_BALANCER, issuer=_IDP, clients="notes-web"),
+    header={"alg": "ES256"},
+    claims={
+        "iss": _IDP,
+        "client": "notes-web",
+        "signer": _BALANCER,
+        "exp": 120,
+        "sub": "1234567890",
+        "email": "ada@example.com",
+        "name": "Ada",
+    },
+    rows=(
+        ok("of a person"),
+        ok("with typ", header={"typ": "JWT"}),
+        ok("of somebody without an e-mail address", without=("email", "name")),
+        ok("whose provider says its own exp too", beside={"exp": 1}),
+        ok("whose user says to be another load balancer", beside={"signer": f"{_REGION}/other/50dc6c495c0c9188"}),
+        no("claim_mismatch", "of another load balancer", signer=f"{_REGION}/other/50dc6c495c0c9188"),
+        no(
+            "claim_mismatch",
+            "of the load balancer of that name in another account",
+            signer=_BALANCER.replace("123456789012", "210987654321"),
+        ),
+        no("claim_mismatch", "of the load balancer of that name, with a slash", signer=f"{_BALANCER}/"),
+        no("claim_missing", "without a signer", without=("signer",)),
+        no(
+            "claim_missing",
+            "whose user says to be the load balancer",
+            without=("signer",),
+            beside={"signer": _BALANCER},
+        ),
+        no("claim_mismatch", "for another application at the provider", client="other-web"),
+        no(
+            "claim_missing",
+            "whose user says to be of the application",
+            without=("client",),
+            beside={"client": "notes-web"},
+        ),
+        no("claim_missing", "whose user says when it ends", without=("exp",), beside={"exp": 4_102_444_800}),
+        no("claim_missing", "the ID token of the provider's, by the load balancer's key", without=("client", "signer")),
+        no("issuer_untrusted", "issuer with a slash", iss=f"{_IDP}/"),
+        no("claim_missing", "whose user says who issued it", without=("iss",), beside={"iss": _IDP}),
+        no("algorithm_not_allowed", "signed by RS256", header={"alg": "RS256"}),
+        no("algorithm_not_allowed", "of Verified Access, by its algorithm", header={"alg": "ES384"}),
+        no("audience_mismatch", "with an audience", aud="https://api.example"),
+        no("token_type_not_allowed", "an access token by its typ", header={"typ": "at+jwt"}),
+    ),
+)
+
+_INSTANCE = "arn:aws:ec2:us-east-1:123456789012:verified-access-instance/vai-abc123xzy321a2b3c"
+_VERIFIED_ACCESS = Table(
+    name="aws_verified_access",
+    trust=partial(aws_verified_access, instance=_INSTANCE, issuer=_IDP),
+    header={"alg": "ES384"},
+    claims={
+        "iss": _IDP,
+        "signer": _INSTANCE,
+        "exp": 120,
+        "sub": "xyzsubject",
+        "email": "ada@example.com",
+        "email_verified": True,
+        "groups": ["Engineering", "finance"],
+    },
+    rows=(
+        ok("of a person"),
+        ok("with the context of the request", additional_user_context={"aud": "xxx", "exp": 1}),
+        ok(
+            "of IAM Identity Center, which gives no groups",
+            without=("groups", "email_verified"),
+            user={"user_id": "f1"},
+        ),
+        ok("whose user says to be another instance", beside={"signer": f"{_INSTANCE}x"}),
+        no("claim_mismatch", "of another instance", signer=_INSTANCE[:-1]),
+        no(
+            "claim_mismatch",
+            "of an instance in another account",
+            signer=_INSTANCE.replace("123456789012", "210987654321"),
+        ),
+        no("claim_missing", "without a signer", without=("signer",)),
+        no("claim_missing", "whose user says to be the instance", without=("signer",), beside={"signer": _INSTANCE}),
+        no("claim_missing", "whose user says when it ends", without=("exp",), beside={"exp": 4_102_444_800}),
+        no("claim_missing", "the ID token of the provider's, by the key of the instance", without=("signer",)),
+        no("issuer_untrusted", "issuer with a slash", iss=f"{_IDP}/"),
+        no("algorithm_not_allowed", "of a load balancer, by its algorithm", header={"alg": "ES256"}),
+        no("audience_mismatch", "with an audience", aud="https://api.example"),
+        no("token_type_not_allowed", "an access token by its typ", header={"typ": "at+jwt"}),
+    ),
+)
+
+TABLES = (_IAP, _CLOUDFLARE, _ALB, _VERIFIED_ACCESS)

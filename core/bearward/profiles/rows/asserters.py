@@ -8,9 +8,9 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from bearward.credential_place import CredentialPlace
-from bearward.profiles.profile import Profile, Right, Source, TokenKind
+from bearward.profiles.profile import Certainty, Profile, Right, Source, TokenKind
 
-__all__ = ["CLOUDFLARE_ACCESS", "IAP"]
+__all__ = ["AWS_ALB", "AWS_VERIFIED_ACCESS", "CLOUDFLARE_ACCESS", "IAP"]
 
 IAP = Profile(
     name="iap",
@@ -64,6 +64,69 @@ has no token and is refused.""",
             "Cloudflare: Validate JWTs",
             "https://developers.cloudflare.com/cloudflare-one/identity/authorization-cookie/validating-json/",
             "header, keys, rotation",
+        ),
+    ),
+)
+
+_SIGNED_IN_HEADER = ("iss", "exp", "signer")
+
+AWS_ALB = Profile(
+    name="aws_alb",
+    title="AWS Application Load Balancer",
+    kind=TokenKind.ASSERTION,
+    issuer="{issuer}",
+    pem_uri="https://{keys}/{kid}",
+    algorithms=("ES256",),
+    required_claims=("signer",),
+    client_claim="client",
+    place=CredentialPlace(header="x-amzn-oidc-data", padded=True, header_claims=(*_SIGNED_IN_HEADER, "client")),
+    audience="none; `client` is your client at the identity provider, and `signer` your load balancer",
+    subject="`sub`, as the identity provider gave it to the load balancer",
+    client="`client`",
+    rights=(Right("AWS ALB", "nowhere: only the caller's identity", 'claim("email", "ada@example.com")'),),
+    apart="""All load balancers of a region sign with the same keys: `signer` is the ARN of yours, and a token of another one
+is refused. The token counts in its own header only.""",
+    notes="""`iss`, `exp`, `client` and `signer` stand in the JOSE header and are taken from there alone; segments are padded,
+and a plain JWT parser refuses them. Each key is fetched by its `kid`. Whoever reaches your service past the load balancer
+has no token; allow its security group alone all the same, since it is what removes the header from what clients send.
+`x-amzn-oidc-accesstoken` is the provider's own access token: that is for the provider's profile.""",
+    sources=(
+        Source(
+            "AWS: Authenticate users using an Application Load Balancer",
+            "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html",
+            "header, algorithm, padding, the fields of the JOSE header, the addresses of keys, that signer must be checked",
+        ),
+        Source(
+            "awslabs: aws-jwt-verify",
+            "https://github.com/awslabs/aws-jwt-verify",
+            "iss, client and signer are read from the JOSE header, and each key by its kid",
+            Certainty.SOURCE,
+        ),
+    ),
+)
+
+AWS_VERIFIED_ACCESS = Profile(
+    name="aws_verified_access",
+    title="AWS Verified Access",
+    kind=TokenKind.ASSERTION,
+    issuer="{issuer}",
+    pem_uri="https://public-keys.prod.verified-access.{region}.amazonaws.com/{kid}",
+    algorithms=("ES384",),
+    required_claims=("signer",),
+    keys_are_ours=True,
+    place=CredentialPlace(header="x-amzn-ava-user-context", padded=True, header_claims=_SIGNED_IN_HEADER),
+    audience="none; `signer` is your Verified Access instance",
+    subject="`sub`, as the trust provider gave it",
+    rights=(Right("AWS Verified Access", "`groups`, where the provider has such", 'claim("groups", "finance")'),),
+    apart="""All instances of a region sign with the same keys: `signer` is the ARN of yours, and a token of another one is
+refused. The token counts in its own header only.""",
+    notes="""A token lives for two minutes. `iss`, `exp` and `signer` stand in the JOSE header and are taken from there alone.
+Whether segments are padded is not documented: both forms are accepted.""",
+    sources=(
+        Source(
+            "AWS: User claims passing and signature verification in Verified Access",
+            "https://docs.aws.amazon.com/verified-access/latest/ug/user-claims-passing.html",
+            "header, algorithm, the fields of the JOSE header, the address of keys, the lifetime",
         ),
     ),
 )

@@ -1,0 +1,83 @@
+"""Keys that an issuer publishes in PEM: one document for each `kid`, or a JSON object from `kid` to PEM.
+
+Rule of this file: what is fetched becomes a JWK Set, and from there on everything is as for every other source: the
+limits of a fetch, freshness, the shared cache, and what is remembered of a `kid` that is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from bearward.fetch.caching import Validators
+from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.http import HTTPClient
+from bearward.jose.pem import jwk_of_pem
+from bearward.jose.strict_json import JWKS_LIMITS, parse_object
+from bearward.jwks.source import Loaded
+from bearward.jwks.sources import JWKSURI
+
+__all__ = ["PEMKey", "PEMMap"]
+
+_FORBIDDEN: Final = 403
+_UNREADABLE: Final = {"kty": "unreadable PEM"}
+"""Rejected, and counted, where every key is."""
+
+
+class PEMKey:
+    """One key by its own URL, in PEM."""
+
+    def __init__(self, url: str, kid: str) -> None:
+        self._document = JWKSURI(url, setting="pem_uri")
+        self._kid = kid
+
+    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
+        """Fetch it, conditionally if the last response allows it."""
+        try:
+            loaded = await self._document.load(client, known)
+        except FetchError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            raise FetchError(FetchFailure.NOT_FOUND, error.status) from None  # how an S3 bucket says that there is none
+        return _converted(loaded, [] if loaded.document is None else [_member(self._kid, _text(loaded.document))])
+
+    def __repr__(self) -> str:
+        return f"PEMKey({self._document.url!r})"
+
+
+class PEMMap:
+    """All keys of an issuer, as a JSON object whose members are named by `kid` and hold PEM."""
+
+    def __init__(self, url: str) -> None:
+        self._document = JWKSURI(url, setting="pem_uri")
+
+    async def load(self, client: HTTPClient, known: Validators | None) -> Loaded:
+        """Fetch it, conditionally if the last response allows it."""
+        loaded = await self._document.load(client, known)
+        if loaded.document is None:
+            return loaded
+        try:
+            members = parse_object(loaded.document, JWKS_LIMITS)
+        except ValueError:
+            raise FetchError(FetchFailure.NOT_A_KEY_SET, detail="it is no JSON object from kid to PEM") from None
+        return _converted(loaded, [_member(kid, pem) for kid, pem in members.items()])
+
+    def __repr__(self) -> str:
+        return f"PEMMap({self._document.url!r})"
+
+
+def _converted(loaded: Loaded, members: list[dict[str, Any]]) -> Loaded:
+    if loaded.document is None:
+        return loaded
+    return Loaded(json.dumps({"keys": members}).encode("ascii"), loaded.lifetime, loaded.validators)
+
+
+def _member(kid: str, pem: object) -> dict[str, Any]:
+    try:
+        return jwk_of_pem(pem, kid) if isinstance(pem, str) else _UNREADABLE
+    except ValueError:
+        return _UNREADABLE
+
+
+def _text(document: bytes) -> str:
+    return document.decode("ascii", "replace")
