@@ -51,7 +51,7 @@ PUBLIC: dict[str, str] = {
         JSONFormatter LogObserver log_events show_unless_configured
     """,
     "bearward.profiles": """
-        apple auth0 authentik check_access_token check_nonce clerk client_assertion cloudflare_access cognito descope
+        apple auth0 authentik aws_alb aws_verified_access check_access_token check_nonce clerk client_assertion cloudflare_access cognito descope
         entra entra_multi_tenant firebase github_actions gitlab google_id_token hydra iap keycloak kubernetes
         oidc_id_token okta rfc9068 spiffe supabase trusted_by_profile workos zitadel zuplo
     """,
