@@ -32,6 +32,7 @@ class FetchFailure(Enum):
     TOO_LARGE = "document too large"
     ENCODING = "unknown or broken content encoding"
     NOT_A_KEY_SET = "document is no usable JWK Set"
+    OLDER = "document is older than the one that is held, by its own sequence"
     NOT_METADATA = "document is no issuer metadata"
     ISSUER_MISMATCH = "metadata belongs to another issuer"
     URL_REFUSED = "the URL is not one that keys may come from"
@@ -56,6 +57,7 @@ _REMEDIES: Final = {
     FetchFailure.ENCODING: "check what stands between the issuer and here, or set jwks_options.proxy",
     FetchFailure.TOO_LARGE: "raise jwks_options.max_body",
     FetchFailure.NOT_A_KEY_SET: "check that jwks_uri is the issuer's JWK Set",
+    FetchFailure.OLDER: "check that all replicas behind the URL have the newest bundle",
     FetchFailure.NOT_METADATA: "set jwks_uri",
     FetchFailure.ISSUER_MISMATCH: "set issuer to exactly what the metadata says, or set jwks_uri",
     FetchFailure.URL_REFUSED: "set jwks_uri to where the keys are",

@@ -21,6 +21,7 @@ from bearward.jwks.entry import Entry, HeldKeys, StaleEntryError
 from bearward.jwks.freshness import Decision, FetchRecord, Freshness, Trigger
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions, StartMode
+from bearward.jwks.spiffe_bundle import is_older
 from bearward.jwks.unknown_kids import UnknownKids
 
 __all__ = ["KeyState", "MissAction"]
@@ -111,6 +112,8 @@ class KeyState:
         before = self.entry
         if before is not None and not self._is_newer(entry, before):
             return False
+        if before is not None and self.usable() is not None and is_older(entry.document, before.document):
+            return False  # of a peer that was served by a replica which lags behind
         if before is not None and _same_keys(before.jwk_set, entry.jwk_set):  # the same keys keep the same object
             entry = replace(entry, jwk_set=before.jwk_set)
         changed = before is None or before.jwk_set is not entry.jwk_set

@@ -21,7 +21,8 @@ from bearward.jwks.entry import Entry
 from bearward.jwks.freshness import Trigger, clamp
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.snapshot import Snapshot
-from bearward.jwks.source import ChangeAwareSource, Source, description
+from bearward.jwks.source import ChangeAwareSource, Loaded, Source, description
+from bearward.jwks.spiffe_bundle import is_older, refresh_hint
 
 __all__ = ["Fetch", "Fleet", "RefreshRequest", "Refresher"]
 
@@ -87,6 +88,12 @@ class Fetch(Protocol):
     async def __call__(self, held: Entry | None) -> Entry:
         """Fetch, conditionally if `held` allows it."""
         ...
+
+
+def _lifetime(loaded: Loaded) -> float | None:
+    """How long the document is fresh, by its response and by itself: the less of both."""
+    hint = None if loaded.document is None else refresh_hint(loaded.document)
+    return min((said for said in (loaded.lifetime, hint) if said is not None), default=None)
 
 
 class Refresher:
@@ -164,15 +171,28 @@ class Refresher:
                 loaded = await self._source.load(self._client, held.validators if held is not None else None)
         except TimeoutError as exc:
             raise FetchError(FetchFailure.TIMEOUT) from exc
-        lifetime = clamp(loaded.lifetime, self._options)
+        entry = self._entry(loaded, held, requested_at)
+        if held is not None and self._is_usable(held) and is_older(entry.document, held.document):
+            raise FetchError(FetchFailure.OLDER, url=self._origin(loaded))
+        return entry
+
+    def _entry(self, loaded: Loaded, held: Entry | None, requested_at: float) -> Entry:
+        lifetime = clamp(_lifetime(loaded), self._options)
         if loaded.document is None:
             if held is None:
                 raise FetchError(FetchFailure.PROTOCOL)  # "not modified" without a condition
             if loaded.lifetime is None:  # RFC 9111 section 3.2: what a 304 does not repeat stays as it was
                 lifetime = min(held.lifetime, self._options.max_age)
         document = held.document if held is not None and loaded.document is None else loaded.document or b""
-        origin = description(self._source) if loaded.validators is None else loaded.validators.url
-        return Entry(self._parse(document, held, origin), document, requested_at, lifetime, loaded.validators)
+        jwk_set = self._parse(document, held, self._origin(loaded))
+        return Entry(jwk_set, document, requested_at, lifetime, loaded.validators)
+
+    def _origin(self, loaded: Loaded) -> str:
+        return description(self._source) if loaded.validators is None else loaded.validators.url
+
+    def _is_usable(self, held: Entry) -> bool:
+        """Whether it may still be used; a publisher that starts its sequence anew is not refused for ever."""
+        return self._clock.now() < held.fetched_at + held.lifetime + self._options.stale_if_error
 
     def _parse(self, document: bytes, held: Entry | None, origin: str) -> JWKSet:
         authorities = self._options.authorities
