@@ -294,8 +294,8 @@ def _further(policy: TrustedIssuer) -> Iterator[str]:
     if policy.client_claim is not None:
         yield f"client_claim = {_value(policy.client_claim)}\n"
     yield from _rights(policy)
-    if policy.keys_are_ours:
-        yield "keys_are_ours = true\n"
+    yield "keys_are_ours = true\n" if policy.keys_are_ours else ""
+    yield 'single_use = true\nsender = "bearer"\n' if policy.single_use else ""
     if policy.place is not None:
         yield f"place = {{ {_place(policy.place)} }}\n"
     for name in ("leeway", "max_token_age"):

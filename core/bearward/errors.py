@@ -120,6 +120,7 @@ class Refusal(Enum):
     CLAIM_MALFORMED = (_CREDENTIALS, _TOKEN, "a claim of the token is malformed")
     CLAIM_MISMATCH = (_CREDENTIALS, _TOKEN, "a claim of the token has another value than is required")
     TOKEN_REVOKED = (_CREDENTIALS, _TOKEN, "the token was revoked")
+    TOKEN_REPLAYED = (_CREDENTIALS, _TOKEN, "the token counts once, and was used before")
     TOKEN_SENDER_CONSTRAINED = (_CREDENTIALS, _TOKEN, "the token is bound to a key that was not proven")
 
     # Sender-constrained tokens (RFC 9449 sections 4.3, 7 and 9, RFC 8705 section 3)
@@ -162,6 +163,7 @@ class Refusal(Enum):
     KEYS_UNAVAILABLE = (_SERVICE, None, "the issuer's keys are not available at the moment")
     REVOCATION_UNAVAILABLE = (_SERVICE, None, "revocation cannot be checked at the moment")
     DPOP_UNAVAILABLE = (_SERVICE, None, "DPoP proofs cannot be checked for replay at the moment")
+    REPLAY_UNAVAILABLE = (_SERVICE, None, "whether the token was used before cannot be checked at the moment")
     CHECK_UNAVAILABLE = (_SERVICE, None, "a check of this service cannot be made at the moment")
     INTERNAL_ERROR = (_SERVICE, None, "internal error")
 

@@ -120,9 +120,10 @@ class Settings:
         if self.revocations is not None and "revocations" not in more:
             given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
         try:
-            if self.dpop is not None and "dpop" not in more:
+            if "dpop" not in more:
                 given |= dpop_options(
-                    self.dpop,
+                    self.dpop or {},
+                    once=any(issuer.single_use for issuer in self.issuers),
                     cache=self.cache,
                     cache_secret=self.cache_secret,
                     default_origins=default_origins,

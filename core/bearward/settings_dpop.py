@@ -30,27 +30,29 @@ def dpop_options(
     *,
     cache: str,
     cache_secret: bytes | None,
+    once: bool = False,
     default_origins: Collection[str] = (),
     clock: Clock | None = None,
 ) -> dict[str, Any]:
-    """`dpop` and `dpop_replays` for a `Verifier`; empty where the mode is off. Raises `ConfigurationError`.
+    """`dpop` and `replays` for a `Verifier`, as far as they are needed. Raises `ConfigurationError`.
 
-    `given` are the settings of the table `[dpop]`. `default_origins` count where none are given.
+    `given` are the settings of the table `[dpop]`. `once`: tokens of some issuer count once, with DPoP or without.
+    `default_origins` count where none are given.
 
     >>> sorted(dpop_options({"mode": "allowed", "origins": "https://api.example"}, cache="memory://", cache_secret=None))
-    ['dpop', 'dpop_replays']
+    ['dpop', 'replays']
     """
     mode = given.get("mode", "off")
     if mode not in _MODES:
         raise ConfigurationError("dpop.mode", "must be off, allowed or required")
     if mode == "off":
-        return {}
+        return {"replays": _replays(given, cache, cache_secret, clock)} if once else {}
     policy: dict[str, Any] = {name: given[name] for name in ("algorithms", "window") if name in given}
     dpop = DPoP(origins=_origins(given, default_origins), required=mode == "required", **policy)
     if _wants_nonces(given):
         nonces = DPoPNonces(_secret(cache_secret), period=min(dpop.window, _MAX_WINDOW_OF_NONCES))
         dpop = DPoP(origins=dpop.origins, required=dpop.required, nonces=nonces, **policy)
-    return {"dpop": dpop, "dpop_replays": _replays(given, cache, cache_secret, clock)}
+    return {"dpop": dpop, "replays": _replays(given, cache, cache_secret, clock)}
 
 
 def _origins(given: Mapping[str, Any], default: Collection[str]) -> PublicOrigins:

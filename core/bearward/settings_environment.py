@@ -211,6 +211,7 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("REFUSED_CLAIMS", "issuer", "refused_claims", "names of claims, separated by commas", _SEVERAL),
         ("AUTHORIZED_PARTIES", "issuer", "authorized_parties", "accepted `azp`, separated by commas", _SEVERAL),
         ("KEYS_ARE_OURS", "issuer", "keys_are_ours", *_BOOLEAN),
+        ("SINGLE_USE", "issuer", "single_use", *_BOOLEAN),
         ("SUBJECT_CLAIM", "issuer", "subject_claim", "names of claims, separated by commas", _SEVERAL),
         ("CLIENT_CLAIM", "issuer", "client_claim", "the name of a claim", str),
         ("RIGHTS", "issuer", "rights", "names of claims, separated by commas, or a JSON array", names_or_json),

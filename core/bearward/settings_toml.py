@@ -183,6 +183,7 @@ def _readers() -> dict[str, Callable[[str, Any], Any]]:
         "symmetric_keys": _symmetric_keys,
         "token_types": _token_types,
         "keys_are_ours": _boolean,
+        "single_use": _boolean,
         "place": _place,
     }
 

@@ -13,6 +13,7 @@ from bearward.basis import basis_of
 from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock
 from bearward.credential_place import CredentialPlace
+from bearward.dpop.replay import Replays
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.issuers.registry import Issuers
 from bearward.jose.compact import parse_compact
@@ -23,6 +24,7 @@ from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
 from bearward.reporter import concerning
 from bearward.revocation.local import Revocations
+from bearward.single_use import UseNeededError, refusal_of_use, use_of
 from bearward.standing import Standings, presented_by
 from bearward.token_cache import (
     NOT_YET,
@@ -33,6 +35,7 @@ from bearward.token_cache import (
     estimated_bytes,
     token_digest,
 )
+from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import verify_token
 
 __all__ = ["TokenVerification"]
@@ -47,6 +50,8 @@ _fast_new = tuple.__new__  # a NamedTuple's own constructor is one more call
 class TokenVerification:
     """How `Verifier` verifies; a class of its own for the length of the file only."""
 
+    replays: Replays
+    """Which proofs, and which tokens that count once, were used already."""
     _issuers: Issuers
     _standings: Standings
 
@@ -72,6 +77,8 @@ class TokenVerification:
     async def _verify_awaiting(self, token: str, allow_bound: bool, place: CredentialPlace | None = None) -> Principal:  # noqa: FBT001
         try:
             return self._verify_now(token, allow_bound, place)
+        except UseNeededError as used:
+            return await self._record_use(used)
         except KeysNeededError as needed:
             return await self._verify_by_fetching(token, needed, allow_bound, place)
 
@@ -151,6 +158,8 @@ class TokenVerification:
             try:
                 await self._fetch_keys_for(token, needed.generation, place)
                 return self._verify_now(token, allow_bound, place)
+            except UseNeededError as used:
+                return await self._record_use(used)
             except KeysNeededError as again:
                 if again.refused is not None and again.generation == needed.generation:
                     raise again.refused from None  # the refresh brought no other set: once is enough for one caller
@@ -179,11 +188,29 @@ class TokenVerification:
         except AuthError as refused:
             raise refusal_or_fetch(refused, unverified, keys, held) from None
         self.signatures_verified += 1
-        if digest is not None and self._cache is not None and held is not None:
+        if policy.single_use:
+            self._use_once(principal, policy, now)
+        elif digest is not None and self._cache is not None and held is not None:
             bound, cost = "cnf" in unverified.claims, estimated_bytes(unverified.payload)
             entry = _fast_new(CacheEntry, (principal, keys.current, held, revision, now, NOT_YET, bound, cost))
             self._cache.put(digest, entry)
         return principal
+
+    def _use_once(self, principal: Principal, policy: TrustedIssuer, now: float) -> None:
+        use = use_of(principal, policy, now)
+        if self.replays.is_shared:
+            raise UseNeededError(principal, use)
+        try:
+            self.replays.record_now(use, now)
+        except AuthError as refused:
+            raise concerning(refusal_of_use(refused), principal) from None
+
+    async def _record_use(self, needed: UseNeededError) -> Principal:
+        try:
+            await self.replays.record(needed.use, self.now())
+        except AuthError as refused:
+            raise concerning(refusal_of_use(refused), needed.principal) from None
+        return needed.principal
 
     def _renew(self, cache: TokenCache, digest: bytes, entry: CacheEntry) -> bool:
         """Check everything again that a cached token depends on; it is then relied on for another interval.

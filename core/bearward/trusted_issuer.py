@@ -89,6 +89,8 @@ class TrustedIssuer:
     """Accepted `azp`, which a token for several audiences must have (OpenID Connect Core section 3.1.3.7)."""
     keys_are_ours: bool = False
     """The keys sign for this application alone, so tokens need no `aud`; they must be in `jwks_uri` or `jwks`."""
+    single_use: bool = False
+    """Each token counts once, known by its `jti` until it has expired (RFC 7523 section 3); such are bearer tokens."""
     subject_claim: Collection[str] = ()
     """Claims of which the first that is a non-empty string names the caller; `sub` where none is given."""
     client_claim: str | None = None
@@ -117,10 +119,18 @@ class TrustedIssuer:
 
     def __post_init__(self) -> None:
         """Check and compile every field; the order of the checks is the order of the fields."""
-        for flag in ("unsafe_allow_http", "unsafe_allow_no_expiry", "unsafe_any_audience", "keys_are_ours"):
+        for flag in (
+            "unsafe_allow_http",
+            "unsafe_allow_no_expiry",
+            "unsafe_any_audience",
+            "keys_are_ours",
+            "single_use",
+        ):
             check.flag(flag, getattr(self, flag))
         if self.sender not in ("any", "bearer", "constrained"):
             raise ConfigurationError("sender", "must be any, bearer or constrained")
+        if self.single_use and (self.sender != "bearer" or self.unsafe_allow_no_expiry):
+            raise ConfigurationError("single_use", 'must come with sender="bearer", and with tokens that expire')
         if not isinstance(self.jwks_options, JWKSOptions):
             raise ConfigurationError("jwks_options", "must be a JWKSOptions")
         self._set("symmetric_keys", check.symmetric_keys(self.symmetric_keys))
@@ -202,7 +212,8 @@ class TrustedIssuer:
         asked = check.names("required_claims", self.required_claims)
         always = () if self.unsafe_allow_no_expiry else ("exp",)
         by_age = ("iat",) if self.max_token_age is not None else ()
-        return tuple(dict.fromkeys((*always, *by_age, *sorted(asked - {"iss"}))))
+        by_name = ("jti",) if self.single_use else ()
+        return tuple(dict.fromkeys((*always, *by_age, *by_name, *sorted(asked - {"iss"}))))
 
     def _static_keys(self) -> JWKSet | None:
         sources = (self.jwks_uri, self.pem_uri, self.jwks, self.symmetric_keys or None)

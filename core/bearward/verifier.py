@@ -53,7 +53,7 @@ class Verifier(TokenVerification, TokenExplanation):
     `jwks_cache_secret` authenticates its entries, and is required for a shared cache (without it whoever can write to
     the cache can plant keys, which `unsafe_allow_unauthenticated_cache` accepts). `token_cache_bytes`: the size of the
     cache of verified tokens, 0 for none. `dpop`: accept tokens bound to a key, with a proof of it (RFC 9449), and
-    `dpop_replays`: where used proofs are recorded (in this process by default). `observers`: functions that are called
+    `replays`: where used proofs, and tokens that count once, are recorded (in this process by default). `observers`: functions that are called
     with each event of `bearward.events`. `explain`: refusals say why, check by check, for development on loopback, and
     `unsafe_explain_remote` anywhere. Raises `ConfigurationError`.
 
@@ -75,7 +75,7 @@ class Verifier(TokenVerification, TokenExplanation):
         token_cache_bytes: int = 16 * _MEBIBYTE,
         revocations: Revocations | None = None,
         dpop: DPoP | None = None,
-        dpop_replays: Replays | None = None,
+        replays: Replays | None = None,
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
         explain: bool = False,
@@ -99,11 +99,10 @@ class Verifier(TokenVerification, TokenExplanation):
             emit=self.observers.emit,
         )
         self._issuers = Issuers(issuers, self._store, self._clock)
-        self.dpop: DPoP | None = checked_dpop(dpop, dpop_replays)
+        self.dpop: DPoP | None = checked_dpop(dpop, replays)
         """What is asked of DPoP proofs; None if the scheme is not offered."""
         self._needs_binding = dpop is not None and dpop.required
-        self.replays: Replays = LocalReplays() if dpop_replays is None else dpop_replays
-        """Which proofs were used already."""
+        self.replays = LocalReplays() if replays is None else replays
         self._standings = Standings(self._issuers, self.revocations, self.now)
         # Revocations may be shared, and outlive this verifier: they must not keep it.
         for stop in (

@@ -10,7 +10,7 @@ import pytest
 from bearward import AuthError, ConfigurationError, KeysNeededError, TrustedIssuer, Verifier
 from bearward.authentication import authenticate, authenticate_now
 from bearward.confirmation import certificate_thumbprint, check_certificate
-from bearward.dpop import DPoP, DPoPNonces, LocalReplays, SharedReplays
+from bearward.dpop import DPoP, DPoPNonces, SharedReplays
 from bearward.possession import Presented
 from bearward.sender import BEARER, Scheme, SenderProof
 from bearward.testing import DPoPClient, LocalIssuer
@@ -150,7 +150,7 @@ def test_shared_replay_memory_is_awaited(run: Run, valkey: Valkey, token: str) -
     async def scenario() -> None:
         secret = b"0123456789abcdef"
         shared = [SharedReplays(cache=valkey.url, on_failure="refuse", cache_secret=secret) for _ in range(2)]
-        here, there = (verifier_of(dpop_replays=replays) for replays in shared)
+        here, there = (verifier_of(replays=replays) for replays in shared)
         request = presented(token)
         with pytest.raises(KeysNeededError):
             authenticate_now(here, request)
@@ -184,8 +184,7 @@ def test_keys_are_fetched_before_a_proof_is_checked(run: Run, token: str) -> Non
     [
         ({"dpop": True}, "dpop"),
         ({"dpop": "allowed"}, "dpop"),
-        ({"dpop": POLICY, "dpop_replays": True}, "dpop_replays"),
-        ({"dpop": None, "dpop_replays": LocalReplays()}, "dpop_replays"),
+        ({"dpop": POLICY, "replays": True}, "replays"),
     ],
 )
 def test_invalid_settings_are_refused(options: dict[str, Any], setting: str) -> None:

@@ -121,6 +121,8 @@ _UNREACHABLE: Final = {
     Refusal.DPOP_REPLAYED: "it takes two calls: it has a test of its own",
     Refusal.DPOP_NONCE_REQUIRED: "nonces are off here: it has a test of its own",
     Refusal.SENDER_CONSTRAINT_REQUIRED: "DPoP is optional here: it has a test of its own",
+    Refusal.TOKEN_REPLAYED: "it takes two calls: tests/adapters/test_single_use.py",
+    Refusal.REPLAY_UNAVAILABLE: "there is no store here: tests/adapters/test_single_use.py",
     Refusal.KEYS_UNAVAILABLE: "the issuer is up here: it has a test of its own",
     Refusal.REVOCATION_UNAVAILABLE: "there is no store here: it has a test of its own",
     Refusal.DPOP_UNAVAILABLE: "there is no store here: it has a test of its own",
@@ -207,7 +209,7 @@ _FAULTS: Final[Mapping[Refusal, Callable[[LocalIssuer], dict[str, Any]]]] = {
     Refusal.DPOP_NONCE_REQUIRED: lambda _: {"dpop": DPoP(origins=ORIGIN, nonces=DPoPNonces(SECRET))},
     Refusal.DPOP_UNAVAILABLE: lambda _: {
         "dpop": DPoP(origins=ORIGIN),
-        "dpop_replays": SharedReplays(cache=NOWHERE, on_failure="refuse", cache_secret=SECRET),
+        "replays": SharedReplays(cache=NOWHERE, on_failure="refuse", cache_secret=SECRET),
     },
     Refusal.REVOCATION_UNAVAILABLE: lambda _: {
         "revocations": SharedRevocations(cache=NOWHERE, on_failure="refuse", cache_secret=SECRET)

@@ -7,6 +7,7 @@ moment of the run.
 from __future__ import annotations
 
 import time
+import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -125,6 +126,8 @@ def token_of(table: Table, row: Row) -> str:
     claims = {**table.claims, **(table.others[row.base] if row.base else {}), **row.change}
     if claims.get("iss") == "…x":
         claims["iss"] = f"{table.claims.get('iss', 'https://login.example')}x"
+    if claims.get("jti") == "…":
+        claims["jti"] = uuid.uuid4().hex
     payload = {
         name: _timed(name, value) for name, value in claims.items() if name not in row.without and value is not None
     }

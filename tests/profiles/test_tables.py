@@ -7,6 +7,7 @@ import pytest
 from bearward import AuthError, Verifier
 from bearward.credential_place import CredentialPlace
 from bearward.profiles.by_name import FUNCTIONS
+from bearward.trusted_issuer import TrustedIssuer
 from tests.conftest import Run
 from tests.profiles.table import ACCEPTED, COMMON, Row, Table, token_of
 from tests.profiles.tables import TABLES
@@ -36,7 +37,9 @@ def test_token_in_another_place_is_not_of_that_issuer(table: Table, run: Run) ->
     """A good token of a proxy counts in its own header only, and a good token of another issuer does not count there."""
     own = table.place()
     other = CredentialPlace(header="x-another") if own is None else None
-    good = token_of(table, next(row for row in table.rows if row.expected == ACCEPTED))
+    row = next(row for row in table.rows if row.expected == ACCEPTED)
+    once = any(policy.single_use for policy in table.trusted() if isinstance(policy, TrustedIssuer))
+    good = token_of(table, row)
 
     async def ask() -> None:
         async with Verifier(*table.trusted()) as verifier:
@@ -45,7 +48,7 @@ def test_token_in_another_place_is_not_of_that_issuer(table: Table, run: Run) ->
                     await verifier.verify(good, place=other)
                 padded = own is not None and own.padded
                 assert caught.value.code == ("token_malformed" if padded else "issuer_untrusted")
-                await verifier.verify(good, place=own)
+                await verifier.verify(token_of(table, row) if once else good, place=own)
 
     run(ask())
 

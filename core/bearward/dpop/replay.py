@@ -151,9 +151,9 @@ def _digest(proof: Proof) -> bytes:
 
 
 def checked_dpop(dpop: object, replays: object) -> DPoP | None:
-    """The policy as given; raises `ConfigurationError` if the two cannot be used together."""
+    """The policy as given; raises `ConfigurationError` if one of the two is something else."""
     if dpop is not None and not isinstance(dpop, DPoP):
         raise ConfigurationError("dpop", "must be a DPoP policy, or None")
-    if replays is not None and (dpop is None or not isinstance(replays, Replays)):
-        raise ConfigurationError("dpop_replays", "must be LocalReplays or SharedReplays, together with a DPoP policy")
+    if replays is not None and not isinstance(replays, Replays):
+        raise ConfigurationError("replays", "must be LocalReplays or SharedReplays")
     return dpop

@@ -68,6 +68,8 @@ class TenantIssuers:
             raise ConfigurationError("keys_are_ours", "must not be set for tenants: each has its own keys")
         self.place: CredentialPlace | None = settings.get("place")
         """Where the tokens of all tenants are; None: in `Authorization`."""
+        self.single_use: bool = settings.get("single_use", False)
+        """Whether each token counts once."""
         self.jwks_options: JWKSOptions = settings.get("jwks_options") or JWKSOptions()
         """How the keys of each tenant are fetched and kept."""
         self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes

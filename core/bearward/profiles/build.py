@@ -66,6 +66,7 @@ def settings_of(
         "client_claim": profile.client_claim,
         "keys_are_ours": profile.keys_are_ours,
         "place": profile.place,
+        **({"single_use": True, "sender": "bearer"} if profile.single_use else {}),
     }
     settings.setdefault("subject_claim", profile.subject_claim)
     settings.setdefault("rights", profile.granted)

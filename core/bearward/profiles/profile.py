@@ -87,6 +87,8 @@ class Profile:
     granted: tuple[str | tuple[str, ...] | RightsFrom, ...] = ()
     """Where `Principal.rights` come from, if not from the scopes alone."""
     keys_are_ours: bool = False
+    single_use: bool = False
+    """Whether each token counts once."""
     place: CredentialPlace | None = None
     """Where the tokens are, if not in `Authorization`."""
     audience: str

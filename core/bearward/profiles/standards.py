@@ -44,7 +44,7 @@ def client_assertion(*, client_id: str, audience: str | Collection[str], **optio
     """Signed JWTs by which one client authenticates at an authorization server (RFC 7523 section 2.2).
 
     `audience` is that server's issuer, or its token endpoint; the client's keys are `jwks_uri` or `jwks`. Each assertion
-    is for one use: whoever calls this remembers `jti` until `exp`. Raises `ConfigurationError`.
+    counts once: its `jti` is remembered until it has expired. Raises `ConfigurationError`.
     """
     client = text("client_id", client_id, "notes-web")
     if "jwks" not in options and "jwks_uri" not in options:

@@ -48,7 +48,7 @@ def verifier_of(login: LocalIssuer, origins: list[str], *, nonce: bool = False, 
     nonces = DPoPNonces(b"0123456789abcdef") if nonce else None
     policy = DPoP(origins=origins, required=True, nonces=nonces, window=600)
     trusted = TrustedIssuer(login.url, audience=login.audience, jwks_uri=login.jwks_uri)
-    return Verifier(trusted, dpop=policy, dpop_replays=LocalReplays(), **options)
+    return Verifier(trusted, dpop=policy, replays=LocalReplays(), **options)
 
 
 def call(flavour: str, run: Any, target: str, source: Any, kind: str, **options: Any) -> list[bytes]:

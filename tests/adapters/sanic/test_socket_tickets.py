@@ -151,7 +151,7 @@ def test_ticket_opens_one_socket_in_the_whole_fleet(valkey: Valkey) -> None:
     """Issued by one server, it opens one socket at another, whose caller is proven as the POST was; and then no more."""
     with ExitStack() as stack:
         memories = [SharedReplays(cache=valkey.url, on_failure="refuse", cache_secret=SECRET) for _ in range(2)]
-        fleet = [stack.enter_context(serving(verifier_of(dpop_replays=memory))) for memory in memories]
+        fleet = [stack.enter_context(serving(verifier_of(replays=memory))) for memory in memories]
         for here, there in (fleet, fleet[::-1]):
             ticket = ticket_of(here)
             assert greeting(there, ticket) == f"ada in 7 by dpop {CLIENT.jkt}"

@@ -56,7 +56,7 @@ _ASSERTION = Table(
     name="client_assertion",
     trust=partial(client_assertion, client_id="notes-web", audience=(_LOGIN, f"{_LOGIN}/token")),
     header={"alg": "ES256", "typ": "JWT"},
-    claims={"iss": "notes-web", "sub": "notes-web", "aud": _LOGIN, "jti": "j-1", "iat": -1, "exp": 60},
+    claims={"iss": "notes-web", "sub": "notes-web", "aud": _LOGIN, "jti": "…", "iat": -1, "exp": 60},
     rows=(
         ok("for the issuer"),
         ok("for the token endpoint", aud=f"{_LOGIN}/token"),

@@ -52,10 +52,12 @@ CLIENT_ASSERTION = Profile(
     required_claims=("aud", "jti", "sub"),
     audience="the authorization server that is asked: its issuer, or its token endpoint",
     client="iss",
+    single_use=True,
     apart="`iss` and `sub` are the client, and the audience is the authorization server, never an API.",
     notes="""For an authorization server whose clients authenticate with a signed JWT. The keys are the client's own, as
-it registered them: `jwks_uri` or `jwks` must be given. An assertion is for one use: remember its `jti` until it has
-expired. Give this to a verifier of its own, at the token endpoint; an assertion is no access token.""",
+it registered them: `jwks_uri` or `jwks` must be given. An assertion is for one use: its `jti` is remembered until it
+has expired, in this process, or in the whole fleet with `Verifier(replays=SharedReplays(...))`. Give this to a
+verifier of its own, at the token endpoint; an assertion is no access token.""",
     sources=(
         Source("RFC 7523, section 3", "https://www.rfc-editor.org/rfc/rfc7523#section-3", "iss, sub, aud, exp, jti"),
         Source(

@@ -1,0 +1,49 @@
+"""Tokens that count once: assertions by which a client authenticates (RFC 7523 section 3, rule 7).
+
+Rules of this file: pure. A use is recorded last, after everything else was decided, in the memory that DPoP proofs have;
+it is known by issuer and `jti`, until the token has expired. Such a token is never remembered as verified.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from bearward.claims import validity_window
+from bearward.dpop.proof import MAX_JTI, Proof
+from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.principal import Principal, parsed_claims
+from bearward.trusted_issuer import TrustedIssuer
+
+__all__ = ["UseNeededError", "refusal_of_use", "use_of"]
+
+_REFUSALS = {
+    Refusal.DPOP_REPLAYED: Refusal.TOKEN_REPLAYED,
+    Refusal.DPOP_PROOF_EXPIRED: Refusal.TOKEN_EXPIRED,
+    Refusal.DPOP_UNAVAILABLE: Refusal.REPLAY_UNAVAILABLE,
+}
+
+
+class UseNeededError(KeysNeededError):
+    """A token is good, and its use must be recorded in a store that a fleet shares, which is awaited."""
+
+    def __init__(self, principal: Principal, use: Proof) -> None:
+        super().__init__()
+        self.principal = principal
+        self.use = use
+
+
+def use_of(principal: Principal, policy: TrustedIssuer, now: float) -> Proof:
+    """The use of a verified token; raises `AuthError` (CLAIM_MALFORMED) for a `jti` that names nothing."""
+    claims = parsed_claims(principal)
+    identifier: str = claims["jti"]
+    if not identifier or len(identifier) > MAX_JTI:
+        raise AuthError(Refusal.CLAIM_MALFORMED, claim="jti")
+    # No thumbprint of a key is like it, whatever an issuer calls itself.
+    issuer = sha256(principal.issuer.encode("utf-8", "surrogatepass")).hexdigest()
+    return Proof(f"iss-{issuer}", identifier, now, validity_window(claims, policy)[1])
+
+
+def refusal_of_use(error: AuthError) -> AuthError:
+    """What the memory of uses says, as it is said of a token."""
+    refusal = _REFUSALS.get(error.refusal)
+    return error if refusal is None else AuthError(refusal, retry_after=error.retry_after)
