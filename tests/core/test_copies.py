@@ -45,6 +45,7 @@ from bearward.cache.sealed import NotAuthenticError
 from bearward.client_certificates import ForwardedCertificate, from_networks
 from bearward.client_credentials.grant import TokenUnavailableError
 from bearward.dpop import DPoP
+from bearward.dpop.proof import Proof
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk import KeyRejection, RejectedKeyError
 from bearward.jose.jwk_set import JWKSetError
@@ -52,6 +53,7 @@ from bearward.jwks.entry import Entry, StaleEntryError
 from bearward.jwks.start import StartError
 from bearward.jwks.stored_entry import StoredDocumentError
 from bearward.profiles import keycloak
+from bearward.single_use import UseNeededError
 from bearward.testing import SigningKey
 from bearward.verification import KeyNotHeldError
 from tests.core.tokens import key_set
@@ -61,6 +63,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
 }
+CALLER = Principal({"iss": "https://login.example"}, key_thumbprint="k1")
 FAILED = FetchError(FetchFailure.STATUS, 503)
 ERRORS: dict[type[BearwardError], BearwardError] = {
     type(error): error
@@ -73,6 +76,7 @@ ERRORS: dict[type[BearwardError], BearwardError] = {
         AwaitNeededError("text"),
         KeysNeededError(3),
         CheckNeededError("a check", "a caller"),
+        UseNeededError(CALLER, Proof("thumbprint", "jti", 1.0, 2.0)),
         ConfigurationError("leeway", "must be a number"),
         UsageError("text"),
         RevocationNotSharedError(),
