@@ -10,10 +10,10 @@ from typing import Any
 
 from bearward.access import Access, as_access, requires
 from bearward.caller_requirements import issuer_is, right
-from bearward.delegation_requirements import actor_is, authorization_detail
+from bearward.delegation_requirements import actor_is, authorization_detail, not_delegated
 from bearward.errors import ConfigurationError
 from bearward.requirements import Requirement
-from bearward.token_requirements import any_scope, claim, recent_authentication, scope
+from bearward.token_requirements import any_scope, claim, recent_authentication, scope, sender_constrained
 
 __all__ = ["requirement_from_parts", "rule_from_toml", "rules_from_toml"]
 
@@ -27,7 +27,10 @@ _PARTS = (
     "authorization_details",
     "acr_values",
     "max_age",
+    "not_delegated",
+    "sender_constrained",
 )
+_FLAGS = (("not_delegated", not_delegated), ("sender_constrained", sender_constrained))
 
 
 _OF_STRINGS = (
@@ -45,7 +48,7 @@ def rules_from_toml(section: Mapping[str, Any], setting: str = "rules") -> dict[
     A rule is `"public"`, `"optional"`, `"authenticated"`, `"deny"`, or a table of what is required, all of it: `scopes`
     (all), `any_scopes` (one of them), `rights` (all), `issuers` (one of them), `actors` (one of them), `claims` (name to
     value or values), `authorization_details` (tables, each with a `type`, RFC 9396), `acr_values` and `max_age` in
-    seconds (RFC 9470). Raises `ConfigurationError` that names the rule.
+    seconds (RFC 9470), `not_delegated` and `sender_constrained` (true). Raises `ConfigurationError` that names the rule.
 
     >>> import tomllib
     >>> rules_from_toml(tomllib.loads('''
@@ -87,6 +90,7 @@ def requirement_from_parts(setting: str, parts: Mapping[str, Any]) -> Requiremen
         recent["acr_values"] = _strings(setting, "acr_values", recent["acr_values"])
     if recent:
         required.append(recent_authentication(**recent))
+    required += [_flag(f"{setting}.{part}", parts[part], build) for part, build in _FLAGS if part in parts]
     if not required:
         raise ConfigurationError(setting, "requires nothing: write 'authenticated' if any verified caller may")
     whole = required[0]
@@ -117,6 +121,12 @@ def _details(setting: str, details: object) -> list[Requirement]:
         except ConfigurationError as error:
             raise ConfigurationError(setting, error.requirement) from error
     return made
+
+
+def _flag(setting: str, value: object, build: Callable[[], Requirement]) -> Requirement:
+    if value is not True:
+        raise ConfigurationError(setting, "must be true, or left out")
+    return build()
 
 
 def _named(setting: str, part: str, build: Callable[..., Requirement], values: Sequence[Any]) -> Requirement:

@@ -19,6 +19,8 @@ from bearward.errors import ConfigurationError
 __all__ = ["proto_path", "rules_from_protos"]
 
 
+_STRINGS = ("scopes", "any_scopes", "rights", "issuers", "actors", "acr_values")
+_FLAGS = ("not_delegated", "sender_constrained")
 _OPEN = {"ACCESS_PUBLIC": public, "ACCESS_OPTIONAL": optional}
 
 
@@ -67,15 +69,7 @@ def _option(described: Any, options: Any, extension: Any) -> Any:
 
 def _rule(setting: str, written: Any) -> Access:
     _refuse_unknown(setting, written)
-    parts: dict[str, Any] = {
-        part: list(getattr(written, part)) for part in ("scopes", "any_scopes", "acr_values") if getattr(written, part)
-    }
-    if written.HasField("max_age"):
-        parts["max_age"] = written.max_age
-    if written.claims:
-        parts["claims"] = {claim.name: list(claim.values) for claim in written.claims}
-        if len(parts["claims"]) < len(written.claims):
-            raise ConfigurationError(f"{setting}.claims", "must not name a claim twice")
+    parts = _parts(setting, written)
     access = type(written).DESCRIPTOR.fields_by_name["access"].enum_type.values_by_number.get(written.access)
     if access is None:
         raise ConfigurationError(f"{setting}.access", "must be a value that this version knows")
@@ -88,9 +82,39 @@ def _rule(setting: str, written: Any) -> Access:
     return requires(requirement_from_parts(setting, parts))
 
 
+def _parts(setting: str, written: Any) -> dict[str, Any]:
+    """What is asked, under the names that a file of rules has for it."""
+    parts: dict[str, Any] = {part: list(getattr(written, part)) for part in _STRINGS if getattr(written, part)}
+    parts |= {part: True for part in _FLAGS if getattr(written, part)}
+    if written.HasField("max_age"):
+        parts["max_age"] = written.max_age
+    if written.claims:
+        parts["claims"] = _by_name(f"{setting}.claims", written.claims)
+    if written.authorization_details:
+        where = f"{setting}.authorization_details"
+        parts["authorization_details"] = [
+            {"type": detail.type, **_by_name(where, detail.members, without="type")}
+            for detail in written.authorization_details
+        ]
+    return parts
+
+
+def _by_name(setting: str, pairs: Any, without: str = "") -> dict[str, list[str]]:
+    found = {pair.name: list(pair.values) for pair in pairs}
+    if len(found) < len(pairs) or not all(found) or without in found:
+        raise ConfigurationError(setting, "must name each once, by a name that is not empty and no other field's")
+    return found
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    yield message
+    for name in ("claims", "authorization_details", "members"):
+        for part in getattr(message, name, ()):
+            yield from _messages(part)
+
+
 def _refuse_unknown(setting: str, message: Any) -> None:
     from google.protobuf.unknown_fields import UnknownFieldSet
 
-    parts = [message, *getattr(message, "claims", ())]
-    if any(len(UnknownFieldSet(part)) for part in parts):
+    if any(len(UnknownFieldSet(part)) for part in _messages(message)):
         raise ConfigurationError(setting, "must not use options that this version does not know: update bearward")

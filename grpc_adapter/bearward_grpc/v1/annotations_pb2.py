@@ -25,17 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"bearward_grpc/v1/annotations.proto\x12\x10\x62\x65\x61rward_grpc.v1\x1a google/protobuf/descriptor.proto\"\xb3\x01\n\x04Rule\x12(\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0e\x32\x18.bearward_grpc.v1.Access\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x12\n\nany_scopes\x18\x03 \x03(\t\x12\'\n\x06\x63laims\x18\x04 \x03(\x0b\x32\x17.bearward_grpc.v1.Claim\x12\x12\n\nacr_values\x18\x05 \x03(\t\x12\x14\n\x07max_age\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\n\n\x08_max_age\"%\n\x05\x43laim\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t*b\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x18\n\x14\x41\x43\x43\x45SS_AUTHENTICATED\x10\x02\x12\x13\n\x0f\x41\x43\x43\x45SS_OPTIONAL\x10\x03:O\n\x0c\x64\x65\x66\x61ult_rule\x12\x1f.google.protobuf.ServiceOptions\x18\x81\x8d\x03 \x01(\x0b\x32\x16.bearward_grpc.v1.Rule:F\n\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\x81\x8d\x03 \x01(\x0b\x32\x16.bearward_grpc.v1.Ruleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"bearward_grpc/v1/annotations.proto\x12\x10\x62\x65\x61rward_grpc.v1\x1a google/protobuf/descriptor.proto\"\xdd\x02\n\x04Rule\x12(\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0e\x32\x18.bearward_grpc.v1.Access\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x12\n\nany_scopes\x18\x03 \x03(\t\x12\'\n\x06\x63laims\x18\x04 \x03(\x0b\x32\x17.bearward_grpc.v1.Claim\x12\x12\n\nacr_values\x18\x05 \x03(\t\x12\x14\n\x07max_age\x18\x06 \x01(\rH\x00\x88\x01\x01\x12\x0e\n\x06rights\x18\x07 \x03(\t\x12\x0f\n\x07issuers\x18\x08 \x03(\t\x12\x0e\n\x06\x61\x63tors\x18\t \x03(\t\x12\x44\n\x15\x61uthorization_details\x18\n \x03(\x0b\x32%.bearward_grpc.v1.AuthorizationDetail\x12\x15\n\rnot_delegated\x18\x0b \x01(\x08\x12\x1a\n\x12sender_constrained\x18\x0c \x01(\x08\x42\n\n\x08_max_age\"%\n\x05\x43laim\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\x8a\x01\n\x13\x41uthorizationDetail\x12\x0c\n\x04type\x18\x01 \x01(\t\x12=\n\x07members\x18\x02 \x03(\x0b\x32,.bearward_grpc.v1.AuthorizationDetail.Member\x1a&\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t*b\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x18\n\x14\x41\x43\x43\x45SS_AUTHENTICATED\x10\x02\x12\x13\n\x0f\x41\x43\x43\x45SS_OPTIONAL\x10\x03:O\n\x0c\x64\x65\x66\x61ult_rule\x12\x1f.google.protobuf.ServiceOptions\x18\x81\x8d\x03 \x01(\x0b\x32\x16.bearward_grpc.v1.Rule:F\n\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\x81\x8d\x03 \x01(\x0b\x32\x16.bearward_grpc.v1.Ruleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bearward_grpc.v1.annotations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESS']._serialized_start=311
-  _globals['_ACCESS']._serialized_end=409
+  _globals['_ACCESS']._serialized_start=622
+  _globals['_ACCESS']._serialized_end=720
   _globals['_RULE']._serialized_start=91
-  _globals['_RULE']._serialized_end=270
-  _globals['_CLAIM']._serialized_start=272
-  _globals['_CLAIM']._serialized_end=309
+  _globals['_RULE']._serialized_end=440
+  _globals['_CLAIM']._serialized_start=442
+  _globals['_CLAIM']._serialized_end=479
+  _globals['_AUTHORIZATIONDETAIL']._serialized_start=482
+  _globals['_AUTHORIZATIONDETAIL']._serialized_end=620
+  _globals['_AUTHORIZATIONDETAIL_MEMBER']._serialized_start=582
+  _globals['_AUTHORIZATIONDETAIL_MEMBER']._serialized_end=620
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,20 @@ from typing import Any
 
 import pytest
 
-from bearward import ConfigurationError, any_scope, claim, recent_authentication, scope, tenant_is
+from bearward import (
+    ConfigurationError,
+    actor_is,
+    any_scope,
+    authorization_detail,
+    claim,
+    issuer_is,
+    not_delegated,
+    recent_authentication,
+    right,
+    scope,
+    sender_constrained,
+    tenant_is,
+)
 from bearward_grpc import (
     Access,
     Policy,
@@ -173,6 +186,17 @@ service Guarded {
     };
   }
 }
+service Delegated {
+  rpc Full(Empty) returns (Empty) {
+    option (bearward_grpc.v1.rule) = {
+      rights: "orders:read" issuers: ["https://login.example", "https://other.example"] actors: "orders-service"
+      authorization_details: { type: "payment" members: { name: "actions" values: ["initiate", "status"] } }
+      authorization_details: { type: "account" }
+      sender_constrained: true
+    };
+  }
+  rpc Alone(Empty) returns (Empty) { option (bearward_grpc.v1.rule) = { not_delegated: true }; }
+}
 service Maybe {
   option (bearward_grpc.v1.default_rule) = { access: ACCESS_OPTIONAL };
   rpc Default(Empty) returns (Empty);
@@ -185,6 +209,16 @@ WRONG = {
     "a claim twice": '{ claims: { name: "a" values: "1" } claims: { name: "a" values: "2" } }',
     "a claim without values": '{ claims: { name: "a" } }',
     "no scope": '{ scopes: "" }',
+    "no right": '{ rights: "" }',
+    "no actor": '{ actors: "" }',
+    "a claim without a name": '{ claims: { values: "1" } }',
+    "a detail without a type": '{ authorization_details: { members: { name: "a" values: "1" } } }',
+    "a detail's member twice": (
+        '{ authorization_details: { type: "t" members: { name: "a" values: "1" } members: { name: "a" values: "2" } } }'
+    ),
+    "a detail's member without values": '{ authorization_details: { type: "t" members: { name: "a" } } }',
+    "a detail's type as its member": ('{ authorization_details: { type: "t" members: { name: "type" values: "u" } } }'),
+    "public and not delegated": "{ access: ACCESS_PUBLIC not_delegated: true }",
 }
 
 
@@ -222,6 +256,15 @@ def test_rules_from_a_proto(module: ModuleType) -> None:
             & claim("role", "admin", "root")
             & recent_authentication(max_age=0, acr_values=("gold",))
         ),
+        "/lab.policy.v1.Delegated/Full": requires(
+            right("orders:read")
+            & issuer_is("https://login.example", "https://other.example")
+            & actor_is("orders-service")
+            & authorization_detail("payment", actions=("initiate", "status"))
+            & authorization_detail("account")
+            & sender_constrained()
+        ),
+        "/lab.policy.v1.Delegated/Alone": requires(not_delegated()),
         "/lab.policy.v1.Maybe/Default": optional,
     }
 
@@ -243,15 +286,27 @@ def test_invalid_proto_option_names_its_method(name: str, tmp_path: Path) -> Non
         rules_from_protos(_described(compiled("lab_wrong", text, tmp_path), "lab_wrong.proto"))
 
 
-def test_unknown_proto_option_is_an_error(tmp_path: Path) -> None:
+UNKNOWN = [
+    '{ scopes: "a" at_night_only: true }',
+    '{ claims: { name: "a" values: "1" at_night_only: true } }',
+    '{ authorization_details: { type: "t" at_night_only: true } }',
+    '{ authorization_details: { type: "t" members: { name: "a" values: "1" at_night_only: true } } }',
+]
+
+
+@pytest.mark.parametrize("option", UNKNOWN)
+def test_unknown_proto_option_is_an_error(option: str, tmp_path: Path) -> None:
     """What is not understood may be a restriction."""
     newer = tmp_path / "newer" / "bearward_grpc" / "v1"
     newer.mkdir(parents=True)
     known = Path(proto_path(), "bearward_grpc/v1/annotations.proto").read_text()
     (newer / "annotations.proto").write_text(
-        known.replace("optional uint32 max_age = 6;", "optional uint32 max_age = 6; bool at_night_only = 7;")
+        known.replace("optional uint32 max_age = 6;", "optional uint32 max_age = 6; bool at_night_only = 99;")
+        .replace("repeated Member members = 2;", "repeated Member members = 2; bool at_night_only = 99;")
+        .replace("message Claim {", "message Claim {\n  bool at_night_only = 99;")
+        .replace("message Member {", "message Member {\n    bool at_night_only = 99;")
     )
-    text = PROTO.replace('{ scopes: ["a", "b"] }', '{ scopes: "a" at_night_only: true }')
+    text = PROTO.replace('{ scopes: ["a", "b"] }', option)
     described = compiled("lab_newer", text, tmp_path, root=str(tmp_path / "newer"))
     with pytest.raises(ConfigurationError, match=r"Guarded/Read.*update"):
         rules_from_protos(_described(described, "lab_newer.proto"))
