@@ -13,8 +13,10 @@ from bearward import (
     Requirement,
     authorize,
     issuer_is,
+    not_delegated,
     requires,
     right,
+    sender_constrained,
     tenant_is,
 )
 from bearward.access_toml import rule_from_toml
@@ -88,6 +90,15 @@ def test_requirements_compare_by_value_and_stand_in_toml() -> None:
     assert rule.requirement == right("a", "b") & issuer_is(LOGIN)
     assert hash(right("a", "a")) == hash(right("a"))
     assert (repr(right("a")), repr(issuer_is(LOGIN))) == ("right('a')", f"issuer_is('{LOGIN}')")
+
+
+def test_flags_of_a_rule_stand_in_toml() -> None:
+    """They are true, or left out: nothing else could be meant."""
+    rule = rule_from_toml("rules['x']", {"not_delegated": True, "sender_constrained": True})
+    assert rule.requirement == not_delegated() & sender_constrained()
+    for value in (False, "true", 1, None):
+        with pytest.raises(ConfigurationError, match=r"rules\['x'\].not_delegated: must be true, or left out"):
+            rule_from_toml("rules['x']", {"not_delegated": value})
 
 
 BOUND: list[tuple[dict[str, Any], dict[str, Any], bool]] = [

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AuthError, Principal, own_check, scope
+from bearward import AuthError, CredentialPlace, Principal, TrustedIssuer, Verifier, own_check, scope
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, optional, public, reauthenticate, reauthenticate_blocking
@@ -109,6 +109,25 @@ def test_only_the_same_caller_may_reauthenticate(kind: str, form: str, issuer: L
             assert next(call) == OK
             requests.close()
             assert list(call) == []
+
+
+@pytest.mark.parametrize(("kind", "form"), FORMS)
+def test_message_is_no_place_of_a_proxy_s_token(kind: str, form: str, issuer: LocalIssuer) -> None:
+    """What an asserter says counts in its own place alone, so the stream goes on under the token that opened it."""
+    place = CredentialPlace(header="x-asserted")
+    verifier = Verifier(TrustedIssuer(issuer.url, audience=issuer.audience, jwks=issuer.keys.jwks(), place=place))
+    with (
+        serving(kind, verifier, {SERVICE: scope("echo")}, behaviors=BEHAVIORS[form]) as server,
+        channel_to(server.target) as channel,
+    ):
+        requests = Requests()
+        metadata = (("x-asserted", issuer.mint(claims=CLIENT)),)
+        call: Any = channel.stream_stream(path("SS"))(requests, timeout=TIMEOUT, metadata=metadata)
+        assert next(call) == b"first"
+        requests.send(issuer.mint(claims={**CLIENT, "jti": "newer"}).encode())
+        assert next(call) == b"issuer_untrusted"
+        requests.close()
+        assert list(call) == []
 
 
 @pytest.mark.parametrize("subject", [None, ""])

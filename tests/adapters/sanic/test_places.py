@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sanic import HTTPResponse, Request
 from sanic.response import text
+from websockets.sync.client import connect
 
-from bearward import ConfigurationError, CredentialPlace, TrustedIssuer, Verifier, authenticated, requires, tenant_is
+from bearward import (
+    AuthError,
+    ConfigurationError,
+    CredentialPlace,
+    TrustedIssuer,
+    Verifier,
+    authenticated,
+    requires,
+    tenant_is,
+)
 from bearward.testing import LocalIssuer
-from bearward_sanic import CookieCredentials, install
+from bearward_sanic import CookieCredentials, install, reauthenticate
 from tests.adapters.sanic.app_under_test import PATIENT
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE
@@ -139,3 +150,22 @@ def test_rule_by_a_parameter_that_the_path_has_not_is_a_configuration_error(issu
     with pytest.raises(ConfigurationError) as caught, Serving(app):
         pass
     assert caught.value.requirement == "must have the parameters that its rule depends on: tenant"
+
+
+def test_message_is_no_place_of_a_proxy_s_token(issuer: LocalIssuer, proxy: LocalIssuer) -> None:
+    """What an asserter says counts in its own place alone, so a socket goes on under the token that opened it."""
+    app = make_app()
+    install(app, _verifier(issuer, proxy, CredentialPlace(header="X-Asserted")), default=authenticated)
+
+    @app.websocket("/ws")
+    async def renewing(request: Request, ws: Any) -> None:
+        try:
+            await reauthenticate(request, await ws.recv())
+        except AuthError as refused:
+            await ws.send(f"{refused.code} {request.ctx.principal.subject}")
+
+    with Serving(app) as server:
+        headers = {"X-Asserted": proxy.mint(sub="bob")}
+        with connect(f"ws://127.0.0.1:{server.port}/ws", additional_headers=headers, open_timeout=30) as ws:
+            ws.send(proxy.mint(sub="bob"))
+            assert ws.recv(30) == "issuer_untrusted bob"
