@@ -88,7 +88,8 @@ def _exit_code(name: str, run: Callable[[], None]) -> int:
     try:
         run()
     except ConfigurationError as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        for mistake in error.mistakes:
+            print(f"{name}: {' '.join(str(mistake).split())}", file=sys.stderr)
         return 2
     except AuthError as error:
         print(f"{name}: {error}", file=sys.stderr)

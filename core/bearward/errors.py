@@ -21,6 +21,7 @@ __all__ = [
     "OAuthError",
     "OwnRefusal",
     "Refusal",
+    "SeveralMistakesError",
     "UsageError",
 ]
 
@@ -314,6 +315,31 @@ class ConfigurationError(BearwardError, ValueError):
         super().__init__(f"{setting}: {requirement}")
         self.setting = setting
         self.requirement = requirement
+
+    @property
+    def mistakes(self) -> tuple[ConfigurationError, ...]:
+        """Each mistake by itself: this one, or all of a `SeveralMistakesError`."""
+        return (self,)
+
+
+class SeveralMistakesError(ConfigurationError):
+    """Several invalid settings at once; the text has a line for each, and `setting` and `requirement` are the first's.
+
+    >>> wrong = ConfigurationError("audience", "must be a string"), ConfigurationError("leeway", "must be a number")
+    >>> print(SeveralMistakesError(wrong))
+    audience: must be a string
+    leeway: must be a number
+    """
+
+    def __init__(self, mistakes: tuple[ConfigurationError, ...]) -> None:
+        super().__init__(mistakes[0].setting, mistakes[0].requirement)
+        self.args = ("\n".join(map(str, mistakes)),)
+        self._pairs = tuple((one.setting, one.requirement) for one in mistakes)
+
+    @property
+    def mistakes(self) -> tuple[ConfigurationError, ...]:
+        """Each mistake by itself."""
+        return tuple(ConfigurationError(*pair) for pair in self._pairs)
 
 
 class UsageError(BearwardError, RuntimeError):

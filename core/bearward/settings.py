@@ -8,8 +8,9 @@ and says what it must be; no value is ever shown. Files are opened in two functi
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -18,6 +19,7 @@ from bearward.clock import Clock
 from bearward.errors import ConfigurationError
 from bearward.frozen import frozen
 from bearward.issuers.tenants import TenantIssuers
+from bearward.mistakes import Mistakes, made_of, renamed
 from bearward.revocation.shared import SharedRevocations
 from bearward.secret_files import secret_paths, secret_variable_paths, with_secret_variables, with_secrets
 from bearward.settings_dpop import dpop_options
@@ -56,6 +58,13 @@ _TOP_LEVEL = frozenset(
 _SECRETS = ("BEARWARD_CACHE_SECRET", "BEARWARD_REVOCATIONS_CACHE_SECRET")
 """What a variable may say beside a configuration file."""
 _FILES = ("ca_file", "client_cert", "client_key")
+_AS_THEY_ARE = ("unsafe_allow_unauthenticated_cache", "token_cache", "explain", "unsafe_explain_remote")
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "cache": partial(string_value, "cache"),
+    "cache_secret": lambda secret: string_value("cache_secret", secret).encode(),
+    "revocations": shared_revocations,
+    "dpop": dpop_table,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +146,7 @@ class Settings:
                 **{"explain": self.explain, "unsafe_explain_remote": self.unsafe_explain_remote, **given, **more},
             )
         except ConfigurationError as error:
-            raise ConfigurationError(self._own_name(error.setting), error.requirement) from None
+            raise renamed(error, self._own_name) from None
 
     def _own_name(self, setting: str) -> str:
         """What an argument of a verifier, or a setting of DPoP, is called where these settings were read."""
@@ -192,11 +201,16 @@ class Settings:
         Raises `ConfigurationError` naming the variable, also for one that only a file can say or that is misspelt.
         """
         given = own_variables(with_secret_variables(environ), extra_names)
-        values = read_variables(given)
-        issuers = issuers_of_variables(given, values[Group.ISSUER], values[Group.KEYS])
+        mistakes = Mistakes()
+        values = read_variables(given, mistakes)
+        issuers: tuple[TrustedIssuer | TenantIssuers, ...] = ()
+        with mistakes.collected():
+            issuers = issuers_of_variables(given, values[Group.ISSUER], values[Group.KEYS])
         for issuer in issuers:
             for name in _FILES:
-                _check_file(_qualified(PREFIX, name), getattr(issuer.jwks_options, name))
+                with mistakes.collected():
+                    _check_file(_qualified(PREFIX, name), getattr(issuer.jwks_options, name))
+        mistakes.raise_any()
         return cls(
             **values[Group.SETTINGS],
             revocations=values[Group.REVOCATIONS] or None,
@@ -216,24 +230,30 @@ class Settings:
         document = _toml(path)
         files = (str(path), *secret_paths(document))
         document = with_secrets(document)
-        reject_unknown(document, {*_TOP_LEVEL, *extra_names})
-        reject_placeholders("", document)
-        secret = document.get("cache_secret")
-        issuers = numbered_issuers(document.get("issuers", []))
-        _check_files(issuers)
-        return cls(
-            issuers=tuple(trusted for _, trusted in issuers),
-            cache=string_value("cache", document.get("cache", _MEMORY)),
-            cache_secret=None if secret is None else string_value("cache_secret", secret).encode(),
-            unsafe_allow_unauthenticated_cache=document.get("unsafe_allow_unauthenticated_cache", False),
-            token_cache=document.get("token_cache"),
-            explain=document.get("explain", False),
-            unsafe_explain_remote=document.get("unsafe_explain_remote", False),
-            revocations=shared_revocations(document["revocations"]) if "revocations" in document else None,
-            dpop=dpop_table(document["dpop"]) if "dpop" in document else None,
-            extra={name: document[name] for name in extra_names if name in document},
-            files=files,
-        )
+        mistakes = Mistakes()
+        for check in (
+            partial(reject_unknown, document, {*_TOP_LEVEL, *extra_names}),
+            partial(reject_placeholders, "", document),
+        ):
+            with mistakes.collected():
+                check()
+        issuers: tuple[tuple[int, TrustedIssuer | TenantIssuers], ...] = ()
+        with mistakes.collected():
+            issuers = numbered_issuers(document.get("issuers", []))
+            _check_files(issuers)
+        values = _read_tables(document, mistakes)
+        given = {name: document[name] for name in _AS_THEY_ARE if name in document}
+        extra = {name: document[name] for name in extra_names if name in document}
+        settings: Self | None = None
+        with mistakes.collected():
+            settings = made_of(
+                partial(cls, issuers=tuple(trusted for _, trusted in issuers), extra=extra, files=files),
+                {**given, **values},
+                {},
+            )
+        mistakes.raise_any()
+        assert settings is not None  # noqa: S101  (otherwise there was a mistake)
+        return settings
 
 
 T = TypeVar("T", bound=Settings)
@@ -267,6 +287,16 @@ def _toml(path: str | PathLike[str]) -> dict[str, Any]:
         # A TOMLDecodeError says where and what kind, and quotes at most a name or a character.
         where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
         raise ConfigurationError(str(path), f"must be TOML in UTF-8{where}") from None
+
+
+def _read_tables(document: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:
+    """What is not as it is given: each is read, and what is wrong is left out."""
+    values: dict[str, Any] = {}
+    for name, read in _READERS.items():
+        if name in document:
+            with mistakes.collected():
+                values[name] = read(document[name])
+    return values
 
 
 def _check_files(issuers: Iterable[tuple[int, TrustedIssuer | TenantIssuers]]) -> None:

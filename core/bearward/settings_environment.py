@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from bearward.errors import ConfigurationError
 from bearward.jwks.options import JWKSOptions
+from bearward.mistakes import Mistakes, hint, made_of, renamed
 from bearward.profiles.by_name import Trusted, flags_of, trusted_by_profile
-from bearward.settings_toml import reject_placeholder, reject_placeholders, trusted_issuers
+from bearward.settings_toml import STAND_INS, reject_placeholder, reject_placeholders, trusted_issuers
 from bearward.settings_values import (
     boolean,
     comma_separated,
@@ -45,6 +46,8 @@ PREFIX: Final = "BEARWARD_"
 CONFIG: Final = "BEARWARD_CONFIG"
 _PROFILE: Final = "BEARWARD_PROFILE"
 _ISSUERS: Final = "BEARWARD_ISSUERS"
+_NEEDED: Final = ("issuer",)
+"""What is missing was said already."""
 
 
 class Group(StrEnum):
@@ -74,12 +77,16 @@ def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> d
     """
     known = {CONFIG, *VARIABLES, *(PREFIX + name.upper() for name in extra_names)}
     own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
+    mistakes = Mistakes()
     for name in sorted(own.keys() - known):
-        _check_unknown(name, known, with_profile=_PROFILE in own)
+        with mistakes.collected():
+            _check_unknown(name, known, with_profile=_PROFILE in own)
     arguments = own.keys() if _PROFILE in own else ()
     found = {name: value for name, value in own.items() if name in known or name in _arguments_of(arguments)}
     for name, value in found.items():
-        reject_placeholder(name, value)
+        with mistakes.collected():
+            reject_placeholder(name, value)
+    mistakes.raise_any()
     return found
 
 
@@ -94,21 +101,22 @@ def _check_unknown(name: str, known: Collection[str], *, with_profile: bool) -> 
         if not with_profile:
             raise ConfigurationError(name, f"must not be set without {_PROFILE}, the name of a profile")
     elif get_close_matches(name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88):
-        raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
+        raise ConfigurationError(name, f"is no setting here; {hint(name, known)}")
 
 
-def read_variables(given: Mapping[str, str]) -> dict[Group, dict[str, Any]]:
-    """The values of our variables, by what they configure; raises `ConfigurationError` naming the variable."""
-    _check_sources(given)
+def read_variables(given: Mapping[str, str], mistakes: Mistakes) -> dict[Group, dict[str, Any]]:
+    """The values of our variables, by what they configure; what is wrong goes to `mistakes`, under the variable's name."""
+    with mistakes.collected():
+        _check_sources(given)
     values: dict[Group, dict[str, Any]] = {group: {} for group in Group}
     for name, variable in VARIABLES.items():
         if name in given:
             try:
                 values[variable.group][variable.setting] = variable.read(given[name])
             except ValueError:
-                raise ConfigurationError(name, f"must be {variable.requirement}") from None
-    if values[Group.REVOCATIONS] and "on_failure" not in values[Group.REVOCATIONS]:
-        raise ConfigurationError("BEARWARD_REVOCATIONS_ON_FAILURE", "must be set: refuse or accept")
+                mistakes.add(ConfigurationError(name, f"must be {variable.requirement}"))
+    if values[Group.REVOCATIONS] and "BEARWARD_REVOCATIONS_ON_FAILURE" not in given:
+        mistakes.add(ConfigurationError("BEARWARD_REVOCATIONS_ON_FAILURE", "must be set: refuse or accept"))
     return values
 
 
@@ -128,13 +136,19 @@ def issuers_of_variables(
         if keys:
             settings["jwks_options"] = JWKSOptions(**keys)
         if profile is None:
-            return (TrustedIssuer(settings.pop("issuer"), **settings),)
-        return trusted_by_profile(profile, {**settings, **_arguments(profile, given)})
+            return (made_of(TrustedIssuer, {**{name: STAND_INS[name] for name in _NEEDED}, **settings}, STAND_INS),)
+        arguments = {**settings, **_arguments(profile, given)}
+        return made_of(lambda **those: trusted_by_profile(profile, those), arguments, {})
     except ConfigurationError as error:
-        name = f"{_PROFILE}_{error.setting.upper()}" if profile is not None else PREFIX + error.setting.upper()
-        known = {PREFIX + error.setting.upper(), name}
-        shown = next((variable for variable in sorted(known) if variable in given), name)
-        raise ConfigurationError(_PROFILE if error.setting == "profile" else shown, error.requirement) from None
+        raise renamed(error, lambda setting: _variable_of(setting, profile, given)) from None
+
+
+def _variable_of(setting: str, profile: str | None, given: Mapping[str, str]) -> str:
+    """The variable that a setting of an issuer came from, or would come from."""
+    if setting == "profile":
+        return _PROFILE
+    name = PREFIX + setting.upper() if profile is None else f"{_PROFILE}_{setting.upper()}"
+    return next((variable for variable in sorted({PREFIX + setting.upper(), name}) if variable in given), name)
 
 
 def _from_json(value: str) -> tuple[Trusted, ...]:
@@ -146,7 +160,7 @@ def _from_json(value: str) -> tuple[Trusted, ...]:
         reject_placeholders("issuers", tables)
         return trusted_issuers(tables)
     except ConfigurationError as error:
-        raise ConfigurationError(error.setting.replace("issuers", _ISSUERS, 1), error.requirement) from None
+        raise renamed(error, lambda setting: setting.replace("issuers", _ISSUERS, 1)) from None
 
 
 def _arguments_of(names: Collection[str]) -> set[str]:
@@ -186,9 +200,11 @@ def _check_sources(given: Mapping[str, str]) -> None:
 def _check_required(given: Mapping[str, str]) -> None:
     if "BEARWARD_KEYS_ARE_OURS" in given:
         given = {**given, "BEARWARD_CLIENT_IDS": "none are needed"}
+    mistakes = Mistakes()
     for name, instead in (("BEARWARD_ISSUER", ""), ("BEARWARD_AUDIENCE", "BEARWARD_CLIENT_IDS")):
         if name not in given and instead not in given:
-            raise ConfigurationError(name, f"must be set: {VARIABLES[name].requirement}")
+            mistakes.add(ConfigurationError(name, f"must be set: {VARIABLES[name].requirement}"))
+    mistakes.raise_any()
 
 
 _BOOLEAN = ("true or false", boolean)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from typing import Any, TypeVar
 
 from bearward.credential_place import CredentialPlace
@@ -19,6 +20,7 @@ from bearward.issuers.tenants import TenantIssuers
 from bearward.jose.base64url import decode
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
+from bearward.mistakes import Mistakes, hint, made_of, renamed
 from bearward.profiles.by_name import Trusted, trusted_by_profile
 from bearward.trusted_issuer import TrustedIssuer
 
@@ -27,6 +29,7 @@ __all__ = [
     "ISSUER_NAMES",
     "OPTION_NAMES",
     "REVOCATION_NAMES",
+    "STAND_INS",
     "dpop_table",
     "error_context",
     "numbered_issuers",
@@ -51,6 +54,14 @@ _TENANTS = frozenset({"template", "tenants", "max_tenants"})
 _SECRET = frozenset({"algorithm", "kid", "secret", "secret_base64url"})
 REVOCATION_NAMES = frozenset({"cache", "cache_secret", "grace", "name", "on_failure", "poll_interval"})
 DPOP_NAMES = frozenset({"algorithms", "mode", "nonce", "on_failure", "origins", "prefix", "window"})
+STAND_INS: Mapping[str, Any] = {
+    "issuer": "https://issuer.invalid",
+    "audience": "an audience",
+    "jwks_uri": "https://issuer.invalid/jwks",
+    "pem_uri": "https://issuer.invalid/keys",
+    "template": "https://{tenant}.invalid",
+}
+"""In place of what is wrong, so that nothing else seems wrong for that reason."""
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _PATHS = frozenset({"ca_file", "client_cert", "client_key", "jwks_file", "proxy", "snapshot_dir"})
 
@@ -61,14 +72,16 @@ def error_context(place: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        raise ConfigurationError(f"{place}.{error.setting}", error.requirement) from None
+        raise renamed(error, lambda setting: f"{place}.{setting}") from None
 
 
 def reject_unknown(table: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise ConfigurationError for the first name that is no setting: a misspelt one must not go unnoticed."""
+    """Raise ConfigurationError for the names that are no settings: a misspelt one must not go unnoticed."""
+    mistakes = Mistakes()
     for name in table:
         if name not in known:
-            raise ConfigurationError(name, f"is no setting here; these are: {', '.join(sorted(known))}")
+            mistakes.add(ConfigurationError(name, f"is no setting here; {hint(name, known)}"))
+    mistakes.raise_any()
 
 
 def reject_placeholder(name: str, value: object) -> None:
@@ -78,14 +91,19 @@ def reject_placeholder(name: str, value: object) -> None:
 
 
 def reject_placeholders(name: str, value: object) -> None:
-    """The same for everything in a table or an array, naming the place."""
-    reject_placeholder(name, value)
+    """The same for everything in a table or an array, naming each place."""
+    mistakes = Mistakes()
+    with mistakes.collected():
+        reject_placeholder(name, value)
     if isinstance(value, dict):
         for key, item in value.items():
-            reject_placeholders(f"{name}.{key}" if name else key, item)
+            with mistakes.collected():
+                reject_placeholders(f"{name}.{key}" if name else key, item)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            reject_placeholders(f"{name}[{index}]", item)
+            with mistakes.collected():
+                reject_placeholders(f"{name}[{index}]", item)
+    mistakes.raise_any()
 
 
 def string_value(name: str, value: object) -> str:
@@ -103,9 +121,11 @@ def trusted_issuers(tables: object) -> tuple[Trusted, ...]:
 def numbered_issuers(tables: object) -> tuple[tuple[int, Trusted], ...]:
     """The same, each with the number of its table: a profile may come to several."""
     issuers: list[tuple[int, Trusted]] = []
+    mistakes = Mistakes()
     for index, table in enumerate(_tables("issuers", tables)):
-        with error_context(f"issuers[{index}]"):
+        with mistakes.collected(), error_context(f"issuers[{index}]"):
             issuers += ((index, trusted) for trusted in _trusted(table))
+    mistakes.raise_any()
     if not issuers:
         raise ConfigurationError("issuers", "must name at least one issuer, each in a table [[issuers]]")
     return tuple(issuers)
@@ -139,38 +159,64 @@ def _trusted(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
         return _by_profile(table)
     if "template" in table:
         return (_tenant_issuers(table),)
-    reject_unknown(table, ISSUER_NAMES)
+    mistakes = Mistakes()
+    with mistakes.collected():
+        reject_unknown(table, ISSUER_NAMES)
     if "issuer" not in table:
-        raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
-    values = _values(table)
-    return (TrustedIssuer(values.pop("issuer"), **values),)
+        mistakes.add(ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string"))
+    values = _values({name: value for name, value in table.items() if name in ISSUER_NAMES}, mistakes)
+    values.setdefault("issuer", STAND_INS["issuer"])
+    made: tuple[Trusted, ...] = ()
+    with mistakes.collected():
+        made = (made_of(TrustedIssuer, values, STAND_INS),)
+    mistakes.raise_any()
+    return made
 
 
 def _by_profile(table: Mapping[str, Any]) -> tuple[Trusted, ...]:
     """The arguments of a profile are its own; what all issuers have is read as for all."""
     known = {name: value for name, value in table.items() if name in ISSUER_NAMES}
-    arguments = {**table, **_values(known)}
-    arguments.pop("keys", None)
+    mistakes = Mistakes()
+    read = _values(known, mistakes)
+    arguments = {name: value for name, value in table.items() if name not in known} | read
     profile = string_value("profile", arguments.pop("profile"))
+    made: tuple[Trusted, ...] = ()
+    with mistakes.collected():
+        made = made_of(partial(_by_arguments, profile), arguments, {})
+    mistakes.raise_any()
+    return made
+
+
+def _by_arguments(profile: str, /, **arguments: Any) -> tuple[Trusted, ...]:
     return trusted_by_profile(profile, arguments)
 
 
 def _tenant_issuers(table: Mapping[str, Any]) -> TenantIssuers:
-    reject_unknown(table, (ISSUER_NAMES - {"issuer"}) | _TENANTS)
+    names = ISSUER_NAMES - {"issuer"}
+    mistakes = Mistakes()
+    with mistakes.collected():
+        reject_unknown(table, names | _TENANTS)
     own = {name: table[name] for name in _TENANTS & table.keys()}
-    values = _values({name: value for name, value in table.items() if name not in _TENANTS})
-    template = string_value("template", own.pop("template"))
+    values = _values({name: value for name, value in table.items() if name in names}, mistakes)
+    with mistakes.collected():
+        own["template"] = string_value("template", own["template"])
+        made = made_of(TenantIssuers, {**own, **values}, STAND_INS)
     try:
-        return TenantIssuers(template, **own, **values)
+        mistakes.raise_any()
     except ConfigurationError as error:
-        name = "template" if error.setting == "tenants" and "tenants" not in own else error.setting
-        raise ConfigurationError(name, error.requirement) from None
+        meant = {} if "tenants" in own else {"tenants": "template"}
+        raise renamed(error, lambda setting: meant.get(setting, setting)) from None
+    return made
 
 
-def _values(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `TrustedIssuer` as they stand in a table, each read by its kind."""
+def _values(table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:
+    """The fields of a `TrustedIssuer` as they stand in a table, each read by its kind, without those that are wrong."""
     read = _readers() | {name: _boolean for name in ISSUER_NAMES if name.startswith("unsafe_")}
-    values: dict[str, Any] = {name: read.get(name, _as_it_is)(name, value) for name, value in table.items()}
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        with mistakes.collected():
+            values[name] = read.get(name, _as_it_is)(name, value)
+    values |= {name: value for name, value in STAND_INS.items() if name in table.keys() - values.keys()}
     if "keys" in values:  # the short name of a table that people write by hand
         values["jwks_options"] = values.pop("keys")
     return values
@@ -196,10 +242,17 @@ def _as_it_is(_name: str, value: Any) -> Any:
 def _options(name: str, value: object) -> JWKSOptions:
     table = _table(name, value)
     with error_context(name):
-        reject_unknown(table, OPTION_NAMES)
-        for path in _PATHS & table.keys():
-            string_value(path, table[path])
-        return JWKSOptions(**table)
+        mistakes = Mistakes()
+        with mistakes.collected():
+            reject_unknown(table, OPTION_NAMES)
+        for path in sorted(_PATHS & table.keys()):
+            with mistakes.collected():
+                string_value(path, table[path])
+        options = JWKSOptions()
+        with mistakes.collected():
+            options = made_of(JWKSOptions, {name: table[name] for name in table.keys() & OPTION_NAMES}, {})
+        mistakes.raise_any()
+        return options
 
 
 def _symmetric_keys(name: str, value: object) -> tuple[SymmetricKey, ...]:

@@ -33,7 +33,6 @@ def by(issuer: LocalIssuer) -> tuple[str, ...]:
 USAGE: list[tuple[tuple[str, ...], str]] = [
     (("nope",), "bearward: No such command 'nope'."),
     (("explain", "--nope"), "bearward explain: No such option"),
-    (("explain",), "bearward explain: BEARWARD_ISSUER: must be set: the exact `iss` of the tokens"),
     (("explain", "eyJ.a.b"), "bearward explain: Got unexpected extra argument (eyJ.a.b)"),
     (("explain", "--issuer", "https://login.example"), "bearward explain: --audience: must be given with --issuer"),
     (("explain", "--audience", "x"), "bearward explain: --audience: must come with --issuer"),
@@ -56,6 +55,16 @@ USAGE: list[tuple[tuple[str, ...], str]] = [
     (("revoke", "nonsense", "x"), "bearward revoke: Invalid value for"),
     (("config", "check", "--config", "/"), "bearward config: /: must be a readable file (Is a directory)"),
 ]
+
+
+def test_each_mistake_of_the_settings_is_a_line() -> None:
+    """Here two variables that are missing."""
+    ended = bearward("explain")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines() == [
+        "bearward explain: BEARWARD_ISSUER: must be set: the exact `iss` of the tokens",
+        "bearward explain: BEARWARD_AUDIENCE: must be set: the accepted audience, or several separated by commas",
+    ]
 
 
 def test_token_among_the_arguments_is_not_repeated() -> None:

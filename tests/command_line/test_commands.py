@@ -349,5 +349,6 @@ def test_config_check_names_the_setting(tmp_path: Path) -> None:
         "valid": False,
         "setting": "issuers[0].leeway",
         "requirement": "must be a number of seconds between 0 and 300",
+        "mistakes": [{"setting": "issuers[0].leeway", "requirement": "must be a number of seconds between 0 and 300"}],
     }
     assert json.loads(valid.out) == {"valid": True, "issuers": ["https://login.example"]}

@@ -21,12 +21,12 @@ KEYS = ISSUER["keys"]["properties"]
 
 
 def names_of_error(text: str, tmp_path: Path) -> set[str]:
-    """The names that a settings file may have where `nonsense` stands, as the error lists them."""
+    """The names that a settings file may have where `zzzz` stands, as the error lists them."""
     path = tmp_path / "settings.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as error:
         Settings.from_toml(path)
-    assert "nonsense" in error.value.setting
+    assert "zzzz" in error.value.setting
     return set(error.value.requirement.partition("these are: ")[2].split(", "))
 
 
@@ -36,13 +36,13 @@ HEAD = "[[issuers]]\nissuer = 'https://login.example'\naudience = 'a'\n"
 @pytest.mark.parametrize(
     ("text", "properties"),
     [
-        ("nonsense = 1\n" + HEAD, SCHEMA["properties"]),
-        (HEAD + "nonsense = 1\n", ISSUER),
-        (HEAD + "[issuers.keys]\nnonsense = 1\n", KEYS),
-        (HEAD + "[revocations]\nnonsense = 1\n", SCHEMA["properties"]["revocations"]["properties"]),
-        (HEAD + "[dpop]\nnonsense = 1\n", SCHEMA["properties"]["dpop"]["properties"]),
-        (HEAD + "[[issuers.symmetric_keys]]\nnonsense = 'x'\n", ISSUER["symmetric_keys"]["items"]["properties"]),
-        (HEAD + "[issuers.place]\nnonsense = 'x'\n", ISSUER["place"]["properties"]),
+        ("zzzz = 1\n" + HEAD, SCHEMA["properties"]),
+        (HEAD + "zzzz = 1\n", ISSUER),
+        (HEAD + "[issuers.keys]\nzzzz = 1\n", KEYS),
+        (HEAD + "[revocations]\nzzzz = 1\n", SCHEMA["properties"]["revocations"]["properties"]),
+        (HEAD + "[dpop]\nzzzz = 1\n", SCHEMA["properties"]["dpop"]["properties"]),
+        (HEAD + "[[issuers.symmetric_keys]]\nzzzz = 'x'\n", ISSUER["symmetric_keys"]["items"]["properties"]),
+        (HEAD + "[issuers.place]\nzzzz = 'x'\n", ISSUER["place"]["properties"]),
     ],
     ids=["settings", "issuers", "keys", "revocations", "dpop", "symmetric_keys", "place"],
 )

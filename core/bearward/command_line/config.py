@@ -34,7 +34,8 @@ def check(trust: Trust, *, as_json: bool) -> int:
     except ConfigurationError as error:
         if not as_json:
             raise
-        print_json({"valid": False, "setting": error.setting, "requirement": error.requirement})
+        mistakes = [{"setting": one.setting, "requirement": one.requirement} for one in error.mistakes]
+        print_json({"valid": False, **mistakes[0], "mistakes": mistakes})
         return ExitCode.USAGE
     names = [one.template if isinstance(one, TenantIssuers) else one.issuer for one in settings.issuers]
     if as_json:

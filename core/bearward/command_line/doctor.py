@@ -63,7 +63,7 @@ def _findings(trust: Trust, tenants: tuple[str, ...], token_size: int | None, ap
         settings = trust.settings(needs_audience=False)
         settings.verifier(default_origins=("https://localhost",))
     except ConfigurationError as error:
-        found.append(wrong("settings", error.setting, error.requirement, f"correct {error.setting}"))
+        found += [wrong("settings", one.setting, one.requirement, f"correct {one.setting}") for one in error.mistakes]
     else:
         found += [
             fine("settings", trust.config or "given", _counted(len(settings.issuers), "issuer")),

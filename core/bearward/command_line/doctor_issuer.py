@@ -54,6 +54,8 @@ async def look_at_issuer(issuer: TrustedIssuer) -> list[Finding]:
     if issuer.jwks_options.jwks_file is not None or issuer.jwks_options.sources:
         return [*_keys(await fetch_keys(issuer))]
     addresses = await _name(issuer)
+    if issuer.publishes_keys_one_by_one:
+        return [addresses, note("keys", subject, "each has its own address, and is fetched when a token names it")]
     if addresses.verdict == "wrong":
         return [addresses, *(unreached(step, subject) for step in _STEPS[1:])]
     fetched = await fetch_keys(issuer)
@@ -62,7 +64,7 @@ async def look_at_issuer(issuer: TrustedIssuer) -> list[Finding]:
 
 async def _name(issuer: TrustedIssuer) -> Finding:
     """Whether the host of the first address resolves here; with a proxy that is for the proxy to know."""
-    parts = urlsplit(issuer.jwks_uri or issuer.issuer)
+    parts = urlsplit(issuer.jwks_uri or issuer.pem_uri or issuer.issuer)
     if issuer.jwks_options.proxy is not None:
         return note("name", issuer.issuer, "a proxy is configured, which resolves names itself")
     try:
@@ -106,8 +108,8 @@ def _failed_step(error: FetchError) -> str:
 
 def _is_asked(step: str, issuer: TrustedIssuer) -> bool:
     if step == "tls":
-        return (issuer.jwks_uri or issuer.issuer).startswith("https:")
-    return step != "discovery" or issuer.jwks_uri is None
+        return (issuer.jwks_uri or issuer.pem_uri or issuer.issuer).startswith("https:")
+    return step != "discovery" or (issuer.jwks_uri is None and issuer.pem_uri is None)
 
 
 def _failure(step: str, issuer: TrustedIssuer, error: FetchError) -> Finding:

@@ -105,7 +105,7 @@ def _failed(error: BaseException) -> int:
     if isinstance(error, CommandError):
         return _said(_name(), str(error), error.code)
     if isinstance(error, ConfigurationError):
-        return _said(_name(), str(error), ExitCode.USAGE)
+        return max(_said(_name(), str(mistake), ExitCode.USAGE) for mistake in error.mistakes)
     if isinstance(error, AuthError | BearwardError):
         return _said(_name(), str(error), ExitCode.UNAVAILABLE)
     if isinstance(error, SystemExit):

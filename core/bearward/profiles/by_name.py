@@ -6,13 +6,13 @@ Rule of this file: pure. The arguments of a function are the settings of its pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.issuers.tenants import TenantIssuers
+from bearward.mistakes import hint
 from bearward.profiles.asserters import aws_alb, aws_verified_access, cloudflare_access, iap
 from bearward.profiles.build import Options
 from bearward.profiles.customers import apple, clerk, cognito, descope, firebase, supabase, workos
@@ -77,12 +77,12 @@ def trusted_by_profile(profile: str, arguments: Mapping[str, Any]) -> tuple[Trus
     """
     function = FUNCTIONS.get(profile) if isinstance(profile, str) else None
     if function is None:
-        raise ConfigurationError("profile", f"is no profile; {_nearest(str(profile), FUNCTIONS)}")
+        raise ConfigurationError("profile", f"is no profile; {hint(str(profile), FUNCTIONS)}")
     needed, optional = arguments_of(profile)
     known = {*needed, *optional, *_OPTIONS}
     for name in arguments:
         if name not in known:
-            raise ConfigurationError(name, f"is no setting of the profile {profile}; {_nearest(name, known)}")
+            raise ConfigurationError(name, f"is no setting of the profile {profile}; {hint(name, known)}")
     for name in needed:
         if name not in arguments:
             raise ConfigurationError(name, f"must be given: the profile {profile} needs {', '.join(needed)}")
@@ -101,8 +101,3 @@ def flags_of(profile: str) -> frozenset[str]:
     """The arguments of a profile that are yes or no; none where there is no such profile."""
     parameters = signature(FUNCTIONS[profile]).parameters if profile in FUNCTIONS else {}
     return frozenset(name for name, each in parameters.items() if isinstance(each.default, bool))
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"these are: {', '.join(sorted(known))}"
