@@ -8,6 +8,7 @@ from typing import Any
 import pyperf
 
 from benchmarks.library.alternate import Figure, measure
+from benchmarks.library.beside import beside_subjects
 from benchmarks.library.dpop import dpop_subjects, offered_subjects
 from benchmarks.library.processes import import_cost, memory
 from benchmarks.library.subjects import (
@@ -41,6 +42,8 @@ TARGETS: dict[str, float] = {
     "DPoP / token seen before with aws-lc": 1.15,
     "DPoP / replay check": 0.037,
     "DPoP offered / DPoP is offered": 1.03,
+    "beside / fresh, beside others": 1.05,
+    "beside, seen / seen, beside others": 1.05,
     "import": 1.5,
     "memory": 1.3,
 }
@@ -55,6 +58,14 @@ MICROSECONDS: dict[str, float] = {"RS256 warm / seen, verify_now": 1.5, "DPoP / 
 """Reached by this many microseconds too, whatever the ratio."""
 
 
+def _add_beside(figures: dict[str, Any], w: Fixtures, rounds: int) -> None:
+    """A plain issuer's tokens where many issuers stand beside it: fresh ones, and ones that were seen before."""
+    subjects = beside_subjects(w)
+    for prefix, kind in (("beside", "fresh"), ("beside, seen", "seen")):
+        of_kind = {name: subject for name, subject in subjects.items() if name.startswith(kind)}
+        _add(figures, prefix, measure(of_kind, reference=f"{kind}, alone", rounds=rounds))
+
+
 def run(*, quick: bool) -> dict[str, Any]:
     """All figures by name; `quick` leaves out what takes long."""
     rounds = 7 if quick else 31
@@ -64,6 +75,8 @@ def run(*, quick: bool) -> dict[str, Any]:
             _add(figures, f"{algorithm} cold", measure(cold_subjects(w), reference=_REFERENCE, rounds=rounds))
             if algorithm == "RS256":
                 _add_warm(figures, w, rounds, quick=quick)
+            if algorithm == "RS256":
+                _add_beside(figures, w, rounds)
             if algorithm == "ES256":
                 _add(figures, "DPoP", measure(dpop_subjects(w), reference="raw ES256", rounds=rounds))
                 _add(figures, "DPoP offered", measure(offered_subjects(w), reference="DPoP is off", rounds=rounds))
