@@ -1,12 +1,17 @@
 """A token as some proxies in front write it: base64url with padding, and claims in the JOSE header.
 
-Rules of this file: this form counts in the place of such a proxy and nowhere else. A segment has one spelling with
-padding and one without, both canonical; the signature is over the text as it was sent. A claim that belongs into the
-header is taken from there alone: the payload is what an identity provider, or its user, says.
+Rules of this file: this form counts in the place of such a proxy and nowhere else. The signature is over the text as it
+was sent, header and payload with their padding or without, and has its own: so nothing that was signed has two spellings.
+A claim that belongs into the header is taken from there alone, and may stand in the payload beside it only if both say the
+same (RFC 7519 section 5.3): the payload is what an identity provider, or its user, says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from bearward.claim_paths import json_equal
 from bearward.credential_place import CredentialPlace
 from bearward.errors import AuthError, Refusal
 from bearward.jose.base64url import decode
@@ -28,13 +33,21 @@ def parse_placed(token: str, place: CredentialPlace | None) -> UnverifiedToken:
         return parse_compact(token)
     segments = token.split(".")
     if place.padded:
+        if len(segments[-1]) % 4:
+            raise AuthError(Refusal.TOKEN_MALFORMED)
         segments = [_without_padding(segment) for segment in segments]
     parsed = parse_compact(".".join(segments))
     signed = token.rpartition(".")[0].encode("ascii")  # ASCII, since all of its segments were decoded
     members = parse_object(decode(segments[0]), HEADER_LIMITS)
-    claims = {name: value for name, value in parsed.claims.items() if name not in place.header_claims}
-    claims |= {name: members[name] for name in place.header_claims if name in members}
-    return parsed._replace(claims=claims, signing_input=signed)
+    return parsed._replace(claims=_claims(parsed.claims, members, place.header_claims), signing_input=signed)
+
+
+def _claims(payload: Mapping[str, Any], header: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    for name in names:
+        if name in header and name in payload and not json_equal(payload[name], header[name]):
+            raise AuthError(Refusal.PAYLOAD_MALFORMED)
+    own = {name: value for name, value in payload.items() if name not in names}
+    return own | {name: header[name] for name in names if name in header}
 
 
 def _without_padding(segment: str) -> str:

@@ -217,6 +217,7 @@ VARIABLES: Final[Mapping[str, _Variable]] = {
         ("AUDIENCE", "issuer", "audience", "the accepted audience, or several separated by commas", _SEVERAL),
         ("CLIENT_IDS", "issuer", "client_ids", "accepted client ids, separated by commas", _SEVERAL),
         ("JWKS_URI", "issuer", "jwks_uri", "the https URL of the issuer's keys", str),
+        ("METADATA_URI", "issuer", "metadata_uri", "the https URL of the issuer's metadata", str),
         ("PEM_URI", "issuer", "pem_uri", "the https URL of keys in PEM, with {kid} if each has its own", str),
         ("ALGORITHMS", "issuer", "algorithms", "names of algorithms, separated by commas", _SEVERAL),
         ("LEEWAY", "issuer", "leeway", "a number of seconds between 0 and 300", number),

@@ -58,6 +58,7 @@ STAND_INS: Mapping[str, Any] = {
     "issuer": "https://issuer.invalid",
     "audience": "an audience",
     "jwks_uri": "https://issuer.invalid/jwks",
+    "metadata_uri": "https://issuer.invalid/metadata",
     "pem_uri": "https://issuer.invalid/keys",
     "template": "https://{tenant}.invalid",
 }

@@ -36,7 +36,7 @@ _NO_AUDIENCE = "must name at least one audience (or give client_ids, or keys_are
 class TrustedIssuer:
     """An issuer whose tokens are accepted, and on what terms. Raises `ConfigurationError` naming the setting.
 
-    Keys come from `jwks_uri` or `pem_uri`, or by discovery from `issuer` where it is unset, or from a static `jwks`, or are
+    Keys come from `jwks_uri`, `pem_uri` or `metadata_uri`, or by discovery from `issuer` where it is unset, or from a static `jwks`, or are
     `symmetric_keys`; `jwks_options` says how keys are fetched and kept, and may name a file or sources of your own. The
     identifier need not be an address: only where keys are discovered from it, it must be an https URL. Times are in
     seconds.
@@ -57,6 +57,8 @@ class TrustedIssuer:
     client_ids: Collection[str] = frozenset()
     """Accepted `client_id` (or `azp`), for issuers that send no `aud`, such as Cognito."""
     jwks_uri: str | None = None
+    metadata_uri: str | None = None
+    """Where the issuer's metadata is, if not below `issuer`; it must name this `issuer`, and says where the keys are."""
     pem_uri: str | None = None
     """Where the keys are, if they are in PEM: a URL with `{kid}`, of one key each, or that of a JSON object from `kid`."""
     jwks: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
@@ -165,7 +167,7 @@ class TrustedIssuer:
     def _has_other_keys(self) -> bool:
         """Whether keys come from elsewhere than the issuer's own metadata."""
         options = self.jwks_options
-        given = (self.jwks_uri, self.pem_uri, self.jwks)
+        given = (self.jwks_uri, self.pem_uri, self.metadata_uri, self.jwks)
         configured = any(source is not None for source in given) or bool(self.symmetric_keys)
         return configured or options.jwks_file is not None or bool(options.sources)
 
@@ -184,11 +186,12 @@ class TrustedIssuer:
         self._set("authorized_parties", check.names("authorized_parties", self.authorized_parties))
         if self.keys_are_ours and (self.audience or not self._has_other_keys()):
             raise ConfigurationError(
-                "keys_are_ours", "must come with jwks_uri, pem_uri or jwks, and without an audience"
+                "keys_are_ours", "must come with jwks_uri, pem_uri, metadata_uri or jwks, and without an audience"
             )
         check_claims_type(self.claims_type)
         if self.place is not None and not isinstance(self.place, CredentialPlace):
             raise ConfigurationError("place", "must be a CredentialPlace")
+        self._check_header_claims()
         domain = self.issuer if self.issuer.startswith("spiffe:") else None
         if domain is not None and not is_trust_domain(domain):
             raise ConfigurationError("issuer", "must be a trust domain, such as spiffe://example.org, without a path")
@@ -199,6 +202,15 @@ class TrustedIssuer:
         asked = (self.client_ids, self.expected_claims, domain, self.subject_claim, self.claims_type)
         further = (*asked, refused, self.authorized_parties)
         self._set("has_further_rules", any(further))
+
+    def _check_header_claims(self) -> None:
+        """What a proxy says of itself in the JOSE header has to be judged: whoever else has its keys says otherwise."""
+        judged = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", self.client_claim, *self.expected_claims}
+        for name in () if self.place is None else self.place.header_claims:
+            if name not in judged:
+                raise ConfigurationError(
+                    "place.header_claims", f"must have {name} in expected_claims, or as client_claim"
+                )
 
     def _compiled_algorithms(self) -> frozenset[str]:
         return check.algorithms(self.algorithms, self._default_algorithms(), symmetric=bool(self.symmetric_keys))
@@ -216,11 +228,14 @@ class TrustedIssuer:
         return tuple(dict.fromkeys((*always, *by_age, *by_name, *sorted(asked - {"iss"}))))
 
     def _static_keys(self) -> JWKSet | None:
-        sources = (self.jwks_uri, self.pem_uri, self.jwks, self.symmetric_keys or None)
+        sources = (self.jwks_uri, self.pem_uri, self.metadata_uri, self.jwks, self.symmetric_keys or None)
         if sum(source is not None for source in sources) > 1:
             raise ConfigurationError(
-                "jwks_uri", "must be the only source of keys: give one of jwks_uri, pem_uri, jwks and symmetric_keys"
+                "jwks_uri",
+                "must be the only source of keys: give one of jwks_uri, pem_uri, metadata_uri, jwks and symmetric_keys",
             )
+        if self.metadata_uri is not None:
+            check.url("metadata_uri", self.metadata_uri, allow_http=self.unsafe_allow_http)
         if self.pem_uri is not None:
             check.pem_uri(self.pem_uri, allow_http=self.unsafe_allow_http)
         if self.jwks_uri is not None:

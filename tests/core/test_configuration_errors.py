@@ -77,7 +77,7 @@ ISSUERS: list[tuple[dict[str, Any], str]] = [
     ({"jwks": {"keys": [object()]}}, "jwks: must be a JWK Set with a usable key: it is no JSON"),
     (
         {"jwks_uri": "https://a", "jwks": {"keys": []}},
-        "jwks_uri: must be the only source of keys: give one of jwks_uri, pem_uri, jwks and symmetric_keys",
+        "jwks_uri: must be the only source of keys: give one of jwks_uri, pem_uri, metadata_uri, jwks and symmetric_keys",
     ),
     ({"leeway": -1}, "leeway: must be a number of seconds between 0 and 300"),
     ({"leeway": 300.5}, "leeway: must be a number of seconds between 0 and 300"),

@@ -83,10 +83,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "refused_claims: must not hold a claim that is required",
     ),
     ({"refused_claims": ["exp"]}, "refused_claims: must not hold a claim that is required"),
-    ({"keys_are_ours": True}, "keys_are_ours: must come with jwks_uri, pem_uri or jwks, and without an audience"),
+    (
+        {"keys_are_ours": True},
+        "keys_are_ours: must come with jwks_uri, pem_uri, metadata_uri or jwks, and without an audience",
+    ),
     (
         {"keys_are_ours": True, "audience": (), "jwks": None},
-        "keys_are_ours: must come with jwks_uri, pem_uri or jwks, and without an audience",
+        "keys_are_ours: must come with jwks_uri, pem_uri, metadata_uri or jwks, and without an audience",
     ),
     ({"subject_claim": [""]}, "subject_claim: must name claims, in the order in which they are tried"),
     ({"subject_claim": {"oid"}}, "subject_claim: must name claims, in the order in which they are tried"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearward import AuthError, ConfigurationError, CredentialPlace
+from bearward import AuthError, ConfigurationError, CredentialPlace, TrustedIssuer
 from bearward.jose.compact import parse_compact
 from bearward.placed_form import parse_placed
 from bearward.testing import SigningKey, json_octets, sign_segments
@@ -32,16 +32,24 @@ def refusal(token: str, place: CredentialPlace | None = PLACE) -> str:
     return caught.value.code
 
 
+def without_padding_but_the_signature(written: list[str]) -> list[str]:
+    """Header and payload bare."""
+    return [written[0].rstrip("="), written[1].rstrip("="), written[2]]
+
+
 PAYLOADS = [{"sub": "a" * length} for length in range(3)]
 """Each of another length modulo three, so with two, one and no characters of padding in some order."""
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_padding_is_there_whole_or_not_at_all(payload: dict[str, Any]) -> None:
-    """The signing input is the text as it was sent; a part of the padding, or more of it, is no token."""
+    """The signing input is the text as it was sent; a part of the padding, or more of it, is no token.
+
+    The signature, which nothing signs, always has its padding.
+    """
     written = segments(HEADER, payload)
-    bare = [one.rstrip("=") for one in written]
-    for sent in (written, bare):
+    assert refusal(".".join([*written[:2], written[2].rstrip("=")])) == "token_malformed"
+    for sent in (written, without_padding_but_the_signature(written)):
         token = parse_placed(".".join(sent), PLACE)
         assert token.signing_input == f"{sent[0]}.{sent[1]}".encode()
         assert token.claims["sub"] == payload["sub"]
@@ -81,10 +89,18 @@ def test_padding_counts_in_that_place_alone() -> None:
 
 
 def test_claim_of_the_header_is_taken_from_there_alone() -> None:
-    """What the payload says in its name is nobody's word: it is as if it were not there."""
-    payload = {"iss": "https://evil.example", "exp": 1, "sub": "ada"}
+    """The payload may repeat it, and say nothing else in its name (RFC 7519 section 5.3)."""
+    payload = {"iss": HEADER["iss"], "exp": HEADER["exp"], "sub": "ada"}
     parsed = parse_placed(".".join(segments(HEADER, payload)), PLACE)
     assert parsed.claims == {"iss": HEADER["iss"], "exp": HEADER["exp"], "sub": "ada"}
+    for change in (
+        {"iss": "https://evil.example"},
+        {"exp": 1},
+        {"exp": True},
+        {"exp": str(HEADER["exp"])},
+        {"iss": None},
+    ):
+        assert refusal(".".join(segments(HEADER, {**payload, **change}))) == "payload_malformed"
     without = {name: value for name, value in HEADER.items() if name != "iss"}
     assert parse_placed(".".join(segments(without, payload)), PLACE).claims == {"exp": HEADER["exp"], "sub": "ada"}
 
@@ -114,3 +130,12 @@ def test_form_that_means_nothing_is_refused(setting: str, settings: dict[str, An
     with pytest.raises(ConfigurationError) as caught:
         CredentialPlace(header="x-token", **settings)
     assert caught.value.setting == setting
+
+
+def test_what_a_proxy_says_of_itself_has_to_be_judged() -> None:
+    """Others have keys at the same address: a policy that does not look at the signer is refused."""
+    place = CredentialPlace(header="x-token", header_claims=["iss", "exp", "signer"])
+    given: dict[str, Any] = {"audience": "a", "jwks_uri": "https://login.example/jwks", "place": place}
+    with pytest.raises(ConfigurationError, match=r"place.header_claims: must have signer in expected_claims"):
+        TrustedIssuer("https://login.example", **given)
+    TrustedIssuer("https://login.example", expected_claims={"signer": "s"}, **given)

@@ -193,6 +193,7 @@ SAID: Final[Mapping[str, tuple[str, Any]]] = {
     "audience": ('["a", "b"]', ["a", "b"]),
     "client_ids": ('["c"]', ["c"]),
     "jwks_uri": ('"https://login.example/jwks"', "https://login.example/jwks"),
+    "metadata_uri": ('"https://login.example/metadata"', "https://login.example/metadata"),
     "pem_uri": ('"https://login.example/{kid}"', "https://login.example/{kid}"),
     "jwks": (
         '{ keys = [{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] }',

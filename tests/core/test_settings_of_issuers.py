@@ -231,7 +231,10 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
     ({**GOOD, "BEARWARD_RIGHTS": "[1]"}, "BEARWARD_RIGHTS: must be names of claims"),
     ({**GOOD, "BEARWARD_RIGHTS": "[1"}, "BEARWARD_RIGHTS: must be names of claims"),
     ({**GOOD, "BEARWARD_EXPECTED_CLAIMS": "[]"}, "BEARWARD_EXPECTED_CLAIMS: must be a JSON object"),
-    ({**GOOD, "BEARWARD_KEYS_ARE_OURS": "true"}, "BEARWARD_KEYS_ARE_OURS: must come with jwks_uri, pem_uri or jwks"),
+    (
+        {**GOOD, "BEARWARD_KEYS_ARE_OURS": "true"},
+        "BEARWARD_KEYS_ARE_OURS: must come with jwks_uri, pem_uri, metadata_uri or jwks",
+    ),
     ({**GOOD, "BEARWARD_JWKS": "{}"}, "BEARWARD_JWKS: cannot be set by a variable; in a file (BEARWARD_CONFIG)"),
 ]
 

@@ -64,7 +64,7 @@ async def look_at_issuer(issuer: TrustedIssuer) -> list[Finding]:
 
 async def _name(issuer: TrustedIssuer) -> Finding:
     """Whether the host of the first address resolves here; with a proxy that is for the proxy to know."""
-    parts = urlsplit(issuer.jwks_uri or issuer.pem_uri or issuer.issuer)
+    parts = urlsplit(issuer.jwks_uri or issuer.pem_uri or issuer.metadata_uri or issuer.issuer)
     if issuer.jwks_options.proxy is not None:
         return note("name", issuer.issuer, "a proxy is configured, which resolves names itself")
     try:
@@ -108,7 +108,7 @@ def _failed_step(error: FetchError) -> str:
 
 def _is_asked(step: str, issuer: TrustedIssuer) -> bool:
     if step == "tls":
-        return (issuer.jwks_uri or issuer.pem_uri or issuer.issuer).startswith("https:")
+        return (issuer.jwks_uri or issuer.pem_uri or issuer.metadata_uri or issuer.issuer).startswith("https:")
     return step != "discovery" or (issuer.jwks_uri is None and issuer.pem_uri is None)
 
 

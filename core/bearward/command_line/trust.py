@@ -168,11 +168,13 @@ def _offline(settings: Settings, path: str) -> Settings:
 
 def _with_keys(issuer: TrustedIssuer | TenantIssuers, keys: dict[str, Any], path: str) -> TrustedIssuer | TenantIssuers:
     if isinstance(issuer, TenantIssuers):
-        return issuer.with_settings(jwks=keys, jwks_uri=None, pem_uri=None, jwks_options=JWKSOptions())
+        return issuer.with_settings(
+            jwks=keys, jwks_uri=None, pem_uri=None, metadata_uri=None, jwks_options=JWKSOptions()
+        )
     if issuer.symmetric_keys:
         return issuer
     try:
-        return replace(issuer, jwks=keys, jwks_uri=None, pem_uri=None, jwks_options=JWKSOptions())
+        return replace(issuer, jwks=keys, jwks_uri=None, pem_uri=None, metadata_uri=None, jwks_options=JWKSOptions())
     except ConfigurationError as error:
         if error.setting != "jwks":
             raise

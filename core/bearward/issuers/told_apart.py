@@ -18,6 +18,8 @@ __all__ = ["Presented", "check_told_apart", "policy_for"]
 
 _SHARED = (
     "jwks_uri",
+    "pem_uri",
+    "metadata_uri",
     "jwks",
     "symmetric_keys",
     "jwks_options",

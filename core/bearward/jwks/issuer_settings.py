@@ -38,6 +38,11 @@ class IssuerSettings(Protocol):
         ...
 
     @property
+    def metadata_uri(self) -> str | None:
+        """The configured address of the metadata."""
+        ...
+
+    @property
     def static_keys(self) -> JWKSet | None:
         """The key set, if it is configured and never fetched."""
         ...
@@ -74,6 +79,11 @@ class OneKey:
     def pem_uri(self) -> str:
         """The address of this key."""
         return (self.of.pem_uri or "").replace(PER_KID, self.kid)
+
+    @property
+    def metadata_uri(self) -> str | None:
+        """None: its address is known."""
+        return None
 
     @property
     def static_keys(self) -> JWKSet | None:

@@ -126,7 +126,13 @@ def source_for(issuer: IssuerSettings) -> Source:
         return PEMKey(issuer.pem_uri, issuer.kid)
     if issuer.pem_uri is not None:
         return PEMMap(issuer.pem_uri)
+    if issuer.metadata_uri is not None:
+        return _metadata(issuer.issuer, issuer.metadata_uri, options)
     return JWKSURI(issuer.jwks_uri) if issuer.jwks_uri is not None else _discovery(issuer.issuer, options)
+
+
+def _metadata(issuer: str, url: str, options: JWKSOptions) -> Source:
+    return Discovery(issuer, url, same_origin=options.same_origin, max_age=options.max_age)
 
 
 def _discovery(issuer: str, options: JWKSOptions) -> Source:
@@ -135,12 +141,7 @@ def _discovery(issuer: str, options: JWKSOptions) -> Source:
     except ValueError as wrong:
         raise ConfigurationError("issuer", f"{wrong}, or give jwks_uri") from None
     urls = {MetadataKind.OPENID: [openid], MetadataKind.OAUTH: [oauth], MetadataKind.ANY: [openid, oauth]}
-    return FirstFound(
-        [
-            Discovery(issuer, url, same_origin=options.same_origin, max_age=options.max_age)
-            for url in urls[options.metadata]
-        ]
-    )
+    return FirstFound([_metadata(issuer, url, options) for url in urls[options.metadata]])
 
 
 def source_identity(source: Source, issuer: IssuerSettings) -> str:

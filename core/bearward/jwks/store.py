@@ -245,7 +245,7 @@ class JWKSStore:
             return [*(known.keys for known in self._configured.values()), *self._tenants.all()]
 
     def _ticket(self, issuer: IssuerSettings, *, vouched: bool) -> Ticket:
-        provider = urlsplit(issuer.jwks_uri or issuer.pem_uri or issuer.issuer).netloc.lower()
+        provider = urlsplit(issuer.jwks_uri or issuer.pem_uri or issuer.metadata_uri or issuer.issuer).netloc.lower()
         return self._admission.ticket(provider, vouched=vouched)
 
     def _create(self, issuer: IssuerSettings, ticket: Ticket | None) -> IssuerKeys:

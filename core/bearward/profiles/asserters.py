@@ -98,7 +98,7 @@ def aws_verified_access(*, instance: str, issuer: str, **options: Unpack[Options
     """
     region = _region_of("instance", instance, _INSTANCE, ("ec2", "verified-access-instance/"))
     parts = {"issuer": issuer_url("issuer", issuer, "https://login.example"), "region": region}
-    return policy(AWS_VERIFIED_ACCESS, parts, options, expected_claims={"signer": (instance,)})
+    return policy(AWS_VERIFIED_ACCESS, parts, options, client_ids=instance, expected_claims={"signer": (instance,)})
 
 
 def _region_of(setting: str, value: object, example: str, kind: tuple[str, str]) -> str:

@@ -31,13 +31,22 @@ def with_keys_at(policy: _Trusted, jwks_uri: str) -> _Trusted:
 
 def _tenants_at(policy: TenantIssuers, jwks_uri: str) -> object:
     rebuild = policy.__reduce__()[0]
-    return rebuild.func(*rebuild.args, **{**rebuild.keywords, "jwks": None, "pem_uri": None, "jwks_uri": jwks_uri})
+    return rebuild.func(
+        *rebuild.args, **{**rebuild.keywords, "jwks": None, "pem_uri": None, "metadata_uri": None, "jwks_uri": jwks_uri}
+    )
 
 
 def _issuer_at(policy: TrustedIssuer, jwks_uri: str) -> TrustedIssuer:
     options = replace(policy.jwks_options, jwks_file=None, sources=())
     algorithms = {"algorithms": frozenset[str]()} if policy.symmetric_keys else {}
-    changes: dict[str, Any] = {"jwks": None, "pem_uri": None, "jwks_uri": jwks_uri, "symmetric_keys": (), **algorithms}
+    changes: dict[str, Any] = {
+        "jwks": None,
+        "pem_uri": None,
+        "metadata_uri": None,
+        "jwks_uri": jwks_uri,
+        "symmetric_keys": (),
+        **algorithms,
+    }
     return replace(policy, jwks_options=options, **changes)
 
 

@@ -52,6 +52,31 @@ def test_metadata_names_the_keys(metadata: str, run: Run, issuer: LocalIssuer) -
     assert issuer.requests(asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "failure"),
+    [
+        ({}, None),
+        ({"issuer": "https://other.example"}, FetchFailure.ISSUER_MISMATCH),
+        ({"jwks_uri": None}, FetchFailure.NOT_METADATA),
+        ({"jwks_uri": "http://169.254.169.254/jwks"}, FetchFailure.URL_REFUSED),
+    ],
+)
+def test_metadata_at_an_address_of_its_own_must_name_the_issuer(
+    change: dict[str, Any], failure: FetchFailure | None, run: Run, issuer: LocalIssuer
+) -> None:
+    """The identifier is then no address; what the document says counts only if it is of this issuer."""
+    document = {"issuer": "urn:example:issuer", "jwks_uri": issuer.jwks_uri, **change}
+    issuer.serve("/elsewhere", Response(json.dumps(document).encode(), 200, {}))
+    trusted = TrustedIssuer(
+        "urn:example:issuer",
+        audience="a",
+        metadata_uri=f"{issuer.origin}/elsewhere",
+        jwks_options=JWKSOptions(start="lazy"),  # type: ignore[arg-type]
+    )
+    assert run(outcome(trusted)) is failure
+    assert issuer.requests(f"/tenant{OPENID}") == 0
+
+
 def test_rfc_8414_where_there_is_no_openid_document(run: Run, issuer: LocalIssuer) -> None:
     """A 404 means: look elsewhere."""
     issuer.serve(f"/tenant{OPENID}", Response(b"", 404))

@@ -111,8 +111,16 @@ _ALB = Table(
         ok("of a person"),
         ok("with typ", header={"typ": "JWT"}),
         ok("of somebody without an e-mail address", without=("email", "name")),
-        ok("whose provider says its own exp too", beside={"exp": 1}),
-        ok("whose user says to be another load balancer", beside={"signer": f"{_REGION}/other/50dc6c495c0c9188"}),
+        ok(
+            "whose payload repeats what the header says",
+            beside={"iss": _IDP, "signer": _BALANCER, "client": "notes-web"},
+        ),
+        no("payload_malformed", "whose payload says another exp", beside={"exp": 1}),
+        no(
+            "payload_malformed",
+            "whose user says to be another load balancer",
+            beside={"signer": f"{_REGION}/other/50dc6c495c0c9188"},
+        ),
         no("claim_mismatch", "of another load balancer", signer=f"{_REGION}/other/50dc6c495c0c9188"),
         no(
             "claim_mismatch",
@@ -167,7 +175,7 @@ _VERIFIED_ACCESS = Table(
             without=("groups", "email_verified"),
             user={"user_id": "f1"},
         ),
-        ok("whose user says to be another instance", beside={"signer": f"{_INSTANCE}x"}),
+        no("payload_malformed", "whose user says to be another instance", beside={"signer": f"{_INSTANCE}x"}),
         no("claim_mismatch", "of another instance", signer=_INSTANCE[:-1]),
         no(
             "claim_mismatch",

@@ -113,15 +113,16 @@ AWS_VERIFIED_ACCESS = Profile(
     pem_uri="https://public-keys.prod.verified-access.{region}.amazonaws.com/{kid}",
     algorithms=("ES384",),
     required_claims=("signer",),
-    keys_are_ours=True,
+    client_claim="signer",
     place=CredentialPlace(header="x-amzn-ava-user-context", padded=True, header_claims=_SIGNED_IN_HEADER),
     audience="none; `signer` is your Verified Access instance",
+    client="`signer`",
     subject="`sub`, as the trust provider gave it",
     rights=(Right("AWS Verified Access", "`groups`, where the provider has such", 'claim("groups", "finance")'),),
     apart="""All instances of a region sign with the same keys: `signer` is the ARN of yours, and a token of another one is
 refused. The token counts in its own header only.""",
     notes="""A token lives for two minutes. `iss`, `exp` and `signer` stand in the JOSE header and are taken from there alone.
-Whether segments are padded is not documented: both forms are accepted.""",
+Whether header and payload are padded is not documented: both forms are accepted.""",
     sources=(
         Source(
             "AWS: User claims passing and signature verification in Verified Access",
