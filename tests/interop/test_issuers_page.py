@@ -65,6 +65,8 @@ CALLERS = {
     "SPIFFE": CLAIMS["spiffe"],
     "IAP": CLAIMS["iap"],
     "Cloudflare Access": CLAIMS["cloudflare_access"],
+    "AWS ALB": CLAIMS["aws_alb"],
+    "AWS Verified Access": CLAIMS["aws_verified_access"],
     "RFC 9068": {**CLAIMS["rfc9068"], "roles": ["reader"]},
 }
 
