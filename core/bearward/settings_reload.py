@@ -98,8 +98,9 @@ class SettingsReloader:
         if settings.issuers != self._settings.issuers:
             await self._verifier.replace_issuers(*settings.issuers)
         others = _differing(self._settings, settings)
+        if settings.files != self._settings.files:
+            self._versions = ()  # others are to be looked at, and may have changed since they were read
         self._settings = settings
-        self._versions = await asyncio.to_thread(self._look)
         _log.info("the settings changed and are in force: %d issuers", len(settings.issuers))
         if others:
             _log.warning("settings that take effect at the next start only: %s", ", ".join(others))

@@ -81,6 +81,32 @@ def test_file_that_changed_before_the_first_look_is_read(issuer: LocalIssuer, ru
     run(scenario())
 
 
+@pytest.mark.parametrize("others", [False, True], ids=["the same files", "other files"])
+def test_file_that_changes_while_it_is_put_in_force_is_read_again(
+    others: bool, issuer: LocalIssuer, run: Run, tmp_path: Path
+) -> None:
+    """What is written between reading the settings and their taking effect is not lost."""
+    config, secret = tmp_path / "a.toml", tmp_path / "secret"
+    secret.write_text("0" * 32)
+    config.write_text('[[issuers]]\nissuer = "https://old.example"\naudience = "a"\n')
+    keys = f'symmetric_keys = [{{ secret_file = "{secret}" }}]' if others else 'jwks_uri = "https://x.example"'
+    between = f'[[issuers]]\nissuer = "between"\naudience = "a"\n{keys}\n'
+    settings = Settings.from_toml(config)
+
+    def load() -> Settings:
+        read = Settings.from_toml(config)
+        if config.read_text() == between:
+            config.write_text(text(issuer))
+        return read
+
+    async def scenario() -> None:
+        config.write_text(between)
+        async with reloading(load, settings) as (verifier, _):
+            await eventually(lambda: verifier.issuers == (issuer.url,))
+
+    run(scenario())
+
+
 def test_bad_file_is_one_line_and_a_good_one_is_taken_again(
     issuer: LocalIssuer, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
