@@ -117,6 +117,7 @@ def test_proof_is_accepted_once(issuer: LocalIssuer, module: str, arguments: tup
         assert sorted(outcomes, key=str) == [None, *["dpop_replayed"] * 7]
 
 
+@pytest.mark.thorough
 @every_server
 def test_off_and_required(issuer: LocalIssuer, module: str, arguments: tuple[str, ...]) -> None:
     """Off: a bound token is worth nothing, and the scheme unknown. Required: a bearer token is worth nothing."""

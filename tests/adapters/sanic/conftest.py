@@ -109,11 +109,9 @@ ALONE: list[Wanted] = [
 
 QUICK: list[Wanted] = [
     ("native", False, False, True),
-    ("uvicorn", True, False, True),
-    ("hypercorn", False, False, True),
     ("native", False, False, False),
 ]
-"""What the quick tier keeps of them: every server once, sanic-ext once, the gate before the handlers once."""
+"""What the quick tier keeps of them: Sanic's own server, with the gate among middleware and with it before the handlers."""
 
 
 def _kinds(wanted: list[Wanted]) -> list[Any]:

@@ -38,21 +38,23 @@ def main() -> None:
 
     app.after_server_start(ready, priority=-2_000_000)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    {"native": _native, "uvicorn": _uvicorn, "hypercorn": _hypercorn}[server](app, listener, options)
+    {"native": _native, "uvicorn": by_uvicorn, "hypercorn": by_hypercorn}[server](app, listener, options)
 
 
 def _native(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
     app.run(sock=listener, single_process=True, access_log=options.get("access_log", False), motd=False)
 
 
-def _uvicorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+def by_uvicorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+    """Serve behind uvicorn until SIGTERM."""
     import uvicorn
 
     config = uvicorn.Config(app, log_level="info", access_log=options.get("access_log", False), lifespan="on")
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _hypercorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+def by_hypercorn(app: Sanic[Any, Any], listener: socket.socket, options: dict[str, Any]) -> None:
+    """Serve behind hypercorn until SIGTERM."""
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 

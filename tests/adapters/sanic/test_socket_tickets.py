@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast
 
 import httpx2
-import hypercorn.asyncio
-import hypercorn.config
 import pytest
-import uvicorn
 from sanic import Request
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from bearward import ConfigurationError, Revocations, TrustedIssuer, Verifier, scope
+from bearward import ConfigurationError, Revocations, TrustedIssuer, Verifier
 from bearward.dpop import DPoP, LocalReplays, SharedReplays
 from bearward.jose.base64url import decode
 from bearward.testing import DPoPClient, LocalIssuer, MovableClock
@@ -30,13 +28,11 @@ from bearward_sanic import (
     install,
     optional,
     public,
-    requires,
 )
 from tests.adapters.sanic.in_process import Serving, make_app
+from tests.adapters.sanic.tickets_program import ORIGIN, SECRET, add_room
 from tests.core.jwks.cache_servers import Valkey
 
-ORIGIN = "https://api.example"
-SECRET = b"0123456789abcdef"
 ROOM = "/rooms/7"
 ISSUER = LocalIssuer(algorithms=["ES256"])
 CLIENT = DPoPClient()
@@ -49,55 +45,40 @@ def verifier_of(*, dpop: DPoP | None = None, **options: Any) -> Verifier:
 
 
 @contextmanager
-def serving(
-    verifier: Verifier, tickets: SocketTickets | None = None, *, by: Callable[[Any], Any] = Serving
-) -> Iterator[Serving]:
+def serving(verifier: Verifier, tickets: SocketTickets | None = None) -> Iterator[Serving]:
     """A server with a socket for each room, for which callers with the scope get tickets."""
     app = make_app()
     install(app, verifier, socket_tickets=tickets or SocketTickets(SECRET))
-
-    @app.websocket("/rooms/<room>")
-    @authenticated
-    async def join(request: Request, ws: Any, room: str) -> None:
-        await ws.send(f"{request.ctx.principal.subject} in {room} by {request.ctx.principal.proof}")
-        async for message in ws:
-            await ws.send(message)
-
-    add_ticket_route(app, "/rooms/<room>", requires(scope("chat")))
-    with by(app) as server:
+    add_room(app)
+    with Serving(app) as server:
         yield server
 
 
-class ServingByHypercorn(Serving):
-    """The same application behind an ASGI server."""
+class ServingByASGI:
+    """The same behind an ASGI server, in a process of its own."""
 
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-            config = hypercorn.config.Config()
-            config.bind, config.errorlog = [f"fd://{listener.fileno()}"], None
-            serving = asyncio.ensure_future(
-                hypercorn.asyncio.serve(self._app, config, shutdown_trigger=self._stop.wait)
-            )
-            self._ready.set()  # the socket listens; who connects waits until the application has started
-            await serving
-            listener.detach()  # it was closed by the server
+    def __init__(self, server: str) -> None:
+        trusted = {"issuer": ISSUER.url, "audience": ISSUER.audience, "jwks": {"keys": [ISSUER.key().public_jwk()]}}
+        command = [sys.executable, "-m", "tests.adapters.sanic.tickets_program", server, json.dumps(trusted)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        assert self._process.wait(30) in (0, -signal.SIGTERM)
 
 
-class ServingByUvicorn(Serving):
-    """The same, behind the other one."""
+class Listening(Protocol):
+    """A server of either sort."""
 
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-            server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, access_log=False, lifespan="on"))
-            serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-            self._ready.set()
-            await self._stop.wait()
-            server.should_exit = True
-            await serving
+    port: int
 
 
 def mint(**options: Any) -> str:
@@ -105,34 +86,34 @@ def mint(**options: Any) -> str:
     return ISSUER.mint(sub="ada", **{"cnf": CLIENT.cnf, "scope": "chat", **options})
 
 
-def ask(server: Serving, token: str, *, path: str = ROOM, **fields: str) -> httpx2.Response:
+def ask(server: Listening, token: str, *, path: str = ROOM, **fields: str) -> httpx2.Response:
     """Ask for a ticket, with a proof."""
     proof = CLIENT.proof("POST", ORIGIN + path, token=token)
     headers = {"authorization": f"DPoP {token}", "dpop": proof, **fields}
     return httpx2.post(f"http://127.0.0.1:{server.port}{path}", headers=headers, timeout=30)
 
 
-def ticket_of(server: Serving, token: str | None = None, **options: Any) -> str:
+def ticket_of(server: Listening, token: str | None = None, **options: Any) -> str:
     """A ticket for the room."""
     answer = ask(server, mint() if token is None else token, **options)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["ticket"])
 
 
-def open_socket(server: Serving, *offered: str, path: str = ROOM, **fields: str) -> Any:
+def open_socket(server: Listening, *offered: str, path: str = ROOM, **fields: str) -> Any:
     """A socket whose handshake offers these subprotocols."""
     url = f"ws://127.0.0.1:{server.port}{path}"
     return connect(url, subprotocols=cast("Any", offered), additional_headers=fields, open_timeout=30)
 
 
-def greeting(server: Serving, ticket: str, **fields: str) -> str:
+def greeting(server: Listening, ticket: str, **fields: str) -> str:
     """What a socket says first that is opened with a ticket."""
     with open_socket(server, "bearward-ticket", ticket, **fields) as ws:
         assert ws.subprotocol == "bearward-ticket"
         return str(ws.recv(30))
 
 
-def refused(server: Serving, *offered: str, **options: Any) -> tuple[int, str]:
+def refused(server: Listening, *offered: str, **options: Any) -> tuple[int, str]:
     """Status and code of a handshake that is refused."""
     with pytest.raises(InvalidStatus) as caught:
         open_socket(server, *offered, **options)
@@ -162,10 +143,10 @@ def test_ticket_opens_one_socket_in_the_whole_fleet(valkey: Valkey) -> None:
         assert refused(fleet[1], "bearward-ticket", ticket) == (503, "dpop_unavailable")
 
 
-@pytest.mark.parametrize("by", [ServingByUvicorn, ServingByHypercorn])
-def test_ticket_opens_a_socket_behind_an_asgi_server(by: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
+def test_ticket_opens_a_socket_behind_an_asgi_server(name: str) -> None:
     """Once, as behind Sanic's own server, and for the same path and caller."""
-    with serving(verifier_of(), by=by) as server:
+    with ServingByASGI(name) as server:
         ticket = ticket_of(server)
         assert refused(server, "bearward-ticket", ticket, path="/rooms/8") == (401, "ticket_invalid")
         assert greeting(server, ticket) == f"ada in 7 by dpop {CLIENT.jkt}"
@@ -197,7 +178,7 @@ def test_ticket_is_for_one_path_and_one_origin(server: Serving) -> None:
     assert refused(server, "bearward-ticket", ticket_of(server), **page) == (401, "ticket_invalid")
 
 
-def test_anything_but_one_ticket_is_refused(server: Serving) -> None:
+def test_anything_but_one_ticket_is_refused(server: Listening) -> None:
     """What is not a ticket of this fleet; and a ticket beside any other credential, which uses up nothing."""
     ticket, token = ticket_of(server), mint()
     proof = CLIENT.proof("GET", ORIGIN + ROOM, token=token)

@@ -22,7 +22,10 @@ from tests.core.jwks.cache_servers import Valkey
 from tests.core.jwks.support import DEADLINE, SECRET, eventually, policy
 
 # A loop that is closed without a word leaves its tasks behind: that is what these tests are about.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+    pytest.mark.thorough,
+]
 
 
 @pytest.fixture(params=LOOPS)
