@@ -10,8 +10,8 @@ VERIFY_TYPES := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 PATH="$(CURDIR)/.venv/bin:$$PAT
 ARGS ?=
 # The tests start hundreds of processes; without compiled files each would compile all that it imports again.
 export PYTHONDONTWRITEBYTECODE :=
-# Two tiers of tests on this many processes; each takes the next test when it is idle.
-WORKERS ?= 2
+# Two tiers of tests on this many processes, one more than two cores, since many tests wait; each takes the next when idle.
+WORKERS ?= 3
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: help
@@ -29,7 +29,7 @@ run: venv ## start issuer, servers and playground, print its address and ready-m
 	@exec $(PY) -m samples.run $(ARGS)
 
 .PHONY: test
-test: venv ## the quick tier of the tests, about five minutes (ARGS="-k expired" picks some)
+test: venv ## the quick tier of the tests, about three minutes (ARGS="-k expired" picks some)
 	$(PY) $(PYTEST) --tier quick $(ARGS)
 
 .PHONY: check
