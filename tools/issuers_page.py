@@ -95,7 +95,7 @@ who has seen their tokens:
 
 MISSING = (
     ("Firebase session cookies", "where their keys are; they are certificates, so `pem_uri` is what to set"),
-    ("AWS Application Load Balancers in China", "where their keys are"),
+    ("AWS Application Load Balancers in China, Verified Access in GovCloud and China", "where their keys are"),
     (
         "PingFederate",
         "nearly everything is a setting there: issuer, audience, the name and the form of the scope claim",

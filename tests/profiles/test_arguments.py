@@ -26,7 +26,27 @@ auth0 = partial(profiles.auth0, domain="my-domain.auth0.com")
 google = partial(profiles.google_id_token, audience="https://notes.example")
 cluster = partial(profiles.kubernetes, issuer="https://kubernetes.default.svc", audience=API)
 
+BALANCER = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/orders/50dc6c495c0c9188"
+INSTANCE = "arn:aws:ec2:us-east-1:123456789012:verified-access-instance/vai-abc123xzy321a2b3c"
+alb = partial(profiles.aws_alb, issuer="https://login.example", clients=CLIENT)
+access = partial(profiles.aws_verified_access, issuer="https://login.example")
+
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
+    # an ARN that is something else, or of a region whose keys are not known
+    (alb, {"load_balancer": "orders"}, f"load_balancer: must be an ARN such as {BALANCER!r}"),
+    (alb, {"load_balancer": BALANCER.replace("/app/", "/net/")}, f"load_balancer: must be an ARN such as {BALANCER!r}"),
+    (alb, {"load_balancer": INSTANCE}, f"load_balancer: must be an ARN such as {BALANCER!r}"),
+    (
+        alb,
+        {"load_balancer": BALANCER.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1")},
+        "load_balancer: must not be of a region in China: where its keys are is not known",
+    ),
+    (access, {"instance": BALANCER}, f"instance: must be an ARN such as {INSTANCE!r}"),
+    (
+        access,
+        {"instance": INSTANCE.replace("arn:aws:", "arn:aws-us-gov:").replace("us-east-1", "us-gov-west-1")},
+        "instance: must not be of GovCloud or China: where its keys are is not known",
+    ),
     # a host that is something else
     (keycloak, {"host": ""}, "host: must be a string such as 'keycloak.example'"),
     (keycloak, {"host": None}, "host: must be a string such as 'keycloak.example'"),
@@ -317,3 +337,11 @@ def test_every_tenant_has_to_be_said() -> None:
         assert not isinstance(tenants, TrustedIssuer)
         assert tenants.issuer_for("https://login.example/x") is None
     assert tenants.issuer_for(f"https://sts.windows.net/{TENANT}/") is not None
+
+
+def test_load_balancer_of_govcloud_has_its_keys_elsewhere() -> None:
+    """In a bucket of its region."""
+    arn = BALANCER.replace("arn:aws:", "arn:aws-us-gov:").replace("eu-west-1", "us-gov-west-1")
+    keys = "https://s3-us-gov-west-1.amazonaws.com/aws-elb-public-keys-prod-us-gov-west-1/{kid}"
+    assert alb(load_balancer=arn).pem_uri == keys
+    assert alb(load_balancer=BALANCER).pem_uri == "https://public-keys.auth.elb.eu-west-1.amazonaws.com/{kid}"

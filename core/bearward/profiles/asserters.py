@@ -97,6 +97,8 @@ def aws_verified_access(*, instance: str, issuer: str, **options: Unpack[Options
     'x-amzn-ava-user-context'
     """
     region = _region_of("instance", instance, _INSTANCE, ("ec2", "verified-access-instance/"))
+    if region.startswith(("us-gov-", "cn-")):
+        raise ConfigurationError("instance", "must not be of GovCloud or China: where its keys are is not known")
     parts = {"issuer": issuer_url("issuer", issuer, "https://login.example"), "region": region}
     return policy(AWS_VERIFIED_ACCESS, parts, options, client_ids=instance, expected_claims={"signer": (instance,)})
 
