@@ -189,6 +189,8 @@ class Resolvers:
                 continue
             if not isinstance(trusted, TrustedIssuer):
                 raise TypeError("a resolver must return a TrustedIssuer or None")
+            if trusted.publishes_keys_one_by_one:
+                raise TypeError("a resolver's issuer must have one set of keys, not a pem_uri with {kid}")
             if trusted.issuer == issuer:
                 return trusted
             self._log_error("an issuer resolver returned the settings of another issuer")

@@ -72,7 +72,9 @@ class TenantIssuers:
         """Whether each token counts once."""
         self.jwks_options: JWKSOptions = settings.get("jwks_options") or JWKSOptions()
         """How the keys of each tenant are fetched and kept."""
-        self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
+        probe = self._settings_of("probe")  # invalid settings are refused at once, not when the first token comes
+        if probe.publishes_keys_one_by_one:
+            raise ConfigurationError("pem_uri", "must not have {kid} for tenants: each has one set of keys")
 
     def issuer_for(self, issuer: str) -> TrustedIssuer | None:
         """The settings of an `iss`, or None if it is none of the tenants; any thread may call."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bearward import AuthError, ConfigurationError, JWKSOptions, TrustedIssuer, Verifier
+from bearward import AuthError, ConfigurationError, JWKSOptions, TenantIssuers, TrustedIssuer, Verifier
 from bearward.jose.jwk import read_key
 from bearward.jose.pem import jwk_of_pem
 from bearward.testing import LocalIssuer, SigningKey
@@ -323,6 +323,24 @@ def test_address_that_could_not_be_safe_is_refused(settings: dict[str, Any]) -> 
     """When the policy is made."""
     with pytest.raises(ConfigurationError):
         TrustedIssuer(ISSUER, audience=AUDIENCE, **settings)
+
+
+def test_tenant_has_one_set_of_keys(publisher: LocalIssuer, run: Run) -> None:
+    """Neither a template nor a resolver may say that each key has its own URL: what is invented would be multiplied."""
+    with pytest.raises(ConfigurationError, match=r"pem_uri: must not have \{kid\} for tenants"):
+        TenantIssuers("https://login.example/{tenant}", audience=AUDIENCE, pem_uri="https://login.example/{kid}")
+
+    async def resolver(issuer: str) -> TrustedIssuer | None:
+        return one_by_one(publisher)
+
+    async def use() -> None:
+        key = SigningKey.generate("ES256")
+        put(publisher, key)
+        async with Verifier(resolver, clock=publisher.clock) as verifier:
+            assert await code_of(verifier, minted(publisher, key)) == "keys_unavailable"
+
+    run(use())
+    assert publisher.requests() == 0
 
 
 def test_same_issuer_twice_needs_a_set_of_keys(publisher: LocalIssuer) -> None:
