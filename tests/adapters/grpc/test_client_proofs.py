@@ -43,6 +43,9 @@ def bound_source(login: LocalIssuer) -> client.ClientCredentials:
     )
 
 
+_LOST_AT_MOST = 10
+
+
 def verifier_of(login: LocalIssuer, origins: list[str], *, nonce: bool = False, **options: Any) -> Verifier:
     """A verifier that wants every call proven."""
     nonces = DPoPNonces(b"0123456789abcdef") if nonce else None
@@ -61,7 +64,14 @@ def call(flavour: str, run: Any, target: str, source: Any, kind: str, **options:
         async with client.aio_channel(target, source, **options) as channel:
             return await call_aio(channel, kind)
 
-    return run(scenario())  # type: ignore[no-any-return]
+    for _ in range(_LOST_AT_MOST):
+        try:
+            return run(scenario())  # type: ignore[no-any-return]
+        except grpc.aio.AioRpcError as error:
+            # grpc's aio client loses the status of a call that it is still writing to (grpc#36066): that says nothing of ours.
+            if kind[0] != "S" or error.details() != "Internal error from Core":
+                raise
+    raise AssertionError("grpc lost the status of each call")
 
 
 @pytest.mark.parametrize("kind", KINDS)
