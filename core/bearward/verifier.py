@@ -102,7 +102,7 @@ class Verifier(TokenVerification, TokenExplanation):
         self.dpop: DPoP | None = checked_dpop(dpop, replays)
         """What is asked of DPoP proofs; None if the scheme is not offered."""
         self._needs_binding = dpop is not None and dpop.required
-        self.replays = LocalReplays() if replays is None else replays
+        self.replays: Replays = LocalReplays() if replays is None else replays
         self._standings = Standings(self._issuers, self.revocations, self.now)
         # Revocations may be shared, and outlive this verifier: they must not keep it.
         for stop in (
