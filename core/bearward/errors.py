@@ -333,7 +333,7 @@ class SeveralMistakesError(ConfigurationError):
 
     def __init__(self, mistakes: tuple[ConfigurationError, ...]) -> None:
         super().__init__(mistakes[0].setting, mistakes[0].requirement)
-        self.args = ("\n".join(map(str, mistakes)),)
+        self.args: tuple[str, ...] = ("\n".join(map(str, mistakes)),)
         self._pairs = tuple((one.setting, one.requirement) for one in mistakes)
 
     @property
