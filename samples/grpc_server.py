@@ -28,6 +28,7 @@ from bearward_grpc import (
     SyncAuthInterceptor,
     VerifierThread,
     check_on_start,
+    guarded_server,
     metadata_size_options,
     redact_logs,
 )
@@ -73,7 +74,7 @@ async def serve(reload: Callable[[], Settings], host: str, port: int) -> None:
     service_thread = ServiceThread(ProtectedService(open_notes(notes_path(settings))))
     methods = AioMethods(service_thread)
     auth = AuthInterceptor(verifier, RULES, reflection=True, client_certificate=forwarded_certificate(settings))
-    server = check_on_start(grpc.aio.server(interceptors=[auth], options=OPTIONS), auth.policy)
+    server = guarded_server(auth, options=OPTIONS)
     sample_pb2_grpc.add_ProtectedServiceServicer_to_server(methods, server)
     healthy = health.aio.HealthServicer()
     _add_common(server, healthy)

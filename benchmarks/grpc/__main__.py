@@ -52,6 +52,7 @@ ROWS = (
     Row("unguarded", "bare", "Unary", "repeated"),
     Row("unguarded, again", "bare again", "Unary", "repeated"),
     Row("no-op interceptor", "no-op", "Unary", "repeated"),
+    Row("interceptor alone, repeated token", "interceptor", "Unary", "repeated"),
     Row("guarded, repeated token", "guarded", "Unary", "repeated"),
     Row("denied, no token", "guarded", "Unary", "none", 16),
     Row("unguarded, fresh tokens", "bare", "Unary", "fresh"),

@@ -20,7 +20,7 @@ import grpc.aio
 import uvloop
 
 from bearward import TrustedIssuer, Verifier, scope
-from bearward_grpc import AuthInterceptor
+from bearward_grpc import AuthInterceptor, guarded_server
 from benchmarks.providers import PROVIDERS, Check, signature_alone
 
 SERVICE = "bench.v1.Echo"
@@ -70,9 +70,10 @@ async def serve(issuer: str) -> None:
             "bare again": [],
             "no-op": [NoOp()],
             "signature": [SignatureAlone(await asyncio.to_thread(signature_alone, f"{issuer}/jwks", library))],
-            "guarded": [AuthInterceptor(verifier, {SERVICE: scope("echo")})],
+            "interceptor": [AuthInterceptor(verifier, {SERVICE: scope("echo")})],
         }
-        servers = {name: echo_server(interceptors) for name, interceptors in dresses.items()}
+        servers = {name: with_echo(grpc.aio.server(interceptors=dress)) for name, dress in dresses.items()}
+        servers["guarded"] = with_echo(guarded_server(AuthInterceptor(verifier, {SERVICE: scope("echo")})))
         ports = {name: server.add_insecure_port("127.0.0.1:0") for name, server in servers.items()}
         for server in servers.values():
             await server.start()
@@ -82,13 +83,12 @@ async def serve(issuer: str) -> None:
             await server.stop(0)
 
 
-def echo_server(interceptors: list[Any]) -> Any:
-    """The echo behind these interceptors, registered as generated code does it."""
+def with_echo(server: Any) -> Any:
+    """The server with the echo, registered as generated code does it."""
     handlers: dict[str, Any] = {
         "Unary": grpc.unary_unary_rpc_method_handler(echo),
         "Stream": grpc.unary_stream_rpc_method_handler(many),
     }
-    server: Any = grpc.aio.server(interceptors=interceptors)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     if hasattr(server, "add_registered_method_handlers"):
         server.add_registered_method_handlers(SERVICE, handlers)

@@ -12,6 +12,7 @@ except ImportError as _missing:
 
 from bearward.access import Access, authenticated, deny, optional, public, requires
 from bearward.access_toml import rules_from_toml
+from bearward_grpc.aio.guarded_server import guarded_server
 from bearward_grpc.aio.interceptor import AuthInterceptor
 from bearward_grpc.call import current_principal
 from bearward_grpc.certificates import ClientCertificate, peer_certificate
@@ -46,6 +47,7 @@ __all__ = [
     "check_on_start",
     "current_principal",
     "deny",
+    "guarded_server",
     "metadata_size_options",
     "optional",
     "peer_certificate",

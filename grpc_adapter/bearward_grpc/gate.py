@@ -107,6 +107,26 @@ class Gate(ReportingGate):
             raise self._explained(method, refused, principal)
         return self._call(method, rule, principal, token)
 
+    def admit_again(self, rule: Access, method: str, metadata: Metadata) -> Call | None:
+        """The call of a caller whose header value is remembered, and whom `rule` lets in; reported if that is wanted.
+
+        None where anything else must be looked at: `admit_cached` then does so.
+        """
+        value: str | bytes | None = None
+        for entry in metadata:
+            if entry[0] == "authorization":
+                if value is not None:
+                    return None
+                value = entry[1]
+        found = None if value is None or self.recent is None else self.recent.get(value)
+        if found is None:
+            return None
+        token, principal = found
+        if rule.refusal(principal, self.verifier.now()) is not None:
+            return None
+        call = Call(self, rule, principal, token, method)
+        return self._reported(call, metadata, None) if self.reports else call
+
     def admit_cached_and_report(self, method: str, metadata: Metadata) -> Call:
         """As `admit_cached`, with an event for a caller who is let in."""
         verifier = self.verifier

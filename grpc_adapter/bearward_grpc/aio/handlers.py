@@ -52,25 +52,36 @@ class HandlerWrapper:
         return _served_to(wrapped, call) if runs_us_apart() else wrapped
 
     def _wrapped(self, method: str, handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
-        cache = self._for_anonymous if call.principal is None else self._for_known
+        identified = call.principal is not None
+        cache = self._for_known if identified else self._for_anonymous
         cached = cache.get(method)
         if cached is not None and cached[0] is handler:
             return cached[1]
-        streaming = bool(handler.request_streaming or handler.response_streaming)
-        guarded = streaming and self._terminate and call.principal is not None
-        behavior = behavior_of(handler)
-        if inspect.isasyncgenfunction(behavior):
-            wrapped = with_behavior(handler, self._generator(behavior, guarded=guarded))
-        elif inspect.iscoroutinefunction(behavior):
-            wrapped = with_behavior(
-                handler, self._writer(behavior, guarded=guarded) if streaming else self._plain(behavior)
-            )
-        else:
-            return wrap_blocking_handler(handler, call, self._statuses, guarded=guarded)
+        wrapped = self.lasting(handler, identified=identified)
+        if wrapped is None:
+            return wrap_blocking_handler(handler, call, self._statuses, guarded=self._guards(handler, identified))
         self._gate.operations.record(method)
         if len(cache) < _MAX_CACHED:
             cache[method] = (handler, wrapped)
         return wrapped
+
+    def lasting(self, handler: Handler[Any, Any], *, identified: bool = True) -> Handler[Any, Any] | None:
+        """The wrapper of `handler` for every caller who is known, or who is not; None if it needs one for each call."""
+        streaming, guarded = (
+            bool(handler.request_streaming or handler.response_streaming),
+            self._guards(handler, identified),
+        )
+        behavior = behavior_of(handler)
+        if inspect.isasyncgenfunction(behavior):
+            return with_behavior(handler, self._generator(behavior, guarded=guarded))
+        if inspect.iscoroutinefunction(behavior):
+            own = self._writer(behavior, guarded=guarded) if streaming else self._plain(behavior)
+            return with_behavior(handler, own)
+        return None
+
+    def _guards(self, handler: Handler[Any, Any], identified: bool) -> bool:  # noqa: FBT001
+        """Whether a call of `handler` must end with its token."""
+        return identified and self._terminate and bool(handler.request_streaming or handler.response_streaming)
 
     def _plain(self, behavior: Behavior) -> Behavior:
         enters = self._enters

@@ -82,6 +82,21 @@ class MethodRegistry:
         named = (getattr(handler, "service_name", lambda: None)() for handler in self._generic)
         return frozenset((*self._services, *(name for name in named if name is not None)))
 
+    def constant_handlers(self, stock: type) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """The handlers of the methods that were registered by name, where only `stock` generic handlers are asked for them.
+
+        Those answer alike each time; any other may answer by the metadata.
+        """
+        found: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        if all(type(generic) is stock for generic in self._generic):
+            for method in self._functions:
+                details: Any = _Details(method, ())
+                answers = (generic.service(details) for generic in self._generic)
+                handler = next((answer for answer in answers if answer is not None), None)
+                if handler is not None:
+                    found[method] = handler
+        return found
+
     def serves(self, method: str) -> bool:
         """Whether a call of `method` would find a handler."""
         details: Any = _Details(method, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import grpc
 
@@ -18,7 +18,7 @@ from bearward.errors import ConfigurationError
 from bearward_grpc.method_rules.policy import HEALTH, REFLECTION, Policy, Rule
 from bearward_grpc.method_rules.registry import MethodRegistry, ServiceDescriptor, registered_methods
 
-__all__ = ["Registered", "check", "check_on_start", "rules"]
+__all__ = ["Registered", "check", "check_on_start", "rules", "watch_registration"]
 
 S = TypeVar("S")
 Registered: TypeAlias = (
@@ -62,38 +62,66 @@ def check(policy: Policy | Mapping[str, Rule], *registered: Registered) -> None:
 def check_on_start(server: S, policy: Policy) -> S:
     """Have `server.start()`, of a grpc.aio or a grpc.server, first run `check` on what was registered until then.
 
+    A server of `guarded_server` does so by itself.
+
         auth = AuthInterceptor(verifier, RULES)
         server = check_on_start(grpc.aio.server(interceptors=[auth]), auth.policy)
 
     Call it before services are registered. Returns `server` itself.
     """
-    registry, kept, kind = MethodRegistry(), weakref.ref(server), type(server)
+    return watch_registration(server, policy, lambda _: None)
 
-    def the_server() -> Any:
-        alive = kept()
+
+def watch_registration(
+    server: S, policy: Policy, changed: Callable[[MethodRegistry], None], *, checked: bool = True
+) -> S:
+    """As `check_on_start`; `changed` is told what is registered when the server starts, and at each change after that."""
+    watch = _Watch(server, policy if checked else None, changed)
+    watched: Any = server
+    watched.start, watched.add_generic_rpc_handlers = watch.start, watch.add_generic_rpc_handlers
+    watched.bearward_rules = partial(rules, policy, watch.registry)  # for `bearward rules`, which is given the server
+    if hasattr(type(server), "add_registered_method_handlers"):  # grpcio 1.66 has none, and generated code looks
+        watched.add_registered_method_handlers = watch.add_registered_method_handlers
+    return server
+
+
+class _Watch:
+    """Stands in a server's place where something is registered with it, and where it starts; it does not keep it."""
+
+    def __init__(self, server: object, policy: Policy | None, changed: Callable[[MethodRegistry], None]) -> None:
+        self.registry = MethodRegistry()
+        self._policy = policy
+        self._changed = changed
+        self._started = False
+        self._kept, self._kind = weakref.ref(server), cast("Any", type(server))
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: dict[str, Any]) -> None:
+        self.registry.add_registered_method_handlers(service_name, method_handlers)
+        self._kind.add_registered_method_handlers(self._server(), service_name, method_handlers)
+        self._tell()
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        handlers = tuple(generic_rpc_handlers)
+        self.registry.add_generic_rpc_handlers(handlers)
+        self._kind.add_generic_rpc_handlers(self._server(), handlers)
+        self._tell()
+
+    def start(self) -> Any:
+        if self._policy is not None:
+            check(self._policy, self.registry)
+        self._started = True
+        self._tell()
+        return self._kind.start(self._server())
+
+    def _tell(self) -> None:
+        if self._started:
+            self._changed(self.registry)
+
+    def _server(self) -> object:
+        alive = self._kept()
         if alive is None:
             raise ReferenceError("the server is gone")
         return alive
-
-    def add_registered_method_handlers(service_name: str, method_handlers: dict[str, Any]) -> None:
-        registry.add_registered_method_handlers(service_name, method_handlers)
-        kind.add_registered_method_handlers(the_server(), service_name, method_handlers)  # type: ignore[attr-defined]
-
-    def add_generic_rpc_handlers(generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        handlers = tuple(generic_rpc_handlers)
-        registry.add_generic_rpc_handlers(handlers)
-        kind.add_generic_rpc_handlers(the_server(), handlers)  # type: ignore[attr-defined]
-
-    def start() -> Any:
-        check(policy, registry)
-        return kind.start(the_server())  # type: ignore[attr-defined]
-
-    watched: Any = server
-    watched.start, watched.add_generic_rpc_handlers = start, add_generic_rpc_handlers
-    watched.bearward_rules = partial(rules, policy, registry)  # for `bearward rules`, which is given the server
-    if hasattr(kind, "add_registered_method_handlers"):  # grpcio 1.66 has none, and generated code looks
-        watched.add_registered_method_handlers = add_registered_method_handlers
-    return server
 
 
 def _as_policy(policy: Policy | Mapping[str, Rule]) -> Policy:

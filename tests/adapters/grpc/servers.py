@@ -20,10 +20,11 @@ import grpc.aio
 import uvloop
 
 from bearward.verifier import Verifier
-from bearward_grpc import AuthInterceptor, Policy, Rule, SyncAuthInterceptor, current_principal
+from bearward_grpc import AuthInterceptor, Policy, Rule, SyncAuthInterceptor, current_principal, guarded_server
 
 SERVICE = "lab.v1.Echo"
-KINDS = ("aio", "aio-uvloop", "sync")
+KINDS = ("aio", "aio-guarded", "sync")
+"""`aio-guarded` is made by `guarded_server`, and runs on uvloop."""
 Rules = Policy | Mapping[str, Rule]
 _Others = tuple[Sequence[Any], Sequence[Any]]
 _Told = tuple[int, Mapping[str, Any]]  # threads, and what else grpc is told
@@ -218,8 +219,14 @@ def _serving_aio(
     async def start() -> tuple[Any, str, Any, Seen]:
         await verifier.start()
         interceptor, seen = AuthInterceptor(verifier, rules, **settings), Seen()
-        pool, interceptors = ThreadPoolExecutor(told[0]), (*others[0], interceptor, *others[1])
-        server = grpc.aio.server(migration_thread_pool=pool, interceptors=interceptors, **told[1])
+        pool, (outside, inside) = ThreadPoolExecutor(told[0]), others
+        if kind == "aio-guarded":
+            server = guarded_server(
+                interceptor, outside=outside, inside=inside, migration_thread_pool=pool, check=False, **told[1]
+            )
+        else:
+            interceptors = (*outside, interceptor, *inside)
+            server = grpc.aio.server(migration_thread_pool=pool, interceptors=interceptors, **told[1])
         target = prepare(server, seen)
         await server.start()
         return server, target, interceptor, seen
@@ -236,7 +243,7 @@ def _serving_aio(
 @contextlib.contextmanager
 def running_loop(kind: str) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
     """An event loop of `kind` in its own thread: what runs a coroutine on it and waits."""
-    loop = uvloop.new_event_loop() if kind == "aio-uvloop" else asyncio.new_event_loop()
+    loop = uvloop.new_event_loop() if kind == "aio-guarded" else asyncio.new_event_loop()
     thread = threading.Thread(target=_run_loop, args=(loop,), name="aio-server")
     thread.start()
     try:

@@ -119,7 +119,7 @@ def test_with_telemetry_every_shape_is_refused_and_served_the_same(side: str, ki
             assert expected is not grpc.StatusCode.OK or served.messages[0].startswith(b"ada"), name
 
 
-@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("kind", ["aio", "aio-guarded"])
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("method", TRACEABLE)
 def test_with_telemetry_streams_end_with_their_token(method: str, side: str, kind: str, issuer: LocalIssuer) -> None:

@@ -10,7 +10,7 @@ import pytest
 NAMES = {
     "bearward_grpc": """
         Access AuthInterceptor ClientCertificate MethodRegistry Policy RESOURCE_METADATA RedactingFilter Rule
-        StreamExpiry SyncAuthInterceptor VerifierThread add_resource_metadata authenticated check check_on_start current_principal deny metadata_size_options
+        StreamExpiry SyncAuthInterceptor VerifierThread add_resource_metadata authenticated check check_on_start current_principal deny guarded_server metadata_size_options
         optional peer_certificate proto_path public reauthenticate reauthenticate_blocking redact_logs registered_methods
         requires rules rules_from_protos rules_from_servicers rules_from_toml status_of
     """,

@@ -205,7 +205,7 @@ def _late_async(reached: Any, release: Any) -> Callable[[Seen], dict[str, Callab
     return lambda _: {"SS": late}
 
 
-@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("kind", ["aio", "aio-guarded"])
 def test_ended_stream_cannot_be_reauthenticated(kind: str, issuer: LocalIssuer) -> None:
     """A handler that brings a newer token in its clean-up is told why its stream ended."""
     reached, told = threading.Event(), list[str]()

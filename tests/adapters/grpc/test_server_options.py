@@ -22,7 +22,7 @@ from tests.adapters.grpc.test_streams import open_call
 RULES = {SERVICE: scope("echo")}
 
 
-@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("kind", ["aio", "aio-guarded"])
 def test_stream_ended_with_its_token_frees_its_concurrency_slot(kind: str, issuer: LocalIssuer) -> None:
     """`maximum_concurrent_rpcs` counts it until then, and refuses others whoever they are."""
     controls, options = StreamControls(), {"maximum_concurrent_rpcs": 1}

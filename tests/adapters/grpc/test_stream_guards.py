@@ -45,7 +45,7 @@ def _refusing(form: str, writing: threading.Event) -> Callable[[Seen], dict[str,
     return lambda _: {"US": writer if form == "writer" else generator}
 
 
-@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("kind", ["aio", "aio-guarded"])
 @pytest.mark.parametrize("form", ["writer", "generator"])
 @pytest.mark.parametrize(
     ("rule", "expiry"), [(authenticated, "terminate"), (authenticated, "ignore"), (public, "ignore")]
@@ -67,7 +67,7 @@ def test_abort_waits_for_pending_writes(rule: Any, expiry: str, form: str, kind:
     assert (reply.status, reply.headers[-1]["bearward-code"]) == (7, "scope_insufficient")
 
 
-@pytest.mark.parametrize("kind", ["aio", "aio-uvloop"])
+@pytest.mark.parametrize("kind", ["aio", "aio-guarded"])
 def test_handler_is_cancelled_after_its_blocked_write(kind: str, issuer: LocalIssuer) -> None:
     """The token ends during the write, which nothing interrupts; once it is done, nothing else keeps the stream."""
     writing = threading.Event()

@@ -19,7 +19,7 @@ from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import SERVICE, Running, serving
 from tests.adapters.grpc.streaming import FIRST, StreamControls, revoke, until_unwatched
 
-AIO = ("aio", "aio-uvloop")
+AIO = ("aio", "aio-guarded")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.adapters.grpc.servers import SERVICE, Running, serving
 from tests.adapters.grpc.streaming import FIRST, SyncStreamControls, revoke, until_unwatched
 from tests.adapters.grpc.test_streams import open_call, outcome_of
 
-THREADED = ("sync", "aio", "aio-uvloop")
+THREADED = ("sync", "aio", "aio-guarded")
 RULES = {SERVICE: authenticated}
 ENDED = (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
 

@@ -1,0 +1,120 @@
+"""`guarded_server`: a grpc.aio server whose handlers are wrapped when they are registered.
+
+Rules of this file: a short way for a caller whose `authorization` value is remembered, and nothing else: it only ever says
+yes, and what the interceptor would have said too; in every other case the interceptor itself is asked. grpc neither builds
+the chain's other half nor looks the handler up, which costs more than the decision (ADR 0011). That is right only because
+this file makes the server: nobody is inside of ours then, and a stock handler serves a method the same way each time.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final, NamedTuple, TypeVar
+
+import grpc
+import grpc.aio
+
+from bearward.access import Access, Kind
+from bearward_grpc.aio.door import Continuation, Door, ready
+from bearward_grpc.aio.interceptor import AuthInterceptor, door_of
+from bearward_grpc.call import CALL
+from bearward_grpc.method_rules.registry import MethodRegistry
+from bearward_grpc.method_rules.startup_check import watch_registration
+from bearward_grpc.outer_interceptors import runs_us_apart
+
+__all__ = ["guarded_server"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+_STOCK: Final = type(grpc.method_handlers_generic_handler("bearward", {}))
+"""What generated code registers: it serves a method by the same handler each time, whoever calls."""
+
+
+def guarded_server(
+    auth: AuthInterceptor,
+    *,
+    outside: Sequence[grpc.aio.ServerInterceptor] = (),  # type: ignore[type-arg,unused-ignore]
+    inside: Sequence[grpc.aio.ServerInterceptor] = (),  # type: ignore[type-arg,unused-ignore]
+    migration_thread_pool: Executor | None = None,
+    options: Sequence[tuple[str, Any]] | None = None,
+    maximum_concurrent_rpcs: int | None = None,
+    compression: grpc.Compression | None = None,
+    check: bool = True,
+) -> grpc.aio.Server:
+    """A grpc.aio server that `auth` guards; its `start()` checks the policy as `check_on_start` does.
+
+    As `check_on_start(grpc.aio.server(interceptors=[*outside, auth, *inside]), auth.policy)`, and a caller who comes
+    again costs less: the handlers are wrapped when they are registered. That is not possible where other interceptors
+    are `inside`, which then run for each call. Without `check`, the server starts whatever is registered. The others
+    are those of `grpc.aio.server`: `migration_thread_pool` runs plain `def` handlers, `options` are channel arguments,
+    `maximum_concurrent_rpcs` is a number of calls, `compression` the algorithm for responses.
+
+    Register services with it as usual. Raises whatever `grpc.aio.server` raises; `start()` raises `ConfigurationError`.
+
+        server = guarded_server(AuthInterceptor(verifier, {"notes.v1.Notes": authenticated}))
+        add_NotesServicer_to_server(Notes(), server)
+    """
+    front = _Front(auth, apart=bool(outside))
+    server = grpc.aio.server(
+        migration_thread_pool=migration_thread_pool,
+        interceptors=(*outside, front, *inside),
+        options=options,
+        maximum_concurrent_rpcs=maximum_concurrent_rpcs,
+        compression=compression,
+    )
+    changed = _nothing if inside else front.registered
+    return watch_registration(server, auth.policy, changed, checked=check)
+
+
+def _nothing(_: MethodRegistry) -> None:
+    """Who is inside runs for each call, so no handler is known beforehand."""
+
+
+class _Known(NamedTuple):
+    """A method that is served by the same handler each time."""
+
+    rule: Access
+    handler: Awaitable[Any]
+    """Done already: the handler for callers who are known, wrapped."""
+
+
+class _Front(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
+    """Stands for `auth` in one server. With `apart`, others are outside, who may run us in another task than the handler."""
+
+    def __init__(self, auth: AuthInterceptor, *, apart: bool) -> None:
+        self._auth = auth
+        self._apart = apart
+        self._door: Door = door_of(auth)
+        self._known: dict[str, _Known] = {}
+
+    def registered(self, registry: MethodRegistry) -> None:
+        """What the server serves from now on; called while its loop runs."""
+        self._door, self._known = door_of(self._auth), {}
+        door = self._door
+        for method, handler in registry.constant_handlers(_STOCK).items():
+            rule, lasting = door.gate.policy.find(method), door.wrapper.lasting(handler)
+            if rule.kind is not Kind.PUBLIC and lasting is not None:
+                self._known[method] = _Known(rule, ready(lasting))
+                door.gate.operations.record(method)
+
+    def intercept_service(  # type: ignore[override,unused-ignore]
+        self, continuation: Continuation[Req, Res], handler_call_details: grpc.HandlerCallDetails
+    ) -> Awaitable[grpc.RpcMethodHandler[Req, Res] | None]:
+        """Called by grpc for each call, before its body is read."""
+        door = door_of(self._auth)
+        known = self._known.get(handler_call_details.method)
+        if known is None or door is not self._door or (self._apart and runs_us_apart()):
+            return door.intercept(continuation, handler_call_details)
+        try:
+            call = door.gate.admit_again(
+                known.rule, handler_call_details.method, handler_call_details.invocation_metadata
+            )
+        except (Exception, CancelledError):  # noqa: BLE001  (the door meets it again, and reports it)
+            call = None
+        if call is None:
+            return door.intercept(continuation, handler_call_details)
+        CALL.set(call)
+        return known.handler
