@@ -5,6 +5,7 @@ The whole suite of this adapter runs on such servers too (`aio-guarded`); what i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,15 +15,15 @@ import pytest
 
 from bearward import CredentialPlace, Revocations, TrustedIssuer, Verifier, own_check, scope
 from bearward.adapters import Access
-from bearward.errors import ConfigurationError
-from bearward.events import Event, Verified
-from bearward.testing import LocalIssuer
-from bearward_grpc import AuthInterceptor, authenticated, guarded_server, public, requires
+from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.events import Event, Refused, Verified
+from bearward.testing import LocalIssuer, principal_with
+from bearward_grpc import AuthInterceptor, authenticated, current_principal, guarded_server, public, requires
 from bearward_grpc.aio.door import Door
 from bearward_grpc.testing import use_verifier
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
 from tests.adapters.grpc.conftest import trust
-from tests.adapters.grpc.servers import SERVICE, methods, register, running_loop, serving
+from tests.adapters.grpc.servers import SERVICE, Seen, methods, register, running_loop, serving
 from tests.core.tokens import KEY
 
 UNARY = "unary-unary"
@@ -343,3 +344,44 @@ def test_other_interceptors_run_for_each_call_of_a_known_caller(place: str, issu
         for _ in range(6):
             assert SHAPES[UNARY](channel, bearer(token)).status is grpc.StatusCode.OK
     assert other.calls == 6
+
+
+class InTask(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
+    """Runs what is inside of it in a task of its own, as `asyncio.wait_for` does on Python 3.11."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Pass on."""
+        return await asyncio.ensure_future(continuation(handler_call_details))
+
+
+def test_known_caller_is_seen_by_a_handler_that_runs_in_another_context(issuer: LocalIssuer) -> None:
+    """Each call by its own caller, although what is set in the one context is not seen in the other."""
+    served = serving("aio-guarded", trust(issuer), {SERVICE: authenticated}, outside=[InTask()])
+    with served as server, channel_to(server.target) as channel:
+        tokens = [issuer.mint(sub=name) for name in ("ada", "bob")]
+        for _ in range(6):
+            for token in tokens:
+                SHAPES[UNARY](channel, bearer(token))
+        assert server.seen.callers == ["ada", "bob"] * 6
+
+
+def test_refusal_by_a_handler_is_told_to_the_verifier_of_the_test(issuer: LocalIssuer, long_ways: list[str]) -> None:
+    """Also of a method that was wrapped for the verifier before it."""
+    seen: list[Event] = []
+
+    def refusing(_: Seen) -> dict[str, Callable[..., Any]]:
+        async def handler(request: bytes, _: Any) -> bytes:
+            if request == b"hello" and (current_principal() or principal_with()).subject == "bob":
+                raise AuthError(Refusal.SCOPE_INSUFFICIENT)
+            return request
+
+        return {"UU": handler}
+
+    served = serving("aio-guarded", trust(issuer), {SERVICE: authenticated}, behaviors=refusing)
+    with served as server, channel_to(server.target) as channel:
+        come_until_known(channel, issuer.mint(), long_ways)
+        bob = issuer.mint(sub="bob")
+        with use_verifier(server.interceptor, Verifier(policy_of(issuer), observers=[seen.append])):
+            for _ in range(5):
+                assert SHAPES[UNARY](channel, bearer(bob)).status is grpc.StatusCode.PERMISSION_DENIED
+        assert [event.code for event in seen if isinstance(event, Refused)] == ["scope_insufficient"] * 5
