@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bearward.access import Access, Kind
+from bearward.access import Kind
 from bearward.credential_place import CredentialPlace
 from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, Refusal
 from bearward.principal import Principal
@@ -43,9 +43,6 @@ class PlacedGate(Gate):
         if refused is not None:
             raise self._explained(method, refused, principal)
         return self._call(method, rule, principal, token)
-
-    def admit_again(self, rule: Access, method: str, metadata: Metadata) -> Call | None:
-        """None: `admit_cached` looks into all places."""
 
     async def _identified(
         self, method: str, metadata: Metadata, needed: AwaitNeededError

@@ -53,9 +53,14 @@ class Door:
         self._misplaced = thread_denial.denial(statuses.get(AuthError(Refusal.INTERNAL_ERROR)))
 
     def intercept(
-        self, continuation: Continuation[Req, Res], details: grpc.HandlerCallDetails
+        self,
+        continuation: Continuation[Req, Res],
+        details: grpc.HandlerCallDetails,
+        known: Awaitable[Handler[Req, Res]] | None = None,
     ) -> Awaitable[Handler[Req, Res] | None]:
         """What an interceptor returns; to be called from `intercept_service` itself, whose caller is looked at.
+
+        `known` is done already: the handler of the method, wrapped, where it need not be looked up.
 
         No coroutine of its own: a caller who is refused costs none, and one that is admitted costs one.
         """
@@ -77,7 +82,7 @@ class Door:
             refused = AuthError(Refusal.INTERNAL_ERROR)
         else:
             CALL.set(call)
-            return self._serve(continuation, details, call)
+            return self._serve(continuation, details, call) if known is None else known
         CALL.set(None)  # no caller is inherited from whoever started the server
         annotate = self.gate.report_refused(refused, details.method, details.invocation_metadata)
         if awaits_us(sys._getframe(2)):  # noqa: SLF001  (there is no other way to ask for the caller's frame)

@@ -1,25 +1,22 @@
 """`guarded_server`: a grpc.aio server whose handlers are wrapped when they are registered.
 
-Rules of this file: a short way for a caller whose `authorization` value is remembered, and nothing else: it only ever says
-yes, and what the interceptor would have said too; in every other case the interceptor itself is asked. grpc neither builds
-the chain's other half nor looks the handler up, which costs more than the decision (ADR 0011). That is right only because
-this file makes the server: nobody is inside of ours then, and a stock handler serves a method the same way each time.
+Rules of this file: it decides nothing. A caller who is let in is served by a handler that is known beforehand, so grpc
+neither walks the rest of the chain nor looks it up for each call, which costs as much as the decision (ADR 0011). That is
+right only because this file makes the server: nobody is inside of ours then, and a stock handler serves a method the same
+way each time.
 """
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import Executor
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
 
-from bearward.access import Access, Kind
 from bearward_grpc.aio.door import Continuation, Door, ready
 from bearward_grpc.aio.interceptor import AuthInterceptor, door_of
-from bearward_grpc.call import CALL
 from bearward_grpc.method_rules.registry import MethodRegistry
 from bearward_grpc.method_rules.startup_check import watch_registration
 from bearward_grpc.outer_interceptors import runs_us_apart
@@ -73,14 +70,6 @@ def _nothing(_: MethodRegistry) -> None:
     """Who is inside runs for each call, so no handler is known beforehand."""
 
 
-class _Known(NamedTuple):
-    """A method that is served by the same handler each time."""
-
-    rule: Access
-    handler: Awaitable[Any]
-    """Done already: the handler for callers who are known, wrapped."""
-
-
 class _Front(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
     """Stands for `auth` in one server. With `apart`, others are outside, who may run us in another task than the handler."""
 
@@ -88,16 +77,16 @@ class _Front(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
         self._auth = auth
         self._apart = apart
         self._door: Door = door_of(auth)
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Awaitable[grpc.RpcMethodHandler[Any, Any]]] = {}
 
     def registered(self, registry: MethodRegistry) -> None:
         """What the server serves from now on; called while its loop runs."""
         self._door, self._known = door_of(self._auth), {}
         door = self._door
         for method, handler in registry.constant_handlers(_STOCK).items():
-            rule, lasting = door.gate.policy.find(method), door.wrapper.lasting(handler)
-            if rule.kind is not Kind.PUBLIC and lasting is not None:
-                self._known[method] = _Known(rule, ready(lasting))
+            lasting = door.wrapper.lasting(handler)
+            if lasting is not None:
+                self._known[method] = ready(lasting)
                 door.gate.operations.record(method)
 
     def intercept_service(  # type: ignore[override,unused-ignore]
@@ -106,15 +95,7 @@ class _Front(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
         """Called by grpc for each call, before its body is read."""
         door = door_of(self._auth)
         known = self._known.get(handler_call_details.method)
-        if known is None or door is not self._door or (self._apart and runs_us_apart()):
-            return door.intercept(continuation, handler_call_details)
-        try:
-            call = door.gate.admit_again(
-                known.rule, handler_call_details.method, handler_call_details.invocation_metadata
-            )
-        except (Exception, CancelledError):  # noqa: BLE001  (the door meets it again, and reports it)
-            call = None
-        if call is None:
-            return door.intercept(continuation, handler_call_details)
-        CALL.set(call)
-        return known.handler
+        # A test may have given the interceptor another verifier (`use_verifier`), for which nothing was wrapped.
+        if known is not None and (door is not self._door or (self._apart and runs_us_apart())):
+            known = None
+        return door.intercept(continuation, handler_call_details, known)

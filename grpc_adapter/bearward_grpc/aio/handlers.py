@@ -32,7 +32,6 @@ _LOG: Final = logging.getLogger("bearward.grpc")
 _MAX_CACHED = 4096  # servers with generic handlers may make names up as they go
 Handler = grpc.RpcMethodHandler  # subscripted in annotations only: at run time it is no generic
 Behavior = Callable[..., Any]
-_Wrapped = dict[str, tuple[Any, Handler]]  # type: ignore[type-arg,unused-ignore]
 
 
 class HandlerWrapper:
@@ -43,8 +42,7 @@ class HandlerWrapper:
         self._terminate = gate.streams.terminate
         self._enters = enters
         self._statuses = statuses
-        self._for_known: _Wrapped = {}
-        self._for_anonymous: _Wrapped = {}
+        self._cache: dict[str, tuple[Any, Handler[Any, Any]]] = {}
 
     def wrap(self, method: str, handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
         """`handler` as it must be served to `call`."""
@@ -52,25 +50,21 @@ class HandlerWrapper:
         return _served_to(wrapped, call) if runs_us_apart() else wrapped
 
     def _wrapped(self, method: str, handler: Handler[Any, Any], call: Call) -> Handler[Any, Any]:
-        identified = call.principal is not None
-        cache = self._for_known if identified else self._for_anonymous
-        cached = cache.get(method)
+        cached = self._cache.get(method)
         if cached is not None and cached[0] is handler:
             return cached[1]
-        wrapped = self.lasting(handler, identified=identified)
+        wrapped = self.lasting(handler)
         if wrapped is None:
-            return wrap_blocking_handler(handler, call, self._statuses, guarded=self._guards(handler, identified))
+            guarded = self._guards(handler) and call.principal is not None
+            return wrap_blocking_handler(handler, call, self._statuses, guarded=guarded)
         self._gate.operations.record(method)
-        if len(cache) < _MAX_CACHED:
-            cache[method] = (handler, wrapped)
+        if len(self._cache) < _MAX_CACHED:
+            self._cache[method] = (handler, wrapped)
         return wrapped
 
-    def lasting(self, handler: Handler[Any, Any], *, identified: bool = True) -> Handler[Any, Any] | None:
-        """The wrapper of `handler` for every caller who is known, or who is not; None if it needs one for each call."""
-        streaming, guarded = (
-            bool(handler.request_streaming or handler.response_streaming),
-            self._guards(handler, identified),
-        )
+    def lasting(self, handler: Handler[Any, Any]) -> Handler[Any, Any] | None:
+        """The wrapper of `handler` for every caller; None if it needs one for each call."""
+        streaming, guarded = bool(handler.request_streaming or handler.response_streaming), self._guards(handler)
         behavior = behavior_of(handler)
         if inspect.isasyncgenfunction(behavior):
             return with_behavior(handler, self._generator(behavior, guarded=guarded))
@@ -79,9 +73,9 @@ class HandlerWrapper:
             return with_behavior(handler, own)
         return None
 
-    def _guards(self, handler: Handler[Any, Any], identified: bool) -> bool:  # noqa: FBT001
-        """Whether a call of `handler` must end with its token."""
-        return identified and self._terminate and bool(handler.request_streaming or handler.response_streaming)
+    def _guards(self, handler: Handler[Any, Any]) -> bool:
+        """Whether a call of `handler`, if its caller is known, must end with its token."""
+        return self._terminate and bool(handler.request_streaming or handler.response_streaming)
 
     def _plain(self, behavior: Behavior) -> Behavior:
         enters = self._enters

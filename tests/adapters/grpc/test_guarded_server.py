@@ -1,4 +1,4 @@
-"""`guarded_server`: a caller who comes again is let in the short way, and never further than the interceptor would let them.
+"""`guarded_server`: a caller is served the short way, by a handler that was wrapped before, and by no other than grpc's own.
 
 The whole suite of this adapter runs on such servers too (`aio-guarded`); what is here is about the short way alone.
 """
@@ -31,15 +31,15 @@ UNARY = "unary-unary"
 
 @pytest.fixture
 def long_ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The methods of the calls that went by the interceptor's own door."""
+    """The methods of the calls for which grpc was asked for the handler."""
     asked: list[str] = []
-    intercept: Callable[..., Any] = Door.intercept
+    serve: Callable[..., Any] = Door._serve
 
-    def counted(door: Door, continuation: Any, details: Any) -> Any:
+    def counted(door: Door, continuation: Any, details: Any, call: Any) -> Any:
         asked.append(details.method)
-        return intercept(door, continuation, details)
+        return serve(door, continuation, details, call)
 
-    monkeypatch.setattr(Door, "intercept", counted)
+    monkeypatch.setattr(Door, "_serve", counted)
     return asked
 
 
@@ -59,8 +59,8 @@ def come_until_known(channel: Any, token: str, long_ways: list[str]) -> None:
 
 
 @pytest.mark.parametrize("shape", [name for name in SHAPES if "unary" in name or "stream" in name])
-def test_caller_who_comes_again_is_let_in_the_short_way(shape: str, issuer: LocalIssuer, long_ways: list[str]) -> None:
-    """Each kind of method is served to whoever calls, two callers in turn, and the door is no longer asked."""
+def test_identified_caller_is_served_the_short_way(shape: str, issuer: LocalIssuer, long_ways: list[str]) -> None:
+    """Each kind of method, two callers in turn, and grpc is asked for no handler once there are keys."""
     tokens = [(name, issuer.mint(sub=name)) for name in ("ada", "bob")]
     with (
         serving("aio-guarded", trust(issuer), {SERVICE: authenticated}) as server,
@@ -69,7 +69,7 @@ def test_caller_who_comes_again_is_let_in_the_short_way(shape: str, issuer: Loca
         for _, token in tokens:
             come_until_known(channel, token, long_ways)
         before = len(long_ways)
-        for name, token in tokens * 3:
+        for name, token in [*tokens * 3, ("eve", issuer.mint(sub="eve"))]:
             outcome = SHAPES[shape](channel, bearer(token))
             assert outcome.status is grpc.StatusCode.OK
             assert server.seen.callers[-1] == name
@@ -150,7 +150,7 @@ def test_rule_is_asked_for_each_call_of_a_known_caller(issuer: LocalIssuer, long
 
 
 def test_awaited_check_is_awaited_for_each_call_of_a_known_caller(issuer: LocalIssuer) -> None:
-    """It goes by the door, which can wait."""
+    """It takes the way that can wait."""
     asked: list[str] = []
 
     async def paid(principal: Any) -> bool:
