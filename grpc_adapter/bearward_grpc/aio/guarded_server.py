@@ -44,8 +44,9 @@ def guarded_server(
     """A grpc.aio server that `auth` guards; its `start()` checks the policy as `check_on_start` does.
 
     As `check_on_start(grpc.aio.server(interceptors=[*outside, auth, *inside]), auth.policy)`, and a caller who comes
-    again costs less: the handlers are wrapped when they are registered. That is not possible where other interceptors
-    are `inside`, which then run for each call. Without `check`, the server starts whatever is registered. The others
+    again costs less: the handlers are wrapped when they are registered. Interceptors `outside` of `auth`, the first the
+    outermost, see refused calls too. Those `inside` see verified callers only; for their sake the handlers are looked up
+    for each call. Without `check`, the server starts whatever is registered. The others
     are those of `grpc.aio.server`: `migration_thread_pool` runs plain `def` handlers, `options` are channel arguments,
     `maximum_concurrent_rpcs` is a number of calls, `compression` the algorithm for responses.
 
