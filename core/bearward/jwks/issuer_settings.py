@@ -107,5 +107,8 @@ def has_safe_name(kid: str | None) -> bool:
 
 
 def name_of_keys(settings: IssuerSettings) -> str:
-    """By which the store, the shared cache and snapshots know the keys."""
-    return f"{settings.issuer} {settings.kid}" if isinstance(settings, OneKey) else settings.issuer
+    """By which the store, the shared cache and snapshots know the keys.
+
+    That of one key begins with a space, as no issuer does: else a tenant could call itself like another issuer's key.
+    """
+    return f" {settings.kid} {settings.issuer}" if isinstance(settings, OneKey) else settings.issuer

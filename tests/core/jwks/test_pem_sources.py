@@ -145,6 +145,28 @@ def test_token_that_is_wrong_in_other_ways_causes_no_request(publisher: LocalIss
     assert publisher.requests() == 0
 
 
+@pytest.mark.parametrize("separator", [" ", "/", "-"])
+def test_tenant_that_is_named_like_a_key_speaks_for_no_other_issuer(
+    publisher: LocalIssuer, run: Run, separator: str
+) -> None:
+    """Whatever a tenant calls itself, its keys are not those of an issuer that publishes each by its name."""
+    evil = SigningKey.generate("ES256")
+    names = {f"{ISSUER}{separator}{evil.kid}", f"{evil.kid}{separator}{ISSUER}"}
+
+    async def registered(issuer: str) -> TrustedIssuer | None:
+        if issuer not in names:
+            return None
+        return TrustedIssuer(issuer, audience=AUDIENCE, jwks={"keys": [evil.public_jwk()]})
+
+    async def use() -> None:
+        async with Verifier(one_by_one(publisher), registered, clock=publisher.clock) as verifier:
+            for name in names:
+                assert await code_of(verifier, minted(publisher, evil, claims={"iss": name})) == "ok"
+                assert await code_of(verifier, minted(publisher, evil, sub="admin")) == "key_unknown"
+
+    run(use())
+
+
 @pytest.mark.parametrize("status", [404, 410, 403])
 def test_key_that_is_not_there_is_unknown(publisher: LocalIssuer, run: Run, status: int) -> None:
     """As an S3 bucket says it too (403); it is not asked for again while the source is left alone."""
