@@ -53,6 +53,8 @@ def identifier(issuer: object) -> None:
     # An octet that is no UTF-8 comes out of the environment as a lone surrogate, which no `iss` can hold.
     if not isinstance(issuer, str) or not issuer or issuer.strip() != issuer or not _is_unicode(issuer):
         raise ConfigurationError("issuer", "must be the exact `iss` of the tokens, a non-empty string")
+    if not issuer.isprintable():  # it stands in lines of the log, where an end of line would begin a forged one
+        raise ConfigurationError("issuer", "must hold no end of line and no other control character")
     if "/.well-known/" in issuer:
         raise ConfigurationError(
             "issuer", "must be the exact `iss` of the tokens: leave out /.well-known/ and the rest"

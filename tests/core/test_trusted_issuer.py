@@ -28,6 +28,8 @@ SECRET = SymmetricKey(b"x" * 64, "HS512")
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "issuer empty": ("issuer", {"issuer": ""}),
     "issuer with a space": ("issuer", {"issuer": ISSUER + " "}),
+    "issuer with an end of line": ("issuer", {"issuer": ISSUER + "\nERROR forged"}),
+    "issuer that turns a line around": ("issuer", {"issuer": ISSUER + "\u202e"}),
     "issuer no text": ("issuer", {"issuer": None}),
     "issuer by http": ("issuer", {"issuer": "http://login.example"}),
     "issuer by HTTP in capitals": ("issuer", {"issuer": "HTTP://login.example"}),

@@ -76,7 +76,7 @@ class Resolvers:
             AuthError: ISSUER_UNTRUSTED.
             KeysNeededError: the resolvers must be called: await `find`.
         """
-        if not self._resolvers or len(issuer) > _MAX_ISSUER:
+        if not self._resolvers or len(issuer) > _MAX_ISSUER or not issuer.isprintable():
             raise AuthError(Refusal.ISSUER_UNTRUSTED)
         now, known = self._monotonic(), self._trusted.get(issuer)
         if known is not None:

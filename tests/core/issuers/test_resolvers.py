@@ -299,6 +299,19 @@ def test_errors_of_resolvers_are_logged_once_a_minute(run: Run, caplog: pytest.L
     assert lines == [first, first + more, first + more]
 
 
+@pytest.mark.parametrize("name", ["urn:a\nERROR bearward.jwks: forged", "urn:a\x1b[2J", "urn:a\u2028b", "urn:\u202ea"])
+def test_name_that_could_forge_a_line_of_the_log_is_trusted_by_no_resolver(run: Run, name: str) -> None:
+    """A tenant that chooses its own `iss` writes nothing else into a log; the resolver is not even asked."""
+    resolver = Resolver()
+
+    async def scenario() -> None:
+        async with Verifier(resolver) as verifier:
+            assert await refusal(verifier, good(iss=name)) is Refusal.ISSUER_UNTRUSTED
+
+    run(scenario())
+    assert resolver.asked == []
+
+
 @pytest.mark.parametrize("newer_is_no", [True, False])
 def test_result_of_the_later_lookup_wins(run: Run, newer_is_no: bool) -> None:
     """Two loops look an issuer up at the same time, and the older result comes last: it changes nothing."""
