@@ -2,8 +2,8 @@
 
 The steps of a call: read the credentials (`bearer_token`), verify the token (`verify_function`, or `Verifier.verify` if
 keys must be fetched), or both together with proof of possession (`presented_token`, `authenticate`), check a
-certificate that is known only later (`check_certificate`), decide by the rule (`Access.refusal`), pass the principal to
-the handler, and watch calls that may outlive their token (`Verifier.watch`). What was decided is reported to the
+certificate that is known only later (`check_certificate`), decide by the rule (`Access.refusal`, or
+`authorization_refusal` where it has checks that are awaited), pass the principal to the handler, and watch calls that may outlive their token (`Verifier.watch`). What was decided is reported to the
 verifier's observers by one `Reporter`: `verified`, `refused` or `ended`, once per call. A refusal is an `AuthError`; `challenge`
 writes its challenge.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bearward.access import Access, Kind, as_access, mark_of, on_unguarded_call, register_gate, unmarked
 from bearward.access_toml import rule_from_toml, rules_from_toml
-from bearward.authentication import authenticate, authenticate_now
+from bearward.authentication import authenticate, authenticate_now, authorization_refusal
 from bearward.bug_reports import report_bug
 from bearward.challenge import challenge, challenges, quoted
 from bearward.clock import Clock, SystemClock
@@ -48,6 +48,7 @@ __all__ = [
     "attributed",
     "authenticate",
     "authenticate_now",
+    "authorization_refusal",
     "authorize",
     "awaited_verify_function",
     "bearer_token",

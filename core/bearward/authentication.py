@@ -1,11 +1,16 @@
 """Who sends a request: the token is verified, and its sender has proved possession of whatever key it is bound to.
 
 Rules of this file: every gate calls this, so that there is only one way in which a bound token is accepted. A proof is
-recorded last, after all other checks have passed.
+recorded last, after all other checks have passed. Whoever waited for a check of the service's own is let in only with a
+token that is still good.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from bearward.access import Access
 from bearward.errors import AuthError, KeysNeededError
 from bearward.possession import Presented, check_sender
 from bearward.principal import Principal, parsed_claims
@@ -14,7 +19,7 @@ from bearward.sender import BEARER, attributed
 from bearward.verifier import Verifier
 from bearward.verify_functions import awaited_verify_function, verify_function
 
-__all__ = ["authenticate", "authenticate_now"]
+__all__ = ["authenticate", "authenticate_now", "authorization_refusal"]
 
 
 def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
@@ -56,3 +61,21 @@ async def authenticate(verifier: Verifier, presented: Presented) -> Principal:
         attributed(error if principal is None else concerning(error, principal), presented.scheme)
         raise
     return principal if sender is BEARER else principal.proven_by(sender)
+
+
+async def authorization_refusal(
+    verifier: Verifier, rule: Access, principal: Principal, parameters: Mapping[str, Any] | None = None
+) -> AuthError | None:
+    """Why a verified caller may not pass by `rule`, whose asynchronous checks are awaited; None if the caller may.
+
+    `parameters` are those of the request's path. Checks may take a minute, in which the token may expire, or be revoked:
+    then its end is the refusal.
+    """
+    refused = await rule.refusal_awaiting(principal, verifier.now(), parameters)
+    if refused is not None:
+        return refused
+    try:
+        verifier.check_still_valid(principal)
+    except AuthError as ended:
+        return ended
+    return None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bearward.access import Access, Kind, optional, public
-from bearward.authentication import authenticate, authenticate_now
+from bearward.authentication import authenticate, authenticate_now, authorization_refusal
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
 from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, KeysNeededError, Refusal
@@ -247,7 +247,7 @@ class Gate(ReportingGate):
         return attributed(concerning(refused, principal), Scheme.BEARER if principal.proof.jkt is None else Scheme.DPOP)
 
     async def _authorize(self, rule: Access, principal: Principal) -> None:
-        refused = await rule.refusal_awaiting(principal, self.verifier.now())
+        refused = await authorization_refusal(self.verifier, rule, principal)
         if refused is not None:
             raise refused
 

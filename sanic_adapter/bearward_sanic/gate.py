@@ -22,6 +22,7 @@ from sanic_routing.route import Route
 
 from bearward import AuthError, Principal, Refusal, Verifier
 from bearward.access import Kind, authenticated, deny
+from bearward.authentication import authorization_refusal
 from bearward.bug_reports import report_bug
 from bearward.errors import CheckNeededError
 from bearward.reporter import Reporter, concerning
@@ -62,6 +63,7 @@ class Gate:
         self, settings: AdapterSettings, verifier: Verifier, rules: RuleTable, refuse: Refuse, live: LiveRequests
     ) -> None:
         self._hides_unknown = settings.hide_unknown_routes
+        self._verifier = verifier
         self._now = verifier.now
         self._monotonic = verifier.monotonic
         self._reporter = Reporter(verifier.observers, "http")
@@ -176,7 +178,7 @@ class Gate:
 
     async def _await_checks(self, request: Request, rule: RouteRule, principal: Principal) -> HTTPResponse | None:
         try:
-            unmet = await rule.access.refusal_awaiting(principal, self._now(), request.match_info)
+            unmet = await authorization_refusal(self._verifier, rule.access, principal, request.match_info)
         except Exception as bug:  # noqa: BLE001
             return await _resolved(self._internal_error(request, bug))
         if unmet is not None:

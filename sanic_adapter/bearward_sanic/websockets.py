@@ -19,7 +19,7 @@ from websockets.protocol import State
 
 from bearward import AuthError, Fault, Principal, Refusal, Verifier
 from bearward.access import Access, unmarked
-from bearward.authentication import authenticate
+from bearward.authentication import authenticate, authorization_refusal
 from bearward.errors import UsageError
 from bearward.possession import Presented
 from bearward.principal import same_caller
@@ -143,7 +143,7 @@ class _Socket:
         principal = await self._verify(token, proof)
         if not same_caller(self._principal, principal):
             raise AuthError(Refusal.CLAIM_MISMATCH, claim="sub")
-        refused = await self._rule.refusal_awaiting(principal, self._verifier.now(), self._request.match_info)
+        refused = await authorization_refusal(self._verifier, self._rule, principal, self._request.match_info)
         if refused is not None:
             raise refused
         if self._ended is not None:  # a socket that has ended stays ended

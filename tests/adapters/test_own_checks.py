@@ -34,7 +34,7 @@ from bearward import (
 from bearward.dpop import DPoP
 from bearward.events import Refused, Verified
 from bearward.explanation import Verdict
-from bearward.testing import DPoPClient, LocalIssuer, acting_as, principal_with
+from bearward.testing import DPoPClient, LocalIssuer, MovableClock, acting_as, principal_with
 from bearward_sanic import install
 from tests.adapters.grpc.servers import SERVICE, serving
 from tests.adapters.sanic.in_process import Serving, make_app
@@ -289,6 +289,40 @@ def test_caller_is_verified_and_reported_once(issuer: LocalIssuer, kind: str) ->
     decisions = [event for event in events if isinstance(event, Verified | Refused)]
     assert [getattr(event, "code", "ok") for event in decisions] == ["ok", "not_ada", "ok"]
     assert dict(verifier.health().refused) == {"not_ada": 1}
+
+
+@pytest.mark.parametrize("end", ["token_revoked", "token_expired"])
+@pytest.mark.parametrize("kind", ["http", "aio", "sync"])
+def test_token_that_ends_while_a_check_is_awaited_lets_nobody_in(issuer: LocalIssuer, kind: str, end: str) -> None:
+    """A check may take a minute, and says nothing about the token: that is looked at again."""
+    clock = MovableClock(issuer.now())
+    verifier, token = trusting(issuer, clock=clock), issuer.mint(sub="ada", jti="ends", expires_in=60)
+
+    async def meanwhile(principal: Principal) -> bool:
+        if end == "token_expired":
+            clock.advance(61)
+        else:
+            verifier.revocations.revoke_token(issuer.url, "ends", until=2e9)
+        return True
+
+    rule = requires(named(meanwhile))
+    with ExitStack() as stack:
+        if kind == "http":
+            app = make_app(f"own-checks-{end}")
+            app.add_route(lambda request: text("ok"), "/", name="r", ctx_auth=rule)
+            install(app, verifier)
+            answer = stack.enter_context(Serving(app)).call("GET", "/", token=token)
+            assert (answer.status, json.loads(answer.body)["code"]) == (401, end)
+            return
+        running = stack.enter_context(serving(kind, verifier, {SERVICE: rule}))
+        channel: Any = stack.enter_context(grpc.insecure_channel(running.target))
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(f"/{SERVICE}/UU")(
+                b"", metadata=(("authorization", f"Bearer {token}"),), timeout=TIMEOUT
+            )
+        call: Any = caught.value
+        assert dict(call.trailing_metadata())["bearward-code"] == end
+        assert running.seen.callers == []
 
 
 class _Watching(ServerInterceptor):

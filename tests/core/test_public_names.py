@@ -20,7 +20,7 @@ PUBLIC: dict[str, str] = {
     """,
     "bearward.adapters": """
         Access CacheEntry Clock Kind Presented Reporter SCHEMES Scheme SystemClock Watch as_access attributed
-        authenticate authenticate_now authorize awaited_verify_function bearer_token certificate_thumbprint challenge
+        authenticate authenticate_now authorization_refusal authorize awaited_verify_function bearer_token certificate_thumbprint challenge
         challenges check_certificate check_certificate_thumbprint concerning correlation_id is_bound mark_of
         on_unguarded_call presented_token quoted register_gate report_bug resource_metadata_document
         rule_from_toml rules_from_toml same_caller unmarked verify_function

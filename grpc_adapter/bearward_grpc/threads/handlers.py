@@ -2,15 +2,15 @@
 
 Rules of this file: the form is kept (functions stay functions, response streams stay generators); the handler runs
 where the caller is known (`run` carries the context variables over on grpc.aio, whose executor drops them); binding and
-expiry are checked whenever the handler passes a message. An `AuthError` raised by a handler is a refusal like any
-other.
+expiry are checked whenever the handler passes a message, and before it begins if it had to wait for a thread. An
+`AuthError` raised by a handler is a refusal like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -23,6 +23,8 @@ from bearward_grpc.threads.stream_guard import ThreadGuard
 
 __all__ = ["ThreadHandlerWrapper"]
 
+_MOMENT: Final = 0.1
+"""Seconds in which a thread takes a call where one is free."""
 Run = Callable[..., Any]
 NewGuard = Callable[[Any], ThreadGuard]
 
@@ -107,7 +109,12 @@ class ThreadHandlerWrapper:
         return pushing
 
     def _enter(self, context: Any) -> None:
-        self._call.gate.enter(self._call, context)
+        call = self._call
+        if self._guard is None and call.principal is not None:  # a guard looks by itself
+            verifier = call.gate.verifier
+            if verifier.monotonic() - call.admitted_at > _MOMENT:
+                verifier.check_still_valid(call.principal)
+        call.gate.enter(call, context)
 
     def _status_for(self, refused: AuthError) -> CallStatus:
         own, gate = copy(refused), self._call.gate  # some handlers raise the same one each time

@@ -10,8 +10,9 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AuthError, Refusal
-from bearward.testing import LocalIssuer
+from bearward import AuthError, Refusal, TrustedIssuer, Verifier
+from bearward.events import Event, Verified
+from bearward.testing import LocalIssuer, MovableClock
 from bearward_grpc import authenticated, public
 from bearward_grpc.call import Call
 from bearward_grpc.threads.stream_guard import ThreadGuard
@@ -153,6 +154,56 @@ def test_calls_that_waited_longer_than_their_token_lives_run_no_handler(issuer: 
     waited = [outcome for outcome in outcomes if outcome.code == "token_revoked"]
     assert len(waited) >= streams - workers
     assert {outcome.status for outcome in outcomes} <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.CANCELLED}
+
+
+@pytest.mark.parametrize("kind", ["sync", "aio"])
+@pytest.mark.parametrize("expiry", ["terminate", "ignore"])
+def test_unary_call_that_waited_longer_than_its_token_lives_runs_no_handler(
+    issuer: LocalIssuer, kind: str, expiry: Any
+) -> None:
+    """It takes its turn once a thread is free, and is refused: nothing of it has begun."""
+    clock, admitted, busy, release = (
+        MovableClock(issuer.now()),
+        threading.Semaphore(0),
+        threading.Event(),
+        threading.Event(),
+    )
+    runs: list[bytes] = []
+
+    def behaviors(_: Seen) -> dict[str, Any]:
+        def slow(request: bytes, _: Any) -> bytes:
+            runs.append(request)
+            busy.set()
+            release.wait(TIMEOUT)
+            return request
+
+        return {"UU": slow}
+
+    def see(event: Event) -> None:
+        if isinstance(event, Verified):
+            admitted.release()
+
+    verifier = Verifier(
+        TrustedIssuer(issuer.url, audience=issuer.audience, jwks=issuer.keys.jwks()), clock=clock, observers=[see]
+    )
+    metadata = bearer(issuer.mint(expires_in=60))
+    rules = {SERVICE: authenticated}
+    with (
+        serving(kind, verifier, rules, behaviors=behaviors, workers=1, stream_expiry=expiry) as server,
+        channel_to(server.target) as channel,
+    ):
+        method: Any = channel.unary_unary(path("UU"))
+        first = method.future(b"first", timeout=TIMEOUT, metadata=metadata)
+        assert busy.wait(TIMEOUT)
+        second = method.future(b"second", timeout=TIMEOUT, metadata=metadata)
+        for _ in range(2):
+            assert admitted.acquire(timeout=TIMEOUT)
+        clock.advance(61)
+        release.set()
+        assert first.result() == b"first"
+        assert second.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert dict(second.trailing_metadata())["bearward-code"] == "token_expired"
+    assert runs == [b"first"]
 
 
 @pytest.fixture
