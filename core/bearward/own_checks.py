@@ -151,8 +151,11 @@ class _AwaitedCheck(OwnCheck):
     async def ask(self, principal: Principal) -> AuthError | None:
         """The refusal of this caller, or None."""
         try:
-            async with asyncio.timeout(self.timeout):
-                return self._verdict(await self._call(principal))
+            async with asyncio.timeout(self.timeout) as limit:
+                answer = await self._call(principal)
+            if limit.expired():  # it swallowed its cancellation
+                raise TimeoutError
+            return self._verdict(answer)
         except Exception as error:  # noqa: BLE001
             return self._failed(error)
 

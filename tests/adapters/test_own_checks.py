@@ -7,7 +7,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,13 @@ class Store:
 async def never(principal: Principal) -> bool:
     """A store that does not answer."""
     await asyncio.Event().wait()
+    return True
+
+
+async def too_late(principal: Principal) -> bool:
+    """A store whose client turns a cancellation into an answer."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
     return True
 
 
@@ -150,6 +157,7 @@ CASES = {
     "unreachable": Case(named(unreachable), "check_unavailable", "check_unavailable"),
     "unreachable, later": Case(named(unreachable_later), "check_unavailable", "check_unavailable"),
     "no answer": Case(named(never, timeout=0.05), "check_unavailable", "check_unavailable"),
+    "an answer after its time": Case(named(too_late, timeout=0.05), "check_unavailable", "check_unavailable"),
     "a refusal of its own": Case(named(says_which), "token_revoked", "token_revoked"),
 }
 HTTP = {None: 200, "internal_error": 500, "check_unavailable": 503, "token_revoked": 401}
