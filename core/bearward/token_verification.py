@@ -228,7 +228,7 @@ class TokenVerification:
         )  # read before it is checked by
         policy, keys = self._issuers.known(principal.issuer, *presented_by(principal))
         held = keys.current()
-        if held is None:
+        if held is None or policy.single_use:  # by settings that came later: then it counts once from here on
             return False
         standing = Standing(policy, held.jwk_set, self.revocations.check, now)
         try:

@@ -92,7 +92,8 @@ class TrustedIssuer:
     keys_are_ours: bool = False
     """The keys sign for this application alone, so tokens need no `aud`; they must be in `jwks_uri` or `jwks`."""
     single_use: bool = False
-    """Each token counts once, known by its `jti` until it has expired (RFC 7523 section 3); such are bearer tokens."""
+    """Each token counts once, known by its `jti` until it has expired, within a day (RFC 7523 section 3); such are bearer
+    tokens."""
     subject_claim: Collection[str] = ()
     """Claims of which the first that is a non-empty string names the caller; `sub` where none is given."""
     client_claim: str | None = None

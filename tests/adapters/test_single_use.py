@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -105,6 +106,7 @@ def sync(verifier: Verifier) -> Any:
 
 TRANSPORTS = [core, http, aio, sync]
 every_transport = pytest.mark.parametrize("transport", TRANSPORTS, ids=lambda one: one.__name__)
+DAY = int(time.time()) + 86_400
 Row = tuple[str, dict[str, Any]]
 ROWS: dict[str, list[Row]] = {
     "the same again": [("ok", {"jti": "a"}), ("token_replayed", {"jti": "a"}), ("token_replayed", {"jti": "a"})],
@@ -116,6 +118,10 @@ ROWS: dict[str, list[Row]] = {
     "a jti that is no text": [("claim_malformed", {"jti": 7})],
     "refused for another reason first": [("audience_mismatch", {"jti": "e", "aud": "x"}), ("ok", {"jti": "e"})],
     "bound to a key": [("token_sender_constrained", {"jti": "f", "cnf": {"jkt": "A" * 43}})],
+    "of a day": [("ok", {"jti": "h", "exp": DAY})],
+    "of more than a day": [("claim_mismatch", {"jti": "i", "exp": DAY + 120})],
+    "of all times": [("claim_mismatch", {"jti": "j", "exp": 10**300 - 1})],
+    "of a year, as a fraction": [("claim_mismatch", {"jti": "k", "exp": DAY * 1e3 + 0.5})],
     "without an end": [("claim_missing", {"jti": "g", "exp": None})],
 }
 
@@ -176,6 +182,20 @@ def test_store_that_is_down_refuses_or_accepts_as_it_was_told(
         assert ask(token) == expected
         assert ask(seen) == "token_replayed"
         assert ask(token) == ("token_replayed" if expected == "ok" else expected)
+
+
+@pytest.mark.parametrize("seconds", [0, 31])
+def test_token_that_was_good_before_it_had_to_count_once_counts_once(issuer: LocalIssuer, seconds: float) -> None:
+    """New settings hold for what is remembered, too: its next use is its only one."""
+    clock = MovableClock(issuer.now())
+    before = TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())
+    verifier = Verifier(before, clock=clock)
+    with core(verifier) as ask:
+        token = issuer.mint(expires_in=600)
+        assert [ask(token) for _ in range(3)] == ["ok"] * 3
+        asyncio.run(verifier.replace_issuers(trust(issuer)))
+        clock.advance(seconds)
+        assert [ask(token) for _ in range(3)] == ["ok", "token_replayed", "token_replayed"]
 
 
 def test_memory_that_is_full_lets_nobody_in(issuer: LocalIssuer) -> None:
