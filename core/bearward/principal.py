@@ -12,7 +12,7 @@ from bearward.claim_names import ClaimNames
 from bearward.claim_values import frozen_claims, printable_name, scopes_of, to_plain
 from bearward.delegation import Actor, actors_of, authorization_details_of
 from bearward.sender import BEARER, SenderProof
-from bearward.typed_claims import claims_as, is_frozen
+from bearward.typed_claims import claims_as, may_be_shared
 
 __all__ = ["Principal", "parsed_claims", "same_caller"]
 
@@ -176,7 +176,8 @@ class Principal:
     def claims_as(self, kind: type[T]) -> T:
         """The claims as an object of `kind`, a dataclass or a `msgspec.Struct`.
 
-        If the type is frozen it is made once, and shared by all requests that bring the same token.
+        If the type is frozen, and holds nothing that can be changed, it is made once, and shared by all requests that bring
+        the same token.
 
         Raises `AuthError` (CLAIM_MISSING, CLAIM_MALFORMED) if they do not fit. With `claims_type=` of the issuer's
         settings no such token is accepted.
@@ -191,8 +192,8 @@ class Principal:
         held = getattr(self, "_typed", None)
         if type(held) is kind:
             return held
-        made = claims_as(self._claims, kind)
-        if is_frozen(kind):
+        made = claims_as(self.to_dict(), kind)
+        if may_be_shared(made):
             _put_typed(self, made)
         return made
 

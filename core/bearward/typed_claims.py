@@ -14,7 +14,7 @@ import msgspec
 
 from bearward.errors import AuthError, ConfigurationError, Refusal
 
-__all__ = ["check_claims_type", "claims_as", "is_frozen"]
+__all__ = ["check_claims_type", "claims_as", "may_be_shared"]
 
 T = TypeVar("T")
 
@@ -54,10 +54,22 @@ def claims_as(claims: Mapping[str, Any], kind: type[T]) -> T:
         return msgspec.convert(claims, kind)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), kind) from None
+    except Exception:  # noqa: BLE001  (of the type's own code, whose text may hold a claim)
+        raise AuthError(Refusal.CLAIM_MALFORMED) from None
 
 
-def is_frozen(kind: type[Any]) -> bool:
-    """Whether one object of `kind` may be shared by all requests that bring the same token."""
+def may_be_shared(made: Any) -> bool:
+    """Whether an object may be given to all requests that bring the same token: neither it nor what it holds can be changed."""
+    if not _is_frozen(type(made)):
+        return False
+    try:
+        hash(tuple(getattr(made, name) for name in _attributes(type(made))))
+    except TypeError:  # a list, or an object of JSON
+        return False
+    return True
+
+
+def _is_frozen(kind: type[Any]) -> bool:
     if is_dataclass(kind):
         parameters: Any = kind.__dict__["__dataclass_params__"]
         return bool(parameters.frozen)
@@ -76,3 +88,7 @@ def _names(kind: type[Any]) -> set[str]:
     if is_dataclass(kind):
         return {item.name for item in fields(kind)}
     return {item.encode_name for item in msgspec.structs.fields(kind)}
+
+
+def _attributes(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else kind.__struct_fields__

@@ -79,6 +79,48 @@ def test_object_that_can_be_changed_is_not_shared() -> None:
         assert principal.claims_as(kind) is not principal.claims_as(kind)
 
 
+def test_what_a_handler_does_to_an_object_reaches_no_other_request() -> None:
+    """Nor the claims themselves, whatever the type holds: lists, objects, or anything."""
+
+    @dataclass(frozen=True)
+    class Loose:
+        roles: list[str]
+        access: dict[str, Any]
+        other: Any
+
+    class LooseStruct(msgspec.Struct, frozen=True):
+        roles: list[str]
+        access: dict[str, Any]
+        other: Any
+
+    given = {"roles": ["reader"], "access": {"api": {"roles": ["reader"]}}, "other": ["reader"]}
+    verifier, token = Verifier(_issuer(Loose)), _token(sub="ada", **given)
+    for kind in (Loose, LooseStruct):
+        made: Any = verifier.verify_now(token).claims_as(kind)
+        made.roles.append("admin")
+        made.access["api"]["roles"].append("admin")
+        made.other.append("admin")
+        principal = verifier.verify_now(token)
+        assert "admin" not in repr(principal.claims_as(kind))
+        assert {name: principal.to_dict()[name] for name in given} == given
+
+
+def test_bug_in_the_type_of_the_claims_is_a_refusal() -> None:
+    """Of whatever sort; its text may hold a claim, and is not kept."""
+
+    @dataclass(frozen=True)
+    class Buggy:
+        sub: str
+
+        def __post_init__(self) -> None:
+            raise KeyError(self.sub)
+
+    with pytest.raises(AuthError) as caught:
+        Verifier(_issuer(Buggy)).verify_now(_token(sub="s3cret"))
+    assert caught.value.code == "claim_malformed"
+    assert caught.value.__cause__ is None
+
+
 REFUSED: dict[str, tuple[type[Any], dict[str, Any], str, str | None]] = {
     "a field that is missing": (Claims, {"sub": "ada"}, "claim_missing", "roles"),
     "another type": (Claims, {"sub": "ada", "roles": "editor"}, "claim_malformed", "roles"),
