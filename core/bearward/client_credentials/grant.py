@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from bearward.errors import BearwardError
 
 __all__ = ["Grant", "TokenUnavailableError", "basic", "form", "parse_token_response", "wants_nonce"]
 
+_FARTHEST = 1e15  # seconds
 _DEFAULT_LIFETIME = 60.0  # RFC 6749 section 5.1 only recommends `expires_in`
 _ACCESS_TOKENS = (
     "urn:ietf:params:oauth:token-type:access_token",
@@ -113,6 +113,7 @@ def _object(body: bytes) -> dict[str, Any]:
 def _lifetime(value: Any) -> float:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:12])  # some issuers send it as a string
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    # Compared, never converted first: a number of a thousand digits is no float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _FARTHEST:
         return _DEFAULT_LIFETIME
     return float(value)
