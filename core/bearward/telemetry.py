@@ -228,9 +228,10 @@ class Telemetry(Counting):
         self, metric: str, read: Callable[[Any], float | None]
     ) -> Callable[[metrics.CallbackOptions], Iterable[metrics.Observation]]:
         def observe(_: metrics.CallbackOptions) -> Iterable[metrics.Observation]:
+            # Of an issuer that publishes its keys one by one, the most recently used one counts, which comes first.
             found: Mapping[str, float] = {
                 name: value
-                for health in self._issuers_for(metric)
+                for health in reversed(self._issuers_for(metric))
                 if (value := read(health)) is not None and (name := self._named(health.issuer)) != OTHER
             }
             return [metrics.Observation(value, {"bearward.issuer": name}) for name, value in found.items()]

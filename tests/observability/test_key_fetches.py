@@ -16,7 +16,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from bearward import AuthError, TrustedIssuer, Verifier
 from bearward.telemetry import Telemetry
-from bearward.testing import LocalIssuer
+from bearward.testing import LocalIssuer, MovableClock, SigningKey
+from bearward.testing.exchange import Response
 
 AUDIENCE = "https://api.example"
 
@@ -70,6 +71,36 @@ def test_failed_fetch_is_a_span_with_its_class(issuer: LocalIssuer) -> None:
         assert span.status.status_code is StatusCode.ERROR
         assert span.status.description == attributes["error.type"] != "none"
         assert attributes.keys() == {"bearward.issuer", "bearward.trigger", "error.type"}
+
+
+def test_metrics_of_an_issuer_are_those_of_the_key_in_use() -> None:
+    """Where each key has its own URL, one that was withdrawn long ago does not say that the issuer's keys fail."""
+    clock, reader, identifier = MovableClock(), InMemoryMetricReader(), "https://login.example"
+    telemetry = Telemetry(meter_provider=MeterProvider(metric_readers=[reader], shutdown_on_exit=False))
+    old, new = SigningKey.generate("ES256"), SigningKey.generate("ES256")
+
+    async def rotate(publisher: LocalIssuer) -> None:
+        trusted = TrustedIssuer(identifier, audience=AUDIENCE, pem_uri=f"{publisher.origin}/keys/{{kid}}")
+        async with Verifier(trusted, clock=clock, observers=[telemetry]) as verifier:
+            await verifier.verify(publisher.mint(key=old, kid=old.kid))
+            publisher.serve(f"/keys/{old.kid}", Response(b"", 404, {}))
+            clock.advance(86_400)
+            with pytest.raises(AuthError):
+                await verifier.verify(publisher.mint(key=old, kid=old.kid))
+            await verifier.verify(publisher.mint(key=new, kid=new.kid))
+            found = {
+                metric.name: [getattr(point, "value", None) for point in metric.data.data_points]
+                for resource in reader.get_metrics_data().resource_metrics  # type: ignore[union-attr]
+                for scope in resource.scope_metrics
+                for metric in scope.metrics
+            }
+        assert found["bearward.keys.ready"] == [1.0]
+        assert found["bearward.keys.age"] == [0.0]
+
+    with LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier=identifier, clock=clock) as publisher:
+        for key in (old, new):
+            publisher.serve(f"/keys/{key.kid}", Response(key.public_pem(), 200, {}))
+        asyncio.run(rotate(publisher))
 
 
 def test_collection_looks_at_the_keys_once() -> None:
