@@ -104,7 +104,10 @@ class Gate(ReportingGate):
         recent = self.recent
         # Who comes with every call is known here, without another function (ADR 0011).
         known = None if recent is None else recent.get(value)
-        token, principal = self._identify(value, method, metadata) if known is None else known
+        try:
+            token, principal = self._identify(value, method, metadata) if known is None else known
+        except AuthError as error:
+            return self._without_credentials(method, rule, error)
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
             raise self._explained(method, refused, principal)
@@ -190,12 +193,15 @@ class Gate(ReportingGate):
         elif call.event is not None:
             self._reporter.annotate(call.event)
 
-    def _without_credentials(self, method: str, rule: Access) -> Call:
+    def _without_credentials(self, method: str, rule: Access, error: AuthError | None = None) -> Call:
+        """The call of nobody; raises `error` where there is a token. Credentials of another scheme are none."""
+        if error is not None and error.refusal is not Refusal.CREDENTIALS_MISSING:
+            raise error
         principal = stand_in()
         if principal is None:
             if rule.kind is _OPTIONAL:
                 return self._anonymous
-            raise AuthError(Refusal.CREDENTIALS_MISSING)
+            raise error or AuthError(Refusal.CREDENTIALS_MISSING)
         refused = rule.refusal(principal, self.verifier.now())
         if refused is not None:
             raise self._explained(method, refused, principal)

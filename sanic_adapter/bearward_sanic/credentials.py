@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 PlacedToken: TypeAlias = tuple[str, CredentialPlace | None]
-_Other: TypeAlias = tuple[str, Callable[[], None], CredentialPlace | None]
-"""A token, what must hold of the request that brings it there, and the place that it is of."""
+_Other: TypeAlias = tuple[list[str], Callable[[], None], CredentialPlace | None]
+"""What stands in a place, what must hold of the request that brings it there, and the issuers' own place, if it is one."""
 
 SUBPROTOCOL: Final = "bearer"
 """The subprotocol that announces a token as the next one: `Sec-WebSocket-Protocol: bearer, <token>`."""
@@ -77,11 +77,11 @@ class TokenReader:
             return bearer_token(presented, max_length=self._max_length), None
         if presented or len(others) > 1:
             raise AuthError(Refusal.CREDENTIALS_REPEATED)
-        token, check, place = others[0]
+        values, check, place = others[0]
         check()
-        if place is not None and place.header is not None:
-            return token, place  # the place has read it, by its own grammar
-        return bearer_token([f"Bearer {token}"], max_length=self._max_length), place
+        if place is not None and place.header is not None:  # which has a grammar of its own
+            return str(place.token(values, max_length=self._max_length)), place
+        return bearer_token([f"Bearer {values[0]}"], max_length=self._max_length), place
 
     def read_presented(self, request: Request, presented: list[str], websocket: bool) -> tuple[Scheme, str]:  # noqa: FBT001
         """Scheme and token of `Authorization`, beside no other credential; raises `AuthError`."""
@@ -137,22 +137,22 @@ class TokenReader:
         cookie = self._settings.cookie
         if cookie is not None:
             check = partial(cookie.check, request, websocket=websocket)
-            found += [(value, check, self._of_cookie) for value in cookie_values(request, cookie.name)]
+            found += [([value], check, self._of_cookie) for value in cookie_values(request, cookie.name)]
         if self._settings.query:
-            found += [(value, _nothing, None) for value in _parameters(request.query_string.encode("utf-8", "replace"))]
+            query = request.query_string.encode("utf-8", "replace")
+            found += [([value], _nothing, None) for value in _parameters(query)]
         if websocket and self._settings.websocket_subprotocol:
-            found += [(value, _nothing, None) for value in _announced(request, SUBPROTOCOL)]
+            found += [([value], _nothing, None) for value in _announced(request, SUBPROTOCOL)]
         if websocket and self._settings.socket_tickets is not None:
-            found += [(value, _nothing, None) for value in _announced(request, TICKET_SUBPROTOCOL)]
+            found += [([value], _nothing, None) for value in _announced(request, TICKET_SUBPROTOCOL)]
         return found
 
     def _in_headers(self, request: Request) -> Iterator[_Other]:
-        """The tokens in the headers of proxies, whatever issuer they are of."""
+        """What the headers of proxies hold, whatever issuer it is of; read once it is known to be the only credential."""
         for place in self._headers:
             values = request.headers.getall(str(place.header), [])
-            token = place.token(values, max_length=self._max_length)
-            if token is not None:
-                yield token, _nothing, place
+            if values:
+                yield values, _nothing, place
 
 
 def _place_of_cookie(settings: AdapterSettings, places: Collection[CredentialPlace]) -> CredentialPlace | None:
