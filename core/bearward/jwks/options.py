@@ -112,7 +112,7 @@ class JWKSOptions:
     x5c_authorities: str | bytes | None = field(default=None, repr=False)
     """Certificates in PEM: a key counts only if its `x5c` leads to one of them. None: chains say nothing."""
     same_origin: bool = False
-    """Whether a discovered `jwks_uri` must have the issuer's scheme, host and port."""
+    """Whether a discovered `jwks_uri` must have the scheme, host and port of the metadata: the issuer's, or `metadata_uri`'s."""
     metadata: MetadataKind = MetadataKind.ANY
     unsafe_allow_private_addresses: bool = False
     """Connect to private addresses too (RFC 1918, RFC 4193, RFC 6598). Link-local and metadata ones stay refused.

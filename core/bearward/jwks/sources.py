@@ -97,8 +97,8 @@ class Discovery:
         if not isinstance(url, str):
             raise FetchError(FetchFailure.NOT_METADATA, detail="it has no jwks_uri")
         reason = _why_not(url, client, self._metadata_url)
-        if reason is None and self._same_origin and not same_origin(url, self._issuer):
-            reason = "not of the issuer's origin, and jwks_options.same_origin is set"
+        if reason is None and self._same_origin and not same_origin(url, self._metadata_url):
+            reason = "not of the metadata's origin, and jwks_options.same_origin is set"
         if reason is not None:
             raise FetchError(FetchFailure.URL_REFUSED, detail=f"jwks_uri {excerpt(url)}: {reason}")
         return url

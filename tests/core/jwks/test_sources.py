@@ -136,6 +136,23 @@ def test_jwks_uri_may_be_restricted_to_the_issuers_origin(
         assert run(outcome(policy(issuer, discover=True, same_origin=same_origin))) == expected
 
 
+@pytest.mark.parametrize(("elsewhere", "expected"), [(True, FetchFailure.URL_REFUSED), (False, None)])
+def test_jwks_uri_may_be_restricted_to_the_origin_of_metadata_uri(
+    elsewhere: bool, expected: FetchFailure | None, run: Run
+) -> None:
+    """The issuer's name need not be an address."""
+    with (
+        LocalIssuer(algorithms=["ES256"], identifier="urn:example:issuer") as named,
+        LocalIssuer(algorithms=["ES256"]) as other,
+    ):
+        jwks_uri = other.jwks_uri if elsewhere else named.jwks_uri
+        metadata = {"issuer": named.url, "jwks_uri": jwks_uri}
+        named.serve("/metadata", Response(json.dumps(metadata).encode()))
+        options = JWKSOptions(same_origin=True, start="lazy")  # type: ignore[arg-type]
+        trusted = TrustedIssuer(named.url, audience="a", metadata_uri=f"{named.origin}/metadata", jwks_options=options)
+        assert run(outcome(trusted)) == expected
+
+
 def test_moved_jwks_uri_is_discovered_again(run: Run, issuer: LocalIssuer) -> None:
     """The discovered URL is used until it fails or grows old; the next attempt discovers anew."""
     clock = FakeClock()
