@@ -84,7 +84,10 @@ class TenantIssuers:
         match = self._pattern.fullmatch(issuer) if len(issuer) <= _MAX_ISSUER else None
         if match is None or (self._tenants is not None and match[1] not in self._tenants):
             return None
-        trusted = self._settings_of(match[1])
+        try:
+            trusted = self._settings_of(match[1])
+        except ConfigurationError:  # no tenant can have this name: a trust domain has no upper case, for example
+            return None
         _put(self._unproven, issuer, trusted, self._max_unproven)
         return trusted
 

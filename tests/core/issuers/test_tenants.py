@@ -55,6 +55,13 @@ def test_tenant_name_is_substituted_in_settings() -> None:
     assert (policy.audience, policy.jwks_uri, policy.leeway) == ({"api://blue"}, "https://login.example/blue/keys", 5.0)
 
 
+@pytest.mark.parametrize(("name", "is_tenant"), [("blue.example", True), ("Blue.example", False), ("x" * 127, True)])
+def test_name_that_no_tenant_can_have_is_untrusted(name: str, is_tenant: bool) -> None:
+    """A trust domain has no upper case: whoever invents one is refused, and meets no error of the settings."""
+    domains = TenantIssuers("spiffe://{tenant}", audience="a", jwks_uri="https://bundles.example/{tenant}")
+    assert (domains.issuer_for(f"spiffe://{name}") is not None) is is_tenant
+
+
 def test_unlisted_tenants_are_untrusted() -> None:
     """Then no other is trusted."""
     tenants = TenantIssuers(TEMPLATE, audience="api", tenants=frozenset({"blue"}))
