@@ -18,7 +18,7 @@ from bearward.jose.base64url import encode
 
 __all__ = ["jwk_of_pem"]
 
-_BLOCK: Final = re.compile(r"\s*-----BEGIN (CERTIFICATE|PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*")
+_BLOCK: Final = re.compile(r"\s*-----BEGIN (CERTIFICATE|PUBLIC KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*", re.ASCII)
 _CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 

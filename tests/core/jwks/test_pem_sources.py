@@ -283,6 +283,17 @@ def test_every_kind_of_key_is_read_from_pem(alg: str) -> None:
     assert members["kid"] == "k1"
 
 
+@pytest.mark.parametrize("space", ["\u2003", "\u00a0", "\u2028", "\x1f"])
+@pytest.mark.parametrize("place", ["before", "within", "behind"])
+def test_other_white_space_is_none(space: str, place: str) -> None:
+    """RFC 7468 section 3 knows none but ASCII's, and the error that says so holds nothing of the text."""
+    begin, body, end = SigningKey.generate("ES256").public_pem().decode().partition("\n")
+    text = {"before": space + begin + body + end, "within": begin + space + end, "behind": begin + body + end + space}
+    with pytest.raises(ValueError, match="not one certificate or public key in PEM") as caught:
+        jwk_of_pem(text[place], "k")
+    assert type(caught.value) is ValueError
+
+
 def test_key_is_read_from_a_certificate() -> None:
     """As Google's secure token service publishes them; whether it has expired is the publisher's business."""
     pem = _certificate()
