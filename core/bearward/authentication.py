@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearward.access import Access
-from bearward.errors import AuthError, KeysNeededError
+from bearward.errors import AuthError, RecordNeededError
 from bearward.possession import Presented, check_sender
 from bearward.principal import Principal, parsed_claims
 from bearward.reporter import concerning
@@ -36,7 +36,7 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
         sender, proof = check_sender(parsed_claims(principal), presented, verifier.dpop, now)
         if proof is not None:
             if verifier.replays.is_shared:
-                raise KeysNeededError
+                raise RecordNeededError
             verifier.replays.record_now(proof, now)
     except AuthError as error:
         attributed(error if principal is None else concerning(error, principal), presented.scheme)

@@ -278,6 +278,9 @@ class AuthError(BearwardError):
 class AwaitNeededError(BearwardError):
     """What is held does not suffice to decide at once: something must be awaited."""
 
+    is_verified: bool = False
+    """Whether the caller is verified already, so that no stranger causes such waits."""
+
 
 class KeysNeededError(AwaitNeededError):
     """`Verifier.verify_now` cannot decide with the keys that it holds: await `Verifier.verify` instead.
@@ -292,11 +295,19 @@ class KeysNeededError(AwaitNeededError):
         self.refused = refused
 
 
+class RecordNeededError(KeysNeededError):
+    """A caller is verified, and what it proved must be recorded in a store that a fleet shares."""
+
+    is_verified = True
+
+
 class CheckNeededError(AwaitNeededError):
     """A rule cannot decide before a check of the service's own was awaited: await `Access.refusal_awaiting` instead.
 
     `check` is the check, and `principal` the verified caller whom it is about.
     """
+
+    is_verified = True
 
     def __init__(self, check: Any, principal: Any) -> None:
         super().__init__("a check must be awaited before the rule can decide")

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from bearward.claims import validity_window
 from bearward.dpop.proof import MAX_JTI, Proof
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, RecordNeededError, Refusal
 from bearward.principal import Principal, parsed_claims
 from bearward.trusted_issuer import TrustedIssuer
 
@@ -27,7 +27,7 @@ _REFUSALS = {
 }
 
 
-class UseNeededError(KeysNeededError):
+class UseNeededError(RecordNeededError):
     """A token is good, and its use must be recorded in a store that a fleet shares, which is awaited."""
 
     def __init__(self, principal: Principal, use: Proof) -> None:

@@ -46,7 +46,7 @@ from bearward.client_certificates import ForwardedCertificate, from_networks
 from bearward.client_credentials.grant import TokenUnavailableError
 from bearward.dpop import DPoP
 from bearward.dpop.proof import Proof
-from bearward.errors import SeveralMistakesError
+from bearward.errors import RecordNeededError, SeveralMistakesError
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.jose.jwk import KeyRejection, RejectedKeyError
 from bearward.jose.jwk_set import JWKSetError
@@ -77,6 +77,7 @@ ERRORS: dict[type[BearwardError], BearwardError] = {
         AwaitNeededError("text"),
         KeysNeededError(3),
         CheckNeededError("a check", "a caller"),
+        RecordNeededError(),
         UseNeededError(CALLER, Proof("thumbprint", "jti", 1.0, 2.0)),
         ConfigurationError("leeway", "must be a number"),
         SeveralMistakesError((ConfigurationError("a", "b"), ConfigurationError("c", "d"))),

@@ -3,7 +3,8 @@
 Rules of this file: the polling thread of grpc.server must never wait, because every connection and every stream waits
 with it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
 served by a stream-stream handler that delivers its responses through a callback (grpc's experimental form): none of the
-request is read, no thread waits, and the number of waiting calls is bounded. Once the token is verified the real
+request is read, no thread waits, and the number of waiting calls is bounded: of strangers, who wait for keys, and of
+verified callers by themselves. Once the token is verified the real
 handler runs in `pool`, as grpc would have run it. Only if another interceptor receives the handler is it of the
 method's own kind and waits in a worker; few may do so at a time.
 """
@@ -58,6 +59,7 @@ class DeferredCalls:
         self._wrap = wrap
         self._pool = pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="bearward-deferred")
         self._waiting = _Places(_MAX_WAITING)
+        self._verified = _Places(_MAX_WAITING)
         self._blocked = _Places(_MAX_BLOCKED)
 
     def handler(
@@ -88,16 +90,17 @@ class DeferredCalls:
         return handler_of_kind(kind, stream if kind.response_streaming else unary)
 
     def _start(self, needed: AwaitNeededError, context: Any, response: _Response) -> None:
-        if not self._waiting.take():
+        places = self._verified if needed.is_verified else self._waiting
+        if not places.take():
             response.refuse(_unavailable(needed))
             return
         try:
             admitted = self._admit(response.details, needed)
         except AuthError as refused:
-            self._waiting.give_back()
+            places.give_back()
             response.refuse(refused)
             return
-        admitted.add_done_callback(lambda _: self._waiting.give_back())
+        admitted.add_done_callback(lambda _: places.give_back())
         admitted.add_done_callback(response.go_on)
         if not context.add_callback(admitted.cancel):
             admitted.cancel()  # the caller has gone
@@ -114,8 +117,7 @@ class DeferredCalls:
         return None
 
     def _wait_for_call(self, details: grpc.HandlerCallDetails, needed: AwaitNeededError, context: Any) -> Call:
-        # Whoever waits for a check is verified: it is no stranger who occupies the workers.
-        places = self._waiting if isinstance(needed, CheckNeededError) else self._blocked
+        places = self._verified if needed.is_verified else self._blocked  # strangers must not occupy the workers
         if not places.take():
             raise _unavailable(needed)
         try:

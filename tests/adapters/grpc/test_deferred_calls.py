@@ -12,9 +12,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from bearward import JWKSOptions, TrustedIssuer, Verifier
+from bearward import JWKSOptions, Principal, TrustedIssuer, Verifier, own_check
+from bearward.dpop import DPoP, SharedReplays
 from bearward.jwks.options import StartMode
-from bearward.testing import LocalIssuer
+from bearward.testing import DPoPClient, LocalIssuer
 from bearward_grpc import SyncAuthInterceptor, VerifierThread, authenticated
 from bearward_grpc.threads import deferred_call
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Requests, bearer, channel_to, collect, path
@@ -22,6 +23,7 @@ from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, Seen, methods, register, serving
 from tests.adapters.grpc.test_other_interceptors import add_health
 from tests.adapters.grpc.test_outer_interceptors import make
+from tests.core.jwks.cache_servers import Valkey
 
 WORKERS = 2
 RULES = {SERVICE: authenticated}
@@ -88,6 +90,46 @@ def test_waiting_calls_are_bounded(own_issuer: LocalIssuer, monkeypatch: pytest.
         for _ in range(3):  # the places are free again
             own_issuer.rotate()
             assert SHAPES["unary-unary"](channel, bearer(own_issuer.mint())).status is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("waits_for", ["a check", "a store of proofs"])
+def test_strangers_who_wait_for_keys_leave_verified_callers_their_places(
+    own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, waits_for: str, valkey: Valkey
+) -> None:
+    """However many forged tokens wait for an issuer that hangs: who is verified waits in places of its own."""
+    monkeypatch.setattr(deferred_call, "_MAX_WAITING", 1)
+
+    async def passes(principal: Principal) -> bool:
+        return True
+
+    proving, method = DPoPClient(), path("UU")
+    dpop = None if waits_for == "a check" else DPoP(origins="https://api.example")
+    store = SharedReplays(cache=valkey.url, on_failure="refuse", cache_secret=b"0123456789abcdef")
+    verifier = Verifier(
+        TrustedIssuer(own_issuer.url, audience=own_issuer.audience, jwks_uri=own_issuer.jwks_uri),
+        dpop=dpop,
+        replays=None if dpop is None else store,
+    )
+    rules = {SERVICE: own_check(passes, code="never") if dpop is None else authenticated}
+    with serving("sync", verifier, rules, workers=WORKERS) as server, channel_to(server.target) as channel:
+
+        def good() -> grpc.StatusCode:
+            token = own_issuer.mint() if dpop is None else own_issuer.mint(cnf=proving.cnf)
+            proof = proving.proof("POST", f"https://api.example{method}", token=token)
+            scheme = "Bearer" if dpop is None else "DPoP"
+            metadata = (("authorization", f"{scheme} {token}"), ("dpop", proof))
+            return SHAPES["unary-unary"](channel, metadata).status
+
+        assert good() is grpc.StatusCode.OK
+        fetches = own_issuer.requests("/jwks")
+        own_issuer.hold()
+        stub: Any = channel.unary_unary(method)
+        forged = stub.future(b"", timeout=TIMEOUT, metadata=bearer(own_issuer.mint(kid="invented")))
+        own_issuer.wait_for_requests("/jwks", fetches + 1)
+        assert good() is grpc.StatusCode.OK
+        assert not forged.done()
+        own_issuer.release()
+        assert forged.exception(TIMEOUT).code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_cancelled_caller_frees_its_place(own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
