@@ -45,7 +45,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_evidence_has_a_page_for_each_run_that_writes_one() -> None:
     """What runs generate or found, and what tests hold to be so, is in `docs/evidence`, and nothing else is."""
     assert {path.stem for path in (TOP / "docs" / "evidence").iterdir()} == {
-        "deployments", "differential", "fuzzing", "interop", "mutation", "promises", "python-jose", "tasks",
+        "attacks", "deployments", "differential", "fuzzing", "interop", "mutation", "promises", "python-jose", "tasks",
     }  # fmt: skip
 
 
