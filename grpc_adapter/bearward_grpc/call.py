@@ -72,18 +72,7 @@ class Call:
     It changes when the caller re-authenticates in band.
     """
 
-    __slots__ = (
-        "admitted_at",
-        "correlation_id",
-        "event",
-        "gate",
-        "guard",
-        "loop",
-        "method",
-        "principal",
-        "rule",
-        "token",
-    )
+    __slots__ = ("correlation_id", "event", "gate", "guard", "loop", "method", "principal", "rule", "token")
 
     # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
     def __init__(
@@ -95,8 +84,6 @@ class Call:
         self.token: str | None = token
         self.method: str = method
         """Its full name, as the caller wrote it; empty for what all anonymous calls share."""
-        self.admitted_at: float = gate.verifier.monotonic()
-        """By the verifier's monotonic clock: the call may then wait for a thread that runs its handler."""
         self.correlation_id: str | None = None
         self.event: Verified | None = None
         """What was reported of its caller, for the span that begins with the handler."""

@@ -37,6 +37,7 @@ class ThreadHandlerWrapper:
         self._statuses = statuses
         self._run = run
         self._guard = guard
+        self._admitted_at = call.gate.verifier.monotonic()  # the call may now wait for a thread that runs its handler
 
     def wrap(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """`handler`, served to this call."""
@@ -112,7 +113,7 @@ class ThreadHandlerWrapper:
         call = self._call
         if self._guard is None and call.principal is not None:  # a guard looks by itself
             verifier = call.gate.verifier
-            if verifier.monotonic() - call.admitted_at > _MOMENT:
+            if verifier.monotonic() - self._admitted_at > _MOMENT:
                 verifier.check_still_valid(call.principal)
         call.gate.enter(call, context)
 
