@@ -72,7 +72,21 @@ class Call:
     It changes when the caller re-authenticates in band.
     """
 
-    __slots__ = ("correlation_id", "event", "gate", "guard", "loop", "method", "principal", "rule", "token")
+    __slots__ = (
+        "correlation_id",
+        "event",
+        "gate",
+        "guard",
+        "loop",
+        "method",
+        "principal",
+        "queued_at",
+        "rule",
+        "token",
+    )
+
+    queued_at: float
+    """Since when it waits for a thread, by the verifier's monotonic clock; set for calls that had to wait for something else."""
 
     # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
     def __init__(

@@ -137,6 +137,7 @@ class DeferredCalls:
     def serve(self, call: Call, response: _Response) -> None:
         """Run the real handler of a verified call in the pool."""
         context = copy_context()
+        call.queued_at = self._gate.verifier.monotonic()
         try:
             self._pool.submit(context.run, self._work, call, response)
         except RuntimeError:  # the pool was shut down, and the server with it

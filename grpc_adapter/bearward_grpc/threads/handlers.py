@@ -37,7 +37,9 @@ class ThreadHandlerWrapper:
         self._statuses = statuses
         self._run = run
         self._guard = guard
-        self._admitted_at = call.gate.verifier.monotonic()  # the call may now wait for a thread that runs its handler
+        # The call may now wait for a thread that runs its handler, or has waited for this one.
+        waits_since: float | None = getattr(call, "queued_at", None)
+        self._queued_at = call.gate.verifier.monotonic() if waits_since is None else waits_since
 
     def wrap(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """`handler`, served to this call."""
@@ -113,7 +115,7 @@ class ThreadHandlerWrapper:
         call = self._call
         if self._guard is None and call.principal is not None:  # a guard looks by itself
             verifier = call.gate.verifier
-            if verifier.monotonic() - self._admitted_at > _MOMENT:
+            if verifier.monotonic() - self._queued_at > _MOMENT:
                 verifier.check_still_valid(call.principal)
         call.gate.enter(call, context)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
 
-from bearward import AuthError, Refusal, TrustedIssuer, Verifier
-from bearward.events import Event, Verified
+from bearward import AuthError, Principal, Refusal, TrustedIssuer, Verifier, own_check, requires
 from bearward.testing import LocalIssuer, MovableClock
 from bearward_grpc import authenticated, public
 from bearward_grpc.call import Call
 from bearward_grpc.threads.stream_guard import ThreadGuard
+from tests.adapters.grpc import servers
 from tests.adapters.grpc.calls import TIMEOUT, Requests, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
@@ -156,19 +157,33 @@ def test_calls_that_waited_longer_than_their_token_lives_run_no_handler(issuer: 
     assert {outcome.status for outcome in outcomes} <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.CANCELLED}
 
 
-@pytest.mark.parametrize("kind", ["sync", "aio"])
+class _Queue(ThreadPoolExecutor):
+    """A pool that tells of each call that it was given."""
+
+    given = threading.Semaphore(0)
+
+    def submit(self, *work: Any, **more: Any) -> Any:
+        """As said there."""
+        future = super().submit(*work, **more)
+        self.given.release()
+        return future
+
+
+async def _passes(_: Principal) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [("sync", authenticated), ("aio", authenticated), ("sync", requires(own_check(_passes, code="never")))],
+    ids=["sync", "aio", "sync, after a check"],
+)
 @pytest.mark.parametrize("expiry", ["terminate", "ignore"])
 def test_unary_call_that_waited_longer_than_its_token_lives_runs_no_handler(
-    issuer: LocalIssuer, kind: str, expiry: Any
+    issuer: LocalIssuer, kind: str, rule: Any, expiry: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes its turn once a thread is free, and is refused: nothing of it has begun."""
-    clock, admitted, busy, release = (
-        MovableClock(issuer.now()),
-        threading.Semaphore(0),
-        threading.Event(),
-        threading.Event(),
-    )
-    runs: list[bytes] = []
+    clock, busy, release, runs = MovableClock(issuer.now()), threading.Event(), threading.Event(), list[bytes]()
 
     def behaviors(_: Seen) -> dict[str, Any]:
         def slow(request: bytes, _: Any) -> bytes:
@@ -179,25 +194,32 @@ def test_unary_call_that_waited_longer_than_its_token_lives_runs_no_handler(
 
         return {"UU": slow}
 
-    def see(event: Event) -> None:
-        if isinstance(event, Verified):
-            admitted.release()
-
-    verifier = Verifier(
-        TrustedIssuer(issuer.url, audience=issuer.audience, jwks=issuer.keys.jwks()), clock=clock, observers=[see]
-    )
+    monkeypatch.setattr(_Queue, "given", threading.Semaphore(0))
+    settings: dict[str, Any] = {}
+    if rule is authenticated:
+        monkeypatch.setattr(servers, "ThreadPoolExecutor", _Queue)
+    else:  # what waits for the check passes the server's own pool, and then this one
+        settings["pool"] = _Queue(1)
+    trusted = TrustedIssuer(issuer.url, audience=issuer.audience, jwks=issuer.keys.jwks())
     metadata = bearer(issuer.mint(expires_in=60))
-    rules = {SERVICE: authenticated}
     with (
-        serving(kind, verifier, rules, behaviors=behaviors, workers=1, stream_expiry=expiry) as server,
+        serving(
+            kind,
+            Verifier(trusted, clock=clock),
+            {SERVICE: rule},
+            behaviors=behaviors,
+            workers=1,
+            stream_expiry=expiry,
+            **settings,
+        ) as server,
         channel_to(server.target) as channel,
     ):
         method: Any = channel.unary_unary(path("UU"))
         first = method.future(b"first", timeout=TIMEOUT, metadata=metadata)
         assert busy.wait(TIMEOUT)
+        assert _Queue.given.acquire(timeout=TIMEOUT)
         second = method.future(b"second", timeout=TIMEOUT, metadata=metadata)
-        for _ in range(2):
-            assert admitted.acquire(timeout=TIMEOUT)
+        assert _Queue.given.acquire(timeout=TIMEOUT)
         clock.advance(61)
         release.set()
         assert first.result() == b"first"
