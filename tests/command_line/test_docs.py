@@ -58,17 +58,17 @@ def _ahead(issuer: LocalIssuer) -> str:
 
 
 BROKEN: dict[str, Broken] = {
-    "Every token is refused, and the issuer has a slash more": _minted(),
-    "The audience has another form": _minted(aud="api://orders"),
+    "Every token is refused: the issuer has an extra slash": _minted(),
+    "The audience is written differently": _minted(aud="api://orders"),
     "The client sends its ID token": _minted(aud="web", claims={"nonce": "n-1"}, headers={"typ": "JWT"}),
     "The clocks of two machines differ": _ahead,
-    "The token is of another environment": _of_another_environment,
+    "The token is from another environment": _of_another_environment,
     "The scope comes with a prefix": _minted(scope="https://api.example/notes:read"),
     "A token was copied with a line break": _minted(),
     "The keys are a login page": _login_page,
     "The keys have moved": _moved,
     "The host name is misspelt": _minted(),
-    "The issuer has a certificate of a private authority": _minted(),
+    "The issuer's certificate is from a private authority": _minted(),
     "The shared cache cannot be reached": _minted(),
     "Long tokens never arrive": _minted(),
 }
