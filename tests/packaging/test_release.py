@@ -38,9 +38,11 @@ def test_addresses_follow_from_one() -> None:
     assert repository() == "" or repository().startswith("https://")
 
 
-def test_readme_claims_no_index_that_does_not_have_it() -> None:
-    """Until the project has an address, the README installs the wheel that it builds."""
-    assert repository() or "pip install 'bearward" not in README
+def test_no_page_claims_an_index_that_does_not_have_it() -> None:
+    """Until the project has an address, every page installs the wheel that `make build` writes."""
+    pages = [TOP / "README.md", *(TOP / "docs").rglob("*.md")]
+    installing = [page.name for page in pages if "pip install 'bearward" in page.read_text(encoding="utf-8")]
+    assert repository() or installing == []
 
 
 def test_wheel_shows_that_page(wheel: Path) -> None:
