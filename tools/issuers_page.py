@@ -27,10 +27,10 @@ TENANT, APP = "9122040d-6c67-4c5b-b112-36a304b66dad", "6e74172b-be56-4843-9ff4-e
 
 HEAD = """\
 <!-- Written by `make issuers` from bearward.profiles; not by hand. -->
-# Issuers: what to configure for whom
+# Issuers: what to configure for each
 
-One section for each issuer that bearward knows by name. A *profile* is a function that takes the few things that only
-you know, and returns the policy; `bearward.profiles` has them all:
+This page has a section for each issuer that bearward knows by name. A *profile* is a function that takes the few things
+that only you know, and returns the policy. `bearward.profiles` has them all:
 
 ```python
 from bearward import Verifier, profiles
@@ -38,15 +38,15 @@ from bearward import Verifier, profiles
 verifier = Verifier(profiles.keycloak(host="keycloak.example", realm="demo", audience="https://api.example"))
 ```
 
-Each takes, beside its own arguments, `leeway`, `max_token_age`, `jwks_options`, `jwks_uri` or `jwks` (a mirror of the
-keys), `algorithms` (fewer), `required_claims` and `expected_claims` (more). An option can make a profile stricter, never
-looser: who needs that writes the `TrustedIssuer` that stands below each example. There it has the form of a file for
-`Settings.from_toml` ([samples.md](samples.md)); each field is an argument of `TrustedIssuer` by the same name. `make
-interop` runs these very blocks against documents, keys and tokens of that issuer, or of its documented shape
-([interop.md](evidence/interop.md)); only the hosts are put on loopback. Every profile has a table of tokens that it must let in
-and keep out, in `tests/profiles`.
+Besides its own arguments, each takes `leeway`, `max_token_age`, `jwks_options`, `jwks_uri` or `jwks` (a mirror of the
+keys), `algorithms` (fewer), `required_claims` and `expected_claims` (more). An option can make a profile stricter, but
+never looser. If you need it looser, start from the `TrustedIssuer` below the example: it is written as a settings file
+for `Settings.from_toml` ([samples.md](samples.md)), and each field is an argument of `TrustedIssuer` of the same name.
+`make interop` runs these very blocks against documents, keys and tokens of that issuer, or of their documented shape
+([interop.md](evidence/interop.md)), with only the hosts moved to loopback. `tests/profiles` has a table of tokens for
+every profile that it must accept and refuse.
 
-An ID token is for the application that asked for it, and is no credential at an API. A profile accepts one kind of
+An ID token is for the application that asked for it, and is not a credential for an API. A profile accepts one kind of
 token, and its section says what keeps the others out.
 """
 
@@ -65,40 +65,40 @@ jwks_uri = "https://adfs.example/adfs/discovery/keys"
 audience = "microsoft:identityserver:7f3e0b6c-2a0f-4c2f-9e7a-0d8f7a1c5b11"
 ```
 
-No profile: which claims tell its access tokens from its ID tokens is not confirmed. The `iss` is `access_token_issuer` of
-the metadata, an identifier that begins with `http://` and that nothing is fetched from. Wherever `jwks_uri`, `jwks`,
-`symmetric_keys` or `keys.jwks_file` says where the keys are, an `iss` may be any string: a word, a URN, an e-mail address.
-Where the keys are discovered from it, it must be an https URL.
+There is no profile, because it is not confirmed which claims distinguish its access tokens from its ID tokens. The `iss`
+is `access_token_issuer` of the metadata, an identifier that begins with `http://` and from which nothing is fetched. If
+`jwks_uri`, `jwks`, `symmetric_keys` or `keys.jwks_file` says where the keys are, an `iss` may be any string: a word, a
+URN, an e-mail address. If the keys are discovered from it, it must be an https URL.
 
 ## Any number of issuers
 
 `TenantIssuers("https://login.example/{tenant}", audience=…)` trusts every tenant of one provider whose `iss` matches the
-template, and a resolver, `async def resolver(iss) -> TrustedIssuer | None`, whatever it says. A resolver's positive
-result is cached for 5 minutes and then refreshed in the background; while the resolver fails, known issuers stay for an
-hour more. A negative result is cached for 1 minute, and ends what rested on the positive one: cached tokens, kept
-connections and live streams.
+template, or only those that `tenants=` names. A resolver, `async def resolver(iss) -> TrustedIssuer | None`, decides for each issuer. Its
+positive result is cached for 5 minutes and then refreshed in the background; while the resolver fails, known issuers
+stay trusted for another hour. A negative result is cached for 1 minute, and ends what rested on a positive one: cached
+tokens, persistent connections and live streams.
 
-Several policies of one issuer stand side by side where `token_types`, or one of `expected_claims`, tells them apart: for
-its access tokens and its ID tokens, say. They share the issuer's keys; a token is judged whole by the policy that it
-speaks to.
+One issuer can have several policies if `token_types`, or one of `expected_claims`, tells them apart: one for its access
+tokens and one for its ID tokens, say. They share the issuer's keys; which policy a token is for is decided by those
+values, and that policy alone judges it.
 """
 
 NOT_SHIPPED = """
 ## What has no profile
 
-What could not be confirmed in a document or in source code is not shipped. These need a `TrustedIssuer`, and somebody
-who has seen their tokens:
+There is a profile only where documents or source code confirm it. These issuers need a `TrustedIssuer`, and somebody who
+has seen their tokens:
 
 | issuer | what is not confirmed, or not possible |
 | --- | --- |
 """
 
 MISSING = (
-    ("Firebase session cookies", "where their keys are; they are certificates, so `pem_uri` is what to set"),
+    ("Firebase session cookies", "where their keys are; they are certificates, so set `pem_uri`"),
     ("AWS Application Load Balancers in China, Verified Access in GovCloud and China", "where their keys are"),
     (
         "PingFederate",
-        "nearly everything is a setting there: issuer, audience, the name and the form of the scope claim",
+        "nearly everything is a setting: issuer, audience, the name and the form of the scope claim",
     ),
     ("Microsoft Entra External ID, B2C", "the hosts and the forms of `iss` that are in use"),
     ("Scalekit", "which of two issuers a token has while an environment migrates"),
@@ -107,7 +107,7 @@ MISSING = (
     ("JWTs that a Google service account signs itself", "where the keys of an account are"),
     (
         "WIMSE workload identity tokens",
-        "no bearer tokens: a proof of possession comes with each, which is not verified",
+        "these are not bearer tokens: each comes with a proof of possession, which is not verified",
     ),
 )
 
@@ -228,9 +228,9 @@ def _section(section: Section) -> str:
     facts = (
         ("Accepts", f"{row.kind.value}; {_algorithms(row)}."),
         ("Audience", f"{_flat(row.audience)}."),
-        ("Who calls", _flat(row.subject if " " in row.subject or "`" in row.subject else f"`{row.subject}`") + "."),
-        ("Client", f"{_flat(row.client if ' ' in row.client else f'`{row.client}`')}." if row.client else "not named."),
-        ("Told apart", _flat(row.apart)),
+        ("Caller", f"{_code_unless_prose(row.subject)}."),
+        ("Client", f"{_code_unless_prose(row.client)}." if row.client else "not named."),
+        ("Distinguished by", _flat(row.apart)),
     )
     listed = "\n".join(f"- {name}: {what}" for name, what in facts)
     notes = f"\n{row.notes}\n" if row.notes else ""
@@ -239,6 +239,10 @@ def _section(section: Section) -> str:
         f"\n## {row.title}\n\n```python\nprofiles.{_call(section)}\n```\n\n```toml\n{_toml(section)}```\n\n"
         f"{listed}\n{notes}\nSources:\n\n{sources}"
     )
+
+
+def _code_unless_prose(text: str) -> str:
+    return _flat(text) if " " in text or "`" in text else f"`{text}`"
 
 
 def _algorithms(row: Profile) -> str:

@@ -32,6 +32,11 @@ def test_page_is_generated_from_the_profiles() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+def test_names_of_claims_are_code_once() -> None:
+    """Whether a profile writes a claim with backticks or without, the page shows one code span."""
+    assert "``" not in page().replace("```", "")
+
+
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.row.title)
 def test_settings_of_a_section_are_the_profile(section: Section) -> None:
     """The block of settings comes to the very policy that the function beside it returns."""

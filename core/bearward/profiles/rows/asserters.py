@@ -23,8 +23,8 @@ IAP = Profile(
     place=CredentialPlace(header="x-goog-iap-jwt-assertion"),
     audience="the backend service, or the App Engine application, by the project's number",
     rights=(Right("IAP", "nowhere: only the caller's identity", 'claim("email", "ada@example.com")'),),
-    apart="The token counts in its own header only, and no other token counts there.",
-    notes="""The leeway is 30 seconds and the greatest age 10 minutes, as Google says, unless you give others. Health checks
+    apart="The token is accepted in its own header only, and no other token is accepted there.",
+    notes="""The leeway is 30 seconds and the maximum age 10 minutes, as Google says, unless you give others. Health checks
 carry no token: make their route public. `email` has no prefix, `sub` begins with `accounts.google.com:`.""",
     sources=(
         Source(
@@ -50,10 +50,10 @@ CLOUDFLARE_ACCESS = Profile(
     audience="the application's AUD tag",
     subject="`sub`; `common_name` for a service token, whose `sub` is empty",
     rights=(Right("Cloudflare Access", "nowhere: only the caller's identity", 'claim("email", "ada@example.com")'),),
-    apart="""`type` is `app`: the token of the login itself, `org`, is not for an application. The token counts in its own
-header only; the cookie `CF_Authorization` is not read, since Cloudflare does not promise it.""",
-    notes="""Keys rotate every six weeks, and both are published for a week. Whoever reaches your service past Cloudflare
-has no token and is refused.""",
+    apart="""`type` is `app`: the token of the login itself, `org`, is not for an application. The token is accepted in
+its own header only; the cookie `CF_Authorization` is not read, since Cloudflare does not promise it.""",
+    notes="""Keys rotate every six weeks, and for a week both are published. A caller who reaches your service without
+going through Cloudflare has no token and is refused.""",
     sources=(
         Source(
             "Cloudflare: Application token",
@@ -85,11 +85,11 @@ AWS_ALB = Profile(
     client="`client`",
     rights=(Right("AWS ALB", "nowhere: only the caller's identity", 'claim("email", "ada@example.com")'),),
     apart="""All load balancers of a region sign with the same keys: `signer` is the ARN of yours, and a token of another one
-is refused. The token counts in its own header only.""",
-    notes="""`iss`, `exp`, `client` and `signer` stand in the JOSE header and are taken from there alone; segments are padded,
-and a plain JWT parser refuses them. Each key is fetched by its `kid`. Whoever reaches your service past the load balancer
-has no token; allow its security group alone all the same, since it is what removes the header from what clients send.
-`x-amzn-oidc-accesstoken` is the provider's own access token: that is for the provider's profile.""",
+is refused. The token is accepted in its own header only.""",
+    notes="""`iss`, `exp`, `client` and `signer` are in the JOSE header, and are read only from there; segments are padded,
+so a plain JWT parser refuses them. Each key is fetched by its `kid`. Let only the load balancer's security group reach
+your service: the load balancer removes this header from what clients send, and a caller who goes around it could send a
+stolen one. `x-amzn-oidc-accesstoken` is the provider's own access token: use the provider's profile for that.""",
     sources=(
         Source(
             "AWS: Authenticate users using an Application Load Balancer",
@@ -120,9 +120,9 @@ AWS_VERIFIED_ACCESS = Profile(
     subject="`sub`, as the trust provider gave it",
     rights=(Right("AWS Verified Access", "`groups`, where the provider has such", 'claim("groups", "finance")'),),
     apart="""All instances of a region sign with the same keys: `signer` is the ARN of yours, and a token of another one is
-refused. The token counts in its own header only.""",
-    notes="""A token lives for two minutes. `iss`, `exp` and `signer` stand in the JOSE header and are taken from there alone.
-Whether header and payload are padded is not documented: both forms are accepted.""",
+refused. The token is accepted in its own header only.""",
+    notes="""A token lives for two minutes. `iss`, `exp` and `signer` are in the JOSE header, and are read only from there.
+Whether header and payload are padded is not documented, so both forms are accepted.""",
     sources=(
         Source(
             "AWS: User claims passing and signature verification in Verified Access",

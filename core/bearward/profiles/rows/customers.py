@@ -87,11 +87,11 @@ FIREBASE = Profile(
     required_claims=("auth_time", "iat", "sub"),
     audience="the project's id",
     rights=(Right("Firebase", "custom claims, at the top level", 'claim("role", "reader")'),),
-    apart="""Session cookies and custom tokens have other issuers. All projects share their keys: issuer and audience are
-what tells them apart.""",
+    apart="""Session cookies and custom tokens have other issuers. All projects share their keys: issuer and audience
+tell them apart.""",
     notes="""An ID token is what a Firebase application sends to its own backend. Also for Google Cloud's Identity
 Platform; its tenant is `firebase.tenant`. `firebase.sign_in_provider` says how the user logged in, and is `anonymous`
-where nobody did.""",
+if nobody did.""",
     sources=(
         Source(
             "Firebase: Verify ID tokens",
@@ -119,10 +119,10 @@ SUPABASE = Profile(
     expected_claims=MappingProxyType({"role": ("authenticated",)}),
     audience="`authenticated`, the same in every project",
     rights=(Right("Supabase", "`app_metadata`", 'claim("app_metadata.role", "reader")'),),
-    apart="""`role` keeps the keys of the project (`anon`, `service_role`) out, `session_id` what is no session. Anonymous
-users are `authenticated` too: they are refused unless `allow_anonymous`.""",
+    apart="""`role` keeps out the keys of the project (`anon`, `service_role`), and `session_id` whatever is not a session.
+Anonymous users are `authenticated` too: they are refused unless `allow_anonymous` is set.""",
     notes="""The project needs asymmetric signing keys: the shared secret of older projects is not accepted. The audience
-says nothing of your API; the issuer is what counts. `user_metadata` can be written by the user and is never a right.""",
+says nothing about your API; the issuer is what matters. `user_metadata` can be written by the user and is never a right.""",
     sources=(
         Source(
             "Supabase: JWT Claims Reference",

@@ -24,7 +24,7 @@ ENTRA_V2 = Profile(
     required_claims=("azp", "tid"),
     expected_claims=MappingProxyType({"ver": ("2.0",)}),
     audience="the API's client id, a GUID",
-    subject="sub, which differs from API to API; `oid` with `tid` does not",
+    subject="`sub`, which differs from API to API; `oid` with `tid` does not",
     client="azp",
     granted=("scp", "roles"),
     rights=(
@@ -34,10 +34,11 @@ ENTRA_V2 = Profile(
     apart="""`azp` is in every access token and in no ID token; without it an ID token would pass where one registration
 is both the API and its client. A token of version 1.0 has another issuer.""",
     notes="""Which version an API gets is its own setting, `accessTokenAcceptedVersion` in the manifest, whatever
-endpoint the client asked: `entra` trusts both, or those of `versions`. Several tenants are `entra_multi_tenant`, where
-each tenant's keys come from its own metadata; the metadata of `common` and `organizations` name a template as issuer and
-are refused. A token for Microsoft Graph is for Graph alone. Tokens that are bound to a certificate come under a scheme
-of their own, `mtls_pop`, and are not accepted.""",
+endpoint the client asked: `entra` trusts both, or those of `versions`. For several tenants use `entra_multi_tenant`,
+where each tenant's keys come from its own metadata; the metadata of `common` and `organizations` name a template as
+issuer and are refused. A token for Microsoft Graph is for Graph only. Tokens that are bound to a certificate come under
+a scheme of their own, `mtls_pop`, and need `certificate_bound` or `client_certificate` ([grpc.md](grpc.md),
+[sanic.md](sanic.md)).""",
     sources=(
         Source("Access tokens in the Microsoft identity platform", _ENTRA_TOKENS, "a whole token; metadata and keys"),
         Source("Access token claims reference", _ENTRA_CLAIMS, "each claim, and which belong to v2.0"),
@@ -60,13 +61,13 @@ ENTRA_V1 = Profile(
     required_claims=("appid", "tid"),
     expected_claims=MappingProxyType({"ver": ("1.0",)}),
     audience="the application id URI, or the client id, as the client asked",
-    subject="sub, which differs from API to API; `oid` with `tid` does not",
+    subject="`sub`, which differs from API to API; `oid` with `tid` does not",
     client="appid",
     client_claim="appid",
     granted=("scp", "roles"),
     apart="`appid` is in every access token and in no ID token. A token of version 2.0 has another issuer.",
-    notes="""The slash at the end of the issuer counts. Keys and metadata are on another host than the issuer. `entra`
-accepts the API's client id, and `app_id_uri` or `api://` with the client id.""",
+    notes="""The slash at the end of the issuer is part of it. Keys and metadata are on a different host. `entra` accepts
+the API's client id, and `app_id_uri` or `api://` with the client id.""",
     sources=(
         Source("Access tokens in the Microsoft identity platform", _ENTRA_TOKENS, "a whole token; metadata and keys"),
         Source("Access token claims reference", _ENTRA_CLAIMS, "each claim, and which belong to v1.0"),
@@ -82,7 +83,7 @@ AUTH0 = Profile(
     token_types=("JWT", "at+jwt"),
     required_claims=("iat", "sub"),
     audience="the API's identifier, as registered; in a list with the userinfo endpoint where a user logged in",
-    client="azp, or client_id in the RFC 9068 profile",
+    client="`azp`, or `client_id` in the RFC 9068 profile",
     rights=(
         Right(
             "Auth0",
@@ -92,9 +93,9 @@ AUTH0 = Profile(
     ),
     apart="""An ID token is for the application: its audience is a client id, which `auth0` refuses to take for an
 API's identifier.""",
-    notes="""The slash at the end of the issuer counts, and is added. A client that asks for no audience gets an opaque
-or an encrypted token, which no API can read. Both token profiles are accepted. With a custom domain that is the issuer;
-several of them are several profiles.""",
+    notes="""The slash at the end of the issuer is part of it, and is added. A client that asks for no audience gets an
+opaque or an encrypted token, which no API can read. Both token profiles are accepted. A custom domain is the issuer, so
+give it as `domain`; for several of them, use several profiles.""",
     sources=(
         Source(
             "Auth0: Access Token Profiles",
@@ -122,13 +123,13 @@ OKTA = Profile(
     algorithms=("RS256",),
     token_types=(None,),
     required_claims=("cid", "jti"),
-    audience="the audience of the authorization server, `api://default` or one's own",
+    audience="the audience of the authorization server, `api://default` or your own",
     client="cid",
     client_claim="cid",
     rights=(Right("Okta", "`scp`, a list", 'scope("notes:read")'),),
     apart="`cid` is in every access token and in no ID token. The org's own server has another issuer and a `typ`.",
-    notes="""Use a custom authorization server (`default` is one). Tokens of the org's own server are not for APIs, as
-Okta says.""",
+    notes="""Use a custom authorization server (`default` is one). Okta says that tokens of the org's own server are not
+for APIs.""",
     sources=(
         Source(
             "Okta: OAuth 2.0 and OpenID Connect claims",

@@ -34,10 +34,10 @@ KEYCLOAK = Profile(
         ),
     ),
     apart="""The claim `typ` says what a token is: `Bearer` (or `DPoP`, bound to a key) for access, `ID`, `Refresh`,
-`Logout` for the rest. So an ID token is refused even where the API is its own client.""",
+`Logout` for the rest. So an ID token is refused even if the API is its own client.""",
     notes="""Give the client an audience mapper (or a client scope with one) for the API's name. Without it `aud` is
-`account`, or is absent where the user has no roles: both are refused. The refresh token is a JWT too, signed by HS512:
-refused. Tokens that are bound to a certificate need `certificate_bound` or `client_certificate` ([grpc.md](grpc.md),
+`account`, or absent if the user has no roles, and both are refused. So is the refresh token, a JWT signed with HS512.
+Tokens that are bound to a certificate need `certificate_bound` or `client_certificate` ([grpc.md](grpc.md),
 [sanic.md](sanic.md)). Servers older than 17 have `/auth` before `/realms`: `host="keycloak.example/auth"`.""",
     sources=(
         Source(
@@ -104,10 +104,10 @@ AUTHENTIK = Profile(
     granted=("scope", RightsFrom("groups", prefix="group:")),
     rights=(Right("authentik", "`groups`, a list", 'claim("groups", "readers")'),),
     apart="""An access token is its ID token with `azp` and `uid` added, for the same audience: `uid` must be there. All
-applications of a server share their keys, so `azp` must be the application as well.""",
-    notes="""The slash at the end of the issuer counts, and is added. Choose a signing key for the provider: without one
-authentik signs by HS256 with the client's secret, which is refused. Providers whose issuer mode is global have another
-issuer and need a `TrustedIssuer`.""",
+applications of a server share their keys, so `azp` must be the application too.""",
+    notes="""The slash at the end of the issuer is part of it, and is added. Choose a signing key for the provider: without
+one authentik signs with HS256 and the client's secret, which is refused. Providers whose issuer mode is global have
+another issuer and need a `TrustedIssuer`.""",
     sources=(
         Source(
             "authentik: providers/oauth2/id_token.py",
@@ -136,7 +136,7 @@ HYDRA = Profile(
     rights=(Right("Hydra", "`scp`, a list; below `ext` what the consent application adds", 'scope("notes:read")'),),
     apart="`client_id` is in every access token and in no ID token.",
     notes="""Tokens are opaque (`ory_at_…`) unless `strategies.access_token` is `jwt`. Have clients ask for an `audience`:
-a token without one is refused. The issuer is `urls.self.issuer` to the letter, often with a slash at its end.""",
+a token without one is refused. The issuer is exactly `urls.self.issuer`, often with a slash at its end.""",
     sources=(
         Source(
             "hydra: oauth2/session.go",

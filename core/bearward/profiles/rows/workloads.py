@@ -81,10 +81,10 @@ KUBERNETES = Profile(
         Right("Kubernetes", "nowhere: only the caller's identity", 'claim("sub", "system:serviceaccount:shop:cart")'),
     ),
     apart="Tokens of Secrets never expire, have another issuer and no `kubernetes.io`.",
-    notes="""Callers mount a projected token with this audience; `accounts` (`shop/cart`) are those that may call, all of
-the cluster where it is left out. The keys are where the discovery document says, often at the API server's own
-address: inside the cluster set `keys.ca_file` to the cluster's CA and `keys.unsafe_allow_private_addresses`, and bind the
-role `system:service-account-issuer-discovery` to the group `system:unauthenticated`, since a header in `keys.headers` is
+    notes="""Callers mount a projected token with this audience; `accounts` (`shop/cart`) are those that may call, or all of
+the cluster if it is left out. The keys are where the discovery document says, often at the API server's own address:
+inside the cluster, set `keys.ca_file` to the cluster's CA and `keys.unsafe_allow_private_addresses`, and bind the role
+`system:service-account-issuer-discovery` to the group `system:unauthenticated`, since a header in `keys.headers` is
 fixed and a mounted token is not. Clusters in a cloud have a public issuer and need none of that.""",
     sources=(
         Source(
