@@ -138,7 +138,7 @@ def jwk_set(jwks: object) -> JWKSet:
     try:
         return JWKSet.parse(json.dumps(jwks, default=_as_dict).encode())
     except (JWKSetError, TypeError, ValueError) as error:
-        reason = str(error) if isinstance(error, JWKSetError) else "it is no JSON"
+        reason = str(error) if isinstance(error, JWKSetError) else "it is not JSON"
         raise ConfigurationError("jwks", f"must be a JWK Set with a usable key: {reason}") from None
 
 
@@ -166,7 +166,7 @@ def token_types(types: object) -> frozenset[str | None]:
     compiled = frozenset(None if name is None else media_type(name) for name in several)
     if compiled & _NEVER:
         raise ConfigurationError(
-            "token_types", f"must not hold {', '.join(sorted(_NEVER))}: these are no access tokens"
+            "token_types", f"must not hold {', '.join(sorted(_NEVER))}: these are not access tokens"
         )
     return compiled
 

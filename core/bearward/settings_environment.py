@@ -101,7 +101,7 @@ def _check_unknown(name: str, known: Collection[str], *, with_profile: bool) -> 
         if not with_profile:
             raise ConfigurationError(name, f"must not be set without {_PROFILE}, the name of a profile")
     elif get_close_matches(name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88):
-        raise ConfigurationError(name, f"is no setting here; {hint(name, known)}")
+        raise ConfigurationError(name, f"is not a setting here; {hint(name, known)}")
 
 
 def read_variables(given: Mapping[str, str], mistakes: Mistakes) -> dict[Group, dict[str, Any]]:

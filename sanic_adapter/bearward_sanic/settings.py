@@ -142,7 +142,7 @@ def adapter_settings(config: Mapping[str, Any], arguments: Mapping[str, Any]) ->
     """The settings of `arguments`, and of `config` where they say nothing; raises `ConfigurationError`."""
     for name in arguments:
         if name not in _NAMES:
-            raise ConfigurationError(name, f"is no setting; there are {', '.join(sorted(_NAMES))}")
+            raise ConfigurationError(name, f"is not a setting; there are {', '.join(sorted(_NAMES))}")
     chosen = {name: value for name, value in _configured(config).items() if name not in arguments}
     chosen.update(arguments)
     for name in ("default", "unsafe_default"):
@@ -169,7 +169,7 @@ def _configured(config: Mapping[str, Any]) -> dict[str, Any]:
         if name in _FROM_CONFIG:
             found[name] = value
         elif key.removeprefix(PREFIX) not in _OF_CORE:
-            raise ConfigurationError(key, "is no setting of bearward")
+            raise ConfigurationError(key, "is not a setting of bearward")
     return found
 
 

@@ -154,7 +154,7 @@ def test_issuer_that_answers_html_and_a_closed_port_are_code_3() -> None:
         keys = bearward("keys", "--issuer", issuer.url)
     assert [html.code, closed.code, keys.code] == [3, 3, 3]
     assert html.out.startswith("refused (keys_unavailable)")
-    assert "document is no usable JWK Set" in html.out
+    assert "document is not a usable JWK Set" in html.out
     assert "cannot connect: connection refused" in closed.out
     assert "cannot connect: connection refused" in keys.out
     assert html.err == closed.err == keys.err == ""

@@ -179,7 +179,7 @@ def test_doctor_says_what_is_wrong_with_settings(tmp_path: Path) -> None:
     config.write_text("[[issuers]]\nissuer = 'https://login.example'\naudience = 'a'\nleewey = 1\n")
     ended = bearward("doctor", "--config", str(config))
     assert ended.code == 1
-    assert "settings\tissuers[0].leewey\tis no setting here" in ended.out
+    assert "settings\tissuers[0].leewey\tis not a setting here" in ended.out
 
 
 APPLICATION = """
@@ -267,7 +267,7 @@ def test_token_endpoint_that_is_not_there_is_code_3() -> None:
         )
     assert [none.code, html.code, down.code] == [3, 3, 3]
     assert "its metadata names no token_endpoint" in none.line
-    assert "its metadata is no JSON object" in html.line
+    assert "its metadata is not a JSON object" in html.line
     assert "the token endpoint cannot be reached" in down.line
 
 

@@ -74,7 +74,7 @@ ISSUERS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"jwks": {}}, "jwks: must be a JWK Set with a usable key: the document is no JWK Set"),
     ({"jwks": {"keys": []}}, "jwks: must be a JWK Set with a usable key: the JWK Set has no usable key"),
-    ({"jwks": {"keys": [object()]}}, "jwks: must be a JWK Set with a usable key: it is no JSON"),
+    ({"jwks": {"keys": [object()]}}, "jwks: must be a JWK Set with a usable key: it is not JSON"),
     (
         {"jwks_uri": "https://a", "jwks": {"keys": []}},
         "jwks_uri: must be the only source of keys: give one of jwks_uri, pem_uri, metadata_uri, jwks and symmetric_keys",
@@ -98,7 +98,7 @@ ISSUERS: list[tuple[dict[str, Any], str]] = [
     ({"token_types": ()}, "token_types: must name at least one `typ`; None means an absent one"),
     ({"token_types": ("",)}, "token_types: must name at least one `typ`; None means an absent one"),
     ({"token_types": (1,)}, "token_types: must name at least one `typ`; None means an absent one"),
-    ({"token_types": "application/Logout+JWT"}, f"token_types: must not hold {NEVER}: these are no access tokens"),
+    ({"token_types": "application/Logout+JWT"}, f"token_types: must not hold {NEVER}: these are not access tokens"),
     ({"jwks_options": {}}, "jwks_options: must be a JWKSOptions"),
 ]
 

@@ -31,10 +31,10 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "names": (
         'cach = "memory://"\n' + HEAD + "leway = 5\njwks_url = 7\n[issuers.keys]\nmax_aeg = 5\n",
         [
-            "cach: is no setting here; did you mean 'cache'?",
-            "issuers[0].leway: is no setting here; did you mean 'leeway'?",
-            "issuers[0].jwks_url: is no setting here; did you mean 'jwks_uri'?",
-            "issuers[0].keys.max_aeg: is no setting here; did you mean 'max_age'?",
+            "cach: is not a setting here; did you mean 'cache'?",
+            "issuers[0].leway: is not a setting here; did you mean 'leeway'?",
+            "issuers[0].jwks_url: is not a setting here; did you mean 'jwks_uri'?",
+            "issuers[0].keys.max_aeg: is not a setting here; did you mean 'max_age'?",
         ],
     ),
     "values of one issuer": (
@@ -67,15 +67,15 @@ FILES: dict[str, tuple[str, list[str]]] = {
             "issuers[0].leeway: ",
             "cache: must be a string",
             "cache_secret: must be a string",
-            "revocations.nmae: is no setting here; did you mean 'name'?",
-            "dpop.windo: is no setting here; did you mean 'window'?",
+            "revocations.nmae: is not a setting here; did you mean 'name'?",
+            "dpop.windo: is not a setting here; did you mean 'window'?",
             "explain: must be true or false",
         ],
     ),
     "a template": (
         '[[issuers]]\ntemplate = "https://login.example/{tenant}"\naudience = "a"\nleeway = 900\nmax_tenants = 0\ntenant = ["x"]\n',
         [
-            "issuers[0].tenant: is no setting here; did you mean 'tenants'?",
+            "issuers[0].tenant: is not a setting here; did you mean 'tenants'?",
             "issuers[0].max_tenants: must be a whole number from 1",
             "issuers[0].leeway: must be a number of seconds between 0 and 300",
         ],
@@ -83,13 +83,13 @@ FILES: dict[str, tuple[str, list[str]]] = {
     "a profile": (
         '[[issuers]]\nprofile = "keycloak"\nhost = "keycloak.example"\nrealm = "demo"\naudience = "a"\nleeway = 900\nrelm = "x"\n',
         [
-            "issuers[0].relm: is no setting of the profile keycloak; did you mean 'realm'?",
+            "issuers[0].relm: is not a setting of the profile keycloak; did you mean 'realm'?",
             "issuers[0].leeway: must be a number of seconds between 0 and 300",
         ],
     ),
     "a profile's name": (
         '[[issuers]]\nprofile = "keycloack"\n',
-        ["issuers[0].profile: is no profile; did you mean 'keycloak'?"],
+        ["issuers[0].profile: is not a profile; did you mean 'keycloak'?"],
     ),
     "placeholders": (
         HEAD.replace("https://login.example", "${ISSUER}") + 'jwks_uri = "${JWKS}"\n',
@@ -122,8 +122,8 @@ VARIABLES_WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
     "names": (
         {"ISSUER": "https://login.example", "AUDIENCE": "a", "LEWAY": "5", "JWKS_URL": "x"},
         [
-            "BEARWARD_JWKS_URL: is no setting here; did you mean 'BEARWARD_JWKS_URI'?",
-            "BEARWARD_LEWAY: is no setting here; did you mean 'BEARWARD_LEEWAY'?",
+            "BEARWARD_JWKS_URL: is not a setting here; did you mean 'BEARWARD_JWKS_URI'?",
+            "BEARWARD_LEWAY: is not a setting here; did you mean 'BEARWARD_LEEWAY'?",
         ],
     ),
     "several issuers": (
@@ -133,7 +133,7 @@ VARIABLES_WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "BEARWARD_ISSUERS[0].audience: must name at least one audience",
             "BEARWARD_ISSUERS[0].leeway: must be a number of seconds between 0 and 300",
-            "BEARWARD_ISSUERS[1].audiense: is no setting here; did you mean 'audience'?",
+            "BEARWARD_ISSUERS[1].audiense: is not a setting here; did you mean 'audience'?",
             "BEARWARD_ISSUERS[1].audience: must name at least one audience",
         ],
     ),

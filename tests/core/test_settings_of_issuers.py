@@ -197,14 +197,14 @@ def test_further_fields_of_one_issuer_are_variables() -> None:
 
 
 WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
-    ({"BEARWARD_PROFILE": "keyclock"}, "BEARWARD_PROFILE: is no profile; did you mean 'keycloak'?"),
+    ({"BEARWARD_PROFILE": "keyclock"}, "BEARWARD_PROFILE: is not a profile; did you mean 'keycloak'?"),
     (
         {**BY_PROFILE, "BEARWARD_PROFILE_REALM": ""},
         "BEARWARD_PROFILE_REALM: must be given: the profile keycloak needs host, realm, audience",
     ),
     (
         {**BY_PROFILE, "BEARWARD_PROFILE_REALMS": "demo"},
-        "BEARWARD_PROFILE_REALMS: is no setting of the profile keycloak; did you mean 'realm'?",
+        "BEARWARD_PROFILE_REALMS: is not a setting of the profile keycloak; did you mean 'realm'?",
     ),
     (
         {**BY_PROFILE, "BEARWARD_PROFILE_HOST": "keycloak.example/"},
@@ -223,7 +223,7 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
     ({"BEARWARD_ISSUERS": "[]"}, "BEARWARD_ISSUERS: must name at least one issuer"),
     (
         {"BEARWARD_ISSUERS": '[{"issuer": "https://a.example", "audiences": "a"}]'},
-        "BEARWARD_ISSUERS[0].audiences: is no setting here",
+        "BEARWARD_ISSUERS[0].audiences: is not a setting here",
     ),
     ({**GOOD, "BEARWARD_ISSUERS": "[]"}, "BEARWARD_AUDIENCE: must not be set together with BEARWARD_ISSUERS"),
     ({**GOOD, "BEARWARD_PLACE": '{"heading": "x"}'}, "BEARWARD_PLACE: must be a JSON object"),
@@ -248,7 +248,7 @@ def test_variables_that_cannot_be_are_named(environ: dict[str, str], message: st
 
 
 WRONG_TABLES: list[tuple[str, str]] = [
-    ('profile = "keyclock"', "issuers[0].profile: is no profile; did you mean 'keycloak'?"),
+    ('profile = "keyclock"', "issuers[0].profile: is not a profile; did you mean 'keycloak'?"),
     ("profile = 1", "issuers[0].profile: must be a string"),
     (
         'profile = "keycloak"\nhost = "keycloak.example"\naudience = "a"',
@@ -256,20 +256,20 @@ WRONG_TABLES: list[tuple[str, str]] = [
     ),
     (
         'profile = "keycloak"\nhosts = "x"',
-        "issuers[0].hosts: is no setting of the profile keycloak; did you mean 'host'?",
+        "issuers[0].hosts: is not a setting of the profile keycloak; did you mean 'host'?",
     ),
     (
         'profile = "keycloak"\nhost = "k.example"\nrealm = "d"\naudience = "a"\ntoken_types = ["JWT"]',
-        "issuers[0].token_types: is no setting of the profile keycloak",
+        "issuers[0].token_types: is not a setting of the profile keycloak",
     ),
     (
         'profile = "keycloak"\nhost = "k.example"\nrealm = "d"\naudience = "a"\nkeys = { maxage = 1 }',
-        "issuers[0].keys.maxage: is no setting here",
+        "issuers[0].keys.maxage: is not a setting here",
     ),
     ('template = "https://login.example"\naudience = "a"', "issuers[0].template: must be a template with one {tenant}"),
     (
         'template = "https://login.example/{tenant}"\nissuer = "x"\naudience = "a"',
-        "issuers[0].issuer: is no setting here",
+        "issuers[0].issuer: is not a setting here",
     ),
     (
         'template = "https://login.example/{tenant}"\ntenants = []\naudience = "a"',
@@ -277,7 +277,7 @@ WRONG_TABLES: list[tuple[str, str]] = [
     ),
     (
         'issuer = "https://a.example"\naudience = "a"\nplace = { heading = "x" }',
-        "issuers[0].place.heading: is no setting",
+        "issuers[0].place.heading: is not a setting",
     ),
     (
         'issuer = "https://a.example"\naudience = "a"\nplace = { header = 1 }',

@@ -79,7 +79,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         keycloak,
         {"host": "keycloak.example", "realm": "/demo"},
-        "realm: must be the name alone, no URL and no slash: 'demo'",
+        "realm: must be the name alone, not a URL and no slash: 'demo'",
     ),
     (keycloak, {"host": "keycloak.example", "realm": ".."}, "realm: must be a name such as 'demo'"),
     (keycloak, {"host": "keycloak.example", "realm": "a..b"}, "realm: must be a name such as 'demo'"),
@@ -113,7 +113,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         entra,
         {"tenant": f"https://login.microsoftonline.com/{TENANT}/v2.0"},
-        f"tenant: must be the id alone, no URL: '{TENANT}'",
+        f"tenant: must be the id alone, not a URL: '{TENANT}'",
     ),
     (entra, {"tenant": "contoso.onmicrosoft.com"}, f"tenant: must be the id, not the name or domain: '{TENANT}'"),
     (
@@ -121,7 +121,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         {"tenant": "common"},
         "tenant: must be one tenant's id; for several tenants there is entra_multi_tenant",
     ),
-    (entra, {"tenant": TENANT, "api": "api://notes.example"}, f"api: must be the id alone, no URL: '{APP}'"),
+    (entra, {"tenant": TENANT, "api": "api://notes.example"}, f"api: must be the id alone, not a URL: '{APP}'"),
     (entra, {"tenant": TENANT, "versions": ()}, "versions: must be '1.0', '2.0' or both"),
     (entra, {"tenant": TENANT, "versions": ("v2.0",)}, "versions: must be '1.0', '2.0' or both"),
     (
@@ -158,7 +158,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         profiles.cognito,
         {"pool": "arn:aws:cognito-idp:eu-west-1:1:userpool/x", "clients": CLIENT},
-        f"pool: must be the pool's id, no URL and no ARN: '{POOL}'",
+        f"pool: must be the pool's id, not a URL or an ARN: '{POOL}'",
     ),
     (
         profiles.cognito,
@@ -171,7 +171,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         profiles.supabase,
         {"project": "https://abcdefghijklmnopqrst.supabase.co"},
-        "project: must be the reference alone, no URL: 'abcdefghijklmnopqrst'",
+        "project: must be the reference alone, not a URL: 'abcdefghijklmnopqrst'",
     ),
     (
         profiles.clerk,
@@ -260,14 +260,14 @@ def test_wrong_argument_names_the_nearest_valid_form(
 
 
 BY_NAME: list[tuple[str, dict[str, Any], str]] = [
-    ("keyclock", {}, "profile: is no profile; did you mean 'keycloak'?"),
+    ("keyclock", {}, "profile: is not a profile; did you mean 'keycloak'?"),
     (
         "keycloak",
         {"host": "keycloak.example", "audience": API},
         "realm: must be given: the profile keycloak needs host, realm, audience",
     ),
-    ("keycloak", {"hosts": "x"}, "hosts: is no setting of the profile keycloak; did you mean 'host'?"),
-    ("keycloak", {"token_types": ["JWT"]}, "token_types: is no setting of the profile keycloak; these are: "),
+    ("keycloak", {"hosts": "x"}, "hosts: is not a setting of the profile keycloak; did you mean 'host'?"),
+    ("keycloak", {"token_types": ["JWT"]}, "token_types: is not a setting of the profile keycloak; these are: "),
 ]
 
 

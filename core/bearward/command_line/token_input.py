@@ -40,6 +40,6 @@ def _from_stdin() -> str:
     except OSError:
         raise CommandError("stdin cannot be read: pass the token on it") from None
     if len(octets) > _MOST:
-        raise CommandError(f"more than {_MOST} bytes on stdin: that is no token")
+        raise CommandError(f"more than {_MOST} bytes on stdin: that is not a token")
     # Any octet is a character: a token is ASCII, and what is not is refused as a token, by its own code.
     return octets.decode("latin-1").rstrip("\r\n")

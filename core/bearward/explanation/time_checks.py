@@ -115,7 +115,7 @@ def _algorithm_hint(alg: str) -> str:
         return "signed with a shared secret: symmetric_keys, only if the issuer really shares one"
     if alg in ALGORITHMS:
         return f"algorithms of this issuer leaves {alg} out"
-    return "no algorithm of RFC 7518 or RFC 8037"
+    return "not an algorithm of RFC 7518 or RFC 8037"
 
 
 def _type_hint(typ: str | None) -> str:

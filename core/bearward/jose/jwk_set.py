@@ -65,7 +65,7 @@ class JWKSet:
         try:
             members = parse_object(document, JWKS_LIMITS).get("keys")
         except ValueError:
-            raise JWKSetError("the document is no strict JSON object") from None
+            raise JWKSetError("the document is not a strict JSON object") from None
         if not isinstance(members, list):
             raise JWKSetError("the document is no JWK Set")
         keys, rejected = _read(members, max_keys, authorities, now)

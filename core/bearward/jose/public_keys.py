@@ -42,7 +42,7 @@ _COSTS = {"P-256": 60.0, "P-384": 385.0, "P-521": 460.0, "secp256k1": 290.0, "Ed
 class KeyRejection(Enum):
     """Why a key of a set is not used."""
 
-    NOT_A_KEY = "is no JSON object with a `kty`"
+    NOT_A_KEY = "is not a JSON object with a `kty`"
     UNKNOWN_TYPE = "is of a type or curve that is not known here"
     PRIVATE = "has private members, which a public set must not show"
     SYMMETRIC = "is symmetric, and so no public key"

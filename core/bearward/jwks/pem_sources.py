@@ -59,7 +59,7 @@ class PEMMap:
         try:
             members = parse_object(loaded.document, JWKS_LIMITS)
         except ValueError:
-            raise FetchError(FetchFailure.NOT_A_KEY_SET, detail="it is no JSON object from kid to PEM") from None
+            raise FetchError(FetchFailure.NOT_A_KEY_SET, detail="it is not a JSON object from kid to PEM") from None
         return _converted(loaded, [_member(kid, pem) for kid, pem in members.items()])
 
     def __repr__(self) -> str:

@@ -105,7 +105,7 @@ def label(setting: str, value: object, example: str) -> str:
     """One name that stands in a URL: letters, digits, `.`, `_`, `~`, `-`."""
     name = text(setting, value, example)
     if "://" in name or "/" in name:
-        raise ConfigurationError(setting, f"must be the name alone, no URL and no slash: {example!r}")
+        raise ConfigurationError(setting, f"must be the name alone, not a URL and no slash: {example!r}")
     if not _LABEL.fullmatch(name) or ".." in name:
         raise ConfigurationError(setting, f"must be a name such as {example!r}")
     return name
@@ -125,7 +125,7 @@ def guid(setting: str, value: object, example: str) -> str:
     """A GUID in lower case, as Entra writes it into tokens."""
     given = text(setting, value, example)
     if "://" in given:
-        raise ConfigurationError(setting, f"must be the id alone, no URL: {example!r}")
+        raise ConfigurationError(setting, f"must be the id alone, not a URL: {example!r}")
     if given.lower() in ("common", "organizations", "consumers"):
         raise ConfigurationError(setting, "must be one tenant's id; for several tenants there is entra_multi_tenant")
     if not _GUID.fullmatch(given.lower()):

@@ -73,16 +73,16 @@ def trusted_by_profile(profile: str, arguments: Mapping[str, Any]) -> tuple[Trus
     >>> trusted_by_profile("keyclock", {})
     Traceback (most recent call last):
         ...
-    bearward.errors.ConfigurationError: profile: is no profile; did you mean 'keycloak'?
+    bearward.errors.ConfigurationError: profile: is not a profile; did you mean 'keycloak'?
     """
     function = FUNCTIONS.get(profile) if isinstance(profile, str) else None
     if function is None:
-        raise ConfigurationError("profile", f"is no profile; {hint(str(profile), FUNCTIONS)}")
+        raise ConfigurationError("profile", f"is not a profile; {hint(str(profile), FUNCTIONS)}")
     needed, optional = arguments_of(profile)
     known = {*needed, *optional, *_OPTIONS}
     for name in arguments:
         if name not in known:
-            raise ConfigurationError(name, f"is no setting of the profile {profile}; {hint(name, known)}")
+            raise ConfigurationError(name, f"is not a setting of the profile {profile}; {hint(name, known)}")
     for name in needed:
         if name not in arguments:
             raise ConfigurationError(name, f"must be given: the profile {profile} needs {', '.join(needed)}")

@@ -74,7 +74,7 @@ def supabase(*, project: str, allow_anonymous: bool = False, **options: Unpack[O
     """
     name = text("project", project, "abcdefghijklmnopqrst")
     if not _PROJECT.fullmatch(name):
-        raise ConfigurationError("project", "must be the reference alone, no URL: 'abcdefghijklmnopqrst'")
+        raise ConfigurationError("project", "must be the reference alone, not a URL: 'abcdefghijklmnopqrst'")
     known = {} if allow_anonymous else {"is_anonymous": (False,)}
     return policy(SUPABASE, {"project": name}, options, audience="authenticated", expected_claims=known)
 
@@ -125,7 +125,7 @@ def descope(*, project: str, **options: Unpack[Options]) -> TrustedIssuer:
 def _pool_and_region(pool: object) -> dict[str, str]:
     name = text("pool", pool, _EXAMPLE_OF_A_POOL)
     if "://" in name or name.startswith("arn:"):
-        raise ConfigurationError("pool", f"must be the pool's id, no URL and no ARN: {_EXAMPLE_OF_A_POOL!r}")
+        raise ConfigurationError("pool", f"must be the pool's id, not a URL or an ARN: {_EXAMPLE_OF_A_POOL!r}")
     match = _POOL.fullmatch(name)
     if match is None:
         raise ConfigurationError("pool", f"must be the pool's id with its region: {_EXAMPLE_OF_A_POOL!r}")

@@ -93,7 +93,7 @@ class TokenEndpoint:
             raise _RefusedError("invalid_request", "subject_token_type must be that of an access token")
         subject = self.read_token(form.get("subject_token", [""])[0])
         if subject is None:
-            raise _RefusedError("invalid_request", "subject_token is no valid token of this issuer")
+            raise _RefusedError("invalid_request", "subject_token is not a valid token of this issuer")
         actor = {"sub": self._actor(form) or client}
         before = subject.get("act")
         return {
@@ -107,7 +107,7 @@ class TokenEndpoint:
             return None
         actor = self.read_token(form["actor_token"][0])
         if actor is None or form.get("actor_token_type") != [_ACCESS_TOKEN]:
-            raise _RefusedError("invalid_request", "actor_token is no valid token of this issuer")
+            raise _RefusedError("invalid_request", "actor_token is not a valid token of this issuer")
         return str(actor.get("sub"))
 
     def _client(self, request: Request, form: Mapping[str, list[str]]) -> str:

@@ -29,12 +29,12 @@ REFUSED = {
     "no member keys": (b'{"key":[]}', "no JWK Set"),
     "keys null": (b'{"keys":null}', "no JWK Set"),
     "keys an object": (b'{"keys":{}}', "no JWK Set"),
-    "a list": (b"[]", "no strict JSON object"),
-    "empty": (b"", "no strict JSON object"),
-    "keys twice": (b'{"keys":[],"keys":[]}', "no strict JSON object"),
-    "byte order mark": (b"\xef\xbb\xbf" + _document(RSA.public_jwk()), "no strict JSON object"),
-    "cut short": (_document(RSA.public_jwk())[:-1], "no strict JSON object"),
-    "deep": (b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "no strict JSON object"),
+    "a list": (b"[]", "not a strict JSON object"),
+    "empty": (b"", "not a strict JSON object"),
+    "keys twice": (b'{"keys":[],"keys":[]}', "not a strict JSON object"),
+    "byte order mark": (b"\xef\xbb\xbf" + _document(RSA.public_jwk()), "not a strict JSON object"),
+    "cut short": (_document(RSA.public_jwk())[:-1], "not a strict JSON object"),
+    "deep": (b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not a strict JSON object"),
 }
 
 
@@ -133,11 +133,11 @@ def test_two_keys_of_one_name_are_both_asked() -> None:
 @pytest.mark.parametrize(
     ("document", "text"),
     [
-        (b"[", "the document is no strict JSON object"),
+        (b"[", "the document is not a strict JSON object"),
         (b"{}", "the document is no JWK Set"),
         (b'{"keys":{}}', "the document is no JWK Set"),
         (b'{"keys":[]}', "the JWK Set has no usable key"),
-        (b'{"keys":[1]}', "the JWK Set has no usable key: key 1 is no JSON object with a `kty`"),
+        (b'{"keys":[1]}', "the JWK Set has no usable key: key 1 is not a JSON object with a `kty`"),
         (
             b'{"keys":[{"kty":"oct","k":"c2VjcmV0"},{"kty":"new"}]}',
             (
@@ -148,7 +148,7 @@ def test_two_keys_of_one_name_are_both_asked() -> None:
         (
             b'{"keys":[%s]}' % b",".join([b"1"] * 300),
             "the JWK Set has no usable key: "
-            + ", ".join(f"key {number} is no JSON object with a `kty`" for number in range(1, 9))
+            + ", ".join(f"key {number} is not a JSON object with a `kty`" for number in range(1, 9))
             + ", 292 more",
         ),
     ],

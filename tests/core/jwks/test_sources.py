@@ -388,7 +388,7 @@ def texts_of(issuer: LocalIssuer) -> list[tuple[str, Callable[[], None], str]]:
             "no key set",
             lambda: issuer.serve_jwks({"keys": []}),
             (
-                "{}/tenant/jwks: document is no usable JWK Set: the JWK Set has no usable key; check that jwks_uri is the issuer's "
+                "{}/tenant/jwks: document is not a usable JWK Set: the JWK Set has no usable key; check that jwks_uri is the issuer's "
                 "JWK Set"
             ),
         ),
