@@ -119,9 +119,9 @@ class Refusal(Enum):
     TOKEN_TOO_OLD = (_CREDENTIALS, _TOKEN, "the token was issued too long ago")
     CLAIM_MISSING = (_CREDENTIALS, _TOKEN, "the token lacks a required claim")
     CLAIM_MALFORMED = (_CREDENTIALS, _TOKEN, "a claim of the token is malformed")
-    CLAIM_MISMATCH = (_CREDENTIALS, _TOKEN, "a claim of the token has another value than is required")
+    CLAIM_MISMATCH = (_CREDENTIALS, _TOKEN, "a claim of the token does not have a required value")
     TOKEN_REVOKED = (_CREDENTIALS, _TOKEN, "the token was revoked")
-    TOKEN_REPLAYED = (_CREDENTIALS, _TOKEN, "the token counts once, and was used before")
+    TOKEN_REPLAYED = (_CREDENTIALS, _TOKEN, "the token can be used only once, and was used before")
     TOKEN_SENDER_CONSTRAINED = (_CREDENTIALS, _TOKEN, "the token is bound to a key that was not proven")
 
     # Sender-constrained tokens (RFC 9449 sections 4.3, 7 and 9, RFC 8705 section 3)
@@ -145,7 +145,7 @@ class Refusal(Enum):
     DPOP_PROOF_NOT_YET_VALID = (_CREDENTIALS, _PROOF, "the DPoP proof was made in the future")
     DPOP_TOKEN_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made for another access token")
     DPOP_SIGNATURE_INVALID = (_CREDENTIALS, _PROOF, "the DPoP proof's signature is not valid")
-    DPOP_KEY_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was made with another key than the token is bound to")
+    DPOP_KEY_MISMATCH = (_CREDENTIALS, _PROOF, "the DPoP proof was not made with the key that the token is bound to")
     DPOP_NONCE_REQUIRED = (_CREDENTIALS, _NONCE, "the DPoP proof must carry a current nonce of this server")
     DPOP_REPLAYED = (_CREDENTIALS, _PROOF, "the DPoP proof was used before")
     CLIENT_CERTIFICATE_MALFORMED = (_CREDENTIALS, _REQUEST, "the forwarded client certificate is malformed")
@@ -155,16 +155,16 @@ class Refusal(Enum):
     # Permission
     SCOPE_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token lacks a required scope")
     CLAIM_INSUFFICIENT = (_PERMISSION, _SCOPE, "the token's claims do not grant this")
-    CHECK_FAILED = (_PERMISSION, None, "a check of this service does not let the caller in")
+    CHECK_FAILED = (_PERMISSION, None, "a check of this service refused the caller")
     NO_RULE = (_PERMISSION, None, "no rule allows this")
-    CSRF_CHECK_FAILED = (_PERMISSION, None, "the request with a cookie did not pass the check against request forgery")
+    CSRF_CHECK_FAILED = (_PERMISSION, None, "the request failed the check against cross-site request forgery")
     AUTHENTICATION_INSUFFICIENT = (_CREDENTIALS, _STEP_UP, "a stronger or more recent authentication is required")
 
     # Ours
     KEYS_UNAVAILABLE = (_SERVICE, None, "the issuer's keys are not available at the moment")
     REVOCATION_UNAVAILABLE = (_SERVICE, None, "revocation cannot be checked at the moment")
     DPOP_UNAVAILABLE = (_SERVICE, None, "DPoP proofs cannot be checked for replay at the moment")
-    REPLAY_UNAVAILABLE = (_SERVICE, None, "whether the token was used before cannot be checked at the moment")
+    REPLAY_UNAVAILABLE = (_SERVICE, None, "the token cannot be checked for replay at the moment")
     CHECK_UNAVAILABLE = (_SERVICE, None, "a check of this service cannot be made at the moment")
     INTERNAL_ERROR = (_SERVICE, None, "internal error")
 
