@@ -104,7 +104,9 @@ class FetchError(BearwardError):
 
     @property
     def remedy(self) -> str | None:
-        """What to change, if there is something."""
+        """What to change, if there is something; where an address is wrong that was configured, that setting."""
+        if self.failure is FetchFailure.NOT_FOUND and self.setting is not None and self.setting.endswith("_uri"):
+            return f"correct {self.setting}"
         return _REMEDIES.get(self.failure)
 
     def fields(self) -> dict[str, str]:

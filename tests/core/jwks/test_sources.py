@@ -417,6 +417,17 @@ def test_failed_fetch_names_url_setting_cause_and_remedy(number: int, run: Run, 
     assert said.startswith(text.replace("{}", origin))
 
 
+@pytest.mark.parametrize("setting", ["jwks_uri", "pem_uri"])
+def test_missing_document_is_blamed_on_the_setting_that_named_it(setting: str) -> None:
+    """Whoever configured an address is told to correct it; only one that was discovered can be set instead."""
+    text = "https://login.example/keys ({}): responded that there is no such document (404); {}"
+    where = {"status": 404, "url": "https://login.example/keys"}
+    configured = FetchError(FetchFailure.NOT_FOUND, **where, setting=setting)
+    discovered = FetchError(FetchFailure.NOT_FOUND, **where, setting="metadata of issuer")
+    assert str(configured) == text.format(setting, f"correct {setting}")
+    assert str(discovered) == text.format("metadata of issuer", "set jwks_uri, or jwks_options.metadata")
+
+
 def test_failure_shows_no_query_of_a_url() -> None:
     """It may hold a key of an API."""
     error = FetchError(FetchFailure.STATUS, 403, url="https://login.example/jwks?key=s3cret", setting="jwks_uri")
