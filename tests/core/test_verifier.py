@@ -462,7 +462,7 @@ def test_health_lists_each_issuer() -> None:
     issuer = LocalIssuer(algorithms=["ES256"], identifier="https://one.example")
     health = Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks=issuer.keys.jwks())).health()
     assert str(health).splitlines()[0] == "ready"
-    assert str(health).splitlines()[1].startswith("https://one.example: fresh, generation 1, 1 keys")
+    assert str(health).splitlines()[1].startswith("https://one.example: fresh, generation 1, 1 key")
     assert health.to_dict()["issuers"][0]["thumbprint"] == health.issuers[0].thumbprint
 
 

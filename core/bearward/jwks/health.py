@@ -65,14 +65,14 @@ class IssuerHealth:
         parts = [
             f"{self.issuer}: {self.state.value}",
             f"generation {self.generation}",
-            f"{self.keys} keys" + (f" ({rejected} rejected)" if rejected else ""),
+            _counted(self.keys, "key") + (f" ({rejected} rejected)" if rejected else ""),
         ]
         if self.age is not None:
             parts.append(f"age {self.age:.0f} s")
         if self.thumbprint is not None:
             parts.append(f"set {self.thumbprint[:12]}")
         if self.last_error is not None:
-            parts.append(f"{self.failures} failed: {self.last_error}")
+            parts.append(f"{_counted(self.failures, 'failure')}: {self.last_error}")
         if self.stale_left is not None:
             parts.append(f"usable for {self.stale_left:.0f} s more")
         if self.next_refresh is not None:
@@ -80,3 +80,7 @@ class IssuerHealth:
         if self.cache not in (None, "ok"):
             parts.append(f"shared cache: {self.cache}")
         return ", ".join(parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -196,7 +196,7 @@ def test_health_as_object_and_line(run: Run, issuer: LocalIssuer) -> None:
             assert 290 <= document["next_refresh"] <= 440
             line = health.line()
             assert line == repr(keys)[len("<IssuerKeys ") : -1]
-            for part in (issuer.url, "fresh", "generation 1", "1 keys", "age 10 s", document["thumbprint"][:12]):
+            for part in (issuer.url, "fresh", "generation 1, 1 key, age 10 s", document["thumbprint"][:12]):
                 assert part in line
 
     run(scenario())
