@@ -108,7 +108,7 @@ def _granted(what: str, token: Callable[[Issuers], str | None]) -> Case:
 
 
 CASES = (
-    _granted("granted", lambda issuers: issuers.token),
+    _granted("a good token", lambda issuers: issuers.token),
     Case("no token", lambda _: None, "credentials_missing"),
     Case("expired", Issuers.expired, "token_expired"),
     Case("wrong audience", lambda issuers: issuers.granted(audience="https://other.example"), "audience_mismatch"),
@@ -124,10 +124,10 @@ CASES = (
         "PERMISSION_DENIED",
         write=True,
     ),
-    _granted("a key rotated in while running", _rotated_in),
-    _granted("  a token of the key before", lambda issuers: issuers.first),
-    _granted("a key rotated in, the others withdrawn", _rotated_out),
-    Case("a key rotated out", lambda issuers: issuers.first, "key_unknown"),
+    _granted("a new key, rotated in while running", _rotated_in),
+    _granted("  a token of the previous key", lambda issuers: issuers.first),
+    _granted("a new key, the others withdrawn", _rotated_out),
+    Case("a token of a withdrawn key", lambda issuers: issuers.first, "key_unknown"),
 )
 
 
