@@ -107,7 +107,9 @@ async def _discovered(issuer: str) -> str:
     except FetchError as error:
         raise CommandError(f"{issuer}: {error.reason}", ExitCode.UNAVAILABLE) from None
     except ValueError:
-        raise CommandError(f"{issuer}: its metadata is not a JSON object, or it is not a URL", ExitCode.UNAVAILABLE) from None
+        raise CommandError(
+            f"{issuer}: its metadata is not a JSON object, or it is not a URL", ExitCode.UNAVAILABLE
+        ) from None
     finally:
         await client.aclose()
     if metadata.get("issuer") != issuer:  # RFC 8414 section 3.3: then nothing in it may be used, least with a secret
