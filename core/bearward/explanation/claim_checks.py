@@ -33,7 +33,7 @@ def _always(reader: Reader) -> Iterator[Check]:
             ", ".join(policy.required_claims),
             f"no {', '.join(missing)}" if missing else "all of them",
             lambda: _check_required(missing),
-            "have the issuer send it; how is for its own settings (scopes, claim mappers)",
+            "have the issuer send it: look at its settings (scopes, claim mappers)",
         )
     yield judged(
         "audience",
@@ -42,7 +42,7 @@ def _always(reader: Reader) -> Iterator[Check]:
         lambda: single.check_audience(claims, policy),
         lambda error: _audience_hint(error, reader),
     )
-    yield judged("names", "sub and jti to be strings", _names_found(claims), lambda: _check_strings(claims))
+    yield judged("names", "strings in sub and jti", _names_found(claims), lambda: _check_strings(claims))
     if policy.sender != "any" or "cnf" in claims:
         yield judged(
             "confirmation",
@@ -78,13 +78,13 @@ def _check_confirmation(reader: Reader) -> None:
 
 def _sender_hint(error: AuthError) -> str:
     if error.refusal is Refusal.TOKEN_SENDER_CONSTRAINED:
-        return "its sender must prove a key (DPoP or a client certificate), and the service must offer that"
+        return "its sender must prove a key (DPoP or a client certificate), and the service must accept such proofs"
     return "have the issuer bind its tokens to a key (RFC 9449, RFC 8705)"
 
 
 def _names_found(claims: dict[str, Any]) -> str:
     wrong = [name for name in ("sub", "jti") if type(claims.get(name, "")) is not str]
-    return f"{' and '.join(wrong)} of another type" if wrong else "no other types"
+    return f"{' and '.join(wrong)} of another type" if wrong else "strings, if they are there"
 
 
 def _audience_asked(reader: Reader) -> str:

@@ -94,9 +94,7 @@ def explain_in(token: str, context: Context, refused: AuthError | None = None) -
     first = explanation.first_wrong
     if error is None or (first is not None and first.refusal is error.refusal):
         return explanation
-    line = Check(
-        "request", "nothing else to be wrong", error.refusal.message, Verdict.WRONG, "", error.refusal, error.claim
-    )
+    line = Check("request", "nothing else wrong", error.refusal.message, Verdict.WRONG, "", error.refusal, error.claim)
     return Explanation((*checks, line), explanation.refusal, explanation.claim)
 
 

@@ -16,9 +16,9 @@ __all__ = ["read"]
 _ASKED = {
     "form": f"a compact JWS of three parts, {MAX_TOKEN} characters at most",
     "header": "a JOSE header with alg, without extensions, compression or an unencoded payload",
-    "payload": "a claims set: one JSON object in which no name stands twice",
+    "payload": "a claims set: one JSON object without duplicate names",
 }
-_FOUND = {"form": "three parts in base64url", "header": "such a header", "payload": "a claims set"}
+_FOUND = {"form": "three parts in base64url", "header": "as expected", "payload": "a claims set"}
 _PART_OF = {
     Refusal.HEADER_MALFORMED: "header",
     Refusal.HEADER_CRITICAL: "header",
@@ -32,7 +32,7 @@ _HINTS = {
     Refusal.TOKEN_JSON_SERIALIZED: "this is JSON: take the compact form, or the access_token out of the response",
     Refusal.TOKEN_TOO_LARGE: "have the issuer put less into it, such as no list of groups",
     Refusal.HEADER_MALFORMED: "it must be strict JSON with alg, in which kid and typ are strings",
-    Refusal.HEADER_CRITICAL: "crit names extensions that must be understood; none is",
+    Refusal.HEADER_CRITICAL: "crit names extensions that must be understood; bearward implements none",
     Refusal.PAYLOAD_UNENCODED: "have the issuer encode the payload (no b64 in the header)",
     Refusal.TOKEN_COMPRESSED: "have the issuer send tokens without zip",
     Refusal.PAYLOAD_MALFORMED: "it must be strict JSON, without a repeated name and within limits of size and depth",

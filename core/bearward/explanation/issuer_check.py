@@ -62,7 +62,11 @@ def _hint(issuer: object, context: Context, error: AuthError) -> str:
     if any(isinstance(one, TrustedIssuer) and one.issuer == issuer for one in context.issuers):
         return "the issuer is trusted, but its tokens are expected in another place of the request"
     near = issuer_hint(issuer, (one.issuer for one in context.issuers if isinstance(one, TrustedIssuer)))
-    return near or _tenant_hint(issuer, context.issuers) or "no configured issuer is near it: is it of another login?"
+    return (
+        near
+        or _tenant_hint(issuer, context.issuers)
+        or "no configured issuer is similar: is the token from another environment?"
+    )
 
 
 def _tenant_hint(issuer: str, issuers: Sequence[TrustedIssuer | TenantIssuers]) -> str:

@@ -29,7 +29,13 @@ def key_checks(reader: Reader) -> list[Check]:
     if refusal is Refusal.SIGNATURE_INVALID:
         return [
             key,
-            judged("signature", _SIGNATURE, "another signature", lambda: _raise(refusal), _signature_hint(reader)),
+            judged(
+                "signature",
+                _SIGNATURE,
+                "a signature that does not match",
+                lambda: _raise(refusal),
+                _signature_hint(reader),
+            ),
         ]
     return [key, not_reached("signature", _SIGNATURE)]
 
@@ -59,7 +65,9 @@ def _key_hint(header: JOSEHeader, keys: JWKSet | None, refusal: Refusal | None) 
         return f"that key is for {names(fits)}" if fits else "no key of the set is for this algorithm"
     if refusal is Refusal.KEY_UNSUITABLE:
         return f"the set holds keys for {names(alg for key in keys.keys for alg in key.algorithms)}"
-    return f"the set holds {_held(keys)}; the issuer may have rotated its keys, or the token is of another environment"
+    return (
+        f"the set holds {_held(keys)}; the issuer may have rotated its keys, or the token is from another environment"
+    )
 
 
 def _held(keys: JWKSet) -> str:

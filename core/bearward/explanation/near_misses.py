@@ -48,7 +48,7 @@ def scope_hint(granted: Iterable[str], needed: Iterable[str]) -> str:
             if other == name:
                 continue
             if other.lower() == name.lower():
-                return f"near miss: the token grants {name} in other upper and lower case"
+                return f"near miss: the token grants {name} with different capitalization"
             if other.endswith((f"/{name}", f":{name}")) or name.endswith((f"/{other}", f":{other}")):
                 return f"near miss: the token grants {name} with another prefix"
     return ""
@@ -70,7 +70,7 @@ def difference(value: str, configured: str) -> str:
     """How `value` differs from `configured`; empty where it is another thing altogether.
 
     >>> difference("HTTPS://Login.example", "https://login.example")
-    'in other upper and lower case'
+    'with different capitalization'
     """
     return next(filter(None, (rule(value, configured) for rule in _RULES)), "")
 
@@ -87,7 +87,7 @@ def _slash(value: str, configured: str) -> str:
 
 def _case(value: str, configured: str) -> str:
     same = value != configured and value.lower() == configured.lower()
-    return "in other upper and lower case" if same else ""
+    return "with different capitalization" if same else ""
 
 
 def _well_known(value: str, configured: str) -> str:

@@ -98,7 +98,7 @@ class Explanation:
         """A line for each check, for a log or a terminal without colours.
 
         >>> print(Explanation((Check("form", "a compact JWS", "one", Verdict.RIGHT),), None).to_text())
-        + form: asked a compact JWS; found one
+        + form: expected a compact JWS; found one
         """
         return "\n".join(_line(check) for check in self.checks)
 
@@ -108,7 +108,7 @@ _MARKS = {Verdict.RIGHT: "+", Verdict.WRONG: "x", Verdict.NOT_REACHED: "-"}
 
 def _line(check: Check) -> str:
     if check.verdict is Verdict.NOT_REACHED:
-        return f"- {check.name}: not reached; asks {check.asked}"
+        return f"- {check.name}: not reached; expected {check.asked}"
     code = "" if check.refusal is None else f" [{check.refusal.code}]"
     hint = f" ({check.hint})" if check.hint else ""
-    return f"{_MARKS[check.verdict]} {check.name}: asked {check.asked}; found {check.found}{code}{hint}"
+    return f"{_MARKS[check.verdict]} {check.name}: expected {check.asked}; found {check.found}{code}{hint}"

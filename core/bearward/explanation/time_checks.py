@@ -50,9 +50,9 @@ def header_checks(reader: Reader) -> list[Check]:
 def time_checks(reader: Reader) -> list[Check]:
     """`exp`, `nbf`, and `iat` with what is asked of a token's age."""
     policy = reader.policy
-    expiry = "to be in the future, if there is one" if policy.unsafe_allow_no_expiry else "to be in the future"
+    expiry = "in the future, if there is one" if policy.unsafe_allow_no_expiry else "in the future"
     age = "" if policy.max_token_age is None else f", and at most {duration(policy.max_token_age)} ago"
-    lead = f"not to be in the future ({duration(policy.max_clock_lead)} are granted)"
+    lead = f"not in the future ({duration(policy.max_clock_lead)} allowed)"
     return [
         _time("expiry", "exp", f"exp {expiry}{_granted(policy.leeway)}", reader),
         _time("not before", "nbf", f"nbf {lead}", reader),
@@ -99,12 +99,12 @@ def _time_hint(error: AuthError, date: Any, now: float) -> str:
     away = abs(date - now)
     if error.refusal is Refusal.TOKEN_EXPIRED:
         near = away <= _SKEW
-        skew = f"; if it is fresh, clocks differ: leeway would have to be above {duration(away)}"
+        skew = f"; if it is new, the clocks differ (leeway would have to be above {duration(away)})"
         return f"get a new token{skew if near else ''}"
     if error.refusal is Refusal.TOKEN_TOO_OLD:
         return "get a new token, or raise max_token_age"
     if away <= _SKEW:
-        return f"clocks differ: correct them, or grant {duration(away)} by future_leeway"
+        return f"the clocks differ: correct them, or set future_leeway to {duration(away)} or more"
     return "the issuer's clock is ahead, or the clock of this machine is behind"
 
 

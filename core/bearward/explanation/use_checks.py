@@ -61,7 +61,11 @@ def _asked_for(context: Context) -> Iterator[tuple[str, str, _Check]]:
     if context.check_revoked is not None:
         yield "revocation", "a token that was not revoked", check_revocation
     if context.presented is not None:
-        yield "proof of possession", f"what the scheme {context.presented.scheme.value} has to prove", check_possession
+        yield (
+            "proof of possession",
+            f"the proof that the scheme {context.presented.scheme.value} needs",
+            check_possession,
+        )
     if context.access is not None:
         yield "access rule", repr(context.access), check_rule
 
@@ -97,7 +101,7 @@ def _said(line: Check) -> Check:
     """The same line, which says what was found where nothing but the outcome can be said."""
     if line.found:
         return line
-    return replace(line, found="that is so" if line.refusal is None else line.refusal.message)
+    return replace(line, found="as expected" if line.refusal is None else line.refusal.message)
 
 
 def _found(principal: Principal, context: Context) -> str:
@@ -124,8 +128,8 @@ _HINTS = {
     Refusal.TOKEN_NOT_BOUND: "send it with the scheme Bearer, or have the issuer bind it to the key (cnf)",
     Refusal.SENDER_CONSTRAINT_REQUIRED: "ask the issuer for a token that is bound to a key (RFC 9449)",
     Refusal.CREDENTIALS_MISSING: "this service does not offer the scheme",
-    Refusal.CHECK_FAILED: "a check of the service's own says so; its code says which",
+    Refusal.CHECK_FAILED: "one of the service's own checks refused the caller; the code says which",
     Refusal.NO_RULE: "the rule refuses everyone: write another for this route or method",
     Refusal.CLAIM_INSUFFICIENT: "the claim that grants it is missing or has another value",
-    Refusal.AUTHENTICATION_INSUFFICIENT: "the user must log in again, or more strongly (acr, max_age)",
+    Refusal.AUTHENTICATION_INSUFFICIENT: "the user must log in again, or with stronger means (acr, max_age)",
 }

@@ -49,7 +49,7 @@ STEPS: list[tuple[str, str, str]] = [
     ("https://login.example/", "https://login.example", "with a slash at its end"),
     ("https://login.example", "https://login.example/", "without the slash at its end"),
     (" https://login.example", "https://login.example", "with white space around it"),
-    ("https://Login.example", "https://login.example", "in other upper and lower case"),
+    ("https://Login.example", "https://login.example", "with different capitalization"),
     ("http://login.example", "https://login.example", "with http:// in place of https://"),
     ("login.example", "https://login.example", "without https://"),
     (
@@ -118,8 +118,8 @@ TENANTS = TenantIssuers("https://login.example/{tenant}/v2.0", audience="api", t
     [
         ("https://login.example/red/v2.0", "its tenant is not among tenants"),
         ("https://login.example/blue/v2.0/", "{tenant}/v2.0 with a slash at its end"),
-        ("https://elsewhere.example", "no configured issuer is near it"),
-        ("x" * 3000, "no configured issuer is near it"),
+        ("https://elsewhere.example", "no configured issuer is similar"),
+        ("x" * 3000, "no configured issuer is similar"),
     ],
 )
 def test_template_of_tenants_has_near_misses_too(issuer: str, hint: str) -> None:
@@ -131,7 +131,7 @@ AUDIENCES: list[tuple[list[str], list[str], str]] = [
     (["https://api.example/"], ["https://api.example"], "with a slash at its end"),
     (["orders"], ["api://orders"], "without api://"),
     (["api://orders"], ["orders"], "with api:// before it"),
-    (["x", "HTTPS://API.EXAMPLE"], ["https://api.example"], "in other upper and lower case"),
+    (["x", "HTTPS://API.EXAMPLE"], ["https://api.example"], "with different capitalization"),
     (["web"], ["https://api.example"], "it may be an ID token"),
     (["https://mail.example"], ["https://api.example"], ""),
 ]
@@ -149,7 +149,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("expired", {"exp": NOW - 130}, "expiry", "expired 2 min 10 s ago", "leeway would have to be above 2 min 10 s"),
     ("long expired", {"exp": NOW - 86400 * 3}, "expiry", "expired 3 d ago", "get a new token"),
     ("expiry as text", {"exp": "soon"}, "expiry", "hidden", "number of seconds"),
-    ("ahead", {"iat": NOW + 20}, "issued at", "20 s in the future", "grant 20 s by future_leeway"),
+    ("ahead", {"iat": NOW + 20}, "issued at", "20 s in the future", "set future_leeway to 20 s or more"),
     ("milliseconds", {"iat": NOW * 1000}, "issued at", "thousands of years", "milliseconds"),
     ("not yet", {"nbf": NOW + 7200}, "not before", "2 h in the future", "clock"),
     ("audience", {"aud": "api/"}, "audience", "hidden", "api with a slash at its end"),
@@ -261,7 +261,7 @@ def test_further_rules_of_an_issuer_are_checks_of_their_own(
 
 
 RULES: list[tuple[Access, str, str]] = [
-    (requires(scope("notes:read")), "without notes:read", "in other upper and lower case"),
+    (requires(scope("notes:read")), "without notes:read", "with different capitalization"),
     (requires(scope("write")), "without write", "another prefix"),
     (requires(scope("absent")), "2 scopes, without absent", "ask the issuer for the scope"),
     (requires(right("admin")), "2 scopes", "claim"),
