@@ -97,6 +97,22 @@ def test_readme_shows_the_example(example: Path) -> None:
     assert f"```python {example}\n{(TOP / example).read_text()}```\n" in (TOP / "README.md").read_text()
 
 
+def test_readme_says_how_to_call_a_service(issuer: LocalIssuer) -> None:
+    """Its commands get a token and are served, with the addresses of this test; the first two start what runs here."""
+    block = (TOP / "README.md").read_text().partition("```console\n")[2].partition("```")[0]
+    *lines, printed = block.splitlines()
+    commands = [line.removeprefix("$ ") for line in lines]
+    assert commands[:2] == [
+        ".venv/bin/bearward issuer",
+        "ISSUER=http://127.0.0.1:9000 .venv/bin/python examples/sanic_service.py",
+    ]
+    with running("sanic_service", issuer) as address:
+        script = "\n".join(commands[2:]).replace("http://127.0.0.1:9000", issuer.url).replace("127.0.0.1:8000", address)
+        script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+        called = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert called.stdout == printed
+
+
 def _bearer(token: str) -> tuple[tuple[str, str]]:
     return (("authorization", f"Bearer {token}"),)
 
