@@ -169,7 +169,7 @@ _CLAIMS = (
     _no("issuer_untrusted", "another issuer", lambda fixtures: fixtures.untrusted_issuer.mint(aud=AUDIENCE)),
     _no(
         "issuer_untrusted",
-        "the issuer with a slash more",
+        "the issuer with an extra slash",
         lambda fixtures: fixtures.honest(iss=fixtures.issuer.url + "/"),
     ),
     _minted("claim_missing", "no issuer", without=["iss"]),

@@ -109,7 +109,7 @@ def _claims(maker: _Maker) -> Iterator[Sent]:
         ("another audience", "audience_mismatch", {"aud": "https://other.example"}),
         ("no audience", "claim_missing", {"aud": None}),
         ("another issuer", "issuer_untrusted", {"iss": "https://evil.example"}),
-        ("issuer with a slash more", "issuer_untrusted", {"iss": f"{maker.claims['iss']}/"}),
+        ("issuer with an extra slash", "issuer_untrusted", {"iss": f"{maker.claims['iss']}/"}),
         ("no issuer", "claim_missing", {"iss": None}),
         ("sub is a number", "claim_malformed", {"sub": 7}),
         ("bound to a key that nobody proved", "token_sender_constrained", {"cnf": {"jkt": "x"}}),

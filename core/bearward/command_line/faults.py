@@ -34,7 +34,7 @@ FAULTS: Final[Mapping[str, tuple[str, Callable[[LocalIssuer], object]]]] = Mappi
         "error": ("the keys are an error 503", lambda issuer: issuer.serve_jwks(b"", status=503)),
         "redirect": ("the keys are elsewhere", _redirect),
         "no-keys": ("the key set is empty", lambda issuer: issuer.serve_jwks({"keys": []})),
-        "wrong-issuer": ("the metadata names the issuer with a slash more", _wrong_issuer),
+        "wrong-issuer": ("the metadata names the issuer with an extra slash", _wrong_issuer),
         "rotate": ("a new key signs; the old one stays published", lambda issuer: issuer.rotate()),
     }
 )

@@ -214,7 +214,7 @@ _CATALOGUE: Mapping[str, tuple[Callable[[Minter, _Claims], str], Refusal, str]] 
     "not valid before an hour from now": (_times(nbf=_HOUR), _R.TOKEN_NOT_YET_VALID, "RFC 7519 section 4.1.5"),
     "issued an hour from now": (_times(iat=_HOUR, exp=2 * _HOUR), _R.TOKEN_ISSUED_IN_FUTURE, "RFC 7519 section 4.1.6"),
     "of another issuer": (_issuer(lambda _: "https://attacker.example"), _R.ISSUER_UNTRUSTED, "RFC 8725 section 3.8"),
-    "issuer with a slash more": (_issuer(lambda url: url + "/"), _R.ISSUER_UNTRUSTED, "RFC 7519 section 4.1.1"),
+    "issuer with an extra slash": (_issuer(lambda url: url + "/"), _R.ISSUER_UNTRUSTED, "RFC 7519 section 4.1.1"),
     "issuer in capitals": (_issuer(str.upper), _R.ISSUER_UNTRUSTED, "RFC 7519 section 4.1.1"),
     "issuer in a list": (_issuer(lambda url: [url]), _R.CLAIM_MALFORMED, "RFC 7519 section 4.1.1"),
     "without iss": (_without("iss"), _R.CLAIM_MISSING, "RFC 9068 section 2.2"),
