@@ -36,6 +36,13 @@ def test_page_has_no_block_without_a_name() -> None:
     assert len(TESTS) >= 10
 
 
+@pytest.mark.parametrize("package", ["sanic-testing", "grpcio-testing", "anyio"])
+def test_page_says_what_its_blocks_need(package: str) -> None:
+    """A reader who has the wheel and pytest alone is told what else the examples import."""
+    assert package.replace("grpcio", "grpc").replace("-", "_") in "".join(FILES.values())
+    assert re.search(rf"`pip install pytest [^`]*\b{package}\b", PAGE)
+
+
 @pytest.fixture(scope="module")
 def outcomes(project: Path) -> str:
     """What two runs report: a client of sanic-testing leaves traces on an application that another does not expect."""
