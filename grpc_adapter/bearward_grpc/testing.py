@@ -63,7 +63,7 @@ def policy_matrix(
 
     >>> from bearward import authenticated
     >>> print(policy_matrix({"notes.v1.Notes": authenticated}, "/notes.v1.Notes/List"))
-    # Who may call what, as bearward decides it. If a change is meant: pytest --bearward-update
+    # Who may call what, as bearward decides it. If a change is intended: pytest --bearward-update
     <BLANKLINE>
     anonymous          no scope
     UNAUTHENTICATED    ok                 /notes.v1.Notes/List: authenticated

@@ -22,7 +22,7 @@ Caller: TypeAlias = Principal | AuthError | None
 
 _USUAL: Final = (None, AuthError(Refusal.CREDENTIALS_MISSING), AuthError(Refusal.SCOPE_INSUFFICIENT))
 """What cells hold as a rule: a column is always wide enough for it, so that it does not depend on the other rows."""
-_HEADING: Final = "# Who may call what, as bearward decides it. If a change is meant: pytest --bearward-update"
+_HEADING: Final = "# Who may call what, as bearward decides it. If a change is intended: pytest --bearward-update"
 
 
 def default_callers(rules: Iterable[Access]) -> dict[str, Caller]:
@@ -40,7 +40,7 @@ class PolicyMatrix:
     >>> from bearward import authenticated, public
     >>> rules = {"GET /": public, "GET /me": authenticated}
     >>> print(PolicyMatrix(rules, {"anonymous": None}, lambda error: "yes" if error is None else error.code))
-    # Who may call what, as bearward decides it. If a change is meant: pytest --bearward-update
+    # Who may call what, as bearward decides it. If a change is intended: pytest --bearward-update
     <BLANKLINE>
     anonymous
     yes                  GET /: public

@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["compare_with_approved"]
 
-_RENEW = "if this is meant, approve it by: pytest --bearward-update"
+_RENEW = "if this is intended, approve it with: pytest --bearward-update"
 
 
 def compare_with_approved(path: Path, text: str, *, update: bool) -> str | None:
