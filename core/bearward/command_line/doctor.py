@@ -37,13 +37,18 @@ __all__ = ["command"]
 @click.command("doctor")
 @trust_options
 @click.option(
-    "--tenant", "tenants", metavar="ISS", multiple=True, help="Of a template: the iss of a tenant; repeatable."
+    "--tenant", "tenants", metavar="ISS", multiple=True, help="The iss of a tenant of a template; repeatable."
 )
-@click.option("--token-size", metavar="BYTES", type=click.IntRange(1, 65536), help="How long tokens are, for limits.")
-@click.option("--app", metavar="MODULE:NAME", help="A Sanic application: its rules and limits are looked at too.")
+@click.option(
+    "--token-size",
+    metavar="BYTES",
+    type=click.IntRange(1, 65536),
+    help="Check whether tokens of this length get through.",
+)
+@click.option("--app", metavar="MODULE:NAME", help="Check the rules and limits of this Sanic application too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(trust: Trust, tenants: tuple[str, ...], token_size: int | None, app: str | None, *, as_json: bool) -> int:
-    """Look for what is wrong with a set-up, and say what to change.
+    """Check a whole set-up, and say what to change.
 
     Settings, names, reachability, TLS, redirects, discovery, keys, clocks, caches, secrets and limits. Exit code 0:
     nothing is wrong, 1: something is.

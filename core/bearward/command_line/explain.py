@@ -50,7 +50,7 @@ class _At:
 def command(trust: Trust, scopes: tuple[str, ...], at: float | None, *, show_claims: bool, as_json: bool) -> int:
     """Say why a token passes or is refused, check by check.
 
-    The token is read from stdin, or at a hidden prompt; it is never an argument. It is judged as a service with these
+    The token is read from stdin, or from a hidden prompt; it is never an argument. It is judged as a service with these
     settings would judge it. Exit code 0: accepted, 1: refused, 3: the keys are not available.
     """
     settings, rule = patient(trust.settings()), requires(scope(*scopes)) if scopes else None

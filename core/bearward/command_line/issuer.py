@@ -27,13 +27,22 @@ _LISTED = "; ".join(f"{name}: {text}" for name, (text, _) in FAULTS.items())
 @click.command("issuer", epilog=f"Faults: {_LISTED}. While it runs: curl -d fault=html http://127.0.0.1:9000/fault")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=9000, show_default=True, type=click.IntRange(0, 65535), help="0 for any free port.")
-@click.option("--identifier", metavar="ISS", help="Its iss, where that is not its address.")
-@click.option("--audience", default="https://api.example", show_default=True, help="Of tokens that ask for none.")
-@click.option("--algorithm", default="RS256", show_default=True, help="What it signs by.")
+@click.option("--identifier", metavar="ISS", help="Its iss, if that is not its address.")
 @click.option(
-    "--lifetime", default=300.0, show_default=True, type=click.FloatRange(1, 86400), help="Seconds of a token."
+    "--audience",
+    default="https://api.example",
+    show_default=True,
+    help="The audience of tokens, unless the request names one.",
 )
-@click.option("--fault", type=click.Choice([*FAULTS]), help="Begin with this fault.")
+@click.option("--algorithm", default="RS256", show_default=True, help="The algorithm that it signs with.")
+@click.option(
+    "--lifetime",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(1, 86400),
+    help="How many seconds a token lives.",
+)
+@click.option("--fault", type=click.Choice([*FAULTS]), help="Start with this fault.")
 @click.option("--unsafe-allow-remote", is_flag=True, help="Listen on an address that is not loopback.")
 def command(
     *,
@@ -46,12 +55,12 @@ def command(
     fault: str | None,
     unsafe_allow_remote: bool,
 ) -> int:
-    """Run a local issuer: discovery, a JWK Set, and POST /token, which grants a token to whoever asks.
+    """Run a local issuer: discovery, a JWK Set, and POST /token, which grants a token to anyone who asks.
 
     Ctrl-C ends it, with exit code 0.
     """
     if not is_loopback_host(host) and not unsafe_allow_remote:
-        raise CommandError("--host: must be loopback: it grants tokens to whoever asks (or --unsafe-allow-remote)")
+        raise CommandError("--host: must be loopback: it grants tokens to anyone who asks (or --unsafe-allow-remote)")
     try:
         issuer = LocalIssuer(
             algorithms=[algorithm], audience=audience, lifetime=lifetime, host=host, port=port, identifier=identifier

@@ -27,11 +27,11 @@ __all__ = ["command"]
 @click.command("keys")
 @trust_options
 @click.option(
-    "--tenant", "tenants", metavar="ISS", multiple=True, help="Of a template: the iss of a tenant; repeatable."
+    "--tenant", "tenants", metavar="ISS", multiple=True, help="The iss of a tenant of a template; repeatable."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(trust: Trust, tenants: tuple[str, ...], *, as_json: bool) -> int:
-    """Show what an issuer publishes: its keys, usable or why not, and for how long they may be kept.
+    """Show the keys that an issuer publishes, which can be used, and for how long they may be kept.
 
     Exit code 0: each issuer has a usable key, 3: one has none, or cannot be reached.
     """

@@ -20,10 +20,10 @@ __all__ = ["bearward", "run"]
 
 _COMMANDS = {
     "explain": "Say why a token passes or is refused, check by check.",
-    "keys": "Show what an issuer publishes: keys, usable or why not, and for how long.",
-    "doctor": "Look for what is wrong with a set-up.",
+    "keys": "Show the keys that an issuer publishes, and which can be used.",
+    "doctor": "Check a whole set-up, and say what to change.",
     "rules": "Show who may call what, of an application or a server.",
-    "token": "Get a token by the client credentials grant.",
+    "token": "Get a token with the client credentials grant.",
     "issuer": "Run a local issuer for development, with faults on demand.",
     "revoke": "Revoke a token, a session, a subject or a key.",
     "config": "Check settings, or show their JSON Schema.",

@@ -26,7 +26,7 @@ _DAY = 86_400
 @click.argument("name")
 @click.option("--config", metavar="FILE", help="Settings in TOML; without it BEARWARD_CONFIG, or BEARWARD_...")
 @click.option(
-    "--program-setting", "program_settings", metavar="NAME", multiple=True, help="A setting of the program's."
+    "--program-setting", "program_settings", metavar="NAME", multiple=True, help="A setting that is the program's own."
 )
 @click.option("--issuer", metavar="ISS", help="Who issued it; needed where several issuers are trusted.")
 @click.option(

@@ -31,7 +31,7 @@ _LIMITS = JSONLimits(depth=16, containers=1024)
 
 
 @click.command("token")
-@click.option("--issuer", metavar="ISS", help="Whose metadata names the token endpoint.")
+@click.option("--issuer", metavar="ISS", help="The issuer whose metadata names the token endpoint.")
 @click.option("--token-endpoint", metavar="URL", help="The token endpoint itself, in place of --issuer.")
 @click.option("--client-id", metavar="ID", required=True, help="The client.")
 @click.option("--client-secret-file", metavar="FILE", help=f"Its secret; without it {_SECRET}, or a hidden prompt.")
@@ -50,7 +50,7 @@ def command(
     resource: str | None,
     as_json: bool,
 ) -> int:
-    """Get a token by the client credentials grant, and print it.
+    """Get a token with the client credentials grant, and print it.
 
     Exit code 0: printed, 1: the issuer grants none, 3: the issuer cannot be reached.
     """
