@@ -72,14 +72,14 @@ export class WhyList extends HTMLElement {
       return el("li", { class: `check ${word.replace(" ", "-")}`, "data-verdict": check.verdict },
         el("span", { class: "sign", "aria-hidden": "true" }, sign),
         el("div", {}, el("b", {}, check.name), el("span", { class: "visually-hidden" }, `: ${word}`),
-          el("p", { class: "asked" }, check.asked && `asked: ${check.asked}`),
+          el("p", { class: "asked" }, check.asked && `expected: ${check.asked}`),
           check.found ? el("p", { class: "found" }, `found: ${check.found}`) : null,
           check.hint ? el("p", { class: "clue" }, check.hint) : null));
     });
     const first = checks.find((check) => check.verdict === "wrong");
     const whole = checks.length && checks.every((check) => check.verdict === "right");
     const sum = first ? el("p", { class: "first bad" }, el("b", {}, `✕ ${first.name}: `), [first.found, first.hint].filter(Boolean).join("; "))
-      : whole ? el("p", { class: "first ok" }, el("b", {}, "✓ "), `all ${checks.length} checks are right`) : null;
+      : whole ? el("p", { class: "first ok" }, el("b", {}, "✓ "), `all ${checks.length} checks pass`) : null;
     put(this, el("h3", {}, "Why, check by check"), sum, note ? el("p", { class: "hint" }, note) : null, el("ol", { class: "checks" }, rows));
   }
 }

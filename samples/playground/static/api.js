@@ -23,12 +23,12 @@ async function request(url, options) {
   try {
     response = await fetch(url, { ...options, cache: "no-store", credentials: "omit", redirect: "error" });
   } catch {
-    throw new Problem("The playground does not answer. Is it still running? Start it again and reload the page.");
+    throw new Problem("The playground does not respond. Is it still running? Start it again and reload the page.");
   }
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
   if (response.status === 401) granted = null;
-  throw new Problem(problem.detail || problem.title || `The playground answered ${response.status}.`);
+  throw new Problem(problem.detail || problem.title || `The playground responded with ${response.status}.`);
 }
 
 /** Ask for something that a button does; resolves to its JSON, rejects with a `Problem`. */
@@ -48,7 +48,7 @@ export async function follow(onState, onConnection) {
       granted = null; // a stream lives as long as its token: begin with a whole one
       const headers = await authorization();
       const response = await fetch("/live", { headers, cache: "no-store", credentials: "omit" });
-      if (!response.ok) throw new Problem(`The playground answered ${response.status}.`);
+      if (!response.ok) throw new Problem(`The playground responded with ${response.status}.`);
       onConnection({ up: true, ends: granted.ends, renewed });
       await readEvents(response.body, onState);
       renewed += 1;

@@ -28,15 +28,15 @@ export class RulesTable extends HTMLElement {
   show() {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const shown = this.rows.filter((row) => {
-      const text = `${row.transport} ${row.operation} ${row.rule} ${row.admitted ? "let in" : row.code}`.toLowerCase();
+      const text = `${row.transport} ${row.operation} ${row.rule} ${row.admitted ? "allowed" : row.code}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
     const admitted = this.rows.filter((row) => row.admitted).length;
-    this.count.textContent = `This token is let in to ${admitted} of ${this.rows.length}${words.length ? `; ${shown.length} shown` : ""}.`;
+    this.count.textContent = `This token is allowed ${admitted} of ${this.rows.length}${words.length ? `; ${shown.length} shown` : ""}.`;
     const cell = (text, label) => el("td", { "data-label": label }, text);
     put(this.body, shown.length ? shown.map((row) => el("tr", { "data-admitted": String(row.admitted) },
       cell(row.transport, "Transport"), cell(el("code", {}, row.operation), "Operation"), cell(row.rule, "Who may call"),
-      cell(pill(row.admitted ? "ok" : "bad", row.admitted ? "let in" : row.code), "This token")))
-      : el("tr", {}, el("td", { colSpan: 4 }, "No rule has these words.")));
+      cell(pill(row.admitted ? "ok" : "bad", row.admitted ? "allowed" : row.code), "This token")))
+      : el("tr", {}, el("td", { colSpan: 4 }, "No rule contains these words.")));
   }
 }

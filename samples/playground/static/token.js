@@ -38,7 +38,7 @@ export class TokenView extends HTMLElement {
       await navigator.clipboard.writeText(store.token ?? "");
       this.reads.textContent = "Copied.";
     } catch {
-      this.reads.textContent = "The browser does not let this page copy: select the token above, and copy it from there.";
+      this.reads.textContent = "The browser does not let this page copy. Select the token above and copy it from there.";
     }
   }
 
@@ -79,7 +79,7 @@ export class TokenView extends HTMLElement {
       editor.rows.replaceChildren(...Object.entries(members ?? {}).map(([name, value]) => this.row(editor.segment, editor.known, name, value)));
     }
     const whole = header && claims && segments.length === 3;
-    this.reads.textContent = store.token === null ? "" : whole ? "" : "This is no token of three readable segments: send it and see what the servers say.";
+    this.reads.textContent = store.token === null ? "" : whole ? "" : "This is not a token with three readable segments: send it and see what the servers say.";
     this.tick();
   }
 

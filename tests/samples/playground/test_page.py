@@ -31,7 +31,7 @@ OFFENDING = {
     "other audience": "aud",
     "other issuer": "iss",
     "alg none": "alg",
-    "HS256 by the public key": "alg",
+    "HS256 with the public key": "alg",
     "other typ": "typ",
     "withdrawn key": "kid",
     "revoked": "jti",
@@ -71,7 +71,7 @@ def test_page_begins_with_an_accepted_token(page: Page) -> None:
     assert page.run(f"{ANSWERS}.every((one) => /^[0-9.]+ ms$/.test(one.querySelector('.took').textContent))")
     assert page.run("document.querySelectorAll('.check').length") >= 15
     assert page.run("document.querySelectorAll('.check.right').length === document.querySelectorAll('.check').length")
-    assert re.fullmatch(r"\u2713 all \d+ checks are right", page.text(".first.ok"))
+    assert re.fullmatch(r"\u2713 all \d+ checks pass", page.text(".first.ok"))
     assert page.run("document.querySelectorAll('.raw .segment').length") == 3
     assert page.run("[...document.querySelectorAll('.member label')].map((one) => one.textContent)")[:3] == [
         "alg",
@@ -190,7 +190,7 @@ def test_editor_changes_what_is_signed(page: Page) -> None:
 
 
 def test_copy_puts_the_token_on_the_clipboard(page: Page) -> None:
-    """The whole token, as it was sent; a browser that does not allow it is answered with another way."""
+    """The whole token, as it was sent; a browser that does not allow it is told another way."""
     token, said = (
         page.run("document.querySelector('.raw').textContent"),
         "document.querySelector('token-view').innerText",
@@ -204,7 +204,7 @@ def test_copy_puts_the_token_on_the_clipboard(page: Page) -> None:
         page.do("Browser.resetPermissions")
     page.run("navigator.clipboard.writeText = () => Promise.reject(new Error('denied'))")
     page.click("Copy")
-    page.until(f"{said}.includes('select the token above')")
+    page.until(f"{said}.includes('Select the token above')")
 
 
 def test_pasted_token_is_sent(page: Page) -> None:
@@ -213,7 +213,7 @@ def test_pasted_token_is_sent(page: Page) -> None:
     page.fill("#f-your-token", "not.a.token")
     page.click("Use this token")
     answered(page, "All three refuse: token_malformed")
-    assert "no token of three readable segments" in page.text("token-view")
+    assert "not a token with three readable segments" in page.text("token-view")
     page.fill("#f-your-token", "a b")
     page.click("Use this token")
     answered(page, "All three refuse")
@@ -284,17 +284,17 @@ def test_streams_count_down_and_end_with_their_token(page: Page) -> None:
 def test_rules_are_searched_and_follow_the_token(page: Page) -> None:
     """The column says what this token is let in to; the search narrows the rows down."""
     rows = "[...document.querySelectorAll('rules-table tbody tr')]"
-    page.until("document.querySelector('rules-table').innerText.includes('let in to 19 of 19')")
+    page.until("document.querySelector('rules-table').innerText.includes('allowed 19 of 19')")
     page.fill("#f-search", "grpc notes:write")
     page.until(f"{rows}.length === 3")
     assert "3 shown" in page.text("rules-table")
     page.fill("#f-search", "no such words")
-    page.until("document.querySelector('rules-table').innerText.includes('No rule has these words.')")
+    page.until("document.querySelector('rules-table').innerText.includes('No rule contains these words.')")
     page.fill("#f-search", "stream")
-    page.until("!document.querySelector('rules-table').innerText.includes('No rule has these words.')")
+    page.until("!document.querySelector('rules-table').innerText.includes('No rule contains these words.')")
     page.click("expired", "mint-form")
     page.until(f"{rows}.length === 1 && {rows}[0].innerText.includes('token_expired')")
-    assert "let in to 5 of 19" in page.text("rules-table")
+    assert "allowed 5 of 19" in page.text("rules-table")
 
 
 def test_servers_keys_and_caches_are_shown_live(page: Page) -> None:

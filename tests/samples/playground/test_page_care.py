@@ -74,7 +74,7 @@ def test_axe_finds_no_violation(page: Page, axe_core: str, scheme: str, size: st
     page.until("document.querySelector('.summary').textContent === 'All three accept'")
     page.click("Open all four", "stream-list")
     page.until("document.querySelectorAll('.streams li progress').length === 4")
-    page.run("document.querySelector('app-error').show('The playground does not answer.')")
+    page.run("document.querySelector('app-error').show('The playground does not respond.')")
     assert axe.violations(page, axe_core) == []
     page.click("Close all", "stream-list")
 

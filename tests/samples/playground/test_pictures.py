@@ -38,7 +38,7 @@ def test_pictures_of_the_page(browser: Page, playground: Process, api: Api, fold
     browser.size(*SIZES["playground-desktop.png"])
     browser.open(playground.url())
     browser.until("document.querySelectorAll('.answer').length === 3 && !!document.querySelector('server-table table')")
-    browser.click("HS256 by the public key", "mint-form")
+    browser.click("HS256 with the public key", "mint-form")
     browser.until("document.querySelector('.summary').textContent.includes('algorithm_not_allowed')")
     browser.run("scrollTo(0, 0)")
     browser.picture(folder / "playground-desktop.png")

@@ -31,7 +31,7 @@ CODES = {
     "other audience": "audience_mismatch",
     "other issuer": "issuer_untrusted",
     "alg none": "algorithm_not_allowed",
-    "HS256 by the public key": "algorithm_not_allowed",
+    "HS256 with the public key": "algorithm_not_allowed",
     "other key": "signature_invalid",
     "other typ": "token_type_not_allowed",
     "stripped": "signature_invalid",
