@@ -583,6 +583,24 @@ def test_log_sealed_by_another_secret_is_a_failure(valkey: Valkey, run: Run) -> 
     run(use())
 
 
+def test_another_secret_works_under_another_name(valkey: Valkey, run: Run) -> None:
+    """How a secret is changed: a list of its own begins, empty, and the old one stays as it is for who has the old one."""
+
+    async def use() -> None:
+        one, other = shared(valkey), shared(valkey, cache_secret=b"another-secret-of-theirs", name="2026-08")
+        async with started(one):
+            one.revoke_token(ISSUER, "t1", until=time.time() + 300)
+            await one.flush()
+            async with started(other):
+                assert verdict(other, who("t1")) is None
+                other.revoke_token(ISSUER, "t1", until=time.time() + 300)
+                await other.flush()
+                assert verdict(other, who("t1")) is Refusal.TOKEN_REVOKED
+            assert verdict(one, who("t1")) is Refusal.TOKEN_REVOKED
+
+    run(use())
+
+
 def test_revoke_and_flush_from_any_thread_and_loop(valkey: Valkey, run: Run) -> None:
     """`add` is synchronous; `flush` may be awaited on another event loop than the verifier's."""
 
