@@ -421,7 +421,7 @@ def test_failed_fetch_names_url_setting_cause_and_remedy(number: int, run: Run, 
 def test_missing_document_is_blamed_on_the_setting_that_named_it(setting: str) -> None:
     """Whoever configured an address is told to correct it; only one that was discovered can be set instead."""
     text = "https://login.example/keys ({}): responded that there is no such document (404); {}"
-    where = {"status": 404, "url": "https://login.example/keys"}
+    where: Any = {"status": 404, "url": "https://login.example/keys"}
     configured = FetchError(FetchFailure.NOT_FOUND, **where, setting=setting)
     discovered = FetchError(FetchFailure.NOT_FOUND, **where, setting="metadata of issuer")
     assert str(configured) == text.format(setting, f"correct {setting}")
