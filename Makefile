@@ -153,7 +153,7 @@ pictures: venv ## take the pictures of the playground for docs/images anew, in C
 
 .PHONY: constraints
 constraints: venv ## write constraints.txt anew, from a fresh resolve
-	$(PY) tools/constraints.py
+	$(PY) -m tools.constraints
 
 .PHONY: build
 build: venv ## wheel and sdist into dist/
@@ -165,7 +165,7 @@ sbom: build ## the bill of materials (CycloneDX) of the built wheel with all ext
 	$(PY) -m tools.release.sbom
 
 .PHONY: lock
-lock: venv ## write requirements.lock anew: names, versions and hashes for this Python and platform
+lock: venv ## write requirements.lock anew: names, versions and hashes for each supported Python on this platform
 	$(PY) -m tools.release.lock
 
 .PHONY: api-check

@@ -1,17 +1,16 @@
-"""What a release consists of: the index page, the bill of materials, the lock, the comparison with the last release."""
+"""What a release consists of: the index page, the bill of materials, the comparison with the last release."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bearward import __version__
-from tools.release import check, interface, lock, sbom
+from tools.release import check, interface, sbom
 from tools.release.index_page import description, repository, urls
 
 pytestmark = pytest.mark.thorough
@@ -63,32 +62,6 @@ def test_bill_of_materials_is_what_is_installed(wheel: Path, tmp_path: Path) -> 
     assert str(tmp_path) not in text
     assert "file:" not in text
     assert {"ecdsa", "python-jose", "grpcio", "sanic"} <= found
-
-
-def test_lock_pins_names_versions_and_hashes() -> None:
-    """Every line of the lock has a version and a hash, none an address."""
-    text = lock.LOCK.read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    assert len(lock.locked()) == len(lines) > 100
-    assert "://" not in text
-
-
-def test_lock_can_be_installed(tmp_path: Path) -> None:
-    """Pip takes the files of the registry for those of the lock (those of the runtime; the rest would take minutes)."""
-    names = {"cryptography", "msgspec", "pybase64", "python-jose", "aiocache", "httpcore2"}
-    lines = [line for line in lock.LOCK.read_text(encoding="utf-8").splitlines() if line.partition("==")[0] in names]
-    assert len(lines) == len(names)
-    (tmp_path / "some.lock").write_text("\n".join(lines))
-    command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--require-hashes", "--dest", str(tmp_path)]
-    done = subprocess.run(
-        [*command, "-r", str(tmp_path / "some.lock")], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    (tmp_path / "wrong.lock").write_text(re.sub(r"sha256:.{4}", "sha256:0000", lines[0]))
-    wrong = subprocess.run(
-        [*command, "-r", str(tmp_path / "wrong.lock")], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert wrong.returncode != 0
 
 
 BEFORE = (

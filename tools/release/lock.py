@@ -1,7 +1,8 @@
 """`make lock`: write `requirements.lock`, the names, versions and hashes of everything that continuous integration uses.
 
 Rules of this file: the versions are those of `constraints.txt`; the hashes are those of the files that pip would install
-here, so the lock is for one Python and one platform, which its head names. No line holds an address.
+on this platform, with each Python that the classifiers name; what not every release of these needs has a marker that
+says which. No line holds an address.
 """
 
 from __future__ import annotations
@@ -12,55 +13,105 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from tools.release.needs import BESIDE, GROUPS, RELEASES, marker, needed, pythons
 
 TOP = Path(__file__).resolve().parents[2]
 LOCK = TOP / "requirements.lock"
 CONSTRAINTS = TOP / "constraints.txt"
 HEAD = """\
-# Names, versions and hashes of what the tests run with, on {python}, {system}: `make lock` writes this file.
-# pip install --require-hashes --requirement requirements.lock; then pip install --no-deps --no-build-isolation --editable .
+# Names, versions and hashes of what the tests run with, on CPython {pythons}, {system}: `make lock` writes this file.
+# `make locked` installs from it, and nothing else.
 """
-WHAT = (".[all]", "--group", "dev", "--group", "bench", "editables")
+WHAT = (".[all]", *(part for group in GROUPS for part in ("--group", group)), BESIDE)
+ENTRY = re.compile(
+    r"^(?P<name>[a-z0-9.-]+)==(?P<version>\S+)(?: ; (?P<marker>[^\\\n]+?))?(?: \\\n {4}--hash=sha256:[0-9a-f]{64})+$",
+    re.MULTILINE,
+)
+
+Report = Mapping[str, Mapping[str, Any]]
+"""What pip would install, by canonical name."""
 
 
 def main() -> None:
-    """Resolve once, without installing, and write."""
-    with tempfile.TemporaryDirectory(prefix="bearward-lock-") as place:
-        report = Path(place) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "-qq", "--dry-run", "--ignore-installed"]
-        options = ["--no-build-isolation", "--report", str(report), "--constraint", str(CONSTRAINTS)]
-        subprocess.run([*command, *options, *WHAT], cwd=TOP, check=True)
-        found = json.loads(report.read_text(encoding="utf-8"))["install"]
-    lines = sorted(_line(item) for item in found if item["metadata"]["name"].lower() != "bearward")
-    python = f"CPython {sys.version_info.major}.{sys.version_info.minor}"
+    """Resolve, without installing, until every release of Python has what it needs; then write."""
+    found = _resolved()
+    releases = _needed_on(found)
+    versions = {name: str(item["metadata"]["version"]) for name, item in found.items()}
+    hashes = {name: set[str]() for name in releases}
+    for python in pythons():
+        pins = [f"{name}=={versions[name]}" for name in releases if any(_is_of(one, python) for one in releases[name])]
+        for name, item in _report("--no-deps", "--python-version", python, "--target", "unused", *pins).items():
+            hashes[name].add(item["download_info"]["archive_info"]["hashes"]["sha256"])
+    lines = (_entry(name, versions[name], marker(releases[name]), hashes[name]) for name in sorted(releases))
     system = f"{platform.system()} {platform.machine()}"
-    LOCK.write_text(HEAD.format(python=python, system=system) + "".join(lines), encoding="utf-8")
+    LOCK.write_text(HEAD.format(pythons=", ".join(pythons()), system=system) + "".join(lines), encoding="utf-8")
+
+
+def entries() -> Iterator[re.Match[str]]:
+    """What the lock holds, one package after the other: name, version and marker."""
+    return ENTRY.finditer(LOCK.read_text(encoding="utf-8"))
 
 
 def locked() -> dict[str, str]:
     """What the lock holds: versions by name."""
-    pairs = re.findall(
-        r"^([a-z0-9.-]+)==(\S+) --hash=sha256:[0-9a-f]{64}$", LOCK.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    return dict(pairs)
+    return {entry["name"]: entry["version"] for entry in entries()}
 
 
 def constrained() -> dict[str, str]:
     """What `constraints.txt` pins: versions by name."""
     lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
-    return {canonical(name): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+    return {
+        canonicalize_name(name): version
+        for name, _, version in (line.partition("==") for line in lines if "==" in line)
+    }
 
 
-def canonical(name: str) -> str:
-    """The name as registries compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _resolved() -> Report:
+    """What is installed here, and what another release of Python needs beside it."""
+    found: Report = {}
+    absent: Iterable[str] = ()
+    while not found or absent:
+        found = _report(*WHAT, *absent)
+        absent = sorted(_needed_on(found).keys() - found.keys())
+    return found
 
 
-def _line(item: dict[str, dict[str, dict[str, dict[str, str]]]]) -> str:
-    metadata = item["metadata"]
-    digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
-    return f"{canonical(str(metadata['name']))}=={metadata['version']} --hash=sha256:{digest}\n"
+def _needed_on(found: Report) -> dict[str, list[str]]:
+    """The releases of Python that need a package, for each that one needs."""
+    metadata = {name: item["metadata"].get("requires_dist", ()) for name, item in found.items()}
+    releases: dict[str, list[str]] = {}
+    for release in RELEASES:
+        for name in needed(metadata, release):
+            releases.setdefault(name, []).append(release)
+    return releases
+
+
+def _report(*arguments: str) -> Report:
+    """What pip would install for these arguments."""
+    with tempfile.TemporaryDirectory(prefix="bearward-lock-") as place:
+        report = Path(place) / "report.json"
+        command = [sys.executable, "-m", "pip", "install", "-qq", "--dry-run", "--ignore-installed"]
+        options = ["--no-build-isolation", "--report", str(report), "--constraint", str(CONSTRAINTS)]
+        subprocess.run([*command, *options, *arguments], cwd=TOP, check=True)
+        found = json.loads(report.read_text(encoding="utf-8"))["install"]
+    items = {str(canonicalize_name(item["metadata"]["name"])): item for item in found}
+    items.pop("bearward", None)
+    return items
+
+
+def _is_of(release: str, python: str) -> bool:
+    return release.rpartition(".")[0] == python
+
+
+def _entry(name: str, version: str, condition: str, hashes: Iterable[str]) -> str:
+    parts = [f"{name}=={version}" + (f" ; {condition}" if condition else "")]
+    return " \\\n    ".join([*parts, *(f"--hash=sha256:{digest}" for digest in sorted(hashes))]) + "\n"
 
 
 if __name__ == "__main__":
