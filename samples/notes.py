@@ -48,6 +48,7 @@ class NoteStore:
     [1, 2]
     >>> store.after(1)
     [Note(id=2, text='bread', author='ada')]
+    >>> store.close()
     """
 
     def __init__(self, path: str) -> None:
@@ -58,13 +59,20 @@ class NoteStore:
         try:
             # Transactions are begun by hand; the lock makes one connection safe for many threads.
             self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            self._prepare()
+        except sqlite3.Error as error:
+            must = f"must be {MEMORY} or a file that SQLite can open and write ({error})"
+            raise ConfigurationError("notes", must) from None
+
+    def _prepare(self) -> None:
+        try:
             if self.shared:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute(_SCHEMA)
-        except sqlite3.Error as error:
-            must = f"must be {MEMORY} or a file that SQLite can open and write ({error})"
-            raise ConfigurationError("notes", must) from None
+        except sqlite3.Error:
+            self._connection.close()
+            raise
 
     def add(self, author: str, texts: Iterable[str]) -> list[Note]:
         """Store all of these, or none if one of them cannot be stored."""

@@ -84,11 +84,13 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
 
 
 def test_unusable_notes_file_is_a_configuration_error(tmp_path: Path) -> None:
-    """A folder, a file that is no database."""
+    """A folder, a file that is no database; what was opened to find out is closed."""
     (tmp_path / "text").write_text("this is no database, and long enough to be seen as none" * 20)
     for path in (tmp_path, tmp_path / "text", tmp_path / "no" / "folder"):
-        with pytest.raises(ConfigurationError, match="notes: must be"):
+        with pytest.raises(ConfigurationError, match="notes: must be") as refused:
             NoteStore(str(path))
+        assert str(path) not in {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()}
+        del refused  # until here it held what failed, and the file with it
 
 
 def test_note_validation() -> None:
