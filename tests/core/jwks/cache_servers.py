@@ -55,6 +55,7 @@ class CacheServer:
         deadline = time.monotonic() + 30
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
+                self.stop()
                 raise RuntimeError(f"{self.scheme} did not start: {log.read_text()}")
             time.sleep(0.01)
 

@@ -83,11 +83,13 @@ class MutualTLSServer(Certificates):
 
 
 def _certificate(name: str, signer: tuple[Any, x509.Certificate] | None) -> tuple[Any, x509.Certificate]:
+    """With the identifiers of keys and the usage that RFC 5280 asks for, and Python since 3.13."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
     addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     signing_key, issuer = (key, subject) if signer is None else (signer[0], signer[1].subject)
+    signer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -97,9 +99,27 @@ def _certificate(name: str, signer: tuple[Any, x509.Certificate] | None) -> tupl
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
+        .add_extension(_usage(authority=signer is None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(signer_id, critical=False)
         .add_extension(addresses, critical=False)
     )
     return key, builder.sign(signing_key, hashes.SHA256())
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    never = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **never)
 
 
 def _write(path: Path, certificate: x509.Certificate, key: Any = None) -> Path:
