@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import ssl
+import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.http import HTTPResponse
 from bearward.jwks.options import JWKSOptions
@@ -43,26 +43,30 @@ def test_https_with_ca_file_checks_the_host(run: Run, tmp_path: Path) -> None:
         assert failed.value.failure is FetchFailure.TLS
 
 
-def test_system_authorities_are_loaded_once(run: Run, issuer: LocalIssuer) -> None:
-    """However many issuers there are: each context would hold them all."""
+MANY = """
+import asyncio, gc, ssl, sys
+from bearward.fetch.client import IssuerHTTPClient
+from bearward.jwks.options import JWKSOptions
 
-    async def held_by_many() -> int:
-        clients = [IssuerHTTPClient(JWKSOptions().http_settings()) for _ in range(8)]
-        for client in clients:
-            await client.get(issuer.jwks_uri)
-        held = _contexts()
-        for client in clients:
-            await client.aclose()
-        return held
-
-    run(fetch(issuer.jwks_uri))
-    before = _contexts()
-    assert run(held_by_many()) == before
-
-
-def _contexts() -> int:
+async def contexts(clients):
+    made = [IssuerHTTPClient(JWKSOptions().http_settings()) for _ in range(clients)]
+    for client in made:
+        await client.get(sys.argv[1])
     gc.collect()
-    return sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())
+    held = sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())
+    for client in made:
+        await client.aclose()
+    return held
+
+print(asyncio.run(contexts(1)), asyncio.run(contexts(8)))
+"""
+
+
+def test_system_authorities_are_loaded_once(issuer: LocalIssuer) -> None:
+    """However many issuers there are: each context would hold them all. In a process that holds no others."""
+    command = [sys.executable, "-c", MANY, issuer.jwks_uri]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.stdout.split() == ["1", "1"], done.stdout + done.stderr
 
 
 def test_files_that_cannot_be_read_are_named_as_such(run: Run, issuer: LocalIssuer) -> None:
