@@ -168,6 +168,10 @@ sbom: build ## the bill of materials (CycloneDX) of the built wheel with all ext
 lock: venv ## write requirements.lock anew: names, versions and hashes for each supported Python on this platform
 	$(PY) -m tools.release.lock
 
+.PHONY: locked
+locked: ## install what requirements.lock names, by hash, and run the examples on the built wheel (ARGS: other tests)
+	$(PYTHON) -m tools.locked $(ARGS)
+
 .PHONY: api-check
 api-check: venv ## what changed incompatibly in the public names since the last release
 	@$(PY) -m tools.release.interface

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bearward import __version__
-from tools.release import lock, sbom
+from tools.release import lock, lock_file, sbom
 from tools.release.index_page import repository
 from tools.release.interface import ROOTS, changes, facades, last_release
 from tools.site.build import build
@@ -109,7 +109,7 @@ def bill() -> Iterator[str]:
 
 def locked() -> Iterator[str]:
     """The lock with hashes has the versions of the constraints."""
-    held, wanted = lock.locked(), lock.constrained()
+    held, wanted = lock_file.locked(), lock.constrained()
     apart = sorted(name for name in held.keys() | (wanted.keys() - {"pip"}) if held.get(name) != wanted.get(name))
     if apart:
         yield f"requirements.lock and constraints.txt differ in {', '.join(apart[:5])}: make constraints, make lock"

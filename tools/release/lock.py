@@ -9,30 +9,25 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from tools.release.lock_file import LOCK
 from tools.release.needs import BESIDE, GROUPS, RELEASES, marker, needed, pythons
 
 TOP = Path(__file__).resolve().parents[2]
-LOCK = TOP / "requirements.lock"
 CONSTRAINTS = TOP / "constraints.txt"
 HEAD = """\
 # Names, versions and hashes of what the tests run with, on CPython {pythons}, {system}: `make lock` writes this file.
 # `make locked` installs from it, and nothing else.
 """
 WHAT = (".[all]", *(part for group in GROUPS for part in ("--group", group)), BESIDE)
-ENTRY = re.compile(
-    r"^(?P<name>[a-z0-9.-]+)==(?P<version>\S+)(?: ; (?P<marker>[^\\\n]+?))?(?: \\\n {4}--hash=sha256:[0-9a-f]{64})+$",
-    re.MULTILINE,
-)
 
 Report = Mapping[str, Mapping[str, Any]]
 """What pip would install, by canonical name."""
@@ -51,16 +46,6 @@ def main() -> None:
     lines = (_entry(name, versions[name], marker(releases[name]), hashes[name]) for name in sorted(releases))
     system = f"{platform.system()} {platform.machine()}"
     LOCK.write_text(HEAD.format(pythons=", ".join(pythons()), system=system) + "".join(lines), encoding="utf-8")
-
-
-def entries() -> Iterator[re.Match[str]]:
-    """What the lock holds, one package after the other: name, version and marker."""
-    return ENTRY.finditer(LOCK.read_text(encoding="utf-8"))
-
-
-def locked() -> dict[str, str]:
-    """What the lock holds: versions by name."""
-    return {entry["name"]: entry["version"] for entry in entries()}
 
 
 def constrained() -> dict[str, str]:
