@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bearward.testing import LocalIssuer
+from tests.command_line.pages import differences, examples
 from tests.conftest import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = dict(re.findall(r"```python (\w+)\n(.*?)```", README, re.DOTALL))
 ISSUER = "https://login.example/"
+EXPLAINED = examples("../README.md")
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 @pytest.fixture
@@ -40,6 +44,28 @@ def test_core_example_names_the_subject_or_the_refusal(issuer: LocalIssuer, run:
     assert run(who(issuer.mint(scope="orders:read"))) == "subject"
     assert run(who(issuer.mint(scope="orders:read", expires_in=-1))) == "token_expired"
     assert run(who(issuer.mint())) == "scope_insufficient"
+
+
+@pytest.mark.thorough
+def test_explained_refusal_is_what_the_command_says(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """The token comes from the clipboard, and the settings have a slash less than its issuer."""
+    (example,) = EXPLAINED
+    token = issuer.mint(iss=ISSUER)
+    (tmp_path / "service.toml").write_text(
+        f"[[issuers]]\nissuer = '{ISSUER[:-1]}'\naudience = 'https://api.example'\njwks_uri = '{issuer.jwks_uri}'\n"
+    )
+    clipboard = tmp_path / "pbpaste"
+    clipboard.write_text(f"#!/bin/sh\necho {token}\n")
+    clipboard.chmod(0o755)
+    script = example.script.replace("pbpaste", str(clipboard)).replace("service.toml", str(tmp_path / "service.toml"))
+    assert differences(replace(example, script=script), {}, f"127.0.0.1:{issuer.port}") == []
+
+
+def test_make_targets_exist() -> None:
+    """Each `make …` of the README is one."""
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
+    assert len(named) >= 5
+    assert named <= TARGETS
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", README))))

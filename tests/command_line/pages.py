@@ -21,7 +21,8 @@ TOP = Path(__file__).parents[2]
 PORT = "127.0.0.1:9000"
 """Where the pages have the issuer."""
 _BLOCK = re.compile(
-    r"^## (?P<heading>[^\n]+)$|^```sh\n(?P<script>.*?)^```\n+```text\n(?P<said>.*?)^```", re.DOTALL | re.MULTILINE
+    r"^## (?P<heading>[^\n]+)$|^```sh\n(?P<script>(?:(?!```).)*)```\n+```text\n(?P<said>.*?)^```",
+    re.DOTALL | re.MULTILINE,
 )
 
 

@@ -12,12 +12,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 import bearward.events
-from bearward import AuthError, TrustedIssuer, Verifier
+from bearward import AuthError, Refusal, TrustedIssuer, Verifier
 from bearward.events import KeysRefreshed, RefreshFailed, Refused, StreamEnded, Verified
+from bearward.logs import log_events
 from bearward.telemetry import OTHER, Telemetry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+(LINE,) = re.findall(r"^```text\n(INFO .*)\n```$", PAGE, re.MULTILINE)
 ISSUER = "https://login.example"
 
 
@@ -33,6 +35,17 @@ def test_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for block in BLOCKS[2:]:
         exec(compile(block, "docs/observability.md", "exec"), names)
     assert len(BLOCKS) == 3
+
+
+def test_line_of_the_log_is_the_one_that_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """For a refusal with the fields of the page."""
+    fields = dict(re.findall(r"(\w+)=(\S+)", LINE))
+    refusal = Refusal[fields.pop("code").upper()]
+    event = Refused(refusal, fields.pop("issuer"), fields.pop("transport"), **fields)
+    with caplog.at_level(logging.INFO, "bearward"):
+        log_events(event)
+    (record,) = caplog.records
+    assert f"{record.levelname} {record.name}: {record.getMessage()}" == LINE
 
 
 def test_table_of_events_is_complete() -> None:

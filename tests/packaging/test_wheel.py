@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import email
+import os
+import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,6 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.thorough
 
+TOP = Path(__file__).resolve().parents[2]
+README = (TOP / "README.md").read_text(encoding="utf-8")
 PACKAGES = {"bearward", "bearward_grpc", "bearward_pytest", "bearward_sanic"}
 EXTRAS = {"all", "aws-lc", "cli", "grpc", "grpc-status", "memcached", "otel", "redis", "sanic"}
 NEEDS = {
@@ -68,6 +73,23 @@ def test_sdist_can_be_developed(sdist: Path) -> None:
     assert not [name for name in names if name.startswith((".venv", "dist/")) or "__pycache__" in name]
 
 
+@pytest.mark.timeout(400)
+def test_install_as_the_readme_says(dist: Path, tmp_path: Path) -> None:
+    """After `make build`, which made the wheel here, its commands install what they name."""
+    build, *commands = re.findall(r"^(?:make build|pip install .*)$", README, re.MULTILINE)
+    assert (build, len(commands)) == ("make build", 2)
+    _done(sys.executable, "-m", "venv", str(tmp_path / "venv"))
+    (tmp_path / "dist").symlink_to(dist)
+    environment = {
+        "PATH": f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin",
+        "PIP_CONSTRAINT": str(TOP / "constraints.txt"),  # the versions of this project; the page names none
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    _done(
+        "bash", "-ec", "\n".join((*commands, "python -c 'import awscrt, bearward_grpc'")), cwd=tmp_path, **environment
+    )
+
+
 def test_core_alone_verifies(bare_python: Path, tmp_path: Path) -> None:
     """Without any framework installed the core fetches keys, verifies a token and refuses another."""
     done = _python(bare_python, tmp_path, VERIFY)
@@ -80,6 +102,12 @@ def test_adapter_says_what_it_needs(package: str, bare_python: Path, tmp_path: P
     done = _python(bare_python, tmp_path, f"import {package}")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"ImportError: {NEEDS[package]}"
+
+
+def _done(*command: str, cwd: Path | None = None, **variables: str) -> None:
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _python(python: Path, cwd: Path, code: str) -> subprocess.CompletedProcess[str]:

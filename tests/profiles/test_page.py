@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from bearward import AuthError, Verifier
+from bearward import AuthError, Verifier, profiles
 from bearward.settings_toml import trusted_issuers
 from bearward.testing import json_octets, sign_segments
 from tests.conftest import Run
 from tests.profiles.table import ACCEPTED, key_of
 from tools.issuers_page import PAGE, SECTIONS, Section, page
 
+PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 SHAPES = Path(__file__).parents[1] / "interop" / "shapes"
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (shape, token)
@@ -44,6 +46,21 @@ def test_settings_of_a_section_are_the_profile(section: Section) -> None:
     assert list(trusted_issuers(tables)) == section.policies
 
 
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.row.title)
+def test_function_of_a_section_is_the_profile(section: Section) -> None:
+    """The call that stands there returns these policies, alone or among others."""
+    made = eval(_block(section.row.title, "python"), {"profiles": profiles})
+    returned = made if isinstance(made, list | tuple) else [made]
+    assert all(policy in returned for policy in section.policies)
+
+
+def test_first_example_runs() -> None:
+    """It makes a verifier, which trusts the issuer that is named."""
+    names: dict[str, Any] = {}
+    exec(PYTHON[0], names)
+    assert names["verifier"].health().issuers
+
+
 @pytest.mark.parametrize(("shape", "token"), CASES, ids=[f"{shape['name']}: {token['case']}" for shape, token in CASES])
 def test_settings_of_a_section_judge_the_documented_shape(
     shape: dict[str, Any], token: dict[str, Any], run: Run
@@ -66,9 +83,9 @@ def test_settings_of_a_section_judge_the_documented_shape(
     assert run(ask()) == token["wanted"]
 
 
-def _block(title: str) -> str:
+def _block(title: str, language: str = "toml") -> str:
     section = PAGE.read_text(encoding="utf-8").split(f"\n## {title}\n", 1)[1]
-    return section.split("```toml\n", 1)[1].split("```", 1)[0]
+    return section.split(f"```{language}\n", 1)[1].split("```", 1)[0]
 
 
 def _kids(shape: dict[str, Any]) -> list[str]:

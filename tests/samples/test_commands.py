@@ -26,6 +26,8 @@ from tests.samples.conftest import SCOPES, environment
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "samples.md").read_text(encoding="utf-8")
+(REQUEST,) = re.findall(r"^```sh\n(curl .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 GRANT = {"grant_type": "client_credentials", "client_id": "ada", "scope": SCOPES}
 
 
@@ -53,6 +55,14 @@ def test_issuer_is_discoverable_and_tokens_live_five_minutes(issuer_url: str) ->
     assert httpx2.get(document["jwks_uri"], timeout=30).json()["keys"]
     granted = httpx2.post(document["token_endpoint"], data=GRANT, timeout=30).json()
     assert (granted["token_type"], granted["expires_in"], granted["scope"]) == ("Bearer", 300, SCOPES)
+
+
+def test_documented_request_gets_a_token(issuer_url: str) -> None:
+    """The `curl` of docs/samples.md, as it stands."""
+    assert "http://127.0.0.1:9000" in REQUEST
+    command = ["bash", "-ec", REQUEST.replace("http://127.0.0.1:9000", issuer_url)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stdout)["scope"] == "notes:read notes:write"
 
 
 def test_keys_rotate_on_request(issuer_url: str) -> None:

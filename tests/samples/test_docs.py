@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bearward import TrustedIssuer, settings_environment
+from bearward import TenantIssuers, TrustedIssuer, profiles, settings_environment
 from bearward.settings import Settings
 from samples.command_line import OWN
 from samples.grpc_methods import RULES
@@ -30,7 +30,7 @@ def _block(language: str, name: str = "") -> str:
 def test_documented_settings_file_is_valid(tmp_path: Path) -> None:
     """Every name in it is a setting, and it means what the page says."""
     path = tmp_path / "settings.toml"
-    path.write_text(_block("toml"))
+    path.write_text(_block("toml", "cache ="))
     loaded = Settings.from_toml(path, extra_names=["notes"])
     first, second = loaded.issuers
     assert isinstance(first, TrustedIssuer)
@@ -38,6 +38,15 @@ def test_documented_settings_file_is_valid(tmp_path: Path) -> None:
     assert (first.audience, second.client_ids) == ({"https://api.example"}, {"3n4b5urk1ft4fl3mg5e62d9ado"})
     assert None in first.token_types
     loaded.verifier()
+
+
+def test_documented_profile_and_template_are_valid(tmp_path: Path) -> None:
+    """A table may name a profile, or be the template of a provider's tenants."""
+    path = tmp_path / "settings.toml"
+    path.write_text(_block("toml", "profile ="))
+    keycloak, tenants = Settings.from_toml(path).issuers
+    assert keycloak == profiles.keycloak(host="keycloak.example", realm="demo", audience="https://api.example")
+    assert isinstance(tenants, TenantIssuers)
 
 
 def test_documented_variables_are_complete() -> None:

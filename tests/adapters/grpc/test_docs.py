@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 
+from bearward import requires, scope
 from bearward.testing import LocalIssuer
+from bearward_grpc import rules_from_protos
 from tests.adapters.grpc.calls import TIMEOUT, bearer
 from tests.adapters.grpc.servers import Seen, async_echo, methods, register
+from tests.adapters.grpc.test_method_rules import compiled
 
 TEXT = (Path(__file__).parents[3] / "docs" / "grpc.md").read_text()
+(PROTO,) = re.findall(r"^```proto\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 
@@ -61,3 +67,13 @@ def test_documented_examples_guard_a_server(run: Any) -> None:
         for made in names["channels"](issuer.token_endpoint, "localhost:1"):
             made.close()
         assert "/notes.v1.Notes/Purge" in names["FROM_TOML"]
+
+
+def test_documented_options_are_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service of the page compiles beside its messages, and says of its method what the page says of it."""
+    messages = "message ListRequest {}\nmessage ListResponse {}\n"
+    compiled("page_notes", f'syntax = "proto3";\npackage page.notes;\n{PROTO}{messages}', tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert rules_from_protos(importlib.import_module("page_notes_pb2")) == {
+        "/page.notes.Notes/List": requires(scope("notes:read"))
+    }
