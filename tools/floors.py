@@ -19,7 +19,10 @@ BESIDE = ("websockets==14.1",)  # Sanic before 25.3 sends broken frames with web
 FLOOR = re.compile(r"(?P<name>[A-Za-z0-9-]+)(\[[^]]*\])?>=(?P<version>[0-9.]+(?:b[0-9]+)?)")
 OLD_WARNINGS = ("-W", "ignore:websockets.connection was renamed:DeprecationWarning")  # Sanic 23.12, of its own import
 # Elsewhere: packaging builds and installs for itself, the adapter's tests bring the oldest Sanic with what fits it.
-NOT_HERE = ("--ignore=tests/packaging", "--ignore=tests/adapters/sanic")
+ELSEWHERE = ("tests/packaging", "tests/adapters/sanic")
+# Needs the tools of the groups `docs` and `lint`, which are only there to build the site and to look at it.
+TOOLS = ("tests/site/test_build.py", "tests/site/test_reference.py", "tests/samples/playground/test_page_care.py")
+NOT_HERE = tuple(f"--ignore={path}" for path in (*ELSEWHERE, *TOOLS))
 
 
 def main() -> int:

@@ -94,7 +94,7 @@ def test_over_tls_proofs_travel_as_call_credentials(flavour: str, run: Any, logi
         with pytest.raises(grpc.RpcError) as caught:
             call(flavour, run, server.target, source, "UU", credentials=trusted)
         failed: Any = caught.value
-        assert dict(failed.trailing_metadata())["bearward-code"] == "dpop_uri_mismatch"
+        assert dict(tuple(failed.trailing_metadata()))["bearward-code"] == "dpop_uri_mismatch"
 
 
 def test_proof_names_the_origin_that_grpc_connects_to(login: LocalIssuer) -> None:
@@ -303,7 +303,7 @@ def test_bearer_source_sends_no_proof(run: Any, login: LocalIssuer) -> None:
     with serving("aio", verifier_of(login, [ORIGIN]), RULES) as server, pytest.raises(grpc.RpcError) as caught:
         call("sync", run, server.target, source, "UU")
     failed: Any = caught.value
-    assert dict(failed.trailing_metadata())["bearward-code"] == "sender_constraint_required"
+    assert dict(tuple(failed.trailing_metadata()))["bearward-code"] == "sender_constraint_required"
 
 
 def test_proven_token_adds_proofs_to_any_source(run: Any, login: LocalIssuer) -> None:
