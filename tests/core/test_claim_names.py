@@ -18,8 +18,8 @@ HELD: list[tuple[Any, dict[str, Any], set[str]]] = [
     (ZITADEL, {ZITADEL: {"reader": {"2406": "notes.example"}, "admin": {}}}, {"reader", "admin"}),
     ([("realm_access", "roles")], {"realm_access": {"roles": ["reader"]}}, {"reader"}),
     (
-        RightsFrom(("resource_access", "api.example", "roles")),
-        {"resource_access": {"api.example": {"roles": ["r"]}}},
+        RightsFrom(("resource_access", "orders.api", "roles")),
+        {"resource_access": {"orders.api": {"roles": ["r"]}, "orders": {"api": {"roles": ["another client's"]}}}},
         {"r"},
     ),
     (RightsFrom("groups", prefix="group:"), {"groups": ["readers"]}, {"group:readers"}),

@@ -38,7 +38,11 @@ KEYCLOAK = Profile(
     notes="""Give the client an audience mapper (or a client scope with one) for the API's name. Without it `aud` is
 `account`, or absent if the user has no roles, and both are refused. So is the refresh token, a JWT signed with HS512.
 Tokens that are bound to a certificate need `certificate_bound` or `client_certificate` ([grpc.md](grpc.md),
-[sanic.md](sanic.md)). Servers older than 17 have `/auth` before `/realms`: `host="keycloak.example/auth"`.""",
+[sanic.md](sanic.md)). Servers older than 17 have `/auth` before `/realms`: `host="keycloak.example/auth"`.
+
+The roles of a client are below `resource_access`. A `TrustedIssuer` has them as rights by
+`rights=["scope", RightsFrom(("resource_access", "orders.api", "roles"))]`: the path is a tuple of names, and a dot in a
+name is text.""",
     sources=(
         Source(
             "JavaDoc of org.keycloak.representations.AccessToken",
