@@ -89,6 +89,7 @@ def test_caller_that_waits_for_the_server_is_authenticated_once_it_is_up(late: A
         token = bearer(issuer.mint(sub="ada", scope="echo"))
         waiting = [stub.future(b"hi", timeout=TIMEOUT, wait_for_ready=True, metadata=m) for m in (token, ())]
         assert failed.wait(TIMEOUT)
+        channel.unsubscribe(look)  # or grpc's thread may ask for the state of a channel that was closed
         server: Running
         with start() as server:
             assert waiting[0].result(TIMEOUT) == b"ada:hi"
