@@ -50,6 +50,9 @@ class Mistakes:
             if not any(known.startswith(within) for known in self._found):
                 self._found.setdefault(mistake.setting, mistake)
 
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
     def raise_any(self) -> None:
         """Raise the one that was found, or all of them as one."""
         found = tuple(self._found.values())

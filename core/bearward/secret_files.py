@@ -1,74 +1,87 @@
 """Secrets that stand in files, as containers mount them: `BEARWARD_CACHE_SECRET_FILE`, `cache_secret_file`.
 
 Rule of this file: the only place where secrets are read from files. What ends the last line of a file is no part of the
-secret. An error names the setting and why the file cannot be read, never what is in it.
+secret. A mistake names the setting and why the file cannot be read, never what is in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from bearward.errors import ConfigurationError
-from bearward.settings_environment import SECRET_FILES
+from bearward.mistakes import Mistakes
+from bearward.settings_document import Document
+from bearward.settings_kinds import value_of_variable
+from bearward.settings_list import VARIABLES, Setting, settings_in
+from bearward.settings_places import place_named
 
-__all__ = ["secret_paths", "secret_variable_paths", "with_secret_variables", "with_secrets"]
+__all__ = ["file_variables", "secret_variable_paths", "with_secret_variables", "with_secrets"]
 
 _MAX_BYTES = 1 << 16
-_IN_TABLES = {f"{name}_file": name for name in ("cache_secret", "secret", "secret_base64url")}
+_SUFFIX = "_FILE"
 
 
-def with_secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment with each `BEARWARD_…_FILE` read; raises `ConfigurationError` naming the variable."""
-    given = dict(environ)
-    for file, name in SECRET_FILES.items():
-        path = given.pop(file, "").strip()
-        if not path:
+def with_secret_variables(environ: Mapping[str, Any], mistakes: Mistakes) -> tuple[dict[str, Any], dict[str, str]]:
+    """The environment with each `BEARWARD_…_FILE` read, and by variable which of them said it."""
+    given, said_by = dict(environ), dict[str, str]()
+    for file, name in file_variables(environ):
+        path = given.pop(file)
+        if _is_set(given.get(name)):
+            mistakes.add(ConfigurationError(file, f"must not be set together with {name}"))
             continue
-        if given.get(name, "").strip():
-            raise ConfigurationError(file, f"must not be set together with {name}")
-        given[name] = _secret(file, path)
-    return given
+        said_by[name] = file
+        with mistakes.collected():
+            given[name] = _secret(file, path.strip() if isinstance(path, str) else path)
+    return given, said_by
 
 
-def with_secrets(document: dict[str, Any], place: str = "") -> dict[str, Any]:
-    """The tables of a configuration file with each `…_file` of a secret read; raises `ConfigurationError` naming it."""
-    return {name: value for key, item in document.items() for name, value in [_with_secret(document, place, key, item)]}
+def file_variables(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each variable that names the file of a secret, and the one that would hold it."""
+    for file, path in environ.items():
+        name = file.removesuffix(_SUFFIX)
+        place = place_named(name) if file not in VARIABLES and name != file else None
+        if place is not None and place.secret and _is_set(path):
+            yield file, name
 
 
-def secret_variable_paths(environ: Mapping[str, str]) -> list[str]:
+def secret_variable_paths(environ: Mapping[str, Any]) -> list[str]:
     """The files that `with_secret_variables` reads."""
-    return [path for file in SECRET_FILES if (path := environ.get(file, "").strip())]
+    return [str(environ[file]).strip() for file, _ in file_variables(environ)]
 
 
-def secret_paths(document: Any) -> list[str]:
-    """The files that `with_secrets` reads."""
-    if isinstance(document, list):
-        return [path for item in document for path in secret_paths(item)]
-    if not isinstance(document, Mapping):
-        return []
-    own = [path for name in _IN_TABLES if isinstance(path := document.get(name), str)]
-    return own + [path for item in document.values() for path in secret_paths(item)]
+def with_secrets(document: Document, mistakes: Mistakes) -> list[str]:
+    """Read each `…_file` of a secret in the document, in place of which it has the secret then; the files' names."""
+    paths: list[str] = []
+    for of, place, table in document.parts():
+        for setting in settings_in(of).values():
+            file = f"{setting.name}_file"
+            if setting.secret and file in table and setting.kind.schema.get("type") != "array":
+                paths += _put_secret(document, table, setting, f"{place}.{setting.name}".removeprefix("."), mistakes)
+    return paths
 
 
-def _with_secret(table: Mapping[str, Any], place: str, key: str, item: Any) -> tuple[str, Any]:
-    at = f"{place}.{key}" if place else key
-    if isinstance(item, dict):
-        return key, with_secrets(item, at)
-    if isinstance(item, list):
-        numbered = enumerate(item)
-        return key, [with_secrets(each, f"{at}[{i}]") if isinstance(each, dict) else each for i, each in numbered]
-    name = _IN_TABLES.get(key)
-    if name is None:
-        return key, item
-    if name in table:
-        raise ConfigurationError(at, f"must not be given together with {name}")
-    return name, _secret(at, item)
+def _put_secret(
+    document: Document, table: dict[str, Any], setting: Setting, place: str, mistakes: Mistakes
+) -> Iterator[str]:
+    path = table.pop(f"{setting.name}_file")
+    if setting.name in table:
+        mistakes.add(ConfigurationError(f"{place}_file", f"must not be given together with {setting.name}"))
+        return
+    document.given_as[place] = f"{place}_file"
+    with mistakes.collected():
+        table[setting.name] = value_of_variable(setting.kind, f"{place}_file", _secret(f"{place}_file", path))
+        yield str(path)
+
+
+def _is_set(value: object) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def _secret(setting: str, path: object) -> str:
-    if not isinstance(path, str) or not path:
+    if not isinstance(path, str | PathLike) or not path:
         raise ConfigurationError(setting, "must be the path of a file")
     try:
         with Path(path).open("rb") as file:

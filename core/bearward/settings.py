@@ -1,15 +1,15 @@
 """Settings of a service, from the environment or from a TOML file: read strictly, and fit to be sent to its workers.
 
 Rules of this file: an unknown name, a wrong type or a missing value is a `ConfigurationError` that names the setting
-and says what it must be; no value is ever shown. Files are opened in two functions, `_toml` and `_check_file`, and in
-`secret_files.py`.
+and says what it must be, all of them at once; no value is ever shown. Files are opened in two functions, `_toml` and
+`_check_file`, and in `secret_files.py`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -21,50 +21,24 @@ from bearward.frozen import frozen
 from bearward.issuers.tenants import TenantIssuers
 from bearward.mistakes import Mistakes, made_of, renamed
 from bearward.revocation.shared import SharedRevocations
-from bearward.secret_files import secret_paths, secret_variable_paths, with_secret_variables, with_secrets
+from bearward.secret_files import secret_variable_paths, with_secret_variables, with_secrets
+from bearward.settings_document import Document
 from bearward.settings_dpop import dpop_options
-from bearward.settings_environment import (
-    CONFIG,
-    PREFIX,
-    SECRET_FILES,
-    VARIABLES,
-    Group,
-    issuers_of_variables,
-    own_variables,
-    read_variables,
-)
-from bearward.settings_toml import (
-    dpop_table,
-    numbered_issuers,
-    reject_placeholders,
-    reject_unknown,
-    shared_revocations,
-    string_value,
-)
+from bearward.settings_environment import CONFIG, document_of, overrides, own_variables
+from bearward.settings_issuers import STAND_INS
+from bearward.settings_list import PREFIX, SECRET_FILES, VARIABLES
+from bearward.settings_places import name_at
+from bearward.settings_toml import check_names, issuers_of, values_of
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verifier import Verifier
 
 __all__ = ["ENVIRONMENT", "Settings"]
 
 ENVIRONMENT = frozenset({*VARIABLES, *SECRET_FILES, CONFIG})
-"""Every variable that `Settings` reads, but for a program's own."""
+"""Every variable that `Settings` reads, but for a program's own, a profile's arguments, and secrets by place."""
 _MEMORY = "memory://"
-_TOP_LEVEL = frozenset(
-    (
-        *("cache", "cache_secret", "dpop", "explain", "issuers", "revocations", "token_cache"),
-        *("unsafe_allow_unauthenticated_cache", "unsafe_explain_remote"),
-    )
-)
-_SECRETS = ("BEARWARD_CACHE_SECRET", "BEARWARD_REVOCATIONS_CACHE_SECRET")
-"""What a variable may say beside a configuration file."""
 _FILES = ("ca_file", "client_cert", "client_key")
-_AS_THEY_ARE = ("unsafe_allow_unauthenticated_cache", "token_cache", "explain", "unsafe_explain_remote")
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "cache": partial(string_value, "cache"),
-    "cache_secret": lambda secret: string_value("cache_secret", secret).encode(),
-    "revocations": shared_revocations,
-    "dpop": dpop_table,
-}
+_STAND_IN = TrustedIssuer(STAND_INS["issuer"], audience="an audience")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +74,8 @@ class Settings:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     prefix: str = ""
     """What stands before a setting's name where it was read: `BEARWARD_` in the environment."""
+    given_as: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """By place: the name of what said a setting, where it was read under another name than its own."""
     files: tuple[str, ...] = field(default=(), repr=False, compare=False)
     """What they were read from: the configuration file and those of secrets, to be looked at for changes."""
 
@@ -119,17 +95,21 @@ class Settings:
         object.__setattr__(self, "extra", frozen(self.extra))
         object.__setattr__(self, "revocations", frozen(self.revocations))
         object.__setattr__(self, "dpop", frozen(self.dpop))
+        object.__setattr__(self, "given_as", frozen(self.given_as))
 
     def verifier(self, *, default_origins: Collection[str] = (), **more: Any) -> Verifier:
         """A `Verifier` by these settings, and by `more` of its own; raises `ConfigurationError`.
 
         `default_origins` are the public origins for DPoP where the settings name none.
         """
-        given: dict[str, Any] = {} if self.token_cache is None else {"token_cache_bytes": self.token_cache}
+        mistakes, given = Mistakes(), dict[str, Any]()
+        if self.token_cache is not None:
+            given["token_cache_bytes"] = self.token_cache
         if self.revocations is not None and "revocations" not in more:
-            given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
-        try:
-            if "dpop" not in more:
+            with mistakes.collected():
+                given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
+        if "dpop" not in more:
+            with mistakes.collected():
                 given |= dpop_options(
                     self.dpop or {},
                     once=any(issuer.single_use for issuer in self.issuers),
@@ -138,172 +118,170 @@ class Settings:
                     default_origins=default_origins,
                     clock=more.get("clock"),
                 )
-            return Verifier(
-                *self.issuers,
-                jwks_cache=self.cache,
-                jwks_cache_secret=self.cache_secret,
-                unsafe_allow_unauthenticated_cache=self.unsafe_allow_unauthenticated_cache,
-                **{"explain": self.explain, "unsafe_explain_remote": self.unsafe_explain_remote, **given, **more},
-            )
+        given |= {
+            "jwks_cache": self.cache,
+            "jwks_cache_secret": self.cache_secret,
+            "unsafe_allow_unauthenticated_cache": self.unsafe_allow_unauthenticated_cache,
+            "explain": self.explain,
+            "unsafe_explain_remote": self.unsafe_explain_remote,
+        }
+        with mistakes.collected():
+            verifier = made_of(partial(Verifier, *self.issuers), {**given, **more}, {})
+        try:
+            mistakes.raise_any()
         except ConfigurationError as error:
             raise renamed(error, self._own_name) from None
+        return verifier
 
     def _own_name(self, setting: str) -> str:
         """What an argument of a verifier, or a setting of DPoP, is called where these settings were read."""
-        if self.prefix and setting.removeprefix("dpop.") in _DPOP_VARIABLES:
-            return _DPOP_VARIABLES[setting.removeprefix("dpop.")]
-        if setting in ("origins", "prefix"):
-            return f"dpop.{setting}"
-        return _qualified(self.prefix, _SETTING_OF.get(setting, setting))
+        place = f"dpop.{setting}" if setting in ("origins", "prefix") else _SETTING_OF.get(setting, setting)
+        return name_at(place, self.given_as, by_variables=bool(self.prefix))
 
     def _shared_revocations(self, given: Mapping[str, Any], clock: Clock | None) -> SharedRevocations:
         store: dict[str, Any] = {"cache": self.cache, "cache_secret": self.cache_secret}
         try:
-            return SharedRevocations(clock=clock, **{**store, **given})
+            return made_of(partial(SharedRevocations, clock=clock), {**store, **given}, _REVOCATIONS)
         except ConfigurationError as error:
             # What the table leaves to the fleet's own cache is named as the fleet's.
-            own = error.setting in given or error.setting not in store
-            name = f"revocations{'_' if self.prefix else '.'}{error.setting}" if own else error.setting
-            raise ConfigurationError(_qualified(self.prefix, name), error.requirement) from None
+            own = given.keys() | (_REVOCATIONS.keys() - store.keys())
+            raise renamed(error, lambda name: name if name in store.keys() - own else f"revocations.{name}") from None
 
     @classmethod
     def load(
-        cls, environ: Mapping[str, str], *, config: str | PathLike[str] | None = None, extra_names: Collection[str] = ()
+        cls, environ: Mapping[str, Any], *, config: str | PathLike[str] | None = None, extra_names: Collection[str] = ()
     ) -> Self:
         """From the file `config`, or that of `BEARWARD_CONFIG`, else from the environment.
 
-        `extra_names` are settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins). Raises
+        `extra_names` are settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins).
+        `environ` may also be an application's configuration, whose values need not be text. Raises
         `ConfigurationError`, also where a file and the environment both claim to be the configuration.
         """
-        given = own_variables(with_secret_variables(environ), extra_names)
+        mistakes = Mistakes()
+        given, said_by = _own_variables(environ, extra_names, mistakes)
         path = given.pop(CONFIG, None) if config is None else config
         if path is None:
             return cls.from_environment(environ, extra_names=extra_names)
-        extra = _extra(given, extra_names)
-        secrets = {variable: given.pop(variable, "").encode() or None for variable in _SECRETS}
-        for name in sorted(given.keys() & VARIABLES.keys()):
-            raise ConfigurationError(name, "must not be set together with a configuration file: say it there")
-        try:
-            settings = cls.from_toml(path, extra_names=extra_names)
-        except ConfigurationError as error:
-            if config is None and error.setting == path:
-                raise ConfigurationError(f"{CONFIG} {path}", error.requirement) from None
-            raise
-        files = (*settings.files, *secret_variable_paths(environ))
-        return replace(_with_own_secrets(settings, secrets), extra={**settings.extra, **extra}, files=files)
+        given.pop(CONFIG, None)
+        name = str(path) if config is not None else f"{CONFIG} {path}"
+        document = _document(path, name, mistakes)
+        overrides(document, given, said_by, mistakes)
+        return _Reading(document, extra_names, mistakes).settings(
+            cls, extra=_extra(given, extra_names), files=(str(path), *secret_variable_paths(environ))
+        )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], *, extra_names: Collection[str] = ()) -> Self:
+    def from_environment(cls, environ: Mapping[str, Any], *, extra_names: Collection[str] = ()) -> Self:
         """From the variables `BEARWARD_…`: one issuer by its settings or by a profile, or several in `BEARWARD_ISSUERS`.
 
         An empty variable is as good as none.
 
-        Raises `ConfigurationError` naming the variable, also for one that only a file can say or that is misspelt.
+        Raises `ConfigurationError` naming each variable that is wrong, also one that is misspelt.
         """
-        given = own_variables(with_secret_variables(environ), extra_names)
         mistakes = Mistakes()
-        values = read_variables(given, mistakes)
-        issuers: tuple[TrustedIssuer | TenantIssuers, ...] = ()
-        with mistakes.collected():
-            issuers = issuers_of_variables(given, values[Group.ISSUER], values[Group.KEYS])
-        for issuer in issuers:
-            for name in _FILES:
-                with mistakes.collected():
-                    _check_file(_qualified(PREFIX, name), getattr(issuer.jwks_options, name))
-        mistakes.raise_any()
-        return cls(
-            **values[Group.SETTINGS],
-            revocations=values[Group.REVOCATIONS] or None,
-            dpop=values[Group.DPOP] or None,
-            issuers=issuers,
-            extra=_extra(given, extra_names),
-            prefix=PREFIX,
-            files=tuple(secret_variable_paths(environ)),
+        given, said_by = _own_variables(environ, extra_names, mistakes)
+        document = document_of(given, said_by, mistakes)
+        return _Reading(document, (), mistakes).settings(
+            cls, extra=_extra(given, extra_names), files=tuple(secret_variable_paths(environ))
         )
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str], *, extra_names: Collection[str] = ()) -> Self:
         """Any number of issuers, from the tables `[[issuers]]` of a TOML file; see `docs/samples.md`.
 
-        Raises `ConfigurationError` naming the setting by its place in the file.
+        Raises `ConfigurationError` naming each setting that is wrong by its place in the file.
         """
-        document = _toml(path)
-        files = (str(path), *secret_paths(document))
-        document = with_secrets(document)
         mistakes = Mistakes()
-        for check in (
-            partial(reject_unknown, document, {*_TOP_LEVEL, *extra_names}),
-            partial(reject_placeholders, "", document),
-        ):
-            with mistakes.collected():
-                check()
-        issuers: tuple[tuple[int, TrustedIssuer | TenantIssuers], ...] = ()
-        with mistakes.collected():
-            issuers = numbered_issuers(document.get("issuers", []))
-            _check_files(issuers)
-        values = _read_tables(document, mistakes)
-        given = {name: document[name] for name in _AS_THEY_ARE if name in document}
-        extra = {name: document[name] for name in extra_names if name in document}
-        settings: Self | None = None
-        with mistakes.collected():
-            settings = made_of(
-                partial(cls, issuers=tuple(trusted for _, trusted in issuers), extra=extra, files=files),
-                {**given, **values},
-                {},
-            )
-        mistakes.raise_any()
-        assert settings is not None  # noqa: S101  (otherwise there was a mistake)
-        return settings
+        document = _document(path, str(path), mistakes)
+        return _Reading(document, extra_names, mistakes).settings(cls, extra={}, files=(str(path),))
 
 
 T = TypeVar("T", bound=Settings)
 
+
+class _Reading:
+    """The way from a document to settings: every mistake of it is collected, under the name that was given."""
+
+    def __init__(self, document: Document, extra_names: Collection[str], mistakes: Mistakes) -> None:
+        self._document = document
+        self._extra_names = extra_names
+        self._mistakes = mistakes
+
+    def settings(self, cls: type[T], *, extra: Mapping[str, Any], files: tuple[str, ...]) -> T:
+        """The settings; raises `ConfigurationError` with all mistakes, also those that a verifier would find."""
+        document, found = self._document, Mistakes()
+        secrets = with_secrets(document, found)
+        check_names(document.tables, self._extra_names, found)
+        issuers = issuers_of(document.tables, found)
+        _check_files(issuers, found)
+        values = values_of(document.tables, found)
+        own = {name: document.tables[name] for name in self._extra_names if name in document.tables}
+        make = partial(
+            cls,
+            extra={**own, **extra},
+            prefix=PREFIX if document.by_variables else "",
+            given_as=document.given_as,
+            files=(*files, *secrets),
+        )
+        self._keep(found)
+        with self._mistakes.collected():
+            settings = make(issuers=tuple(trusted for _, trusted in issuers) or (_STAND_IN,), **values)
+            if self._mistakes:  # what is wrong beyond is said now, and not at the next start
+                settings.verifier(default_origins=(STAND_INS["issuer"],))
+        self._mistakes.raise_any()
+        return settings
+
+    def _keep(self, found: Mistakes) -> None:
+        try:
+            found.raise_any()
+        except ConfigurationError as error:
+            self._mistakes.add(self._document.named(error))
+
+
 _SETTING_OF = {"jwks_cache": "cache", "jwks_cache_secret": "cache_secret", "token_cache_bytes": "token_cache"}
 """A verifier's argument: the setting that it came from."""
-_DPOP_VARIABLES = {variable.setting: name for name, variable in VARIABLES.items() if variable.group is Group.DPOP}
+_REVOCATIONS = {"on_failure": "refuse", "cache": "redis://stand-in.invalid", "cache_secret": bytes(16)}
+"""In place of what is wrong of the revocations, so that nothing else seems wrong for that reason."""
 
 
-def _with_own_secrets(settings: T, secrets: Mapping[str, bytes | None]) -> T:
-    """The settings of a file with the secrets of the environment, which win: a file may be public."""
-    ours, of_revocations = (secrets[variable] for variable in _SECRETS)
-    own = settings if ours is None else replace(settings, cache_secret=ours)
-    if of_revocations is None or settings.revocations is None:
-        return own
-    return replace(own, revocations={**settings.revocations, "cache_secret": of_revocations})
+def _own_variables(
+    environ: Mapping[str, Any], extra_names: Collection[str], mistakes: Mistakes
+) -> tuple[dict[str, Any], dict[str, str]]:
+    given, said_by = with_secret_variables(environ, mistakes)
+    return own_variables(given, extra_names, mistakes), said_by
 
 
-def _extra(given: Mapping[str, str], extra_names: Collection[str]) -> dict[str, str]:
+def _extra(given: Mapping[str, Any], extra_names: Collection[str]) -> dict[str, Any]:
     return {name: given[PREFIX + name.upper()] for name in extra_names if PREFIX + name.upper() in given}
 
 
-def _toml(path: str | PathLike[str]) -> dict[str, Any]:
+def _document(path: str | PathLike[str], name: str, mistakes: Mistakes) -> Document:
+    """What the file holds; without it there is nothing to go on with."""
+    with mistakes.collected():
+        return Document(_toml(path, name))
+    mistakes.raise_any()
+    raise AssertionError("a mistake was found")  # and was raised
+
+
+def _toml(path: str | PathLike[str], name: str) -> dict[str, Any]:
     """Read the file."""
     try:
         with Path(path).open("rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        raise ConfigurationError(str(path), f"must be a readable file ({error.strerror})") from None
+        raise ConfigurationError(name, f"must be a readable file ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         # A TOMLDecodeError says where and what kind, and quotes at most a name or a character.
         where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
-        raise ConfigurationError(str(path), f"must be TOML in UTF-8{where}") from None
+        raise ConfigurationError(name, f"must be TOML in UTF-8{where}") from None
 
 
-def _read_tables(document: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:
-    """What is not as it is given: each is read, and what is wrong is left out."""
-    values: dict[str, Any] = {}
-    for name, read in _READERS.items():
-        if name in document:
-            with mistakes.collected():
-                values[name] = read(document[name])
-    return values
-
-
-def _check_files(issuers: Iterable[tuple[int, TrustedIssuer | TenantIssuers]]) -> None:
+def _check_files(issuers: Iterable[tuple[int, TrustedIssuer | TenantIssuers]], mistakes: Mistakes) -> None:
     """Refuse certificates that are not there: without them no key would ever come, and the log alone would say so."""
     for index, issuer in issuers:
         for name in _FILES:
-            _check_file(f"issuers[{index}].keys.{name}", getattr(issuer.jwks_options, name))
+            with mistakes.collected():
+                _check_file(f"issuers[{index}].keys.{name}", getattr(issuer.jwks_options, name))
 
 
 def _check_file(setting: str, path: Any) -> None:
@@ -313,7 +291,3 @@ def _check_file(setting: str, path: Any) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such name"
         raise ConfigurationError(setting, f"must be a readable file ({reason})") from None
-
-
-def _qualified(prefix: str, setting: str) -> str:
-    return prefix + setting.upper() if prefix else setting

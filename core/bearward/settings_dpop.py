@@ -16,11 +16,14 @@ from bearward.dpop.policy import DPoP
 from bearward.dpop.replay import LocalReplays, Replays
 from bearward.dpop.shared import SharedReplays
 from bearward.errors import ConfigurationError
+from bearward.mistakes import Mistakes
 
 __all__ = ["dpop_options"]
 
 _MODES = ("off", "allowed", "required")
 _MAX_WINDOW_OF_NONCES = 60.0
+_OWN = frozenset({"algorithms", "window"})
+_STAND_IN = "https://origin.invalid"
 # Made before there are workers, which inherit it: without a secret of the fleet they are one all the same.
 _PROCESS_SECRET = secrets.token_bytes(32)
 
@@ -45,35 +48,63 @@ def dpop_options(
     mode = given.get("mode", "off")
     if mode not in _MODES:
         raise ConfigurationError("dpop.mode", "must be off, allowed or required")
-    if mode == "off":
-        return {"replays": _replays(given, cache, cache_secret, clock)} if once else {}
-    policy: dict[str, Any] = {name: given[name] for name in ("algorithms", "window") if name in given}
-    dpop = DPoP(origins=_origins(given, default_origins), required=mode == "required", **policy)
-    if _wants_nonces(given):
-        nonces = DPoPNonces(_secret(cache_secret), period=min(dpop.window, _MAX_WINDOW_OF_NONCES))
-        dpop = DPoP(origins=dpop.origins, required=dpop.required, nonces=nonces, **policy)
-    return {"dpop": dpop, "replays": _replays(given, cache, cache_secret, clock)}
+    made: dict[str, Any] = {}
+    mistakes = Mistakes()
+    if mode != "off":
+        with mistakes.collected():
+            made["dpop"] = _policy(given, default_origins, cache_secret)
+    if mode != "off" or once:
+        with mistakes.collected():
+            made["replays"] = _replays(given, cache, cache_secret, clock)
+    mistakes.raise_any()
+    return made
+
+
+def _policy(given: Mapping[str, Any], default_origins: Collection[str], cache_secret: bytes | None) -> DPoP:
+    mistakes = Mistakes()
+    parts: dict[str, Any] = {}
+    with mistakes.collected():
+        parts["origins"] = _origins(given, default_origins)
+    for name in _OWN & given.keys():
+        with mistakes.collected():
+            parts[name] = getattr(DPoP(origins=_STAND_IN, **{name: _several(given[name])}), name)
+    with mistakes.collected():
+        parts["nonces"] = _nonces(given, cache_secret, parts.get("window", _MAX_WINDOW_OF_NONCES))
+    mistakes.raise_any()
+    return DPoP(required=given["mode"] == "required", **parts)
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
 def _origins(given: Mapping[str, Any], default: Collection[str]) -> PublicOrigins:
-    origins = given.get("origins") or default
-    if not origins:
-        raise ConfigurationError("dpop.origins", "must name the public origins of this server")
-    prefix = given.get("prefix", "")
+    origins, prefix = given.get("origins") or default, given.get("prefix", "")
+    mistakes = Mistakes()
+    with mistakes.collected():
+        PublicOrigins(_STAND_IN, prefix=prefix)
+    with mistakes.collected():
+        if not origins:
+            raise ConfigurationError("origins", "must name the public origins of this server")
+        PublicOrigins.of(origins)
+    mistakes.raise_any()
     return PublicOrigins(*((origins,) if isinstance(origins, str) else origins), prefix=prefix)
 
 
-def _wants_nonces(given: Mapping[str, Any]) -> bool:
-    nonce = given.get("nonce", False)
+def _nonces(given: Mapping[str, Any], cache_secret: bytes | None, window: float) -> DPoPNonces | None:
+    nonce, own = given.get("nonce", False), given.get("nonce_secret")
     if not isinstance(nonce, bool):
         raise ConfigurationError("dpop.nonce", "must be true or false")
-    return nonce
-
-
-def _secret(cache_secret: bytes | None) -> bytes:
-    if cache_secret is not None and len(cache_secret) < LEAST_SECRET:
-        raise ConfigurationError("cache_secret", f"must be at least {LEAST_SECRET} bytes")
-    return cache_secret or _PROCESS_SECRET
+    if not nonce:
+        if own is not None:
+            raise ConfigurationError(
+                "dpop.nonce_secret", "must come with nonces: nonce = true, or on in the environment"
+            )
+        return None
+    secret, name = (cache_secret, "cache_secret") if own is None else (own, "dpop.nonce_secret")
+    if secret is not None and len(secret) < LEAST_SECRET:
+        raise ConfigurationError(name, f"must be at least {LEAST_SECRET} bytes")
+    return DPoPNonces(secret or _PROCESS_SECRET, period=min(window, _MAX_WINDOW_OF_NONCES))
 
 
 def _replays(given: Mapping[str, Any], cache: str, cache_secret: bytes | None, clock: Clock | None) -> Replays:

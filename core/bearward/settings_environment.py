@@ -1,4 +1,4 @@
-"""From variables `BEARWARD_…` to the settings of one issuer: every variable by its own reader, nothing guessed.
+"""From variables `BEARWARD_…` to a document as a file holds it: every variable by its kind, nothing guessed.
 
 Rules of this file: pure. A variable that is named like a setting is obeyed or refused, never ignored: an operator who
 writes `BEARWARD_EXPECTED_CLAIMS` believes that it restricts something. The environment is shared (an orchestrator puts
@@ -7,282 +7,225 @@ writes `BEARWARD_EXPECTED_CLAIMS` believes that it restricts something. The envi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+import copy
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
-from enum import StrEnum
 from typing import Any, Final
 
 from bearward.errors import ConfigurationError
-from bearward.jwks.options import JWKSOptions
-from bearward.mistakes import Mistakes, hint, made_of, renamed
-from bearward.profiles.by_name import Trusted, flags_of, trusted_by_profile
-from bearward.settings_toml import STAND_INS, reject_placeholder, reject_placeholders, trusted_issuers
-from bearward.settings_values import (
-    boolean,
-    comma_separated,
-    json_object,
-    names_or_json,
-    number,
-    one_of,
-    place,
-    whole_number,
-)
-from bearward.trusted_issuer import TrustedIssuer
+from bearward.mistakes import Mistakes, hint
+from bearward.profiles.by_name import flags_of
+from bearward.settings_document import Document
+from bearward.settings_issuers import STAND_INS
+from bearward.settings_kinds import FLAG, names, value_of_variable
+from bearward.settings_list import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table
+from bearward.settings_places import PROFILE, Place, place_named
+from bearward.settings_tables import reject_placeholder
 
-__all__ = [
-    "CONFIG",
-    "PREFIX",
-    "SECRET_FILES",
-    "VARIABLES",
-    "Group",
-    "issuers_of_variables",
-    "own_variables",
-    "read_variables",
-]
+__all__ = ["CONFIG", "document_of", "overrides", "own_variables"]
 
-PREFIX: Final = "BEARWARD_"
 CONFIG: Final = "BEARWARD_CONFIG"
-_PROFILE: Final = "BEARWARD_PROFILE"
 _ISSUERS: Final = "BEARWARD_ISSUERS"
-_NEEDED: Final = ("issuer",)
-"""What is missing was said already."""
+_ISSUER: Final = "BEARWARD_ISSUER"
+_TEMPLATE: Final = "BEARWARD_TEMPLATE"
+_ARGUMENT: Final = names("text, or several separated by commas")
 
 
-class Group(StrEnum):
-    """What a variable configures."""
-
-    SETTINGS = "settings"
-    ISSUER = "issuer"
-    KEYS = "keys"
-    REVOCATIONS = "revocations"
-    DPOP = "dpop"
-
-
-@dataclass(frozen=True, slots=True)
-class _Variable:
-    """Where a variable goes, what it must be, and how it is read."""
-
-    group: Group
-    setting: str
-    requirement: str
-    read: Callable[[str], Any]
-
-
-def own_variables(environ: Mapping[str, str], extra_names: Collection[str]) -> dict[str, str]:
+def own_variables(environ: Mapping[str, Any], extra_names: Collection[str], mistakes: Mistakes) -> dict[str, Any]:
     """Our variables that are set to something; an empty variable is as good as none.
 
-    Raises `ConfigurationError` for a misspelt one, for one that only a file can say, and for a placeholder in one.
+    Mistakes are a misspelt one, and one whose setting is said by another.
     """
-    known = {CONFIG, *VARIABLES, *(PREFIX + name.upper() for name in extra_names)}
-    own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
-    mistakes = Mistakes()
-    for name in sorted(own.keys() - known):
+    own = {name: value for name, value in environ.items() if name.startswith(PREFIX) and _is_set(value)}
+    extra = {PREFIX + name.upper() for name in extra_names}
+    found: dict[str, Any] = {}
+    for name in sorted(own):
         with mistakes.collected():
-            _check_unknown(name, known, with_profile=_PROFILE in own)
-    arguments = own.keys() if _PROFILE in own else ()
-    found = {name: value for name, value in own.items() if name in known or name in _arguments_of(arguments)}
-    for name, value in found.items():
-        with mistakes.collected():
-            reject_placeholder(name, value)
-    mistakes.raise_any()
+            if _is_known(name, extra) or _is_argument(name, own):
+                found[name] = own[name]
+            else:
+                _check_unknown(name, {CONFIG, *VARIABLES, *SECRET_FILES, *extra})
     return found
 
 
-def _check_unknown(name: str, known: Collection[str], *, with_profile: bool) -> None:
-    """Raise `ConfigurationError` for a variable of ours that looks like a setting, and sets nothing."""
-    if name == _ONLY_PYTHON:
-        raise ConfigurationError(name, "is a type: give it to TrustedIssuer in Python")
-    if name in _FILE_ONLY:
-        there = f"in a file ({CONFIG}): {_FILE_ONLY[name]}; or in {_ISSUERS}"
-        raise ConfigurationError(name, f"cannot be set by a variable; {there}")
-    if name.startswith(f"{_PROFILE}_"):
-        if not with_profile:
-            raise ConfigurationError(name, f"must not be set without {_PROFILE}, the name of a profile")
-    elif get_close_matches(name, [*known, *_SETTINGS_OF_ISSUERS], cutoff=0.88):
-        raise ConfigurationError(name, f"is not a setting here; {hint(name, known)}")
-
-
-def read_variables(given: Mapping[str, str], mistakes: Mistakes) -> dict[Group, dict[str, Any]]:
-    """The values of our variables, by what they configure; what is wrong goes to `mistakes`, under the variable's name."""
+def document_of(given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: Mistakes) -> Document:
+    """The document that our variables come to. `said_by`: which variable named the file that one was read from."""
+    named = given.keys() | said_by.keys()
     with mistakes.collected():
-        _check_sources(given)
-    values: dict[Group, dict[str, Any]] = {group: {} for group in Group}
-    for name, variable in VARIABLES.items():
-        if name in given:
-            try:
-                values[variable.group][variable.setting] = variable.read(given[name])
-            except ValueError:
-                mistakes.add(ConfigurationError(name, f"must be {variable.requirement}"))
-    if values[Group.REVOCATIONS] and "BEARWARD_REVOCATIONS_ON_FAILURE" not in given:
-        mistakes.add(ConfigurationError("BEARWARD_REVOCATIONS_ON_FAILURE", "must be set: refuse or accept"))
-    return values
+        _check_sources(named)
+    several = _ISSUERS in named
+    document = Document({"issuers": [] if several else [{}]}, by_variables=True)
+    _leave_out(document, given, said_by)
+    for place, name in _placed(given):
+        if several and place.steps[0] == "issuers" and not place.numbered and name != _ISSUERS:
+            continue  # which is a mistake already
+        _put(document, place, given[name], said_by.get(name, name), mistakes)
+    if not several:
+        for name in given:
+            if name.startswith(f"{PROFILE}_"):
+                with mistakes.collected():
+                    argument = name.removeprefix(f"{PROFILE}_").lower()
+                    document.put(("issuers", 0, argument), _argument(name, argument, given), name)
+    return document
 
 
-def issuers_of_variables(
-    given: Mapping[str, str], values: Mapping[str, Any], keys: Mapping[str, Any]
-) -> tuple[Trusted, ...]:
-    """The issuers that the variables mean: one by its settings or by a profile, or all those of `BEARWARD_ISSUERS`.
+def overrides(document: Document, given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: Mistakes) -> None:
+    """Put the secrets that variables say into the document of a file, where they win; nothing else may be said beside one."""
+    beside = {
+        name for place, name in _placed(given) if place.secret and (place.numbered or place.steps[0] != "issuers")
+    }
+    for name in sorted(given.keys() - beside):
+        if place_named(name) is not None or name.startswith(f"{PROFILE}_"):
+            must = "must not be set together with a configuration file: say it there"
+            mistakes.add(ConfigurationError(said_by.get(name, name), must))
+    _leave_out(document, given, said_by)
+    for place, name in _placed(given):
+        if name in beside:
+            _put(document, place, given[name], said_by.get(name, name), mistakes)
 
-    `values` and `keys` are what was read of the issuer and of how its keys are fetched. Raises `ConfigurationError` naming
-    the variable.
-    """
-    if _ISSUERS in given:
-        return _from_json(given[_ISSUERS])
-    profile = given.get(_PROFILE)
-    settings = {name: value for name, value in values.items() if name != "profile"}
+
+def _placed(given: Collection[str]) -> list[tuple[Place, str]]:
+    """What variables set, whole tables before what is in them."""
+    placed = [(place, name) for name in given if (place := place_named(name)) is not None]
+    return sorted(placed, key=lambda each: (len(each[0].steps), each[0].steps))
+
+
+def _leave_out(document: Document, given: Mapping[str, Any], said_by: Mapping[str, str]) -> None:
+    """A file that cannot be read is a mistake by itself: what it would have said is not missed, nor said by another."""
+    for place, name in _placed(said_by.keys() - given.keys()):
+        with suppress(ConfigurationError):
+            document.leave_out(place.steps, said_by[name])
+
+
+def _put(document: Document, place: Place, value: Any, name: str, mistakes: Mistakes) -> None:
     try:
-        if keys:
-            settings["jwks_options"] = JWKSOptions(**keys)
-        if profile is None:
-            return (made_of(TrustedIssuer, {**{name: STAND_INS[name] for name in _NEEDED}, **settings}, STAND_INS),)
-        arguments = {**settings, **_arguments(profile, given)}
-        return made_of(lambda **those: trusted_by_profile(profile, those), arguments, {})
+        document.put(place.steps, _value(place, name, value), name)
     except ConfigurationError as error:
-        raise renamed(error, lambda setting: _variable_of(setting, profile, given)) from None
+        mistakes.add(error)
+        stand_in = STAND_INS.get(str(place.steps[-1]))
+        if stand_in is not None and len(place.steps) == _OF_AN_ISSUER:
+            document.put(place.steps, stand_in, name)  # so that nothing else seems wrong for that reason
 
 
-def _variable_of(setting: str, profile: str | None, given: Mapping[str, str]) -> str:
-    """The variable that a setting of an issuer came from, or would come from."""
-    if setting == "profile":
-        return _PROFILE
-    name = PREFIX + setting.upper() if profile is None else f"{_PROFILE}_{setting.upper()}"
-    return next((variable for variable in sorted({PREFIX + setting.upper(), name}) if variable in given), name)
+def _value(place: Place, name: str, value: Any) -> Any:
+    if place.kind.schema.get("type") not in ("object", "array"):  # which are looked through where they are read
+        reject_placeholder(name, value)
+    return value_of_variable(place.kind, name, copy.deepcopy(value))
 
 
-def _from_json(value: str) -> tuple[Trusted, ...]:
-    try:
-        tables = json.loads(value)
-    except (ValueError, RecursionError):
-        raise ConfigurationError(_ISSUERS, "must be JSON: an array of objects, each as a table [[issuers]]") from None
-    try:
-        reject_placeholders("issuers", tables)
-        return trusted_issuers(tables)
-    except ConfigurationError as error:
-        raise renamed(error, lambda setting: setting.replace("issuers", _ISSUERS, 1)) from None
+def _argument(name: str, argument: str, given: Mapping[str, Any]) -> Any:
+    """An argument of a profile: text, several with commas between them, or `true` and `false` where it asks for that."""
+    twice = PREFIX + argument.upper()
+    if twice in given:
+        raise ConfigurationError(name, f"must not be set together with {twice}")
+    value = given[name]
+    reject_placeholder(name, value)
+    if argument in flags_of(str(given.get(PROFILE, ""))):
+        return value_of_variable(FLAG, name, value)
+    if isinstance(value, str) and "," not in value:
+        return value.strip()
+    return value_of_variable(_ARGUMENT, name, value)
 
 
-def _arguments_of(names: Collection[str]) -> set[str]:
-    return {name for name in names if name.startswith(f"{_PROFILE}_")}
+def _is_set(value: object) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
-def _arguments(profile: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments of a profile: text, several with commas between them, or `true` and `false` where it asks for that."""
-    flags = flags_of(profile)
-    arguments: dict[str, Any] = {}
-    for variable in sorted(_arguments_of(given)):
-        name, value = variable.removeprefix(f"{_PROFILE}_").lower(), given[variable].strip()
-        try:
-            if name in flags:
-                arguments[name] = boolean(value)
-            else:
-                arguments[name] = comma_separated(value) if "," in value else value
-        except ValueError:
-            must = "true or false" if name in flags else "names separated by commas"
-            raise ConfigurationError(name, f"must be {must}") from None
-    return arguments
+def _is_known(name: str, extra: Collection[str]) -> bool:
+    return name == CONFIG or name in extra or place_named(name) is not None
 
 
-def _check_sources(given: Mapping[str, str]) -> None:
-    """One way to say whom to trust: settings, a profile, or several issuers at once."""
-    if _ISSUERS in given:
-        one = {PREFIX + name for name in _OF_ONE_ISSUER} | _arguments_of(given)
-        for name in sorted(one & given.keys()):
-            raise ConfigurationError(name, f"must not be set together with {_ISSUERS}: say it there")
-    elif _PROFILE in given:
-        if "BEARWARD_ISSUER" in given:
-            raise ConfigurationError(_PROFILE, "must not be set together with BEARWARD_ISSUER, which a profile knows")
-    else:
-        _check_required(given)
+def _is_argument(name: str, own: Collection[str]) -> bool:
+    return PROFILE in own and name.startswith(f"{PROFILE}_")
 
 
-def _check_required(given: Mapping[str, str]) -> None:
-    if "BEARWARD_KEYS_ARE_OURS" in given:
-        given = {**given, "BEARWARD_CLIENT_IDS": "none are needed"}
+def _check_unknown(name: str, known: Collection[str]) -> None:
+    """Raise `ConfigurationError` for a variable of ours that looks like a setting, and sets nothing."""
+    if name in _ONLY_PYTHON:
+        raise ConfigurationError(name, f"is {_ONLY_PYTHON[name]} of the program: give it to TrustedIssuer in Python")
+    if name in _MEANT:
+        raise ConfigurationError(name, f"is no setting here; did you mean {_MEANT[name]!r}?")
+    if name.startswith(f"{PROFILE}_"):
+        raise ConfigurationError(name, f"must not be set without {PROFILE}, the name of a profile")
+    number = re.match(_NUMBERED, name)
+    if number is not None:
+        raise ConfigurationError(name, _hint_of_numbered(name, number[0]))
+    if get_close_matches(name, known, n=1, cutoff=0.88):
+        raise ConfigurationError(name, f"is no setting here; {hint(name, known)}")
+
+
+def _hint_of_numbered(name: str, before: str) -> str:
+    secrets = {f"{before}_{each}" for each in _SECRETS_OF_AN_ISSUER}
+    near = get_close_matches(name, secrets, n=1, cutoff=0.8)
+    if near:
+        return f"is no setting here; did you mean {near[0]!r}?"
+    return f"is no secret, which alone have variables by number: say it in {_ISSUERS} or in a file"
+
+
+def _check_sources(given: Collection[str]) -> None:
+    """One way to say whom to trust: settings, a template, a profile, or several issuers at once."""
     mistakes = Mistakes()
-    for name, instead in (("BEARWARD_ISSUER", ""), ("BEARWARD_AUDIENCE", "BEARWARD_CLIENT_IDS")):
-        if name not in given and instead not in given:
-            mistakes.add(ConfigurationError(name, f"must be set: {VARIABLES[name].requirement}"))
+    ways = [name for name in (_ISSUERS, PROFILE, _TEMPLATE, _ISSUER) if name in given]
+    if ways[:1] == [_ISSUERS]:
+        for name in sorted(_of_one_issuer(given)):
+            mistakes.add(ConfigurationError(name, f"must not be set together with {_ISSUERS}: say it there"))
+    elif len(ways) > 1:
+        mistakes.add(ConfigurationError(ways[0], f"must not be set together with {ways[1]}, which it says itself"))
+    elif not ways:
+        mistakes.add(ConfigurationError(_ISSUER, f"must be set: {VARIABLES[_ISSUER].kind.must}"))
+    if _TEMPLATE not in given and _ISSUERS not in given:
+        for name in sorted({"BEARWARD_TENANTS", "BEARWARD_MAX_TENANTS"} & set(given)):
+            mistakes.add(ConfigurationError(name, f"must come with {_TEMPLATE}"))
+    if not {_ISSUERS, PROFILE, *_NO_AUDIENCE} & set(given):
+        mistakes.add(ConfigurationError(_AUDIENCE, f"must be set: {VARIABLES[_AUDIENCE].kind.must}"))
     mistakes.raise_any()
 
 
-_BOOLEAN = ("true or false", boolean)
-_SEVERAL = comma_separated
+def _of_one_issuer(given: Collection[str]) -> Iterator[str]:
+    for name in given:
+        place = place_named(name)
+        of_issuer = place is not None and place.steps[0] == "issuers" and not place.numbered
+        if name != _ISSUERS and (of_issuer or name.startswith(f"{PROFILE}_")):
+            yield name
 
-VARIABLES: Final[Mapping[str, _Variable]] = {
-    PREFIX + name: _Variable(Group(group), setting, requirement, read)
-    for name, group, setting, requirement, read in (
-        ("ISSUER", "issuer", "issuer", "the exact `iss` of the tokens", str),
-        ("AUDIENCE", "issuer", "audience", "the accepted audience, or several separated by commas", _SEVERAL),
-        ("CLIENT_IDS", "issuer", "client_ids", "accepted client ids, separated by commas", _SEVERAL),
-        ("JWKS_URI", "issuer", "jwks_uri", "the https URL of the issuer's keys", str),
-        ("METADATA_URI", "issuer", "metadata_uri", "the https URL of the issuer's metadata", str),
-        ("PEM_URI", "issuer", "pem_uri", "the https URL of keys in PEM, with {kid} if each has its own", str),
-        ("ALGORITHMS", "issuer", "algorithms", "names of algorithms, separated by commas", _SEVERAL),
-        ("LEEWAY", "issuer", "leeway", "a number of seconds between 0 and 300", number),
-        ("FUTURE_LEEWAY", "issuer", "future_leeway", "a number of seconds between 0 and 300", number),
-        ("MAX_TOKEN_AGE", "issuer", "max_token_age", "a number of seconds above 0", number),
-        ("REQUIRED_CLAIMS", "issuer", "required_claims", "names of claims, separated by commas", _SEVERAL),
-        ("EXPECTED_CLAIMS", "issuer", "expected_claims", "a JSON object, from claims to values", json_object),
-        ("REFUSED_CLAIMS", "issuer", "refused_claims", "names of claims, separated by commas", _SEVERAL),
-        ("AUTHORIZED_PARTIES", "issuer", "authorized_parties", "accepted `azp`, separated by commas", _SEVERAL),
-        ("KEYS_ARE_OURS", "issuer", "keys_are_ours", *_BOOLEAN),
-        ("SINGLE_USE", "issuer", "single_use", *_BOOLEAN),
-        ("SUBJECT_CLAIM", "issuer", "subject_claim", "names of claims, separated by commas", _SEVERAL),
-        ("CLIENT_CLAIM", "issuer", "client_claim", "the name of a claim", str),
-        ("RIGHTS", "issuer", "rights", "names of claims, separated by commas, or a JSON array", names_or_json),
-        ("PLACE", "issuer", "place", 'a JSON object, such as {"header": "x-goog-iap-jwt-assertion"}', place),
-        ("ISSUERS", "issuer", "issuers", "a JSON array, of objects as the tables [[issuers]]", str),
-        ("PROFILE", "issuer", "profile", "the name of a profile", str),
-        ("TOKEN_TYPES", "issuer", "token_types", "accepted `typ` headers, separated by commas", _SEVERAL),
-        ("CA_FILE", "keys", "ca_file", "a file of certificates in PEM", str),
-        ("CACHE", "settings", "cache", "memory://, redis://…, rediss://… or memcached://…", str),
-        ("CACHE_SECRET", "settings", "cache_secret", "a secret that the fleet shares", str.encode),
-        ("UNSAFE_ALLOW_UNAUTHENTICATED_CACHE", "settings", "unsafe_allow_unauthenticated_cache", *_BOOLEAN),
-        ("EXPLAIN", "settings", "explain", *_BOOLEAN),
-        ("UNSAFE_EXPLAIN_REMOTE", "settings", "unsafe_explain_remote", *_BOOLEAN),
-        ("TOKEN_CACHE", "settings", "token_cache", "a number of bytes, 0 for no cache", whole_number),
-        ("REVOCATIONS_ON_FAILURE", "revocations", "on_failure", "refuse or accept", one_of("refuse", "accept")),
-        ("REVOCATIONS_CACHE", "revocations", "cache", "redis://…, rediss://… or memcached://…", str),
-        ("REVOCATIONS_CACHE_SECRET", "revocations", "cache_secret", "a secret that the fleet shares", str.encode),
-        ("REVOCATIONS_NAME", "revocations", "name", "a name of letters, digits, dots, dashes or underscores", str),
-        ("REVOCATIONS_GRACE", "revocations", "grace", "a number of seconds from 0 to 3600", number),
-        ("REVOCATIONS_POLL_INTERVAL", "revocations", "poll_interval", "a number of seconds from 0.02 to 1", number),
-        ("DPOP", "dpop", "mode", "off, allowed or required", one_of("off", "allowed", "required")),
-        ("ORIGINS", "dpop", "origins", "public origins of this server, separated by commas", _SEVERAL),
-        ("DPOP_NONCE", "dpop", "nonce", "on or off", lambda value: one_of("on", "off")(value) == "on"),
-        ("DPOP_WINDOW", "dpop", "window", "a number of seconds between 1 and 600", number),
-        ("UNSAFE_ALLOW_HTTP", "issuer", "unsafe_allow_http", *_BOOLEAN),
-        ("UNSAFE_ALLOW_PRIVATE_ADDRESSES", "keys", "unsafe_allow_private_addresses", *_BOOLEAN),
-    )
-}
-"""Every variable that is read, but for `BEARWARD_CONFIG`, a profile's arguments and a program's own."""
 
-SECRET_FILES: Final[Mapping[str, str]] = {
-    f"{PREFIX}{name}_FILE": PREFIX + name
-    for name in ("CACHE", "CACHE_SECRET", "REVOCATIONS_CACHE", "REVOCATIONS_CACHE_SECRET", "ISSUERS")
-}
-"""Variables that name a file in place of a value: what may hold a secret."""
-
-_OF_ONE_ISSUER: Final = tuple(
-    name.removeprefix(PREFIX)
-    for name, variable in VARIABLES.items()
-    if variable.group in (Group.ISSUER, Group.KEYS) and name != _ISSUERS
+_OF_AN_ISSUER: Final = 3
+"""Steps to a setting of an issuer."""
+_AUDIENCE: Final = "BEARWARD_AUDIENCE"
+_NO_AUDIENCE: Final = frozenset(
+    (_AUDIENCE, "BEARWARD_CLIENT_IDS", "BEARWARD_KEYS_ARE_OURS", "BEARWARD_UNSAFE_ANY_AUDIENCE")
 )
+_NUMBERED: Final = r"BEARWARD_ISSUERS_[0-9]+(?=_)"
+_SECRETS_OF_AN_ISSUER: Final = (
+    *("KEYS_PROXY", "KEYS_HEADERS", "SYMMETRIC_KEYS_0_SECRET", "SYMMETRIC_KEYS_0_SECRET_BASE64URL"),
+)
+_ONLY_PYTHON: Final[Mapping[str, str]] = {
+    f"{PREFIX}CLAIMS_TYPE": "a type",
+    f"{PREFIX}SOURCES": "a tuple of objects",
+    f"{PREFIX}KEYS_SOURCES": "a tuple of objects",
+}
+_TABLES: Final[Mapping[str, Table]] = {"KEYS_": Table.KEYS, "REVOCATIONS_": Table.REVOCATIONS, "DPOP_": Table.DPOP}
 
-_SETTINGS_OF_ISSUERS: Final = tuple(PREFIX + item.name.upper() for item in fields(TrustedIssuer) if item.init)
-_ONLY_PYTHON: Final = PREFIX + "CLAIMS_TYPE"
-_FILE_ONLY: Final[Mapping[str, str]] = {
-    **{PREFIX + item.name.upper(): f"{item.name} in [issuers.keys]" for item in fields(JWKSOptions) if item.init},
-    **{PREFIX + "KEYS_" + item.name.upper(): f"{item.name} in [issuers.keys]" for item in fields(JWKSOptions)},
-    **{PREFIX + item.name.upper(): f"{item.name} in [[issuers]]" for item in fields(TrustedIssuer) if item.init},
-    PREFIX + "KEYS": "[issuers.keys]",
-    PREFIX + "ISSUERS": "[[issuers]]",
-    PREFIX + "REVOCATIONS": "[revocations]",
+
+def _other_names(table_prefix: str, setting: Setting) -> Iterator[str]:
+    yield f"{PREFIX}{table_prefix}{setting.name.upper()}"
+    if setting.table is Table.KEYS:
+        yield f"{PREFIX}{setting.name.upper()}"
+
+
+_MEANT: Final[Mapping[str, str]] = {
+    f"{PREFIX}KEYS": f"{PREFIX}KEYS_…",
+    f"{PREFIX}JWKS_OPTIONS": f"{PREFIX}KEYS_…",
+    f"{PREFIX}REVOCATIONS": f"{PREFIX}REVOCATIONS_ON_FAILURE",
     **{
-        PREFIX + "DPOP_" + name.upper(): f"{name} in [dpop]"
-        for name in ("algorithms", "on_failure", "origins", "prefix")
+        name: each.variable
+        for table_prefix, table in _TABLES.items()
+        for each in SETTINGS
+        if each.table is table and each.variable is not None
+        for name in _other_names(table_prefix, each)
+        if name not in VARIABLES
     },
 }
-"""Variables that somebody may believe in, and where a file says what they would say."""
+"""What somebody may call a setting by its name or its table, and its variable."""

@@ -24,7 +24,7 @@ from bearward import (
     profiles,
 )
 from bearward.errors import SeveralMistakesError
-from bearward.settings_environment import PREFIX, SECRET_FILES, VARIABLES
+from bearward.settings_list import PREFIX, SECRET_FILES, VARIABLES
 
 HEAD = '[[issuers]]\nissuer = "https://login.example"\naudience = "a"\n'
 FILES: dict[str, tuple[str, list[str]]] = {
@@ -67,8 +67,9 @@ FILES: dict[str, tuple[str, list[str]]] = {
             "issuers[0].leeway: ",
             "cache: must be a string",
             "cache_secret: must be a string",
-            "revocations.nmae: is not a setting here; did you mean 'name'?",
-            "dpop.windo: is not a setting here; did you mean 'window'?",
+            "revocations.nmae: is no setting here; did you mean 'name'?",
+            "revocations.on_failure: must be set: refuse or accept",
+            "dpop.windo: is no setting here; did you mean 'window'?",
             "explain: must be true or false",
         ],
     ),
@@ -310,8 +311,9 @@ def test_template_takes_the_settings_of_an_issuer(tmp_path: Path) -> None:
 
 
 def test_every_secret_may_come_from_a_file() -> None:
-    """Each variable that may hold one: a secret, an address with a password, issuers with shared keys."""
-    may = {name for name in VARIABLES if name.endswith(("SECRET", "CACHE", "ISSUERS")) and "UNSAFE" not in name}
+    """Each variable that may hold one: a secret, an address with a password, a header, issuers with shared keys."""
+    ends = ("SECRET", "CACHE", "ISSUERS", "PROXY", "HEADERS", "SYMMETRIC_KEYS")
+    may = {name for name in VARIABLES if name.endswith(ends) and "UNSAFE" not in name}
     assert may - {"BEARWARD_TOKEN_CACHE"} == set(SECRET_FILES.values())
 
 

@@ -218,16 +218,19 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
         {"BEARWARD_PROFILE": "entra_multi_tenant", "BEARWARD_PROFILE_EVERY_TENANT": "yes"},
         "BEARWARD_PROFILE_EVERY_TENANT: must be true or false",
     ),
-    ({"BEARWARD_ISSUERS": "["}, "BEARWARD_ISSUERS: must be JSON"),
-    ({"BEARWARD_ISSUERS": "{}"}, "BEARWARD_ISSUERS: must be an array of tables"),
+    ({"BEARWARD_ISSUERS": "["}, "BEARWARD_ISSUERS: must be a JSON array"),
+    ({"BEARWARD_ISSUERS": "{}"}, "BEARWARD_ISSUERS: must be a JSON array"),
     ({"BEARWARD_ISSUERS": "[]"}, "BEARWARD_ISSUERS: must name at least one issuer"),
     (
         {"BEARWARD_ISSUERS": '[{"issuer": "https://a.example", "audiences": "a"}]'},
         "BEARWARD_ISSUERS[0].audiences: is not a setting here",
     ),
     ({**GOOD, "BEARWARD_ISSUERS": "[]"}, "BEARWARD_AUDIENCE: must not be set together with BEARWARD_ISSUERS"),
-    ({**GOOD, "BEARWARD_PLACE": '{"heading": "x"}'}, "BEARWARD_PLACE: must be a JSON object"),
-    ({**GOOD, "BEARWARD_PLACE": '{"header": "authorization"}'}, "BEARWARD_PLACE: must be a JSON object"),
+    (
+        {**GOOD, "BEARWARD_PLACE": '{"heading": "x"}'},
+        "BEARWARD_PLACE.heading: is no setting here; did you mean 'header'?",
+    ),
+    ({**GOOD, "BEARWARD_PLACE": '{"header": "authorization"}'}, "BEARWARD_PLACE.header: must not be authorization"),
     ({**GOOD, "BEARWARD_RIGHTS": "[1]"}, "BEARWARD_RIGHTS: must be names of claims"),
     ({**GOOD, "BEARWARD_RIGHTS": "[1"}, "BEARWARD_RIGHTS: must be names of claims"),
     ({**GOOD, "BEARWARD_EXPECTED_CLAIMS": "[]"}, "BEARWARD_EXPECTED_CLAIMS: must be a JSON object"),
@@ -235,7 +238,13 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
         {**GOOD, "BEARWARD_KEYS_ARE_OURS": "true"},
         "BEARWARD_KEYS_ARE_OURS: must come with jwks_uri, pem_uri, metadata_uri or jwks",
     ),
-    ({**GOOD, "BEARWARD_JWKS": "{}"}, "BEARWARD_JWKS: cannot be set by a variable; in a file (BEARWARD_CONFIG)"),
+    ({**GOOD, "BEARWARD_JWKS": "{}"}, "BEARWARD_JWKS: must be a JWK Set with a usable key"),
+    ({**GOOD, "BEARWARD_TEMPLATE": "https://{tenant}.example"}, "BEARWARD_TEMPLATE: must not be set together with"),
+    ({**GOOD, "BEARWARD_TENANTS": "a"}, "BEARWARD_TENANTS: must come with BEARWARD_TEMPLATE"),
+    (
+        {**BY_PROFILE, "BEARWARD_PROFILE_AUDIENCE": "b"},
+        "BEARWARD_PROFILE_AUDIENCE: must not be set together with BEARWARD_AUDIENCE",
+    ),
 ]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bearward import TenantIssuers, TrustedIssuer, profiles, settings_environment
+from bearward import TenantIssuers, TrustedIssuer, profiles
 from bearward.settings import Settings
+from bearward.settings_list import VARIABLES, Table
 from samples.command_line import OWN
 from samples.grpc_methods import RULES
 from samples.v1 import sample_pb2
@@ -52,7 +53,18 @@ def test_documented_profile_and_template_are_valid(tmp_path: Path) -> None:
 def test_documented_variables_are_complete() -> None:
     """Each variable that is read stands in the table, and no other."""
     listed = set(re.findall(r"^\| `(BEARWARD_\w+)`", PAGE, re.MULTILINE))
-    assert listed == {*settings_environment.VARIABLES, *OWN_VARIABLES, "BEARWARD_CONFIG"}
+    assert listed == {*VARIABLES, *OWN_VARIABLES, "BEARWARD_CONFIG"}
+
+
+def test_documented_options_of_keys_are_those_of_the_list() -> None:
+    """The rows of `BEARWARD_KEYS_…` are generated from the list of settings."""
+    short = {"BEARWARD_CA_FILE", "BEARWARD_UNSAFE_ALLOW_PRIVATE_ADDRESSES"}
+    rows = [
+        f"| `{name}` | `{each.name}`: {each.kind.must} |"
+        for name, each in VARIABLES.items()
+        if each.table is Table.KEYS and name not in short
+    ]
+    assert "\n".join(rows) in PAGE
 
 
 def test_documented_test_example_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 """The reference of all settings, from the definitions that read them: in a file, and in the environment.
 
 Rules of this file: names, defaults and meanings are those of the dataclasses that check them; which variable sets what
-is `settings_environment.VARIABLES`. Nothing is written by hand but the headings.
+is `settings_list.VARIABLES`. Nothing is written by hand but the headings.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import griffe
 
 from bearward.jwks.options import COUNTS, SECONDS
-from bearward.settings_environment import SECRET_FILES, VARIABLES, Group
+from bearward.settings_list import SECRET_FILES, VARIABLES, Table
 from tools.site.api import arguments, cell, constructor, found_object
 
 TABLES = {
-    "the top level of a file": ("bearward.settings.Settings", {"extra", "prefix", "issuers"}, Group.SETTINGS),
-    "`[[issuers]]`": ("bearward.trusted_issuer.TrustedIssuer", {"jwks_options"}, Group.ISSUER),
-    "`[issuers.keys]`": ("bearward.jwks.options.JWKSOptions", {"sources"}, Group.KEYS),
-    "`[revocations]`": ("bearward.revocation.shared.SharedRevocations", {"clock"}, Group.REVOCATIONS),
-    "`[dpop]`": ("bearward.dpop.policy.DPoP", {"nonces", "required"}, Group.DPOP),
+    Table.TOP: ("bearward.settings.Settings", {"extra", "prefix", "given_as", "files", "issuers"}),
+    Table.ISSUER: ("bearward.trusted_issuer.TrustedIssuer", {"jwks_options"}),
+    Table.KEYS: ("bearward.jwks.options.JWKSOptions", {"sources"}),
+    Table.REVOCATIONS: ("bearward.revocation.shared.SharedRevocations", {"clock"}),
+    Table.DPOP: ("bearward.dpop.policy.DPoP", {"nonces", "required"}),
 }
 
 
 def settings_reference(_name: str = "") -> str:
     """One table for each table of a file, then the variables (which also say what only `[dpop]` has: `mode`, `nonce`)."""
-    parts = [_section(title, *row) for title, row in TABLES.items()]
+    parts = [_section(table, *row) for table, row in TABLES.items()]
     return "\n\n".join([*parts, _variables()])
 
 
@@ -31,7 +31,7 @@ def undescribed() -> list[str]:
     """Settings that nothing describes."""
     return [
         f"{path}.{name}"
-        for path, without, _ in TABLES.values()
+        for path, without in TABLES.values()
         for name, _, meaning in _rows(path, without)
         if not meaning
     ]
@@ -79,9 +79,10 @@ def _public(path: str) -> str:
     return f"bearward.{path.rpartition('.')[2]}"
 
 
-def _section(title: str, path: str, without: set[str], group: Group) -> str:
-    variables = {variable.setting: name for name, variable in VARIABLES.items() if variable.group is group}
-    lines = [f"## {title[0].upper()}{title[1:]}", "", "| setting | variable | default | |", "| --- | --- | --- | --- |"]
+def _section(table: Table, path: str, without: set[str]) -> str:
+    variables = {setting.name: name for name, setting in VARIABLES.items() if setting.table is table}
+    title = f"`{table}`" if table.startswith("[") else f"{table[0].upper()}{table[1:]}"
+    lines = [f"## {title}", "", "| setting | variable | default | |", "| --- | --- | --- | --- |"]
     for name, default, meaning in _rows(path, without):
         variable = f"`{variables[name]}`" if name in variables else ""
         lines.append(f"| `{name}` | {variable} | {default} | {cell(meaning)} |")
@@ -91,10 +92,14 @@ def _section(title: str, path: str, without: set[str], group: Group) -> str:
 def _variables() -> str:
     lines = ["## Variables", "", "| variable | sets | must be |", "| --- | --- | --- |"]
     lines += [
-        f"| `{name}` | `{variable.setting}` ({variable.group.value}) | {cell(variable.requirement)} |"
-        for name, variable in sorted(VARIABLES.items())
+        f"| `{name}` | `{setting.name}` in {_where(setting.table)} | {cell(setting.kind.must)} |"
+        for name, setting in sorted(VARIABLES.items())
     ]
     lines += [
         f"| `{name}` | the variable without `_FILE` | the name of a readable file |" for name in sorted(SECRET_FILES)
     ]
     return "\n".join(lines)
+
+
+def _where(table: Table) -> str:
+    return f"`{table}`" if table.startswith("[") else str(table)

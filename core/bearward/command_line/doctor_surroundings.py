@@ -22,8 +22,8 @@ from bearward.command_line.finding import Finding, fine, note, wrong
 from bearward.explanation.wording import duration
 from bearward.issuers.tenants import TenantIssuers
 from bearward.revocation.shared import SharedRevocations
+from bearward.secret_files import file_variables
 from bearward.settings import Settings
-from bearward.settings_environment import SECRET_FILES
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["certificates", "limits", "revocation_store", "round_trip", "secret_files", "weak_secrets", "weakened"]
@@ -98,6 +98,7 @@ def weak_secrets(settings: Settings) -> Iterator[Finding]:
     given = {
         "cache_secret": settings.cache_secret,
         "revocations.cache_secret": (settings.revocations or {}).get("cache_secret"),
+        "dpop.nonce_secret": (settings.dpop or {}).get("nonce_secret"),
     }
     for name, secret in given.items():
         if isinstance(secret, bytes) and secret:
@@ -109,10 +110,8 @@ def weak_secrets(settings: Settings) -> Iterator[Finding]:
 
 def secret_files(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Files of secrets that everybody on this machine can read."""
-    for variable in SECRET_FILES:
-        path = environ.get(variable, "").strip()
-        if not path:
-            continue
+    for variable, _ in file_variables(environ):
+        path = environ[variable].strip()
         try:
             mode = Path(path).stat().st_mode
         except OSError:
