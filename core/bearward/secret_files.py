@@ -15,13 +15,12 @@ from bearward.errors import ConfigurationError
 from bearward.mistakes import Mistakes
 from bearward.settings_document import Document
 from bearward.settings_kinds import value_of_variable
-from bearward.settings_list import VARIABLES, Setting, settings_in
-from bearward.settings_places import place_named
+from bearward.settings_list import Setting, settings_in
+from bearward.settings_places import secret_of_file
 
-__all__ = ["file_variables", "secret_variable_paths", "with_secret_variables", "with_secrets"]
+__all__ = ["file_variables", "read_secret", "secret_variable_paths", "with_secret_variables", "with_secrets"]
 
 _MAX_BYTES = 1 << 16
-_SUFFIX = "_FILE"
 
 
 def with_secret_variables(environ: Mapping[str, Any], mistakes: Mistakes) -> tuple[dict[str, Any], dict[str, str]]:
@@ -34,16 +33,15 @@ def with_secret_variables(environ: Mapping[str, Any], mistakes: Mistakes) -> tup
             continue
         said_by[name] = file
         with mistakes.collected():
-            given[name] = _secret(file, path.strip() if isinstance(path, str) else path)
+            given[name] = read_secret(file, path.strip() if isinstance(path, str) else path)
     return given, said_by
 
 
 def file_variables(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each variable that names the file of a secret, and the one that would hold it."""
     for file, path in environ.items():
-        name = file.removesuffix(_SUFFIX)
-        place = place_named(name) if file not in VARIABLES and name != file else None
-        if place is not None and place.secret and _is_set(path):
+        name = secret_of_file(file)
+        if name is not None and _is_set(path):
             yield file, name
 
 
@@ -72,7 +70,7 @@ def _put_secret(
         return
     document.given_as[place] = f"{place}_file"
     with mistakes.collected():
-        table[setting.name] = value_of_variable(setting.kind, f"{place}_file", _secret(f"{place}_file", path))
+        table[setting.name] = value_of_variable(setting.kind, f"{place}_file", read_secret(f"{place}_file", path))
         yield str(path)
 
 
@@ -80,7 +78,8 @@ def _is_set(value: object) -> bool:
     return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
-def _secret(setting: str, path: object) -> str:
+def read_secret(setting: str, path: object) -> str:
+    """The secret in a file; raises `ConfigurationError` naming `setting`."""
     if not isinstance(path, str | PathLike) or not path:
         raise ConfigurationError(setting, "must be the path of a file")
     try:

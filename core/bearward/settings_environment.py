@@ -21,7 +21,7 @@ from bearward.settings_document import Document
 from bearward.settings_issuers import STAND_INS
 from bearward.settings_kinds import FLAG, names, value_of_variable
 from bearward.settings_list import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table
-from bearward.settings_places import PROFILE, Place, place_named
+from bearward.settings_places import PROFILE, Place, place_named, secret_of_file
 from bearward.settings_tables import reject_placeholder
 
 __all__ = ["CONFIG", "document_of", "overrides", "own_variables"]
@@ -48,6 +48,11 @@ def own_variables(environ: Mapping[str, Any], extra_names: Collection[str], mist
             else:
                 _check_unknown(name, {CONFIG, *VARIABLES, *SECRET_FILES, *extra})
     return found
+
+
+def is_variable(name: str) -> bool:
+    """Whether settings are read from a variable of this name."""
+    return name == CONFIG or name.startswith(f"{PROFILE}_") or place_named(secret_of_file(name) or name) is not None
 
 
 def document_of(given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: Mistakes) -> Document:

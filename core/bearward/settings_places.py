@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 from bearward.settings_kinds import Kind, text
 from bearward.settings_list import PREFIX, SETTINGS, VARIABLES, Setting, Table, settings_in
 
-__all__ = ["PROFILE", "Place", "Steps", "name_at", "place_named", "place_of", "spelled"]
+__all__ = ["PROFILE", "Place", "Steps", "name_at", "place_named", "place_of", "secret_of_file", "spelled"]
 
 PROFILE: Final = f"{PREFIX}PROFILE"
+_SUFFIX: Final = "_FILE"
 Steps = tuple[str | int, ...]
 
 _WITHIN: Final[Mapping[Table, Steps]] = {
@@ -63,6 +64,17 @@ def place_named(variable: str) -> Place | None:
     return Place(
         ("issuers", int(found["issuer"] or 0), *steps), kind, secret=True, numbered=found["issuer"] is not None
     )
+
+
+def secret_of_file(variable: str) -> str | None:
+    """The variable that holds the secret whose file this variable names; None for one that names none.
+
+    >>> secret_of_file("BEARWARD_CACHE_SECRET_FILE"), secret_of_file("BEARWARD_CA_FILE")
+    ('BEARWARD_CACHE_SECRET', None)
+    """
+    name = variable.removesuffix(_SUFFIX)
+    place = place_named(name) if variable not in VARIABLES and name != variable else None
+    return name if place is not None and place.secret else None
 
 
 def _within_issuer(found: re.Match[str]) -> tuple[Steps, Kind]:

@@ -18,6 +18,7 @@ from bearward import AuthError, ConfigurationError, TrustedIssuer, Verifier
 from bearward.access import Access
 from bearward.logs import show_unless_configured
 from bearward.reporter import Reporter
+from bearward_sanic.app_config import configured
 from bearward_sanic.context import App, principal_of
 from bearward_sanic.explained import check_addresses
 from bearward_sanic.gate import Gate, GateResult
@@ -29,7 +30,7 @@ from bearward_sanic.problem_response import RefusalResponses, add_nonce
 from bearward_sanic.redaction import redact_logs
 from bearward_sanic.refusal_responder import RefusalResponder
 from bearward_sanic.route_rules import RouteRule, described, require_rules, resolve_rules, table_of, without_rule
-from bearward_sanic.settings import AdapterSettings, adapter_settings, verifier_from
+from bearward_sanic.settings import AdapterSettings
 from bearward_sanic.start_warnings import warn_of, warn_of_long_tokens
 from bearward_sanic.streams import LiveRequests
 from bearward_sanic.websockets import SocketTerms
@@ -78,8 +79,7 @@ class Bearward:
         self._length_was_chosen = bool({"max_token_length"} & {*self._arguments, *settings}) or (
             "BEARWARD_MAX_TOKEN_LENGTH" in app.config
         )
-        self.settings = adapter_settings(app.config, {**self._arguments, **settings})
-        self.verifier = verifier or verifier_from(app.config)
+        self.settings, self.verifier = configured(app.config, {**self._arguments, **settings}, verifier)
         self._reporter = Reporter(self.verifier.observers, "http")
         self.metadata = metadata_of(self.settings)
         url = self.settings.resource_metadata if self.metadata is None else self.metadata.url

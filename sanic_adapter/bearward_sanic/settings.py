@@ -1,7 +1,6 @@
-"""Settings of the adapter: given as arguments, or by `app.config` as `BEARWARD_*`.
+"""Settings of the adapter, as arguments or `app.config` give them (`app_config.py`).
 
-Rules of this file: frozen, checked once, and an unknown setting is refused: a misspelt name must not mean the default.
-Arguments win over `app.config`. What makes a verifier is the core's (`bearward.settings`).
+Rules of this file: frozen, and checked once. What makes a verifier is the core's (`bearward.settings`).
 """
 
 from __future__ import annotations
@@ -10,27 +9,23 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sanic import HTTPResponse, Request
 
-from bearward import AuthError, ConfigurationError, Requirement, Verifier
-from bearward.access import Access, as_access, deny
-from bearward.access_toml import rule_from_toml
+from bearward import AuthError, ConfigurationError
+from bearward.access import Access, deny
 from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.frozen import FrozenMapping
 from bearward.jose.compact import MAX_TOKEN
 from bearward.resource_url import checked_resource_url
-from bearward.settings import Settings
 from bearward.socket_tickets import SocketTickets
 from bearward_sanic.cookies import CookieCredentials
 
-__all__ = ["AdapterSettings", "Renderer", "adapter_settings", "verifier_from"]
+__all__ = ["NAMES", "AdapterSettings", "Renderer"]
 
 Renderer = Callable[[Request, AuthError, HTTPResponse], "HTTPResponse | Awaitable[HTTPResponse]"]
 """Called with the request, the refusal and the response that would be sent; returns the response to send."""
-
-PREFIX: Final = "BEARWARD_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,68 +116,17 @@ class AdapterSettings:
 
 
 _BOOLEANS: Final = ("hide_unknown_routes", "form", "query", "websocket_subprotocol", "offline_docs")
-_OBJECTS: Final[Mapping[str, type]] = {
-    "cookie": CookieCredentials,
-    "socket_tickets": SocketTickets,
-    "unsafe_binding_proved_by": ProvingProxy,
+_OBJECTS: Final[Mapping[str, tuple[type, str]]] = {
+    "realm": (str, "a string"),
+    "resource_name": (str, "a string"),
+    "resource_documentation": (str, "a string"),
+    "cookie": (CookieCredentials, "a CookieCredentials"),
+    "socket_tickets": (SocketTickets, "a SocketTickets"),
+    "unsafe_binding_proved_by": (ProvingProxy, "a ProvingProxy"),
 }
 _WORDS: Final = {"websocket_refusal": ("status", "close"), "stream_expiry": ("terminate", "ignore")}
-_NAMES: Final = frozenset(field.name for field in fields(AdapterSettings))
-_FROM_CONFIG: Final = _NAMES - {*_OBJECTS, "render_refusal", "client_certificate"}
-_OF_CORE: Final = frozenset(
-    (
-        *("ISSUER", "AUDIENCE", "JWKS_URI", "ALGORITHMS", "LEEWAY", "CACHE", "CACHE_SECRET"),
-        *("REVOCATIONS_ON_FAILURE", "REVOCATIONS_CACHE", "REVOCATIONS_NAME", "UNSAFE_ALLOW_HTTP", "CONFIG"),
-        *("DPOP", "ORIGINS", "DPOP_NONCE", "DPOP_WINDOW", "EXPLAIN", "UNSAFE_EXPLAIN_REMOTE"),
-    )
-)
-
-
-def adapter_settings(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> AdapterSettings:
-    """The settings of `arguments`, and of `config` where they say nothing; raises `ConfigurationError`."""
-    for name in arguments:
-        if name not in _NAMES:
-            raise ConfigurationError(name, f"is not a setting; there are {', '.join(sorted(_NAMES))}")
-    chosen = {name: value for name, value in _configured(config).items() if name not in arguments}
-    chosen.update(arguments)
-    for name in ("default", "unsafe_default"):
-        if chosen.get(name) is not None:
-            chosen[name] = as_access(chosen[name], name)
-    if "rules" in chosen:
-        chosen["rules"] = _rules(chosen["rules"])
-    return AdapterSettings(**chosen)
-
-
-def verifier_from(config: Mapping[str, Any]) -> Verifier:
-    """The verifier of `BEARWARD_ISSUER` and its companions in `config`; raises `ConfigurationError`."""
-    ours = {key: str(value) for key, value in config.items() if key.startswith(PREFIX)}
-    of_core = {key: value for key, value in ours.items() if key.removeprefix(PREFIX) in _OF_CORE}
-    return Settings.load(of_core).verifier()
-
-
-def _configured(config: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        if not key.startswith(PREFIX):
-            continue
-        name = key.removeprefix(PREFIX).lower()
-        if name in _FROM_CONFIG:
-            found[name] = value
-        elif key.removeprefix(PREFIX) not in _OF_CORE:
-            raise ConfigurationError(key, "is not a setting of bearward")
-    return found
-
-
-def _rules(value: object) -> Mapping[str, Access]:
-    """Rules by name: objects of `bearward.access`, or what a parsed TOML table has for them."""
-    if not isinstance(value, Mapping) or any(not isinstance(name, str) for name in value):
-        raise ConfigurationError("rules", "must map names of routes to rules")
-    return FrozenMapping({name: _rule(name, rule) for name, rule in value.items()})
-
-
-def _rule(name: str, value: object) -> Access:
-    setting = f"rules[{name!r}]"
-    return as_access(value, setting) if isinstance(value, Access | Requirement) else rule_from_toml(setting, value)
+NAMES: Final = frozenset(field.name for field in fields(AdapterSettings))
+"""The names of all settings."""
 
 
 def _check_defaults(default: object, unsafe_default: object) -> None:
@@ -207,9 +151,9 @@ def _check_types(settings: AdapterSettings) -> None:
     for name, words in _WORDS.items():
         if getattr(settings, name) not in words:
             raise ConfigurationError(name, f"must be {words[0]!r} or {words[1]!r}")
-    for name, kind in _OBJECTS.items():
+    for name, (kind, must) in _OBJECTS.items():
         if not isinstance(getattr(settings, name), kind | None):
-            raise ConfigurationError(name, f"must be a {kind.__name__}")
+            raise ConfigurationError(name, f"must be {must}")
 
 
 def _check_numbers(max_token_length: object, stream_leeway: object) -> None:

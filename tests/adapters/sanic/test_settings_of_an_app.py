@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bearward_sanic.settings import adapter_settings
+from bearward_sanic.app_config import adapter_settings
 from tests.adapters.sanic.servers import Server
 
 
