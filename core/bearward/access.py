@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, final
 from bearward.access_classes import follow_subclasses, put_guards, take_guards_away
 from bearward.access_guard import guarded, name_of, on_unguarded_call, register_gate, unmarked
 from bearward.errors import AuthError, CheckNeededError, ConfigurationError, Refusal
+from bearward.mistakes import nearest
 from bearward.principal import Principal
 from bearward.requirements import Requirement
 
@@ -192,7 +193,8 @@ def as_access(value: object, setting: str) -> Access:
         return requires(value)
     if isinstance(value, str) and value in _WORDS:
         return _WORDS[value]
-    raise ConfigurationError(setting, "must be public, optional, authenticated, deny or requires(...)")
+    near = nearest(value, _WORDS) if isinstance(value, str) else ""
+    raise ConfigurationError(setting, f"must be public, optional, authenticated, deny or requires(...){near}")
 
 
 def mark_of(target: object) -> Access | None:

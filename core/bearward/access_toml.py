@@ -12,6 +12,7 @@ from bearward.access import Access, as_access, requires
 from bearward.caller_requirements import issuer_is, right
 from bearward.delegation_requirements import actor_is, authorization_detail, not_delegated
 from bearward.errors import ConfigurationError
+from bearward.mistakes import Mistakes, nearest
 from bearward.requirements import Requirement
 from bearward.token_requirements import any_scope, claim, recent_authentication, scope, sender_constrained
 
@@ -60,7 +61,12 @@ def rules_from_toml(section: Mapping[str, Any], setting: str = "rules") -> dict[
     """
     if not isinstance(section, Mapping):
         raise ConfigurationError(setting, "must be a table of rules")
-    return {name: rule_from_toml(f"{setting}[{name!r}]", value) for name, value in section.items()}
+    mistakes, rules = Mistakes(), dict[str, Access]()
+    for name, value in section.items():
+        with mistakes.collected():
+            rules[name] = rule_from_toml(f"{setting}[{name!r}]", value)
+    mistakes.raise_any()
+    return rules
 
 
 def rule_from_toml(setting: str, value: object) -> Access:
@@ -72,7 +78,8 @@ def rule_from_toml(setting: str, value: object) -> Access:
         raise ConfigurationError(setting, must)
     unknown = sorted(set(value) - set(_PARTS))
     if unknown:
-        raise ConfigurationError(setting, f"has no {', '.join(map(repr, unknown))}; it may have {', '.join(_PARTS)}")
+        near = nearest(unknown[0], _PARTS) or f"; it may have {', '.join(_PARTS)}"
+        raise ConfigurationError(setting, f"has no {', '.join(map(repr, unknown))}{near}")
     return requires(requirement_from_parts(setting, value))
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from bearward.errors import ConfigurationError, SeveralMistakesError
 
-__all__ = ["Mistakes", "hint", "made_of", "renamed"]
+__all__ = ["Mistakes", "hint", "made_of", "nearest", "renamed"]
 
 T = TypeVar("T")
 
@@ -93,5 +93,14 @@ def made_of(make: Callable[..., T], values: Mapping[str, Any], stand_ins: Mappin
 
 def hint(name: str, known: Collection[str]) -> str:
     """What a name that is no setting may have been meant for, or what there is."""
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"these are: {', '.join(sorted(known))}"
+    return nearest(name, known).removeprefix("; ") or f"these are: {', '.join(sorted(known))}"
+
+
+def nearest(name: object, known: Collection[str]) -> str:
+    """What a name that is not known may have been meant for, to be put behind what it must be; empty for nothing.
+
+    >>> nearest("pubilc", ["public", "deny"])
+    "; did you mean 'public'?"
+    """
+    near = get_close_matches(str(name), known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

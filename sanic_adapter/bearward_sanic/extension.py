@@ -164,7 +164,8 @@ class Bearward:
         try:
             rules = self._rules(app)
         except ConfigurationError as wrong:
-            _LOG.critical("bearward: %s", wrong)
+            for mistake in wrong.mistakes:
+                _LOG.critical("bearward: %s", mistake)
             raise
         warn_of(without_rule(rules))
         if self._length_was_chosen and not app.asgi:

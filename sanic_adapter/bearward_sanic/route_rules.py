@@ -8,7 +8,7 @@ start. What cannot be resolved is denied to everyone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -17,6 +17,7 @@ from sanic_routing.route import Route
 
 from bearward import ConfigurationError
 from bearward.access import Access, Kind, as_access, authenticated, deny, mark_of, public
+from bearward.mistakes import Mistakes, nearest
 from bearward_sanic.blueprint_rules import BlueprintRules
 from bearward_sanic.context import App
 from bearward_sanic.mark_discovery import handler_mark, hidden_marks, is_generated, method_mark, view_of
@@ -63,7 +64,7 @@ RuleTable: TypeAlias = Mapping[tuple[int, str], RouteRule]
 
 def resolve_rules(app: App, settings: AdapterSettings) -> dict[tuple[int, str], RouteRule]:
     """The rule of every route and method of `app`; raises `ConfigurationError`."""
-    return dict(_Resolver(app, settings).rules())
+    return _Resolver(app, settings).rules()
 
 
 def table_of(rules: RuleTable) -> dict[tuple[str, str], Access]:
@@ -107,16 +108,24 @@ class _Resolver:
         self._default = settings.default_rule
         self._named = settings.rules
         self._blueprints = BlueprintRules(app, settings.rules)
-        self._check_names()
         self._handled = {id(route.handler) for route in self._routes}
 
-    def rules(self) -> Iterator[tuple[tuple[int, str], RouteRule]]:
+    def rules(self) -> dict[tuple[int, str], RouteRule]:
+        mistakes, rules = Mistakes(), dict[tuple[int, str], RouteRule]()
+        with mistakes.collected():
+            self._check_names()
         for route in self._routes:
-            self._check_hidden(route)
-            for method in sorted(route.methods or {"GET"}):
-                rule = self._rule(route, method)
-                _check_parameters(route, rule.access)
-                yield (id(route), method), rule
+            with mistakes.collected():
+                rules |= self._rules_of(route)
+        mistakes.raise_any()
+        return rules
+
+    def _rules_of(self, route: Route) -> dict[tuple[int, str], RouteRule]:
+        self._check_hidden(route)
+        rules = {(id(route), method): self._rule(route, method) for method in sorted(route.methods or {"GET"})}
+        for rule in rules.values():
+            _check_parameters(route, rule.access)
+        return rules
 
     def _rule(self, route: Route, method: str) -> RouteRule:
         websocket = bool(getattr(route.extra, "websocket", False))
@@ -168,10 +177,13 @@ class _Resolver:
     def _check_names(self) -> None:
         names = {route.name for route in self._routes}
         names |= {name.removeprefix(self._prefix) for name in names} | self._blueprints.patterns()
+        mistakes = Mistakes()
         for name in self._named:
             if name not in names:
                 must = "must name a route or, as 'blueprint.*', a blueprint of the application"
-                raise ConfigurationError(f"rules[{name!r}]", f"{must}; there is none")
+                near = nearest(name, names) or "; there is none"
+                mistakes.add(ConfigurationError(f"rules[{name!r}]", f"{must}{near}"))
+        mistakes.raise_any()
 
     def _check_hidden(self, route: Route) -> None:
         """A mark that a decorator lost would refuse every call: say so now."""

@@ -97,6 +97,8 @@ def test_other_values_are_not_rules(value: object) -> None:
     """The error names the setting."""
     with pytest.raises(ConfigurationError, match=r"^policy: must be public"):
         as_access(value, "policy")
+    with pytest.raises(ConfigurationError, match=r"; did you mean 'public'\?$"):
+        as_access("pubilc", "policy")
     with pytest.raises(
         ConfigurationError, match=r"^requires: must be given a requirement, such as scope\('notes:read'\)$"
     ):

@@ -19,7 +19,7 @@ from bearward import (
     sender_constrained,
     tenant_is,
 )
-from bearward.access_toml import rule_from_toml
+from bearward.access_toml import rule_from_toml, rules_from_toml
 from bearward.claim_names import ClaimNames, rights_from
 
 LOGIN, OTHER = "https://login.example", "https://other.example"
@@ -137,3 +137,17 @@ def test_tenant_may_be_below_a_path_of_claims() -> None:
     assert (refused.code, refused.claim) == ("claim_insufficient", "org.id")
     with pytest.raises(ConfigurationError):
         tenant_is("", claim="tid")
+
+
+def test_every_rule_of_a_table_that_is_wrong_is_named() -> None:
+    """All at once, with the nearest word or part."""
+    with pytest.raises(ConfigurationError) as caught:
+        rules_from_toml({"a": "publik", "b": {"scope": ["x"]}, "c": {"scopes": ["x"]}, "d": {"zzzz": 1}})
+    assert str(caught.value).splitlines() == [
+        "rules['a']: must be public, optional, authenticated, deny or requires(...); did you mean 'public'?",
+        "rules['b']: has no 'scope'; did you mean 'scopes'?",
+        (
+            "rules['d']: has no 'zzzz'; it may have scopes, any_scopes, rights, issuers, actors, claims, "
+            "authorization_details, acr_values, max_age, not_delegated, sender_constrained"
+        ),
+    ]

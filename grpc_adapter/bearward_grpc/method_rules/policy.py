@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from bearward.access import Access, as_access, deny, public
 from bearward.errors import ConfigurationError
+from bearward.mistakes import Mistakes
 from bearward.requirements import Requirement
 
 __all__ = ["HEALTH", "REFLECTION", "Policy", "Rule"]
@@ -69,8 +70,11 @@ class Policy:
         self._methods: dict[str, Access] = {}
         self._services: dict[str, Access] = {}
         self._rules: dict[str, Access] = {}
+        mistakes = Mistakes()
         for name, rule in rules.items():
-            self._add(name, rule)
+            with mistakes.collected():
+                self._add(name, rule)
+        mistakes.raise_any()
         if health is not None:
             self._add_own(HEALTH, _as_rule("health", health))
         if reflection is not False:

@@ -15,6 +15,7 @@ import grpc
 
 from bearward.access import Access, deny, mark_of
 from bearward.errors import ConfigurationError
+from bearward.mistakes import nearest
 from bearward_grpc.method_rules.policy import HEALTH, REFLECTION, Policy, Rule
 from bearward_grpc.method_rules.registry import MethodRegistry, ServiceDescriptor, registered_methods
 
@@ -152,7 +153,9 @@ def _without_method(policy: Policy, registry: MethodRegistry) -> list[str]:
             or (service in registry.services and policy.names_service(name))
         )
 
-    return [f"the rule for {name!r} matches nothing" for name in sorted(policy.rules) if not matches(name)]
+    known = {*registry.names, *registry.services, *(f"/{name}/*" for name in registry.services)}
+    faults = [name for name in sorted(policy.rules) if not matches(name)]
+    return [f"the rule for {name!r} matches nothing{nearest(name, known)}" for name in faults]
 
 
 def _marked_otherwise(policy: Policy, registry: MethodRegistry) -> list[str]:

@@ -131,6 +131,25 @@ def test_invalid_rules_stop_the_start(app: App, verifier: Verifier, build: Calla
     assert "\n" not in str(wrong.value)
 
 
+def test_every_invalid_rule_is_named(app: App, verifier: Verifier, caplog: pytest.LogCaptureFixture) -> None:
+    """All at once, with the nearest name of a route and of a rule; a line in the log for each."""
+    app.add_route(_copy(), "/notes", name="notes")
+    app.add_route(_copy(), "/orders", name="orders", ctx_auth="publik")
+    _two_marks(app)
+    install(app, verifier, rules={"ntoes": "public", "nope": "public"})
+    with pytest.raises(ConfigurationError) as wrong:
+        _start(app)
+    for line in (
+        "rules['ntoes']: must name a route or, as 'blueprint.*', a blueprint of the application; did you mean 'notes'?",
+        "rules['nope']: must name a route or, as 'blueprint.*', a blueprint of the application",
+        "ctx_auth of route start.orders: must be public, optional, authenticated, deny or requires(...); did you mean 'public'?",
+        "route start.x: must have one rule, not public by the handler",
+    ):
+        assert [each for each in wrong.value.mistakes if str(each).startswith(line)], (line, str(wrong.value))
+        assert [each for each in caplog.messages if each.startswith(f"bearward: {line}")]
+    assert len(wrong.value.mistakes) == 4
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
