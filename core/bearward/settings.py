@@ -126,7 +126,7 @@ class Settings:
             "unsafe_explain_remote": self.unsafe_explain_remote,
         }
         with mistakes.collected():
-            verifier = made_of(partial(Verifier, *self.issuers), {**given, **more}, {})
+            verifier = made_of(partial(Verifier, *self.issuers), {**given, **more}, _CACHE)
         try:
             mistakes.raise_any()
         except ConfigurationError as error:
@@ -240,8 +240,9 @@ class _Reading:
 
 _SETTING_OF = {"jwks_cache": "cache", "jwks_cache_secret": "cache_secret", "token_cache_bytes": "token_cache"}
 """A verifier's argument: the setting that it came from."""
+_CACHE = {"jwks_cache_secret": bytes(16)}
 _REVOCATIONS = {"on_failure": "refuse", "cache": "redis://stand-in.invalid", "cache_secret": bytes(16)}
-"""In place of what is wrong of the revocations, so that nothing else seems wrong for that reason."""
+"""In place of what is wrong, so that nothing else seems wrong for that reason."""
 
 
 def _own_variables(

@@ -174,6 +174,56 @@ def test_environment_names_every_variable_that_is_wrong(name: str) -> None:
     assert_said(lines_of(caught.value), expected)
 
 
+OF_A_VERIFIER: Final = (
+    'cache = "gopher://x"\ntoken_cache = -1\n'
+    '[dpop]\nmode = "required"\norigins = ["api.example"]\nprefix = "orders"\nwindow = 900\nalgorithms = ["HS256"]\n'
+    'nonce_secret = "0123456789abcdef"\n[revocations]\non_failure = "refuse"\ngrace = -1\nname = "a b"\n'
+)
+IN_A_VERIFIER: Final = [
+    "cache: must be a URL with one of the schemes",
+    "token_cache: must be",
+    "dpop.origins: must be",
+    "dpop.prefix: must be",
+    "dpop.window: must be",
+    "dpop.algorithms: must be among",
+    "dpop.nonce_secret: must come with nonces",
+    "revocations.grace: must be a number of seconds from 0 to 3600",
+    "revocations.name: must be 1 to 64 letters",
+    "cache_secret: must be at least 16 bytes",
+]
+"""What only a verifier finds, and options that conflict."""
+
+
+@pytest.mark.parametrize("more", ["", "leeway = 900\n"], ids=["alone", "beside others"])
+def test_mistakes_that_a_verifier_finds_are_said_at_once(more: str, tmp_path: Path) -> None:
+    """Whether or not something else is wrong, which is said beside them."""
+    path = tmp_path / "settings.toml"
+    path.write_text(OF_A_VERIFIER + HEAD + more)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_toml(path).verifier()
+    assert_said(lines_of(caught.value), IN_A_VERIFIER + (["issuers[0].leeway: must be"] if more else []))
+
+
+def test_mistakes_that_a_verifier_finds_have_the_names_of_variables() -> None:
+    """Where variables said it."""
+    environ = {
+        "BEARWARD_ISSUERS": '[{"issuer": "https://a.example", "audience": "a"}, {"issuer": "https://a.example", "audience": "b"}]',
+        "BEARWARD_CACHE": "redis://cache",
+        "BEARWARD_DPOP": "allowed",
+        "BEARWARD_DPOP_PREFIX": "orders",
+        "BEARWARD_DPOP_NONCE_SECRET": "0123456789abcdef",
+        "BEARWARD_REVOCATIONS_ON_FAILURE": "refuse",
+        "BEARWARD_REVOCATIONS_NAME": "a b",
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(environ).verifier()
+    named = {mistake.setting for mistake in caught.value.mistakes}
+    assert named == {
+        "BEARWARD_CACHE_SECRET", "BEARWARD_DPOP_NONCE_SECRET", "BEARWARD_DPOP_PREFIX", "BEARWARD_ISSUERS",
+        "BEARWARD_ORIGINS", "BEARWARD_REVOCATIONS_NAME",
+    }  # fmt: skip
+
+
 def test_several_mistakes_are_one_error() -> None:
     """It can be caught, copied and pickled like one, and names the first where one is asked for."""
     error = SeveralMistakesError((ConfigurationError("a", "must be one"), ConfigurationError("b", "must be two")))
