@@ -12,14 +12,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 from bearward import AuthError, ConfigurationError, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
 from samples.notes import MEMORY, NoteStore
 from samples.observability import SETTINGS, log_as, log_until_configured
+from samples.proxy import certificate_by
 
 __all__ = [
     "LOOPBACK_ORIGINS",
@@ -46,9 +47,6 @@ _START_WAIT = 0.5
 """Seconds to wait for keys before listening without them."""
 LOOPBACK_ORIGINS = ("http://127.0.0.1", "http://localhost")
 """Public origins of a server without a configured address."""
-OWN = ("notes", "events", "proxy_secret", *SETTINGS)
-"""Settings of the samples beside those of bearward: where the notes are, where events go, what a proxy knows, and what
-is logged."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -106,7 +104,6 @@ def load(config: str | None) -> Settings:
             raise ConfigurationError(f"--config {config}", error.requirement) from None
         raise
     settings.verifier(default_origins=LOOPBACK_ORIGINS)
-    notes_path(settings)
     log_as(settings)
     _preload()
     return replace(settings, issuers=tuple(map(_with_short_start_wait, settings.issuers)))
@@ -122,10 +119,22 @@ def listening_origins(host: str, port: int) -> tuple[str, ...]:
 
 def notes_path(settings: Settings) -> str:
     """Where the notes are: a file, or `:memory:`."""
-    path = settings.extra.get("notes", MEMORY)
+    return str(settings.extra.get("notes", MEMORY))
+
+
+def _check_path(path: object) -> None:
     if not isinstance(path, str) or not path:
-        raise ConfigurationError("notes", f"must be {MEMORY} or the path of a file")
-    return path
+        raise ConfigurationError("path", "must be the path of a file")
+
+
+OWN: Final[Mapping[str, Callable[[Any], object]]] = {
+    "notes": _check_path,
+    "events": _check_path,
+    "proxy_secret": certificate_by,
+    **SETTINGS,
+}
+"""Settings of the samples beside those of bearward, each with what checks it: where the notes are, where events go, what a
+proxy knows, and what is logged."""
 
 
 def open_notes(path: str) -> NoteStore:

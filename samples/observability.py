@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from bearward import ConfigurationError
 from bearward.events import Observer
@@ -19,8 +20,6 @@ from bearward.settings import Settings
 
 __all__ = ["SETTINGS", "log_as", "log_until_configured", "metrics_observers"]
 
-SETTINGS: Final = ("log_format", "log_level", "metrics")
-"""Settings of the samples that are about this."""
 _FORMATTERS: Final = {
     "text": logging.Formatter("%(levelname)s %(name)s: %(message)s"),
     "json": JSONFormatter(),
@@ -38,8 +37,8 @@ def log_until_configured() -> None:
 
 def log_as(settings: Settings) -> None:
     """Log as `log_format` (`text`, `json`) and `log_level` say; raises `ConfigurationError`."""
-    chosen = _one_of(settings, "log_format", tuple(_FORMATTERS), "text")
-    level = _one_of(settings, "log_level", _LEVELS, "info")
+    chosen = _log_format(settings.extra.get("log_format", "text"))
+    level = _log_level(settings.extra.get("log_level", "info"))
     logging.getLogger("bearward").setLevel(level.upper())
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_FORMATTERS[chosen])
@@ -76,8 +75,23 @@ def _address(given: object) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _one_of(settings: Settings, name: str, values: tuple[str, ...], default: str) -> str:
-    value = settings.extra.get(name, default)
+def _log_format(value: object) -> str:
+    return _one_of("log_format", tuple(_FORMATTERS), value)
+
+
+def _log_level(value: object) -> str:
+    return _one_of("log_level", _LEVELS, value)
+
+
+def _one_of(name: str, values: tuple[str, ...], value: object) -> str:
     if value not in values:
         raise ConfigurationError(name, f"must be one of {', '.join(values)}")
     return str(value)
+
+
+SETTINGS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "log_format": _log_format,
+    "log_level": _log_level,
+    "metrics": _address,
+}
+"""Settings of the samples that are about this, each with what checks it."""

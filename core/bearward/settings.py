@@ -1,18 +1,17 @@
 """Settings of a service, from the environment or from a TOML file: read strictly, and fit to be sent to its workers.
 
 Rules of this file: an unknown name, a wrong type or a missing value is a `ConfigurationError` that names the setting
-and says what it must be, all of them at once; no value is ever shown. Files are opened in two functions, `_toml` and
-`_check_file`, and in `secret_files.py`.
+and says what it must be, all of them at once; no value is ever shown. Files are opened in `settings_files.py` and
+`secret_files.py`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from bearward.clock import Clock
@@ -24,7 +23,8 @@ from bearward.revocation.shared import SharedRevocations
 from bearward.secret_files import secret_variable_paths, with_secret_variables, with_secrets
 from bearward.settings_document import Document
 from bearward.settings_dpop import dpop_options
-from bearward.settings_environment import CONFIG, document_of, overrides, own_variables
+from bearward.settings_environment import CONFIG, document_of, overrides, own_variables, refuse_others
+from bearward.settings_files import check_files, document_in
 from bearward.settings_issuers import STAND_INS
 from bearward.settings_list import PREFIX, SECRET_FILES, VARIABLES
 from bearward.settings_places import name_at
@@ -36,8 +36,8 @@ __all__ = ["ENVIRONMENT", "Settings"]
 
 ENVIRONMENT = frozenset({*VARIABLES, *SECRET_FILES, CONFIG})
 """Every variable that `Settings` reads, but for a program's own, a profile's arguments, and secrets by place."""
+ExtraNames = Collection[str] | Mapping[str, Callable[[Any], object]]
 _MEMORY = "memory://"
-_FILES = ("ca_file", "client_cert", "client_key")
 _STAND_IN = TrustedIssuer(STAND_INS["issuer"], audience="an audience")
 
 
@@ -106,10 +106,10 @@ class Settings:
         if self.token_cache is not None:
             given["token_cache_bytes"] = self.token_cache
         if self.revocations is not None and "revocations" not in more:
-            with mistakes.collected():
+            with self._collected(mistakes):
                 given["revocations"] = self._shared_revocations(self.revocations, more.get("clock"))
         if "dpop" not in more:
-            with mistakes.collected():
+            with self._collected(mistakes):
                 given |= dpop_options(
                     self.dpop or {},
                     once=any(issuer.single_use for issuer in self.issuers),
@@ -125,13 +125,18 @@ class Settings:
             "explain": self.explain,
             "unsafe_explain_remote": self.unsafe_explain_remote,
         }
-        with mistakes.collected():
+        with self._collected(mistakes):
             verifier = made_of(partial(Verifier, *self.issuers), {**given, **more}, _CACHE)
-        try:
-            mistakes.raise_any()
-        except ConfigurationError as error:
-            raise renamed(error, self._own_name) from None
+        mistakes.raise_any()
         return verifier
+
+    @contextmanager
+    def _collected(self, mistakes: Mistakes) -> Iterator[None]:
+        """Keep the mistakes of the block under the names that their settings have here, each name once."""
+        try:
+            yield
+        except ConfigurationError as error:
+            mistakes.add(renamed(error, self._own_name))
 
     def _own_name(self, setting: str) -> str:
         """What an argument of a verifier, or a setting of DPoP, is called where these settings were read."""
@@ -149,11 +154,12 @@ class Settings:
 
     @classmethod
     def load(
-        cls, environ: Mapping[str, Any], *, config: str | PathLike[str] | None = None, extra_names: Collection[str] = ()
+        cls, environ: Mapping[str, Any], *, config: str | PathLike[str] | None = None, extra_names: ExtraNames = ()
     ) -> Self:
         """From the file `config`, or that of `BEARWARD_CONFIG`, else from the environment.
 
-        `extra_names` are settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins).
+        `extra_names` are settings of the program's own (`notes`: in the environment `BEARWARD_NOTES`, which wins); a
+        mapping has for each a function that is called with its value, and raises `ConfigurationError` for a wrong one.
         `environ` may also be an application's configuration, whose values need not be text. Raises
         `ConfigurationError`, also where a file and the environment both claim to be the configuration.
         """
@@ -164,14 +170,15 @@ class Settings:
             return cls.from_environment(environ, extra_names=extra_names)
         given.pop(CONFIG, None)
         name = str(path) if config is not None else f"{CONFIG} {path}"
-        document = _document(path, name, mistakes)
+        refuse_others(given, said_by, mistakes)
+        document = document_in(path, name, mistakes)
         overrides(document, given, said_by, mistakes)
         return _Reading(document, extra_names, mistakes).settings(
             cls, extra=_extra(given, extra_names), files=(str(path), *secret_variable_paths(environ))
         )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, Any], *, extra_names: Collection[str] = ()) -> Self:
+    def from_environment(cls, environ: Mapping[str, Any], *, extra_names: ExtraNames = ()) -> Self:
         """From the variables `BEARWARD_…`: one issuer by its settings or by a profile, or several in `BEARWARD_ISSUERS`.
 
         An empty variable is as good as none.
@@ -181,18 +188,18 @@ class Settings:
         mistakes = Mistakes()
         given, said_by = _own_variables(environ, extra_names, mistakes)
         document = document_of(given, said_by, mistakes)
-        return _Reading(document, (), mistakes).settings(
+        return _Reading(document, extra_names, mistakes).settings(
             cls, extra=_extra(given, extra_names), files=tuple(secret_variable_paths(environ))
         )
 
     @classmethod
-    def from_toml(cls, path: str | PathLike[str], *, extra_names: Collection[str] = ()) -> Self:
+    def from_toml(cls, path: str | PathLike[str], *, extra_names: ExtraNames = ()) -> Self:
         """Any number of issuers, from the tables `[[issuers]]` of a TOML file; see `docs/samples.md`.
 
         Raises `ConfigurationError` naming each setting that is wrong by its place in the file.
         """
         mistakes = Mistakes()
-        document = _document(path, str(path), mistakes)
+        document = document_in(path, str(path), mistakes)
         return _Reading(document, extra_names, mistakes).settings(cls, extra={}, files=(str(path),))
 
 
@@ -202,7 +209,7 @@ T = TypeVar("T", bound=Settings)
 class _Reading:
     """The way from a document to settings: every mistake of it is collected, under the name that was given."""
 
-    def __init__(self, document: Document, extra_names: Collection[str], mistakes: Mistakes) -> None:
+    def __init__(self, document: Document, extra_names: ExtraNames, mistakes: Mistakes) -> None:
         self._document = document
         self._extra_names = extra_names
         self._mistakes = mistakes
@@ -213,9 +220,11 @@ class _Reading:
         secrets = with_secrets(document, found)
         check_names(document.tables, self._extra_names, found)
         issuers = issuers_of(document.tables, found)
-        _check_files(issuers, found)
+        check_files(issuers, found)
         values = values_of(document.tables, found)
         own = {name: document.tables[name] for name in self._extra_names if name in document.tables}
+        self._check_extra(own, "")
+        self._check_extra(extra, PREFIX)
         make = partial(
             cls,
             extra={**own, **extra},
@@ -230,6 +239,15 @@ class _Reading:
                 settings.verifier(default_origins=(STAND_INS["issuer"],))
         self._mistakes.raise_any()
         return settings
+
+    def _check_extra(self, extra: Mapping[str, Any], prefix: str) -> None:
+        """Have the program judge its own settings, which are named as they were given."""
+        checks = self._extra_names if isinstance(self._extra_names, Mapping) else {}
+        for name in extra.keys() & checks.keys():
+            try:
+                checks[name](extra[name])
+            except ConfigurationError as error:
+                self._mistakes.add(ConfigurationError(_qualified(prefix, name), error.requirement))
 
     def _keep(self, found: Mistakes) -> None:
         try:
@@ -252,43 +270,10 @@ def _own_variables(
     return own_variables(given, extra_names, mistakes), said_by
 
 
+def _qualified(prefix: str, name: str) -> str:
+    return prefix + name.upper() if prefix else name
+
+
 def _extra(given: Mapping[str, Any], extra_names: Collection[str]) -> dict[str, Any]:
-    return {name: given[PREFIX + name.upper()] for name in extra_names if PREFIX + name.upper() in given}
-
-
-def _document(path: str | PathLike[str], name: str, mistakes: Mistakes) -> Document:
-    """What the file holds; without it there is nothing to go on with."""
-    with mistakes.collected():
-        return Document(_toml(path, name))
-    mistakes.raise_any()
-    raise AssertionError("a mistake was found")  # and was raised
-
-
-def _toml(path: str | PathLike[str], name: str) -> dict[str, Any]:
-    """Read the file."""
-    try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigurationError(name, f"must be a readable file ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        # A TOMLDecodeError says where and what kind, and quotes at most a name or a character.
-        where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
-        raise ConfigurationError(name, f"must be TOML in UTF-8{where}") from None
-
-
-def _check_files(issuers: Iterable[tuple[int, TrustedIssuer | TenantIssuers]], mistakes: Mistakes) -> None:
-    """Refuse certificates that are not there: without them no key would ever come, and the log alone would say so."""
-    for index, issuer in issuers:
-        for name in _FILES:
-            with mistakes.collected():
-                _check_file(f"issuers[{index}].keys.{name}", getattr(issuer.jwks_options, name))
-
-
-def _check_file(setting: str, path: Any) -> None:
-    try:
-        if path is not None:
-            Path(path).open("rb").close()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such name"
-        raise ConfigurationError(setting, f"must be a readable file ({reason})") from None
+    own = {name: _qualified(PREFIX, name) for name in extra_names}
+    return {name: given[variable] for name, variable in own.items() if variable in given}

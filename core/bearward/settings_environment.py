@@ -24,7 +24,7 @@ from bearward.settings_list import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Se
 from bearward.settings_places import PROFILE, Place, place_named, secret_of_file
 from bearward.settings_tables import reject_placeholder
 
-__all__ = ["CONFIG", "document_of", "overrides", "own_variables"]
+__all__ = ["CONFIG", "document_of", "is_variable", "overrides", "own_variables", "refuse_others"]
 
 CONFIG: Final = "BEARWARD_CONFIG"
 _ISSUERS: Final = "BEARWARD_ISSUERS"
@@ -76,19 +76,25 @@ def document_of(given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: 
     return document
 
 
-def overrides(document: Document, given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: Mistakes) -> None:
-    """Put the secrets that variables say into the document of a file, where they win; nothing else may be said beside one."""
-    beside = {
-        name for place, name in _placed(given) if place.secret and (place.numbered or place.steps[0] != "issuers")
-    }
-    for name in sorted(given.keys() - beside):
-        if place_named(name) is not None or name.startswith(f"{PROFILE}_"):
+def refuse_others(given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: Mistakes) -> None:
+    """Beside a configuration file, a variable is a mistake unless it says a secret of that file."""
+    for name in sorted(given):
+        if not _is_override(name) and is_variable(name):
             must = "must not be set together with a configuration file: say it there"
             mistakes.add(ConfigurationError(said_by.get(name, name), must))
+
+
+def overrides(document: Document, given: Mapping[str, Any], said_by: Mapping[str, str], mistakes: Mistakes) -> None:
+    """Put the secrets that variables say into the document of a file, where they win."""
     _leave_out(document, given, said_by)
     for place, name in _placed(given):
-        if name in beside:
+        if _is_override(name):
             _put(document, place, given[name], said_by.get(name, name), mistakes)
+
+
+def _is_override(name: str) -> bool:
+    place = place_named(name)
+    return place is not None and place.secret and (place.numbered or place.steps[0] != "issuers")
 
 
 def _placed(given: Collection[str]) -> list[tuple[Place, str]]:

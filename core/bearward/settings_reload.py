@@ -84,7 +84,7 @@ class SettingsReloader:
             elif asked:
                 _log.info("the settings were read again, and are as they were")
         except ConfigurationError as error:
-            self._keep(str(error))
+            self._keep("; ".join(map(str, error.mistakes)))
         except AuthError as error:
             self._keep(str(error))
             return False

@@ -208,7 +208,7 @@ def test_mistakes_that_a_verifier_finds_have_the_names_of_variables() -> None:
     """Where variables said it."""
     environ = {
         "BEARWARD_ISSUERS": '[{"issuer": "https://a.example", "audience": "a"}, {"issuer": "https://a.example", "audience": "b"}]',
-        "BEARWARD_CACHE": "redis://cache",
+        "BEARWARD_CACHE": "redis://cache",  # without a secret, which both the keys and the revocations miss
         "BEARWARD_DPOP": "allowed",
         "BEARWARD_DPOP_PREFIX": "orders",
         "BEARWARD_DPOP_NONCE_SECRET": "0123456789abcdef",
@@ -217,11 +217,11 @@ def test_mistakes_that_a_verifier_finds_have_the_names_of_variables() -> None:
     }
     with pytest.raises(ConfigurationError) as caught:
         Settings.load(environ).verifier()
-    named = {mistake.setting for mistake in caught.value.mistakes}
-    assert named == {
+    named = sorted(mistake.setting for mistake in caught.value.mistakes)
+    assert named == [
         "BEARWARD_CACHE_SECRET", "BEARWARD_DPOP_NONCE_SECRET", "BEARWARD_DPOP_PREFIX", "BEARWARD_ISSUERS",
         "BEARWARD_ORIGINS", "BEARWARD_REVOCATIONS_NAME",
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_several_mistakes_are_one_error() -> None:
@@ -373,3 +373,21 @@ def test_profile_of_every_name_can_be_said() -> None:
         assert callable(getattr(profiles, name))
         with pytest.raises(ConfigurationError, match=f"did you mean '{name}'"):
             profiles.trusted_by_profile(f"{name}x", {})
+
+
+def _check_notes(value: object) -> None:
+    if value != "good":
+        raise ConfigurationError("path", "must be good")
+
+
+def test_program_s_own_settings_are_judged_with_all_others(tmp_path: Path) -> None:
+    """Named as they were given: in a file, or by a variable, which wins."""
+    path = tmp_path / "settings.toml"
+    path.write_text('notes = "bad"\n' + HEAD + "leeway = 900\n")
+    names = {"notes": _check_notes, "other": _check_notes}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load({"BEARWARD_OTHER": "bad"}, config=path, extra_names=names)
+    expected = ["notes: must be good", "BEARWARD_OTHER: must be good", "issuers[0].leeway: "]
+    assert_said(lines_of(caught.value), expected)
+    environ = {"BEARWARD_ISSUER": "https://login.example", "BEARWARD_AUDIENCE": "a", "BEARWARD_NOTES": "good"}
+    assert Settings.load(environ, extra_names=names).extra == {"notes": "good"}

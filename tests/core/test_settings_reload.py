@@ -135,6 +135,26 @@ def test_bad_file_is_one_line_and_a_good_one_is_taken_again(
         run(scenario())
 
 
+def test_several_mistakes_are_one_line(
+    issuer: LocalIssuer, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line of a log is a line: whoever reads it by lines misses none."""
+
+    async def scenario() -> None:
+        config = tmp_path / "a.toml"
+        config.write_text(text(issuer))
+        async with reloading(lambda: Settings.from_toml(config)):
+            config.write_text(text(issuer, "leeway = 900\nsendr = 5\n"))
+            await eventually(lambda: bool(caplog.records))
+
+    with caplog.at_level(logging.WARNING, logger="bearward.settings"):
+        run(scenario())
+    (record,) = caplog.records
+    assert "issuers[0].sendr: is no setting here" in record.getMessage()
+    assert "; issuers[0].leeway: must be" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
 def test_recovery_is_logged_as_the_failure_was(
     issuer: LocalIssuer, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,14 +19,18 @@ WRONG = [
     ({"BEARWARD_AUDIENCE": ""}, [], "BEARWARD_AUDIENCE", "must be set"),
     ({"BEARWARD_ISSUER": "http://login.example"}, [], "BEARWARD_ISSUER", "https"),
     ({"BEARWARD_ISSUER": "ftp://login.example"}, [], "BEARWARD_ISSUER", "https"),
-    ({"BEARWARD_REVOCATIONS_ON_FAILURE": "refuse"}, ["--workers", "2"], "BEARWARD_CACHE_SECRET", "16 bytes"),
+    (
+        {"BEARWARD_REVOCATIONS_ON_FAILURE": "refuse", "BEARWARD_CACHE": "redis://127.0.0.1:1/0"},
+        ["--workers", "2"],
+        "BEARWARD_CACHE_SECRET",
+        "16 bytes",
+    ),
     ({"BEARWARD_REVOCATIONS_ON_FAILURE": "maybe"}, [], "BEARWARD_REVOCATIONS_ON_FAILURE", "refuse or accept"),
     ({"BEARWARD_ALGORITHMS": "none"}, [], "BEARWARD_ALGORITHMS", "must be among"),
     ({"BEARWARD_LEEWAY": "soon"}, [], "BEARWARD_LEEWAY", "number of seconds"),
     ({"BEARWARD_CACHE": "gopher://cache"}, [], "BEARWARD_CACHE", "redis://"),
     ({"BEARWARD_ISUER": "x"}, [], "BEARWARD_ISUER", "no setting"),
     ({"BEARWARD_NOTES": "/nowhere/at/all.sqlite"}, [], "BEARWARD_NOTES", "file that SQLite can open"),
-    ({}, ["--config", "/nowhere/at/all.toml"], "BEARWARD_AUDIENCE", "together with a configuration file"),
     (
         {"BEARWARD_ISSUER": "", "BEARWARD_AUDIENCE": ""},
         ["--config", "/nowhere.toml"],
@@ -63,6 +67,44 @@ def test_invalid_setting_is_one_line_and_exit_code_2(
         (line,) = server.errors().splitlines()
         assert name in line
         assert must in line
+
+
+EVERYTHING = {
+    "BEARWARD_LEEWAY": "soon",
+    "BEARWARD_CACHE": "gopher://cache",
+    "BEARWARD_CACHE_SECRET_FILE": "/nowhere/at/all",
+    "BEARWARD_SENDR": "bearer",
+    "BEARWARD_DPOP": "allowed",
+    "BEARWARD_DPOP_ALGORITHMS": "HS256",
+    "BEARWARD_REVOCATIONS_ON_FAILURE": "refuse",
+    "BEARWARD_REVOCATIONS_GRACE": "99999",
+    "BEARWARD_PROXY_SECRET": "x",
+    "BEARWARD_LOG_FORMAT": "xml",
+    "BEARWARD_LOG_LEVEL": "loud",
+    "BEARWARD_METRICS": "everywhere",
+}
+
+
+@pytest.mark.parametrize("module", SERVERS)
+def test_every_mistake_is_a_line_at_once(module: str) -> None:
+    """Of bearward's settings, of files of secrets, of what only a verifier finds, and of the samples' own."""
+    with Process(module, "--port", "0", environment={**GOOD, **EVERYTHING}) as server:
+        assert server.wait() == 2
+        assert server.lines == []
+        lines = server.errors().splitlines()
+    for name in EVERYTHING.keys() - {"BEARWARD_DPOP", "BEARWARD_REVOCATIONS_ON_FAILURE"}:
+        assert len([line for line in lines if line.startswith(f"{module}: {name}: ")]) == 1
+    assert len(lines) == len(EVERYTHING) - 2, lines
+
+
+def test_variables_beside_a_file_are_named_with_the_file() -> None:
+    """Each variable that would be ignored, and that the file is not there."""
+    with Process(SERVERS[1], "--port", "0", "--config", "/nowhere/at/all.toml", environment=GOOD) as server:
+        assert server.wait() == 2
+        lines = server.errors().splitlines()
+    said = ("BEARWARD_AUDIENCE: must not be set together with", "BEARWARD_ISSUER: must not be set together with")
+    for line, expected in zip(lines, (*said, "/nowhere/at/all.toml: must be a readable file"), strict=True):
+        assert line.startswith(f"{SERVERS[1]}: {expected}")
 
 
 def test_invalid_worker_counts_are_refused() -> None:
