@@ -165,10 +165,10 @@ class Settings:
         """
         mistakes = Mistakes()
         given, said_by = _own_variables(environ, extra_names, mistakes)
-        path = given.pop(CONFIG, None) if config is None else config
+        of_variables = given.pop(CONFIG, None)
+        path = of_variables if config is None else config
         if path is None:
             return cls.from_environment(environ, extra_names=extra_names)
-        given.pop(CONFIG, None)
         name = str(path) if config is not None else f"{CONFIG} {path}"
         refuse_others(given, said_by, mistakes)
         document = document_in(path, name, mistakes)

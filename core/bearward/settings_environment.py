@@ -158,6 +158,8 @@ def _check_unknown(name: str, known: Collection[str]) -> None:
         raise ConfigurationError(name, f"is {_ONLY_PYTHON[name]} of the program: give it to TrustedIssuer in Python")
     if name in _MEANT:
         raise ConfigurationError(name, f"is no setting here; did you mean {_MEANT[name]!r}?")
+    if name.removesuffix("_FILE") in known and name not in known:
+        raise ConfigurationError(name, f"is no setting here: only a secret may be in a file, and {name[:-5]!r} is none")
     if name.startswith(f"{PROFILE}_"):
         raise ConfigurationError(name, f"must not be set without {PROFILE}, the name of a profile")
     number = re.match(_NUMBERED, name)

@@ -16,7 +16,7 @@ from bearward.issuers.tenants import TenantIssuers
 from bearward.jose.base64url import decode
 from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
-from bearward.mistakes import Mistakes, made_of, renamed
+from bearward.mistakes import Mistakes, made_of
 from bearward.profiles.by_name import Trusted, trusted_by_profile
 from bearward.settings_list import Table, names_in
 from bearward.settings_tables import (
@@ -107,11 +107,7 @@ def _tenant_issuers(table: Mapping[str, Any]) -> TenantIssuers:
     with mistakes.collected():
         values["template"] = string_value("template", table["template"])
         made = made_of(TenantIssuers, values, STAND_INS)
-    try:
-        mistakes.raise_any()
-    except ConfigurationError as error:
-        meant = {} if "tenants" in table else {"tenants": "template"}
-        raise renamed(error, lambda setting: meant.get(setting, setting)) from None
+    mistakes.raise_any()
     return made
 
 

@@ -23,7 +23,8 @@ from bearward import (
 from bearward.jose.jwk import SymmetricKey
 from bearward.settings import Settings
 from bearward.settings_list import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table, names_in
-from tests.core.test_settings_mistakes import HEAD, OPTIONS, SAID
+from tests.core.test_settings_mistakes import HEAD
+from tests.core.test_settings_said import OPTIONS, SAID
 
 GOOD: Final = {"BEARWARD_ISSUER": "https://login.example", "BEARWARD_AUDIENCE": "a"}
 SHARED: Final = {"BEARWARD_CACHE": "redis://cache", "BEARWARD_CACHE_SECRET": "0123456789abcdef"}
@@ -184,6 +185,14 @@ def test_misspelt_variable_gives_the_nearest_name(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.load({**GOOD, misspelt(name): "x"})
     assert f"{misspelt(name)}: is no setting here; did you mean '{name}'?" in lines_of(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted({"BEARWARD_CONFIG", *VARIABLES} - set(SECRET_FILES.values())))
+def test_file_of_what_is_no_secret_is_refused(name: str) -> None:
+    """It is not taken for somebody else's variable: who sets it believes that it says something."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load({**GOOD, f"{name}_FILE": "/x"})
+    assert f"{name}_FILE: is no setting here" in str(caught.value)
 
 
 IN_A_FILE: Final[Mapping[Table, tuple[str, str]]] = {

@@ -51,7 +51,7 @@ class TenantIssuers:
         self, template: str, *, tenants: frozenset[str] | None = None, max_tenants: int = 1000, **settings: Any
     ) -> None:
         if not isinstance(template, str) or template.count(_PLACEHOLDER) != 1:
-            raise ConfigurationError("tenants", "must be a template with one {tenant}")
+            raise ConfigurationError("template", "must be a template with one {tenant}")
         if isinstance(max_tenants, bool) or not isinstance(max_tenants, int) or max_tenants < 1:
             raise ConfigurationError("max_tenants", "must be a whole number from 1")
         before, _, after = template.partition(_PLACEHOLDER)
