@@ -21,6 +21,7 @@ from bearward.issuers.tenants import TenantIssuers
 from bearward.mistakes import Mistakes, made_of, renamed
 from bearward.revocation.shared import SharedRevocations
 from bearward.secret_files import secret_variable_paths, with_secret_variables, with_secrets
+from bearward.settings_content import check_names, issuers_of, values_of
 from bearward.settings_document import Document
 from bearward.settings_dpop import dpop_options
 from bearward.settings_environment import CONFIG, document_of, overrides, own_variables, refuse_others
@@ -28,7 +29,6 @@ from bearward.settings_files import check_files, document_in
 from bearward.settings_issuers import STAND_INS
 from bearward.settings_list import PREFIX, SECRET_FILES, VARIABLES
 from bearward.settings_places import name_at
-from bearward.settings_toml import check_names, issuers_of, values_of
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verifier import Verifier
 
