@@ -157,24 +157,26 @@ def _check_unknown(name: str, known: Collection[str]) -> None:
     if name in _ONLY_PYTHON:
         raise ConfigurationError(name, f"is {_ONLY_PYTHON[name]} of the program: give it to TrustedIssuer in Python")
     if name in _MEANT:
-        raise ConfigurationError(name, f"is no setting here; did you mean {_MEANT[name]!r}?")
+        raise ConfigurationError(name, f"is not a setting here; did you mean {_MEANT[name]!r}?")
     if name.removesuffix("_FILE") in known and name not in known:
-        raise ConfigurationError(name, f"is no setting here: only a secret may be in a file, and {name[:-5]!r} is none")
+        raise ConfigurationError(
+            name, f"is not a setting here: only a secret may be in a file, and {name[:-5]!r} is not one"
+        )
     if name.startswith(f"{PROFILE}_"):
         raise ConfigurationError(name, f"must not be set without {PROFILE}, the name of a profile")
     number = re.match(_NUMBERED, name)
     if number is not None:
         raise ConfigurationError(name, _hint_of_numbered(name, number[0]))
     if get_close_matches(name, known, n=1, cutoff=0.88):
-        raise ConfigurationError(name, f"is no setting here; {hint(name, known)}")
+        raise ConfigurationError(name, f"is not a setting here; {hint(name, known)}")
 
 
 def _hint_of_numbered(name: str, before: str) -> str:
     secrets = {f"{before}_{each}" for each in _SECRETS_OF_AN_ISSUER}
     near = get_close_matches(name, secrets, n=1, cutoff=0.8)
     if near:
-        return f"is no setting here; did you mean {near[0]!r}?"
-    return f"is no secret, which alone have variables by number: say it in {_ISSUERS} or in a file"
+        return f"is not a setting here; did you mean {near[0]!r}?"
+    return f"is not a secret, and only secrets have variables by number: say it in {_ISSUERS} or in a file"
 
 
 def _check_sources(given: Collection[str]) -> None:

@@ -101,7 +101,7 @@ def _tenant_issuers(table: Mapping[str, Any]) -> TenantIssuers:
     mistakes = Mistakes()
     for name in ("issuer", "profile"):
         if name in table:
-            mistakes.add(ConfigurationError(name, "is no setting here: the template says it"))
+            mistakes.add(ConfigurationError(name, "is not a setting here: the template says it"))
     values = _values(fitting(table, Table.ISSUER, Table.TENANTS, mistakes=mistakes), table, mistakes)
     values.pop("issuer", None)
     with mistakes.collected():

@@ -48,7 +48,7 @@ def reject_unknown(table: Mapping[str, Any], known: Collection[str]) -> None:
     mistakes = Mistakes()
     for name in table:
         if name not in known:
-            mistakes.add(ConfigurationError(name, f"is no setting here; {hint(name, known)}"))
+            mistakes.add(ConfigurationError(name, f"is not a setting here; {hint(name, known)}"))
     mistakes.raise_any()
 
 

@@ -49,7 +49,7 @@ def adapter_settings(config: Mapping[str, Any], arguments: Mapping[str, Any]) ->
     """The settings of `arguments`, and of `config` where they say nothing; raises `ConfigurationError`."""
     mistakes = Mistakes()
     for name in arguments.keys() - NAMES:
-        mistakes.add(ConfigurationError(name, f"is no setting here; {hint(name, NAMES)}"))
+        mistakes.add(ConfigurationError(name, f"is not a setting here; {hint(name, NAMES)}"))
     given = _configured(config, mistakes)
     of_config = given.keys() - arguments.keys()
     values = {**given, **{name: value for name, value in arguments.items() if name in NAMES}}
@@ -96,7 +96,7 @@ def _configured(config: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]
             found[name] = value
         else:
             known = {*ENVIRONMENT, *(PREFIX + each.upper() for each in _OWN)}
-            mistakes.add(ConfigurationError(key, f"is no setting here; {_nearest(key, known)}"))
+            mistakes.add(ConfigurationError(key, f"is not a setting here; {_nearest(key, known)}"))
     return found
 
 

@@ -184,7 +184,7 @@ def test_misspelt_variable_gives_the_nearest_name(name: str) -> None:
     """Each, with two letters swapped."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.load({**GOOD, misspelt(name): "x"})
-    assert f"{misspelt(name)}: is no setting here; did you mean '{name}'?" in lines_of(caught.value)
+    assert f"{misspelt(name)}: is not a setting here; did you mean '{name}'?" in lines_of(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted({"BEARWARD_CONFIG", *VARIABLES} - set(SECRET_FILES.values())))
@@ -192,7 +192,7 @@ def test_file_of_what_is_no_secret_is_refused(name: str) -> None:
     """It is not taken for somebody else's variable: who sets it believes that it says something."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.load({**GOOD, f"{name}_FILE": "/x"})
-    assert f"{name}_FILE: is no setting here" in str(caught.value)
+    assert f"{name}_FILE: is not a setting here" in str(caught.value)
 
 
 IN_A_FILE: Final[Mapping[Table, tuple[str, str]]] = {
@@ -222,7 +222,7 @@ def test_misspelt_name_in_a_file_gives_the_nearest(setting: Setting, tmp_path: P
     """Each, with two letters swapped, in its table."""
     wrong = misspelt(setting.name)
     found, place = mistakes_of(setting, f"{wrong} = 'x'", tmp_path)
-    assert f"{place}{wrong}: is no setting here; did you mean '{setting.name}'?" in found
+    assert f"{place}{wrong}: is not a setting here; did you mean '{setting.name}'?" in found
 
 
 WRONG: Final[Mapping[str, tuple[str, str]]] = {

@@ -228,7 +228,7 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
     ({**GOOD, "BEARWARD_ISSUERS": "[]"}, "BEARWARD_AUDIENCE: must not be set together with BEARWARD_ISSUERS"),
     (
         {**GOOD, "BEARWARD_PLACE": '{"heading": "x"}'},
-        "BEARWARD_PLACE.heading: is no setting here; did you mean 'header'?",
+        "BEARWARD_PLACE.heading: is not a setting here; did you mean 'header'?",
     ),
     ({**GOOD, "BEARWARD_PLACE": '{"header": "authorization"}'}, "BEARWARD_PLACE.header: must not be authorization"),
     ({**GOOD, "BEARWARD_RIGHTS": "[1]"}, "BEARWARD_RIGHTS: must be names of claims"),

@@ -150,7 +150,7 @@ def test_several_mistakes_are_one_line(
     with caplog.at_level(logging.WARNING, logger="bearward.settings"):
         run(scenario())
     (record,) = caplog.records
-    assert "issuers[0].sendr: is no setting here" in record.getMessage()
+    assert "issuers[0].sendr: is not a setting here" in record.getMessage()
     assert "; issuers[0].leeway: must be" in record.getMessage()
     assert "\n" not in record.getMessage()
 

@@ -149,10 +149,10 @@ WRONG: Final = {
     "BEARWARD_ISSUERS_2_KEYS_PROXY": "must have the number of one that there is: 2 are, counted from 0",
     "BEARWARD_ISSUERS_0_SYMMETRIC_KEYS_7_SECRET": "must have the number of one that there is: 2 are, counted from 0",
     "BEARWARD_ISSUERS_0_SYMMETRIC_KEY_0_SECRET": (
-        "is no setting here; did you mean 'BEARWARD_ISSUERS_0_SYMMETRIC_KEYS_0_SECRET'?"
+        "is not a setting here; did you mean 'BEARWARD_ISSUERS_0_SYMMETRIC_KEYS_0_SECRET'?"
     ),
-    "BEARWARD_ISSUERS_1_KEYS_PROXI": "is no setting here; did you mean 'BEARWARD_ISSUERS_1_KEYS_PROXY'?",
-    "BEARWARD_ISSUERS_0_AUDIENCE": "is no secret, which alone have variables by number",
+    "BEARWARD_ISSUERS_1_KEYS_PROXI": "is not a setting here; did you mean 'BEARWARD_ISSUERS_1_KEYS_PROXY'?",
+    "BEARWARD_ISSUERS_0_AUDIENCE": "is not a secret, and only secrets have variables by number",
     "BEARWARD_KEYS_PROXY": "must not be set together with a configuration file: say it there",
     "BEARWARD_SYMMETRIC_KEYS_0_SECRET": "must not be set together with a configuration file: say it there",
     "BEARWARD_ISSUERS": "must not be set together with a configuration file: say it there",

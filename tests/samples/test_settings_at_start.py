@@ -29,7 +29,7 @@ WRONG = [
     ({"BEARWARD_ALGORITHMS": "none"}, [], "BEARWARD_ALGORITHMS", "must be among"),
     ({"BEARWARD_LEEWAY": "soon"}, [], "BEARWARD_LEEWAY", "number of seconds"),
     ({"BEARWARD_CACHE": "gopher://cache"}, [], "BEARWARD_CACHE", "redis://"),
-    ({"BEARWARD_ISUER": "x"}, [], "BEARWARD_ISUER", "no setting"),
+    ({"BEARWARD_ISUER": "x"}, [], "BEARWARD_ISUER", "not a setting"),
     ({"BEARWARD_NOTES": "/nowhere/at/all.sqlite"}, [], "BEARWARD_NOTES", "file that SQLite can open"),
     (
         {"BEARWARD_ISSUER": "", "BEARWARD_AUDIENCE": ""},

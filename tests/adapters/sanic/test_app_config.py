@@ -165,14 +165,14 @@ def test_every_mistake_of_a_configuration_is_said_at_once() -> None:
     for expected in (
         "BEARWARD_LEEWAY: must be a number of seconds between 0 and 300",
         "BEARWARD_CACHE: must be a URL",
-        "BEARWARD_REALMS: is no setting here; did you mean 'BEARWARD_REALM'?",
-        "BEARWARD_ISUER: is no setting here; did you mean 'BEARWARD_ISSUER'?",
+        "BEARWARD_REALMS: is not a setting here; did you mean 'BEARWARD_REALM'?",
+        "BEARWARD_ISUER: is not a setting here; did you mean 'BEARWARD_ISSUER'?",
         "BEARWARD_FORM: must be true or false",
         "BEARWARD_STREAM_LEEWAY: must be a finite number",
         "BEARWARD_RULES['a']: must be public",
         "BEARWARD_RULES['b']: has no 'scope'",
-        "BEARWARD_SOMETHING_ELSE_ENTIRELY: is no setting here",
-        "hide_unknwon_routes: is no setting here; did you mean 'hide_unknown_routes'?",
+        "BEARWARD_SOMETHING_ELSE_ENTIRELY: is not a setting here",
+        "hide_unknwon_routes: is not a setting here; did you mean 'hide_unknown_routes'?",
     ):
         assert [line for line in lines if line.startswith(expected)], (expected, lines)
     assert len(lines) == 10
