@@ -121,7 +121,7 @@ _UNREACHABLE: Final = {
     Refusal.DPOP_REPLAYED: "it takes two calls: it has a test of its own",
     Refusal.DPOP_NONCE_REQUIRED: "nonces are off here: it has a test of its own",
     Refusal.SENDER_CONSTRAINT_REQUIRED: "DPoP is optional here: it has a test of its own",
-    Refusal.TOKEN_REPLAYED: "it takes two calls: tests/adapters/test_single_use.py",
+    Refusal.TOKEN_REPLAYED: "it takes two calls: tests/core/test_single_use.py",
     Refusal.REPLAY_UNAVAILABLE: "there is no store here: tests/adapters/test_single_use.py",
     Refusal.KEYS_UNAVAILABLE: "the issuer is up here: it has a test of its own",
     Refusal.REVOCATION_UNAVAILABLE: "there is no store here: it has a test of its own",

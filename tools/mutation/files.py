@@ -72,7 +72,10 @@ PURE_TESTS = (
 
 _RULES = tuple(
     f"tests/core/test_{name}.py"
-    for name in ("access", "requirements", "caller_requirements", "configuration_errors", "testing_acting")
+    for name in (
+        *("access", "requirements", "caller_requirements", "own_checks"),
+        *("configuration_errors", "testing_acting"),
+    )
 )
 _JUDGED = tuple(
     f"tests/core/test_{name}.py"
@@ -92,7 +95,10 @@ OWN_TESTS: dict[str, tuple[str, ...]] = {
         (f"{CORE}/token_verification.py", f"{CORE}/verifier.py"),
         (
             *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
-            *(f"tests/core/test_{name}.py" for name in ("recheck", "authentication", "watches", "lifetimes")),
+            *(
+                f"tests/core/test_{name}.py"
+                for name in ("recheck", "authentication", "watches", "lifetimes", "single_use")
+            ),
             *(
                 f"tests/core/test_{name}.py"
                 for name in ("replacing_issuers", "events", "copies", "counters", "testing_clock")
