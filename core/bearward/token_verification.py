@@ -197,10 +197,10 @@ class TokenVerification:
         return principal
 
     def _use_once(self, principal: Principal, policy: TrustedIssuer, now: float) -> None:
-        use = use_of(principal, policy, now)
-        if self.replays.is_shared:
-            raise UseNeededError(principal, use)
         try:
+            use = use_of(principal, policy, now)
+            if self.replays.is_shared:
+                raise UseNeededError(principal, use)
             self.replays.record_now(use, now)
         except AuthError as refused:
             raise concerning(refusal_of_use(refused), principal) from None

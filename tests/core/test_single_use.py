@@ -30,7 +30,10 @@ def memory_of_a_fleet() -> SharedReplays:
 
 @pytest.mark.parametrize("shared", [False, True], ids=["in one process", "in a store"])
 def test_token_counts_once(issuer: LocalIssuer, shared: bool) -> None:
-    """By its `jti`, whatever else it says; a use that was refused for another reason is none. Each is one event."""
+    """By its `jti`, whatever else it says; a use that was refused for another reason is none.
+
+    Each answer is one event, which says whose token it was.
+    """
     events: list[Any] = []
     memory = memory_of_a_fleet() if shared else None
     with core(Verifier(trust(issuer), replays=memory, observers=[events.append])) as ask:
@@ -41,6 +44,7 @@ def test_token_counts_once(issuer: LocalIssuer, shared: bool) -> None:
                 assert ask(token) == expected, name
     decided = [event for event in events if isinstance(event, Verified | Refused)]
     assert [getattr(event, "code", "ok") for event in decided] == [code for rows in ROWS.values() for code, _ in rows]
+    assert {event.issuer for event in decided} == {issuer.url}
 
 
 def test_same_jti_of_another_issuer_is_another_token(issuer: LocalIssuer) -> None:
