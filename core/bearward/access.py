@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, TypeVar, final
 
@@ -101,7 +101,7 @@ class Access:
                     raise  # a requirement of one's own keeps the answer from its parts
                 asked = needed.check
             bound = rule.requirement.bound_to(parameters) if parameters else rule.requirement
-            rule = Access(rule.kind, bound.answered(asked, await asked.ask(principal)))
+            rule = replace(rule, requirement=bound.answered(asked, await asked.ask(principal)))
 
     @property
     def scopes(self) -> tuple[str, ...]:
