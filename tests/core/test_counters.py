@@ -11,6 +11,7 @@ from bearward import AuthError, Refusal, TrustedIssuer, Verifier
 from bearward.adapters import Reporter
 from bearward.events import Event, Refused
 from bearward.logs import MAX_PER_MINUTE, log_events
+from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.tokens import ISSUER, KEY, token_of
 
@@ -42,6 +43,22 @@ def test_health_counts_refusals_and_ends_by_code() -> None:
     assert health.signatures_verified == 1
     assert health.live_streams == 0
     assert health.for_operators()["refused"] == health.refused
+
+
+def test_health_counts_live_streams(run: Run) -> None:
+    """Those whose watch is open."""
+
+    async def scene() -> list[int]:
+        verifier = made()
+        who = verifier.verify_now(token_of(KEY))
+        watches = [verifier.watch(who, lambda _: None) for _ in range(2)]
+        seen = [verifier.health().live_streams]
+        for watch in watches:
+            watch.close()
+            seen.append(verifier.health().live_streams)
+        return seen
+
+    assert run(scene()) == [2, 1, 0]
 
 
 def test_health_shows_the_rules_that_apply() -> None:

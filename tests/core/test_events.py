@@ -37,6 +37,7 @@ from bearward.events import (
     only,
 )
 from bearward.logs import log_events
+from bearward.observers import Counting
 from bearward.testing import LocalIssuer, SigningKey
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -239,6 +240,42 @@ def test_observers_get_the_events_that_they_ask_for(issuer: LocalIssuer, run: Ru
     assert [type(event) for event in seen] == [Refused]
     assert not verifier.observers.verified
     assert not Reporter(verifier.observers, "http").verified_wanted
+
+
+class Tally(Counting):
+    """Counts callers who are let in, if it can, and is told of the others."""
+
+    kinds = frozenset({Verified})
+
+    def __init__(self, *, can: bool) -> None:
+        self._can = can
+        self.asked: list[tuple[str, str | None]] = []
+        self.told: list[Event] = []
+
+    def counts(self, issuer: str, transport: str | None) -> bool:
+        """Whether this one is counted."""
+        self.asked.append((issuer, transport))
+        return self._can
+
+    def __call__(self, event: Event) -> None:
+        """One that was not."""
+        self.told.append(event)
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_caller_who_is_counted_needs_no_event(issuer: LocalIssuer, run: Run, can: bool) -> None:
+    """By whichever of the two calls; of the others an event is made."""
+    tally, token = Tally(can=can), issuer.mint()
+    verifier = Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE), observers=[tally])
+
+    async def work() -> None:
+        async with verifier:
+            await verifier.verify(token)
+            verifier.verify_now(token)
+
+    run(work())
+    assert tally.asked == [(issuer.url, None)] * 2
+    assert tally.told == ([] if can else [Verified(issuer.url, kid=issuer.key().kid)] * 2)
 
 
 def test_refusal_is_reported_once_however_many_places_it_passes() -> None:
