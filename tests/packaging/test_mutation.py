@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from tools.mutation.changes import changes_of, functions
-from tools.mutation.files import OWN_TESTS, PURE, STATEFUL, TOP, found, judges
+from tools.mutation.files import PURE, STATEFUL, TOP, found, judges
 from tools.mutation.mutant import REASONS
 from tools.mutation.stateful import drawn
 
@@ -57,7 +57,6 @@ def test_changes_are_still_python(file: str) -> None:
 def test_mutation_table_names_existing_files() -> None:
     """Each file and each glob of tests is there; a sample is the same twice."""
     assert all((TOP / file).is_file() for file in (*PURE, *STATEFUL))
-    assert {*OWN_TESTS} < {*PURE}
     assert all(judges([file]) for file in PURE)
     assert all(found(*tests) for tests in STATEFUL.values())
     file = next(iter(STATEFUL))

@@ -1,9 +1,9 @@
 """Which files are changed, and which tests should notice: data.
 
 Rules of this file: pure files, and the verifier with its cache, are changed in every way by mutmut, within one process,
-so their tests are those without servers of their own; where a file has tests about it, those alone. Stateful files are
-changed one mutant at a time on a copy of the tree, in every way or in a sample, and each has the tests that are about
-it, real servers and all. A name is a glob; one that matches nothing is an error.
+so their tests are those without servers of their own. Stateful files are changed one mutant at a time on a copy of the
+tree, in every way or in a sample, and their tests may have real servers and all. Each file has the tests that are about
+it. A name is a glob; one that matches nothing is an error.
 """
 
 from __future__ import annotations
@@ -30,91 +30,72 @@ def found(*patterns: str, below: Path = TOP) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-PURE = found(
-    f"{CORE}/jose/[a-z]*.py",
-    *(f"{CORE}/{name}.py" for name in ("access", "access_guard", "challenge", "claims", "confirmation", "credentials")),
-    *(
-        f"{CORE}/{name}.py"
-        for name in (
-            "frozen",
-            "issuer_checks",
-            "principal",
-            "claim_values",
-            "requirements",
-            "token_requirements",
-            "trusted_issuer",
-        )
-    ),
-    f"{CORE}/recheck.py",
-    f"{CORE}/verification.py",
-    *(
-        f"{CORE}/{name}.py" for name in ("token_cache", "token_verification", "verifier")
-    ),  # not pure, but their tests need no other process
-    *(f"{CORE}/fetch/{name}.py" for name in ("addresses", "caching", "urls")),
-    *(f"{CORE}/jwks/{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
-    *(f"{CORE}/revocation/{name}.py" for name in ("entry", "wire_format")),
-    f"{CORE}/cache/sealed.py",
-    f"{CORE}/issuers/tenants.py",
-)
+def _core(*names: str) -> tuple[str, ...]:
+    """The tests of the core that are called so."""
+    return tuple(f"tests/core/{name}.py" for name in names)
 
-PURE_TESTS = (
-    "tests/core/test_[!st]*.py",  # not the settings, not the testing issuer
-    "tests/core/test_trusted_issuer.py",
-    "tests/core/jose/test_*.py",
-    "tests/core/fetch/test_caching.py",
-    "tests/core/fetch/test_urls_and_addresses.py",
-    "tests/core/issuers/test_tenants.py",
-    *(f"tests/core/jwks/test_{name}.py" for name in ("freshness", "stored_entry", "unknown_kids")),
-    "tests/core/revocation/test_local.py",
-    "tests/core/revocation/test_wire_format.py",
-)
-"""For a pure file that `OWN_TESTS` does not name."""
 
-_RULES = tuple(
-    f"tests/core/test_{name}.py"
-    for name in (
-        *("access", "requirements", "caller_requirements", "own_checks"),
-        *("configuration_errors", "testing_acting"),
-    )
+_RULES = _core(
+    *("test_access", "test_requirements", "test_caller_requirements", "test_own_checks", "test_delegation"),
+    *("test_configuration_errors", "test_testing_acting"),
 )
-_JUDGED = tuple(
-    f"tests/core/test_{name}.py"
-    for name in ("claims", "further_rules", "typed_claims", "verification", "recheck", "trusted_issuer")
+_JUDGED = _core(
+    *("test_claims", "test_further_rules", "test_typed_claims", "test_verification", "test_recheck"),
+    *("test_trusted_issuer", "test_claim_names"),
 )
-
-OWN_TESTS: dict[str, tuple[str, ...]] = {
-    f"{CORE}/access.py": _RULES,
-    f"{CORE}/access_guard.py": _RULES,
-    f"{CORE}/requirements.py": _RULES,
-    f"{CORE}/token_requirements.py": _RULES,
-    f"{CORE}/claims.py": _JUDGED,
-    f"{CORE}/recheck.py": (*_JUDGED, "tests/core/test_testing_acting.py"),
-    f"{CORE}/verification.py": _JUDGED,
-    f"{CORE}/token_cache.py": tuple(f"tests/core/test_{name}.py" for name in ("token_cache", "standing_of_principals")),
+_POLICY = (*_JUDGED, *_core("test_configuration_errors", "test_credential_place", "test_copies", "test_single_use"))
+_VERIFYING = _core(
+    *("test_standing_of_principals", "test_fetching_verifier", "test_verifier", "test_recheck", "test_authentication"),
+    *("test_watches", "test_lifetimes", "test_single_use", "test_replacing_issuers", "test_events", "test_copies"),
+    *("test_counters", "test_testing_clock", "test_forks", "dpop/test_nonces", "issuers/test_registry"),
+)
+_BINDING = _core("test_confirmation", "test_authentication", "test_requirements", "test_socket_tickets", "dpop/test_*")
+_PURE_TESTS: dict[str, tuple[str, ...]] = {
+    "jose/[a-z]*": _core("jose/test_*", "test_verification"),
+    **dict.fromkeys(("access", "access_classes", "access_guard", "access_toml"), _RULES),
+    **dict.fromkeys(("caller_requirements", "delegation", "delegation_requirements"), _RULES),
+    **dict.fromkeys(("own_checks", "requirements", "token_requirements"), _RULES),
+    **dict.fromkeys(("claims", "claim_names", "claim_paths", "spiffe", "typed_claims", "verification"), _JUDGED),
+    "claim_values": (*_JUDGED, *_core("test_principal", "test_requirements")),
+    "principal": (*_JUDGED, *_core("test_principal", "test_copies", "test_testing_acting")),
+    "recheck": (*_JUDGED, *_core("test_testing_acting")),
+    **dict.fromkeys(("frozen", "issuer_checks", "trusted_issuer"), _POLICY),
+    "challenge": _core("test_challenge"),
+    "client_certificates": _core("test_client_certificates"),
+    **dict.fromkeys(("credential_place", "placed_form"), _core("test_credential_place", "test_placed_form")),
+    "credentials": _core("test_credentials", "dpop/test_possession"),
+    **dict.fromkeys(("confirmation", "possession", "sender"), _BINDING),
+    "dpop/[a-ru-z]*": _core("dpop/test_[!s]*"),
+    "sealed_ticket": _core("test_socket_tickets"),
+    "single_use": _core("test_single_use", "test_copies"),
+    "token_cache": _core("test_token_cache", "test_standing_of_principals"),
+    # not pure, but their tests need no other process
+    **dict.fromkeys(("token_verification", "verifier"), _VERIFYING),
+    "fetch/caching": _core("fetch/test_caching"),
+    **dict.fromkeys(("fetch/addresses", "fetch/urls"), _core("fetch/test_urls_and_addresses")),
+    "jwks/freshness": _core("jwks/test_freshness"),
+    "jwks/spiffe_bundle": _core("jwks/test_spiffe_bundle"),
+    "jwks/stored_entry": _core("jwks/test_stored_entry"),
+    "jwks/tenant_admission": _core("jwks/test_tenant_admission"),
+    "jwks/unknown_kids": _core("jwks/test_unknown_kids"),
     **dict.fromkeys(
-        (f"{CORE}/token_verification.py", f"{CORE}/verifier.py"),
-        (
-            *(f"tests/core/test_{name}.py" for name in ("standing_of_principals", "fetching_verifier", "verifier")),
-            *(
-                f"tests/core/test_{name}.py"
-                for name in ("recheck", "authentication", "watches", "lifetimes", "single_use")
-            ),
-            *(
-                f"tests/core/test_{name}.py"
-                for name in ("replacing_issuers", "events", "copies", "counters", "testing_clock")
-            ),
-            "tests/core/dpop/test_nonces.py",
-            "tests/core/issuers/test_registry.py",
-        ),
+        ("revocation/entry", "revocation/wire_format", "cache/sealed"),
+        _core("revocation/test_local", "revocation/test_wire_format", "jwks/test_stored_entry"),
+    ),
+    **dict.fromkeys(
+        ("issuers/tenants", "issuers/told_apart"), _core("issuers/test_tenants", "issuers/test_told_apart")
     ),
 }
-"""The tests that are about a pure file: seconds, where all of them take minutes."""
+
+PURE: dict[str, tuple[str, ...]] = {
+    file: tests for name, tests in _PURE_TESTS.items() for file in found(f"{CORE}/{name}.py")
+}
+"""Each, and the tests that are about it: seconds, where all of them take minutes."""
 
 
 def judges(files: Iterable[str]) -> list[str]:
     """The test files that are to notice changes of these pure files."""
-    named = (name for file in files for name in OWN_TESTS.get(file, PURE_TESTS))
-    return found(*dict.fromkeys(named))
+    return found(*dict.fromkeys(test for file in files for test in PURE[file]))
 
 
 _VERIFIER = tuple(
