@@ -98,74 +98,81 @@ def judges(files: Iterable[str]) -> list[str]:
     return found(*dict.fromkeys(test for file in files for test in PURE[file]))
 
 
-_VERIFIER = tuple(
-    f"tests/core/test_{name}.py"
-    for name in ("watches", "verifier", "lifetimes", "testing_clock", "standing_of_principals")
-)
-_KEYS = ("tests/core/jwks/test_*.py", "tests/core/test_fetching_verifier.py", "tests/core/test_events.py")
-_TENANTS = ("tests/core/issuers/test_*.py", "tests/core/jwks/test_tenants.py")
-_REVOCATION = ("tests/core/revocation/test_*.py", "tests/adapters/test_revocation.py")
-_RULES_OF_GRPC = tuple(f"tests/adapters/grpc/test_{name}.py" for name in ("method_rules", "marks", "startup_check"))
-_STREAMS_OF_GRPC = tuple(
-    f"tests/adapters/grpc/test_{name}.py" for name in ("streams", "sync_streams", "reauthentication", "misuse")
-)
+def _grpc(*names: str) -> tuple[str, ...]:
+    """The tests of the adapter for gRPC that are called so."""
+    return tuple(f"tests/adapters/grpc/test_{name}.py" for name in names)
+
+
+def _sanic(*names: str) -> tuple[str, ...]:
+    """The tests of the adapter for Sanic that are called so."""
+    return tuple(f"tests/adapters/sanic/test_{name}.py" for name in names)
+
+
+_KEYS = _core("jwks/test_*", "test_fetching_verifier", "test_events")
+_TENANTS = _core("issuers/test_*", "jwks/test_tenants", "jwks/test_tenant_admission")
+_REPLACED = _core("test_replacing_issuers", "test_settings_reload")
+_REPORTS = _core("test_events", "test_counters", "test_logs")
+_REVOCATION = (*_core("revocation/test_*"), "tests/adapters/test_revocation.py")
+_STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "misuse", "stream_guards")
 _CALLS_OF_GRPC = (
-    "tests/adapters/grpc/test_refusals_by_rpc_shape.py",
-    "tests/adapters/grpc/test_credentials.py",
-    "tests/adapters/grpc/test_first_call_fetches_keys.py",
-    "tests/adapters/grpc/test_*certificates.py",
-    *(
-        f"tests/adapters/grpc/test_{name}.py"
-        for name in ("recent_values", "principal", "open_methods", "client_proofs")
-    ),
+    *_grpc("refusals_by_rpc_shape", "credentials", "first_call_fetches_keys", "*certificates", "recent_values"),
+    *_grpc("principal", "open_methods", "client_proofs"),
+    "tests/adapters/test_own_checks.py",
 )
-_CALLS_OF_SANIC = tuple(
-    f"tests/adapters/sanic/test_{name}.py"
-    for name in (
-        *("in_process_gate", "short_way", "remembered_connections", "credentials", "refusals", "kept_connections"),
-        *("places", "bound_tokens", "cookies", "routes", "every_route"),
-    )
+_CALLS_OF_SANIC = (
+    *_sanic("in_process_gate", "short_way", "remembered_connections", "credentials", "refusals", "kept_connections"),
+    *_sanic("places", "bound_tokens", "cookies", "routes", "every_route"),
+    "tests/adapters/test_own_checks.py",
 )
+_STREAMS_OF_SANIC = _sanic("in_process_streams", "streams", "upload_expiry")
 
 STATEFUL: dict[str, tuple[str, ...]] = {
-    f"{CORE}/watches.py": _VERIFIER,
-    f"{CORE}/jwks/fleet.py": tuple(f"tests/core/jwks/test_fleet{name}.py" for name in ("", "_faults", "_processes")),
-    f"{CORE}/jwks/issuer_keys.py": _KEYS,
-    f"{CORE}/jwks/key_state.py": _KEYS,
-    f"{CORE}/jwks/polling.py": _KEYS,
-    f"{CORE}/jwks/refresh.py": _KEYS,
-    f"{CORE}/jwks/snapshot.py": ("tests/core/jwks/test_snapshot.py",),
-    f"{CORE}/jwks/source_chain.py": ("tests/core/jwks/test_source_chain.py",),
-    f"{CORE}/jwks/sources.py": ("tests/core/jwks/test_sources.py", "tests/core/jwks/test_custom_sources.py"),
-    f"{CORE}/jwks/store.py": _KEYS,
-    f"{CORE}/jwks/tenant_keys.py": _TENANTS,
-    f"{CORE}/issuers/registry.py": (*_TENANTS, "tests/core/test_verifier.py", "tests/core/test_replacing_issuers.py"),
-    f"{CORE}/issuers/resolvers.py": _TENANTS,
-    f"{CORE}/revocation/local.py": _REVOCATION,
-    f"{CORE}/revocation/log.py": _REVOCATION,
-    f"{CORE}/revocation/shared.py": _REVOCATION,
-    f"{CORE}/fetch/client.py": tuple(f"tests/core/fetch/test_{name}.py" for name in ("client", "tls", "rotated_files")),
-    f"{CORE}/fetch/network.py": tuple(
-        f"tests/core/fetch/test_{name}.py" for name in ("network", "client", "discovered_urls")
+    f"{CORE}/watches.py": _core(
+        *("test_watches", "test_verifier", "test_lifetimes", "test_testing_clock", "test_standing_of_principals"),
     ),
-    f"{GRPC}/gate.py": _CALLS_OF_GRPC,
+    f"{CORE}/standing.py": _core("test_standing_of_principals", "test_replacing_issuers", "test_watches"),
+    f"{CORE}/newer_keys.py": _core("test_verifier", "test_fetching_verifier", "test_events"),
+    f"{CORE}/settings_reload.py": _REPLACED,
+    f"{CORE}/socket_tickets.py": (*_core("test_socket_tickets"), *_sanic("socket_tickets")),
+    **{f"{CORE}/{name}.py": _REPORTS for name in ("counters", "observers", "reporter")},
+    f"{CORE}/cache/client.py": _core(
+        "cache/test_client", "cache/test_tls", "jwks/test_lease", "jwks/test_fleet_faults"
+    ),
+    f"{CORE}/dpop/shared.py": _core("dpop/test_shared", "test_single_use"),
+    f"{CORE}/fetch/client.py": _core("fetch/test_client", "fetch/test_tls", "fetch/test_rotated_files"),
+    f"{CORE}/fetch/network.py": _core("fetch/test_network", "fetch/test_client", "fetch/test_discovered_urls"),
+    f"{CORE}/fetch/pool.py": _core("fetch/test_client", "fetch/test_network", "test_forks"),
+    f"{CORE}/issuers/registry.py": (*_TENANTS, *_core("test_verifier", "test_replacing_issuers")),
+    f"{CORE}/issuers/resolvers.py": _TENANTS,
+    f"{CORE}/jwks/fleet.py": _core("jwks/test_fleet", "jwks/test_fleet_*"),
+    f"{CORE}/jwks/issuer_keys.py": (*_core("jwks/test_issuer_keys"), *_KEYS),
+    f"{CORE}/jwks/key_events.py": _core("test_events", "jwks/test_issuer_keys", "jwks/test_outages", "test_logs"),
+    f"{CORE}/jwks/key_state.py": (*_core("jwks/test_key_state"), *_KEYS),
+    f"{CORE}/jwks/lease.py": _core("jwks/test_lease", "jwks/test_fleet", "jwks/test_fleet_*"),
+    f"{CORE}/jwks/pem_sources.py": _core("jwks/test_pem_sources"),
+    f"{CORE}/jwks/polling.py": (*_core("jwks/test_sources"), *_KEYS),
+    f"{CORE}/jwks/refresh.py": (*_core("jwks/test_issuer_keys"), *_KEYS),
+    f"{CORE}/jwks/replacement.py": _REPLACED,
+    f"{CORE}/jwks/snapshot.py": _core("jwks/test_snapshot"),
+    f"{CORE}/jwks/source_chain.py": _core("jwks/test_source_chain"),
+    f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources"),
+    f"{CORE}/jwks/store.py": (*_core("jwks/test_store"), *_KEYS),
+    f"{CORE}/jwks/tenant_keys.py": _TENANTS,
+    f"{CORE}/jwks/unproven_tenant.py": _TENANTS,
+    f"{CORE}/revocation/local.py": _REVOCATION,
+    f"{CORE}/revocation/log.py": (*_core("revocation/test_log"), *_REVOCATION),
+    f"{CORE}/revocation/shared.py": (*_core("revocation/test_shared"), *_REVOCATION),
+    **{f"{GRPC}/{name}.py": _CALLS_OF_GRPC for name in ("call", "gate", "placed", "recent_values", "reporting_gate")},
+    f"{GRPC}/status.py": _CALLS_OF_GRPC,
     f"{GRPC}/reauthentication.py": _STREAMS_OF_GRPC,
     f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
     f"{GRPC}/threads/stream_guard.py": _STREAMS_OF_GRPC,
-    f"{GRPC}/method_rules/policy.py": _RULES_OF_GRPC,
-    f"{SANIC}/gate.py": _CALLS_OF_SANIC,
-    f"{SANIC}/authentication.py": _CALLS_OF_SANIC,
-    f"{SANIC}/stream_end.py": tuple(
-        f"tests/adapters/sanic/test_{name}.py"
-        for name in ("in_process_streams", "streams", "upload_expiry", "websockets")
-    ),
-    f"{SANIC}/connection_memory.py": tuple(
-        f"tests/adapters/sanic/test_{name}.py" for name in ("remembered_connections", "kept_connections")
-    ),
-    f"{SANIC}/streams.py": tuple(
-        f"tests/adapters/sanic/test_{name}.py" for name in ("in_process_streams", "streams", "upload_expiry")
-    ),
-    f"{SANIC}/websockets.py": tuple(
-        f"tests/adapters/sanic/test_{name}.py" for name in ("reauthentication", "bound_tokens", "websockets")
-    ),
+    f"{GRPC}/method_rules/policy.py": _grpc("method_rules", "marks", "startup_check"),
+    **{f"{SANIC}/{name}.py": _CALLS_OF_SANIC for name in ("authentication", "cookies", "credentials", "gate")},
+    **{f"{SANIC}/{name}.py": _CALLS_OF_SANIC for name in ("refusal_responder", "short_way")},
+    f"{SANIC}/connection_memory.py": _sanic("remembered_connections", "kept_connections"),
+    f"{SANIC}/stream_end.py": (*_STREAMS_OF_SANIC, *_sanic("websockets")),
+    f"{SANIC}/streams.py": _STREAMS_OF_SANIC,
+    f"{SANIC}/ticket_route.py": _sanic("socket_tickets"),
+    f"{SANIC}/websockets.py": _sanic("reauthentication", "bound_tokens", "websockets"),
 }

@@ -44,9 +44,10 @@ def run(
         mutants = [mutant for mutant in known if not is_left(mutant)]
     with tempfile.TemporaryDirectory(prefix="bearward-mutation-") as place:
         trees = [copied(Path(place) / str(number)) for number in range(AT_ONCE)]
-        for file, said in zip(names, in_trees(_as_it_stands, names, trees), strict=True):
+        judges = list(dict.fromkeys(STATEFUL[file] for file in names))  # the same ones may judge several files
+        for tests, said in zip(judges, in_trees(_as_it_stands, judges, trees), strict=True):
             if said:
-                raise RuntimeError(f"the tests of {file} do not pass as the tree stands:\n{said}")
+                raise RuntimeError(f"{', '.join(tests)} do not pass as the tree stands:\n{said}")
         for mutant in in_trees(_one, planned, trees):
             mutants.append(mutant)
             keep(mutants)
@@ -63,12 +64,12 @@ def drawn(file: str, *, sample: int | None, seed: int) -> list[Change]:
     return [changes[number] for number in sorted(picked)]
 
 
-def _tests(file: str) -> list[str]:
-    return [*found(*STATEFUL[file]), "--exitfirst", "--timeout", "120"]
+def _chosen(tests: tuple[str, ...]) -> list[str]:
+    return [*found(*tests), "--exitfirst", "--timeout", "120"]
 
 
-def _as_it_stands(file: str, tree: Path) -> str:
-    done = run_tests(tree, *_tests(file), "--tier", "quick")
+def _as_it_stands(tests: tuple[str, ...], tree: Path) -> str:
+    done = run_tests(tree, *_chosen(tests), "--tier", "quick")
     return "" if done.returncode == PASSED else done.stdout[-3000:]
 
 
@@ -92,7 +93,7 @@ def _change_of(mutant: Mutant) -> tuple[str, str, str, str]:
 def _outcome(file: str, tree: Path) -> str:
     for tier in ("quick", "thorough"):
         try:
-            done = run_tests(tree, *_tests(file), "--tier", tier, timeout=PATIENCE)
+            done = run_tests(tree, *_chosen(STATEFUL[file]), "--tier", tier, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             return TIMED_OUT
         if done.returncode != PASSED:
