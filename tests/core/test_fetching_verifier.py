@@ -9,7 +9,7 @@ import pytest
 
 from bearward import AuthError, ConfigurationError, JWKSOptions, Refusal, Revocations, TrustedIssuer, Verifier
 from bearward.credential_place import CredentialPlace
-from bearward.testing import LocalIssuer
+from bearward.testing import LocalIssuer, json_octets, sign_segments
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.tokens import ISSUER, KEY, token_of
@@ -62,6 +62,20 @@ def test_token_is_accepted_only_in_its_place_before_and_after_a_fetch(
         for _ in range(2):
             assert (await verifier.verify(token, place=COOKIE)).issuer == issuer.url
             assert await refusal_of(verifier, token) is Refusal.ISSUER_UNTRUSTED
+        await verifier.aclose()
+
+    run(use())
+
+
+def test_issuer_that_the_header_names_has_its_keys_fetched(issuer: LocalIssuer, run: Run) -> None:
+    """A token in the form of a proxy is read in that form for the fetch, too."""
+    place, key = CredentialPlace(header="x-token", header_claims=("iss",)), issuer.key()
+    header = json_octets({"alg": key.alg, "kid": key.kid, "iss": issuer.url})
+    payload = json_octets({"aud": issuer.audience, "exp": issuer.now() + 60})
+
+    async def use() -> None:
+        verifier = Verifier(TrustedIssuer(issuer.url, audience=issuer.audience, place=place))
+        assert (await verifier.verify(sign_segments(header, payload, key), place=place)).issuer == issuer.url
         await verifier.aclose()
 
     run(use())

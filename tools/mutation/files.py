@@ -47,7 +47,7 @@ _POLICY = (*_JUDGED, *_core("test_configuration_errors", "test_credential_place"
 _VERIFYING = _core(
     *("test_standing_of_principals", "test_fetching_verifier", "test_verifier", "test_recheck", "test_authentication"),
     *("test_watches", "test_lifetimes", "test_single_use", "test_replacing_issuers", "test_events", "test_copies"),
-    *("test_counters", "test_testing_clock", "test_forks", "dpop/test_nonces", "issuers/test_registry"),
+    *("test_counters", "test_testing_clock", "dpop/test_nonces", "issuers/test_registry", "jwks/test_pem_sources"),
 )
 _BINDING = _core("test_confirmation", "test_authentication", "test_requirements", "test_socket_tickets", "dpop/test_*")
 _PURE_TESTS: dict[str, tuple[str, ...]] = {
