@@ -90,15 +90,13 @@ class TokenVerification:
             return self._verify(token, None, allow_bound, place)
         digest = token_digest(token, place)
         entry = cache.get(digest)
-        if entry is None:
-            return self._verify(token, digest, allow_bound, place)
-        principal, current, held, revision, checked_at, recheck_at, bound, _ = entry
-        if bound and not allow_bound:
-            return self._verify(token, digest, allow_bound, place)
-        if (
-            current() is held and revision == self.revocations.revision and checked_at <= self.now() < recheck_at
-        ) or self._renew(cache, digest, entry):
-            return principal
+        if entry is not None:
+            principal, current, held, revision, checked_at, recheck_at, bound, _ = entry
+            if (allow_bound or not bound) and (
+                (current() is held and revision == self.revocations.revision and checked_at <= self.now() < recheck_at)
+                or self._renew(cache, digest, entry)
+            ):
+                return principal
         return self._verify(token, digest, allow_bound, place)
 
     @property
