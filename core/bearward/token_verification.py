@@ -16,7 +16,6 @@ from bearward.credential_place import CredentialPlace
 from bearward.dpop.replay import Replays
 from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
 from bearward.issuers.registry import Issuers
-from bearward.jose.compact import parse_compact
 from bearward.loop import is_gone
 from bearward.newer_keys import refusal_or_fetch, refused_by
 from bearward.placed_form import parse_placed
@@ -53,6 +52,7 @@ class TokenVerification:
     replays: Replays
     """Which proofs, and which tokens that count once, were used already."""
     _issuers: Issuers
+    _needs_binding: bool
     _standings: Standings
 
     def __init__(self, clock: Clock, revocations: Revocations | None, token_cache_bytes: int, *, counts: bool) -> None:
@@ -64,7 +64,6 @@ class TokenVerification:
             raise ConfigurationError("token_cache_bytes", "must be a number of bytes, 0 for no cache")
         kind = CountingTokenCache if counts else TokenCache
         self._cache = kind(max_bytes=token_cache_bytes) if token_cache_bytes else None
-        self._needs_binding = False
         self.signatures_verified: int = 0
         """How many tokens were verified by their signature, and not remembered; about right where threads verify."""
         self.revocations: Revocations = Revocations(clock=clock) if revocations is None else revocations
@@ -174,7 +173,7 @@ class TokenVerification:
     ) -> Principal:
         # Read first: what is revoked, or trusted on other terms, meanwhile must not look as if it was checked.
         revision = self.revocations.revision
-        unverified, now = parse_compact(token) if place is None else parse_placed(token, place), self.now()
+        unverified, now = parse_placed(token, place), self.now()
         policy, keys = self._issuers.known(issuer_claim(unverified.claims), unverified, place)
         held = keys.current()
         jwk_set = None if held is None else held.jwk_set

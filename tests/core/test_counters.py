@@ -29,6 +29,7 @@ def test_health_counts_refusals_and_ends_by_code() -> None:
     token = token_of(KEY)
     who = verifier.verify_now(token)
     verifier.verify_now(token)
+    verifier.verify_now(token_of(KEY, sub="another"))
     with pytest.raises(AuthError):
         verifier.verify_now(token[:-8] + "AAAAAAAA")
     reporter = Reporter(verifier.observers, "grpc")
@@ -40,7 +41,7 @@ def test_health_counts_refusals_and_ends_by_code() -> None:
     health = verifier.health()
     assert health.refused == {"token_expired": 2, "no_rule": 1, "signature_invalid": 1}
     assert health.ended == {"token_revoked": 1}
-    assert health.signatures_verified == 1
+    assert health.signatures_verified == 2
     assert health.live_streams == 0
     assert health.for_operators()["refused"] == health.refused
 
