@@ -10,7 +10,8 @@ import pytest
 
 from tools.mutation.changes import changes_of, functions
 from tools.mutation.files import PURE, STATEFUL, TOP, found, judges
-from tools.mutation.mutant import REASONS
+from tools.mutation.mutant import KILLED, REASONS, SURVIVED, UNTESTED, Mutant
+from tools.mutation.pure import functions_left
 from tools.mutation.stateful import drawn
 
 PROGRAM = '''
@@ -61,6 +62,21 @@ def test_mutation_table_names_existing_files() -> None:
     assert all(found(*tests) for tests in STATEFUL.values())
     file = next(iter(STATEFUL))
     assert drawn(file, sample=3, seed=1) == drawn(file, sample=3, seed=1) != drawn(file, sample=3, seed=2)
+
+
+def test_functions_that_a_second_run_changes_are_those_with_survivors() -> None:
+    """By the names that mutmut gives the mutants of a method, and of a function."""
+    verifier, claims = "core/bearward/verifier.py", "core/bearward/jose/jwk.py"
+    found_out = [
+        Mutant(verifier, "Verifier.health", "a", "b", SURVIVED),
+        Mutant(verifier, "Verifier.health", "a", "c", KILLED),
+        Mutant(verifier, "Verifier.start", "a", "b", KILLED),
+        Mutant(claims, "read_key", "a", "b", UNTESTED),
+    ]
+    assert functions_left(found_out) == [
+        "bearward.jose.jwk.x_read_key__mutmut_*",
+        "bearward.verifier.xǁVerifierǁhealth__mutmut_*",
+    ]
 
 
 def test_glob_without_files_is_an_error() -> None:

@@ -6,7 +6,7 @@ Rules of this file: it works on copies and never touches the tree. Who survives 
     make mutation                                  # the pure files: an hour
     make mutation ARGS="--stateful --sample 3"     # three mutants of each stateful file: some minutes
     make mutation ARGS="jose/jwk.py verifier.py"   # the files that end so, all mutants; what is known of others stays
-    make mutation ARGS="--again verifier.py"       # what survived of a stateful file, against the tests as they are now
+    make mutation ARGS="--again verifier.py"       # what survived of a file, against the tests as they are now
     make mutation ARGS=--report                    # write the page anew
 """
 
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--stateful", action="store_true", help="the stateful files instead of the pure ones")
     parser.add_argument("--sample", type=int, help="so many mutants of each stateful file, picked by --seed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--again", action="store_true", help="of stateful files only what survived before")
+    parser.add_argument("--again", action="store_true", help="only what survived before, or is new")
     parser.add_argument("--report", action="store_true", help="run nothing, write the page")
     given = parser.parse_args()
     mutants: list[Mutant] = []
@@ -46,7 +46,7 @@ def main() -> int:
 
 def run(pure_files: list[str], stateful_files: list[str], given: argparse.Namespace) -> list[Mutant]:
     """Both kinds of files, whichever were asked for."""
-    mutants = pure.run(pure_files) if pure_files else []
+    mutants = pure.run(pure_files, again=given.again) if pure_files else []
     if stateful_files:
         mutants += stateful.run(stateful_files, sample=given.sample, seed=given.seed, again=given.again, told=say)
     return mutants

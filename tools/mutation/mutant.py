@@ -12,11 +12,25 @@ from pathlib import Path
 
 from tools.mutation.files import TOP
 
-__all__ = ["KILLED", "SURVIVED", "TIMED_OUT", "UNTESTED", "Mutant", "is_left", "keep", "kept", "reason"]
+__all__ = [
+    "KILLED",
+    "NOT_RUN",
+    "SURVIVED",
+    "TIMED_OUT",
+    "UNTESTED",
+    "Mutant",
+    "identity",
+    "is_left",
+    "keep",
+    "kept",
+    "reason",
+]
 
 FOUND = TOP / ".cache" / "mutants"
 REASONS = Path(__file__).with_name("reasons.toml")
 KILLED, SURVIVED, UNTESTED, TIMED_OUT = "killed", "survived", "not run by any test", "timed out"
+NOT_RUN = "not run"
+"""Of a mutant that is known, and that a run ended before."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,11 @@ def kept(files: Iterable[str]) -> list[Mutant]:
 def is_left(mutant: Mutant) -> bool:
     """Whether no test noticed."""
     return mutant.outcome in (SURVIVED, UNTESTED)
+
+
+def identity(mutant: Mutant) -> tuple[str, str, str, str]:
+    """What a mutant is known by from one run to the next; two changes of one function may look alike."""
+    return mutant.file, mutant.function, mutant.before, mutant.after
 
 
 def reason(mutant: Mutant) -> str | None:

@@ -8,11 +8,21 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.mutation.files import TOP, judges
-from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant
+from tools.mutation.mutant import (
+    KILLED,
+    NOT_RUN,
+    SURVIVED,
+    TIMED_OUT,
+    UNTESTED,
+    Mutant,
+    identity,
+    is_left,
+    kept,
+)
 
 __all__ = ["run"]
 
@@ -37,15 +47,45 @@ pytest_add_cli_args_test_selection = {tests}
 """
 
 
-def run(files: Sequence[str]) -> list[Mutant]:
-    """Change these files in every way; what became of each mutant."""
+def run(files: Sequence[str], *, again: bool = False) -> list[Mutant]:
+    """Change these files in every way; what became of each mutant.
+
+    With `again` only those functions are changed in which a mutant survived before, or is not known; what is known of
+    the others stays.
+    """
     set_up(files)
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2"]
+    held = [mutant for mutant in kept(files) if mutant.outcome != NOT_RUN] if again else []
+    _mutmut(functions_left(held) or [name_of(mutant) for mutant in held[:1]])  # of one, so that all are made
+    unknown = sorted({name_of(mutant) for mutant in _with(held) if mutant.outcome == NOT_RUN})
+    if held and unknown:
+        _mutmut(unknown)
+    return _with(held)
+
+
+def _with(held: Iterable[Mutant]) -> list[Mutant]:
+    """What mutmut found out, and of what it did not change what is known."""
+    known = {identity(mutant): mutant for mutant in held}
+    return [known.get(identity(mutant), mutant) if mutant.outcome == NOT_RUN else mutant for mutant in read()]
+
+
+def functions_left(mutants: Iterable[Mutant]) -> list[str]:
+    """The functions in which some survived, as mutmut is told of them."""
+    return sorted({name_of(mutant) for mutant in mutants if is_left(mutant)})
+
+
+def name_of(mutant: Mutant) -> str:
+    """The pattern of mutmut's names for all mutants of this one's function."""
+    module = mutant.file.removeprefix("core/").removesuffix(".py").replace("/", ".")
+    function = f"xǁ{mutant.function.replace('.', 'ǁ')}" if "." in mutant.function else f"x_{mutant.function}"
+    return f"{module}.{function}__mutmut_*"
+
+
+def _mutmut(names: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *names]
     with (WORK / "log").open("w") as log:
         done = subprocess.run(command, cwd=WORK, check=False, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         raise RuntimeError(f"mutmut ended early, so nothing is known of these files; see {WORK / 'log'}")
-    return read()
 
 
 def set_up(files: Sequence[str]) -> None:
@@ -74,7 +114,7 @@ def read() -> list[Mutant]:
             original = name.rpartition("__mutmut_")[0]
             before, after = difference(functions.get(f"{original}__mutmut_orig", []), functions.get(name, []))
             plain = original.removeprefix("x_").replace("xǁ", "").replace("ǁ", ".")
-            mutants.append(Mutant(file, plain, before, after, OUTCOMES.get(code, "not run")))
+            mutants.append(Mutant(file, plain, before, after, OUTCOMES.get(code, NOT_RUN)))
     return mutants
 
 

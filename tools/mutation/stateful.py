@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tools.mutation.changes import Change, changes_of
 from tools.mutation.files import STATEFUL, TOP, found
-from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant, is_left, keep, kept
+from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant, identity, is_left, keep, kept
 from tools.trees import PASSED, changed, copied, in_trees, run_tests
 
 __all__ = ["run"]
@@ -38,9 +38,9 @@ def run(
     mutants: list[Mutant] = []
     if again:
         known = kept(names)
-        left = {_change_of(mutant) for mutant in known if is_left(mutant)}
+        left = {identity(mutant) for mutant in known if is_left(mutant)}
         planned = [(file, change) for file in names for change in drawn(file, sample=None, seed=seed)]
-        planned = [(file, change) for file, change in planned if _change_of(_mutant(file, change, SURVIVED)) in left]
+        planned = [(file, change) for file, change in planned if identity(_mutant(file, change, SURVIVED)) in left]
         mutants = [mutant for mutant in known if not is_left(mutant)]
     with tempfile.TemporaryDirectory(prefix="bearward-mutation-") as place:
         trees = [copied(Path(place) / str(number)) for number in range(AT_ONCE)]
@@ -84,10 +84,6 @@ def _one(planned: Planned, tree: Path) -> Mutant:
 def _mutant(file: str, change: Change, outcome: str) -> Mutant:
     before, after = _lines((TOP / file).read_text(encoding="utf-8"), change)
     return Mutant(file, change.function, before, after, outcome)
-
-
-def _change_of(mutant: Mutant) -> tuple[str, str, str, str]:
-    return mutant.file, mutant.function, mutant.before, mutant.after
 
 
 def _outcome(file: str, tree: Path) -> str:
