@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sanic import HTTPResponse, Request
-from sanic.response import text
+from sanic.response import ResponseStream, text
 
 from bearward import Revocations, TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
@@ -33,6 +33,7 @@ class Parts:
         self.cancelled = threading.Event()
         self.began = threading.Event()
         self.go_on = threading.Event()
+        self.task: asyncio.Task[Any] | None = None
         self._add_routes()
         self.guard = install(self.app, Verifier(policy, revocations=self.revocations))
         self.server = Serving(self.app)
@@ -41,10 +42,12 @@ class Parts:
         """End a token."""
         self.revocations.revoke_token(ISSUER, token_id, until=4e9)
 
-    def begin(self, path: str, token_id: str, connection: http.client.HTTPConnection | None = None) -> Any:
+    def begin(
+        self, path: str, token_id: str, connection: http.client.HTTPConnection | None = None, *, method: str = "GET"
+    ) -> Any:
         """A request on a connection, whose response is read later."""
         kept = connection or http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
-        kept.request("GET", path, headers={"Authorization": f"Bearer {self.issuer.mint(jti=token_id)}"})
+        kept.request(method, path, headers={"Authorization": f"Bearer {self.issuer.mint(jti=token_id)}"})
         return kept
 
     async def _wait(self) -> None:
@@ -69,6 +72,16 @@ class Parts:
             response = await request.respond(content_type="text/plain")
             await response.send("line\n")
             await self._wait()
+
+        @self.app.post("/streamed", stream=True)  # type: ignore[untyped-decorator,unused-ignore]
+        @authenticated
+        async def streamed(request: Request) -> ResponseStream:
+            async def write(response: Any) -> None:
+                self.task = asyncio.current_task()
+                await response.write("line\n")
+                await self._wait()
+
+            return ResponseStream(write, content_type="text/plain")
 
         @self.app.get("/promised")  # type: ignore[untyped-decorator,unused-ignore]
         @authenticated
@@ -96,6 +109,19 @@ def test_stream_ends_when_its_token_is_revoked(parts: Parts) -> None:
     parts.revoke("one")
     assert response.read() == b"line\n"
     assert parts.cancelled.wait(10)
+    connection.close()
+
+
+def test_stream_that_somebody_else_cancels_is_not_complete(parts: Parts) -> None:
+    """A server that stops, say: the client sees that the end is missing."""
+    connection = parts.begin("/streamed", "one", method="POST")
+    response = connection.getresponse()
+    assert parts.began.wait(10)
+    assert parts.task is not None
+    parts.task.get_loop().call_soon_threadsafe(parts.task.cancel)
+    with pytest.raises(http.client.IncompleteRead):
+        response.read()
+    assert parts.cancelled.is_set()
     connection.close()
 
 

@@ -35,6 +35,16 @@ def _response(connection: socket.socket) -> tuple[int, bytes]:
     return status, received.partition(b"\r\n\r\n")[2]
 
 
+def _is_closed_to_more(connection: socket.socket) -> bool:
+    """Whether the server reads no megabyte of what it has refused."""
+    try:
+        for _ in range(32):
+            connection.sendall(b"8000\r\n" + bytes(0x8000) + b"\r\n")
+        return not connection.recv(1)
+    except ConnectionError:
+        return True
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/upload", "/upload-stream", "/upload-ignored"])
 def test_upload_ends_when_its_token_expires(slow_server: Server, path: str) -> None:
@@ -67,7 +77,7 @@ def test_upload_whose_handler_takes_no_notice_is_refused(slow_server: Server) ->
 
 
 def test_revocation_ends_an_upload(issuer: LocalIssuer) -> None:
-    """A token that is revoked while its upload is coming ends it, before anything expires."""
+    """A token that is revoked while its upload is coming ends it, before anything expires; nobody reads the rest."""
     from sanic import HTTPResponse, Request
     from sanic.response import text
 
@@ -93,6 +103,7 @@ def test_revocation_ends_an_upload(issuer: LocalIssuer) -> None:
     install(app, Verifier(policy, revocations=revocations))
     with Serving(app) as server, _begin(server, "/x", issuer.mint(jti="one")) as connection:  # type: ignore[arg-type]
         status, body = _response(connection)
+        assert _is_closed_to_more(connection)
     assert (status, json.loads(body)["code"]) == (401, "token_revoked")
     assert events.get_nowait() == "cleaned up"
 
