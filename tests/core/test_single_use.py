@@ -10,6 +10,7 @@ from aiocache import SimpleMemoryCache
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier
 from bearward.dpop import LocalReplays, SharedReplays
+from bearward.dpop.proof import Proof
 from bearward.events import Refused, Verified
 from bearward.testing import LocalIssuer, MovableClock
 from tests.conftest import Run
@@ -70,6 +71,28 @@ def test_token_that_was_good_before_it_had_to_count_once_counts_once(
         run(verifier.replace_issuers(trust(issuer)))
         clock.advance(seconds)
         assert [ask(token) for _ in range(3)] == ["ok", "token_replayed", "token_replayed"]
+
+
+class Recording(LocalReplays):
+    """A memory of one's own, which keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Proof] = []
+
+    def record_now(self, proof: Proof, now: float) -> None:
+        """Keep it."""
+        self.told.append(proof)
+
+
+def test_memory_of_one_s_own_is_told_when_a_token_was_used(issuer: LocalIssuer) -> None:
+    """And until when it has to be remembered."""
+    memory, clock = Recording(), MovableClock(issuer.now())
+    with core(Verifier(trust(issuer, leeway=30.0), replays=memory, clock=clock)) as ask:
+        clock.advance(5)
+        assert ask(issuer.mint(exp=clock.now() + 60)) == "ok"
+    (use,) = memory.told
+    assert (use.issued_at, use.expires_at) == (clock.now(), clock.now() + 90)
 
 
 def test_memory_that_is_full_lets_nobody_in(issuer: LocalIssuer) -> None:

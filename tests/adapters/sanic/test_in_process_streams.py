@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import threading
 import time
@@ -35,7 +36,8 @@ class Parts:
         self.go_on = threading.Event()
         self.task: asyncio.Task[Any] | None = None
         self._add_routes()
-        self.guard = install(self.app, Verifier(policy, revocations=self.revocations))
+        self.verifier = Verifier(policy, revocations=self.revocations)
+        self.guard = install(self.app, self.verifier)
         self.server = Serving(self.app)
 
     def revoke(self, token_id: str) -> None:
@@ -109,6 +111,34 @@ def test_stream_ends_when_its_token_is_revoked(parts: Parts) -> None:
     parts.revoke("one")
     assert response.read() == b"line\n"
     assert parts.cancelled.wait(10)
+    connection.close()
+
+
+def test_end_of_a_stream_leaves_nothing_behind(parts: Parts) -> None:
+    """Neither the task that sent the last chunk, nor a watch over the connection, which stays open."""
+    connection = parts.begin("/lines", "one")
+    response = connection.getresponse()
+    parts.revoke("one")
+    response.read()
+    while any(_ends_a_stream(held) for held in gc.get_objects()):  # a leak is found by the test's time limit
+        gc.collect()
+    connection.close()
+
+
+def _ends_a_stream(held: object) -> bool:
+    return type(held) is asyncio.Task and held.get_name() == "bearward: end of a stream"
+
+
+def test_request_that_is_served_is_watched_no_more(parts: Parts) -> None:
+    """Its connection serves the next one, and has nothing under way until then that could end."""
+    connection = parts.begin("/slow", "one")
+    while parts.verifier.live_streams == 0:
+        time.sleep(0.02)  # until a scan
+    parts.go_on.set()
+    assert connection.getresponse().read() == b"done"
+    while parts.verifier.live_streams:
+        time.sleep(0.02)  # until the next one; a watch that stays is found by the test's time limit
+    assert parts.begin("/slow", "two", connection).getresponse().read() == b"done"
     connection.close()
 
 
