@@ -69,7 +69,8 @@ those that no test noticed.
 
 mutmut 3 changes every function in every small way, all mutants of each file that is listed, and the tests about the file
 are to notice (`tools/mutation/files.py`). Functions under a decorator, and functions within functions, mutmut leaves alone.
-The property tests, the attack table and the fuzzer are left out: they would notice more, and each mutant would take minutes.
+The thorough tier, the property tests, the attack table and the fuzzer are left out: they would notice more, and each mutant
+would take minutes.
 """
 STATEFUL_HEAD = """## Stateful files
 

@@ -38,7 +38,7 @@ name = "bearward"
 version = "0"
 [tool.pytest.ini_options]
 pythonpath = ["src", "."]
-addopts = "-p no:randomly -p no:cacheprovider"
+addopts = "-p no:randomly -p no:cacheprovider -m 'not thorough'"
 markers = ["thorough", "interop"]
 [tool.mutmut]
 paths_to_mutate = {paths}
