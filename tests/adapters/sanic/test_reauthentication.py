@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from sanic import Request
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.sync.client import connect
 
 from bearward import AuthError, Principal, Revocations, TrustedIssuer, Verifier, own_check, scope
 from bearward.client_certificates import ForwardedCertificate, from_networks
+from bearward.dpop import DPoP
 from bearward.errors import UsageError
-from bearward.testing import LocalIssuer
+from bearward.testing import DPoPClient, LocalIssuer
 from bearward_sanic import install, public, reauthenticate, requires
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE
@@ -46,8 +47,10 @@ class Parts:
         app.add_websocket_route(_renewing, "/ws", name="ws", ctx_auth=requires(scope("a") & NOT_SUSPENDED))
         app.add_websocket_route(_renewing, "/public", name="public", ctx_auth=public)
         app.add_websocket_route(self._renewing_too_late, "/late", name="late", ctx_auth=requires(scope("a")))
+        app.add_websocket_route(_greeting, "/greeting", name="greeting", ctx_auth=requires(scope("a")))
         proxy = ForwardedCertificate("xfcc", only_from=from_networks("127.0.0.1"))
-        install(app, Verifier(*policies, revocations=self.revocations), client_certificate=proxy)
+        verifier = Verifier(*policies, revocations=self.revocations, dpop=DPoP(origins=AUDIENCE))
+        install(app, verifier, client_certificate=proxy)
         self.too_late: queue.Queue[str] = queue.Queue()
         self.server = Serving(app)
 
@@ -74,18 +77,23 @@ class Parts:
     def connect(self, token: str | None, path: str = "/ws", **headers: str) -> Any:
         """A socket."""
         if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+            headers.setdefault("Authorization", f"Bearer {token}")
         return connect(f"ws://127.0.0.1:{self.server.port}{path}", additional_headers=headers, open_timeout=30)
 
 
 async def _renewing(request: Request, ws: Any) -> None:
     while (message := await ws.recv()) is not None:
+        token, _, proof = message.partition(" ")
         try:
-            await reauthenticate(request, message)
+            await reauthenticate(request, token, proof or None)
         except (AuthError, UsageError) as error:
             await ws.send(error.code if isinstance(error, AuthError) else "misused")
         else:
             await ws.send(f"now {request.ctx.principal.token_id}")
+
+
+async def _greeting(request: Request, ws: Any) -> None:
+    await ws.send("hello")
 
 
 @pytest.fixture
@@ -186,3 +194,36 @@ def test_reauthentication_keeps_the_binding(parts: Parts, thumbprint: str | None
     with parts.connect(parts.mint(cnf={"x5t#S256": THUMBPRINT}), **field) as ws:
         ws.send(parts.mint(jti="second", cnf=None if thumbprint is None else {"x5t#S256": thumbprint}))
         assert ws.recv(30) == said
+
+
+def test_newer_token_is_proven_like_the_first_one(parts: Parts) -> None:
+    """By the same key, for the handshake's method and URI (RFC 9449 section 4.3), and by each proof once."""
+    client, other, url = DPoPClient(), DPoPClient(), f"{AUDIENCE}/ws"
+    first, second = parts.mint(cnf=client.cnf), parts.mint(jti="second", cnf=client.cnf)
+    foreign = parts.mint(jti="third", cnf=other.cnf)
+    proofs = {
+        "token_sender_constrained": f"{foreign} {other.proof('GET', url, token=foreign)}",
+        "dpop_key_mismatch": f"{second} {other.proof('GET', url, token=second)}",
+        "dpop_uri_mismatch": f"{second} {client.proof('GET', f'{AUDIENCE}/late', token=second)}",
+        "now second": f"{second} {client.proof('GET', url, token=second)}",
+    }
+    sent = {"Authorization": f"DPoP {first}", "DPoP": client.proof("GET", url, token=first)}
+    with parts.connect(first, **sent) as ws:
+        ws.send(second)
+        assert ws.recv(30) == "token_sender_constrained"
+        for said, message in proofs.items():
+            ws.send(message)
+            assert ws.recv(30) == said
+        ws.send(proofs["now second"])
+        assert ws.recv(30) == "dpop_replayed"
+
+
+def test_socket_whose_handler_returns_is_closed_as_usual(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing of ours is waited for where no token has ended."""
+    with parts.connect(parts.mint(), "/greeting") as ws:
+        assert ws.recv(30) == "hello"
+        with pytest.raises(ConnectionClosedOK) as closed:
+            ws.recv(30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1000
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
