@@ -129,6 +129,7 @@ GOOD_USE = {"token_use": "access", "level": 2, "mfa": True}
 OTHERS: dict[str, tuple[dict[str, Any], TrustedIssuer, tuple[str, str | None]]] = {
     **{f"sub {v!r}": ({"sub": v}, DEFAULT, (MALFORMED, "sub")) for v in (None, 1, True, ["ada"])},
     **{f"jti {v!r}": ({"jti": v}, DEFAULT, (MALFORMED, "jti")) for v in (None, 1, True, ["1"])},
+    "no sub, jti 7": ({"sub": OUT, "jti": 7}, DEFAULT, (MALFORMED, "jti")),
     "no sub, no jti": ({"sub": OUT, "jti": OUT}, DEFAULT, ("valid", None)),
     "a claim that is required": ({}, _policy(required_claims=["email"]), (MISSING, "email")),
     "it is there": ({"email": None}, _policy(required_claims=["email"]), ("valid", None)),

@@ -154,7 +154,7 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/jwks/refresh.py": (*_core("jwks/test_issuer_keys"), *_KEYS),
     f"{CORE}/jwks/replacement.py": _REPLACED,
     f"{CORE}/jwks/snapshot.py": _core("jwks/test_snapshot"),
-    f"{CORE}/jwks/source_chain.py": _core("jwks/test_source_chain"),
+    f"{CORE}/jwks/source_chain.py": _core("jwks/test_source_chain", "jwks/test_sources"),
     f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources"),
     f"{CORE}/jwks/store.py": (*_core("jwks/test_store"), *_KEYS),
     f"{CORE}/jwks/tenant_keys.py": _TENANTS,

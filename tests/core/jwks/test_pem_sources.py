@@ -18,7 +18,7 @@ from bearward import AuthError, ConfigurationError, JWKSOptions, TenantIssuers, 
 from bearward.jose.jwk import read_key
 from bearward.jose.pem import jwk_of_pem
 from bearward.testing import LocalIssuer, SigningKey
-from bearward.testing.exchange import Response
+from bearward.testing.exchange import Request, Response
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.cache_servers import Valkey
@@ -270,6 +270,31 @@ def test_map_is_a_set_of_keys(publisher: LocalIssuer, run: Run) -> None:
             assert await code_of(verifier, minted(publisher, second)) == "ok"
             assert await code_of(verifier, minted(publisher, first, sub="2")) == "key_unknown"
             assert publisher.requests("/certificates") == 3  # the last one for the key that is gone
+
+    run(use())
+
+
+def test_map_that_has_not_changed_keeps_its_keys(publisher: LocalIssuer, run: Run) -> None:
+    """A 304 to a conditional request is no document, and no failure."""
+    key = SigningKey.generate("ES256")
+    document = json.dumps({key.kid: key.public_pem().decode()}).encode()
+
+    def answer(request: Request) -> Response:
+        if "if-none-match" in request.headers:
+            return Response(b"", 304)
+        return Response(document, 200, {"ETag": '"1"'})
+
+    publisher.serve("/certificates", answer)
+
+    async def use() -> None:
+        async with Verifier(mapped(publisher), clock=publisher.clock) as verifier:
+            assert await code_of(verifier, minted(publisher, key)) == "ok"
+            hand_of(publisher).forward(10.0)
+            assert await code_of(verifier, minted(publisher, key, kid="unknown")) == "key_unknown"
+            assert publisher.requests("/certificates") == 2
+            assert await code_of(verifier, minted(publisher, key, sub="2")) == "ok"
+            (health,) = verifier.health().issuers
+            assert (health.last_error, health.keys) == (None, 1)
 
     run(use())
 

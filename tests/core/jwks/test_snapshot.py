@@ -16,13 +16,13 @@ from tests.core.jwks.support import eventually, policy, started
 
 def test_snapshot_serves_a_restart_without_the_issuer(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
     """The keys are there before the issuer is; they age from their fetch, and end with `stale_if_error`."""
-    clock = FakeClock()
-    trusted = policy(issuer, start="eager", snapshot_dir=tmp_path, max_age=600, stale_if_error=3600)
+    clock, directory = FakeClock(), tmp_path / "made" / "when needed"
+    trusted = policy(issuer, start="eager", snapshot_dir=directory, max_age=600, stale_if_error=3600)
 
     async def first_life() -> None:
         async with started(trusted, clock) as (_, keys):
             await eventually(lambda: keys.current() is not None)
-            await eventually(lambda: len(list(tmp_path.glob("*.json"))) == 1)
+            await eventually(lambda: len(list(directory.glob("*.json"))) == 1)
 
     async def life(state: Freshness, age: float) -> None:
         async with started(trusted, clock) as (store, _):
@@ -60,12 +60,21 @@ def test_snapshot_that_comes_later_is_read(run: Run, issuer: LocalIssuer, tmp_pa
     run(scenario())
 
 
-BAD_SNAPSHOTS = [b"", b"{", b"\xff", b"{}", b" " * 300_000]
+BAD_SNAPSHOTS = {
+    b"": "no JSON object",
+    b"{": "no JSON object",
+    b"\xff": "UnicodeDecodeError",
+    b"{}": "for another issuer, or of another format",
+    b" " * 300_000: "too large",
+}
+"""Each, and why it is not used."""
 
 
 @pytest.mark.parametrize("content", BAD_SNAPSHOTS)
-def test_damaged_snapshot_is_ignored(content: bytes, run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
-    """A disk can hold anything."""
+def test_damaged_snapshot_is_ignored(
+    content: bytes, run: Run, issuer: LocalIssuer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk can hold anything; the log says what is wrong with it."""
     trusted = policy(issuer, start="eager", start_wait=30, snapshot_dir=tmp_path)
 
     async def scenario() -> None:
@@ -80,6 +89,7 @@ def test_damaged_snapshot_is_ignored(content: bytes, run: Run, issuer: LocalIssu
             await eventually(lambda: path.read_bytes() != content)
 
     run(scenario())
+    assert f"the snapshot of {trusted.issuer} is not used: {BAD_SNAPSHOTS[content]}" in caplog.messages
 
 
 def test_unwritable_snapshot_is_only_logged(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
