@@ -30,7 +30,8 @@ WORK = TOP / ".cache" / "mutation"
 SOURCE = WORK / "mutants" / "src" / "bearward"
 NOT_FOR_THIS = ("adapters", "interop", "packaging", "samples", "attack", "differential", "fuzz", "promises", "tiers.py")
 OUR_OPTIONS = '"tests.tiers", '  # in the list of plugins of tests/conftest.py
-OUTCOMES = {1: KILLED, 0: SURVIVED, 33: UNTESTED, 36: TIMED_OUT, 24: TIMED_OUT}
+OUTCOMES = {0: SURVIVED, 1: KILLED, 3: KILLED, 5: UNTESTED, 33: UNTESTED}
+OUTCOMES |= dict.fromkeys((36, 24, -24, 152, 255, -9), TIMED_OUT)  # by mutmut's clock, or its limit of CPU seconds
 
 CONFIGURATION = """
 [project]
