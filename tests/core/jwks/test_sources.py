@@ -202,6 +202,29 @@ def test_validators_go_with_the_next_request(run: Run, issuer: LocalIssuer) -> N
     assert ["if-modified-since" in headers for headers in seen] == [False, True, True]
 
 
+def test_document_without_validators_is_asked_for_unconditionally(run: Run, issuer: LocalIssuer) -> None:
+    """Those of the document that it replaced are not its own."""
+    seen: list[dict[str, str]] = []
+    document = json.dumps(issuer.keys.jwks()).encode()
+
+    def answer(request: Request) -> Response:
+        seen.append(dict(request.headers))
+        return Response(document, 200, {"ETag": '"1"'} if len(seen) == 1 else {})
+
+    issuer.serve("/tenant/jwks", answer)
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer), clock) as (_, keys):
+            held = await keys.get()
+            for number in range(2):
+                clock.forward(60)
+                await keys.refresh_after_miss(f"kid {number}", held.generation)
+
+    run(scenario())
+    assert ["if-none-match" in headers for headers in seen] == [False, True, False]
+
+
 def test_304_without_lifetime_keeps_the_lifetime(run: Run, issuer: LocalIssuer) -> None:
     """RFC 9111 section 3.2: header fields that the 304 does not repeat are those of the stored answer."""
     document = json.dumps(issuer.keys.jwks()).encode()
