@@ -31,11 +31,9 @@ class Counters(Ignoring):
         self._rules: dict[str, Mapping[str, str]] = {}
 
     def __call__(self, event: Event) -> None:
-        """Count one event."""
+        """Count one event; refusals were counted by `ignores`."""
         with self._lock:
-            if isinstance(event, Refused):
-                self._refused[event.code] += 1
-            elif isinstance(event, StreamEnded):
+            if isinstance(event, StreamEnded):
                 self._ended[event.code] += 1
             elif isinstance(event, RulesDecided):
                 self._rules[event.transport] = event.rules
