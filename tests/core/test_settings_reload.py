@@ -193,6 +193,24 @@ def test_asking_reads_at_once_and_says_so(issuer: LocalIssuer, run: Run, caplog:
     assert [record.getMessage() for record in caplog.records] == ["the settings were read again, and are as they were"]
 
 
+def test_what_was_asked_before_it_runs_is_done_at_once(
+    issuer: LocalIssuer, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A signal may come while the service starts; nobody waits an interval for what it asked."""
+    settings = Settings(issuers=(TrustedIssuer(issuer.url, audience=issuer.audience),))
+
+    async def scenario() -> None:
+        async with settings.verifier() as verifier:
+            reloader = SettingsReloader(verifier, lambda: settings, settings, interval=3600.0)
+            reloader.reload_soon()
+            task = asyncio.create_task(reloader.run())
+            await eventually(lambda: "read again" in caplog.text)
+            task.cancel()
+
+    with caplog.at_level(logging.INFO, logger="bearward.settings"):
+        run(scenario())
+
+
 def test_required_keys_are_asked_for_again(
     issuer: LocalIssuer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
