@@ -14,6 +14,7 @@ import pytest
 from bearward import AuthError, Principal, Refusal, TrustedIssuer, Verifier, own_check, requires
 from bearward.testing import LocalIssuer, MovableClock
 from bearward_grpc import authenticated, public
+from bearward_grpc.aio.stream_guard import Guard
 from bearward_grpc.call import Call
 from bearward_grpc.threads.stream_guard import ThreadGuard
 from tests.adapters.grpc import servers
@@ -22,6 +23,7 @@ from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import SERVICE, Seen, serving
 from tests.adapters.grpc.streaming import FIRST, revoke, until_unwatched
+from tests.conftest import Run
 
 
 async def _start_writing(context: Any, writing: threading.Event) -> None:
@@ -294,8 +296,8 @@ def test_closed_stream_is_not_cancelled(guarded: Any) -> None:
     guarded(work)
 
 
-def test_guard_closed_before_its_start_adds_no_watch(guarded: Any) -> None:
-    """A handler may be done before the loop hears of its guard."""
+def test_guard_closed_before_its_start_adds_no_watch(guarded: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A handler may be done before the loop hears of its guard; to let go of nothing is no error of the loop."""
 
     async def work(guard: ThreadGuard, environment: Environment) -> None:
         guard.close()
@@ -304,3 +306,27 @@ def test_guard_closed_before_its_start_adds_no_watch(guarded: Any) -> None:
         assert (guard.ended, environment.cancelled.is_set(), len(environment.verifier._watches)) == (None, False, 0)
 
     guarded(work)
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_cancellation_by_the_caller_is_not_taken_for_the_token_s_end(run: Run) -> None:
+    """A handler that cleans up as its caller goes, while the token ends, has its own result."""
+
+    async def handler(guard: Guard) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            guard.end(AuthError(Refusal.TOKEN_REVOKED))
+        return "cleaned up"
+
+    async def serve() -> str:
+        guard = Guard()
+        return await guard.wait(handler(guard))
+
+    async def scenario() -> str:
+        call = asyncio.create_task(serve())
+        await asyncio.sleep(0)
+        call.cancel()
+        return await call
+
+    assert run(scenario()) == "cleaned up"
