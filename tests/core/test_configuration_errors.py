@@ -181,6 +181,14 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (Verifier, "issuers: must name at least one trusted issuer"),
     (lambda: Verifier(1), "issuers: must be TrustedIssuer, TenantIssuers or async resolvers"),  # type: ignore[arg-type]
     (
+        lambda: Verifier("https://login.example"),  # type: ignore[arg-type]
+        "issuers: must be TrustedIssuer, TenantIssuers or async resolvers; an issuer is TrustedIssuer(issuer, audience=…)",
+    ),
+    (
+        lambda: Verifier([TrustedIssuer("https://a", audience="a")]),  # type: ignore[arg-type]
+        "issuers: must be TrustedIssuer, TenantIssuers or async resolvers; give several as separate arguments",
+    ),
+    (
         lambda: Verifier(*(TrustedIssuer("https://a", audience=audience) for audience in "ab")),
         "issuers: must not name the same issuer twice, unless token_types or one of expected_claims tells them apart",
     ),

@@ -142,7 +142,10 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/fetch/client.py": _core("fetch/test_client", "fetch/test_tls", "fetch/test_rotated_files"),
     f"{CORE}/fetch/network.py": _core("fetch/test_network", "fetch/test_client", "fetch/test_discovered_urls"),
     f"{CORE}/fetch/pool.py": _core("fetch/test_client", "fetch/test_network", "test_forks"),
-    f"{CORE}/issuers/registry.py": (*_TENANTS, *_core("test_verifier", "test_replacing_issuers")),
+    f"{CORE}/issuers/registry.py": (
+        *_core("test_configuration_errors", "test_credential_place", "test_verifier", "test_replacing_issuers"),
+        *_TENANTS,
+    ),
     f"{CORE}/issuers/resolvers.py": _TENANTS,
     f"{CORE}/jwks/fleet.py": _core("jwks/test_fleet", "jwks/test_fleet_*"),
     f"{CORE}/jwks/issuer_keys.py": (*_core("jwks/test_issuer_keys"), *_KEYS),
