@@ -322,3 +322,23 @@ def test_result_of_the_later_lookup_wins(run: Run, newer_is_no: bool) -> None:
     resolvers._record(KNOWN.url, older, clock.monotonic())
     assert (KNOWN.url in resolvers._trusted) is not newer_is_no
     assert (KNOWN.url in resolvers._untrusted) is newer_is_no
+
+
+def test_live_call_is_judged_by_the_last_result(run: Run) -> None:
+    """Where nothing is known any more that is our trouble, and no reason to end it; where nobody knows issuers, it is."""
+
+    def refused_by(resolvers: Resolvers, issuer: str) -> tuple[Refusal, float | None]:
+        with pytest.raises(AuthError) as refused:
+            resolvers.last_known(issuer)
+        return refused.value.refusal, refused.value.retry_after
+
+    async def scenario() -> None:
+        resolvers, nobody = (Resolvers(some, FakeClock(), lambda _: None) for some in ([Resolver()], []))
+        assert refused_by(resolvers, KNOWN.url) == (Refusal.KEYS_UNAVAILABLE, 1.0)
+        assert await resolvers.find(KNOWN.url) is resolvers.last_known(KNOWN.url)
+        with pytest.raises(AuthError):
+            await resolvers.find("https://other.example")
+        assert refused_by(resolvers, "https://other.example") == (Refusal.ISSUER_UNTRUSTED, None)
+        assert refused_by(nobody, KNOWN.url) == (Refusal.ISSUER_UNTRUSTED, None)
+
+    run(scenario())
