@@ -160,7 +160,7 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/jwks/source_chain.py": _core("jwks/test_source_chain", "jwks/test_sources"),
     f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources"),
     f"{CORE}/jwks/store.py": (*_core("jwks/test_store"), *_KEYS),
-    f"{CORE}/jwks/tenant_keys.py": _TENANTS,
+    f"{CORE}/jwks/tenant_keys.py": (*_core("jwks/test_tenant_keys"), *_TENANTS),
     f"{CORE}/jwks/unproven_tenant.py": _TENANTS,
     f"{CORE}/revocation/local.py": _REVOCATION,
     f"{CORE}/revocation/log.py": (*_core("revocation/test_log"), *_REVOCATION),
