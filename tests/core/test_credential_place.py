@@ -12,13 +12,21 @@ from bearward.credential_place import CredentialPlace
 BARE = CredentialPlace(header="X-Goog-IAP-JWT-Assertion")
 SCHEMED = CredentialPlace(header="x-forwarded-authorization", scheme="Bearer")
 COOKIE = CredentialPlace(cookie="CF_Authorization")
+PADDED = CredentialPlace(header="x-amzn-oidc-data", padded=True)
+LONGEST = "a" * 16_384
 
 FOUND: list[tuple[CredentialPlace, list[str | bytes], str | None]] = [
     (BARE, [], None),
     (BARE, ["abc.def.ghi"], "abc.def.ghi"),
     (BARE, [b" abc.def.ghi\t"], "abc.def.ghi"),
     (SCHEMED, ["bearer abc.def.ghi"], "abc.def.ghi"),
+    (SCHEMED, ["Bearer   Xbc.def.ghi "], "Xbc.def.ghi"),
     (COOKIE, ["abc.def.ghi"], "abc.def.ghi"),
+    (BARE, ["X~b+c/d=="], "X~b+c/d=="),
+    (BARE, ["abc.def.ghX"], "abc.def.ghX"),
+    (BARE, [LONGEST], LONGEST),
+    (BARE, [" " * 16 + LONGEST], LONGEST),
+    (PADDED, ["a===.b==.c="], "a===.b==.c="),
 ]
 
 REFUSED: list[tuple[CredentialPlace, list[str | bytes], str]] = [
@@ -29,6 +37,12 @@ REFUSED: list[tuple[CredentialPlace, list[str | bytes], str]] = [
     (BARE, ["äbc"], "credentials_malformed"),
     (BARE, ["a" * 16_385], "token_too_large"),
     (BARE, ["a" * 17_000], "token_too_large"),
+    (BARE, [" " * 17 + LONGEST], "token_too_large"),
+    (BARE, ["\x0babc.def.ghi"], "credentials_malformed"),
+    (BARE, ["\ud800"], "credentials_malformed"),
+    (BARE, ["a===.b==.c="], "credentials_malformed"),
+    (PADDED, ["a+b"], "credentials_malformed"),
+    (SCHEMED, ["Bearer \tabc"], "credentials_malformed"),
     (SCHEMED, ["abc.def.ghi"], "credentials_malformed"),
     (SCHEMED, ["Bearer"], "credentials_malformed"),
     (SCHEMED, ["Basic abc"], "credentials_malformed"),
@@ -61,6 +75,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"cookie": "a=b"}, "place.cookie: must be the name of a cookie"),
     ({"cookie": "a", "scheme": "Bearer"}, "place.scheme: must be a scheme such as Bearer, for a header"),
     ({"header": "x", "scheme": "Bearer "}, "place.scheme: must be a scheme such as Bearer, for a header"),
+    ({"header": "x", "padded": "yes"}, "place.padded: must be true or false"),
+    (
+        {"header": "x", "header_claims": ["kid"]},
+        "place.header_claims: must be names of claims, not of what a JOSE header has anyway",
+    ),
 ]
 
 
@@ -80,3 +99,10 @@ def test_one_header_is_read_in_one_way(scheme: str) -> None:
     with pytest.raises(ConfigurationError, match="place: must have one scheme for the header x-token"):
         Verifier(*(TrustedIssuer(issuer, audience="api", place=place) for issuer, place in places.items()))
     Verifier(*(TrustedIssuer(issuer, audience="api", place=other) for issuer in places))
+
+
+def test_one_claim_of_the_header_may_be_a_text() -> None:
+    """As one audience may; `repr` is what makes it again, and leaves out what is not given."""
+    place = CredentialPlace(header="X-Token", header_claims="iss")
+    assert place == CredentialPlace(header="x-token", header_claims=["iss"])
+    assert repr(place) == "CredentialPlace(header='x-token', header_claims=('iss',))"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiocache import SimpleMemoryCache
 
-from bearward import ConfigurationError, TrustedIssuer, Verifier
+from bearward import AuthError, ConfigurationError, Refusal, TrustedIssuer, Verifier
 from bearward.dpop import LocalReplays, SharedReplays
 from bearward.dpop.proof import Proof
 from bearward.events import Refused, Verified
@@ -96,15 +96,15 @@ def test_memory_of_one_s_own_is_told_when_a_token_was_used(issuer: LocalIssuer) 
 
 
 def test_memory_that_is_full_lets_nobody_in(issuer: LocalIssuer) -> None:
-    """It forgets no use to remember another."""
-    with core(Verifier(trust(issuer), replays=LocalReplays(max_proofs=2))) as ask:
+    """It forgets no use to remember another, and says when there may be room again."""
+    verifier = Verifier(trust(issuer), replays=LocalReplays(max_proofs=2))
+    with core(verifier) as ask:
         first, second, third = (issuer.mint() for _ in range(3))
-        assert [ask(one) for one in (first, second, third, first)] == [
-            "ok",
-            "ok",
-            "replay_unavailable",
-            "token_replayed",
-        ]
+        assert [ask(one) for one in (first, second)] == ["ok", "ok"]
+        with pytest.raises(AuthError) as refused:
+            verifier.verify_now(third)
+        assert (refused.value.refusal, refused.value.retry_after) == (Refusal.REPLAY_UNAVAILABLE, 4.0)
+        assert ask(first) == "token_replayed"
 
 
 def test_use_is_remembered_until_the_token_has_expired(issuer: LocalIssuer) -> None:

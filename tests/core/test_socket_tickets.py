@@ -40,8 +40,9 @@ def test_anything_else_is_no_ticket(text: str) -> None:
 
 
 def test_ticket_is_opened_where_it_is_for() -> None:
-    """By who knows the secret; an absurdly long one is not even decoded."""
+    """By who knows the secret, which is not shown; an absurdly long one is not even decoded."""
     assert TicketSeal(SECRET).open(TICKET, "/chat") == (b"s" * 16, b"content")
+    assert repr(SEAL) == "<TicketSeal>"
     with pytest.raises(ValueError, match="not a ticket"):
         SEAL.open("A" * 40_000, "/chat")
     with pytest.raises(ConfigurationError):

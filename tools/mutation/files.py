@@ -77,6 +77,7 @@ _PURE_TESTS: dict[str, tuple[str, ...]] = {
     "jwks/spiffe_bundle": _core("jwks/test_spiffe_bundle"),
     "jwks/stored_entry": _core("jwks/test_stored_entry"),
     "jwks/tenant_admission": _core("jwks/test_tenant_admission"),
+    "jwks/tenant_keys": _core("jwks/test_tenant_keys"),
     "jwks/unknown_kids": _core("jwks/test_unknown_kids"),
     **dict.fromkeys(
         ("revocation/entry", "revocation/wire_format", "cache/sealed"),
@@ -160,7 +161,6 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/jwks/source_chain.py": _core("jwks/test_source_chain", "jwks/test_sources"),
     f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources"),
     f"{CORE}/jwks/store.py": (*_core("jwks/test_store"), *_KEYS),
-    f"{CORE}/jwks/tenant_keys.py": (*_core("jwks/test_tenant_keys"), *_TENANTS),
     f"{CORE}/jwks/unproven_tenant.py": _TENANTS,
     f"{CORE}/revocation/local.py": _REVOCATION,
     f"{CORE}/revocation/log.py": (*_core("revocation/test_log"), *_REVOCATION),

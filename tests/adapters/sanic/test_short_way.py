@@ -10,7 +10,7 @@ import pytest
 from sanic import HTTPResponse, Request
 from sanic.response import text
 
-from bearward import TrustedIssuer, Verifier, token_verification
+from bearward import TrustedIssuer, Verifier, placed_form
 from bearward.jose import compact
 from bearward.testing import LocalIssuer
 from bearward_sanic import authenticated, install
@@ -60,7 +60,7 @@ def taken_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         tokens.append(token)
         return parse(token)
 
-    monkeypatch.setattr(token_verification, "parse_compact", counted)
+    monkeypatch.setattr(placed_form, "parse_compact", counted)
     return tokens
 
 
