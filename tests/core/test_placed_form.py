@@ -60,6 +60,14 @@ def test_padding_is_there_whole_or_not_at_all(payload: dict[str, Any]) -> None:
             assert refusal(".".join(sent)) == "token_malformed"
 
 
+def test_segment_that_needs_no_padding_is_whole() -> None:
+    """Whatever character it ends with: here an X."""
+    signature = bytes(95) + b"\x17"
+    token = ".".join([*segments(HEADER, PAYLOADS[0])[:2], urlsafe_b64encode(signature).decode()])
+    assert token.endswith("X")
+    assert parse_placed(token, PLACE).signature == signature
+
+
 WRONG = {
     "padding within": lambda token: token.replace(".", "=.", 1) if "=." not in token else token.replace("=.", "==.", 1),
     "in front": lambda token: "=" + token,

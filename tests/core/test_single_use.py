@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from aiocache import SimpleMemoryCache
 
-from bearward import AuthError, ConfigurationError, Refusal, TrustedIssuer, Verifier
+from bearward import AuthError, ConfigurationError, Principal, Refusal, TrustedIssuer, Verifier
 from bearward.dpop import LocalReplays, SharedReplays
 from bearward.dpop.proof import Proof
 from bearward.events import Refused, Verified
+from bearward.single_use import use_of
 from bearward.testing import LocalIssuer, MovableClock
 from tests.conftest import Run
 from tests.single_use_cases import AUDIENCE, ROWS, core, minted, trust
@@ -71,6 +72,23 @@ def test_token_that_was_good_before_it_had_to_count_once_counts_once(
         run(verifier.replace_issuers(trust(issuer)))
         clock.advance(seconds)
         assert [ask(token) for _ in range(3)] == ["ok", "token_replayed", "token_replayed"]
+
+
+def test_use_is_known_by_issuer_and_jti() -> None:
+    """Whatever characters JSON can write; a `jti` has one to 512 of them."""
+    policy = TrustedIssuer("i", audience=AUDIENCE, jwks_uri="https://i.example/jwks", single_use=True, sender="bearer")
+
+    def known_by(issuer: str, identifier: str) -> tuple[str, str]:
+        claims = {"iss": issuer, "jti": identifier, "exp": 100}
+        use = use_of(Principal(claims, key_thumbprint="k"), policy, 0.0)
+        return use.jkt, use.jti
+
+    assert len({known_by(issuer, "a") for issuer in ("i", "\ud800", "\udfff")}) == 3
+    assert known_by("i", "x" * 512)[1] == "x" * 512
+    for identifier in ("", "x" * 513):
+        with pytest.raises(AuthError) as refused:
+            known_by("i", identifier)
+        assert (refused.value.refusal, refused.value.claim) == (Refusal.CLAIM_MALFORMED, "jti")
 
 
 class Recording(LocalReplays):

@@ -43,6 +43,7 @@ def test_ticket_is_opened_where_it_is_for() -> None:
     """By who knows the secret, which is not shown; an absurdly long one is not even decoded."""
     assert TicketSeal(SECRET).open(TICKET, "/chat") == (b"s" * 16, b"content")
     assert repr(SEAL) == "<TicketSeal>"
+    assert SEAL.open(SEAL.seal(b"content", "/\ud800", b"s" * 16), "/\ud800") == (b"s" * 16, b"content")
     with pytest.raises(ValueError, match="not a ticket"):
         SEAL.open("A" * 40_000, "/chat")
     with pytest.raises(ConfigurationError):

@@ -63,6 +63,22 @@ def test_token_is_judged_whole_by_the_policy_it_speaks_to(
     assert run(ask()) == verdict
 
 
+@pytest.mark.parametrize(("typ", "audience"), [("at+jwt", "api"), ("JWT", "web")])
+def test_token_is_judged_by_the_policy_of_its_type(issuer: LocalIssuer, typ: str, audience: str) -> None:
+    """Whichever of the two stands first, and by its audience alone."""
+    types = {"at+jwt": "api", "JWT": "web"}
+    policies = [
+        TrustedIssuer(issuer.url, audience=one, token_types=[name], jwks=issuer.keys.jwks())
+        for name, one in types.items()
+    ]
+    for verifier in (Verifier(*policies), Verifier(*reversed(policies))):
+        assert verifier.verify_now(issuer.mint(aud=audience, headers={"typ": typ})).issuer == issuer.url
+        for wrong in {*types.values()} - {audience}:
+            with pytest.raises(AuthError) as refused:
+                verifier.verify_now(issuer.mint(aud=wrong, headers={"typ": typ}))
+            assert refused.value.code == "audience_mismatch"
+
+
 def test_policies_of_one_issuer_share_its_keys(issuer: LocalIssuer, run: Run) -> None:
     """One set is fetched, whichever policy asks first."""
 
