@@ -60,6 +60,15 @@ def test_padding_is_there_whole_or_not_at_all(payload: dict[str, Any]) -> None:
             assert refusal(".".join(sent)) == "token_malformed"
 
 
+def test_padding_and_claims_of_the_header_are_two_things() -> None:
+    """A place may have either alone."""
+    padded = CredentialPlace(header="x-token", padded=True)
+    assert parse_placed(".".join(segments(HEADER, PAYLOADS[0])), padded).claims == PAYLOADS[0]
+    named = CredentialPlace(header="x-token", header_claims=("iss",))
+    plain = sign_segments(json_octets(HEADER), json_octets(PAYLOADS[0]), KEY)
+    assert parse_placed(plain, named).claims == {**PAYLOADS[0], "iss": HEADER["iss"]}
+
+
 def test_segment_that_needs_no_padding_is_whole() -> None:
     """Whatever character it ends with: here an X."""
     signature = bytes(95) + b"\x17"

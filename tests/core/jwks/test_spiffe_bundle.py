@@ -40,6 +40,15 @@ def domain(publisher: LocalIssuer, **options: Any) -> TrustedIssuer:
     )
 
 
+@pytest.mark.parametrize(
+    ("found", "held", "older"), [(0, 1, True), (1, 0, False), (1, 1, False), (1, 2**64 - 1, True), (1, 2**64, False)]
+)
+def test_sequence_is_a_number_of_64_bits(found: int, held: int, older: bool) -> None:
+    """From 0 on; what is larger says nothing."""
+    documents = [json.dumps({"keys": [], "spiffe_sequence": number}).encode() for number in (found, held)]
+    assert is_older(*documents) is older
+
+
 def test_older_bundle_does_not_replace_a_newer_one(publisher: LocalIssuer, run: Run) -> None:
     """It is a failure that the health page names; a newer one is accepted, and so is the same again."""
 
