@@ -70,7 +70,7 @@ def _chosen(tests: tuple[str, ...]) -> list[str]:
 
 def _as_it_stands(tests: tuple[str, ...], tree: Path) -> str:
     done = run_tests(tree, *_chosen(tests), "--tier", "quick")
-    return "" if done.returncode == PASSED else done.stdout[-3000:]
+    return "" if done.returncode == PASSED else done.stdout[-3000:] or done.stderr[-3000:]
 
 
 def _one(planned: Planned, tree: Path) -> Mutant:
@@ -92,6 +92,8 @@ def _outcome(file: str, tree: Path) -> str:
             done = run_tests(tree, *_chosen(STATEFUL[file]), "--tier", tier, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             return TIMED_OUT
+        if not done.stdout:
+            raise RuntimeError(f"no test was run, so nothing is known of {file}:\n{done.stderr[-3000:]}")
         if done.returncode != PASSED:
             return KILLED
     return SURVIVED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from bearward.jwks.tenant_keys import TenantKeys
@@ -18,7 +19,7 @@ class Keys:
 def remembered(tenants: TenantKeys, *names: str, held: bool = False) -> list[Any]:
     """Add these tenants; returns who had to go for them."""
     made: Any = Keys
-    return [gone for name in names if (gone := tenants.add(name, lambda name=name: made(name, held=held))[1])]
+    return [gone for name in names if (gone := tenants.add(name, partial(made, name, held=held))[1])]
 
 
 def names(keys: list[Any]) -> list[str]:
