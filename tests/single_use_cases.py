@@ -16,7 +16,7 @@ __all__ = ["AUDIENCE", "ROWS", "Ask", "core", "minted", "trust"]
 AUDIENCE = "https://login.example"
 Ask = Callable[[str], str]
 """`ok`, or the code of the refusal of this token."""
-DAY = int(time.time()) + 86_400
+DAY = 86_400
 Row = tuple[str, dict[str, Any]]
 ROWS: dict[str, list[Row]] = {
     "the same again": [("ok", {"jti": "a"}), ("token_replayed", {"jti": "a"}), ("token_replayed", {"jti": "a"})],
@@ -28,10 +28,10 @@ ROWS: dict[str, list[Row]] = {
     "a jti that is no text": [("claim_malformed", {"jti": 7})],
     "refused for another reason first": [("audience_mismatch", {"jti": "e", "aud": "x"}), ("ok", {"jti": "e"})],
     "bound to a key": [("token_sender_constrained", {"jti": "f", "cnf": {"jkt": "A" * 43}})],
-    "of a day": [("ok", {"jti": "h", "exp": DAY})],
-    "of more than a day": [("claim_mismatch", {"jti": "i", "exp": DAY + 120})],
+    "of a day": [("ok", {"jti": "h", "expires_in": DAY})],
+    "of more than a day": [("claim_mismatch", {"jti": "i", "expires_in": DAY + 600})],
     "of all times": [("claim_mismatch", {"jti": "j", "exp": 10**300 - 1})],
-    "of a year, as a fraction": [("claim_mismatch", {"jti": "k", "exp": DAY * 1e3 + 0.5})],
+    "of a far year, as a fraction": [("claim_mismatch", {"jti": "k", "exp": 1e13 + 0.5})],
     "without an end": [("claim_missing", {"jti": "g", "exp": None})],
 }
 
@@ -63,6 +63,9 @@ def core(verifier: Verifier) -> Iterator[Ask]:
 
 
 def minted(issuer: LocalIssuer, claims: dict[str, Any]) -> str:
-    """A token with these claims; None leaves one out."""
+    """A token with these claims; None leaves one out, and `expires_in` is in seconds from when it is made."""
+    if "expires_in" in claims:
+        claims = {**claims, "exp": int(time.time()) + claims["expires_in"]}
+        del claims["expires_in"]
     without = [name for name, value in claims.items() if value is None]
     return issuer.mint(claims={name: value for name, value in claims.items() if value is not None}, without=without)

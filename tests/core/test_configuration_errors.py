@@ -155,8 +155,8 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
         (lambda name=name: scope("good", name), f"scope: {VISIBLE}")
         for name in ("", "a b", 'a"', "a\\", "a\x7f", "é", 1)
     ),
-    (lambda: TenantIssuers("https://login.example/", audience="a"), "tenants: must be a template with one {tenant}"),
-    (lambda: TenantIssuers(TENANTS * 2, audience="a"), "tenants: must be a template with one {tenant}"),
+    (lambda: TenantIssuers("https://login.example/", audience="a"), "template: must be a template with one {tenant}"),
+    (lambda: TenantIssuers(TENANTS * 2, audience="a"), "template: must be a template with one {tenant}"),
     (
         lambda: TenantIssuers(TENANTS, tenants=frozenset(), audience="a"),
         "tenants: must name at least one tenant, or be left out",
