@@ -37,7 +37,7 @@ defaults
 
 def block_of_the_page(language: str) -> str:
     """What the page shows about client certificates in this language."""
-    section = _PAGE.read_text(encoding="utf-8").partition("## Client certificates by nginx and HAProxy\n")[2]
+    section = _PAGE.read_text(encoding="utf-8").partition("## Client certificates from nginx and HAProxy\n")[2]
     return section.partition(f"```{language}\n")[2].partition("```")[0]
 
 
