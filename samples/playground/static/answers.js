@@ -1,6 +1,6 @@
 // Send the token to all three servers; their answers side by side, and why.
 
-import { act } from "./api.js";
+import { actLast } from "./api.js";
 import { store } from "./store.js";
 import { breakable, el, field, pill, put, select } from "./dom.js";
 
@@ -9,8 +9,8 @@ const SERVERS = { sanic: ["Sanic", "HTTP"], "grpc.aio": ["grpc.aio", "gRPC on an
 /** Send what is in the workshop. */
 export async function send() {
   const { token, operation, proof } = store;
-  const result = await act("send", { token: token ?? "", operation, proof });
-  store.set({ result });
+  const result = await actLast("send", { token: token ?? "", operation, proof });
+  if (result) store.set({ result });
 }
 
 export class SendForm extends HTMLElement {

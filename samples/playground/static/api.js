@@ -37,6 +37,15 @@ export async function act(name, body = {}) {
   return request(`/do/${name}`, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+let newest = 0;
+
+/** As `act`, for what changes the token or its answers: null if something newer was asked for meanwhile, which then counts. */
+export async function actLast(name, body) {
+  const asked = ++newest;
+  const answer = await act(name, body);
+  return asked === newest ? answer : null;
+}
+
 /**
  * Follow the state for ever: each stream ends with its token, and the next one begins with a new token.
  * `onState(state)`; `onConnection({ up, ends, renewed })`, where `ends` is in milliseconds of performance.now().

@@ -1,6 +1,6 @@
 // Mint a good token, or break the one that there is.
 
-import { act } from "./api.js";
+import { actLast } from "./api.js";
 import { store } from "./store.js";
 import { button, el, field, select } from "./dom.js";
 import { send } from "./answers.js";
@@ -34,17 +34,19 @@ export class MintForm extends HTMLElement {
 
   async mint(event) {
     event.preventDefault();
-    const { token } = await act("mint", {
+    const minted = await actLast("mint", {
       algorithm: this.algorithm.value, profile: this.profile.value, binding: this.binding.value,
       subject: this.subject.value, scope: this.scope.value, lifetime: Number(this.lifetime.value),
     });
-    store.set({ token, good: token, proof: "as bound" });
+    if (!minted) return;
+    store.set({ token: minted.token, good: minted.token, proof: "as bound" });
     this.note.textContent = "A good token, as the issuer would give it to its client.";
     await send();
   }
 
   async spoil(fault) {
-    const broken = await act("break", { fault, token: store.good });
+    const broken = await actLast("break", { fault, token: store.good });
+    if (!broken) return;
     store.set({ token: broken.token, proof: broken.proof });
     this.note.textContent = broken.shows;
     await send();

@@ -1,6 +1,6 @@
 // The token: its three segments, and an editor of what is in them.
 
-import { act } from "./api.js";
+import { actLast } from "./api.js";
 import { decode, store } from "./store.js";
 import { button, el, field, relative } from "./dom.js";
 import { CLAIMS, HEADER, TIMES } from "./fields.js";
@@ -117,7 +117,9 @@ export class TokenView extends HTMLElement {
 
   async sign(keep) {
     const body = { header: this.members(this.header), claims: this.members(this.claims), token: store.token ?? "", keep_signature: keep };
-    const { token } = await act("sign", body);
+    const signed = await actLast("sign", body);
+    if (!signed) return;
+    const { token } = signed;
     store.set(keep ? { token } : { token, good: token, proof: "as bound" });
     await send();
   }

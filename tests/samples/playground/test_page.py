@@ -114,6 +114,28 @@ def test_every_algorithm_is_minted_from_the_form(page: Page) -> None:
         answered(page, "All three accept")
 
 
+def test_last_click_counts_whichever_response_comes_first(page: Page) -> None:
+    """Two tokens are minted, and the response to the first click comes after all that the second click did."""
+    page.run(
+        "(() => { const real = fetch; let first = true; window.fetch = async (url, options) => {"
+        " const response = await real(url, options);"
+        " if (!first || !url.endsWith('/do/mint')) return response;"
+        " first = false; const body = await response.text();"
+        " await new Promise((done) => { window.release = done; });"
+        " return new Response(body, { status: response.status }); }; })()"
+    )
+    chosen = "document.querySelector('#header-alg').value"
+    for algorithm in ("ES256", "RS384"):
+        page.choose("mint-form #f-algorithm", algorithm)
+        page.click("Mint and send")
+        page.until("!!window.release")
+    page.until(f"{chosen} === '\"RS384\"'")
+    answered(page, "All three accept")
+    drawn = "requestAnimationFrame(() => requestAnimationFrame(done))"
+    page.run(f"new Promise((done) => {{ window.release(); {drawn}; }})")
+    assert page.run(chosen) == '"RS384"'
+
+
 def test_every_profile_is_minted_from_the_form(page: Page) -> None:
     """The token is that issuer's, and all three accept it."""
     issuers = set()
