@@ -3,9 +3,9 @@
 The steps of a call: read the credentials (`bearer_token`), verify the token (`verify_function`, or `Verifier.verify` if
 keys must be fetched), or both together with proof of possession (`presented_token`, `authenticate`), check a
 certificate that is known only later (`check_certificate`), decide by the rule (`Access.refusal`, or
-`authorization_refusal` where it has checks that are awaited), pass the principal to the handler, and watch calls that may outlive their token (`Verifier.watch`). What was decided is reported to the
-verifier's observers by one `Reporter`: `verified`, `refused` or `ended`, once per call. A refusal is an `AuthError`; `challenge`
-writes its challenge.
+`authorization_refusal` if it has checks that are awaited), pass the principal to the handler, and watch calls that may
+outlive their token (`Verifier.watch`). What was decided is reported to the verifier's observers by one `Reporter`:
+`verified`, `refused` or `ended`, once per call. A refusal is an `AuthError`; `challenge` writes its challenge.
 """
 
 from __future__ import annotations

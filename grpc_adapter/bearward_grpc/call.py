@@ -85,9 +85,6 @@ class Call:
         "token",
     )
 
-    queued_at: float
-    """Since when it waits for a thread, by the verifier's monotonic clock; set for calls that had to wait for something else."""
-
     # Positional, since CPython 3.11 calls a function that has keyword-only arguments at twice the cost.
     def __init__(
         self, gate: CallGate, rule: Access, principal: Principal | None, token: str | None, method: str = ""
@@ -101,6 +98,8 @@ class Call:
         self.correlation_id: str | None = None
         self.event: Verified | None = None
         """What was reported of its caller, for the span that begins with the handler."""
+        self.queued_at: float | None = None
+        """Since when it waits for a thread, by the verifier's monotonic clock, if it had to wait for something else first."""
         self.guard: StreamGuard | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # of the verifier, where the handler runs in a thread
 

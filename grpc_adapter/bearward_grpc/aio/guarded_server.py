@@ -45,10 +45,10 @@ def guarded_server(
 
     As `check_on_start(grpc.aio.server(interceptors=[*outside, auth, *inside]), auth.policy)`, and a caller who comes
     again costs less: the handlers are wrapped when they are registered. Interceptors `outside` of `auth`, the first the
-    outermost, see refused calls too. Those `inside` see verified callers only; for their sake the handlers are looked up
-    for each call. Without `check`, the server starts whatever is registered. The others
-    are those of `grpc.aio.server`: `migration_thread_pool` runs plain `def` handlers, `options` are channel arguments,
-    `maximum_concurrent_rpcs` is a number of calls, `compression` the algorithm for responses.
+    outermost, see refused calls too. Those `inside` do not, and because of them the handler is looked up for each call.
+    Without `check`, the server starts whatever is registered. The other arguments are those of `grpc.aio.server`:
+    `migration_thread_pool` runs plain `def` handlers, `options` are channel arguments, `maximum_concurrent_rpcs` is a
+    number of calls, `compression` the algorithm for responses.
 
     Register services with it as usual. Raises whatever `grpc.aio.server` raises; `start()` raises `ConfigurationError`.
 

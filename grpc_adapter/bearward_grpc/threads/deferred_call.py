@@ -3,10 +3,9 @@
 Rules of this file: the polling thread of grpc.server must never wait, because every connection and every stream waits
 with it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
 served by a stream-stream handler that delivers its responses through a callback (grpc's experimental form): none of the
-request is read, no thread waits, and the number of waiting calls is bounded: of strangers, who wait for keys, and of
-verified callers by themselves. Once the token is verified the real
-handler runs in `pool`, as grpc would have run it. Only if another interceptor receives the handler is it of the
-method's own kind and waits in a worker; few may do so at a time.
+request is read, no thread waits, and the number of waiting calls is bounded: that of strangers, who wait for keys, and
+that of verified callers. Once the token is verified the real handler runs in `pool`, as grpc would have run it. Only if
+another interceptor receives the handler is it of the method's own kind and waits in a worker; few may do so at a time.
 """
 
 from __future__ import annotations

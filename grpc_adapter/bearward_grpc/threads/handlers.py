@@ -38,8 +38,7 @@ class ThreadHandlerWrapper:
         self._run = run
         self._guard = guard
         # The call may now wait for a thread that runs its handler, or has waited for this one.
-        waits_since: float | None = getattr(call, "queued_at", None)
-        self._queued_at = call.gate.verifier.monotonic() if waits_since is None else waits_since
+        self._queued_at = call.gate.verifier.monotonic() if call.queued_at is None else call.queued_at
 
     def wrap(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """`handler`, served to this call."""
