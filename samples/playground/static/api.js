@@ -37,12 +37,21 @@ export async function act(name, body = {}) {
   return request(`/do/${name}`, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+let turn = Promise.resolve();
+
+/** As `act`, for what changes the issuer, its tokens or the streams: it is asked for when what was clicked before is done. */
+export function actInTurn(name, body) {
+  const done = turn.then(() => act(name, body));
+  turn = done.catch(() => {});
+  return done;
+}
+
 let newest = 0;
 
 /** As `act`, for what changes the token or its answers: null if something newer was asked for meanwhile, which then counts. */
 export async function actLast(name, body) {
   const asked = ++newest;
-  const answer = await act(name, body);
+  const answer = await turn.then(() => act(name, body));
   return asked === newest ? answer : null;
 }
 

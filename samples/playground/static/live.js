@@ -1,6 +1,6 @@
 // The issuer, the servers' keys, the counters and the log.
 
-import { act } from "./api.js";
+import { actInTurn } from "./api.js";
 import { store } from "./store.js";
 import { button, clock, el, pill, put, span } from "./dom.js";
 
@@ -18,10 +18,10 @@ export class IssuerCard extends HTMLElement {
   connectedCallback() {
     this.state = el("p", { class: "row" });
     this.keys = el("div", {});
-    const change = (to) => act("issuer", { to, algorithm: store.algorithm });
+    const change = (to) => actInTurn("issuer", { to, algorithm: store.algorithm });
     this.down = button("Take the issuer down", () => change(this.is === "down" ? "up" : "down"));
     this.slow = button("Make it slow", () => change(this.is === "slow" ? "quick" : "slow"));
-    const revoke = (kind) => act("revoke", { kind, token: store.good });
+    const revoke = (kind) => actInTurn("revoke", { kind, token: store.good });
     this.replaceChildren(el("h3", {}, "Issuer"), this.state,
       el("div", { class: "row" },
         button("Rotate the key", () => change("rotate")), button("Withdraw old keys", () => change("withdraw")), this.down, this.slow),

@@ -1,6 +1,6 @@
 // Streams that are opened with the token, and end with it before one's eyes.
 
-import { act } from "./api.js";
+import { actInTurn } from "./api.js";
 import { store } from "./store.js";
 import { button, clock, el, pill, put, span } from "./dom.js";
 
@@ -12,13 +12,13 @@ export class StreamList extends HTMLElement {
   }
 
   build() {
-    const open = (kind) => act("streams", { open: kind, token: store.token ?? "" });
+    const open = (kind) => actInTurn("streams", { open: kind, token: store.token ?? "" });
     const { streams } = store.about;
     this.list = el("ul", { class: "streams" });
     this.replaceChildren(el("h3", {}, "Streams and websockets"),
       el("p", { class: "hint" }, "Opened with the token above. They end when it expires, is revoked, or its key is withdrawn. A waiting thread of grpc.server cannot be interrupted: its call is cancelled half a second later."),
       el("div", { class: "row" }, button("Open all four", () => Promise.all(streams.map(open)), { class: "primary" }),
-        streams.map((kind) => button(kind, () => open(kind), { "aria-label": `Open: ${kind}` })), button("Close all", () => act("streams", { close: true }))),
+        streams.map((kind) => button(kind, () => open(kind), { "aria-label": `Open: ${kind}` })), button("Close all", () => actInTurn("streams", { close: true }))),
       this.list);
   }
 

@@ -136,6 +136,27 @@ def test_last_click_counts_whichever_response_comes_first(page: Page) -> None:
     assert page.run(chosen) == '"RS384"'
 
 
+def test_clicks_take_effect_in_their_order(page: Page) -> None:
+    """All streams are closed and then four are opened, and the first request is the slower one: four are open."""
+    page.run(
+        "(() => { const real = fetch; window.asked = []; window.fetch = async (url, options) => {"
+        " if (!url.endsWith('/do/streams')) return real(url, options);"
+        " window.asked.push(options.body);"
+        " if (window.asked.length === 1) await new Promise((done) => { window.release = done; });"
+        " return real(url, options); }; })()"
+    )
+    page.click("Close all", "stream-list")
+    page.until("!!window.release")
+    page.click("Open all four", "stream-list")
+    drawn = "requestAnimationFrame(() => requestAnimationFrame(done))"
+    page.run(f"new Promise((done) => {{ {drawn}; }})")
+    assert page.run("window.asked.length") == 1
+    page.run("window.release(); true")
+    page.until("document.querySelectorAll('.streams li[data-state=open]').length === 4")
+    page.click("Close all", "stream-list")
+    page.until("document.querySelector('.streams').textContent === 'None is open.'")
+
+
 def test_every_profile_is_minted_from_the_form(page: Page) -> None:
     """The token is that issuer's, and all three accept it."""
     issuers = set()
