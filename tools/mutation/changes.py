@@ -33,6 +33,11 @@ class Change:
         """The text with the change."""
         return text[: self.start] + self.after + text[self.end :]
 
+    def made_on_its_lines(self, text: str) -> str:
+        """The text with the change, where everything after it stays on the line where it was."""
+        joined = " \\\n" * (text[self.start : self.end].count("\n") - self.after.count("\n"))
+        return text[: self.start] + self.after + joined + text[self.end :]
+
 
 def changes_of(text: str) -> list[Change]:
     """Every change of every function of a file, in the order of its lines."""

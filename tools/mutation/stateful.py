@@ -1,20 +1,25 @@
-"""The stateful files, changed one mutant at a time on copies of the tree, and judged by real servers and stores.
+"""The stateful files, changed one mutant at a time, and judged by real servers and stores.
 
-Rules of this file: a mutant is killed where a test of its file fails or hangs. The quick tier is asked first; who survives
-it meets the thorough one. A sample is drawn by the file's name and a seed, so that a run can be repeated.
+Rules of this file: a mutant is killed where a test of its file fails or hangs. It is made in a forked child (`forks.py`) and
+judged by the tests that run its lines; where that cannot be, on a copy of the tree, by all tests of its file. A sample is
+drawn by the file's name and a seed, so that a run can be repeated.
 """
 
 from __future__ import annotations
 
+import queue
 import random
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tools.mutation.changes import Change, changes_of
+from tools.mutation.covering import Covering, find_out
 from tools.mutation.files import STATEFUL, TOP, found
-from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant, identity, is_left, keep, kept
+from tools.mutation.forks import ELSEWHERE, Plan, change_in_forks
+from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant, identity, is_left, keep, kept
 from tools.trees import PASSED, changed, copied, in_trees, run_tests
 
 __all__ = ["run"]
@@ -42,17 +47,63 @@ def run(
         planned = [(file, change) for file in names for change in drawn(file, sample=None, seed=seed)]
         planned = [(file, change) for file, change in planned if identity(_mutant(file, change, SURVIVED)) in left]
         mutants = [mutant for mutant in known if not is_left(mutant)]
+    judges = found(*dict.fromkeys(test for file in names for test in STATEFUL[file]))
+    elsewhere = []
+    for file, change, outcome in _in_forks(planned, judges):
+        if outcome == ELSEWHERE:
+            elsewhere.append((file, change))
+            continue
+        mutants.append(_mutant(file, change, outcome))
+        keep(mutants)
+        told(mutants[-1])
     with tempfile.TemporaryDirectory(prefix="bearward-mutation-") as place:
         trees = [copied(Path(place) / str(number)) for number in range(AT_ONCE)]
-        judges = list(dict.fromkeys(STATEFUL[file] for file in names))  # the same ones may judge several files
-        for tests, said in zip(judges, in_trees(_as_it_stands, judges, trees), strict=True):
-            if said:
-                raise RuntimeError(f"{', '.join(tests)} do not pass as the tree stands:\n{said}")
-        for mutant in in_trees(_one, planned, trees):
+        for mutant in in_trees(_one, elsewhere, trees):
             mutants.append(mutant)
             keep(mutants)
             told(mutant)
     return mutants
+
+
+def _in_forks(planned: Sequence[Planned], judges: Sequence[str]) -> Iterator[tuple[str, Change, str]]:
+    """What became of each; first of the files as they stand, which must survive."""
+    covering = find_out(judges)
+    texts = {file: (TOP / file).read_text(encoding="utf-8") for file, _ in planned}
+    plans = [_plan(covering, file, text, None) for file, text in texts.items()]
+    plans += [_plan(covering, file, texts[file], change) for file, change in planned]
+    outcomes: queue.SimpleQueue[tuple[int, str] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            change_in_forks(plans, judges, lambda number, outcome: outcomes.put((number, outcome)))
+        except BaseException as error:  # for the thread that waits
+            outcomes.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    for _ in plans:
+        said = outcomes.get()
+        if isinstance(said, BaseException):
+            raise said
+        number, outcome = said
+        if number < len(texts):
+            if outcome not in (SURVIVED, UNTESTED):
+                raise RuntimeError(f"the tests of {list(texts)[number]} do not pass in a forked child as it stands")
+            continue
+        file, change = planned[number - len(texts)]
+        if outcome == SURVIVED and not set(_span(texts[file], change)).isdisjoint(covering.imported.get(file, ())):
+            outcome = ELSEWHERE
+        yield file, change, outcome
+
+
+def _span(text: str, change: Change) -> range:
+    return range(text.count("\n", 0, change.start) + 1, text.count("\n", 0, change.end) + 2)
+
+
+def _plan(covering: Covering, file: str, text: str, change: Change | None) -> Plan:
+    span = range(1, text.count("\n") + 2) if change is None else _span(text, change)
+    tests = covering.tests(file, span[0], span[-1])
+    patience = 60 + 4 * sum(covering.seconds[test] for test in tests)
+    return Plan(str(TOP / file), text, None if change is None else change.made_on_its_lines(text), tests, patience)
 
 
 def drawn(file: str, *, sample: int | None, seed: int) -> list[Change]:
@@ -66,11 +117,6 @@ def drawn(file: str, *, sample: int | None, seed: int) -> list[Change]:
 
 def _chosen(tests: tuple[str, ...]) -> list[str]:
     return [*found(*tests), "--exitfirst", "--timeout", "120"]
-
-
-def _as_it_stands(tests: tuple[str, ...], tree: Path) -> str:
-    done = run_tests(tree, *_chosen(tests), "--tier", "quick")
-    return "" if done.returncode == PASSED else done.stdout[-3000:] or done.stderr[-3000:]
 
 
 def _one(planned: Planned, tree: Path) -> Mutant:
