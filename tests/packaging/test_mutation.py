@@ -5,11 +5,17 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools.mutation.changes import changes_of, functions
+from tools.mutation.covering import find_out
 from tools.mutation.files import PURE, STATEFUL, TOP, found, judges
+from tools.mutation.forks import Plan, change_in_forks
+from tools.mutation.in_place import NotInPlaceError, put_in_place
 from tools.mutation.mutant import KILLED, REASONS, SURVIVED, UNTESTED, Mutant
 from tools.mutation.pure import functions_left
 from tools.mutation.stateful import drawn
@@ -53,6 +59,99 @@ def test_changes_are_still_python(file: str) -> None:
     assert changes
     for change in changes[:: len(changes) // 40 + 1]:
         ast.parse(change.made(text))
+
+
+def test_changed_text_keeps_its_lines() -> None:
+    """What stands behind a change of several lines stays where it was, and the whole is still Python."""
+    text = PROGRAM.replace("caller is None or now", "(caller is None\n            or now").replace("until:", "until):")
+    for change in changes_of(text):
+        made = change.made_on_its_lines(text)
+        ast.parse(made)
+        assert made.splitlines()[-1].strip() in ("return not caller.banned", "return (caller.banned)", "return None")
+        assert made.count("\n") == text.count("\n")
+
+
+def loaded(text: str, path: Path) -> dict[str, Any]:
+    """The names of a module with this text."""
+    path.write_text(text, encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(text, str(path), "exec", dont_inherit=True), names)
+    return names
+
+
+IN_PLACE = """
+from functools import cache, wraps
+
+def counted(function):
+    @wraps(function)
+    def call(*given):
+        return function(*given) + 1
+    return call
+
+@counted
+def double(number):
+    return number * 2
+
+class Door:
+    @property
+    def open(self):
+        return [one for one in (1, 2) if one > 1]
+
+    @staticmethod
+    def knock():
+        def inner():
+            return "in"
+        return inner()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "called"),
+    [
+        ("number * 2", "number * 5", lambda names: names["double"](1) == 6),
+        ("+ 1", "+ 7", lambda names: names["double"](1) == 9),
+        ("one > 1", "one >= 1", lambda names: names["Door"]().open == [1, 2]),
+        ('return "in"', "pass", lambda names: names["Door"].knock() is None),
+    ],
+)
+def test_change_is_made_in_functions_that_exist(
+    tmp_path: Path, before: str, after: str, called: Callable[[dict[str, Any]], bool]
+) -> None:
+    """Also behind a decorator, a property, and within a function that was made before."""
+    names = loaded(IN_PLACE, tmp_path / "loaded.py")
+    assert not called(names)
+    put_in_place(str(tmp_path / "loaded.py"), IN_PLACE, IN_PLACE.replace(before, after))
+    assert called(names)
+
+
+def test_change_that_no_function_can_take_is_told(tmp_path: Path) -> None:
+    """Nothing differs, what differs is no function, or the function closes over something else."""
+    path = tmp_path / "loaded.py"
+    names = loaded(IN_PLACE, path)
+    for after in (IN_PLACE, IN_PLACE.replace("(number)", "(number=1)"), IN_PLACE.replace("function(*given) + 1", "1")):
+        with pytest.raises(NotInPlaceError):
+            put_in_place(str(path), IN_PLACE, after)
+    assert names["double"](1) == 3
+
+
+@pytest.mark.thorough
+def test_forked_children_judge_as_a_whole_run_does() -> None:
+    """As it stands a file survives; a condition that never holds is noticed; a line that no test runs is said to be none."""
+    file = "core/bearward/newer_keys.py"
+    text = (TOP / file).read_text(encoding="utf-8")
+    judges = found("tests/core/test_fetching_verifier.py")
+    covering = find_out(judges)
+    [first] = [change for change in changes_of(text) if change.after == "False"][:1]
+    number = text.count("\n", 0, first.start) + 1
+    tests = covering.tests(file, number, number)
+    assert tests
+    path = str(TOP / file)
+    plans = [
+        Plan(path, text, None, tests, 60),
+        Plan(path, text, first.made_on_its_lines(text), tests, 60),
+        Plan(path, text, first.made_on_its_lines(text), covering.tests(file, 1, 1), 60),
+    ]
+    assert sorted(change_in_forks(plans, judges)) == [(0, SURVIVED), (1, KILLED), (2, UNTESTED)]
 
 
 def test_mutation_table_names_existing_files() -> None:

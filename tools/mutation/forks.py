@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -49,8 +49,8 @@ class Plan:
     patience: float
 
 
-def change_in_forks(plans: Sequence[Plan], tests: Sequence[str], told: Callable[[int, str], None]) -> None:
-    """Carry these plans out in children of one process that collects `tests`; `told` hears the number of each and how it ended.
+def change_in_forks(plans: Sequence[Plan], tests: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Carry these plans out in children of one process that collects `tests`: the number of each, and how it ended.
 
     Raise `RuntimeError` where that process fails.
     """
@@ -58,34 +58,31 @@ def change_in_forks(plans: Sequence[Plan], tests: Sequence[str], told: Callable[
         place = Path(folder) / "plan.json"
         place.write_text(json.dumps([asdict(plan) for plan in plans]), encoding="utf-8")
         (said := Path(f"{place}.out")).touch()
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-s",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-        ]
-        process = subprocess.Popen(
-            [*command, "-p", "tools.mutation.forks", *tests],
-            cwd=TOP, env={**os.environ, PLAN: str(place)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        with said.open(encoding="utf-8") as lines:
-            ended = False
-            while not ended:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(0.2)
-                    ended = True
-                for line in lines:
-                    told(*json.loads(line))
-        output = process.stdout.read() if process.stdout else ""
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "tools.mutation.forks", *tests]
+        unwanted = [f"-pno:{plugin}" for plugin in ("randomly", "cacheprovider", "xdist")]
+        environment = {**os.environ, PLAN: str(place)}
+        with (
+            (Path(folder) / "output").open("w+", encoding="utf-8") as output,
+            subprocess.Popen([*command, *unwanted], cwd=TOP, env=environment, stdout=output, stderr=output) as process,
+            said.open(encoding="utf-8") as lines,
+        ):
+            yield from _numbered(process, lines)
+            output.seek(0)
+            printed = output.read()
     if process.returncode != 0:
-        raise RuntimeError(f"the tests could not be collected:\n{output[-3000:]}")
+        raise RuntimeError(f"the tests could not be collected:\n{printed[-3000:]}")
+
+
+def _numbered(process: subprocess.Popen[bytes], lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """What is written while it runs."""
+    ended = False
+    while not ended:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+            ended = True
+        for line in lines:
+            number, outcome = json.loads(line)
+            yield number, outcome
 
 
 @dataclass

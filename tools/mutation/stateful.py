@@ -7,11 +7,9 @@ drawn by the file's name and a seed, so that a run can be repeated.
 
 from __future__ import annotations
 
-import queue
 import random
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -71,28 +69,14 @@ def _in_forks(planned: Sequence[Planned], judges: Sequence[str]) -> Iterator[tup
     texts = {file: (TOP / file).read_text(encoding="utf-8") for file, _ in planned}
     plans = [_plan(covering, file, text, None) for file, text in texts.items()]
     plans += [_plan(covering, file, texts[file], change) for file, change in planned]
-    outcomes: queue.SimpleQueue[tuple[int, str] | BaseException] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            change_in_forks(plans, judges, lambda number, outcome: outcomes.put((number, outcome)))
-        except BaseException as error:  # for the thread that waits
-            outcomes.put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    for _ in plans:
-        said = outcomes.get()
-        if isinstance(said, BaseException):
-            raise said
-        number, outcome = said
+    for number, outcome in change_in_forks(plans, judges):
         if number < len(texts):
             if outcome not in (SURVIVED, UNTESTED):
                 raise RuntimeError(f"the tests of {list(texts)[number]} do not pass in a forked child as it stands")
             continue
         file, change = planned[number - len(texts)]
-        if outcome == SURVIVED and not set(_span(texts[file], change)).isdisjoint(covering.imported.get(file, ())):
-            outcome = ELSEWHERE
-        yield file, change, outcome
+        imported = not set(_span(texts[file], change)).isdisjoint(covering.imported.get(file, ()))
+        yield file, change, ELSEWHERE if imported and outcome == SURVIVED else outcome
 
 
 def _span(text: str, change: Change) -> range:

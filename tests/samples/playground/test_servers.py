@@ -251,7 +251,9 @@ def _state(api: Api, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]
     """The first state of which `wanted` is true."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        with api.client.stream("GET", "/live", headers=api.authorized()) as response:
+        # once: a stream that ends with its token closes its connection, which a client that keeps it may learn too late
+        headers = {**api.authorized(), "connection": "close"}
+        with api.client.stream("GET", "/live", headers=headers) as response:
             for line in response.iter_lines():
                 if line.startswith("data: {"):
                     state: dict[str, Any] = json.loads(line.removeprefix("data: "))
