@@ -51,6 +51,7 @@ class ServerState:
         }
 
 
+_MAX_WITHDRAWN = 12
 _SHOWN = ("state", "generation", "keys", "age", "next_refresh", "stale_left", "failures", "last_error", "attempts")
 
 
@@ -124,22 +125,26 @@ class Live:
         }
 
     def _keys(self) -> list[dict[str, Any]]:
-        """Published keys and those withdrawn in the last minutes, newest first."""
+        """Published keys and the last that were withdrawn, newest first."""
         ring, now = self._scene.issuer.keys, time.time()
         published = {key.kid: key for key in ring.published}
         for kid, key in published.items():
             self._born.setdefault(kid, now)
             self._known.setdefault(kid, key)
         signing = {ring.key(key.alg).kid for key in published.values()}
+        newest = sorted(self._born, key=lambda kid: -self._born[kid])
+        withdrawn = [kid for kid in newest if kid not in published]
+        forgotten = set(withdrawn[_MAX_WITHDRAWN:])
         return [
             {
                 "kid": kid,
                 "alg": self._known[kid].alg,
-                "age": round(now - born, 1),
+                "age": round(now - self._born[kid], 1),
                 "state": "signing" if kid in signing else "published" if kid in published else "withdrawn",
             }
-            for kid, born in sorted(self._born.items(), key=lambda item: -item[1])
-        ][:24]
+            for kid in newest
+            if kid not in forgotten
+        ]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server: ServerState | None = None

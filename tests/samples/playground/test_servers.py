@@ -201,6 +201,15 @@ def test_live_state_shows_keys_and_servers(api: Api) -> None:
     assert (newest["alg"], newest["state"]) == ("EdDSA", "signing")
 
 
+def test_rules_column_knows_each_key_at_once(api: Api) -> None:
+    """However quickly keys are rotated, the playground judges by what the issuer publishes now."""
+    for _ in range(12):
+        api.do("issuer", to="rotate", algorithm="ES256")
+        rows = api.do("rules", token=api.mint())["rows"]
+        assert {row["code"] for row in rows} == {None}
+        api.do("issuer", to="withdraw")
+
+
 @pytest.mark.parametrize(
     ("act", "body", "says"),
     [
