@@ -20,7 +20,7 @@ import coverage
 import pytest
 
 from tools.mutation.files import TOP
-from tools.trees import PASSED
+from tools.trees import FAILED, PASSED
 
 __all__ = ["Covering", "find_out"]
 
@@ -46,7 +46,10 @@ class Covering:
 
 
 def find_out(tests: Iterable[str]) -> Covering:
-    """Run these test files as the tree stands; raise `RuntimeError` if one fails."""
+    """Run these test files as the tree stands. A test that fails can judge nothing: it is printed, and left out.
+
+    Raise `RuntimeError` where the run itself fails.
+    """
     with tempfile.TemporaryDirectory(prefix="bearward-covering-") as place:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:randomly", "-p", "no:cacheprovider"]
         environment = {**os.environ, PLACE: place}
@@ -54,8 +57,8 @@ def find_out(tests: Iterable[str]) -> Covering:
             [*command, "-p", "tools.mutation.covering", *tests],
             cwd=TOP, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if done.returncode != PASSED:
-            raise RuntimeError(f"the tests do not pass as the tree stands:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        if done.returncode not in (PASSED, FAILED):
+            raise RuntimeError(f"the tests could not be run:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
         return _together(json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(place).iterdir()))
 
 
@@ -63,10 +66,13 @@ def _together(parts: Iterable[dict[str, Any]]) -> Covering:
     whole = Covering({}, {}, {})
     for part in parts:
         whole.seconds.update(part["seconds"])
+        failed = set(part["failed"])
+        for test in sorted(failed):
+            print(f"fails as the tree stands: {test}", flush=True)
         for file, by_line in part["lines"].items():
             lines = whole.lines.setdefault(file, {})
             for line, tests in by_line.items():
-                lines.setdefault(int(line), []).extend(test for test in tests if test)
+                lines.setdefault(int(line), []).extend(test for test in tests if test and test not in failed)
                 if "" in tests:
                     whole.imported.setdefault(file, []).append(int(line))
     return whole
@@ -81,6 +87,7 @@ class _Recorder:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._seconds: dict[str, float] = {}
+        self._failed: list[str] = []
         self._coverage = _coverage
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -93,12 +100,14 @@ class _Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self._failed.append(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()
         data = self._coverage.get_data()
         lines = {str(Path(file).relative_to(TOP)): data.contexts_by_lineno(file) for file in data.measured_files()}
-        said = json.dumps({"lines": lines, "seconds": self._seconds})
+        said = json.dumps({"lines": lines, "seconds": self._seconds, "failed": self._failed})
         (self._place / f"{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}.json").write_text(said, encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["PURE", "STATEFUL", "TOP", "found", "judges"]
+__all__ = ["JUDGES", "PURE", "STATEFUL", "TOP", "found", "judges"]
 
 TOP = Path(__file__).resolve().parents[2]
 CORE = "core/bearward"
@@ -127,6 +127,8 @@ _CALLS_OF_SANIC = (
 )
 _STREAMS_OF_SANIC = _sanic("in_process_streams", "streams", "upload_expiry")
 
+JUDGES = ("tests/core/**/test_*.py", "tests/adapters/**/test_*.py", "tests/observability/test_*.py")
+"""Those that may notice a change of a stateful file."""
 STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/watches.py": _core(
         *("test_watches", "test_verifier", "test_lifetimes", "test_testing_clock", "test_standing_of_principals"),

@@ -1,8 +1,8 @@
 """The stateful files, changed one mutant at a time, and judged by real servers and stores.
 
 Rules of this file: a mutant is killed where a test of its file fails or hangs. It is made in a forked child (`forks.py`) and
-judged by the tests that run its lines; where that cannot be, on a copy of the tree, by all tests of its file. A sample is
-drawn by the file's name and a seed, so that a run can be repeated.
+judged by tests that run its lines, those about its file first; where that cannot be, on a copy of the tree, by the latter.
+A sample is drawn by the file's name and a seed, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import random
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tools.mutation.changes import Change, changes_of
 from tools.mutation.covering import Covering, find_out
-from tools.mutation.files import STATEFUL, TOP, found
+from tools.mutation.files import JUDGES, STATEFUL, TOP, found
 from tools.mutation.forks import ELSEWHERE, Plan, change_in_forks
 from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant, identity, is_left, keep, kept
 from tools.trees import PASSED, changed, copied, in_trees, run_tests
@@ -26,6 +27,11 @@ AT_ONCE = 2
 PATIENCE = 600.0
 """Seconds for the tests of one mutant; a test that hangs is stopped by its own timeout long before."""
 
+CASES = 12
+"""So many cases of one test, the quickest."""
+AT_MOST = 20.0
+"""Seconds of tests for one mutant, as measured while the tree stood."""
+
 Planned = tuple[str, Change]
 
 
@@ -34,18 +40,16 @@ def run(
 ) -> list[Mutant]:
     """Change these files, in every way or in `sample` ways each; what became of each mutant. `told` hears at once.
 
-    With `again` only those are tried that survived before; what is known of the others stays.
+    With `again` only those are tried that survived before, or are new; what is known of the others stays.
     """
     names = list(files)
     planned = [(file, change) for file in names for change in drawn(file, sample=sample, seed=seed)]
     mutants: list[Mutant] = []
     if again:
-        known = kept(names)
-        left = {identity(mutant) for mutant in known if is_left(mutant)}
-        planned = [(file, change) for file in names for change in drawn(file, sample=None, seed=seed)]
-        planned = [(file, change) for file, change in planned if identity(_mutant(file, change, SURVIVED)) in left]
-        mutants = [mutant for mutant in known if not is_left(mutant)]
-    judges = found(*dict.fromkeys(test for file in names for test in STATEFUL[file]))
+        mutants = [mutant for mutant in kept(names) if not is_left(mutant)]
+        known = {identity(mutant) for mutant in mutants}
+        planned = [one for one in planned if identity(_mutant(*one, SURVIVED)) not in known]
+    judges = found(*JUDGES)
     elsewhere = []
     for file, change, outcome in _in_forks(planned, judges):
         if outcome == ELSEWHERE:
@@ -85,9 +89,22 @@ def _span(text: str, change: Change) -> range:
 
 def _plan(covering: Covering, file: str, text: str, change: Change | None) -> Plan:
     span = range(1, text.count("\n") + 2) if change is None else _span(text, change)
-    tests = covering.tests(file, span[0], span[-1])
+    tests = _chosen_of(covering, covering.tests(file, span[0], span[-1]), set(found(*STATEFUL[file])))
     patience = 60 + 4 * sum(covering.seconds[test] for test in tests)
     return Plan(str(TOP / file), text, None if change is None else change.made_on_its_lines(text), tests, patience)
+
+
+def _chosen_of(covering: Covering, tests: list[str], own: set[str]) -> list[str]:
+    """Of all that run the lines: the tests about the file, then others; not every case of a table, and not for ever."""
+    cases: Counter[str] = Counter()
+    chosen, seconds = [], 0.0
+    for test in sorted(tests, key=lambda test: test.partition("::")[0] not in own):  # stable: quickest first in each
+        cases[test.partition("[")[0]] += 1
+        took = covering.seconds[test]
+        if cases[test.partition("[")[0]] <= CASES and (seconds + took <= AT_MOST or not chosen):
+            chosen.append(test)
+            seconds += took
+    return chosen
 
 
 def drawn(file: str, *, sample: int | None, seed: int) -> list[Change]:
