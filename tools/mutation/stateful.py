@@ -97,7 +97,8 @@ def _plan(covering: Covering, file: str, text: str, change: Change | None) -> Pl
 def _chosen_of(covering: Covering, tests: list[str], own: set[str]) -> list[str]:
     """Of all that run the lines: the tests about the file, then others; not every case of a table, and not for ever."""
     cases: Counter[str] = Counter()
-    chosen, seconds = [], 0.0
+    chosen: list[str] = []
+    seconds = 0.0
     for test in sorted(tests, key=lambda test: test.partition("::")[0] not in own):  # stable: quickest first in each
         cases[test.partition("[")[0]] += 1
         took = covering.seconds[test]
