@@ -54,7 +54,7 @@ from bearward.watches import Watch
 
 if TYPE_CHECKING:
     from bearward.settings import Settings
-    from bearward.settings_reload import SettingsReloader
+    from bearward.settings.reload import SettingsReloader
 
 __version__ = "0.1.0"
 
@@ -123,7 +123,7 @@ def __getattr__(name: str) -> Any:
 
         return Settings
     if name == "SettingsReloader":
-        from bearward.settings_reload import SettingsReloader
+        from bearward.settings.reload import SettingsReloader
 
         return SettingsReloader
     raise AttributeError(f"module 'bearward' has no attribute {name!r}")

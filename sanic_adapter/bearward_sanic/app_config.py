@@ -15,10 +15,10 @@ from bearward.access import Access, as_access
 from bearward.access_toml import rule_from_toml
 from bearward.frozen import FrozenMapping
 from bearward.mistakes import Mistakes, hint, made_of, renamed
-from bearward.secret_files import read_secret
 from bearward.settings import ENVIRONMENT, Settings
-from bearward.settings_environment import is_variable
-from bearward.settings_list import PREFIX, VARIABLES
+from bearward.settings.catalogue import PREFIX, VARIABLES
+from bearward.settings.environment import is_variable
+from bearward.settings.secret_files import read_secret
 from bearward.socket_tickets import SocketTickets
 from bearward_sanic.settings import NAMES, AdapterSettings
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bearward import AuthError, Verifier, profiles
-from bearward.settings_issuers import trusted_issuers
+from bearward.settings.issuers import trusted_issuers
 from bearward.testing import json_octets, sign_segments
 from tests.conftest import Run
 from tests.profiles.table import ACCEPTED, key_of

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bearward import ConfigurationError, TenantIssuers, TrustedIssuer
 from bearward.settings import Settings
-from bearward.settings_issuers import trusted_issuers
+from bearward.settings.issuers import trusted_issuers
 from tests.properties import fixtures
 from tests.properties.profiles import examples
 

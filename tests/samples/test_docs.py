@@ -10,7 +10,7 @@ import pytest
 
 from bearward import TenantIssuers, TrustedIssuer, profiles
 from bearward.settings import Settings
-from bearward.settings_list import VARIABLES, Table
+from bearward.settings.catalogue import VARIABLES, Table
 from samples.command_line import OWN
 from samples.grpc_methods import RULES
 from samples.v1 import sample_pb2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bearward import Refusal
-from bearward.settings_list import VARIABLES
+from bearward.settings.catalogue import VARIABLES
 from bearward_grpc import status_of
 from bearward_sanic.problem_response import STATUS
 from tests.core.test_public_names import PUBLIC

@@ -111,7 +111,7 @@ def _sanic(*names: str) -> tuple[str, ...]:
 
 _KEYS = _core("jwks/test_*", "test_fetching_verifier", "test_events")
 _TENANTS = _core("issuers/test_*", "jwks/test_tenants", "jwks/test_tenant_admission")
-_REPLACED = _core("test_replacing_issuers", "test_settings_reload")
+_REPLACED = _core("test_replacing_issuers", "settings/test_reload")
 _REPORTS = _core("test_events", "test_counters", "test_logs")
 _REVOCATION = (*_core("revocation/test_*"), "tests/adapters/test_revocation.py")
 _STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "misuse", "stream_guards")
@@ -135,7 +135,7 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     ),
     f"{CORE}/standing.py": _core("test_standing_of_principals", "test_replacing_issuers", "test_watches"),
     f"{CORE}/newer_keys.py": _core("test_verifier", "test_fetching_verifier", "test_events"),
-    f"{CORE}/settings_reload.py": _REPLACED,
+    f"{CORE}/settings/reload.py": _REPLACED,
     f"{CORE}/socket_tickets.py": (*_core("test_socket_tickets"), *_sanic("socket_tickets")),
     **{f"{CORE}/{name}.py": _REPORTS for name in ("counters", "observers", "reporter")},
     f"{CORE}/cache/client.py": _core(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import griffe
 
 from bearward.jwks.options import COUNTS, SECONDS
-from bearward.settings_list import SECRET_FILES, VARIABLES, Setting, Table, settings_in
+from bearward.settings.catalogue import SECRET_FILES, VARIABLES, Setting, Table, settings_in
 from tools.site.api import arguments, cell, constructor, found_object
 
 _QUOTE = "'"

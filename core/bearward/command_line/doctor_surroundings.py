@@ -22,8 +22,8 @@ from bearward.command_line.finding import Finding, fine, note, wrong
 from bearward.explanation.wording import duration
 from bearward.issuers.tenants import TenantIssuers
 from bearward.revocation.shared import SharedRevocations
-from bearward.secret_files import file_variables
 from bearward.settings import Settings
+from bearward.settings.secret_files import file_variables
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["certificates", "limits", "revocation_store", "round_trip", "secret_files", "weak_secrets", "weakened"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from bearward.profiles.build import Options
 from bearward.profiles.by_name import FUNCTIONS, arguments_of, flags_of
-from bearward.settings_list import Table, settings_in
+from bearward.settings.catalogue import Table, settings_in
 
 __all__ = ["settings_schema"]
 

@@ -12,10 +12,10 @@ from sanic.config import Config
 
 from bearward import ConfigurationError, Verifier, public
 from bearward.settings import Settings
-from bearward.settings_list import SECRET_FILES, VARIABLES
+from bearward.settings.catalogue import SECRET_FILES, VARIABLES
 from bearward_sanic import AdapterSettings, CookieCredentials, SocketTickets
 from bearward_sanic.app_config import adapter_settings, configured, settings_from
-from tests.core.test_settings_list import value_of
+from tests.core.settings.test_catalogue import value_of
 
 GOOD: Final = {"BEARWARD_ISSUER": "https://login.example", "BEARWARD_AUDIENCE": "a"}
 

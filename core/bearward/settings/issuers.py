@@ -18,8 +18,8 @@ from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.mistakes import Mistakes, made_of
 from bearward.profiles.by_name import Trusted, trusted_by_profile
-from bearward.settings_list import Table, names_in
-from bearward.settings_tables import (
+from bearward.settings.catalogue import Table, names_in
+from bearward.settings.tables import (
     array_of_tables,
     error_context,
     fitting,

@@ -17,12 +17,12 @@ from typing import Any, Final
 from bearward.errors import ConfigurationError
 from bearward.mistakes import Mistakes, hint
 from bearward.profiles.by_name import flags_of
-from bearward.settings_document import Document
-from bearward.settings_issuers import STAND_INS
-from bearward.settings_kinds import FLAG, names, value_of_variable
-from bearward.settings_list import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table
-from bearward.settings_places import PROFILE, Place, place_named, secret_of_file
-from bearward.settings_tables import reject_placeholder
+from bearward.settings.catalogue import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table
+from bearward.settings.document import Document
+from bearward.settings.issuers import STAND_INS
+from bearward.settings.kinds import FLAG, names, value_of_variable
+from bearward.settings.places import PROFILE, Place, place_named, secret_of_file
+from bearward.settings.tables import reject_placeholder
 
 __all__ = ["CONFIG", "document_of", "is_variable", "overrides", "own_variables", "refuse_others"]
 

@@ -22,9 +22,9 @@ from bearward import (
 )
 from bearward.jose.jwk import SymmetricKey
 from bearward.settings import Settings
-from bearward.settings_list import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table, names_in
-from tests.core.test_settings_mistakes import HEAD
-from tests.core.test_settings_said import OPTIONS, SAID
+from bearward.settings.catalogue import PREFIX, SECRET_FILES, SETTINGS, VARIABLES, Setting, Table, names_in
+from tests.core.settings.test_mistakes import HEAD
+from tests.core.settings.test_same_as_python import OPTIONS, SAID
 
 GOOD: Final = {"BEARWARD_ISSUER": "https://login.example", "BEARWARD_AUDIENCE": "a"}
 SHARED: Final = {"BEARWARD_CACHE": "redis://cache", "BEARWARD_CACHE_SECRET": "0123456789abcdef"}

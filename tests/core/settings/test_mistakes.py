@@ -14,7 +14,7 @@ from bearward import (
     Settings,
 )
 from bearward.errors import SeveralMistakesError
-from bearward.settings_list import PREFIX
+from bearward.settings.catalogue import PREFIX
 
 HEAD = '[[issuers]]\nissuer = "https://login.example"\naudience = "a"\n'
 FILES: dict[str, tuple[str, list[str]]] = {

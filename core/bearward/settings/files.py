@@ -14,7 +14,7 @@ from typing import Any, Final
 from bearward.errors import ConfigurationError
 from bearward.mistakes import Mistakes
 from bearward.profiles.by_name import Trusted
-from bearward.settings_document import Document
+from bearward.settings.document import Document
 
 __all__ = ["check_files", "document_in"]
 

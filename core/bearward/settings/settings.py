@@ -1,7 +1,7 @@
-"""Settings of a service, from the environment or from a TOML file: read strictly, and fit to be sent to its workers.
+"""Settings of a service, read strictly from the environment or from a TOML file, and fit to be sent to its workers.
 
 Rules of this file: an unknown name, a wrong type or a missing value is a `ConfigurationError` that names the setting
-and says what it must be, all of them at once; no value is ever shown. Files are opened in `settings_files.py` and
+and says what it must be, all of them at once; no value is ever shown. Files are opened in `files.py` and
 `secret_files.py`.
 """
 
@@ -20,15 +20,15 @@ from bearward.frozen import frozen
 from bearward.issuers.tenants import TenantIssuers
 from bearward.mistakes import Mistakes, made_of, renamed
 from bearward.revocation.shared import SharedRevocations
-from bearward.secret_files import secret_variable_paths, with_secret_variables, with_secrets
-from bearward.settings_content import check_names, issuers_of, values_of
-from bearward.settings_document import Document
-from bearward.settings_dpop import dpop_options
-from bearward.settings_environment import CONFIG, document_of, overrides, own_variables, refuse_others
-from bearward.settings_files import check_files, document_in
-from bearward.settings_issuers import STAND_INS
-from bearward.settings_list import PREFIX, SECRET_FILES, VARIABLES
-from bearward.settings_places import name_at
+from bearward.settings.arguments import check_names, issuers_of, values_of
+from bearward.settings.catalogue import PREFIX, SECRET_FILES, VARIABLES
+from bearward.settings.document import Document
+from bearward.settings.dpop import dpop_options
+from bearward.settings.environment import CONFIG, document_of, overrides, own_variables, refuse_others
+from bearward.settings.files import check_files, document_in
+from bearward.settings.issuers import STAND_INS
+from bearward.settings.places import name_at
+from bearward.settings.secret_files import secret_variable_paths, with_secret_variables, with_secrets
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verifier import Verifier
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.mistakes import Mistakes, hint, renamed
-from bearward.settings_kinds import wrong_value
-from bearward.settings_list import Table, settings_in
+from bearward.settings.catalogue import Table, settings_in
+from bearward.settings.kinds import wrong_value
 
 __all__ = [
     "array_of_tables",
@@ -131,7 +131,7 @@ def shared_revocations(value: object) -> dict[str, Any]:
 
 
 def dpop_table(value: object) -> dict[str, Any]:
-    """What the table `[dpop]` says; `bearward.settings_dpop` judges the values."""
+    """What the table `[dpop]` says; `bearward.settings.dpop` judges the values."""
     table, mistakes = table_value("dpop", value), Mistakes()
     with error_context("dpop"):
         values = fitting(table, Table.DPOP, mistakes=mistakes)

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from bearward.settings_kinds import Kind, text
-from bearward.settings_list import PREFIX, SETTINGS, VARIABLES, Setting, Table, settings_in
+from bearward.settings.catalogue import PREFIX, SETTINGS, VARIABLES, Setting, Table, settings_in
+from bearward.settings.kinds import Kind, text
 
 __all__ = ["PROFILE", "Place", "Steps", "name_at", "place_named", "place_of", "secret_of_file", "spelled"]
 

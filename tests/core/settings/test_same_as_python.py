@@ -21,8 +21,8 @@ from bearward import (
     TrustedIssuer,
     profiles,
 )
-from bearward.settings_list import SECRET_FILES, VARIABLES
-from tests.core.test_settings_mistakes import HEAD
+from bearward.settings.catalogue import SECRET_FILES, VARIABLES
+from tests.core.settings.test_mistakes import HEAD
 
 PYTHON_ONLY: Final = {
     "claims_type": "is a type of the program",

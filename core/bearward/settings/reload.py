@@ -15,7 +15,7 @@ from dataclasses import fields
 from bearward.bug_reports import report_bug
 from bearward.errors import AuthError, ConfigurationError
 from bearward.file_versions import FileVersion, version_of
-from bearward.settings import Settings
+from bearward.settings.settings import Settings
 from bearward.verifier import Verifier
 
 __all__ = ["SettingsReloader"]

@@ -10,9 +10,9 @@ from typing import Any
 
 from bearward.mistakes import Mistakes
 from bearward.profiles.by_name import Trusted
-from bearward.settings_issuers import numbered_issuers
-from bearward.settings_list import Table, names_in
-from bearward.settings_tables import (
+from bearward.settings.catalogue import Table, names_in
+from bearward.settings.issuers import numbered_issuers
+from bearward.settings.tables import (
     dpop_table,
     fitting,
     read_each,

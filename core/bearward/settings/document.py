@@ -11,8 +11,8 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.mistakes import renamed
-from bearward.settings_list import Table
-from bearward.settings_places import Steps, name_at, spelled
+from bearward.settings.catalogue import Table
+from bearward.settings.places import Steps, name_at, spelled
 
 __all__ = ["Document"]
 

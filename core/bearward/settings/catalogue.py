@@ -15,7 +15,7 @@ from typing import Final
 from bearward.dpop.policy import DPOP_ALGORITHMS
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
 from bearward.jwks.options import COUNTS, SECONDS, MetadataKind, StartMode
-from bearward.settings_kinds import (
+from bearward.settings.kinds import (
     FLAG,
     SWITCH,
     Kind,

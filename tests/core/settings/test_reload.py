@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bearward import ConfigurationError, JWKSOptions, Settings, SettingsReloader, TrustedIssuer, Verifier
-from bearward import settings_reload as module
 from bearward.jwks.replacement import _TERMS
+from bearward.settings import reload as module
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.jwks.support import eventually

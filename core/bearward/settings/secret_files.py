@@ -13,10 +13,10 @@ from typing import Any
 
 from bearward.errors import ConfigurationError
 from bearward.mistakes import Mistakes
-from bearward.settings_document import Document
-from bearward.settings_kinds import value_of_variable
-from bearward.settings_list import Setting, settings_in
-from bearward.settings_places import secret_of_file
+from bearward.settings.catalogue import Setting, settings_in
+from bearward.settings.document import Document
+from bearward.settings.kinds import value_of_variable
+from bearward.settings.places import secret_of_file
 
 __all__ = ["file_variables", "read_secret", "secret_variable_paths", "with_secret_variables", "with_secrets"]
 
