@@ -23,11 +23,7 @@ from bearward.errors import (
     BearwardError,
     CheckNeededError,
     ConfigurationError,
-    Fault,
     KeysNeededError,
-    OAuthError,
-    OwnRefusal,
-    Refusal,
     UsageError,
 )
 from bearward.health import Health
@@ -36,6 +32,7 @@ from bearward.jose.jwk import SymmetricKey
 from bearward.jwks.options import JWKSOptions
 from bearward.own_checks import own_check
 from bearward.principal import Principal, same_caller
+from bearward.refusals import Fault, OAuthError, OwnRefusal, Refusal
 from bearward.requirements import Requirement, authorize
 from bearward.revocation.local import Revocations
 from bearward.revocation.shared import RevocationNotSharedError, SharedRevocations

@@ -16,9 +16,10 @@ from typing import Any, Final, TypeVar, final
 
 from bearward.access_classes import follow_subclasses, put_guards, take_guards_away
 from bearward.access_guard import guarded, name_of, on_unguarded_call, register_gate, unmarked
-from bearward.errors import AuthError, CheckNeededError, ConfigurationError, Refusal
+from bearward.errors import AuthError, CheckNeededError, ConfigurationError
 from bearward.mistakes import nearest
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.requirements import Requirement
 
 __all__ = [

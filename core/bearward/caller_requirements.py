@@ -11,8 +11,9 @@ from typing import Any
 
 from bearward.claim_names import RightsFrom
 from bearward.claim_paths import claim_at
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.requirements import Requirement
 
 __all__ = ["issuer_is", "right", "tenant_is"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bearward.dpop.policy import DPoP
-from bearward.errors import AuthError, Fault, OAuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Fault, OAuthError, Refusal
 from bearward.sender import Scheme
 
 __all__ = ["challenge", "challenges", "quoted"]
@@ -29,7 +30,7 @@ def challenge(
     `scopes` are what the resource needs, named also where no credentials came. `resource_metadata` is the URL of the
     RFC 9728 document. `algs` are the algorithms of proofs, for the scheme `DPoP` (RFC 9449 section 7.1).
 
-    >>> from bearward.errors import Refusal
+    >>> from bearward.refusals import Refusal
     >>> challenge(AuthError(Refusal.CREDENTIALS_MISSING))
     'Bearer realm="api"'
     >>> challenge(AuthError(Refusal.SCOPE_INSUFFICIENT, scopes=("notes:read",)), realm=None)
@@ -65,7 +66,7 @@ def challenges(
     `dpop` is what is asked of proofs, where that scheme is offered. What is wrong is said first, under the scheme of the
     credentials (`error.scheme`; about a proof, under `DPoP`); the other challenge says how else to come in.
 
-    >>> from bearward.errors import Refusal
+    >>> from bearward.refusals import Refusal
     >>> wrong = AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
     >>> dpop = DPoP(origins="https://api.example", algorithms=["ES256"])
     >>> for line in challenges(wrong, dpop=dpop, realm=None):

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearward.claim_names import ClaimNames
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 from bearward.spiffe import trust_domain_of
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.typed_claims import claims_as

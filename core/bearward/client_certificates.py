@@ -17,8 +17,9 @@ from urllib.parse import unquote_to_bytes
 
 from bearward.allowed_senders import AllowedSender, checked_field_name, from_networks, from_secret, from_unix_socket
 from bearward.confirmation import certificate_thumbprint
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.jose import base64url
+from bearward.refusals import Refusal
 
 __all__ = [
     "AllowedSender",

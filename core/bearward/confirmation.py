@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose import base64url
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.sender import SenderProof, binding_of, check_certificate_binding
 
 __all__ = ["certificate_thumbprint", "check_certificate", "check_certificate_thumbprint", "is_bound"]

@@ -14,7 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 from bearward.sender import Scheme, attributed
 
 __all__ = ["SCHEMES", "bearer_token", "presented_token"]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bearward.claim_paths import json_equal
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.requirements import Requirement
 
 __all__ = ["actor_is", "authorization_detail", "not_delegated"]

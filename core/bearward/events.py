@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from bearward.errors import Fault, OwnRefusal, Refusal
+from bearward.refusals import Fault, OwnRefusal, Refusal
 
 __all__ = [
     "UNKNOWN",

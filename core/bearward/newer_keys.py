@@ -6,9 +6,10 @@ the issuer publishes one of that name; so no caller can invent either.
 
 from __future__ import annotations
 
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, KeysNeededError
 from bearward.jose.compact import UnverifiedToken
 from bearward.jwks.store import HeldKeys, IssuerKeys, MissAction
+from bearward.refusals import Refusal
 from bearward.verification import KeyNotHeldError
 
 __all__ = ["refusal_or_fetch", "refused_by"]

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bearward.bug_reports import report_bug
-from bearward.errors import AuthError, CheckNeededError, ConfigurationError, OwnRefusal, Refusal
+from bearward.errors import AuthError, CheckNeededError, ConfigurationError
 from bearward.principal import Principal
+from bearward.refusals import OwnRefusal, Refusal
 from bearward.requirements import Requirement
 
 __all__ = ["OwnCheck", "own_check"]

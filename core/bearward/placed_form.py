@@ -13,10 +13,11 @@ from typing import Any
 
 from bearward.claim_paths import json_equal
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.base64url import decode
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jose.strict_json import HEADER_LIMITS, parse_object
+from bearward.refusals import Refusal
 
 __all__ = ["parse_placed"]
 

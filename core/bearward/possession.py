@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from bearward.dpop.policy import DPoP
 from bearward.dpop.proof import Proof, check_proof, single_proof
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 from bearward.sender import Scheme, SenderProof, binding_of, check_certificate_binding
 
 __all__ = ["Presented", "check_proven_earlier", "check_sender"]

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from bearward.basis import basis_of
 from bearward.claims import check_claims, check_times, validity_window
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.jwk_set import JWKSet
 from bearward.principal import Principal, parsed_claims
+from bearward.refusals import Refusal
 from bearward.trusted_issuer import TrustedIssuer
 from bearward.verification import check_header
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from bearward.access import Access
 from bearward.credentials import SCHEMES, presented_token
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.explanation.report import Check, Explanation, Verdict
 from bearward.fetch.urls import is_loopback_host
 from bearward.possession import Presented
+from bearward.refusals import Refusal
 from bearward.sender import Scheme
 from bearward.verifier import Verifier
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 
 __all__ = ["Requirement", "authorize"]
 

@@ -10,7 +10,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 
 __all__ = [
     "BEARER",

@@ -12,8 +12,9 @@ from hashlib import sha256
 
 from bearward.claims import validity_window
 from bearward.dpop.proof import MAX_JTI, Proof
-from bearward.errors import AuthError, RecordNeededError, Refusal
+from bearward.errors import AuthError, RecordNeededError
 from bearward.principal import Principal, parsed_claims
+from bearward.refusals import Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["UseNeededError", "refusal_of_use", "use_of"]

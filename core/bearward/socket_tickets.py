@@ -15,10 +15,11 @@ from typing import Any, Final
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.proof import Proof, access_token_hash
 from bearward.dpop.replay import Replays
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.jose import base64url
 from bearward.possession import Presented, check_proven_earlier
 from bearward.principal import Principal, parsed_claims
+from bearward.refusals import Refusal
 from bearward.reporter import concerning
 from bearward.sealed_ticket import SALT, TicketSeal
 from bearward.sender import BEARER

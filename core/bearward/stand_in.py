@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 
 __all__ = ["StandIn", "is_stand_in", "refusal_by", "refusal_by_awaiting", "stand_in", "unsafe_set_stand_in"]
 

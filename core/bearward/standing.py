@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from bearward.basis import basis_of
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.issuers.registry import Issuers
 from bearward.issuers.told_apart import Presented
 from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left, standing_of_stand_in
+from bearward.refusals import Refusal
 from bearward.reporter import concerning
 from bearward.revocation.local import Revocations
 from bearward.stand_in import is_stand_in

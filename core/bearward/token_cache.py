@@ -15,9 +15,10 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jwks.entry import HeldKeys
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 
 __all__ = [
     "NOT_YET",

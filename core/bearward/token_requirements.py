@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bearward.claim_paths import by_dots, claim_at, json_equal
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.requirements import Requirement
 
 __all__ = ["any_scope", "claim", "recent_authentication", "scope", "sender_constrained"]

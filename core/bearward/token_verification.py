@@ -14,13 +14,14 @@ from bearward.claims import issuer_claim, validity_window
 from bearward.clock import Clock
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.replay import Replays
-from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.errors import AuthError, ConfigurationError, KeysNeededError
 from bearward.issuers.registry import Issuers
 from bearward.loop import is_gone
 from bearward.newer_keys import refusal_or_fetch, refused_by
 from bearward.placed_form import parse_placed
 from bearward.principal import Principal, parsed_claims
 from bearward.recheck import RECHECK_INTERVAL, Standing, recheck, seconds_left
+from bearward.refusals import Refusal
 from bearward.reporter import concerning
 from bearward.revocation.local import Revocations
 from bearward.single_use import UseNeededError, refusal_of_use, use_of

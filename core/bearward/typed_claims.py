@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
+from bearward.refusals import Refusal
 
 __all__ = ["check_claims_type", "claims_as", "may_be_shared"]
 

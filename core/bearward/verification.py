@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bearward.basis import Basis
 from bearward.claims import check_claims, check_times, claims_pass
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.compact import JOSEHeader, UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["KeyNotHeldError", "check_header", "verify_token"]

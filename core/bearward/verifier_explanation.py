@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from bearward.access import Access
 from bearward.credential_place import CredentialPlace
 from bearward.dpop.policy import DPoP
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, KeysNeededError
 from bearward.issuer_checks import flag
 from bearward.issuers.registry import Issuers
 from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.store import IssuerKeys
 from bearward.possession import Presented
+from bearward.refusals import Refusal
 from bearward.revocation.local import Revocations
 from bearward.trusted_issuer import TrustedIssuer
 

@@ -15,8 +15,9 @@ from urllib.parse import unquote
 from bearward.bug_reports import report_bug
 from bearward.client_certificates import ForwardedCertificate, ProvingProxy
 from bearward.confirmation import certificate_thumbprint, check_certificate_thumbprint, is_bound
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 
 __all__ = [
     "ClientCertificate",

@@ -13,10 +13,11 @@ from bearward.access import Access, Kind, optional, public
 from bearward.authentication import authenticate, authenticate_now, authorization_refusal
 from bearward.confirmation import is_bound
 from bearward.credentials import SCHEMES, bearer_token, presented_token
-from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, KeysNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, KeysNeededError
 from bearward.jose.compact import MAX_TOKEN
 from bearward.possession import Presented
 from bearward.principal import Principal, same_caller
+from bearward.refusals import Refusal
 from bearward.reporter import concerning
 from bearward.sender import Scheme, attributed
 from bearward.stand_in import stand_in

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 
 from bearward.access import Kind
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError, CheckNeededError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.call import Call
 from bearward_grpc.gate import Gate

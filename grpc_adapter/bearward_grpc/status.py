@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 import grpc
 
 from bearward.challenge import challenges
-from bearward.errors import AuthError, Fault, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Fault, Refusal
 from bearward.sender import Scheme
 from bearward.verifier import Verifier
 from bearward_grpc.explained import Explained

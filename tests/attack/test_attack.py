@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bearward.errors import Refusal
+from bearward.refusals import Refusal
 from tests.attack.case import ACCEPTED, CLASSES, TRANSPORT, Answer, Case
 from tests.attack.fixtures import Fixtures, fixtures
 from tests.attack.score import SLOW, Score, fault_of, run

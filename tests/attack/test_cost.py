@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bearward.errors import Refusal
+from bearward.refusals import Refusal
 from benchmarks.cost.__main__ import CPU, MEMORY
 from benchmarks.cost.measure import cpu_seconds, judge, peak_octets
 from benchmarks.cost.shapes import shapes

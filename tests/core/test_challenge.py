@@ -9,7 +9,8 @@ import pytest
 
 from bearward.challenge import challenge, challenges, quoted
 from bearward.dpop import DPoP
-from bearward.errors import AuthError, Fault, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Fault, Refusal
 
 # RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string )
 PARAMETER = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)="((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"(?:, |$)')

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bearward.credentials import bearer_token
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 
 ACCEPTED = {
     "Bearer a.b.c": "a.b.c",

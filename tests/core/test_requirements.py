@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.requirements import Requirement, authorize
 from bearward.sender import SenderProof
 from bearward.token_requirements import (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.compact import UnverifiedToken, split
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key
+from bearward.refusals import Refusal
 
 __all__ = ["verify_jws"]
 

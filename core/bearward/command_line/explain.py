@@ -18,8 +18,9 @@ from bearward.command_line.ending import ExitCode
 from bearward.command_line.output import mark, print_json, say, table
 from bearward.command_line.token_input import read_token
 from bearward.command_line.trust import Trust, patient, trust_options
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.explanation import Explanation, Verdict
+from bearward.refusals import Refusal
 from bearward.settings import Settings
 from bearward.token_requirements import scope
 

@@ -11,11 +11,12 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from bearward.dpop.policy import CURVES
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.base64url import decode
 from bearward.jose.compact import media_type
 from bearward.jose.jwk import RejectedKeyError, VerificationKey, read_key
 from bearward.jose.strict_json import HEADER_LIMITS, parse_object
+from bearward.refusals import Refusal
 
 __all__ = ["ProofHeader", "read_header"]
 

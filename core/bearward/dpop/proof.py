@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from bearward.dpop.key import ProofHeader, read_header
 from bearward.dpop.policy import DPoP
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.base64url import encode
 from bearward.jose.compact import split
 from bearward.jose.strict_json import HEADER_LIMITS, parse_object
+from bearward.refusals import Refusal
 
 __all__ = ["MAX_JTI", "MAX_PROOF", "Proof", "check_proof", "single_proof"]
 

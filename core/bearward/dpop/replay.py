@@ -15,8 +15,9 @@ from hashlib import sha256
 
 from bearward.dpop.policy import DPoP
 from bearward.dpop.proof import Proof
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.forks import fork_safe
+from bearward.refusals import Refusal
 
 __all__ = ["LocalReplays", "Replays", "checked_dpop"]
 

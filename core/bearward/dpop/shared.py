@@ -18,7 +18,8 @@ from bearward.cache.urls import backend_factory
 from bearward.clock import Clock, SystemClock
 from bearward.dpop.proof import Proof
 from bearward.dpop.replay import LocalReplays, Replays
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
+from bearward.refusals import Refusal
 
 __all__ = ["SharedReplays"]
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 from bearward import claims as single
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.explanation.context import Reader, judged
 from bearward.explanation.near_misses import audience_hint
 from bearward.explanation.report import Check
 from bearward.explanation.wording import names, shown
+from bearward.refusals import Refusal
 from bearward.typed_claims import claims_as
 
 __all__ = ["claim_checks"]

@@ -6,10 +6,11 @@ Rules of this file: pure; `parse_placed` decides, and the code of its refusal sa
 from __future__ import annotations
 
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.explanation.report import Check, Verdict
 from bearward.jose.compact import MAX_TOKEN, UnverifiedToken
 from bearward.placed_form import parse_placed
+from bearward.refusals import Refusal
 
 __all__ = ["read"]
 

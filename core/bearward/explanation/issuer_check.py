@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from bearward.claims import issuer_claim
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.explanation.context import Context, judged
 from bearward.explanation.near_misses import issuer_hint
 from bearward.explanation.report import Check
@@ -18,6 +18,7 @@ from bearward.explanation.wording import names
 from bearward.issuers.tenants import TenantIssuers
 from bearward.issuers.told_apart import policy_for
 from bearward.jose.compact import UnverifiedToken
+from bearward.refusals import Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["check_issuer", "policy_among"]

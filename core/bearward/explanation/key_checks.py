@@ -5,13 +5,14 @@ Rules of this file: pure; `find_signing_key` decides. Key ids are named only if 
 
 from __future__ import annotations
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.explanation.context import Reader, judged, not_reached
 from bearward.explanation.report import Check
 from bearward.explanation.wording import names, shown
 from bearward.jose.compact import JOSEHeader
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key
+from bearward.refusals import Refusal
 
 __all__ = ["key_checks"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bearward.errors import Refusal
+from bearward.refusals import Refusal
 
 __all__ = ["Check", "Explanation", "Verdict"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from bearward.claims import check_times
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.explanation.context import Reader, judged
 from bearward.explanation.report import Check
 from bearward.explanation.wording import duration, names
 from bearward.jose.algorithms import ALGORITHMS, SYMMETRIC
+from bearward.refusals import Refusal
 from bearward.verification import check_header
 
 __all__ = ["header_checks", "time_checks"]

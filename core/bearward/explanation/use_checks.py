@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from bearward.errors import AuthError, CheckNeededError, Refusal
+from bearward.errors import AuthError, CheckNeededError
 from bearward.explanation.context import Context, judged, not_reached
 from bearward.explanation.near_misses import scope_hint
 from bearward.explanation.report import Check
 from bearward.explanation.wording import shown
 from bearward.possession import check_sender
 from bearward.principal import Principal, parsed_claims
+from bearward.refusals import Refusal
 from bearward.sender import binding_of
 
 __all__ = ["check_use", "use_checks"]

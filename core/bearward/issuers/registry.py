@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from bearward.clock import Clock
 from bearward.credential_place import CredentialPlace
-from bearward.errors import AuthError, ConfigurationError, KeysNeededError, Refusal
+from bearward.errors import AuthError, ConfigurationError, KeysNeededError
 from bearward.issuers.resolvers import Resolvers
 from bearward.issuers.tenants import IssuerResolver, TenantIssuers
 from bearward.issuers.told_apart import Presented, check_told_apart, policy_for
@@ -18,6 +18,7 @@ from bearward.jose.compact import UnverifiedToken
 from bearward.jwks.issuer_settings import OneKey, has_safe_name
 from bearward.jwks.replacement import Replacement
 from bearward.jwks.store import IssuerKeys, JWKSStore
+from bearward.refusals import Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["Issuers"]

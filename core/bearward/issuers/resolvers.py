@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bearward.clock import Clock
-from bearward.errors import AuthError, KeysNeededError, Refusal
+from bearward.errors import AuthError, KeysNeededError
 from bearward.issuers.tenants import IssuerResolver
 from bearward.loop import is_gone
+from bearward.refusals import Refusal
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["Resolvers"]

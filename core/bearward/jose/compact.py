@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.base64url import decode
 from bearward.jose.strict_json import HEADER_LIMITS, PAYLOAD_LIMITS, parse_object
+from bearward.refusals import Refusal
 
 __all__ = ["MAX_TOKEN", "JOSEHeader", "UnverifiedToken", "parse_compact", "split"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bearward.errors import Refusal
 from bearward.jose.compact import UnverifiedToken
 from bearward.jose.jwk import VerificationKey
 from bearward.jose.jwk_set import JWKSet
+from bearward.refusals import Refusal
 
 __all__ = ["find_signing_key"]
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from bearward.clock import Clock
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.fetch.errors import FetchError
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks import freshness as machine
@@ -23,6 +23,7 @@ from bearward.jwks.health import IssuerHealth
 from bearward.jwks.options import JWKSOptions, StartMode
 from bearward.jwks.spiffe_bundle import is_older
 from bearward.jwks.unknown_kids import UnknownKids
+from bearward.refusals import Refusal
 
 __all__ = ["KeyState", "MissAction"]
 

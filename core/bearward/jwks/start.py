@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.options import StartMode
+from bearward.refusals import Refusal
 
 __all__ = ["StartError", "initial_fetch"]
 

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jwks.tenant_admission import Ticket
 from bearward.loop import LoopBinding, WaiterLimit
+from bearward.refusals import Refusal
 
 __all__ = ["UnprovenTenant"]
 

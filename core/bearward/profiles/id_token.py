@@ -8,9 +8,10 @@ from __future__ import annotations
 from hashlib import sha256, sha384, sha512
 from hmac import compare_digest
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose import base64url
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 
 __all__ = ["check_access_token", "check_nonce"]
 

@@ -14,10 +14,11 @@ import threading
 from collections.abc import Callable, Iterable
 
 from bearward.clock import Clock, SystemClock
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.forks import fork_safe
 from bearward.observers import Observers
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of, validated
 
 __all__ = ["Listener", "Revocations"]

@@ -19,13 +19,14 @@ from typing import Any, Literal
 from bearward.cache.client import CacheError, SharedCache
 from bearward.cache.urls import backend_factory
 from bearward.clock import Clock
-from bearward.errors import AuthError, BearwardError, ConfigurationError, Refusal
+from bearward.errors import AuthError, BearwardError, ConfigurationError
 from bearward.events import Event, Observer, RevocationStoreDown, RevocationStoreUp
 from bearward.forks import keep_for_parent
 from bearward.logs import log_events
 from bearward.loop import LoopBinding
 from bearward.observers import Observers, notify
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.revocation.entry import Name, Revocation, bounded_name, validated
 from bearward.revocation.local import Revocations
 from bearward.revocation.log import RevocationLog

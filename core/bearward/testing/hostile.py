@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from bearward.errors import Refusal
 from bearward.jose.base64url import decode, encode
+from bearward.refusals import Refusal
 from bearward.testing.keys import SigningKey
 from bearward.testing.minting import json_octets, sign_segments, tamper
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from bearward.access import Access, Kind
-from bearward.errors import AuthError, CheckNeededError, Refusal
+from bearward.errors import AuthError, CheckNeededError
 from bearward.principal import Principal
+from bearward.refusals import Refusal
 from bearward.testing.acting import principal_with
 
 __all__ = ["Caller", "PolicyMatrix", "default_callers"]

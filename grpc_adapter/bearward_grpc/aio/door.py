@@ -17,7 +17,8 @@ from typing import Any, Final, TypeVar
 import grpc
 
 from bearward.bug_reports import report_bug
-from bearward.errors import AuthError, AwaitNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError
+from bearward.refusals import Refusal
 from bearward_grpc.aio import denial as aio_denial
 from bearward_grpc.aio.handlers import HandlerWrapper
 from bearward_grpc.call import CALL, Call

@@ -17,7 +17,8 @@ from typing import Any, Final
 import grpc
 
 from bearward.bug_reports import report_bug
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 from bearward_grpc.aio.blocking_handlers import wrap_blocking_handler
 from bearward_grpc.aio.stream_guard import Guard, GuardedContext, StreamEndedError
 from bearward_grpc.call import CALL, Call, CallGate

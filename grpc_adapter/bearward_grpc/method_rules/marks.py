@@ -13,7 +13,8 @@ from typing import Any, Final
 import grpc
 
 from bearward.access import Access, mark_of, register_gate
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 from bearward_grpc.call import CALL
 from bearward_grpc.status import StatusMapper
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
+from bearward.refusals import Refusal
 from bearward_grpc.method_rules.policy import Policy
 
 __all__ = ["UnruledMethods"]

@@ -20,7 +20,8 @@ from typing import Any, Final
 import grpc
 
 from bearward.bug_reports import report_bug
-from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, Refusal, UsageError
+from bearward.errors import AuthError, AwaitNeededError, CheckNeededError, UsageError
+from bearward.refusals import Refusal
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.gate import Gate
 from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, behavior_of, handler_of_kind

@@ -20,8 +20,9 @@ import grpc
 from bearward.access import deny, public
 from bearward.bug_reports import report_bug
 from bearward.client_certificates import ForwardedCertificate, ProvingProxy
-from bearward.errors import AuthError, AwaitNeededError, Refusal
+from bearward.errors import AuthError, AwaitNeededError
 from bearward.jose.compact import MAX_TOKEN
+from bearward.refusals import Refusal
 from bearward.verifier import Verifier
 from bearward_grpc.call import CALL, Call
 from bearward_grpc.certificates import ClientCertificate

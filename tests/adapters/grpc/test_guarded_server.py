@@ -15,8 +15,9 @@ import pytest
 
 from bearward import CredentialPlace, Revocations, TrustedIssuer, Verifier, own_check, scope
 from bearward.adapters import Access
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.events import Event, Refused, Verified
+from bearward.refusals import Refusal
 from bearward.testing import LocalIssuer, principal_with
 from bearward_grpc import AuthInterceptor, authenticated, current_principal, guarded_server, public, requires
 from bearward_grpc.aio.door import Door

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose import compact
 from bearward.jose.base64url import encode
 from bearward.jose.compact import MAX_TOKEN, JOSEHeader, media_type, parse_compact, split
+from bearward.refusals import Refusal
 
 PAYLOAD = encode(b'{"iss":"https://login.example"}').decode()
 SIGNATURE = encode(b"signature").decode()

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.algorithms import ASYMMETRIC
 from bearward.jose.compact import UnverifiedToken, split
 from bearward.jose.jwk import VerificationKey, read_key
 from bearward.jose.jwk_set import JWKSet
 from bearward.jose.jws import find_signing_key
+from bearward.refusals import Refusal
 from bearward.testing import SigningKey, json_octets, sign_segments
 from tests.vectors.compact_jws import verify_jws
 

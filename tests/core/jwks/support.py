@@ -12,12 +12,13 @@ import pytest
 
 from bearward import TrustedIssuer
 from bearward.clock import Clock, SystemClock
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.http import HTTPResponse
 from bearward.jwks.issuer_keys import IssuerKeys
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.store import JWKSStore
+from bearward.refusals import Refusal
 from bearward.testing import LocalIssuer
 from tests.core.fake_clock import FakeClock
 

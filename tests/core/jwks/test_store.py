@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from bearward.clock import SystemClock
-from bearward.errors import AuthError, ConfigurationError, Refusal
+from bearward.errors import AuthError, ConfigurationError
 from bearward.fetch.errors import FetchFailure
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.start import StartError
 from bearward.jwks.store import JWKSStore
+from bearward.refusals import Refusal
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock

@@ -13,10 +13,11 @@ from typing import Any
 
 from bearward import Principal, Requirement, Verifier, confirmation, possession, verification
 from bearward.dpop.proof import Proof
-from bearward.errors import AuthError, Refusal
+from bearward.errors import AuthError
 from bearward.jose.compact import UnverifiedToken, parse_compact
 from bearward.jose.jwk import VerificationKey
 from bearward.jose.jwk_set import JWKSet
+from bearward.refusals import Refusal
 
 
 def accepts() -> None:
