@@ -4,7 +4,9 @@ Rules of this file: it works on copies and never touches the tree. Who survives 
 `docs/evidence/mutation.md` is written from both. The exit code is 1 where a survivor has no explanation.
 
     make mutation                                  # the pure files: an hour
-    make mutation ARGS="--stateful --sample 3"     # three mutants of each stateful file: some minutes
+    make mutation ARGS=--stateful                  # the stateful files: an hour, ten minutes of it to see which test runs what
+    make mutation ARGS="--stateful --sample 3"     # three mutants of each stateful file
+    make mutation ARGS="--near jwks/lease.py"      # a stateful file, judged by no more than the tests that are about it
     make mutation ARGS="jose/jwk.py verifier.py"   # the files that end so, all mutants; what is known of others stays
     make mutation ARGS="--again verifier.py"       # what survived of a file, against the tests as they are now
     make mutation ARGS=--report                    # write the page anew
@@ -29,6 +31,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="so many mutants of each stateful file, picked by --seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--again", action="store_true", help="only what survived before, or is new")
+    parser.add_argument("--near", action="store_true", help="stateful files are judged by the tests about them alone")
     parser.add_argument("--report", action="store_true", help="run nothing, write the page")
     given = parser.parse_args()
     mutants: list[Mutant] = []
@@ -48,7 +51,8 @@ def run(pure_files: list[str], stateful_files: list[str], given: argparse.Namesp
     """Both kinds of files, whichever were asked for."""
     mutants = pure.run(pure_files, again=given.again) if pure_files else []
     if stateful_files:
-        mutants += stateful.run(stateful_files, sample=given.sample, seed=given.seed, again=given.again, told=say)
+        drawn = [(file, change) for file in stateful_files for change in stateful.drawn(file, given.sample, given.seed)]
+        mutants += stateful.run(drawn, again=given.again, near=given.near, told=say)
     return mutants
 
 

@@ -74,8 +74,9 @@ would take minutes.
 """
 STATEFUL_HEAD = """## Stateful files
 
-Changed one mutant at a time on a copy of the tree (`tools/mutation/changes.py` lists the ways), and judged by the tests of
-the file with real servers and stores (`tools/mutation/files.py`).
+Changed one mutant at a time in a forked process (`tools/mutation/changes.py` lists the ways), and judged by the tests that
+run the changed lines, with real servers and stores: those about the file first (`tools/mutation/files.py`), then others of
+the core, the adapters and what is observed, for up to twenty seconds.
 """
 WHY = """## Who survived, and why
 

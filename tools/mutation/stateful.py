@@ -11,7 +11,7 @@ import random
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tools.mutation.changes import Change, changes_of
@@ -21,7 +21,7 @@ from tools.mutation.forks import ELSEWHERE, Plan, change_in_forks
 from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant, identity, is_left, keep, kept
 from tools.trees import PASSED, changed, copied, in_trees, run_tests
 
-__all__ = ["run"]
+__all__ = ["drawn", "run"]
 
 AT_ONCE = 2
 PATIENCE = 600.0
@@ -35,21 +35,20 @@ AT_MOST = 20.0
 Planned = tuple[str, Change]
 
 
-def run(
-    files: Iterable[str], *, sample: int | None, seed: int, again: bool, told: Callable[[Mutant], None]
-) -> list[Mutant]:
-    """Change these files, in every way or in `sample` ways each; what became of each mutant. `told` hears at once.
+def run(planned: Sequence[Planned], *, again: bool, near: bool, told: Callable[[Mutant], None]) -> list[Mutant]:
+    """Make these changes; what became of each mutant. `told` hears at once.
 
-    With `again` only those are tried that survived before, or are new; what is known of the others stays.
+    With `again` only those are tried that survived before, or are new; what is known of the others stays. With `near` the
+    tests about the files are asked, and no others.
     """
-    names = list(files)
-    planned = [(file, change) for file in names for change in drawn(file, sample=sample, seed=seed)]
+    files = list(dict.fromkeys(file for file, _ in planned))
     mutants: list[Mutant] = []
     if again:
-        mutants = [mutant for mutant in kept(names) if not is_left(mutant)]
+        mutants = [mutant for mutant in kept(files) if not is_left(mutant)]
         known = {identity(mutant) for mutant in mutants}
         planned = [one for one in planned if identity(_mutant(*one, SURVIVED)) not in known]
-    judges = found(*JUDGES)
+    own = [test for file in files for test in STATEFUL[file]]
+    judges = found(*dict.fromkeys(own if near else (*own, *JUDGES)))
     elsewhere = []
     for file, change, outcome in _in_forks(planned, judges):
         if outcome == ELSEWHERE:
@@ -108,8 +107,8 @@ def _chosen_of(covering: Covering, tests: list[str], own: set[str]) -> list[str]
     return chosen
 
 
-def drawn(file: str, *, sample: int | None, seed: int) -> list[Change]:
-    """The changes to try: all, or some that the seed picks."""
+def drawn(file: str, sample: int | None = None, seed: int = 0) -> list[Change]:
+    """The changes of a file to try: all, or some that the seed picks."""
     changes = changes_of((TOP / file).read_text(encoding="utf-8"))
     if sample is None or sample >= len(changes):
         return changes
