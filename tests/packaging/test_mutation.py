@@ -151,7 +151,9 @@ def test_forked_children_judge_as_a_whole_run_does() -> None:
         Plan(path, text, first.made_on_its_lines(text), tests, 60),
         Plan(path, text, first.made_on_its_lines(text), covering.tests(file, 1, 1), 60),
     ]
-    assert sorted(change_in_forks(plans, judges)) == [(0, SURVIVED), (1, KILLED), (2, UNTESTED)]
+    ended = sorted(change_in_forks(plans, judges))
+    assert [(number, outcome) for number, outcome, _ in ended] == [(0, SURVIVED), (1, KILLED), (2, UNTESTED)]
+    assert [len(failed) for *_, failed in ended] == [0, 1, 0]
 
 
 def test_mutation_table_names_existing_files() -> None:

@@ -47,10 +47,14 @@ class Plan:
     after: str | None
     tests: list[str]
     patience: float
+    whole: bool = False
+    """Run on where a test fails."""
 
 
-def change_in_forks(plans: Sequence[Plan], tests: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Carry these plans out in children of one process that collects `tests`: the number of each, and how it ended.
+def change_in_forks(plans: Sequence[Plan], tests: Sequence[str]) -> Iterator[tuple[int, str, list[str]]]:
+    """Carry these plans out in children of one process that collects `tests`.
+
+    The number of each as it ends, how it ended, and the tests that failed.
 
     Raise `RuntimeError` where that process fails.
     """
@@ -73,7 +77,7 @@ def change_in_forks(plans: Sequence[Plan], tests: Sequence[str]) -> Iterator[tup
         raise RuntimeError(f"the tests could not be collected:\n{printed[-3000:]}")
 
 
-def _numbered(process: subprocess.Popen[bytes], lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+def _numbered(process: subprocess.Popen[bytes], lines: Iterable[str]) -> Iterator[tuple[int, str, list[str]]]:
     """What is written while it runs."""
     ended = False
     while not ended:
@@ -81,8 +85,8 @@ def _numbered(process: subprocess.Popen[bytes], lines: Iterable[str]) -> Iterato
             process.wait(0.2)
             ended = True
         for line in lines:
-            number, outcome = json.loads(line)
-            yield number, outcome
+            number, outcome, failed = json.loads(line)
+            yield number, outcome, failed
 
 
 @dataclass
@@ -109,7 +113,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         chosen = [items[name] for name in one["tests"] if name in items]
         sys.stdout.flush()
         if (pid := os.fork()) == 0:
-            _be_the_child(session, one, chosen)
+            _be_the_child(session, one, chosen, Path(f"{place}.{number}"))
         with suppress(OSError):
             os.setpgid(pid, pid)
         children[pid] = _Child(number, time.monotonic() + one["patience"])
@@ -142,11 +146,25 @@ def _end(pid: int) -> None:
 
 
 def _told(place: str, number: int, outcome: str) -> None:
+    said = Path(f"{place}.{number}")
+    failed = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
     with Path(f"{place}.out").open("a", encoding="utf-8") as file:
-        file.write(json.dumps([number, outcome]) + "\n")
+        file.write(json.dumps([number, outcome, failed]) + "\n")
 
 
-def _be_the_child(session: pytest.Session, one: dict[str, Any], items: list[pytest.Item]) -> None:
+class _Failures:
+    """Writes down which tests fail."""
+
+    def __init__(self, said: Path) -> None:
+        self._said = said
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            with self._said.open("a", encoding="utf-8") as file:
+                file.write(f"{report.nodeid}\n")
+
+
+def _be_the_child(session: pytest.Session, one: dict[str, Any], items: list[pytest.Item], said: Path) -> None:
     """Never returns."""
     code = 1
     try:
@@ -156,6 +174,8 @@ def _be_the_child(session: pytest.Session, one: dict[str, Any], items: list[pyte
             os.dup2(nothing, number)
         if one["after"] is not None:
             put_in_place(one["path"], one["before"], one["after"])
+        session.config.option.maxfail = 0 if one["whole"] else 1
+        session.config.pluginmanager.register(_Failures(said))
         code = _run(session, items)
     except NotInPlaceError:
         code = 2
@@ -164,7 +184,6 @@ def _be_the_child(session: pytest.Session, one: dict[str, Any], items: list[pyte
 
 
 def _run(session: pytest.Session, items: list[pytest.Item]) -> int:
-    session.config.option.maxfail = 1
     session.items = items
     try:
         for at, item in enumerate(items):
