@@ -33,6 +33,7 @@ DISABLED_BY = "AIOCACHE_DISABLE"
 
 _TIME_SLICES = 5
 _BUSY_WEIGHT = 0.2
+_MAX_VALUE_BYTES = 1_048_576  # memcached's own bound
 _MAX_TTL = 30 * 86_400  # memcached takes more for a date
 
 
@@ -72,10 +73,13 @@ class SharedCache:
         self.state: str = "ok"
         """`ok`, or the class of the last failure while it lasts."""
 
-    async def get(self, keys: Sequence[str]) -> list[str | None]:
-        """The texts under `keys`, None if there is none."""
-        values = await self._do(lambda backend: _get(backend, list(keys)))
-        return [_text(value) for value in values]
+    async def get(self, keys: Sequence[str], *, max_bytes: int = _MAX_VALUE_BYTES) -> list[str | None]:
+        """The texts under `keys`, None if there is none; a longer one than `max_bytes` is given as an empty one.
+
+        Redis sends no more of it than that; memcached cannot send a part of a value.
+        """
+        values = await self._do(lambda backend: _get(backend, list(keys), max_bytes))
+        return [_text(value, max_bytes) for value in values]
 
     async def put(self, key: str, value: str, ttl: float) -> None:
         """Store `value` for at least `ttl` seconds."""
@@ -221,9 +225,9 @@ def _consume_exception(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-async def _get(backend: Any, keys: list[str]) -> Any:
+async def _get(backend: Any, keys: list[str], max_bytes: int) -> Any:
     if is_redis(backend):
-        return await redis_texts.get(backend, keys)
+        return await redis_texts.get(backend, keys, max_bytes)
     values = await backend.multi_get(keys, timeout=0)
     if not isinstance(values, list | tuple) or len(values) != len(keys):  # a backend that is switched off, or broken
         raise TypeError("the backend does not return a value for each key")
@@ -249,7 +253,7 @@ async def _add(backend: Any, key: str, value: str, ttl: int) -> bool:
 async def _delete_if(backend: Any, key: str, value: str) -> None:
     if is_redis(backend):
         await redis_texts.delete_if(backend, key, value)
-    elif _text(await backend.get(key, timeout=0)) == value:
+    elif _text(await backend.get(key, timeout=0), _MAX_VALUE_BYTES) == value:
         await backend.delete(key, timeout=0)
 
 
@@ -262,8 +266,10 @@ async def _close(backend: Any) -> None:
         await backend.close()
 
 
-def _text(value: object) -> str | None:
-    """A value that is no text counts as none: another program stored it."""
+def _text(value: object, max_bytes: int) -> str | None:
+    """A value that is no text counts as none: another program stored it. Of one that is too long nothing is used."""
+    if isinstance(value, bytes | str) and len(value) > max_bytes:
+        return ""
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")

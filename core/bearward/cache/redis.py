@@ -2,7 +2,7 @@
 
 Rules of this file: a backend passed in by a user may have any serializer, but texts are stored and read unchanged; its
 namespace is kept. The number of octets read of a value is bounded: whoever can write to the cache can store half a
-gigabyte under our keys, and every process would fetch it at each poll.
+gigabyte under our keys, and every process would fetch it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 __all__ = ["add", "delete_if", "get", "is_redis", "put"]
 
-_MAX_VALUE_BYTES = 1_048_576  # more than anything that is stored here; memcached's own bound
 _RELEASE = "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
 
 
@@ -21,12 +20,15 @@ def is_redis(backend: Any) -> bool:
     return hasattr(backend, "RELEASE_SCRIPT")
 
 
-async def get(backend: Any, keys: Sequence[str]) -> list[Any]:
-    """What is stored under `keys`, None for nothing and for what is no text; in one round trip."""
+async def get(backend: Any, keys: Sequence[str], max_bytes: int) -> list[Any]:
+    """What is stored under `keys`, None for nothing and for what is no text; in one round trip.
+
+    Of a value that is longer than `max_bytes` one octet more is read, and so it is seen that it is.
+    """
     async with backend.client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.exists(backend.build_key(key))
-            pipeline.getrange(backend.build_key(key), 0, _MAX_VALUE_BYTES)
+            pipeline.getrange(backend.build_key(key), 0, max_bytes)
         answers = await pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):

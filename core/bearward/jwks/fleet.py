@@ -4,6 +4,7 @@ Rules of this file:
 - A set fetched by another process makes a fetch unnecessary if it is fresh, newer than ours, and has the unknown `kid`
   if there is one; or if it arrived while we waited; or if the fleet has used up the attempts that the cooldown allows.
 - One process fetches, under a lease; the others poll for its document. A lease that is not released expires.
+- What was refused, or was no newer than what is held, is not read again at once: the pause grows with each such look.
 - Nothing here stops verification: without the cache, or if the lease holder does not deliver, a process fetches itself.
 """
 
@@ -24,7 +25,8 @@ from bearward.jwks.freshness import Trigger
 from bearward.jwks.lease import FetchLease, LeaseState
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Fetch, RefreshRequest
-from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
+from bearward.jwks.reread_pause import RereadPause
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack
 
 __all__ = ["IssuerFleet"]
 
@@ -64,6 +66,8 @@ class IssuerFleet:
         self._secret = secret
         self._rejected = ""
         self._lease = FetchLease(cache, self._keys.lease, clock=clock, secret=secret)
+        self._max_bytes = max_text(options.max_body)
+        self._pause = RereadPause(clock.monotonic)
         self._last_seen = (-math.inf, -math.inf)  # when the last document was fetched, and when we first saw it
         self.last_version: str | None = None
         """The last version that was read."""
@@ -98,17 +102,26 @@ class IssuerFleet:
                 raise
             raise StaleEntryError(exc, found.entry) from exc
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether looks at the shared entry were in vain, so that it is not to be polled now."""
+        return self._pause.active
+
     async def newer_than(self, held: Entry | None) -> Entry | None:
         """The shared entry if it is newer than the one held; raises `CacheError`."""
         found = await self._read()
         if found is None or (held is not None and found.entry.fetched_at <= held.fetched_at):
+            self._pause.lengthen()
             return None
+        self._pause.end()
         return found.entry
 
     async def publish(self, entry: Entry, permits: float) -> None:
         """Store an entry for the others."""
         ttl = entry.lifetime + self._options.stale_if_error
         text = pack(Stored(entry, permits), name=self._keys.document, issuer=self._issuer, secret=self._secret)
+        if len(text.encode("utf-8", "surrogatepass")) > self._max_bytes:  # no other process would take it
+            return
         version = f"{entry.fetched_at!r} {entry.jwk_set.thumbprint}"
         with contextlib.suppress(CacheError):
             await self._cache.put(self._keys.document, text, ttl)
@@ -137,8 +150,11 @@ class IssuerFleet:
 
     async def _result_of_lease_holder(self, request: RefreshRequest, first: Stored | None) -> Stored | None:
         """What the holder of the lease has stored; None while there is nothing."""
-        lease, text = await self._cache.get([self._keys.lease, self._keys.document])
-        found = self._decode(text)
+        keys = [self._keys.lease] if self._pause.active else [self._keys.lease, self._keys.document]
+        lease, *texts = await self._cache.get(keys, max_bytes=self._max_bytes)
+        found = self._decode(texts[0]) if texts else None
+        if found is None and any(text is not None for text in texts):
+            self._pause.lengthen()
         if (
             found is not None
             and (_is_newer(found, first) or self._makes_fetch_unnecessary(found, request))
@@ -176,7 +192,7 @@ class IssuerFleet:
                 await self._lease.release()
 
     async def _read(self) -> Stored | None:
-        return self._decode((await self._cache.get([self._keys.document]))[0])
+        return self._decode((await self._cache.get([self._keys.document], max_bytes=self._max_bytes))[0])
 
     def _decode(self, text: str | None) -> Stored | None:
         if text is None:
@@ -189,6 +205,7 @@ class IssuerFleet:
                 secret=self._secret,
                 now=self._clock.now(),
                 max_age=self._options.max_age,
+                max_body=self._options.max_body,
                 authorities=self._options.authorities,
             )
         except StoredDocumentError as exc:

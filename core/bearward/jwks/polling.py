@@ -1,7 +1,7 @@
 """Noticing changes from outside: what another process fetched, and sources that changed.
 
-Rule of this file: one request for all issuers at each interval, for short version texts and not for documents; a cache
-or a source that fails or hangs is asked again next time, and delays nothing else.
+Rule of this file: one request for all issuers at each interval, for short version texts and not for documents, which
+are read if a version changed; a cache or a source that fails or hangs is asked again next time, and delays nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from bearward.bug_reports import report_bug
 from bearward.cache.client import CacheError, SharedCache
 from bearward.jwks.issuer_keys import IssuerKeys
+from bearward.jwks.stored_entry import MAX_VERSION
 
 __all__ = ["poll_for_changes"]
 
@@ -59,9 +60,9 @@ async def _poll_versions(polled: list[IssuerKeys], cache: SharedCache) -> None:
     shared = [(keys, fleet) for keys, fleet in fleets if fleet is not None]
     if not shared:
         return
-    versions = await cache.get([fleet.version_key for _, fleet in shared])
+    versions = await cache.get([fleet.version_key for _, fleet in shared], max_bytes=MAX_VERSION)
     for (keys, fleet), version in zip(shared, versions, strict=True):
-        if version is None or version == fleet.last_version:
+        if version is None or version == fleet.last_version or fleet.is_pausing:
             continue
         entry = await fleet.newer_than(keys.entry)
         fleet.last_version = version

@@ -69,6 +69,11 @@ class Fleet(Protocol):
         """`ok`, or what is wrong with the shared cache."""
         ...
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether looks at the shared entry were in vain, so that it is not to be polled now."""
+        ...
+
     async def newer_than(self, held: Entry | None) -> Entry | None:
         """The shared entry if it is newer than the one held."""
         ...

@@ -20,13 +20,11 @@ from bearward.clock import Clock
 from bearward.forks import fork_safe
 from bearward.jwks.entry import Entry
 from bearward.jwks.options import FilePath, JWKSOptions
-from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack
 
 __all__ = ["Snapshot"]
 
 _log = logging.getLogger("bearward.jwks")
-
-_MAX_BYTES = 262_144
 
 
 class Snapshot:
@@ -64,6 +62,7 @@ class Snapshot:
                 secret=self._secret,
                 now=self._clock.now(),
                 max_age=self._options.max_age,
+                max_body=self._options.max_body,
                 authorities=self._options.authorities,
             ).entry
         except FileNotFoundError:
@@ -83,7 +82,7 @@ class Snapshot:
 
     def _read(self) -> str:
         with self.path.open("rb") as file:
-            return file.read(_MAX_BYTES + 1).decode("utf-8")
+            return file.read(max_text(self._options.max_body) + 1).decode("utf-8")
 
     def _write_newest(self, entry: Entry) -> None:
         with self._writing:  # a slow disk must not put an older one over a newer one

@@ -20,13 +20,15 @@ from bearward.jose.jwk_set import JWKSet, JWKSetError
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.entry import Entry
 
-__all__ = ["Stored", "StoredDocumentError", "pack", "unpack"]
+__all__ = ["MAX_VERSION", "Stored", "StoredDocumentError", "max_text", "pack", "unpack"]
 
 _FORMAT = 3
 _LIMITS = JSONLimits(depth=4, containers=16)
 _PURPOSE: Final = "jwks document 3"
 _MAX_SKEW = 30.0
-_MAX_TEXT = 262_144
+_ENVELOPE: Final = 16_384
+MAX_VERSION: Final = 128
+"""Octets of a version text: a time and a thumbprint."""
 
 
 class StoredDocumentError(BearwardError, ValueError):
@@ -39,6 +41,17 @@ class Stored:
 
     entry: Entry
     permits: float
+
+
+def max_text(max_body: int) -> int:
+    """Octets of the longest text that `pack` makes of a document of at most `max_body` octets.
+
+    JSON in a JSON string: at worst each octet is a quote, a backslash or a line feed, and so becomes two.
+
+    >>> max_text(65_536)
+    147456
+    """
+    return 2 * max_body + _ENVELOPE
 
 
 def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str:
@@ -56,7 +69,8 @@ def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str
             "etag": validators.etag if validators is not None else None,
             "last_modified": validators.last_modified if validators is not None else None,
             "document": entry.document.decode("utf-8"),
-        }
+        },
+        ensure_ascii=False,
     )
     return payload if secret is None else seal(payload, purpose=_PURPOSE, place=name, secret=secret)
 
@@ -69,14 +83,15 @@ def unpack(
     secret: bytes | None,
     now: float,
     max_age: float,
+    max_body: int = 65_536,
     authorities: Authorities | None = None,
 ) -> Stored:
-    """Read back what `pack` made.
+    """Read back what `pack` made of a document of at most `max_body` octets.
 
     Raises:
         StoredDocumentError: it is damaged, planted, for something else, or from the future.
     """
-    if len(text) > _MAX_TEXT:
+    if len(text) > max_text(max_body):
         raise StoredDocumentError("too large")
     members = _object(_authentic(text, name, secret))
     if members.get("format") != _FORMAT or members.get("issuer") != issuer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -111,6 +112,21 @@ class Valkey(CacheServer):
         """Nothing on disk, and both kinds of socket."""
         settings = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket_path)]
         return [str(get_binary_path()), *settings, "--save", "", "--appendonly", "no", *self.options]
+
+    def octets_sent(self) -> int:
+        """How many octets it has sent to anybody."""
+        return self._figure("stats", r"total_net_output_bytes:(\d+)")
+
+    def reads(self) -> int:
+        """How many values it was asked for."""
+        return self._figure("commandstats", r"cmdstat_getrange:calls=(\d+)")
+
+    def _figure(self, section: str, pattern: str) -> int:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+            client.sendall(f"INFO {section}\r\nQUIT\r\n".encode())
+            with client.makefile("rb") as reply:
+                found = re.search(pattern.encode(), reply.read())
+        return 0 if found is None else int(found[1])
 
 
 class Memcached(CacheServer):

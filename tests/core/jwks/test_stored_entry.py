@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bearward.fetch.caching import Validators
 from bearward.jose.jwk_set import JWKSet
 from bearward.jwks.entry import Entry
-from bearward.jwks.stored_entry import Stored, StoredDocumentError, pack, unpack
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack
 from bearward.testing import LocalIssuer
 
 NOW, SECRET = 1_800_000_000.0, b"a secret that the fleet shares"
@@ -40,6 +40,18 @@ def test_stored_entry_round_trips(secret: bytes | None) -> None:
     assert stored.entry.jwk_set.thumbprint == ENTRY.jwk_set.thumbprint
     assert (stored.entry.fetched_at, stored.entry.lifetime) == (ENTRY.fetched_at, ENTRY.lifetime)
     assert stored.entry.validators == ENTRY.validators
+
+
+FILLINGS = ["\\n" * 30_000, '\\"' * 30_000, "é" * 30_000, "😀" * 15_000]
+
+
+@pytest.mark.parametrize("filling", FILLINGS, ids=["line feeds", "quotes", "two octets each", "four octets each"])
+def test_document_of_any_text_fits_when_it_is_stored(filling: str) -> None:
+    """What grows when it is written as a JSON string takes no more room than is read of it."""
+    document = (f'{{"note": "{filling}", ' + DOCUMENT.decode()[1:]).encode()
+    text = pack(Stored(Entry(JWKSet.parse(document), document, NOW, 300.0), 1.0), secret=SECRET, **NAMES)
+    assert len(text.encode()) <= max_text(len(document))
+    assert read(text).entry.document == document
 
 
 def changed(text: str, **members: Any) -> str:
