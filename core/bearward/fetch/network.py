@@ -1,7 +1,8 @@
 """The check of addresses, between name resolution and connection (httpcore's network backend).
 
-Rule of this file: a name is resolved once, every address is checked, and the connection goes to a checked address, so
-that a second, different response of the name server (DNS rebinding) changes nothing. TLS still verifies the name.
+Rules of this file: a name is resolved once, every address is checked, and the connection goes to a checked address, so
+that a second, different response of the name server (DNS rebinding) changes nothing. TLS still verifies the name. A
+connection is closed whatever ends its handshake.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterable
 from contextvars import ContextVar
+from typing import Any
 
 import httpcore2
 
@@ -19,7 +22,7 @@ from bearward.fetch.addresses import Network, is_allowed, network_of
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.forks import on_fork
 
-__all__ = ["GuardedBackend", "discovered_in", "resolve_host"]
+__all__ = ["ClosingBackend", "GuardedBackend", "discovered_in", "resolve_host"]
 
 _MAX_LOOKUPS = 256
 _MAX_HOSTS = 64
@@ -45,12 +48,52 @@ discovered_in: ContextVar[Network | None] = ContextVar("discovered_in", default=
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
+class ClosingBackend(httpcore2.AnyIOBackend):
+    """Closes a connection whose TLS handshake is cancelled; httpcore does so only if it fails.
+
+    An issuer could otherwise keep one open for each fetch that was given up.
+    """
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore2.AsyncNetworkStream:
+        """Connect."""
+        return _ClosingStream(await super().connect_tcp(*args, **options))
+
+
+class _ClosingStream(httpcore2.AsyncNetworkStream):  # the signatures are httpcore's
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self.aclose()
+            raise
+
+
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Connects by TCP to allowed addresses only."""
 
     def __init__(self, *, unsafe_allow_private: bool) -> None:
         self._unsafe_allow_private = unsafe_allow_private
-        self._inner = httpcore2.AnyIOBackend()
+        self._inner = ClosingBackend()
         self._reached: dict[str, Network] = {}
 
     def network_reached(self, host: str) -> Network | None:

@@ -110,7 +110,7 @@ class PoolKeeper:
 def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Pools:
     import httpcore2
 
-    from bearward.fetch.network import GuardedBackend
+    from bearward.fetch.network import ClosingBackend, GuardedBackend
 
     backend = GuardedBackend(unsafe_allow_private=settings.unsafe_allow_private_addresses)
 
@@ -121,7 +121,7 @@ def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Po
             max_connections=4,
             max_keepalive_connections=0,  # fetches are minutes apart
             # the operator chose the proxy, wherever it is; behind it the proxy resolves the names
-            network_backend=backend if settings.proxy is None else None,
+            network_backend=backend if settings.proxy is None else ClosingBackend(),
         )
 
     return Pools(pool(with_certificate=True), pool(with_certificate=False), backend, versions)

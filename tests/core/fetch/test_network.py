@@ -15,7 +15,7 @@ from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.network import GuardedBackend, resolve_host
 from bearward.testing import LocalIssuer
 from tests.conftest import LOOPS, Run
-from tests.core.jwks.support import fetch
+from tests.core.jwks.support import DEADLINE, fetch
 
 REFUSED_URLS = ["http://login.example/jwks", "ftp://login.example/jwks", "nonsense"]
 
@@ -26,6 +26,31 @@ def test_urls_are_checked_at_each_request(url: str, run: Run) -> None:
     with pytest.raises(FetchError) as failed:
         run(fetch(url))
     assert failed.value.failure is FetchFailure.URL_REFUSED
+
+
+def test_fetch_that_is_given_up_in_the_handshake_closes_its_connection(run: Run) -> None:
+    """An issuer that never ends its handshakes would otherwise use up the process's connections."""
+
+    async def scenario() -> None:
+        begun, closed = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)  # the client's hello has begun
+            begun.set()
+            while await reader.read(1024):
+                pass
+            closed.set()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            fetching = asyncio.ensure_future(fetch(f"https://127.0.0.1:{port}/jwks", connect_timeout=300.0))
+            await begun.wait()
+            fetching.cancel()
+            async with asyncio.timeout(DEADLINE):
+                await closed.wait()
+
+    run(scenario())
 
 
 LITERALS = [
