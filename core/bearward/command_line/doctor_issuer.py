@@ -7,7 +7,6 @@ wrong. A step after it is not reached.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from bearward.command_line.key_report import key_lines, why_no_set
 from bearward.explanation.near_misses import difference
 from bearward.explanation.wording import duration
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.network import resolve_host
 from bearward.trusted_issuer import TrustedIssuer
 
 __all__ = ["look_at_issuer"]
@@ -68,14 +68,14 @@ async def _name(issuer: TrustedIssuer) -> Finding:
     if issuer.jwks_options.proxy is not None:
         return note("name", issuer.issuer, "a proxy is configured, which resolves names itself")
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError, UnicodeError):
+        async with asyncio.timeout(issuer.jwks_options.total_timeout):
+            found = await resolve_host(str(parts.hostname), parts.port or 0)
+    except (OSError, ValueError):  # a UnicodeError is a ValueError, and a TimeoutError an OSError
         said = f"its host {parts.hostname} cannot be resolved"
         return wrong(
             "name", issuer.issuer, said, "correct the host in issuer or jwks_uri, or the resolver of this machine"
         )
-    addresses = sorted({str(one[4][0]) for one in found})
-    return fine("name", issuer.issuer, f"resolves to {', '.join(addresses[:4])}")
+    return fine("name", issuer.issuer, f"resolves to {', '.join(sorted(found)[:4])}")
 
 
 def _steps(fetched: Fetched) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from bearward.command_line.ending import CommandError, ExitCode
 from bearward.command_line.output import print_json, say
 from bearward.command_line.token_input import read_secret
 from bearward.fetch.client import IssuerHTTPClient
-from bearward.fetch.errors import FetchError
+from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.urls import check_url, openid_metadata_url
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.options import JWKSOptions
@@ -102,8 +102,11 @@ async def _discovered(issuer: str) -> str:
     """The token endpoint that the issuer's metadata names."""
     client = IssuerHTTPClient(JWKSOptions(unsafe_allow_private_addresses=True).http_settings())
     try:
-        response = await client.get(openid_metadata_url(issuer))
+        async with asyncio.timeout(_TIMEOUT):
+            response = await client.get(openid_metadata_url(issuer))
         metadata = parse_object(response.body or b"", _LIMITS)
+    except TimeoutError:
+        raise CommandError(f"{issuer}: {FetchError(FetchFailure.TIMEOUT).reason}", ExitCode.UNAVAILABLE) from None
     except FetchError as error:
         raise CommandError(f"{issuer}: {error.reason}", ExitCode.UNAVAILABLE) from None
     except ValueError:

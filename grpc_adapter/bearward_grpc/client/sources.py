@@ -62,7 +62,8 @@ class ClientCredentials:
 
     `token_endpoint` must be https (http on loopback). `client_secret` is sent by HTTP Basic, or with
     `secret_in_body` in the form. `scopes`, `audience` and `resource` (RFC 8707) say what the token is for. A token is
-    replaced `refresh_margin` seconds before it expires, `timeout` seconds bound each step of a fetch.
+    replaced `refresh_margin` seconds before it expires. `timeout` is in seconds for a whole request, from the look-up of
+    the name to the last octet, however slowly the endpoint sends.
 
     With a `dpop_key` tokens are bound to it (RFC 9449 section 5), and each call proves it.
 

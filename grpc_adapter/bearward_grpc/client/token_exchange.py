@@ -35,8 +35,8 @@ class TokenExchange:
     an `actor` its token is sent as `actor_token`.
 
     `token_endpoint` must be https, or anywhere with `unsafe_allow_http`; `client_id` and `client_secret` are sent by HTTP
-    Basic, or with `secret_in_body` in the form; `ssl_context` is for the connection, and `timeout` bounds each step of it
-    in seconds. With a `dpop_key` the result is bound to it. `monotonic` is the clock by which results expire.
+    Basic, or with `secret_in_body` in the form; `ssl_context` is for the connection, and `timeout` is in seconds for a
+    whole request, from the look-up of the name to the last octet. With a `dpop_key` the result is bound to it. `monotonic` is the clock by which results expire.
 
     Each caller's token is exchanged once for all its calls until `refresh_margin` seconds before the result expires;
     the results of `max_callers` callers are kept, the least recently used is dropped.

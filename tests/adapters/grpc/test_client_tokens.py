@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -88,6 +91,34 @@ def test_unreachable_token_endpoint_raises_token_unavailable(login: LocalIssuer)
         source.token()
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def trickle(server: socket.socket, opening: bytes) -> None:
+    """Serve one connection: `opening`, then an octet ten times a second until the client goes, or for ten seconds."""
+    with server.accept()[0] as connection, contextlib.suppress(OSError):
+        connection.sendall(opening)
+        for _ in range(100):
+            time.sleep(0.1)
+            connection.sendall(b"x")
+
+
+ENDLESS: list[tuple[str, str, bytes]] = [
+    ("the handshake", "https", b"\x16\x03\x03\x40\x00"),  # a record of 16 KiB
+    ("a header", "http", b"HTTP/1.1 200 OK\r\nX: "),
+    ("the body", "http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize(("what", "scheme", "opening"), ENDLESS, ids=[row[0] for row in ENDLESS])
+def test_endpoint_that_never_ends_its_response_is_given_up(what: str, scheme: str, opening: bytes) -> None:
+    """Each octet comes within `timeout`, and the response does not."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(trickle, server, opening)
+        endpoint = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/token"
+        source = client.ClientCredentials(endpoint, client_id="me", client_secret="s3cret", timeout=0.5)
+        with pytest.raises(client.TokenUnavailableError, match="TimeoutError"):
+            source.token()
+        served.result(TIMEOUT)
 
 
 @pytest.mark.parametrize(
