@@ -36,7 +36,7 @@ def authenticate_now(verifier: Verifier, presented: Presented) -> Principal:
         sender, proof = check_sender(parsed_claims(principal), presented, verifier.dpop, now)
         if proof is not None:
             if verifier.replays.is_shared:
-                raise RecordNeededError
+                raise RecordNeededError(principal)
             verifier.replays.record_now(proof, now)
     except AuthError as error:
         attributed(error if principal is None else concerning(error, principal), presented.scheme)

@@ -129,6 +129,8 @@ class AwaitNeededError(BearwardError):
 
     is_verified: bool = False
     """Whether the caller is verified already, so that no stranger causes such waits."""
+    principal: Any = None
+    """The caller, where it is verified already."""
 
 
 class KeysNeededError(AwaitNeededError):
@@ -148,6 +150,10 @@ class RecordNeededError(KeysNeededError):
     """A caller is verified, and what it proved must be recorded in a store that a fleet shares."""
 
     is_verified = True
+
+    def __init__(self, principal: Any) -> None:
+        super().__init__()
+        self.principal = principal
 
 
 class CheckNeededError(AwaitNeededError):

@@ -32,8 +32,8 @@ class UseNeededError(RecordNeededError):
     """A token is good, and its use must be recorded in a store that a fleet shares, which is awaited."""
 
     def __init__(self, principal: Principal, use: Proof) -> None:
-        super().__init__()
-        self.principal = principal
+        super().__init__(principal)
+        self.principal: Principal = principal
         self.use = use
 
 

@@ -77,7 +77,7 @@ ERRORS: dict[type[BearwardError], BearwardError] = {
         AwaitNeededError("text"),
         KeysNeededError(3),
         CheckNeededError("a check", "a caller"),
-        RecordNeededError(),
+        RecordNeededError(CALLER),
         UseNeededError(CALLER, Proof("thumbprint", "jti", 1.0, 2.0)),
         ConfigurationError("leeway", "must be a number"),
         SeveralMistakesError((ConfigurationError("a", "b"), ConfigurationError("c", "d"))),

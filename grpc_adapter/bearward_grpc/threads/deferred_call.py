@@ -4,7 +4,7 @@ Rules of this file: the polling thread of grpc.server must never wait, because e
 with it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
 served by a stream-stream handler that delivers its responses through a callback (grpc's experimental form): none of the
 request is read, no thread waits, and the number of waiting calls is bounded: that of strangers, who wait for keys, and
-that of verified callers. Once the token is verified the real handler runs in `pool`, as grpc would have run it. Only if
+that of verified callers, who share their places fairly. Once the token is verified the real handler runs in `pool`, as grpc would have run it. Only if
 another interceptor receives the handler is it of the method's own kind and waits in a worker; few may do so at a time.
 """
 
@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -27,6 +28,7 @@ from bearward_grpc.gate import Gate
 from bearward_grpc.rpc_handlers import ANY_KIND, MethodKind, behavior_of, handler_of_kind
 from bearward_grpc.status import CallStatus, RefusalCache
 from bearward_grpc.threads.denial import abort, end_stream_with
+from bearward_grpc.threads.fair_places import FairPlaces, caller_of
 from bearward_grpc.threads.raw_calls import serve
 from bearward_grpc.threads.verifier_thread import VerifierThread
 
@@ -34,6 +36,7 @@ __all__ = ["DeferredCalls"]
 
 _LOG: Final = logging.getLogger("bearward.grpc")
 _MAX_WAITING = 1024
+_MAX_VERIFIED = 3 * _MAX_WAITING  # so that one caller alone may have as many calls wait as strangers may
 _MAX_BLOCKED = 2  # workers that may wait for keys where an interceptor outside of ours makes them
 _WORKERS = 32  # threads that serve verified calls, where the server's own pool was not given
 _RETRY_SECONDS = 1.0
@@ -59,7 +62,7 @@ class DeferredCalls:
         self._wrap = wrap
         self._pool = pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="bearward-deferred")
         self._waiting = _Places(_MAX_WAITING)
-        self._verified = _Places(_MAX_WAITING)
+        self._verified = FairPlaces(_MAX_VERIFIED)
         self._blocked = _Places(_MAX_BLOCKED)
 
     def handler(
@@ -90,17 +93,17 @@ class DeferredCalls:
         return handler_of_kind(kind, stream if kind.response_streaming else unary)
 
     def _start(self, needed: AwaitNeededError, context: Any, response: _Response) -> None:
-        places = self._verified if needed.is_verified else self._waiting
-        if not places.take():
+        give_back = self._place_for(needed, self._waiting)
+        if give_back is None:
             response.refuse(_unavailable(needed))
             return
         try:
             admitted = self._admit(response.details, needed)
         except AuthError as refused:
-            places.give_back()
+            give_back()
             response.refuse(refused)
             return
-        admitted.add_done_callback(lambda _: places.give_back())
+        admitted.add_done_callback(lambda _: give_back())
         admitted.add_done_callback(response.go_on)
         if not context.add_callback(admitted.cancel):
             admitted.cancel()  # the caller has gone
@@ -117,8 +120,8 @@ class DeferredCalls:
         return None
 
     def _wait_for_call(self, details: grpc.HandlerCallDetails, needed: AwaitNeededError, context: Any) -> Call:
-        places = self._verified if needed.is_verified else self._blocked  # strangers must not occupy the workers
-        if not places.take():
+        give_back = self._place_for(needed, self._blocked)  # strangers must not occupy the workers
+        if give_back is None:
             raise _unavailable(needed)
         try:
             admitted = self._admit(details, needed)
@@ -126,7 +129,14 @@ class DeferredCalls:
                 admitted.cancel()  # the caller has gone
             return _call_of(admitted)
         finally:
-            places.give_back()
+            give_back()
+
+    def _place_for(self, needed: AwaitNeededError, strangers: _Places) -> Callable[[], None] | None:
+        """Take a place for a call; returns what gives it back, None if there is no place."""
+        if not needed.is_verified:
+            return strangers.give_back if strangers.take() else None
+        caller = caller_of(needed.principal)
+        return partial(self._verified.give_back, caller) if self._verified.take(caller) else None
 
     def _admit(self, details: grpc.HandlerCallDetails, needed: AwaitNeededError) -> Future[Call]:
         try:
