@@ -3,6 +3,7 @@
 Rules of this file: pure; the time is an argument. A chain is accepted if it leads to a configured authority by
 signatures, names, validity and basic constraints (RFC 5280 section 6, as verified by `cryptography`), or if its first
 certificate is itself configured. Nothing else is accepted; nothing is fetched, and revocation lists are not consulted.
+There is one way through a chain, so that checking it costs no more than a signature for each of its certificates.
 """
 
 from __future__ import annotations
@@ -43,21 +44,33 @@ class Authorities:
         """Whether the chain of a JWK leads to one of them. `now` is in seconds since the epoch."""
         try:
             first, *others = _read(x5c)
+            between = self._between(others)
         except Exception:  # noqa: BLE001  (InvalidVersion has no base class, and a strange serial number is a warning)
             return False
         moment = dt.datetime.fromtimestamp(now, dt.UTC)
         if first in self._certificates:
             return first.not_valid_before_utc <= moment <= first.not_valid_after_utc
-        return self._chain_is_valid(first, others, moment)
+        return self._chain_is_valid(first, between, moment)
 
-    def _chain_is_valid(self, first: x509.Certificate, others: list[x509.Certificate], moment: dt.datetime) -> bool:
+    def _between(self, others: list[x509.Certificate]) -> list[x509.Certificate]:
+        """Those of a chain that are neither its first nor configured; raises `ValueError` if two have the same subject.
+
+        Each would have to be tried in the place of each, again and again: two of them cost as much as eighty signatures.
+        """
+        between = [one for one in dict.fromkeys(others) if one not in self._certificates]
+        if len({one.subject for one in between}) < len(between):
+            raise ValueError
+        return between
+
+    def _chain_is_valid(self, first: x509.Certificate, between: list[x509.Certificate], moment: dt.datetime) -> bool:
         # A certificate for signing keys names no host and no use, so its own extensions are not checked.
         anything = verification.ExtensionPolicy.permit_all()
         authority = anything.require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
         policy = verification.PolicyBuilder().store(verification.Store(list(self._certificates)))
         policy = policy.time(moment.replace(tzinfo=None)).extension_policies(ca_policy=authority, ee_policy=anything)
+        policy = policy.max_chain_depth(len(between))  # one that certifies itself would be tried eight times
         try:
-            policy.build_client_verifier().verify(first, others)
+            policy.build_client_verifier().verify(first, between)
         except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
             return False
         return True

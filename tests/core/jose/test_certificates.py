@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from base64 import b64encode, encodebytes
 from typing import Any
 
@@ -123,6 +124,34 @@ def test_key_without_a_chain_is_rejected(why: str) -> None:
     """The others stay usable; without authorities the same key is as good as any."""
     assert read(DOES_NOT[why], authorities=Authorities(AUTHORITIES)).rejected == (KeyRejection.CERTIFICATE_UNTRUSTED,)
     assert read(DOES_NOT[why], authorities=None).rejected == ()
+
+
+TWIN = Holder("intermediate", ROOT, authority=True)
+LOOP = Holder("loop", authority=True)
+BELOW_LOOP = Holder("below loop", LOOP)
+HOSTILE = {
+    "it certifies itself": BELOW_LOOP.jwk(LOOP),
+    "two of one subject": LEAF.jwk(INTERMEDIATE, TWIN),
+    "seven of one subject": BELOW_LOOP.jwk(*(Holder("loop", LOOP, authority=True) for _ in range(7))),
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_hostile_chain_costs_no_more_than_an_ordinary_one(how: str) -> None:
+    """There is one way through it, whose certificates are each looked at once."""
+    authorities = Authorities(AUTHORITIES)
+    assert not authorities.trusts(HOSTILE[how]["x5c"], NOW.timestamp())
+    assert cost_of(authorities, HOSTILE[how]) < 2.5 * cost_of(authorities, LEAF.jwk(INTERMEDIATE))
+
+
+def cost_of(authorities: Authorities, jwk: dict[str, Any]) -> float:
+    """Seconds of CPU for a look at its chain, the least of several times."""
+    costs = []
+    for _ in range(30):
+        began = time.thread_time()
+        authorities.trusts(jwk["x5c"], NOW.timestamp())
+        costs.append(time.thread_time() - began)
+    return min(costs)
 
 
 def test_certificate_must_be_for_its_key() -> None:
