@@ -18,13 +18,25 @@ from typing import Any, TypeVar
 
 from bearward.clock import Clock, on_clock_set
 from bearward.forks import fork_safe, keep_for_parent, on_fork
+from bearward.steps import Steps
 
-__all__ = ["LoopBinding", "Timer", "WaiterLimit", "is_gone"]
+__all__ = ["LoopBinding", "Timer", "WaiterLimit", "in_turns", "is_gone"]
 
 T = TypeVar("T")
 
 _POLL_INTERVAL = 0.05
 _MAX_SLOTS = 64
+
+
+async def in_turns(steps: Steps[T]) -> T:
+    """The result of `steps`, with a turn of the running loop for each: however many they are, they hold nothing up."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        await asyncio.sleep(0)
 
 
 class LoopBinding:

@@ -1,7 +1,8 @@
 """A JWK Set (RFC 7517 section 5): parsed once, immutable, and asked which keys could have signed a token.
 
 Rule of this file: tolerant of odd keys, strict about sets. A key that cannot be used is rejected and counted with its
-reason; a document that is not a set, or has no usable key at all, is refused, so that it never replaces a good one.
+reason; a document that is not a set, or has no usable key at all, is refused, so that it never replaces a good one. Each
+key is a step: an event loop parses a set in as many turns, since whoever publishes it chooses how many are expensive.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from bearward.jose import base64url
 from bearward.jose.certificates import Authorities
 from bearward.jose.jwk import KeyRejection, RejectedKeyError, VerificationKey, read_key
 from bearward.jose.strict_json import JWKS_LIMITS, parse_object
+from bearward.steps import Steps, at_once
 
-__all__ = ["JWKSet", "JWKSetError"]
+__all__ = ["MAX_KEYS", "JWKSet", "JWKSetError", "parse_in_steps"]
 
-_MAX_KEYS = 256
+MAX_KEYS = 256
+"""Of a set that are looked at; issuers publish a few, and hardly ever some dozens."""
 _MAX_SAID = 8
 
 
@@ -56,22 +59,13 @@ class JWKSet:
 
     @classmethod
     def parse(
-        cls, document: bytes, *, max_keys: int = _MAX_KEYS, authorities: Authorities | None = None, now: float = 0.0
+        cls, document: bytes, *, max_keys: int = MAX_KEYS, authorities: Authorities | None = None, now: float = 0.0
     ) -> JWKSet:
         """Parse a JWK Set document; raise `JWKSetError` unless at least one key of it can be used.
 
         With `authorities` a key is rejected unless they vouch for its `x5c` at `now` (seconds since the epoch).
         """
-        try:
-            members = parse_object(document, JWKS_LIMITS).get("keys")
-        except ValueError:
-            raise JWKSetError("the document is not a strict JSON object") from None
-        if not isinstance(members, list):
-            raise JWKSetError("the document is no JWK Set")
-        keys, rejected = _read(members, max_keys, authorities, now)
-        if not keys:
-            raise JWKSetError(f"the JWK Set has no usable key{_why(rejected)}")
-        return cls(keys, rejected)
+        return at_once(parse_in_steps(document, max_keys=max_keys, authorities=authorities, now=now))
 
     def holds(self, kid: str) -> bool:
         """Whether a usable key of the set has this `kid`."""
@@ -100,23 +94,42 @@ class JWKSet:
         return f"<JWKSet of {len(self.keys)} keys, {len(self.rejected)} rejected, {(self.shown_thumbprint or 'secret')[:8]}>"
 
 
+def parse_in_steps(
+    document: bytes, *, max_keys: int = MAX_KEYS, authorities: Authorities | None = None, now: float = 0.0
+) -> Steps[JWKSet]:
+    """As `JWKSet.parse`, with a step for each key."""
+    try:
+        members = parse_object(document, JWKS_LIMITS).get("keys")
+    except ValueError:
+        raise JWKSetError("the document is not a strict JSON object") from None
+    if not isinstance(members, list):
+        raise JWKSetError("the document is no JWK Set")
+    keys, rejected = yield from _read(members, max_keys, authorities, now)
+    if not keys:
+        raise JWKSetError(f"the JWK Set has no usable key{_why(rejected)}")
+    return JWKSet(keys, rejected)
+
+
 def _read(
     members: list[object], max_keys: int, authorities: Authorities | None, now: float
-) -> tuple[list[VerificationKey], list[KeyRejection]]:
+) -> Steps[tuple[list[VerificationKey], list[KeyRejection]]]:
     keys: list[VerificationKey] = []
     rejected: list[KeyRejection] = []
     for member in members[:max_keys]:
         try:
-            key = read_key(member, certified=authorities is not None)
+            keys.append(_read_one(member, authorities, now))
         except RejectedKeyError as odd:
             rejected.append(odd.reason)
-            continue
-        if authorities is None or (isinstance(member, dict) and authorities.trusts(member.get("x5c"), now)):
-            keys.append(key)
-        else:
-            rejected.append(KeyRejection.CERTIFICATE_UNTRUSTED)
+        yield
     rejected += [KeyRejection.SURPLUS] * max(0, len(members) - max_keys)
     return keys, rejected
+
+
+def _read_one(member: object, authorities: Authorities | None, now: float) -> VerificationKey:
+    key = read_key(member, certified=authorities is not None)
+    if authorities is None or (isinstance(member, dict) and authorities.trusts(member.get("x5c"), now)):
+        return key
+    raise RejectedKeyError(KeyRejection.CERTIFICATE_UNTRUSTED)
 
 
 def _why(rejected: list[KeyRejection]) -> str:

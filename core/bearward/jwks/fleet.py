@@ -26,7 +26,8 @@ from bearward.jwks.lease import FetchLease, LeaseState
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.refresh import Fetch, RefreshRequest
 from bearward.jwks.reread_pause import RereadPause
-from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack_in_steps
+from bearward.loop import in_turns
 
 __all__ = ["IssuerFleet"]
 
@@ -150,11 +151,7 @@ class IssuerFleet:
 
     async def _result_of_lease_holder(self, request: RefreshRequest, first: Stored | None) -> Stored | None:
         """What the holder of the lease has stored; None while there is nothing."""
-        keys = [self._keys.lease] if self._pause.active else [self._keys.lease, self._keys.document]
-        lease, *texts = await self._cache.get(keys, max_bytes=self._max_bytes)
-        found = self._decode(texts[0]) if texts else None
-        if found is None and any(text is not None for text in texts):
-            self._pause.lengthen()
+        lease, found = await self._lease_and_document()
         if (
             found is not None
             and (_is_newer(found, first) or self._makes_fetch_unnecessary(found, request))
@@ -167,6 +164,15 @@ class IssuerFleet:
         if state is LeaseState.FAILED:
             raise FetchError(FetchFailure.PEER_FAILED)
         return None
+
+    async def _lease_and_document(self) -> tuple[str | None, Stored | None]:
+        """The text of the lease and, unless looks at it were in vain, the document."""
+        keys = [self._keys.lease] if self._pause.active else [self._keys.lease, self._keys.document]
+        lease, *texts = await self._cache.get(keys, max_bytes=self._max_bytes)
+        found = await self._decode(texts[0]) if texts else None
+        if found is None and any(text is not None for text in texts):
+            self._pause.lengthen()
+        return lease, found
 
     @staticmethod
     def _fetches_after_failure(request: RefreshRequest) -> bool:
@@ -192,13 +198,14 @@ class IssuerFleet:
                 await self._lease.release()
 
     async def _read(self) -> Stored | None:
-        return self._decode((await self._cache.get([self._keys.document], max_bytes=self._max_bytes))[0])
+        (text,) = await self._cache.get([self._keys.document], max_bytes=self._max_bytes)
+        return await self._decode(text)
 
-    def _decode(self, text: str | None) -> Stored | None:
+    async def _decode(self, text: str | None) -> Stored | None:
         if text is None:
             return None
         try:
-            stored = unpack(
+            steps = unpack_in_steps(
                 text,
                 name=self._keys.document,
                 issuer=self._issuer,
@@ -208,6 +215,7 @@ class IssuerFleet:
                 max_body=self._options.max_body,
                 authorities=self._options.authorities,
             )
+            stored = await in_turns(steps)
         except StoredDocumentError as exc:
             if not self._rejected:
                 _log.warning("a document in the shared cache was rejected (%s): %s", exc, self._issuer)

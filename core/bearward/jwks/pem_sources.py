@@ -1,21 +1,26 @@
 """Keys that an issuer publishes in PEM: one document for each `kid`, or a JSON object from `kid` to PEM.
 
 Rule of this file: what is fetched becomes a JWK Set, and from there on everything is as for every other source: the
-limits of a fetch, freshness, the shared cache, and what is remembered of a `kid` that is not there.
+limits of a fetch, freshness, the shared cache, and what is remembered of a `kid` that is not there. Each key is read in a
+turn of the event loop of its own.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bearward.fetch.caching import Validators
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.http import HTTPClient
+from bearward.jose.jwk_set import MAX_KEYS
 from bearward.jose.pem import jwk_of_pem
 from bearward.jose.strict_json import JWKS_LIMITS, parse_object
 from bearward.jwks.source import Loaded
 from bearward.jwks.sources import JWKSURI
+from bearward.loop import in_turns
+from bearward.steps import Steps
 
 __all__ = ["PEMKey", "PEMMap"]
 
@@ -60,7 +65,7 @@ class PEMMap:
             members = parse_object(loaded.document, JWKS_LIMITS)
         except ValueError:
             raise FetchError(FetchFailure.NOT_A_KEY_SET, detail="it is not a JSON object from kid to PEM") from None
-        return _converted(loaded, [_member(kid, pem) for kid, pem in members.items()])
+        return _converted(loaded, await in_turns(_read(members)))
 
     def __repr__(self) -> str:
         return f"PEMMap({self._document.url!r})"
@@ -70,6 +75,15 @@ def _converted(loaded: Loaded, members: list[dict[str, Any]]) -> Loaded:
     if loaded.document is None:
         return loaded
     return Loaded(json.dumps({"keys": members}).encode("ascii"), loaded.lifetime, loaded.validators)
+
+
+def _read(pems: Mapping[str, object]) -> Steps[list[dict[str, Any]]]:
+    """The members of a set; those that it has no place for are not looked at."""
+    members: list[dict[str, Any]] = []
+    for kid, pem in pems.items():
+        members.append(_member(kid, pem) if len(members) < MAX_KEYS else _UNREADABLE)
+        yield
+    return members
 
 
 def _member(kid: str, pem: object) -> dict[str, Any]:

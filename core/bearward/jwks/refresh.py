@@ -16,13 +16,14 @@ from bearward.cache.client import CacheError
 from bearward.clock import Clock
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
-from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jose.jwk_set import JWKSet, JWKSetError, parse_in_steps
 from bearward.jwks.entry import Entry
 from bearward.jwks.freshness import Trigger, clamp
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.snapshot import Snapshot
 from bearward.jwks.source import ChangeAwareSource, Loaded, Source, description
 from bearward.jwks.spiffe_bundle import is_older, refresh_hint
+from bearward.loop import in_turns
 
 __all__ = ["Fetch", "Fleet", "RefreshRequest", "Refresher"]
 
@@ -176,12 +177,12 @@ class Refresher:
                 loaded = await self._source.load(self._client, held.validators if held is not None else None)
         except TimeoutError as exc:
             raise FetchError(FetchFailure.TIMEOUT) from exc
-        entry = self._entry(loaded, held, requested_at)
+        entry = await self._entry(loaded, held, requested_at)
         if held is not None and self._is_usable(held) and is_older(entry.document, held.document):
             raise FetchError(FetchFailure.OLDER, url=self._origin(loaded))
         return entry
 
-    def _entry(self, loaded: Loaded, held: Entry | None, requested_at: float) -> Entry:
+    async def _entry(self, loaded: Loaded, held: Entry | None, requested_at: float) -> Entry:
         lifetime = clamp(_lifetime(loaded), self._options)
         if loaded.document is None:
             if held is None:
@@ -189,7 +190,7 @@ class Refresher:
             if loaded.lifetime is None:  # RFC 9111 section 3.2: what a 304 does not repeat stays as it was
                 lifetime = min(held.lifetime, self._options.max_age)
         document = held.document if held is not None and loaded.document is None else loaded.document or b""
-        jwk_set = self._parse(document, held, self._origin(loaded))
+        jwk_set = await self._parse(document, held, self._origin(loaded))
         return Entry(jwk_set, document, requested_at, lifetime, loaded.validators)
 
     def _origin(self, loaded: Loaded) -> str:
@@ -199,12 +200,12 @@ class Refresher:
         """Whether it may still be used; a publisher that starts its sequence anew is not refused for ever."""
         return self._clock.now() < held.fetched_at + held.lifetime + self._options.stale_if_error
 
-    def _parse(self, document: bytes, held: Entry | None, origin: str) -> JWKSet:
+    async def _parse(self, document: bytes, held: Entry | None, origin: str) -> JWKSet:
         authorities = self._options.authorities
         if held is not None and document == held.document and authorities is None:
             return held.jwk_set
         try:  # with authorities the same document too: certificates expire
-            return JWKSet.parse(document, authorities=authorities, now=self._clock.now())
+            return await in_turns(parse_in_steps(document, authorities=authorities, now=self._clock.now()))
         except JWKSetError as exc:
             raise FetchError(FetchFailure.NOT_A_KEY_SET, detail=str(exc), url=origin) from exc
 

@@ -20,7 +20,8 @@ from bearward.clock import Clock
 from bearward.forks import fork_safe
 from bearward.jwks.entry import Entry
 from bearward.jwks.options import FilePath, JWKSOptions
-from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack
+from bearward.jwks.stored_entry import Stored, StoredDocumentError, max_text, pack, unpack_in_steps
+from bearward.loop import in_turns
 
 __all__ = ["Snapshot"]
 
@@ -55,7 +56,7 @@ class Snapshot:
         """The entry, if there is one that this process may use."""
         try:
             text = await asyncio.to_thread(self._read)
-            return unpack(
+            steps = unpack_in_steps(
                 text,
                 name=self._name,
                 issuer=self._issuer,
@@ -64,7 +65,8 @@ class Snapshot:
                 max_age=self._options.max_age,
                 max_body=self._options.max_body,
                 authorities=self._options.authorities,
-            ).entry
+            )
+            return (await in_turns(steps)).entry
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as exc:  # StoredDocumentError and UnicodeDecodeError are ValueErrors

@@ -17,12 +17,13 @@ from bearward.fetch.caching import Validators
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.http import HTTPClient
 from bearward.fetch.urls import oauth_metadata_url, openid_metadata_url
-from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jose.jwk_set import JWKSetError, parse_in_steps
 from bearward.jwks.issuer_settings import IssuerSettings, OneKey
 from bearward.jwks.options import JWKSOptions, MetadataKind
 from bearward.jwks.pem_sources import PEMKey, PEMMap
 from bearward.jwks.source import ChangeAwareSource, Loaded, Source, description
 from bearward.jwks.sources import JWKSURI, Discovery, File, Static
+from bearward.loop import in_turns
 
 __all__ = ["FirstFound", "FirstUsable", "source_for", "source_identity"]
 
@@ -46,7 +47,7 @@ class FirstUsable:
             left = ends - asyncio.get_running_loop().time()
             try:
                 loaded = await _load_within(left / (len(self._sources) - index), source, client, known)
-                self._check(loaded, client)
+                await self._check(loaded, client)
             except FetchError as exc:
                 first = first or exc
             else:
@@ -54,10 +55,10 @@ class FirstUsable:
                 return loaded
         raise first or FetchError(FetchFailure.INTERNAL)
 
-    def _check(self, loaded: Loaded, client: HTTPClient) -> None:
+    async def _check(self, loaded: Loaded, client: HTTPClient) -> None:
         if loaded.document is not None:
             try:
-                JWKSet.parse(loaded.document, authorities=self._options.authorities, now=client.now())
+                await in_turns(parse_in_steps(loaded.document, authorities=self._options.authorities, now=client.now()))
             except JWKSetError as exc:
                 raise FetchError(FetchFailure.NOT_A_KEY_SET, detail=str(exc)) from exc
 

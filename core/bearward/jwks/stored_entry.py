@@ -16,11 +16,12 @@ from bearward.cache.sealed import NotAuthenticError, open_sealed, seal
 from bearward.errors import BearwardError
 from bearward.fetch.caching import Validators
 from bearward.jose.certificates import Authorities
-from bearward.jose.jwk_set import JWKSet, JWKSetError
+from bearward.jose.jwk_set import JWKSetError, parse_in_steps
 from bearward.jose.strict_json import JSONLimits, parse_object
 from bearward.jwks.entry import Entry
+from bearward.steps import Steps, at_once
 
-__all__ = ["MAX_VERSION", "Stored", "StoredDocumentError", "max_text", "pack", "unpack"]
+__all__ = ["MAX_VERSION", "Stored", "StoredDocumentError", "max_text", "pack", "unpack", "unpack_in_steps"]
 
 _FORMAT = 3
 _LIMITS = JSONLimits(depth=4, containers=16)
@@ -75,7 +76,12 @@ def pack(stored: Stored, *, name: str, issuer: str, secret: bytes | None) -> str
     return payload if secret is None else seal(payload, purpose=_PURPOSE, place=name, secret=secret)
 
 
-def unpack(
+def unpack(text: str, **terms: Any) -> Stored:
+    """As `unpack_in_steps`, at once."""
+    return at_once(unpack_in_steps(text, **terms))
+
+
+def unpack_in_steps(
     text: str,
     *,
     name: str,
@@ -85,8 +91,8 @@ def unpack(
     max_age: float,
     max_body: int = 65_536,
     authorities: Authorities | None = None,
-) -> Stored:
-    """Read back what `pack` made of a document of at most `max_body` octets.
+) -> Steps[Stored]:
+    """Read back what `pack` made of a document of at most `max_body` octets, with a step for each key.
 
     Raises:
         StoredDocumentError: it is damaged, planted, for something else, or from the future.
@@ -101,7 +107,7 @@ def unpack(
         raise StoredDocumentError("from the future")
     document = _text(members, "document").encode("utf-8")
     try:
-        jwk_set = JWKSet.parse(document, authorities=authorities, now=now)
+        jwk_set = yield from parse_in_steps(document, authorities=authorities, now=now)
     except JWKSetError as exc:
         raise StoredDocumentError("no usable key set") from exc
     lifetime = min(max(0.0, _number(members, "lifetime")), max_age)
