@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier
-from bearward.client_credentials.token_http import post
 from bearward.dpop import DPoP, DPoPNonces, LocalReplays, check_proof
 from bearward.testing import LocalIssuer, MovableClock
+from bearward.testing.exchange import Request, Response, json_response
 from bearward_grpc import authenticated, client
 from bearward_grpc.client.proofs import Prover
 from bearward_grpc.client.repeatable import MAX_KEPT, AsyncRepeatableRequests, RepeatableRequests
@@ -342,23 +342,24 @@ def test_dpop_key_makes_valid_proofs_and_hides_its_private_part() -> None:
             client.DPoPKey(wrong)  # type: ignore[arg-type]
 
 
-def test_token_request_is_retried_with_the_endpoints_nonce(login: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_request_is_retried_with_the_endpoints_nonce(login: LocalIssuer) -> None:
     """The request is repeated once with it, and later ones carry it at once (RFC 9449 section 8)."""
-    proofs: list[str | None] = []
+    proofs: list[str] = []
 
-    def asking(*args: Any, proof: str | None = None, **options: Any) -> tuple[int, bytes, str | None]:
-        proofs.append(proof)
-        if proof is None or _claims(proof).get("nonce") != "n1":
-            return 400, b'{"error": "use_dpop_nonce"}', "n1"
-        return post(*args, proof=proof, **options)
+    def ask_for_nonce(request: Request) -> Response:
+        proofs.append(request.headers["dpop"])
+        if _claims(proofs[-1]).get("nonce") != "n1":
+            return json_response({"error": "use_dpop_nonce"}, 400, Other="n2", DPoP_Nonce="n1")
+        return json_response({"access_token": f"t{len(proofs)}", "token_type": "DPoP"})
 
-    monkeypatch.setattr("bearward_grpc.client.token_request.post", asking)
-    source = bound_source(login)
-    token = source.token()
-    assert len(proofs) == 2
-    source.invalidate(token)
-    assert source.token() != token
-    assert len(proofs) == 3
+    login.serve("/token", ask_for_nonce)
+    try:
+        source = bound_source(login)
+        assert source.token() == "t2"
+        source.invalidate("t2")
+        assert source.token() == "t3"
+    finally:
+        login.serve("/token", None)
 
 
 async def _learnt() -> None:
