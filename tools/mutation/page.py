@@ -1,17 +1,46 @@
-"""`docs/evidence/mutation.md`: written from what is known about every file, and from the reasons why mutants survive."""
+"""`docs/evidence/mutation.md`: written from what is known about every file, and from the reasons why mutants survive.
+
+Rule of this file: what a run found out about a file stands in `known.json` until the file is changed anew, so that a run of
+one file on another machine does not take back what is said of the others.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from tools.mutation.changes import changes_of
 from tools.mutation.files import PURE, STATEFUL, TOP
-from tools.mutation.mutant import SURVIVED, UNTESTED, Mutant, is_left, kept, reason
+from tools.mutation.mutant import KILLED, TIMED_OUT, Mutant, is_left, kept, reason
 
 __all__ = ["unexplained", "write"]
 
 PAGE = TOP / "docs" / "evidence" / "mutation.md"
+KNOWN = Path(__file__).with_name("known.json")
+UNEXPLAINED = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the mutants of one file: `possible` ones there are, `left` counts those that survived by the reason."""
+
+    possible: int
+    killed: int
+    timed_out: int
+    left: dict[str, int]
+
+    @property
+    def tried(self) -> int:
+        """How many were made."""
+        return self.killed + self.timed_out + self.survived
+
+    @property
+    def survived(self) -> int:
+        """How many no test noticed."""
+        return sum(self.left.values())
 
 
 def unexplained(mutants: Sequence[Mutant]) -> list[Mutant]:
@@ -21,43 +50,50 @@ def unexplained(mutants: Sequence[Mutant]) -> list[Mutant]:
 
 def write() -> None:
     """The page, of all that is known: who was changed and what was noticed, and who was not changed."""
-    pure, stateful = kept(PURE), kept(STATEFUL)
-    page = [HEAD, *_table(pure), ""]
-    if stateful:
-        page += [STATEFUL_HEAD, *_table(stateful), ""]
-    page.append(WHY)
-    explained = Counter(reason(mutant) for mutant in (*pure, *stateful) if is_left(mutant))
+    files = (*PURE, *STATEFUL)
+    known = {
+        file: Result(**row) for file, row in json.loads(KNOWN.read_text(encoding="utf-8")).items() if file in files
+    }
+    found = {file: kept([file]) for file in files}
+    known |= {file: _result(file, mutants) for file, mutants in found.items() if mutants}
+    said = {file: asdict(result) for file, result in sorted(known.items())}
+    KNOWN.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    left = unexplained([mutant for mutants in found.values() for mutant in mutants])
+    PAGE.write_text("\n".join(_page(known, left)) + "\n", encoding="utf-8")
+
+
+def _result(file: str, mutants: Sequence[Mutant]) -> Result:
+    left = Counter(reason(mutant) or UNEXPLAINED for mutant in mutants if is_left(mutant))
+    outcomes = Counter(mutant.outcome for mutant in mutants)
+    possible = len(changes_of((TOP / file).read_text("utf-8"))) if file in STATEFUL else len(mutants)
+    return Result(possible, outcomes[KILLED], outcomes[TIMED_OUT], dict(left))
+
+
+def _page(known: dict[str, Result], left: Sequence[Mutant]) -> list[str]:
+    page = [HEAD, *_table({file: known[file] for file in sorted(PURE) if file in known}), ""]
+    page += [STATEFUL_HEAD, *_table({file: known[file] for file in sorted(STATEFUL) if file in known}), "", WHY]
+    explained: Counter[str] = sum((Counter(result.left) for result in known.values()), Counter())
     page += ["| mutants | why no test needs to notice |", "| --- | --- |"]
-    page += [f"| {count} | {why} |" for why, count in explained.most_common() if why is not None]
-    left = unexplained([*pure, *stateful])
+    page += [f"| {count} | {why} |" for why, count in explained.most_common() if why != UNEXPLAINED]
     rows = [f"- `{m.file}` {m.function}: `{m.before}` became `{m.after}`" for m in left]
     page += ["", "## Neither killed nor explained yet", "", *rows] if rows else []
-    if waiting := sorted({*PURE, *STATEFUL} - {mutant.file for mutant in (*pure, *stateful)}):
+    if waiting := sorted({*PURE, *STATEFUL} - set(known)):
         page += ["", WAITING, *(f"- `{file}`" for file in waiting)]
-    PAGE.write_text("\n".join(page) + "\n", encoding="utf-8")
+    return page
 
 
-def _table(mutants: Sequence[Mutant]) -> list[str]:
-    counts = {file: Counter(m.outcome for m in mutants if m.file == file) for file in sorted({m.file for m in mutants})}
-    total: Counter[str] = sum(counts.values(), Counter())
-    columns = list(total)
-    lines = [f"| file | mutants | {' | '.join(columns)} | left |", "| --- | ---: |" + " ---: |" * (len(columns) + 1)]
-    for file, count in [*counts.items(), ("all", total)]:
-        shown = [*(str(count[column]) for column in columns), f"{_share_left(count):.1f} %"]
-        lines.append(f"| {_named(file)} | {count.total()} | {' | '.join(shown)} |")
-    return lines
+def _table(results: dict[str, Result]) -> list[str]:
+    lines = ["| file | mutants | killed | timed out | survived | left |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for file, one in results.items():
+        sampled = "" if one.tried >= one.possible else f" (a sample of {one.possible})"
+        lines.append(_row(f"{file}{sampled}", [one]))
+    return [*lines, _row("all", results.values())]
 
 
-def _share_left(count: Counter[str]) -> float:
-    return 100 * (count[SURVIVED] + count[UNTESTED]) / max(count.total(), 1)
-
-
-def _named(file: str) -> str:
-    """The file; where only a sample of its mutants was tried, of how many."""
-    if file not in STATEFUL:
-        return file
-    tried, known = sum(mutant.file == file for mutant in kept([file])), len(changes_of((TOP / file).read_text("utf-8")))
-    return file if tried == known else f"{file} (a sample of {known})"
+def _row(name: str, results: Collection[Result]) -> str:
+    tried, survived = sum(one.tried for one in results), sum(one.survived for one in results)
+    killed, timed_out = sum(one.killed for one in results), sum(one.timed_out for one in results)
+    return f"| {name} | {tried} | {killed} | {timed_out} | {survived} | {100 * survived / max(tried, 1):.1f} % |"
 
 
 HEAD = """# Mutation testing
