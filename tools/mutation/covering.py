@@ -19,7 +19,7 @@ from typing import Any
 import coverage
 import pytest
 
-from tools.mutation.files import TOP
+from tools.mutation.files import HERE, TOP
 from tools.trees import FAILED, PASSED
 
 __all__ = ["Covering", "find_out"]
@@ -59,7 +59,7 @@ def find_out(tests: Iterable[str]) -> Covering:
     """
     with tempfile.TemporaryDirectory(prefix="bearward-covering-") as place:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:randomly", "-p", "no:cacheprovider"]
-        environment = {**os.environ, PLACE: place}
+        environment = {**os.environ, **HERE, PLACE: place}
         done = subprocess.run(
             [*command, "-p", "tools.mutation.covering", *tests],
             cwd=TOP, env=environment, capture_output=True, text=True, check=False,

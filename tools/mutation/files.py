@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["JUDGES", "PURE", "STATEFUL", "TOP", "found", "judges"]
+__all__ = ["HERE", "JUDGES", "PURE", "STATEFUL", "TOP", "found", "judges"]
 
 TOP = Path(__file__).resolve().parents[2]
 CORE = "core/bearward"
@@ -121,6 +121,8 @@ _STREAMS_OF_SANIC = _sanic("in_process_streams", "streams", "upload_expiry")
 
 JUDGES = ("tests/core/**/test_*.py", "tests/adapters/**/test_*.py", "tests/observability/test_*.py")
 """Those that may notice a change of a stateful file."""
+HERE = {"BEARWARD_SERVERS_HERE": "1"}
+"""The environment in which the servers of black-box tests are threads of the process that is changed, and no processes."""
 STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/watches.py": _core(
         *("test_watches", "test_verifier", "test_lifetimes", "test_testing_clock", "test_standing_of_principals"),
@@ -174,9 +176,13 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{GRPC}/method_rules/policy.py": _grpc("method_rules", "marks", "startup_check"),
     **{f"{SANIC}/{name}.py": _ANYTHING_OF_SANIC for name in ("authentication", "cookies", "credentials", "gate")},
     **{f"{SANIC}/{name}.py": _ANYTHING_OF_SANIC for name in ("refusal_responder", "short_way")},
-    f"{SANIC}/connection_memory.py": _sanic("remembered_connections", "kept_connections"),
+    f"{SANIC}/connection_memory.py": _sanic(
+        *("remembered_connections", "kept_connections", "in_process_gate", "short_way"),
+    ),
     f"{SANIC}/stream_end.py": (*_STREAMS_OF_SANIC, *_sanic("websockets")),
-    f"{SANIC}/streams.py": _STREAMS_OF_SANIC,
-    f"{SANIC}/ticket_route.py": _sanic("socket_tickets"),
-    f"{SANIC}/websockets.py": _sanic("reauthentication", "bound_tokens", "websockets"),
+    f"{SANIC}/streams.py": (*_STREAMS_OF_SANIC, *_sanic("restarts", "several_apps", "settings_of_an_app")),
+    f"{SANIC}/ticket_route.py": _sanic("socket_tickets", "ticket_page", "places"),
+    f"{SANIC}/websockets.py": _sanic(
+        *("reauthentication", "bound_tokens", "websockets", "socket_tickets", "credentials", "in_process_gate"),
+    ),
 }

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tools.mutation.files import TOP
+from tools.mutation.files import HERE, TOP
 from tools.mutation.in_place import NotInPlaceError, put_in_place
 from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED
 
@@ -64,7 +64,7 @@ def change_in_forks(plans: Sequence[Plan], tests: Sequence[str]) -> Iterator[tup
         (said := Path(f"{place}.out")).touch()
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "tools.mutation.forks", *tests]
         unwanted = [f"-pno:{plugin}" for plugin in ("randomly", "cacheprovider", "xdist")]
-        environment = {**os.environ, PLAN: str(place)}
+        environment = {**os.environ, **HERE, PLAN: str(place)}
         with (
             (Path(folder) / "output").open("w+", encoding="utf-8") as output,
             subprocess.Popen([*command, *unwanted], cwd=TOP, env=environment, stdout=output, stderr=output) as process,

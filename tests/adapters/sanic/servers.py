@@ -68,14 +68,7 @@ class Server:
         listener = socket.create_server(("127.0.0.1", 0))
         os.set_inheritable(listener.fileno(), True)
         self.port: int = listener.getsockname()[1]
-        options = {
-            "issuer": self.issuer.url,
-            "audience": AUDIENCE,
-            "ext": self.kind.ext,
-            "middleware": self.kind.middleware,
-            "fd": listener.fileno(),
-            **self.options,
-        }
+        options = {**self._options(), "fd": listener.fileno()}
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [self.kind.python, "-m", "tests.adapters.sanic.serving", self.kind.server, json.dumps(options)],
@@ -145,6 +138,11 @@ class Server:
     def mint(self, subject: str = "ada", **claims: Any) -> str:
         """A good token for this server."""
         return self.issuer.mint(sub=subject, **claims)
+
+    def _options(self) -> dict[str, Any]:
+        """Of the application."""
+        own = {"ext": self.kind.ext, "middleware": self.kind.middleware}
+        return {"issuer": self.issuer.url, "audience": AUDIENCE, **own, **self.options}
 
     def _wait_for_keys(self) -> None:
         """On a busy machine the fetch at the start may have taken too long, and is made again a little later."""
