@@ -119,3 +119,22 @@ def test_token_that_comes_again_is_recognized(
     for number in (0, 1, 2, 2, 2, 2, 0, 0, 1, 2):
         assert ask(f"Bearer {tokens[number]}") == (200, f"caller-{number}")
     assert taken_apart == tokens
+
+
+@pytest.mark.parametrize(("longer", "status"), [(0, 200), (1, 401)])
+def test_limit_of_a_tokens_length_is_the_same_in_both_ways(issuer: LocalIssuer, longer: int, status: int) -> None:
+    """A token of exactly `max_token_length` characters is accepted, and one character more is refused as too large."""
+    token = issuer.mint(sub="ada")
+    app = make_app("limit")
+    app.add_route(_empty, "/", methods=["GET", "POST"])
+    verifier = Verifier(TrustedIssuer(ISSUER, audience=AUDIENCE, jwks=issuer.keys.jwks()))
+    install(app, verifier, default=authenticated, max_token_length=len(token) - longer)
+    with Serving(app) as server:
+        for method in ("GET", "POST", "GET"):
+            answer = server.call(method, "/", token=token, body=b"{}" if method == "POST" else None)
+            assert answer.status == status
+            assert status == 200 or answer.problem["code"] == "token_too_large"
+
+
+async def _empty(request: Request) -> HTTPResponse:
+    return text("")
