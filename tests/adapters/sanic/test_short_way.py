@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from sanic.response import text
 
 from bearward import TrustedIssuer, Verifier, placed_form
 from bearward.jose import compact
-from bearward.testing import LocalIssuer
+from bearward.testing import LocalIssuer, MovableClock
 from bearward_sanic import authenticated, install
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE
@@ -27,9 +28,16 @@ def issuer() -> LocalIssuer:
 
 
 @pytest.fixture
-def ask(issuer: LocalIssuer) -> Iterator[Callable[..., tuple[int, str]]]:
+def clock() -> MovableClock:
+    """It stands still unless a test moves it, a little after all that is signed."""
+    return MovableClock(int(time.time()) + 5)
+
+
+@pytest.fixture
+def ask(issuer: LocalIssuer, clock: MovableClock) -> Iterator[Callable[..., tuple[int, str]]]:
     """`ask(authorization, method)`, all on one connection: the status, and the caller or the challenge's error."""
-    verifier = Verifier(TrustedIssuer(ISSUER, audience=AUDIENCE, jwks=issuer.keys.jwks()))
+    policy = TrustedIssuer(ISSUER, audience=AUDIENCE, jwks=issuer.keys.jwks())
+    verifier = Verifier(policy, clock=clock)
     app = make_app("short-way")
 
     async def who(request: Request) -> HTTPResponse:
@@ -80,6 +88,7 @@ def _values(issuer: LocalIssuer) -> dict[str, str]:
         "another scheme": "Basic dTpw",
         "no scheme": good,
         "a token of another scheme": f"Token {good}",
+        "a scheme as long as Bearer": f"Opaque {good}",
         "garbage": "Bearer eyJ.e30.x",
     }
 
@@ -109,6 +118,24 @@ def test_refused_token_is_verified_once(
     value = _values(issuer)[name]
     assert ask(value)[0] == 401
     assert taken_apart == [value.removeprefix("Bearer ")]
+
+
+@pytest.mark.parametrize("name", ["expired", "another signature"])
+def test_refusal_that_stays_true_costs_one_verification_a_second(
+    name: str,
+    issuer: LocalIssuer,
+    ask: Callable[..., tuple[int, str]],
+    clock: MovableClock,
+    taken_apart: list[str],
+) -> None:
+    """A client that asks again and again is refused from memory, by either way, and is verified again after a second."""
+    value = _values(issuer)[name]
+    first = ask(value)
+    assert [ask(value), ask(value, "POST"), ask(value)] == [first] * 3
+    assert len(taken_apart) == 1
+    clock.advance(1)
+    assert [ask(value), ask(value)] == [first] * 2
+    assert len(taken_apart) == 2
 
 
 def test_token_that_comes_again_is_recognized(
