@@ -8,7 +8,6 @@ bound to a certificate passes here without that certificate.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from sanic import Request
 
@@ -24,7 +23,6 @@ from bearward.sender import Scheme, attributed
 from bearward.socket_tickets import SocketTickets
 from bearward_sanic.bodies import receive_body
 from bearward_sanic.connection_memory import AUTHORIZATION, NONE, ConnectionMemory, SeenCredentials
-from bearward_sanic.context import state_of
 from bearward_sanic.credentials import FORM_AT_MOST, TokenReader, socket_place
 from bearward_sanic.route_rules import RouteRule
 from bearward_sanic.settings import AdapterSettings
@@ -32,8 +30,6 @@ from bearward_sanic.settings import AdapterSettings
 __all__ = ["Authenticator", "Found"]
 
 Found = Principal | AuthError | Awaitable[Principal]
-
-_FROM_FORM = "_bearward_form"
 
 
 class Authenticator:
@@ -113,7 +109,7 @@ class Authenticator:
 
     def brings_another(self, request: Request) -> bool:
         """Whether the body that was received holds a token beside the one that was accepted."""
-        return _FROM_FORM not in state_of(request) and self._reader.also_in_form(request)
+        return self._reader.also_in_form(request)  # of a token that was in the form itself, nothing is left to receive
 
     def _verify_handshake(self, request: Request, rule: RouteRule, values: list[str]) -> Found:
         tickets = self._tickets
@@ -209,14 +205,11 @@ class Authenticator:
 
     async def _verify_form(self, request: Request) -> Principal:
         """The principal of a token in a form that is short enough to look into (RFC 6750 section 2.2)."""
-        stream: Any = request.stream
         length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > FORM_AT_MOST or stream is None:
+        if not length.isdigit() or int(length) > FORM_AT_MOST:
             raise AuthError(Refusal.CREDENTIALS_MISSING)
         await receive_body(request)
-        principal = await self._fetch_and_verify(request, self._reader.read_form(request), None)
-        state_of(request)[_FROM_FORM] = True
-        return principal
+        return await self._fetch_and_verify(request, self._reader.read_form(request), None)
 
 
 def _is_token(values: list[str], token: str) -> bool:

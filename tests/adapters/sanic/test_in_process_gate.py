@@ -274,6 +274,21 @@ def test_long_anonymous_form_is_refused_unread(make: Any) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
+@pytest.mark.parametrize(("length", "status"), [(64 * 1024, 200), (64 * 1024 + 1, 401)])
+def test_form_of_64_kib_may_hold_the_token(make: Any, length: int, status: int) -> None:
+    """A form of exactly 64 KiB is read to look for a token, and one octet more is not."""
+    parts = make(form=True)
+    body = f"access_token={parts.issuer.mint(sub='ada')}&text=".ljust(length, "x")
+    assert parts.server.call("POST", "/who", body=body, headers=FORM).status == status
+
+
+def test_form_of_an_undeclared_length_is_not_read_for_a_token(make: Any) -> None:
+    """A chunked form may be endless: without another credential it is refused like any request without one."""
+    parts = make(form=True)
+    body = [f"access_token={parts.issuer.mint()}".encode()]
+    assert _code(parts.server.call("POST", "/who", body=iter(body), headers=FORM)) == (401, "credentials_missing")
+
+
 @pytest.mark.parametrize(
     ("refusal", "repeated"),
     [

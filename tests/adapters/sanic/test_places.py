@@ -83,6 +83,27 @@ def test_header_of_a_proxy_beside_authorization(issuer: LocalIssuer, proxy: Loca
         connection.close()
 
 
+@pytest.mark.parametrize("settings", [{}, {"client_certificate": lambda request: None}])
+def test_place_is_kept_while_keys_are_fetched(
+    issuer: LocalIssuer, proxy: LocalIssuer, settings: dict[str, Any]
+) -> None:
+    """A token of a key that is not held yet counts in its own place and in no other, once the key has come."""
+    app = make_app()
+    place = CredentialPlace(header="X-Asserted")
+    install(app, _verifier(issuer, proxy, place), default=authenticated, **settings)
+    app.add_route(_home, "/", name="home")
+    with Serving(app) as server:
+        proxy.rotate()
+        assert server.call("GET", "/", headers={"X-Asserted": proxy.mint()}).status == 200
+        issuer.rotate()
+        assert server.call("GET", "/", headers={"X-Asserted": issuer.mint()}).problem["code"] == "issuer_untrusted"
+        assert server.call("GET", "/", token=issuer.mint()).status == 200
+
+
+async def _home(request: Request) -> HTTPResponse:
+    return text("")
+
+
 def test_cookie_of_an_issuer_has_the_protection_of_a_cookie(issuer: LocalIssuer, proxy: LocalIssuer) -> None:
     """Its tokens count in the cookie only, and a request that changes something shows where it comes from."""
     cookie = CookieCredentials(name=COOKIE, origins=("https://notes.example",))

@@ -36,7 +36,7 @@ def signer() -> LocalIssuer:
     return LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier="https://login.example")
 
 
-def _serving(signer: LocalIssuer, **settings: Any) -> Serving:
+def _serving(signer: LocalIssuer, *, dpop: bool = True, **settings: Any) -> Serving:
     app = make_app("proofs")
 
     async def who(request: Request) -> HTTPResponse:
@@ -49,7 +49,7 @@ def _serving(signer: LocalIssuer, **settings: Any) -> Serving:
         app.add_route(who, f"/{name}", name=name, ctx_auth=rule)
         app.add_websocket_route(greet, f"/{name}-ws", name=f"{name}_ws", ctx_auth=rule)
     policy = TrustedIssuer(signer.url, audience=AUDIENCE, jwks=signer.keys.jwks())
-    install(app, Verifier(policy, dpop=DPoP(origins=AUDIENCE)), query=True, **settings)
+    install(app, Verifier(policy, dpop=DPoP(origins=AUDIENCE) if dpop else None), query=True, **settings)
     return Serving(app)
 
 
@@ -184,3 +184,12 @@ def test_subprotocols_may_be_no_credential_at_all(signer: LocalIssuer) -> None:
             assert _opened(_offer(server, signer, "/own-ws", offered)) == (401, "credentials_missing")
             assert _opened(_offer(server, signer, "/maybe-ws", offered)) == OPENED
         assert _opened(_offer(server, signer, "/own-ws", "dpop, TOKEN, PROOF", BY_SCHEME, PROOF)) == OPENED
+
+
+@pytest.mark.parametrize("settings", [{}, {"client_certificate": lambda request: None}])
+def test_server_without_dpop_reads_no_proof(signer: LocalIssuer, settings: dict[str, Any]) -> None:
+    """The subprotocol `dpop` is then one like any other, with which a handshake brings nothing; other schemes or not."""
+    with _serving(signer, dpop=False, **settings) as server:
+        assert _opened(_offer(server, signer, "/maybe-ws", "dpop, TOKEN, PROOF")) == OPENED
+        assert _opened(_offer(server, signer, "/own-ws", "dpop, TOKEN, PROOF")) == (401, "credentials_missing")
+        assert _came_of(_ask(server, signer, "/own", BY_SCHEME, PROOF)) == (401, "bearer_scheme_missing")

@@ -103,7 +103,7 @@ def ticket_of(server: Listening, token: str | None = None, **options: Any) -> st
 def open_socket(server: Listening, *offered: str, path: str = ROOM, **fields: str) -> Any:
     """A socket whose handshake offers these subprotocols."""
     url = f"ws://127.0.0.1:{server.port}{path}"
-    return connect(url, subprotocols=cast("Any", offered), additional_headers=fields, open_timeout=30)
+    return connect(url, subprotocols=cast("Any", offered or None), additional_headers=fields, open_timeout=30)
 
 
 def greeting(server: Listening, ticket: str, **fields: str) -> str:
@@ -198,6 +198,16 @@ def test_anything_but_one_ticket_is_refused(server: Listening) -> None:
         fields = {"authorization": f"{scheme} {token}", "dpop": proof}
         assert refused(server, "bearward-ticket", ticket, **fields) == (400, "credentials_repeated")
     assert greeting(server, ticket).startswith("ada")
+
+
+def test_sockets_open_by_tokens_beside_tickets(server: Serving) -> None:
+    """Where tickets are enabled, a token opens a socket as before: by the fields, and as a subprotocol."""
+    token = ISSUER.mint(sub="ada")
+    with open_socket(server, authorization=f"Bearer {token}") as ws:
+        assert ws.recv(30) == "ada in 7 by bearer"
+    with open_socket(server, "bearer", token) as ws:
+        assert ws.recv(30) == "ada in 7 by bearer"
+    assert refused(server, "chat") == (401, "credentials_missing")
 
 
 def test_ticket_costs_a_proven_request_that_the_rule_admits(server: Serving) -> None:
