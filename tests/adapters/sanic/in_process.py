@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import socket
 import threading
+from pathlib import Path
 from typing import Any, Self
 
 from sanic import Sanic
@@ -24,10 +25,14 @@ def make_app(name: str = "served", **more: Any) -> Any:
 
 
 class Serving:
-    """`with Serving(app) as server: server.call("GET", "/")`; what stops the start is raised by `with`."""
+    """`with Serving(app) as server: server.call("GET", "/")`; what stops the start is raised by `with`.
 
-    def __init__(self, app: App) -> None:
+    With `unix` it listens on a socket of that name, and on no port.
+    """
+
+    def __init__(self, app: App, *, unix: Path | None = None) -> None:
         self._app = app
+        self._unix = unix
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._serve)
@@ -77,11 +82,18 @@ class Serving:
         finally:
             self._ready.set()
 
+    def _listener(self) -> socket.socket:
+        if self._unix is None:
+            return socket.create_server(("127.0.0.1", 0))
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._unix))
+        return listener
+
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port: int = listener.getsockname()[1]
+        with self._listener() as listener:
+            self.port: int = listener.getsockname()[1] if self._unix is None else 0
             server: Any = await self._app.create_server(sock=listener, return_asyncio_server=True, access_log=False)
             try:
                 await server.startup()

@@ -58,6 +58,7 @@ def server(issuer: LocalIssuer) -> Iterator[Serving]:
         ("app.example", None, 403),
         ("127.0.0.1:8000", "http://127.0.0.1:8000", 101),
         ("localhost:8000", "http://localhost:8000", 101),
+        ("localhost", "http://localhost", 101),
         ("[::1]:8000", "http://[::1]:8000", 101),
         ("localhost.example", "http://localhost.example", 403),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 from typing import Any, cast
 
 import httpx2
@@ -11,7 +12,14 @@ from sanic import Request
 from sanic.response import json
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier
-from bearward.client_certificates import CertificateForm, ForwardedCertificate, ProvingProxy, from_networks, from_secret
+from bearward.client_certificates import (
+    CertificateForm,
+    ForwardedCertificate,
+    ProvingProxy,
+    from_networks,
+    from_secret,
+    from_unix_socket,
+)
 from bearward.confirmation import certificate_thumbprint
 from bearward.testing import LocalIssuer
 from bearward_sanic import authenticated, install
@@ -61,6 +69,28 @@ def test_certificate_field_counts_only_from_the_proxy(
         headers = [("authorization", f"{scheme} {token}"), *fields]
         answer = httpx2.get(f"http://127.0.0.1:{server.port}/", headers=headers, timeout=30)
     assert (answer.status_code, answer.json()["code"]) == expected
+
+
+@pytest.mark.parametrize(("only_from", "expected"), [(from_unix_socket(), [200, 401]), (NEAR, [401, 200])])
+def test_certificate_field_counts_from_a_unix_socket(only_from: Any, expected: list[int], tmp_path: Path) -> None:
+    """Whoever may open the socket's file is the proxy, and is at no address; a peer with an address is not on it."""
+    issuer = LocalIssuer(algorithms=["ES256"])
+    trusted = TrustedIssuer(issuer.url, audience=issuer.audience, jwks={"keys": [issuer.key().public_jwk()]})
+    headers = dict([("authorization", f"Bearer {issuer.mint(cnf={'x5t#S256': certificate_thumbprint(DER)})}"), GOOD])
+    answers = []
+    for unix in (tmp_path / "socket", None):
+        app = make_app()
+        field = ForwardedCertificate("base64-der", only_from=only_from, name=FIELD)
+        install(app, Verifier(trusted), default=authenticated, client_certificate=field)
+        app.add_route(_empty, "/")
+        transport = httpx2.HTTPTransport(uds=None if unix is None else str(unix))
+        with Serving(app, unix=unix) as server, httpx2.Client(transport=transport, timeout=30) as client:
+            answers.append(client.get(f"http://127.0.0.1:{server.port or 80}/", headers=headers).status_code)
+    assert answers == expected
+
+
+async def _empty(request: Request) -> Any:
+    return json({})
 
 
 @pytest.mark.parametrize("form", FORMS)

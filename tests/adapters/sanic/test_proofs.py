@@ -193,3 +193,8 @@ def test_server_without_dpop_reads_no_proof(signer: LocalIssuer, settings: dict[
         assert _opened(_offer(server, signer, "/maybe-ws", "dpop, TOKEN, PROOF")) == OPENED
         assert _opened(_offer(server, signer, "/own-ws", "dpop, TOKEN, PROOF")) == (401, "credentials_missing")
         assert _came_of(_ask(server, signer, "/own", BY_SCHEME, PROOF)) == (401, "bearer_scheme_missing")
+
+
+def test_server_without_certificates_has_no_scheme_for_them(server: Serving, signer: LocalIssuer) -> None:
+    """`mtls_pop` is then a scheme that nobody here reads."""
+    assert _came_of(_ask(server, signer, "/own", ("Authorization", "mtls_pop TOKEN"))) == (401, "bearer_scheme_missing")
