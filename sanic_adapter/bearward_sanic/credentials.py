@@ -79,7 +79,7 @@ class TokenReader:
             raise AuthError(Refusal.CREDENTIALS_REPEATED)
         values, check, place = others[0]
         check()
-        if place is not None and place.header is not None:  # which has a grammar of its own
+        if place is not None:  # which has a grammar of its own
             return str(place.token(values, max_length=self._max_length)), place
         return bearer_token([f"Bearer {values[0]}"], max_length=self._max_length), place
 
@@ -113,7 +113,7 @@ class TokenReader:
 
     def offers_ticket(self, request: Request) -> bool:
         """Whether the handshake of a websocket announces a ticket."""
-        return self._settings.socket_tickets is not None and TICKET_SUBPROTOCOL in offered_subprotocols(request)
+        return TICKET_SUBPROTOCOL in offered_subprotocols(request)
 
     def may_be_in_form(self, request: Request) -> bool:
         """Whether the body may hold the token (RFC 6750 section 2.2: form-encoded, in a request that has a body)."""

@@ -274,6 +274,23 @@ def test_long_anonymous_form_is_refused_unread(make: Any) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/x-www-form-urlencoded", 400),
+        ("Application/X-WWW-Form-Urlencoded ; charset=utf-8", 400),
+        ("text/plain", 200),
+        ("application/json", 200),
+        ("", 200),
+    ],
+)
+def test_body_is_a_second_credential_only_if_it_is_a_form(make: Any, content_type: str, status: int) -> None:
+    """RFC 6750 section 2.2: what stands in another sort of body is the handler's, whatever it looks like."""
+    parts = make(form=True)
+    headers, body = {"Content-Type": content_type}, "access_token=x"
+    assert parts.server.call("POST", "/who", body=body, headers=headers, token=parts.issuer.mint()).status == status
+
+
 @pytest.mark.parametrize(("length", "status"), [(64 * 1024, 200), (64 * 1024 + 1, 401)])
 def test_form_of_64_kib_may_hold_the_token(make: Any, length: int, status: int) -> None:
     """A form of exactly 64 KiB is read to look for a token, and one octet more is not."""

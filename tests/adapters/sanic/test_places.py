@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,6 +123,26 @@ def test_cookie_of_an_issuer_has_the_protection_of_a_cookie(issuer: LocalIssuer,
         assert server.call("GET", "/who", headers=foreign).problem["code"] == "issuer_untrusted"
         assert server.call("GET", "/who", token=proxy.mint()).problem["code"] == "issuer_untrusted"
         assert server.call("GET", "/who", token=issuer.mint()).status == 200
+
+
+def test_padded_token_in_the_cookie_of_an_issuer(issuer: LocalIssuer, proxy: LocalIssuer) -> None:
+    """`padded` holds for a cookie as for a header: segments with their `=`, and signed as they are written."""
+    cookie = CookieCredentials(name=COOKIE, origins=("https://notes.example",))
+    app = make_app()
+    place = CredentialPlace(cookie=COOKIE, padded=True)
+    install(app, _verifier(issuer, proxy, place), default=authenticated, cookie=cookie)
+    app.add_route(_home, "/", name="home")
+    with Serving(app) as server:
+        for length in range(3):  # two of three need padding
+            token = _padded(proxy, name="x" * length)
+            assert server.call("GET", "/", headers={"Cookie": f"{COOKIE}={token}"}).status == 200
+
+
+def _padded(issuer: LocalIssuer, **claims: str) -> str:
+    segments = issuer.mint(**claims).split(".")[:2]
+    signed = ".".join(segment + "=" * (-len(segment) % 4) for segment in segments)
+    key = issuer.key()
+    return f"{signed}.{urlsafe_b64encode(key.sign(signed.encode(), key.alg)).decode()}"
 
 
 def test_cookie_of_an_issuer_without_its_protection_is_a_configuration_error(
