@@ -14,7 +14,7 @@ from sanic.response import text
 
 from bearward import AuthError, Refusal, TrustedIssuer, Verifier, scope
 from bearward.testing import LocalIssuer
-from bearward_sanic import CookieCredentials, authenticated, install, optional, public, requires
+from bearward_sanic import CookieCredentials, SocketTickets, authenticated, install, optional, public, requires
 from bearward_sanic.connection_memory import ConnectionMemory
 from tests.adapters.sanic.in_process import Serving, make_app
 from tests.adapters.sanic.servers import AUDIENCE, Answer
@@ -272,6 +272,33 @@ def test_long_anonymous_form_is_refused_unread(make: Any) -> None:
     with parts.server.raw() as connection:
         connection.sendall(lines.encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+PLACES: dict[str, Any] = {
+    "query": True,
+    "form": True,
+    "cookie": CookieCredentials(name="token", origins=("https://app.example",)),
+    "socket_tickets": SocketTickets(b"0123456789abcdef"),
+}
+
+
+@pytest.mark.parametrize("enabled", [None, *PLACES])
+def test_places_that_were_not_opted_into_hold_no_credential(make: Any, enabled: str | None) -> None:
+    """Whichever other place was: a token in the query, in a form, in a cookie, or in a subprotocol of a plain request."""
+    parts = make(**({} if enabled is None else {enabled: PLACES[enabled]}))
+    call, token = parts.server.call, parts.issuer.mint(sub="ada")
+    in_cookie = {"Cookie": f"token={token}"}
+    offers = [{"Sec-WebSocket-Protocol": f"{name}, {token}"} for name in ("bearer", "bearward-ticket", "dpop")]
+    asked: dict[str, list[Answer]] = {
+        "query": [call("GET", f"{path}?access_token={token}", headers=HANDSHAKE) for path in ("/who", "/ws")],
+        "form": [call("POST", "/who", body=f"access_token={token}", headers=FORM)],
+        "cookie": [call("GET", path, headers=HANDSHAKE | in_cookie) for path in ("/who", "/ws")],
+        "socket_tickets": [call("GET", "/ws", headers=HANDSHAKE | offers[1])],
+        "plain": [call("GET", "/who", headers=offer) for offer in offers],
+    }
+    for place, answers in asked.items():
+        for answer in answers:
+            assert (_code(answer) == (401, "credentials_missing")) is (place != enabled)
 
 
 @pytest.mark.parametrize(

@@ -134,12 +134,12 @@ def test_padded_token_in_the_cookie_of_an_issuer(issuer: LocalIssuer, proxy: Loc
     app.add_route(_home, "/", name="home")
     with Serving(app) as server:
         for length in range(3):  # two of three need padding
-            token = _padded(proxy, name="x" * length)
+            token = _padded(proxy, "x" * length)
             assert server.call("GET", "/", headers={"Cookie": f"{COOKIE}={token}"}).status == 200
 
 
-def _padded(issuer: LocalIssuer, **claims: str) -> str:
-    segments = issuer.mint(**claims).split(".")[:2]
+def _padded(issuer: LocalIssuer, name: str) -> str:
+    segments = issuer.mint(name=name).split(".")[:2]
     signed = ".".join(segment + "=" * (-len(segment) % 4) for segment in segments)
     key = issuer.key()
     return f"{signed}.{urlsafe_b64encode(key.sign(signed.encode(), key.alg)).decode()}"
