@@ -310,9 +310,19 @@ def test_places_that_were_not_opted_into_hold_no_credential(make: Any, enabled: 
         ("access_token=TOKEN&NAME=TOKEN", (400, "credentials_repeated")),
         ("access_token=" + "%41" * 2048, (401, "token_malformed")),
         ("access_token=" + "%41" * 2049, (400, "credentials_malformed")),
+        ("access_token=TOKEN&" + "%41" * 2049, (200, "ada 0")),
         ("xaccess_token=TOKEN", (401, "credentials_missing")),
     ],
-    ids=["1000 fields", "1001 fields", "encoded name", "both names", "2048 triplets", "2049 triplets", "another name"],
+    ids=[
+        "1000 fields",
+        "1001 fields",
+        "encoded name",
+        "both names",
+        "2048 triplets",
+        "2049 triplets",
+        "a long name",
+        "another name",
+    ],
 )
 def test_parameter_is_found_within_its_bounds(make: Any, query: str, expected: tuple[int, str]) -> None:
     """However its name is encoded, among 1000 fields and with 2048 percent-encoded octets; what is longer is refused."""
