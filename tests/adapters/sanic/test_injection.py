@@ -8,6 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.adapters.sanic.here import server_class
 from tests.adapters.sanic.servers import Kind, Server
 
 SIGNALS = ["http.routing.after", "http.handler.before"]
@@ -23,7 +24,8 @@ def injecting(request: pytest.FixtureRequest, issuer: Any) -> Any:
     signal, oldest = request.param
     python = request.getfixturevalue("oldest_python") if oldest else None
     kind = Kind("native", True, python) if python else Kind("native", True)
-    with Server(kind, issuer, {"injection": True, "config": {"INJECTION_SIGNAL": signal}}) as running:
+    options = {"injection": True, "config": {"INJECTION_SIGNAL": signal}}
+    with server_class(kind, options)(kind, issuer, options) as running:
         yield running
 
 
