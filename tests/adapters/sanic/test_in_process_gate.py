@@ -13,7 +13,7 @@ from sanic import HTTPResponse, Request
 from sanic.response import text
 
 from bearward import AuthError, Refusal, TrustedIssuer, Verifier, scope
-from bearward.testing import LocalIssuer
+from bearward.testing import LocalIssuer, acting_as
 from bearward_sanic import CookieCredentials, SocketTickets, authenticated, install, optional, public, requires
 from bearward_sanic.connection_memory import ConnectionMemory
 from tests.adapters.sanic.in_process import Serving, make_app
@@ -119,6 +119,16 @@ def test_optional_with_a_form(make: Any) -> None:
     assert _code(call("POST", "/maybe", body="access_token=x", headers=FORM)) == (401, "token_malformed")
     assert _code(call("GET", "/maybe")) == (200, "None")
     assert _code(call("GET", "/maybe", headers={"Authorization": "Bearer"})) == (400, "credentials_malformed")
+
+
+def test_stand_in_of_a_test_sends_a_form_without_a_token(make: Any) -> None:
+    """Whoever a test acts as is the caller of an optional route, also where a body had to be read to know that."""
+    parts = make(form=True)
+    with acting_as(sub="ada"):
+        assert _code(parts.server.call("POST", "/maybe", body="a=b", headers=FORM)) == (200, "ada")
+        assert _code(parts.server.call("POST", "/who", body="a=b", headers=FORM)) == (200, "ada 3")
+        assert _code(parts.server.call("POST", "/maybe", body="access_token=x", headers=FORM))[0] == 401
+    assert _code(parts.server.call("POST", "/maybe", body="a=b", headers=FORM)) == (200, "None")
 
 
 @pytest.mark.parametrize(
