@@ -112,7 +112,10 @@ def _sanic(*names: str) -> tuple[str, ...]:
 _KEYS = _core("jwks/test_*", "test_fetching_verifier", "test_events")
 _TENANTS = _core("issuers/test_*", "jwks/test_tenants", "jwks/test_tenant_admission")
 _REPLACED = _core("test_replacing_issuers", "settings/test_reload")
-_REPORTS = _core("test_events", "test_counters", "test_logs")
+_REPORTS = (
+    *_core("test_events", "test_counters", "test_logs", "test_standing_of_principals"),
+    *("tests/observability/test_callers_who_come_again.py", "tests/observability/test_every_refusal.py"),
+)
 _REVOCATION = (*_core("revocation/test_*"), "tests/adapters/test_revocation.py")
 _STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "misuse", "stream_guards")
 _ANYTHING_OF_GRPC = (*_grpc("*"), "tests/adapters/test_*.py")
@@ -127,19 +130,31 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/watches.py": _core(
         *("test_watches", "test_verifier", "test_lifetimes", "test_testing_clock", "test_standing_of_principals"),
     ),
-    f"{CORE}/standing.py": _core("test_standing_of_principals", "test_replacing_issuers", "test_watches"),
+    f"{CORE}/standing.py": _core(
+        *("test_standing_of_principals", "test_replacing_issuers", "test_watches", "test_lifetimes"),
+        *("test_testing_acting", "test_events", "issuers/test_told_apart"),
+    ),
     f"{CORE}/newer_keys.py": _core("test_verifier", "test_fetching_verifier", "test_events"),
     f"{CORE}/settings/reload.py": _REPLACED,
     f"{CORE}/socket_tickets.py": (*_core("test_socket_tickets"), *_sanic("socket_tickets")),
     **{f"{CORE}/{name}.py": _REPORTS for name in ("counters", "observers", "reporter")},
     f"{CORE}/cache/client.py": _core(
-        "cache/test_client", "cache/test_tls", "jwks/test_lease", "jwks/test_fleet_faults"
+        *("cache/test_client", "cache/test_tls", "cache/test_sentinel", "jwks/test_lease", "jwks/test_fleet_faults"),
+        *("dpop/test_shared", "test_forks"),
     ),
     f"{CORE}/client_credentials/token_http.py": _grpc("client_tokens", "client_proofs", "token_exchange"),
     f"{CORE}/dpop/shared.py": _core("dpop/test_shared", "test_single_use"),
-    f"{CORE}/fetch/client.py": _core("fetch/test_client", "fetch/test_tls", "fetch/test_rotated_files"),
-    f"{CORE}/fetch/network.py": _core("fetch/test_network", "fetch/test_client", "fetch/test_discovered_urls"),
-    f"{CORE}/fetch/pool.py": _core("fetch/test_client", "fetch/test_network", "test_forks"),
+    f"{CORE}/fetch/client.py": _core(
+        *("fetch/test_client", "fetch/test_tls", "fetch/test_rotated_files", "fetch/test_discovered_urls"),
+        *("fetch/test_network", "jwks/test_sources"),
+    ),
+    f"{CORE}/fetch/network.py": _core(
+        "fetch/test_network", "fetch/test_client", "fetch/test_discovered_urls", "test_forks"
+    ),
+    f"{CORE}/fetch/pool.py": _core(
+        *("fetch/test_client", "fetch/test_network", "test_forks", "fetch/test_rotated_files", "fetch/test_tls"),
+        *("fetch/test_discovered_urls", "jwks/test_closed_loops"),
+    ),
     f"{CORE}/issuers/registry.py": (
         *_core("test_configuration_errors", "test_credential_place", "test_verifier", "test_replacing_issuers"),
         *_TENANTS,
