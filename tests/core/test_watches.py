@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeVar
@@ -12,8 +14,9 @@ import pytest
 
 from bearward import AuthError, JWKSOptions, Principal, Refusal, TrustedIssuer, Verifier
 from bearward.testing import LocalIssuer
-from bearward.watches import Watch
+from bearward.watches import Watch, Watches, weak_listener
 from tests.conftest import Run
+from tests.core.jwks.support import eventually
 from tests.core.skipping_loop import SkippingLoop
 
 AUDIENCE = "https://api.example"
@@ -111,6 +114,52 @@ def test_closed_watch_reports_nothing(issuer: LocalIssuer, run: Run) -> None:
             return told
 
     assert run(use()) == []
+
+
+def test_closed_watch_is_not_revived_by_a_newer_token(issuer: LocalIssuer, run: Run) -> None:
+    """A call may end while its client authenticates again: nothing is watched, and nothing told, after that."""
+
+    async def use() -> None:
+        async with _verifier(issuer) as verifier:
+            told: list[AuthError] = []
+            watch = verifier.watch(await verifier.verify(issuer.mint(sub="bob")), told.append)
+            watch.close()
+            watch.extend(await verifier.verify(issuer.mint(sub="ada")))
+            await revoke(verifier, issuer)
+            await asyncio.sleep(0.05)
+            assert told == []
+            assert verifier.live_streams == 0
+
+    run(use())
+
+
+def test_closed_watch_holds_on_to_nothing() -> None:
+    """The memory of a call is free once it has ended, and not only when the next look would have come."""
+
+    class Call:
+        def on_end(self, error: AuthError) -> None:
+            """What a call does when its token ends."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> None:
+        call = Call()
+        watch = verifier.watch(verifier.verify_now(issuer.mint()), call.on_end)
+        await asyncio.sleep(1.0)
+        watch.close()
+        gone = weakref.ref(call)
+        del watch, call
+        gc.collect()
+        assert gone() is None
+
+    watching(use)
+
+
+def test_change_that_concerns_nobody_any_more_is_harmless() -> None:
+    """Shared revocations may outlive a verifier that was dropped."""
+    watches = Watches(lambda _, leeway: leeway)
+    listener = weak_listener(watches)
+    del watches
+    gc.collect()
+    listener(None)
 
 
 def watching(use: Callable[[SkippingLoop, Verifier, LocalIssuer], Awaitable[T]]) -> T:
@@ -245,22 +294,69 @@ def test_revocation_rechecks_only_affected_watches() -> None:
     """It costs in proportion to the streams that it ends, not to all that live."""
 
     async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> list[str | None]:
-        looked: list[str | None] = []
-        recheck = verifier._watches.recheck
-
-        def noting(principal: Principal, leeway: float) -> float:
-            looked.append(principal.subject)
-            return recheck(principal, leeway)
-
         for name in ("ada", "bob", "eve"):
             verifier.watch(verifier.verify_now(issuer.mint(sub=name)), lambda _: None)
         await asyncio.sleep(0)
-        verifier._watches.recheck = noting
+        looked = rechecked(verifier)
         await revoke(verifier, issuer)
         await asyncio.sleep(0.1)
-        return looked
+        return [principal.subject for principal in looked]
 
     assert watching(use) == ["ada"]
+
+
+def rechecked(verifier: Verifier) -> list[Principal]:
+    """Those who are rechecked from here on, as often as they are."""
+    looked: list[Principal] = []
+    recheck = verifier._watches.recheck
+
+    def noting(principal: Principal, leeway: float) -> float:
+        looked.append(principal)
+        return recheck(principal, leeway)
+
+    verifier._watches.recheck = noting
+    return looked
+
+
+def test_changes_add_no_timers() -> None:
+    """Each change that concerns all has a watch look at once, and it goes on with one timer, however many there were."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> tuple[int, int]:
+        looked = rechecked(verifier)
+        verifier.watch(verifier.verify_now(issuer.mint(expires_in=3600)), lambda _: None)
+        await asyncio.sleep(0.01)
+        looked.clear()
+        for _ in range(50):
+            verifier.revocations.invalidate_caches()
+            await asyncio.sleep(0.01)
+        at_once = len(looked)
+        await asyncio.sleep(60.0)
+        return at_once, len(looked) - at_once
+
+    at_once, later = watching(use)
+    assert at_once == 50
+    assert 2 <= later <= 4
+
+
+def test_changed_keys_recheck_the_watches_of_their_issuer_only(run: Run) -> None:
+    """An issuer that rotates its keys costs the streams of the others nothing."""
+
+    async def use(one: LocalIssuer, other: LocalIssuer) -> None:
+        options = JWKSOptions(cooldown=0.0)
+        policies = [TrustedIssuer(each.url, audience=AUDIENCE, jwks_options=options) for each in (one, other)]
+        async with Verifier(*policies) as verifier:
+            for each in (one, other):
+                verifier.watch(await verifier.verify(each.mint()), lambda _: None)
+            await asyncio.sleep(0.05)
+            looked = rechecked(verifier)
+            one.rotate()
+            await verifier.verify(one.mint())
+            await eventually(lambda: bool(looked), "the recheck")
+            await asyncio.sleep(0.05)
+            assert {principal.issuer for principal in looked} == {one.url}
+
+    with LocalIssuer(algorithms=["ES256"]) as one, LocalIssuer(algorithms=["ES256"]) as other:
+        run(use(one, other))
 
 
 REVOKED: dict[str, Callable[[Verifier, Principal], None]] = {
