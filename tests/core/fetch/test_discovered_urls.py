@@ -165,6 +165,26 @@ def test_discovery_reaches_where_the_configured_issuer_lives(
     run(scenario())
 
 
+def test_discovered_url_confines_no_later_fetch(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same task, a URL that the operator wrote still leads where the operator wants, also after a refusal."""
+    resolver = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *args, **more: resolver("127.0.0.1" if host == "k.example" else host, *args, **more),
+    )
+
+    async def scenario() -> None:
+        client = IssuerHTTPClient(JWKSOptions().http_settings(unsafe_allow_http=True))
+        with pytest.raises(FetchError) as failed:
+            await client.get(f"http://k.example:{issuer.port}/jwks", discovered_from=f"https://93.184.216.34{METADATA}")
+        assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
+        assert (await client.get(issuer.jwks_uri)).body
+        await client.aclose()
+
+    run(scenario())
+
+
 MATRIX = [
     # address, host, allowed privately, discovered in: None (written by the operator), PUBLIC, PRIVATE, LOOPBACK
     ("93.184.216.34", "a.example", False, (True, True, True, True)),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bearward.fetch.addresses import Network
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.network import GuardedBackend, resolve_host
 from bearward.testing import LocalIssuer
@@ -104,6 +105,58 @@ def test_next_address_is_tried_after_a_dead_one(run: Run, issuer: LocalIssuer, m
     assert run(fetch(issuer.jwks_uri.replace("127.0.0.1", "localhost"))).body
 
 
+def test_silent_address_leaves_time_for_the_next(
+    run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each address has its share of the connect timeout, so that one behind a broken firewall uses up none of the others'."""
+    resolver = socket.getaddrinfo
+
+    def both(host: Any, port: Any, *args: Any, **more: Any) -> Any:
+        return resolver("127.0.0.2", port, *args, **more) + resolver("127.0.0.1", port, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
+        silent.bind(("127.0.0.2", issuer.port))
+        silent.listen(0)
+        for client in (first, second):  # a queue that is full leaves an attempt to connect without an answer
+            client.setblocking(False)
+            client.connect_ex(silent.getsockname())
+
+        async def scenario() -> bytes | None:
+            async with asyncio.timeout(30):
+                return (await fetch(issuer.jwks_uri.replace("127.0.0.1", "localhost"), connect_timeout=2.0)).body
+
+        assert run(scenario())
+
+
+def test_transport_may_set_no_time_limit(run: Run, issuer: LocalIssuer) -> None:
+    """Its interface allows that, though no fetch makes use of it."""
+
+    async def scenario() -> None:
+        stream = await GuardedBackend(unsafe_allow_private=False).connect_tcp("127.0.0.1", issuer.port)
+        await stream.aclose()
+
+    run(scenario())
+
+
+def test_memory_of_where_hosts_are_is_bounded(run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 64 hosts it is known in which network they were reached, whatever names documents come up with."""
+    resolver = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *args, **more: resolver("127.0.0.1", *args, **more))
+    names = [f"H{number}.example" for number in range(65)]
+
+    async def scenario() -> list[int]:
+        backend = GuardedBackend(unsafe_allow_private=True)
+        known = []
+        for name in names:
+            await (await backend.connect_tcp(name, issuer.port, 30.0)).aclose()
+            assert backend.network_reached(name.lower()) is Network.LOOPBACK
+            known.append(sum(backend.network_reached(each) is not None for each in names))
+        return known
+
+    assert run(scenario())[62:] == [63, 64, 1]
+
+
 @contextmanager
 def silent_names(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[None]:
     """A name server that does not answer for `names` within the block."""
@@ -169,6 +222,44 @@ def test_name_lookup_threads_are_bounded(run: Run, monkeypatch: pytest.MonkeyPat
         if thread.name == "bearward looks up t.example":
             thread.join(30)
     assert run(resolve_host("127.0.0.1", 443)) == ["127.0.0.1"]
+
+
+def test_lookup_that_no_thread_can_be_started_for_fails_at_once(
+    run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And takes up no room: the next one is tried again."""
+    monkeypatch.setattr("bearward.fetch.network._lookups.free", threading.BoundedSemaphore(1))
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            for _ in range(2):
+                with pytest.raises(OSError, match="no thread to look a name up"):
+                    await resolve_host("127.0.0.1", 443)
+        assert await resolve_host("127.0.0.1", 443) == ["127.0.0.1"]
+
+    run(scenario())
+
+
+def test_lookup_that_was_given_up_ends_without_a_word(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the name server says too late is nobody's any more, and no error of the loop."""
+    unhandled: list[dict[str, Any]] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        with silent_names(monkeypatch, "late.example"):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await resolve_host("late.example", 443)
+            (late,) = (thread for thread in threading.enumerate() if thread.name == "bearward looks up late.example")
+        await asyncio.to_thread(late.join, 30)
+        await asyncio.sleep(0)
+
+    run(scenario())
+    assert unhandled == []
 
 
 def test_transport_backend_implements_sleep(run: Run) -> None:
