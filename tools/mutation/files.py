@@ -139,7 +139,14 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/socket_tickets.py": (*_core("test_socket_tickets"), *_sanic("socket_tickets")),
     **{f"{CORE}/{name}.py": _REPORTS for name in ("counters", "observers", "reporter")},
     f"{CORE}/cache/client.py": _core(
-        *("cache/test_client", "cache/test_tls", "cache/test_sentinel", "jwks/test_lease", "jwks/test_fleet_faults"),
+        *(
+            "cache/test_client",
+            "cache/test_custom_backends",
+            "cache/test_tls",
+            "cache/test_sentinel",
+            "jwks/test_lease",
+            "jwks/test_fleet_faults",
+        ),
         *("dpop/test_shared", "test_forks"),
     ),
     f"{CORE}/client_credentials/token_http.py": _grpc("client_tokens", "client_proofs", "token_exchange"),
