@@ -227,7 +227,7 @@ class Gate:
             return self._authenticate(request, _UNROUTED)
         state_of(request).setdefault("principal", None)
         # Some middleware may respond to a preflight; where none does, `refuse_unanswered_preflight` is the last.
-        return None if preflight and request.method != "NONE" else respond_immediately(request)
+        return None if preflight else respond_immediately(request)
 
     def refuse_unanswered_preflight(self, request: Request) -> GateResult:
         """The last middleware if there is no route: a preflight without a response reveals nothing, either."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Iterator
 
 import pytest
 from sanic import HTTPResponse, Request
 from sanic.response import text
 
-from bearward import TrustedIssuer, Verifier, requires, scope
+from bearward import AuthError, Refusal, TrustedIssuer, Verifier, requires, scope
 from bearward.dpop import DPoP
 from bearward.events import Event, Refused, StreamEnded, Verified, only
 from bearward.testing import DPoPClient, LocalIssuer
@@ -33,10 +34,12 @@ class Parts:
         app.add_route(_who, "/scoped", name="scoped", ctx_auth=requires(scope("a")))
         app.add_route(_who, "/maybe", name="maybe", ctx_auth=optional)
         app.add_route(_who, "/public", name="public", ctx_auth=public)
+        app.add_route(_refusing, "/refusing", name="refusing", ctx_auth=optional)
         app.add_route(_failing, "/failing", name="failing", ctx_auth=authenticated)
         if middleware:
             app.on_request(_nothing)
-        install(app, Verifier(policy, observers=observers, dpop=DPoP(origins=AUDIENCE)))
+        self.verifier = Verifier(policy, observers=observers, dpop=DPoP(origins=AUDIENCE))
+        install(app, self.verifier)
         self.server = Serving(app)
 
     def ask(self, *requests: tuple[str, str, str | None]) -> list[int]:
@@ -55,6 +58,7 @@ class Parts:
     def told(self) -> list[tuple[str, bool]]:
         """Of each event the code, or `verified`, and whether it says how long the decision took; then forgotten."""
         events, self.heard[:] = [*self.heard], []
+        assert all(event.correlation_id for event in events if isinstance(event, Refused | Verified))
         return [
             (event.code if isinstance(event, Refused) else "verified", event.duration is not None)
             for event in events
@@ -64,6 +68,10 @@ class Parts:
 
 async def _who(request: Request) -> HTTPResponse:
     return text(str(request.ctx.principal))
+
+
+async def _refusing(request: Request) -> HTTPResponse:
+    raise AuthError(Refusal.CLAIM_INSUFFICIENT)
 
 
 async def _failing(request: Request) -> HTTPResponse:
@@ -126,3 +134,26 @@ def test_error_of_a_handler_is_no_second_decision(parts: Parts, caplog: pytest.L
     assert parts.ask(*[("GET", "/failing", f"Bearer {parts.issuer.mint()}")] * 3) == [500] * 3
     assert [code for code, _ in parts.told()] == ["verified"] * 3
     assert caplog.records
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_refusal_of_the_applications_own_code_names_its_caller(parts: Parts, *, anonymous: bool) -> None:
+    """What a handler raises is told as what the gate refuses, with the issuer of the caller's token, if there is one."""
+    value = None if anonymous else f"Bearer {parts.issuer.mint()}"
+    assert parts.ask(("GET", "/refusing", value)) == [403]
+    refused = [event for event in parts.heard if isinstance(event, Refused)]
+    expected = "unknown" if anonymous else parts.issuer.url
+    assert [(event.code, event.issuer) for event in refused] == [("claim_insufficient", expected)]
+
+
+def test_client_that_leaves_while_it_sends_is_nobodys_error(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    """Its request was never complete: it is neither admitted nor refused."""
+    with parts.server.raw() as connection:
+        head = f"POST /who HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {parts.issuer.mint()}\r\nContent-Length: 8\r\n"
+        connection.sendall(f"{head}\r\nfour".encode())
+        while parts.verifier.live_streams == 0:
+            time.sleep(0.02)  # until a scan
+    while parts.verifier.live_streams:
+        time.sleep(0.02)  # until the next one
+    assert parts.told() == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

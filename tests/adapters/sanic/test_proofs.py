@@ -10,7 +10,7 @@ import pytest
 from sanic import HTTPResponse, Request
 from sanic.response import text
 
-from bearward import TrustedIssuer, Verifier
+from bearward import TrustedIssuer, Verifier, requires, scope
 from bearward.dpop import DPoP
 from bearward.testing import DPoPClient, LocalIssuer
 from bearward_sanic import authenticated, install, optional
@@ -48,6 +48,7 @@ def _serving(signer: LocalIssuer, *, dpop: bool = True, **settings: Any) -> Serv
     for name, rule in (("own", authenticated), ("maybe", optional)):
         app.add_route(who, f"/{name}", name=name, ctx_auth=rule)
         app.add_websocket_route(greet, f"/{name}-ws", name=f"{name}_ws", ctx_auth=rule)
+    app.add_route(who, "/scoped", name="scoped", ctx_auth=requires(scope("a")))
     policy = TrustedIssuer(signer.url, audience=AUDIENCE, jwks=signer.keys.jwks())
     install(app, Verifier(policy, dpop=DPoP(origins=AUDIENCE) if dpop else None), query=True, **settings)
     return Serving(app)
@@ -115,6 +116,15 @@ def test_malformed_credentials_are_challenged_under_their_scheme(server: Serving
         assert challenge.startswith("DPoP ")
         assert challenge.index("error=") < challenge.index("Bearer ")
     assert _ask(server, signer, "/own").headers["www-authenticate"].startswith(("Bearer ", "DPoP "))
+
+
+def test_missing_scope_is_challenged_under_the_scheme_of_the_caller(server: Serving, signer: LocalIssuer) -> None:
+    """RFC 9449 section 7.1: a caller who has proven a key is told under `DPoP`, another one under `Bearer`."""
+    bearer = ("Authorization", f"Bearer {signer.mint()}")
+    for scheme, fields in (("DPoP", (BY_SCHEME, PROOF)), ("Bearer", (bearer,))):
+        answer = _ask(server, signer, "/scoped", *fields)
+        assert _came_of(answer) == (403, "scope_insufficient")
+        assert answer.headers["www-authenticate"].startswith(f'{scheme} realm="api", error="insufficient_scope"')
 
 
 def _offer(server: Serving, signer: LocalIssuer, path: str, offered: str, *fields: tuple[str, str]) -> Any:

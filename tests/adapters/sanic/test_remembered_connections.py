@@ -42,12 +42,17 @@ class Connection:
 class Parts:
     """A server, its verifier and its issuer."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, token_cache_bytes: int = 1024 * 1024, **settings: Any) -> None:
         self.issuer = LocalIssuer(algorithms=["ES256"], audience=AUDIENCE, identifier="https://login.example")
         self.revocations = Revocations()
         policy = TrustedIssuer(self.issuer.url, audience=AUDIENCE, jwks=self.issuer.keys.jwks())
         self.seen: list[Event] = []
-        self.verifier = Verifier(policy, revocations=self.revocations, observers=[only(self.seen.append, Refused)])
+        self.verifier = Verifier(
+            policy,
+            revocations=self.revocations,
+            observers=[only(self.seen.append, Refused)],
+            token_cache_bytes=token_cache_bytes,
+        )
         app = make_app("remembered")
         app.add_route(authenticated(_who), "/who", methods=["GET", "POST"], name="who")
         app.add_route(requires(scope("a"))(_who_again), "/scoped", name="scoped")
@@ -163,3 +168,17 @@ def test_refusal_that_is_repeated_names_its_issuer_each_time(parts: Parts) -> No
     told = {(event.code, event.issuer, event.kid) for event in parts.seen if isinstance(event, Refused)}
     assert len(parts.seen) == 4
     assert told == {("token_expired", parts.issuer.url, parts.issuer.key("ES256").kid)}
+
+
+def test_verifier_that_remembers_no_token_serves_kept_connections() -> None:
+    """Without a cache of tokens there is nothing to recognize: each request is verified anew."""
+    made = Parts(token_cache_bytes=0)
+    with made.server:
+        connection, token = Connection(made.server), made.issuer.mint(sub="ada", jti="one", scope="a")
+        for _ in range(4):
+            assert connection.ask("/who", token) == (200, "ada")
+            assert connection.ask("/scoped", token) == (200, "ada")
+        made.revocations.revoke_token("https://login.example", "one", until=4e9)
+        assert connection.ask("/who", token) == (401, "token_revoked")
+        connection.close()
+    made.issuer.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sanic import Blueprint, HTTPResponse, Request
+from sanic.exceptions import NotFound
 from sanic.response import json, text
 
 from bearward import AuthError, Refusal, TrustedIssuer, Verifier
@@ -39,6 +40,7 @@ LOOKS: dict[str, tuple[Callable[..., Any], tuple[int, str]]] = {
     "awaited": (_awaited, THEIRS),
     "success": (lambda *given: _says("theirs", 200), (401, "theirs")),
     "almost a redirection": (lambda *given: _says("theirs", 299), (401, "theirs")),
+    "several choices": (lambda *given: _says("theirs", 300), (300, "theirs")),
     "a redirection": (lambda *given: _says("theirs", 303, {"location": "/login"}), (303, "theirs")),
     "nothing": (lambda *given: None, DEFAULT),
     "no response": (lambda *given: "theirs", DEFAULT),
@@ -94,6 +96,7 @@ def test_application_chooses_how_a_refusal_looks(look: str, by: str, middleware:
             assert (answer.status, answer.problem["code"]) == expected
             assert answer.challenge == 'Bearer realm="api"'
             assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["connection"] != "close"
             assert answer.headers["x-seen"] == ("yes" if middleware else None)
         assert server.call("GET", "/private", token=ISSUER.mint()).body == b"SECRET"
 
@@ -147,3 +150,36 @@ def test_failing_renderer_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
         for _ in range(3):
             assert server.call("GET", "/private").status == 401
     assert [record.name for record in caplog.records] == ["bearward.sanic"]
+
+
+def test_response_middleware_of_a_blueprint_runs_on_refusals_of_its_routes() -> None:
+    """As it runs on their responses, and on no other route's."""
+
+    def prepare(app: Any) -> None:
+        part = Blueprint("own", url_prefix="/own")
+        part.add_route(_own, "/private", name="private")
+        part.on_response(_decorate)
+        app.blueprint(part)
+
+    with _serving(prepare=prepare) as server:
+        seen = [server.call("GET", path).headers["x-seen"] for path in ("/own/private", "/private", "/nowhere")]
+    assert seen == ["yes", None, None]
+
+
+def test_plain_routes_are_refused_as_ever_where_websockets_are_closed() -> None:
+    """`websocket_refusal="close"` is for handshakes alone."""
+    with _serving(websocket_refusal="close") as server:
+        assert server.call("GET", "/private").status == 401
+        assert server.call("GET", "/nowhere").status == 401
+
+
+def test_unknown_routes_that_are_shown_are_sanics() -> None:
+    """Also to a preflight that no middleware answers; a handler for them finds that there is no caller."""
+
+    async def unknown(request: Request, error: Exception) -> HTTPResponse:
+        return text(str(request.ctx.principal), 404)
+
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+    with _serving(hide_unknown_routes=False, prepare=lambda app: app.exception(NotFound)(unknown)) as server:
+        assert (server.call("GET", "/nowhere").status, server.call("GET", "/nowhere").body) == (404, b"None")
+        assert server.call("OPTIONS", "/nowhere", headers=preflight).status == 404
