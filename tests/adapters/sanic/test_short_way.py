@@ -103,8 +103,10 @@ def test_short_way_gives_the_response_of_the_usual_way(
     value = _values(issuer)[name]
     if name == "too long":  # Sanic itself refuses a head of more than 16 KiB
         value = value[:15_000]
+    short = [ask(value) for _ in range(3)]  # first, since the usual way remembers what it has seen
     usual = ask(value, "POST")
-    assert [ask(value) for _ in range(3)] == [usual] * 3
+    assert short == [usual] * 3
+    assert ask(value) == usual
     assert ask(f"Bearer {issuer.mint(sub='eve')}") == (200, "eve")
     assert ask(value) == usual
 
@@ -165,8 +167,8 @@ def test_limit_of_a_tokens_length_is_the_same_in_both_ways(issuer: LocalIssuer) 
 def test_scheme_as_long_as_bearer_is_another_scheme(issuer: LocalIssuer, ask: Callable[..., tuple[int, str]]) -> None:
     """A good token behind it is refused in both ways."""
     value = f"Opaque {issuer.mint(sub='ada')}"
-    assert ask(value, "POST")[0] == 401
     assert [ask(value)[0] for _ in range(3)] == [401] * 3
+    assert ask(value, "POST")[0] == 401
 
 
 async def _empty(request: Request) -> HTTPResponse:
