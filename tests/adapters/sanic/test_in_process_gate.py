@@ -311,6 +311,14 @@ def test_places_that_were_not_opted_into_hold_no_credential(make: Any, enabled: 
             assert (_code(answer) == (401, "credentials_missing")) is (place != enabled)
 
 
+def test_subprotocols_of_a_plain_request_hold_no_credential_beside_other_places(make: Any) -> None:
+    """Where tokens may be in the query and tickets are enabled, only a handshake offers them as subprotocols."""
+    parts = make(query=True, socket_tickets=PLACES["socket_tickets"])
+    for name in ("bearer", "bearward-ticket"):
+        offer = {"Sec-WebSocket-Protocol": f"{name}, {parts.issuer.mint()}"}
+        assert _code(parts.server.call("GET", "/who", headers=offer)) == (401, "credentials_missing")
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
