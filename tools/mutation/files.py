@@ -195,7 +195,7 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
     f"{GRPC}/threads/fair_places.py": _grpc("fair_places", "deferred_calls"),
     f"{GRPC}/threads/stream_guard.py": _STREAMS_OF_GRPC,
-    f"{GRPC}/method_rules/policy.py": _grpc("method_rules", "marks", "startup_check"),
+    f"{GRPC}/method_rules/policy.py": _grpc("method_rules", "marks", "startup_check", "open_methods", "unruled_methods"),
     **{f"{SANIC}/{name}.py": _ANYTHING_OF_SANIC for name in ("authentication", "cookies", "credentials", "gate")},
     **{f"{SANIC}/{name}.py": _ANYTHING_OF_SANIC for name in ("refusal_responder", "short_way")},
     f"{SANIC}/connection_memory.py": _sanic(

@@ -31,6 +31,7 @@ ROWS: dict[str, tuple[Callable[[str], Entries], str]] = {
     "another scheme": (lambda t: [("authorization", "Basic dTpw")], "credentials_missing"),
     "no scheme": (lambda t: [("authorization", t)], "bearer_scheme_missing"),
     "a token of another scheme": (lambda t: [("authorization", f"Token {t}")], "bearer_scheme_missing"),
+    "a token of a scheme as long as ours": (lambda t: [("authorization", f"Digest {t}")], "bearer_scheme_missing"),
     "no token": (lambda t: [("authorization", "Bearer")], "credentials_malformed"),
     "empty": (lambda t: [("authorization", "")], "credentials_missing"),
     "a control character": (lambda t: [("authorization", f"Bearer {t}\x01")], "credentials_malformed"),

@@ -10,7 +10,17 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import AuthError, CredentialPlace, Principal, TrustedIssuer, Verifier, own_check, scope
+from bearward import (
+    AuthError,
+    CredentialPlace,
+    Principal,
+    TrustedIssuer,
+    Verifier,
+    own_check,
+    scope,
+    sender_constrained,
+)
+from bearward.client_certificates import ProvingProxy, from_networks
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, optional, public, reauthenticate, reauthenticate_blocking
@@ -180,6 +190,39 @@ def test_reauthentication_keeps_the_binding(kind: str, issuer: LocalIssuer) -> N
             (mint(), b"token_sender_constrained"),
             (mint(cnf={"x5t#S256": other.thumbprint}), b"token_sender_constrained"),
             (mint(**bound, jti="newer"), OK),
+        ):
+            requests.send(token.encode())
+            assert next(call) == expected
+        requests.close()
+        assert list(call) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stream_that_a_proxy_vouched_for_goes_on(kind: str, issuer: LocalIssuer) -> None:
+    """The proxy proved the certificate of this connection: a newer token of the same one is bound to it as the first was."""
+    form = "plain" if kind == "sync" else "async"
+    proxy = ProvingProxy("kong", only_from=from_networks("127.0.0.0/8", "::1/128"))
+
+    def mint(**claims: Any) -> str:
+        return issuer.mint(claims={**CLIENT, **claims})
+
+    with (
+        serving(
+            kind,
+            trust(issuer),
+            {SERVICE: sender_constrained()},
+            behaviors=BEHAVIORS[form],
+            unsafe_binding_proved_by=proxy,
+        ) as server,
+        channel_to(server.target) as channel,
+    ):
+        requests, bound = Requests(), {"cnf": {"x5t#S256": "c"}}
+        call: Any = channel.stream_stream(path("SS"))(requests, timeout=TIMEOUT, metadata=bearer(mint(**bound)))
+        assert next(call) == b"first"
+        for token, expected in (
+            (mint(**bound, jti="newer"), OK),
+            (mint(cnf={"x5t#S256": "d"}), b"token_sender_constrained"),
+            (mint(), b"token_sender_constrained"),
         ):
             requests.send(token.encode())
             assert next(call) == expected
