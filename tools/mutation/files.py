@@ -117,7 +117,7 @@ _REPORTS = (
     *("tests/observability/test_callers_who_come_again.py", "tests/observability/test_every_refusal.py"),
 )
 _REVOCATION = (*_core("revocation/test_*"), "tests/adapters/test_revocation.py")
-_STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "misuse", "stream_guards")
+_STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "events", "misuse", "stream_guards")
 _ANYTHING_OF_GRPC = (*_grpc("*"), "tests/adapters/test_*.py")
 _ANYTHING_OF_SANIC = (*_sanic("*"), "tests/adapters/test_*.py")
 _STREAMS_OF_SANIC = _sanic("in_process_streams", "streams", "upload_expiry")
@@ -195,7 +195,9 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
     f"{GRPC}/threads/fair_places.py": _grpc("fair_places", "deferred_calls"),
     f"{GRPC}/threads/stream_guard.py": _STREAMS_OF_GRPC,
-    f"{GRPC}/method_rules/policy.py": _grpc("method_rules", "marks", "startup_check", "open_methods", "unruled_methods"),
+    f"{GRPC}/method_rules/policy.py": _grpc(
+        "method_rules", "marks", "startup_check", "open_methods", "unruled_methods"
+    ),
     **{f"{SANIC}/{name}.py": _ANYTHING_OF_SANIC for name in ("authentication", "cookies", "credentials", "gate")},
     **{f"{SANIC}/{name}.py": _ANYTHING_OF_SANIC for name in ("refusal_responder", "short_way")},
     f"{SANIC}/connection_memory.py": _sanic(
