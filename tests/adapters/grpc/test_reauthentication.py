@@ -23,7 +23,14 @@ from bearward import (
 from bearward.client_certificates import ProvingProxy, from_networks
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
-from bearward_grpc import authenticated, optional, public, reauthenticate, reauthenticate_blocking
+from bearward_grpc import (
+    authenticated,
+    current_principal,
+    optional,
+    public,
+    reauthenticate,
+    reauthenticate_blocking,
+)
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Requests, bearer, channel_to, path
 from tests.adapters.grpc.certificates import Authority
 from tests.adapters.grpc.conftest import trust
@@ -40,18 +47,18 @@ def _async(_: Seen) -> dict[str, Callable[..., Any]]:
         yield b"first"
         async for token in tokens:
             try:
-                await reauthenticate(token.decode())
+                principal = await reauthenticate(token.decode())
             except (AuthError, UsageError) as refused:
                 yield _told(refused)
             else:
-                yield OK
+                yield _accepted(principal)
 
     async def once(token: bytes, _: Any) -> bytes:
         try:
-            await reauthenticate(token.decode())
+            principal = await reauthenticate(token.decode())
         except UsageError as refused:
             return _told(refused)
-        return OK
+        return _accepted(principal)
 
     return {"SS": again, "UU": once}
 
@@ -59,10 +66,10 @@ def _async(_: Seen) -> dict[str, Callable[..., Any]]:
 def _plain(_: Seen) -> dict[str, Callable[..., Any]]:
     def once(token: bytes, _: Any) -> bytes:
         try:
-            reauthenticate_blocking(token.decode())
+            principal = reauthenticate_blocking(token.decode())
         except (AuthError, UsageError) as refused:
             return _told(refused)
-        return OK
+        return _accepted(principal)
 
     def again(tokens: Iterator[bytes], context: Any) -> Iterator[bytes]:
         yield b"first"
@@ -70,6 +77,10 @@ def _plain(_: Seen) -> dict[str, Callable[..., Any]]:
             yield once(token, context)
 
     return {"SS": again, "UU": once}
+
+
+def _accepted(principal: Principal) -> bytes:
+    return OK if principal is current_principal() else b"another"
 
 
 def _told(refused: AuthError | UsageError) -> bytes:
@@ -306,6 +317,22 @@ def test_ended_threaded_stream_cannot_be_reauthenticated(issuer: LocalIssuer) ->
             next(call)
         requests.close()
     assert told == [b"token_revoked"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_call_that_does_not_end_with_its_token_may_have_another(kind: str, issuer: LocalIssuer) -> None:
+    """A call with one answer, and a stream that outlives its token: the caller is the one of the newer token."""
+    form = "plain" if kind == "sync" else "async"
+    with (
+        serving(
+            kind, trust(issuer), {SERVICE: authenticated}, behaviors=BEHAVIORS[form], stream_expiry="ignore"
+        ) as server,
+        channel_to(server.target) as channel,
+    ):
+        opened, newer = bearer(issuer.mint(claims=CLIENT)), issuer.mint(claims={**CLIENT, "jti": "newer"}).encode()
+        assert channel.unary_unary(path("UU"))(newer, timeout=TIMEOUT, metadata=opened) == OK
+        stream = channel.stream_stream(path("SS"))(iter([newer]), timeout=TIMEOUT, metadata=opened)
+        assert list(stream) == [b"first", OK]
 
 
 @pytest.mark.parametrize("kind", KINDS)

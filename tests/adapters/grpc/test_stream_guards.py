@@ -6,7 +6,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -330,3 +331,114 @@ def test_cancellation_by_the_caller_is_not_taken_for_the_token_s_end(run: Run) -
         return await call
 
     assert run(scenario()) == "cleaned up"
+
+
+class Interrupted(NamedTuple):
+    """A handler that waits: who interrupts it, what it then does, and what becomes of its call."""
+
+    by: tuple[str, ...]
+    then: str
+    outcome: str
+
+
+INTERRUPTED = [
+    Interrupted((), "returns", "its result"),
+    Interrupted((), "fails", "ValueError"),
+    Interrupted(("end",), "gives way", "StreamEndedError"),
+    Interrupted(("end",), "returns", "StreamEndedError"),
+    Interrupted(("end",), "fails", "StreamEndedError"),
+    Interrupted(("end",), "aborts", "AbortError"),
+    Interrupted(("caller",), "gives way", "CancelledError"),
+    Interrupted(("caller",), "returns", "its result"),
+    *(
+        Interrupted(by, then, outcome)
+        for by in (("caller", "end"), ("end", "caller"))
+        for then, outcome in (("gives way", "CancelledError"), ("returns", "its result"), ("fails", "ValueError"))
+    ),
+]
+
+
+class Interruption:
+    """A guarded call in a task of its own, whose handler is interrupted."""
+
+    def __init__(self, case: Interrupted) -> None:
+        self.case = case
+        self.ready = asyncio.Event()
+        self.guard: Guard
+        self.task: asyncio.Task[str]
+
+    def interrupt(self, by: str) -> None:
+        """As the caller does, or the end of the token."""
+        if by == "end":
+            self.guard.end(AuthError(Refusal.TOKEN_REVOKED))
+        else:
+            self.task.cancel()
+
+    async def handler(self) -> str:
+        """Waits, is interrupted, perhaps once more while it cleans up, and then does what it does."""
+        try:
+            self.ready.set()
+            if self.case.by:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            for by in self.case.by[1:]:
+                self.interrupt(by)
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(TIMEOUT)
+            if self.case.then == "gives way":
+                raise
+        if self.case.then == "fails":
+            raise ValueError
+        if self.case.then == "aborts":
+            raise grpc.aio.AbortError
+        return "its result"
+
+    async def serve(self, cancelled_before: bool) -> str:
+        """The call, in a task that somebody may have cancelled before it began."""
+        if cancelled_before:
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        self.guard = Guard()
+        return await self.guard.wait(self.handler())
+
+    async def outcome(self, cancelled_before: bool) -> str:
+        """The result, or the name of what was raised."""
+        self.task = asyncio.create_task(self.serve(cancelled_before))
+        await self.ready.wait()
+        for by in self.case.by[:1]:
+            self.interrupt(by)
+        try:
+            return await self.task
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (whatever it is)
+            return type(error).__name__
+
+
+@pytest.mark.parametrize("cancelled_before", [False, True])
+@pytest.mark.parametrize("case", INTERRUPTED, ids=str)
+def test_interrupted_handler_s_result_counts_unless_only_its_token_ended(
+    case: Interrupted, cancelled_before: bool, run: Run
+) -> None:
+    """After the end nothing of the handler's reaches the caller, and a caller who went is not told of the end."""
+
+    async def scenario() -> None:
+        interruption = Interruption(case)
+        assert await interruption.outcome(cancelled_before) == case.outcome
+
+    run(scenario())
+
+
+def test_guard_that_has_let_go_takes_no_other_token(issuer: LocalIssuer, run: Run) -> None:
+    """A handler's task may bring a newer one when the stream is over: no error, and nothing is watched."""
+
+    async def scenario() -> None:
+        async with trust(issuer) as verifier:
+            principal = await verifier.verify(issuer.mint())
+            guard = Guard()
+            guard.watch = verifier.watch(principal, guard.end)
+            for _ in range(2):  # once more by grpc, when the call is done
+                guard.close()
+                guard.extend(principal)
+            assert len(verifier._watches) == 0
+
+    run(scenario())
