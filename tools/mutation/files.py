@@ -118,7 +118,7 @@ _REPORTS = (
 )
 _REVOCATION = (*_core("revocation/test_*"), "tests/adapters/test_revocation.py")
 _STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "events", "misuse", "stream_guards")
-_ANYTHING_OF_GRPC = (*_grpc("*"), "tests/adapters/test_*.py")
+_ANYTHING_OF_GRPC = (*_grpc("*"), "tests/adapters/test_*.py", "tests/observability/test_every_refusal.py")
 _ANYTHING_OF_SANIC = (*_sanic("*"), "tests/adapters/test_*.py")
 _STREAMS_OF_SANIC = _sanic("in_process_streams", "streams", "upload_expiry")
 

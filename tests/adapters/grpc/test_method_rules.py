@@ -96,6 +96,15 @@ def test_policy_can_be_copied_and_pickled(clone: Any) -> None:
     assert dict(policy.rules) == dict(Policy(BOOK).rules)
 
 
+def test_names_that_callers_make_up_do_not_pile_up() -> None:
+    """A rule for a whole service matches any name; what a policy remembers of those is bounded."""
+    policy = Policy({"a.v1.Info": public})
+    before = len(pickle.dumps(policy))
+    for number in range(20_000):
+        assert policy.find(f"/a.v1.Info/Method{number:05}") == public
+    assert len(pickle.dumps(policy)) - before < 1024 * 40
+
+
 def test_health_is_public_and_reflection_is_denied_unless_asked_for() -> None:
     """`Check`, `List` and `Watch` by name; reflection in both its versions; channelz never."""
     assert [Policy(BOOK).find(method) for method in HEALTH] == [public] * 3

@@ -79,8 +79,10 @@ def test_value_is_recognized_no_longer_than_its_entry(change: Callable[[Kept, st
     async def calls() -> None:
         kept, token = Kept(), token_of(KEY)
         kept.bring_until_recognized(token)
+        assert len(kept.recent) == 1
         change(kept, token)
         assert kept.recent.get(f"Bearer {token}") is None
+        assert len(kept.recent) == 0
 
     run(calls())
 
@@ -113,21 +115,35 @@ def test_ended_values_are_forgotten_without_calls(run: Run) -> None:
     run(calls())
 
 
-def test_values_are_bounded(run: Run) -> None:
-    """In number, whoever calls, and in length."""
+def test_values_are_bounded_in_number(run: Run) -> None:
+    """Whoever calls: 512 that came once, or 512 that came again."""
 
     async def calls() -> None:
         kept = Kept()
         tokens = [token_of(KEY, sub=str(number)) for number in range(600)]
-        for token in tokens:
-            kept.bring(token)
-        assert 0 < len(kept.recent) <= 512
-        for token in tokens:
-            kept.bring(token)
-            kept.bring(token)
-        assert 0 < len(kept.recent) <= 512
-        long = token_of(KEY, name="x" * 4000)
-        assert [kept.bring(long) for _ in range(4)] == [False] * 4
+        once = [(kept.bring(token), len(kept.recent))[1] for token in tokens]
+        assert (max(once), once[-1]) == (512, 88)
+        again = [(kept.bring(token), kept.bring(token), len(kept.recent))[2] for token in tokens]
+        assert max(again) <= 600
+        kept = Kept()
+        again = [(kept.bring(token), kept.bring(token), len(kept.recent))[2] for token in tokens]
+        assert (max(again), again[-1]) == (512, 88)
+
+    run(calls())
+
+
+@pytest.mark.parametrize(("length", "recognized"), [(4096, True), (4097, False)])
+def test_values_are_bounded_in_length(length: int, recognized: bool, run: Run) -> None:
+    """A longer one is verified each time, and nothing of it is kept."""
+
+    async def calls() -> None:
+        kept, token = Kept(), token_of(KEY)
+        kept.verifier.verify_now(token)
+        value = f"Bearer {token}".ljust(length)
+        for _ in range(3):
+            kept.recent.verified(value, token)
+        assert (kept.recent.get(value) is not None) is recognized
+        assert (len(kept.recent) > 0) is recognized
 
     run(calls())
 
