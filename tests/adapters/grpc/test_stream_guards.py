@@ -244,7 +244,7 @@ def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, A
                 gate: Any = type("Gate", (), {"verifier": verifier, "streams": terms, "report_ended": ended})
                 call = Call(gate, authenticated, principal, "token")
                 guard = ThreadGuard(call, principal, asyncio.get_running_loop(), cancelled.set, 0.02)
-                return await work(guard, Environment(issuer, verifier, cancelled))
+                return await work(guard, Environment(issuer, verifier, cancelled, principal))
 
         return run(inside())
 
@@ -254,9 +254,10 @@ def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, A
 class Environment:
     """What a test of a guard has at hand."""
 
-    def __init__(self, issuer: LocalIssuer, verifier: Any, cancelled: asyncio.Event) -> None:
+    def __init__(self, issuer: LocalIssuer, verifier: Any, cancelled: asyncio.Event, principal: Principal) -> None:
         self.verifier = verifier
         self.cancelled = cancelled
+        self.principal = principal
         self._issuer = issuer
 
     def revoke(self) -> None:
@@ -302,12 +303,72 @@ def test_guard_closed_before_its_start_adds_no_watch(guarded: Any, caplog: pytes
 
     async def work(guard: ThreadGuard, environment: Environment) -> None:
         guard.close()
+        guard.extend(environment.principal)
         environment.revoke()
         await asyncio.sleep(0.1)
         assert (guard.ended, environment.cancelled.is_set(), len(environment.verifier._watches)) == (None, False, 0)
 
     guarded(work)
     assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize(
+    ("items", "brought", "refused"),
+    [
+        (["one", "two"], ["one", "two"], False),
+        (["end", "one"], [], True),
+        (["one", "end", "two"], ["one"], True),
+        (["one", "end"], ["one"], False),
+    ],
+)
+def test_handler_in_a_thread_is_given_no_item_once_the_token_ended(
+    items: list[str], brought: list[str], refused: bool, guarded: Any
+) -> None:
+    """The item that came too late is not handed over; who has sent all before the end is heard."""
+
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
+        loop, given = asyncio.get_running_loop(), list[str]()
+
+        async def end() -> None:
+            environment.revoke()
+            await _settle(guard)
+
+        def received() -> Iterator[str]:
+            for item in items:
+                if item == "end":
+                    asyncio.run_coroutine_threadsafe(end(), loop).result(TIMEOUT)
+                else:
+                    yield item
+
+        def handler() -> AuthError | None:
+            try:
+                given.extend(guard.while_valid(received()))
+            except AuthError as error:
+                return error
+            return None
+
+        told = await asyncio.to_thread(handler)
+        guard.close()
+        assert given == brought
+        assert (told is not None and told.refusal is Refusal.TOKEN_REVOKED) is refused
+
+    guarded(work)
+
+
+def test_handler_in_a_thread_is_told_of_an_end_before_it_asks(guarded: Any) -> None:
+    """It does not wait for an item that may never come."""
+
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
+        await asyncio.sleep(0)
+        environment.revoke()
+        await _settle(guard)
+        items = iter(["one"])
+        with pytest.raises(AuthError) as refused:
+            next(guard.while_valid(items))
+        guard.close()
+        assert (refused.value.refusal, list(items)) == (Refusal.TOKEN_REVOKED, ["one"])
+
+    guarded(work)
 
 
 def test_cancellation_by_the_caller_is_not_taken_for_the_token_s_end(run: Run) -> None:
