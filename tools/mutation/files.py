@@ -189,7 +189,10 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/revocation/shared.py": (*_core("revocation/test_shared"), *_REVOCATION),
     **{f"{GRPC}/{name}.py": _ANYTHING_OF_GRPC for name in ("call", "gate", "placed", "reporting_gate")},
     f"{GRPC}/recent_values.py": _grpc("recent_values"),
-    f"{GRPC}/status.py": _grpc("statuses", "refusals_by_rpc_shape", "deferred_calls", "resource_metadata"),
+    f"{GRPC}/status.py": (
+        *_grpc("statuses", "refusals_by_rpc_shape", "deferred_calls", "resource_metadata"),
+        "tests/adapters/test_explained_refusals.py",
+    ),
     f"{GRPC}/reauthentication.py": _STREAMS_OF_GRPC,
     f"{GRPC}/aio/stream_guard.py": _STREAMS_OF_GRPC,
     f"{GRPC}/threads/fair_places.py": _grpc("fair_places", "deferred_calls"),

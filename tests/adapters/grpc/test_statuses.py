@@ -12,15 +12,34 @@ from bearward import AuthError, Refusal, TrustedIssuer, Verifier
 from bearward.challenge import challenges
 from bearward.dpop import DPoP, DPoPNonces
 from bearward.explanation import Explanation
-from bearward.refusals import OwnRefusal
+from bearward.refusals import Fault, OwnRefusal
+from bearward_grpc import status
 from bearward_grpc.status import CallStatus, RefusalCache, StatusMapper
 from tests.adapters.grpc.calls import Outcome
 
 SILENT: dict[str, Any] = {"realm": None, "error_domain": "notes.example", "resource_metadata": None}
 
 
-def _outcome(status: CallStatus) -> Outcome:
-    return Outcome(status.code, status.details, dict(status.trailers), [])
+def _outcome(made: CallStatus) -> Outcome:
+    return Outcome(made.code, made.details, dict(made.trailers), [])
+
+
+BY_FAULT = {
+    Fault.CREDENTIALS: grpc.StatusCode.UNAUTHENTICATED,
+    Fault.PERMISSION: grpc.StatusCode.PERMISSION_DENIED,
+    Fault.SERVICE: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_status_says_whose_fault_it_is(rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is no reason to try again: it is INTERNAL. Details are sent where their package is installed, trailers always."""
+    monkeypatch.setattr(status, "RICH", rich)
+    for refusal in Refusal:
+        expected = grpc.StatusCode.INTERNAL if refusal is Refusal.INTERNAL_ERROR else BY_FAULT[refusal.fault]
+        outcome = _outcome(StatusMapper(**SILENT).status_for(AuthError(refusal)))
+        assert (outcome.status, outcome.code) == (expected, refusal.code)
+        assert ("grpc-status-details-bin" in outcome.trailers) is rich
 
 
 @pytest.mark.parametrize(
@@ -62,22 +81,32 @@ def test_challenge_that_endangers_the_status_is_not_sent(more: int, sent: bool) 
 )
 def test_link_to_the_page_of_refusals_is_sent_where_there_is_one(page: str | None, link: str | None) -> None:
     """As `google.rpc.Help`, to the code of the refusal."""
-    status = StatusMapper(**SILENT, refusal_docs=page).status_for(AuthError(Refusal.TOKEN_EXPIRED))
-    found = _outcome(status).detail(error_details_pb2.Help())
+    made = StatusMapper(**SILENT, refusal_docs=page).status_for(AuthError(Refusal.TOKEN_EXPIRED))
+    found = _outcome(made).detail(error_details_pb2.Help())
     assert (None if found is None else [one.url for one in found.links]) == (None if link is None else [link])
 
 
 @pytest.mark.parametrize(
-    ("nonces", "scheme", "given"), [(True, "DPoP", True), (True, None, False), (False, "DPoP", False)]
+    ("nonces", "scheme", "given"),
+    [(True, "DPoP", True), (True, None, False), (False, "DPoP", False), (None, "DPoP", False)],
 )
-def test_nonce_is_given_to_who_needs_one(nonces: bool, scheme: str | None, given: bool) -> None:
-    """Under the scheme `DPoP`, by a server that has nonces (RFC 9449 section 9)."""
+def test_nonce_is_given_to_who_needs_one(nonces: bool | None, scheme: str | None, given: bool) -> None:
+    """Under the scheme `DPoP`, by a server that has nonces (RFC 9449 section 9), and so a verifier."""
     dpop = DPoP(origins="https://api.example", nonces=DPoPNonces(b"s" * 32) if nonces else None)
     trusted = TrustedIssuer("https://login.example", audience="api")
     error = AuthError(Refusal.TOKEN_EXPIRED)
     error.scheme = scheme
-    outcome = _outcome(StatusMapper(Verifier(trusted, dpop=dpop), **SILENT).status_for(error))
+    verifier = None if nonces is None else Verifier(trusted, dpop=dpop)
+    outcome = _outcome(StatusMapper(verifier, **SILENT).status_for(error))
     assert ("dpop-nonce" in outcome.trailers) is given
+
+
+def test_nothing_is_explained_without_a_verifier() -> None:
+    """It is the verifier that was asked to explain, and that says to whom."""
+    error = AuthError(Refusal.TOKEN_EXPIRED)
+    error.explanation = Explanation((), Refusal.TOKEN_EXPIRED)
+    made = StatusMapper(**SILENT).status_for(error)
+    assert (made.explained, made.trailers_for(None)) == (None, made.trailers)
 
 
 def _changed(name: str, value: Any) -> AuthError:
