@@ -54,6 +54,7 @@ FOUND: list[tuple[str, Access]] = [
     ("/a.v1.Info/a/b", deny),
     ("//a.v1.Info/Anything", deny),
     ("a.v1.Info/Anything", deny),
+    ("x/a.v1.Info/Anything", deny),
     ("/b.v1.Other/List", deny),
     ("", deny),
     ("*", deny),
@@ -65,6 +66,29 @@ def test_exact_names_go_before_services_and_the_default_denies(method: str, rule
     """A method has its own rule, or its service's, or the default; a name that is no method's has the default."""
     assert Policy(BOOK).find(method) == rule
     assert Policy(BOOK).find(method) == rule  # what was found before is remembered
+    assert Policy(BOOK).decided(method) == (None if rule == deny else rule)
+
+
+@pytest.mark.parametrize(
+    ("name", "methods", "matches"),
+    [
+        ("/a.v1.Notes/List", {"/a.v1.Notes/List", "/a.v1.Notes/Add"}, True),
+        ("/a.v1.Notes/List", {"/a.v1.Notes/Add"}, False),
+        ("/a.v1.Notes/*", {"/b.v1.Other/List", "/a.v1.Notes/Add"}, True),
+        ("/a.v1.Notes/*", {"/a.v1.Notes2/Add"}, False),
+        ("a.v1.Info", {"/a.v1.Info/Anything"}, True),
+        ("a.v1.Info", set(), False),
+    ],
+)
+def test_rule_that_matches_no_method_is_known(name: str, methods: set[str], matches: bool) -> None:
+    """A method's rule matches that method alone, a service's any method of that very service."""
+    assert Policy(BOOK).matches_any(name, frozenset(methods)) is matches
+
+
+def test_channelz_may_be_opened_to_known_callers() -> None:
+    """It shows peers and metadata, so it is never public; who asks for more is given what they ask for."""
+    policy = Policy({"grpc.channelz.v1.Channelz": READ})
+    assert policy.find("/grpc.channelz.v1.Channelz/GetServers") == requires(READ)
 
 
 @pytest.mark.parametrize("default", [authenticated, requires(READ), READ])
@@ -91,6 +115,7 @@ def test_policy_can_be_copied_and_pickled(clone: Any) -> None:
     policy = clone(before)
     assert (policy, hash(policy)) == (before, hash(before))
     assert policy != Policy(BOOK, default=authenticated)
+    assert policy != BOOK
     assert [policy.find(method) for method, _ in FOUND[:3]] == [rule for _, rule in FOUND[:3]]
     assert policy.find("/b.v1.Other/List") == authenticated
     assert dict(policy.rules) == dict(Policy(BOOK).rules)

@@ -97,8 +97,11 @@ def test_nonce_is_given_to_who_needs_one(nonces: bool | None, scheme: str | None
     error = AuthError(Refusal.TOKEN_EXPIRED)
     error.scheme = scheme
     verifier = None if nonces is None else Verifier(trusted, dpop=dpop)
-    outcome = _outcome(StatusMapper(verifier, **SILENT).status_for(error))
+    made = StatusMapper(verifier, **SILENT).status_for(error)
+    outcome = _outcome(made)
     assert ("dpop-nonce" in outcome.trailers) is given
+    offered = [value for name, value in made.trailers if name == "www-authenticate"]
+    assert any(str(value).startswith("DPoP") for value in offered) is (verifier is not None)
 
 
 def test_nothing_is_explained_without_a_verifier() -> None:
