@@ -77,8 +77,8 @@ class ThreadGuard:
 
     def _end(self, error: AuthError) -> None:
         self.ended = error
-        self._gate.report_ended(error, self._call, self._call.principal or self._principal)
-        if self._cancel is not None and not self._closed:
+        self._gate.report_ended(error, self._call, self._principal)
+        if self._cancel is not None:
             self._timer = self._loop.call_later(self._grace, self._cancel)
 
     def _stop(self) -> None:
