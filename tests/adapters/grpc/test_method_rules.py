@@ -169,6 +169,24 @@ def test_invalid_policy_is_refused(name: str) -> None:
         Policy(MISTAKES[name])
 
 
+def test_channelz_can_be_opened_to_some_callers() -> None:
+    """With a rule that admits nobody anonymous, as any service."""
+    policy = Policy({"grpc.channelz.v1.Channelz": READ, "/grpc.channelz.v1.Channelz/GetServers": authenticated})
+    assert policy.find("/grpc.channelz.v1.Channelz/GetSockets") == requires(READ)
+    assert policy.find("/grpc.channelz.v1.Channelz/GetServers") == authenticated
+
+
+def test_made_up_method_names_do_not_stay_in_memory() -> None:
+    """What was found before is remembered for so many names and no more, and decided as before for all others."""
+    policy = Policy(BOOK)
+    sizes = []
+    for part in range(3):
+        for number in range(1100):
+            assert policy.find(f"/a.v1.Info/Invented{part}{number:04}") == public
+        sizes.append(len(pickle.dumps(policy)))
+    assert sizes[0] == sizes[1] == sizes[2]
+
+
 class _Notes:
     @requires(READ)
     async def List(self, request: object, context: object) -> None: ...  # noqa: N802
