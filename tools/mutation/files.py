@@ -111,12 +111,16 @@ def _sanic(*names: str) -> tuple[str, ...]:
 
 _KEYS = _core("jwks/test_*", "test_fetching_verifier", "test_events")
 _TENANTS = _core("issuers/test_*", "jwks/test_tenants", "jwks/test_tenant_admission")
+_TRUSTING = _core("test_standing_of_principals", "test_recheck", "jwks/test_pem_sources")
 _REPLACED = _core("test_replacing_issuers", "settings/test_reload")
 _REPORTS = (
     *_core("test_events", "test_counters", "test_logs", "test_standing_of_principals"),
     *("tests/observability/test_callers_who_come_again.py", "tests/observability/test_every_refusal.py"),
 )
-_REVOCATION = (*_core("revocation/test_*"), "tests/adapters/test_revocation.py")
+_REVOCATION = (
+    *_core("revocation/test_*", "test_lifetimes", "test_events", "test_copies"),
+    "tests/adapters/test_revocation.py",
+)
 _STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "events", "misuse", "stream_guards")
 _ANYTHING_OF_GRPC = (*_grpc("*"), "tests/adapters/test_*.py", "tests/observability/test_every_refusal.py")
 _ANYTHING_OF_SANIC = (*_sanic("*"), "tests/adapters/test_*.py")
@@ -164,9 +168,9 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     ),
     f"{CORE}/issuers/registry.py": (
         *_core("test_configuration_errors", "test_credential_place", "test_verifier", "test_replacing_issuers"),
-        *_TENANTS,
+        *(*_TENANTS, *_TRUSTING),
     ),
-    f"{CORE}/issuers/resolvers.py": _TENANTS,
+    f"{CORE}/issuers/resolvers.py": (*_TENANTS, *_TRUSTING, "tests/properties/test_trust_that_ends.py"),
     f"{CORE}/jwks/fleet.py": _core(
         "jwks/test_fleet", "jwks/test_fleet_*", "jwks/test_reread_pause", "jwks/test_large_sets"
     ),

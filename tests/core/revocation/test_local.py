@@ -73,7 +73,8 @@ def test_cut_off_keeps_tokens_issued_at_it_or_later(kind: str, issued: float | N
 
 
 @pytest.mark.parametrize(
-    ("ahead", "issued", "revoked"), [(20, 20, True), (19.5, 19.5, True), (20, 21, False), (0, 1, False)]
+    ("ahead", "issued", "revoked"),
+    [(20, 20, True), (19.5, 19.5, True), (20, 21, False), (0, 1, False), (0, 0.5, False)],
 )
 def test_cut_off_covers_an_issuer_whose_clock_is_ahead(ahead: float, issued: float, revoked: bool) -> None:
     """A token from our future was admitted by the leeway: "before now" is by the issuer's clock then, in whole seconds."""
@@ -90,6 +91,8 @@ def test_issuer_clock_ahead_moves_existing_cut_offs() -> None:
     """A token that is met only after its subject was revoked is refused too; by less than five minutes, the longest leeway."""
     revocations = Revocations(clock=FakeClock())
     revocations.revoke_subject(ISSUER, "ada", before=NOW)
+    revocations.revoke_subject("https://other.example", "eve", before=NOW)
+    revocations.revoke_token(ISSUER, "without a cut-off", until=NOW + 300)
     told: list[Any] = []
     revocations.on_change(told.append)
     assert is_revoked(revocations, who(iat=NOW + 1))
@@ -114,6 +117,18 @@ def test_how_far_a_clock_was_ahead_is_remembered_for_a_day() -> None:
     clock.forward(86_400)
     revocations.prune(clock.now())
     assert not is_revoked(revocations, who(iat=NOW + 86_400.0 + 20))
+
+
+def test_issuer_that_stays_ahead_changes_nothing_anew() -> None:
+    """Else each of its tokens would have every cached verification checked again."""
+    clock = FakeClock()
+    revocations = Revocations(clock=clock)
+    revocations.check(who(iat=NOW + 20))
+    revision = revocations.revision
+    for ahead in (20, 5, 20.5):
+        clock.forward(60)
+        revocations.check(who(iat=clock.now() + ahead))
+    assert revocations.revision == revision
 
 
 def test_full_list_still_records_an_issuer_clock_ahead() -> None:
@@ -262,6 +277,14 @@ def test_threads_may_revoke_and_prune_concurrently() -> None:
         thread.join()
     assert len(revocations) == 4000
     assert revocations.revision == 4000
+
+
+def test_list_in_process_is_always_available() -> None:
+    """Also while it is empty: a verifier that was given one uses it."""
+    revocations = Revocations()
+    assert revocations
+    assert revocations.available is True
+    assert revocations.lag is None
 
 
 def test_repr_and_health_show_no_names() -> None:
