@@ -207,8 +207,7 @@ class RevocationLog:
         cursor, learned = self._cursor, list[Revocation]()
         for index, text in enumerate(sealed, cursor.next):
             learned += self._opened(self._place(cursor.log, index), text)
-        if learned:
-            self._learn(learned)
+        self._learn(learned)
         if self._seen is not None:
             for entry in learned:
                 known = self._seen.get(entry.key, (entry.before, entry.until))
@@ -248,7 +247,7 @@ class RevocationLog:
 
     def _places(self, number: int) -> list[str]:
         cursor = self._cursor
-        return [self._place(cursor.log, cursor.next + index) for index in range(number)] if cursor.log else []
+        return [self._place(cursor.log, cursor.next + index) for index in range(number)]
 
     def _place(self, log: str, index: int) -> str:
         return f"{self._name}:{log}:{index}"

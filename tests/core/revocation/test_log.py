@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bearward import AuthError, Refusal, RevocationNotSharedError, SharedRevocations
-from bearward.cache.client import CacheError, SharedCache
+from bearward.cache.client import CacheError
 from bearward.cache.sealed import seal
-from bearward.cache.urls import backend_factory
 from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from bearward.revocation.entry import Revocation
@@ -21,8 +19,7 @@ from bearward.revocation.wire_format import PURPOSE
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import Valkey
 from tests.core.jwks.support import eventually
-
-ISSUER, SECRET, NAME = "https://login.example", b"0123456789abcdef", "bearward:revocations:test"
+from tests.core.revocation.log_member import ISSUER, NAME, SECRET, Member, Store, entry
 
 
 @pytest.fixture
@@ -30,46 +27,6 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
     """A server that is up, and keeps nothing on disk."""
     with Valkey(tmp_path) as server:
         yield server
-
-
-class Store(SharedCache):
-    """The store, with something that happens in between: `before_put(key)` is awaited before each `put`."""
-
-    def __init__(self, valkey: Valkey) -> None:
-        make = backend_factory(valkey.url, timeout=5)
-        assert make is not None
-        super().__init__(make, SystemClock(), timeout=5)
-        self.before_put: Callable[[str], Awaitable[None]] | None = None
-
-    async def put(self, key: str, value: str, ttl: float) -> None:
-        """As it is, after what happens in between."""
-        if self.before_put is not None:
-            await self.before_put(key)
-        await super().put(key, value, ttl)
-
-
-class Member:
-    """One process's view of the log."""
-
-    def __init__(self, valkey: Valkey, clock: SystemClock | None = None) -> None:
-        self.store = Store(valkey)
-        self.known: set[str] = set()
-        self.log = RevocationLog(
-            self.store,
-            clock or SystemClock(),
-            name=NAME,
-            secret=SECRET,
-            learn=lambda new: self.learn(new),  # noqa: PLW0108  (tests replace it)
-        )
-
-    def learn(self, new: list[Revocation]) -> None:
-        """What the log hands on."""
-        self.known |= {entry.name for entry in new}
-
-
-def entry(name: str) -> Revocation:
-    """The revocation of one token."""
-    return Revocation("jti", ISSUER, name, math.inf, 4e9)
 
 
 def test_entries_of_one_member_are_read_by_another(valkey: Valkey, run: Run) -> None:
