@@ -209,9 +209,11 @@ class SharedRevocations(Revocations):
             waiting, self._waiting = self._waiting, []
             began = self._clock.monotonic()
             self._all_shared = False
-            failure = await self._sync_once()
-            self._record(began, failure)
-            self._settle_waiters(waiting, shared=self._all_shared)
+            try:
+                failure = await self._sync_once()
+                self._record(began, failure)
+            finally:  # also where the list is closed meanwhile
+                self._settle_waiters(waiting, shared=self._all_shared)
             first.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.poll_interval):
