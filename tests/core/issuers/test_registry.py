@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from bearward import AuthError, ConfigurationError, KeysNeededError, Refusal, TenantIssuers, TrustedIssuer, Verifier
+from bearward.credential_place import CredentialPlace
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 
@@ -142,3 +143,31 @@ def test_duplicate_issuers_raise_configuration_error() -> None:
     issuer = TrustedIssuer("https://login.example", audience=AUDIENCE)
     with pytest.raises(ConfigurationError, match="twice"):
         Verifier(issuer, issuer)
+
+
+HEADER, OTHER = "X-Assertion", "X-Other"
+
+
+@pytest.mark.parametrize("own", [None, HEADER])
+@pytest.mark.parametrize("found", [None, HEADER, OTHER])
+def test_issuer_is_trusted_in_its_own_place_alone(own: str | None, found: str | None) -> None:
+    """A token that a proxy puts into a header is none when its caller brings it elsewhere, and the reverse."""
+    place, found_in = (None if header is None else CredentialPlace(header=header) for header in (own, found))
+    keys = LocalIssuer(algorithms=["ES256"], identifier="https://login.example").keys.jwks()
+    policy = TrustedIssuer("https://login.example", audience=AUDIENCE, jwks=keys, place=place)
+    issuers = Verifier(policy)._issuers
+    if own == found:
+        assert issuers.known(policy.issuer, None, found_in)[0] is policy
+        return
+    with pytest.raises(AuthError) as refused:
+        issuers.known(policy.issuer, None, found_in)
+    assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://login.example", ["https://login.example"], TrustedIssuer, TenantIssuers, None]
+)
+def test_what_is_no_issuer_and_no_resolver_raises_configuration_error(wrong: object) -> None:
+    """It would trust nobody, or fail at the first token."""
+    with pytest.raises(ConfigurationError, match="issuers"):
+        Verifier(wrong)  # type: ignore[arg-type]

@@ -312,6 +312,38 @@ def test_name_that_could_forge_a_line_of_the_log_is_trusted_by_no_resolver(run: 
     assert resolver.asked == []
 
 
+@pytest.mark.parametrize(("length", "asked"), [(1024, 1), (1025, 0)])
+def test_resolver_is_asked_about_no_name_longer_than_1024_characters(run: Run, length: int, asked: int) -> None:
+    """What a caller invents sets neither the size of what is remembered nor that of a resolver's question."""
+    resolver = Resolver()
+    name = KNOWN.url.ljust(length, "x")
+
+    async def scenario() -> None:
+        async with Verifier(resolver) as verifier:
+            assert await refusal(verifier, good(iss=name)) is Refusal.ISSUER_UNTRUSTED
+
+    run(scenario())
+    assert len(resolver.asked) == asked
+
+
+def test_resolver_cannot_vouch_for_keys_that_are_published_one_by_one(run: Run) -> None:
+    """A token's `kid` would choose what is fetched, for whomever a resolver happens to know."""
+    resolver = Resolver()
+    resolver.answers = {
+        KNOWN.url: TrustedIssuer(
+            KNOWN.url, audience=AUDIENCE, pem_uri="https://keys.example/{kid}", algorithms=["ES256"]
+        )
+    }
+
+    async def scenario() -> None:
+        async with Verifier(resolver) as verifier:
+            assert await refusal(verifier, good()) is Refusal.KEYS_UNAVAILABLE
+            with pytest.raises(KeysNeededError):
+                verifier._issuers.known(KNOWN.url)
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("newer_is_no", [True, False])
 def test_result_of_the_later_lookup_wins(run: Run, newer_is_no: bool) -> None:
     """Two loops look an issuer up at the same time, and the older result comes last: it changes nothing."""
