@@ -90,6 +90,8 @@ class SharedRevocations(Revocations):
         self._all_shared = False
         self._wake = asyncio.Event()
         self._users = 0
+        self._closing: asyncio.Event | None = None
+        """While a close lasts, which a start waits for: set at its end."""
         self._state = "not started"
         self._last_success = -math.inf
         self._started_at = -math.inf
@@ -152,6 +154,8 @@ class SharedRevocations(Revocations):
     async def start(self) -> None:
         """Read the store, for at most a second, and keep polling it in the background."""
         self._users += 1
+        while self._closing is not None and self._binding.loop is asyncio.get_running_loop():
+            await self._closing.wait()
         if self._users > 1 and self._binding.loop is not None and not self._binding.loop.is_closed():
             return
         self._binding.bind()
@@ -169,6 +173,14 @@ class SharedRevocations(Revocations):
         self._users = max(0, self._users - 1)
         if self._users or self._binding.loop is None:
             return
+        self._closing = asyncio.Event()
+        try:
+            await self._close()
+        finally:
+            self._closing.set()
+            self._closing = None
+
+    async def _close(self) -> None:
         if self._unshared:
             with contextlib.suppress(RevocationNotSharedError, TimeoutError):
                 async with asyncio.timeout(STORE_TIMEOUT):
@@ -186,8 +198,8 @@ class SharedRevocations(Revocations):
 
     def _forget_parent(self) -> None:
         """In a forked child: nothing reads the store until the verifier is started there."""
-        keep_for_parent(self._waiting, self._wake)
-        self._users, self._waiting, self._wake = 0, [], asyncio.Event()
+        keep_for_parent(self._waiting, self._wake, self._closing)
+        self._users, self._waiting, self._wake, self._closing = 0, [], asyncio.Event(), None
 
     def health(self) -> str:
         """The state, in words."""

@@ -201,6 +201,32 @@ def test_flush_that_is_pending_at_the_close_is_told(valkey: Valkey, run: Run) ->
     run(use())
 
 
+@pytest.mark.parametrize("turns", range(12))
+@pytest.mark.parametrize("unshared", [False, True])
+def test_start_in_the_middle_of_a_close_comes_after_it(turns: int, unshared: bool, valkey: Valkey, run: Run) -> None:
+    """At whatever turn of the loop: the list is at work then, and does not stay closed."""
+
+    async def use() -> None:
+        one, two = shared(valkey.url), shared(valkey.url)
+        async with started(two):
+            await one.start()
+            if unshared:
+                one.revoke_token(ISSUER, "t1", until=4e9)
+            closing = asyncio.create_task(one.aclose())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await one.start()
+            await closing
+            await eventually(lambda: one.available, "a list at work")
+            two.revoke_token(ISSUER, "t2", until=4e9)
+            await eventually(lambda: len(one) == (2 if unshared else 1), "what others revoke")
+            one.revoke_token(ISSUER, "t3", until=4e9)
+            await one.flush()
+            await one.aclose()
+
+    run(use())
+
+
 def test_cancelled_flush_stops_nobody_else(valkey: Valkey, run: Run) -> None:
     """Its caller went away; what was revoked is shared all the same."""
 
