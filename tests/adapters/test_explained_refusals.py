@@ -17,7 +17,7 @@ from sanic import HTTPResponse, Request
 from bearward import AuthError, ConfigurationError, Refusal, TrustedIssuer, Verifier, authenticated
 from bearward.explanation import Check, Explanation, Verdict
 from bearward.request_explanation import check_explain_address
-from bearward.testing import LocalIssuer
+from bearward.testing import LocalIssuer, acting_as
 from bearward_grpc.explained import Explained
 from bearward_sanic import install
 from samples.v1 import sample_pb2 as messages
@@ -188,9 +188,8 @@ def test_refusal_by_a_handler_is_explained_over_http(fixtures: Fixtures) -> None
     assert HANDLERS_OWN.explanation is None
 
 
-@pytest.mark.parametrize("kind", ["aio", "sync"])
-def test_refusal_by_a_handler_is_explained_over_grpc(fixtures: Fixtures, kind: str) -> None:
-    """On an event loop and in threads."""
+def _trailers_of_a_handlers_refusal(kind: str, verifier: Verifier, metadata: Any) -> dict[str, Any]:
+    """The trailers of a call over gRPC that its handler refuses."""
 
     def sync(request: bytes, context: Any) -> bytes:
         raise HANDLERS_OWN
@@ -200,14 +199,41 @@ def test_refusal_by_a_handler_is_explained_over_grpc(fixtures: Fixtures, kind: s
 
     rules = {f"/{SERVICE}/UU": authenticated}
     behaviors = {"UU": sync if kind == "sync" else aio}
-    metadata = (("authorization", f"Bearer {fixtures.honest()}"),)
     with (
-        serving(kind, explaining(fixtures.issuer), rules, behaviors=lambda _: behaviors) as running,
+        serving(kind, verifier, rules, behaviors=lambda _: behaviors) as running,
         grpc.insecure_channel(running.target) as channel,
     ):
         method: Any = channel.unary_unary(f"/{SERVICE}/UU")
         with pytest.raises(grpc.RpcError) as caught:
             method(b"", timeout=30, metadata=metadata)
     call: Any = caught.value
-    assert_only_the_request_is_wrong(json.loads(dict(call.trailing_metadata())["bearward-explanation"]))
+    trailers: dict[str, Any] = dict(call.trailing_metadata())
+    assert trailers["bearward-code"] == "claim_mismatch"
     assert HANDLERS_OWN.explanation is None
+    return trailers
+
+
+@pytest.mark.parametrize("kind", ["aio", "sync"])
+def test_refusal_by_a_handler_is_explained_over_grpc(fixtures: Fixtures, kind: str) -> None:
+    """On an event loop and in threads."""
+    metadata = (("authorization", f"Bearer {fixtures.honest()}"),)
+    trailers = _trailers_of_a_handlers_refusal(kind, explaining(fixtures.issuer), metadata)
+    assert_only_the_request_is_wrong(json.loads(trailers["bearward-explanation"]))
+
+
+@pytest.mark.parametrize("kind", ["aio", "sync"])
+def test_refusal_by_a_handler_is_not_explained_over_grpc_where_that_was_not_asked_for(
+    fixtures: Fixtures, kind: str
+) -> None:
+    """A caller from this machine learns the code alone, as anywhere."""
+    verifier = Verifier(TrustedIssuer(fixtures.issuer.url, audience=AUDIENCE, jwks=fixtures.issuer.keys.jwks()))
+    metadata = (("authorization", f"Bearer {fixtures.honest()}"),)
+    assert "bearward-explanation" not in _trailers_of_a_handlers_refusal(kind, verifier, metadata)
+
+
+@pytest.mark.parametrize("kind", ["aio", "sync"])
+def test_refusal_of_a_stand_in_by_a_handler_has_no_explanation_over_grpc(fixtures: Fixtures, kind: str) -> None:
+    """Whom a test put in a caller's place has no token of which anything could be said."""
+    with acting_as(sub="ada"):
+        trailers = _trailers_of_a_handlers_refusal(kind, explaining(fixtures.issuer), ())
+    assert "bearward-explanation" not in trailers

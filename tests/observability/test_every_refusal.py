@@ -180,6 +180,7 @@ def test_every_refusal_that_a_caller_can_provoke(fixtures: Fixtures, transport: 
         (verified,) = sight.events
         assert isinstance(verified, Verified)
         assert (verified.issuer, verified.operation) == (fixtures.issuer.url, where.operation("UUPlain"))
+        assert (sight.span.get("bearward.outcome"), sight.span.get("bearward.issuer")) == ("verified", verified.issuer)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

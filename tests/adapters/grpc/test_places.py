@@ -8,14 +8,16 @@ from typing import Any
 import grpc
 import pytest
 
-from bearward import CredentialPlace, Principal, TrustedIssuer, Verifier, own_check, scope
+from bearward import CredentialPlace, JWKSOptions, Principal, TrustedIssuer, Verifier, own_check, scope
+from bearward.jwks.options import StartMode
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, optional, public
 from tests.adapters.grpc.calls import SHAPES, bearer, channel_to
-from tests.adapters.grpc.conftest import PATIENT
 from tests.adapters.grpc.servers import KINDS, SERVICE, serving
 
 KEY = "x-asserted"
+LAZY = JWKSOptions(start=StartMode.LAZY, connect_timeout=60, read_timeout=60, total_timeout=60)
+"""The first call fetches the keys, however long that takes."""
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,9 @@ def proxy() -> Iterator[LocalIssuer]:
 def _verifier(issuer: LocalIssuer, proxy: LocalIssuer, **more: Any) -> Verifier:
     place = CredentialPlace(header=KEY)
     return Verifier(
-        TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=PATIENT),
+        TrustedIssuer(issuer.url, audience=issuer.audience, jwks_uri=issuer.jwks_uri, jwks_options=LAZY),
         TrustedIssuer(
-            proxy.url, audience=proxy.audience, jwks_uri=proxy.jwks_uri, jwks_options=PATIENT, place=place, **more
+            proxy.url, audience=proxy.audience, jwks_uri=proxy.jwks_uri, jwks_options=LAZY, place=place, **more
         ),
     )
 
