@@ -23,7 +23,7 @@ from tests.adapters.grpc.calls import TIMEOUT, Requests, bearer, channel_to, col
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.raw import RawCall
 from tests.adapters.grpc.servers import SERVICE, Seen, serving
-from tests.adapters.grpc.streaming import FIRST, revoke, until_unwatched
+from tests.adapters.grpc.streaming import FIRST, revoke, until_unwatched, watched
 from tests.conftest import Run
 
 
@@ -244,7 +244,7 @@ def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, A
                 gate: Any = type("Gate", (), {"verifier": verifier, "streams": terms, "report_ended": ended})
                 call = Call(gate, authenticated, principal, "token")
                 guard = ThreadGuard(call, principal, asyncio.get_running_loop(), cancelled.set, 0.02)
-                return await work(guard, Environment(issuer, verifier, cancelled, principal))
+                return await work(guard, Environment(issuer, verifier, cancelled, call))
 
         return run(inside())
 
@@ -254,10 +254,11 @@ def guarded(issuer: LocalIssuer, run: Any) -> Callable[[Callable[[ThreadGuard, A
 class Environment:
     """What a test of a guard has at hand."""
 
-    def __init__(self, issuer: LocalIssuer, verifier: Any, cancelled: asyncio.Event, principal: Principal) -> None:
+    def __init__(self, issuer: LocalIssuer, verifier: Any, cancelled: asyncio.Event, call: Call) -> None:
         self.verifier = verifier
         self.cancelled = cancelled
-        self.principal = principal
+        self.call = call
+        self.principal = call.principal
         self._issuer = issuer
 
     def revoke(self) -> None:
@@ -500,3 +501,107 @@ def test_guard_that_has_let_go_takes_no_other_token(issuer: LocalIssuer, run: Ru
             assert len(verifier._watches) == 0
 
     run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["aio", "aio-guarded"])
+def test_handler_that_goes_on_after_the_tokens_end_gets_nowhere(kind: str, issuer: LocalIssuer) -> None:
+    """Whatever it reads or writes then cancels it once more, and its caller learns why the stream ended."""
+    told: list[str] = []
+
+    async def stubborn(_: Any, context: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            for attempt in (
+                context.send_initial_metadata((("too", "late"),)),
+                context.read(),
+                context.write(b"too late"),
+            ):
+                try:
+                    await attempt
+                except asyncio.CancelledError:
+                    told.append("cancelled")
+
+    with (
+        serving(kind, trust(issuer), {SERVICE: authenticated}, behaviors=lambda _: {"SS": stubborn}) as server,
+        channel_to(server.target) as channel,
+    ):
+        requests = Requests()
+        requests.send(b"unread")
+        stub: Any = channel.stream_stream(path("SS"))
+        call = stub(requests, timeout=TIMEOUT, metadata=bearer(issuer.mint(jti=f"stubborn-{kind}")))
+        while not watched(server):
+            assert call.is_active()
+        revoke(server, issuer, f"stubborn-{kind}")
+        outcome = collect(call)
+        requests.close()
+    assert (outcome.code, outcome.messages) == ("token_revoked", [])
+    assert "too" not in dict(call.initial_metadata())
+    assert told == ["cancelled"] * 3
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_newer_token_for_a_closed_thread_is_no_error(
+    guarded: Any, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, started: bool
+) -> None:
+    """A thread that a handler left behind may bring one: nothing is watched any more, and the loop has no error."""
+
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
+        if started:
+            await asyncio.sleep(0)
+        guard.close()
+        guard.extend(environment.verifier.verify_now(issuer.mint()))
+        await asyncio.sleep(0.1)
+        assert (guard.ended, len(environment.verifier._watches)) == (None, 0)
+
+    guarded(work)
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_end_of_a_stream_that_cannot_be_cancelled_is_no_error(
+    guarded: Any, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its thread learns it at the next message, and nothing else is done."""
+
+    async def work(guard: ThreadGuard, environment: Environment) -> None:
+        guard.close()
+        call = environment.call
+        assert call.principal is not None
+        alone = ThreadGuard(call, call.principal, asyncio.get_running_loop(), None, 0.0)
+        await asyncio.sleep(0)
+        environment.revoke()
+        await _settle(alone)
+        await asyncio.sleep(0.02)  # longer than its grace
+        with pytest.raises(AuthError):
+            next(alone.while_valid(iter([b"more"])))
+        alone.close()
+        await asyncio.sleep(0)
+
+    guarded(work)
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_abort_waits_for_a_write_that_follows_another_at_once(run: Run) -> None:
+    """Who waits for the writes is woken once, and looks again."""
+
+    async def scenario() -> list[str]:
+        guard, first, done = Guard(), asyncio.Event(), list[str]()
+
+        async def nothing() -> None:
+            done.append("second")
+
+        async def writer() -> None:
+            await guard.write(first.wait())
+            done.append("first")
+            await guard.write(nothing())
+
+        writing = asyncio.create_task(writer())
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(guard.wait_for_writes())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        first.set()
+        await asyncio.gather(writing, waiting)
+        return done
+
+    assert run(scenario()) == ["first", "second"]
