@@ -29,6 +29,7 @@ ROWS: dict[str, tuple[Callable[[str], Entries], str]] = {
     "no scheme": (lambda t: [("authorization", t)], "bearer_scheme_missing"),
     "a token of another scheme": (lambda t: [("authorization", f"Token {t}")], "bearer_scheme_missing"),
     "a token of a scheme as long as ours": (lambda t: [("authorization", f"Digest {t}")], "bearer_scheme_missing"),
+    "two spaces": (lambda t: [("authorization", f"Bearer  {t}")], OK),
     "no token": (lambda t: [("authorization", "Bearer")], "credentials_malformed"),
     "empty": (lambda t: [("authorization", "")], "credentials_missing"),
     "a control character": (lambda t: [("authorization", f"Bearer {t}\x01")], "credentials_malformed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -12,11 +13,20 @@ import pytest
 from bearward import AuthError, Principal, Refusal, TrustedIssuer, Verifier, own_check
 from bearward.client_certificates import ProvingProxy, from_networks
 from bearward.events import Event, Refused, StreamEnded, Verified
+from bearward.log_output import withdraw
 from bearward.testing import LocalIssuer
-from bearward_grpc import authenticated, optional, reauthenticate, reauthenticate_blocking
+from bearward_grpc import (
+    AuthInterceptor,
+    SyncAuthInterceptor,
+    authenticated,
+    optional,
+    public,
+    reauthenticate,
+    reauthenticate_blocking,
+)
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Requests, bearer, channel_to, path
-from tests.adapters.grpc.conftest import PATIENT
-from tests.adapters.grpc.servers import KINDS, Rules, Seen, serving
+from tests.adapters.grpc.conftest import PATIENT, trust
+from tests.adapters.grpc.servers import KINDS, SERVICE, Rules, Seen, serving
 from tests.adapters.grpc.streaming import revoke
 
 KEY = "x-request-id"
@@ -228,3 +238,18 @@ def test_caller_with_a_bound_token_is_let_in_once_its_key_is_proved(kind: str, i
                 (event,) = told.next()
                 assert (type(event), event.issuer, event.correlation_id) == (outcome, issuer.url, "call-1")
                 assert refusal is not None or event.proof != "bearer"
+
+
+@pytest.mark.parametrize("make", [AuthInterceptor, SyncAuthInterceptor])
+def test_refusals_are_shown_where_nobody_configured_logging(
+    make: Any, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the interceptor on; a program that has configured it is left alone."""
+    root, ours = logging.getLogger(), logging.getLogger("bearward")
+    monkeypatch.setattr(ours, "handlers", [])
+    monkeypatch.setattr(ours, "level", logging.NOTSET)
+    for handlers, shown in (([logging.NullHandler()], 0), ([], 1)):
+        monkeypatch.setattr(root, "handlers", handlers)
+        make(trust(issuer), {SERVICE: public})
+        assert len(ours.handlers) == shown
+    withdraw()
