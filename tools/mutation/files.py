@@ -191,7 +191,11 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/revocation/local.py": _REVOCATION,
     f"{CORE}/revocation/log.py": (*_core("revocation/test_log"), *_REVOCATION),
     f"{CORE}/revocation/shared.py": (*_core("revocation/test_shared"), *_REVOCATION),
-    **{f"{GRPC}/{name}.py": _ANYTHING_OF_GRPC for name in ("call", "gate", "placed", "reporting_gate")},
+    **{f"{GRPC}/{name}.py": _ANYTHING_OF_GRPC for name in ("call", "placed")},
+    **{
+        f"{GRPC}/{name}.py": (*_ANYTHING_OF_GRPC, "tests/observability/test_every_refusal.py")
+        for name in ("gate", "reporting_gate")
+    },
     f"{GRPC}/recent_values.py": _grpc("recent_values"),
     f"{GRPC}/status.py": (
         *_grpc("statuses", "refusals_by_rpc_shape", "deferred_calls", "resource_metadata"),

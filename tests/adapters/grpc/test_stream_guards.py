@@ -258,7 +258,7 @@ class Environment:
         self.verifier = verifier
         self.cancelled = cancelled
         self.call = call
-        self.principal = call.principal
+        self.principal: Any = call.principal
         self._issuer = issuer
 
     def revoke(self) -> None:
