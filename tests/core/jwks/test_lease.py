@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -104,30 +103,69 @@ def test_each_lease_has_its_own_three_seconds(run: Run) -> None:
     run(scenario())
 
 
-FORGED: list[tuple[str, Callable[[], str]]] = [
-    ("plain text", lambda: "stolen"),
-    ("unsealed", lambda: "held somebody 1 1700000000.0"),
-    ("another fleet's", lambda: seal("held x 1 1.0", purpose="jwks lease 1", place=KEY, secret=b"another" * 4)),
-    ("for another place", lambda: seal("held x 1 1.0", purpose="jwks lease 1", place="elsewhere", secret=SECRET)),
-    ("a document", lambda: seal("held x 1 1.0", purpose="jwks document 3", place=KEY, secret=SECRET)),
-    ("of another kind", lambda: seal("owned x 1 1.0", purpose="jwks lease 1", place=KEY, secret=SECRET)),
-    ("an old one", lambda: seal("held x 1 1.0", purpose="jwks lease 1", place=KEY, secret=SECRET)),
-    ("empty", lambda: ""),
-]
+NOW = FakeClock().now()
+GOOD = f"held x 1 {NOW!r}"
 
 
-@pytest.mark.parametrize(("what", "text"), FORGED, ids=[case[0] for case in FORGED])
-def test_forged_lease_is_not_waited_for(what: str, text: Callable[[], str], run: Run) -> None:
+def sealed(plain: str, purpose: str = "jwks lease 1", place: str = KEY, secret: bytes = SECRET) -> str:
+    """A lease as a process of the fleet writes it, but for what a case changes."""
+    return seal(plain, purpose=purpose, place=place, secret=secret)
+
+
+FORGED: dict[str, str] = {
+    "plain text": "stolen",
+    "unsealed": GOOD,
+    "another fleet's": sealed(GOOD, secret=b"another" * 4),
+    "for another place": sealed(GOOD, place="elsewhere"),
+    "a document": sealed(GOOD, purpose="jwks document 3"),
+    "of another kind": sealed(f"owned x 1 {NOW!r}"),
+    "with a part too many": sealed(f"held x 1 2 {NOW!r}"),
+    "written at no time": sealed("held x 1 today"),
+    "an old one": sealed(f"held x 1 {NOW - 33.5!r}"),
+    "one of the future": sealed(f"held x 1 {NOW + 33.5!r}"),
+    "written at a time that is no number": sealed("held x 1 nan"),
+    "empty": "",
+}
+"""Each is wrong in one way alone."""
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_forged_lease_is_not_waited_for(what: str, run: Run) -> None:
     """Whoever can write the cache delays no refresh by it."""
 
     async def scenario() -> None:
         cache, clock = shared(), FakeClock()
         mine, _ = leases(cache, clock)
-        await cache.put(KEY, text(), 3600)
+        await cache.put(KEY, FORGED[what], 3600)
         assert not await mine.acquire()
         assert await mine.state(await read(cache)) is LeaseState.INVALID
         assert mine.ignored
         assert await read(cache) is None
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ahead", [-33.0, -30.0, 0.0, 30.0, 33.0])
+def test_lease_of_a_process_whose_clock_is_off_is_waited_for(ahead: float, run: Run) -> None:
+    """By up to half a minute, beside the three seconds that a lease lasts."""
+
+    async def scenario() -> None:
+        mine, _ = leases(shared(), FakeClock())
+        assert await mine.state(sealed(f"held x 1 {NOW + ahead!r}")) is LeaseState.HELD
+
+    run(scenario())
+
+
+def test_holder_that_asks_again_can_still_release_its_lease(run: Run) -> None:
+    """What is removed is the lease that was acquired, not one that was refused since."""
+
+    async def scenario() -> None:
+        cache, clock = shared(), FakeClock()
+        mine, yours = leases(cache, clock)
+        assert await mine.acquire()
+        assert not await mine.acquire()
+        await mine.release()
+        assert await yours.acquire()
 
     run(scenario())
 
