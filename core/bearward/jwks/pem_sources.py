@@ -44,7 +44,9 @@ class PEMKey:
             if error.status != _FORBIDDEN:
                 raise
             raise FetchError(FetchFailure.NOT_FOUND, error.status) from None  # how an S3 bucket says that there is none
-        return _converted(loaded, [] if loaded.document is None else [_member(self._kid, _text(loaded.document))])
+        if loaded.document is None:
+            return loaded
+        return _converted(loaded, [_member(self._kid, _text(loaded.document))])
 
     def __repr__(self) -> str:
         return f"PEMKey({self._document.url!r})"
@@ -72,8 +74,6 @@ class PEMMap:
 
 
 def _converted(loaded: Loaded, members: list[dict[str, Any]]) -> Loaded:
-    if loaded.document is None:
-        return loaded
     return Loaded(json.dumps({"keys": members}).encode("ascii"), loaded.lifetime, loaded.validators)
 
 

@@ -42,9 +42,7 @@ class Snapshot:
         secret: bytes | None,
     ) -> None:
         self._name = sha256(f"{issuer}\x00{source}".encode()).hexdigest()[:32]
-        self.path: Path = (
-            Path(directory if isinstance(directory, str) else directory.__fspath__()) / f"{self._name}.json"
-        )
+        self.path: Path = Path(directory) / f"{self._name}.json"
         self._issuer = issuer
         self._options = options
         self._clock = clock

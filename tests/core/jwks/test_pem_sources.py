@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bearward import AuthError, ConfigurationError, JWKSOptions, TenantIssuers, TrustedIssuer, Verifier
+from bearward.fetch.errors import FetchFailure
 from bearward.jose.jwk import read_key
 from bearward.jose.pem import jwk_of_pem
+from bearward.jwks.freshness import Freshness
 from bearward.testing import LocalIssuer, SigningKey
 from bearward.testing.exchange import Request, Response
 from tests.conftest import Run
@@ -274,27 +276,54 @@ def test_map_is_a_set_of_keys(publisher: LocalIssuer, run: Run) -> None:
     run(use())
 
 
-def test_map_that_has_not_changed_keeps_its_keys(publisher: LocalIssuer, run: Run) -> None:
+@pytest.mark.parametrize("sort", ["one by one", "map"])
+def test_document_that_has_not_changed_keeps_its_keys(publisher: LocalIssuer, run: Run, sort: str) -> None:
     """A 304 to a conditional request is no document, and no failure."""
     key = SigningKey.generate("ES256")
-    document = json.dumps({key.kid: key.public_pem().decode()}).encode()
+    document = key.public_pem() if sort == "one by one" else json.dumps({key.kid: key.public_pem().decode()}).encode()
+    path = f"/keys/{key.kid}" if sort == "one by one" else "/certificates"
+    trust = one_by_one if sort == "one by one" else mapped
 
     def answer(request: Request) -> Response:
         if "if-none-match" in request.headers:
             return Response(b"", 304)
         return Response(document, 200, {"ETag": '"1"'})
 
-    publisher.serve("/certificates", answer)
+    publisher.serve(path, answer)
 
     async def use() -> None:
-        async with Verifier(mapped(publisher), clock=publisher.clock) as verifier:
+        async with Verifier(trust(publisher), clock=publisher.clock) as verifier:
             assert await code_of(verifier, minted(publisher, key)) == "ok"
-            hand_of(publisher).forward(10.0)
-            assert await code_of(verifier, minted(publisher, key, kid="unknown")) == "key_unknown"
-            assert publisher.requests("/certificates") == 2
+            hand_of(publisher).forward(700.0)
             assert await code_of(verifier, minted(publisher, key, sub="2")) == "ok"
+            publisher.wait_for_requests(path, 2)
+            assert await code_of(verifier, minted(publisher, key, sub="3")) == "ok"
             (health,) = verifier.health().issuers
-            assert (health.last_error, health.keys) == (None, 1)
+            assert (health.state, health.last_error, health.keys) == (Freshness.FRESH, None, 1)
+
+    run(use())
+
+
+NO_MAP: dict[str, tuple[bytes, str]] = {
+    "no JSON": (b"<html>", "it is not a JSON object from kid to PEM"),
+    "no object": (b"[]", "it is not a JSON object from kid to PEM"),
+    "a name twice": (b'{"a": "", "a": ""}', "it is not a JSON object from kid to PEM"),
+    "no PEM in it": (b'{"a": "no PEM", "b": 7}', "the JWK Set has no usable key"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MAP)
+def test_health_says_what_is_wrong_with_a_map(publisher: LocalIssuer, run: Run, name: str) -> None:
+    """As for a key set."""
+    document, reason = NO_MAP[name]
+    publisher.serve("/certificates", Response(document, 200, {}))
+
+    async def use() -> None:
+        async with Verifier(mapped(publisher, start="lazy"), clock=publisher.clock) as verifier:
+            assert await code_of(verifier, minted(publisher, GOOD)) == "keys_unavailable"
+            (health,) = verifier.health().issuers
+            assert health.last_failure is FetchFailure.NOT_A_KEY_SET
+            assert reason in str(health.last_error)
 
     run(use())
 

@@ -142,3 +142,23 @@ def test_writer_that_comes_late_leaves_the_newer_snapshot(run: Run, issuer: Loca
             assert stored.jwk_set.holds(kid)
 
     run(scenario())
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_write_that_fails_leaves_nothing_behind(
+    kind: type[str | Path], run: Run, issuer: LocalIssuer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No half of a file beside what stands in its way, and a line in the log; the directory may be named as a text."""
+    trusted = policy(issuer, snapshot_dir=kind(tmp_path))
+
+    async def scenario() -> None:
+        async with started(trusted) as (_, keys):
+            snapshot = keys.refresher.snapshot
+            assert snapshot is not None
+            (snapshot.path / "in the way").mkdir(parents=True)
+            held = await keys.get()
+            await eventually(lambda: "cannot be written" in caplog.text)
+            assert keys.current() is held
+            assert [*tmp_path.iterdir()] == [snapshot.path]  # noqa: ASYNC240  (a test may block)
+
+    run(scenario())

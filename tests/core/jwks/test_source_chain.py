@@ -132,6 +132,23 @@ def test_unreadable_file_does_not_cause_requests_to_the_next_source(
     run(scenario())
 
 
+def test_source_that_has_not_changed_is_no_failure(run: Run, issuer: LocalIssuer) -> None:
+    """A 304 of the first one: the next is not asked, and what is held is fresh again."""
+    options = JWKSOptions(sources=(JWKSURI(issuer.jwks_uri), Own(ZeroDivisionError())), start_wait=30)
+    issuer.conditional = True
+
+    async def scenario() -> None:
+        async with started(TrustedIssuer("https://login.example", audience="a", jwks_options=options)) as (_, keys):
+            held = keys.current()
+            assert held is not None
+            await keys.refresh()
+            assert keys.current() is held
+            assert (keys.health().attempts, keys.health().last_error) == (2, None)
+
+    run(scenario())
+    assert issuer.requests() == 2
+
+
 def test_sources_are_described_by_what_they_are() -> None:
     """So that processes agree on the name: no address of an object in it."""
     chain = FirstUsable([Own(b""), JWKSURI("https://login.example/jwks")], JWKSOptions())
