@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bearward import TrustedIssuer
+from bearward.bug_reports import forget_reports
 from bearward.fetch.caching import Validators
 from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
@@ -60,6 +61,19 @@ def test_next_source_is_tried_after_each_failure(why: str, run: Run, issuer: Loc
     with pytest.raises(FetchError) as failed:
         run(FirstUsable([Own(answer), Own(answer)], JWKSOptions(total_timeout=0.2)).load(client, None))
     assert failed.value.failure is failure
+
+
+@pytest.mark.parametrize("why", FIRST)
+def test_bug_of_a_source_is_logged_though_the_next_one_answers(
+    why: str, run: Run, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else nobody would hear of it; what is an ordinary failure is no bug."""
+    forget_reports()
+    answer, failure = FIRST[why]
+    chain = FirstUsable([Own(answer), Static(json.dumps(issuer.keys.jwks()).encode())], JWKSOptions(total_timeout=0.2))
+    run(chain.load(IssuerHTTPClient(JWKSOptions().http_settings()), None))
+    reported = f"a source failed in an unexpected way: {__name__}.Own" in caplog.text
+    assert reported is (failure is FetchFailure.INTERNAL)
 
 
 def test_slow_first_source_leaves_time_for_the_next(run: Run, issuer: LocalIssuer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,20 +12,21 @@ from typing import Any
 
 import pytest
 
-from bearward import TrustedIssuer
+from bearward import ConfigurationError, TrustedIssuer, Verifier
 from bearward.clock import SystemClock
 from bearward.errors import AuthError
 from bearward.fetch.caching import Validators
+from bearward.fetch.client import IssuerHTTPClient
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.fetch.http import HTTPClient
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.options import JWKSOptions
 from bearward.jwks.source import Loaded
-from bearward.jwks.sources import JWKSURI, Static
+from bearward.jwks.sources import JWKSURI, Discovery, Static
 from bearward.testing import LocalIssuer, Request, Response
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
-from tests.core.jwks.support import eventually, policy, started
+from tests.core.jwks.support import eventually, policy, refused, started
 
 OPENID, OAUTH = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
 
@@ -42,6 +44,15 @@ async def outcome(trusted: TrustedIssuer) -> FetchFailure | None:
         with contextlib.suppress(AuthError):
             await keys.get()
         return keys.health().last_failure
+
+
+@pytest.mark.parametrize("name", ["https://a b", "https://\u00e4.example", "https:///a", "https://a.example:99999"])
+def test_issuer_without_a_place_for_metadata_needs_a_jwks_uri(name: str) -> None:
+    """Said when the verifier is made, and not at the first token; where the keys are named it is as good as any."""
+    with pytest.raises(ConfigurationError, match="or give jwks_uri") as wrong:
+        Verifier(TrustedIssuer(name, audience="a"))
+    assert wrong.value.setting == "issuer"
+    Verifier(TrustedIssuer(name, audience="a", jwks_uri="https://login.example/jwks"))
 
 
 @pytest.mark.parametrize("metadata", ["openid", "oauth", "any"])
@@ -84,6 +95,14 @@ def test_rfc_8414_where_there_is_no_openid_document(run: Run, issuer: LocalIssue
     assert issuer.requests(f"{OAUTH}/tenant") == 1
 
 
+def test_of_two_places_the_first_ones_failure_is_told(run: Run, issuer: LocalIssuer) -> None:
+    """Where neither has the metadata, it is OpenID's that most issuers have."""
+    issuer.serve(f"/tenant{OPENID}", Response(b"", 404))
+    issuer.serve(f"{OAUTH}/tenant", Response(b"", 500))
+    assert run(outcome(policy(issuer, discover=True))) is FetchFailure.NOT_FOUND
+    assert issuer.requests() == 2
+
+
 def test_failing_issuer_is_not_asked_twice(run: Run, issuer: LocalIssuer) -> None:
     """A 500 means that it is out of order, not that the document lies elsewhere."""
     issuer.serve(f"/tenant{OPENID}", Response(b"", 500))
@@ -110,6 +129,70 @@ def test_metadata_is_validated(
     """It must be this issuer's own, and lead where keys may come from."""
     issuer.serve_discovery({**issuer.discovery(), **members})
     assert run(outcome(policy(issuer, discover=True))) is failure
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    # the options, the jwks_uri, and why it is none
+    "plain http": ({}, "http://login.example/jwks", "must be an https:// URL (http:// only on loopback)"),
+    "plain http elsewhere": (
+        {"same_origin": True},
+        "http://login.example/jwks",
+        "must be an https:// URL (http:// only on loopback)",
+    ),
+    "elsewhere": (
+        {"same_origin": True},
+        "https://login.example/jwks",
+        "not of the metadata's origin, and jwks_options.same_origin is set",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_jwks_uri_that_is_refused_is_blamed_on_the_metadata(case: str, run: Run, issuer: LocalIssuer) -> None:
+    """Whoever reads the health is led to the document that is wrong, and told the first thing that is wrong with it."""
+    options, jwks_uri, reason = REFUSED[case]
+    issuer.serve_discovery({**issuer.discovery(), "jwks_uri": jwks_uri})
+
+    async def scenario() -> None:
+        async with started(policy(issuer, discover=True, **options)) as (_, keys):
+            await refused(keys)
+            health = keys.health()
+            assert health.last_failure is FetchFailure.URL_REFUSED
+            fields = health.last_error_fields or {}
+            assert (fields["url"], fields["setting"]) == (f"{issuer.origin}/tenant{OPENID}", "metadata of issuer")
+            assert f"jwks_uri '{jwks_uri}': {reason}" in (health.last_error or "")
+
+    run(scenario())
+
+
+LEADS: dict[str, FetchFailure | None] = {
+    "keys.internal": None,
+    "login.internal": None,
+    "127.0.0.1": FetchFailure.URL_REFUSED,
+    "localhost": FetchFailure.URL_REFUSED,
+    "[::1]": FetchFailure.URL_REFUSED,
+    "[::ffff:127.0.0.1]": FetchFailure.URL_REFUSED,
+}
+
+
+@pytest.mark.parametrize("host", LEADS)
+def test_metadata_of_a_named_host_leads_to_no_loopback_address(
+    host: str, run: Run, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever that name resolves to, and whatever addresses are allowed."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *args, **more: resolve("127.0.0.1" if host.endswith(".internal") else host, *args, **more),
+    )
+    named = f"http://login.internal:{issuer.port}/tenant"
+    issuer.serve_discovery(
+        {**issuer.discovery(), "issuer": named, "jwks_uri": f"http://{host}:{issuer.port}/tenant/jwks"}
+    )
+    options = JWKSOptions(start="lazy", unsafe_allow_private_addresses=True)  # type: ignore[arg-type]
+    assert run(outcome(TrustedIssuer(named, audience="a", unsafe_allow_http=True, jwks_options=options))) is LEADS[host]
+    assert issuer.requests("/tenant/jwks") == (LEADS[host] is None)
 
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b'{"issuer": 1, "issuer": 2}', b"\xff"])
@@ -172,6 +255,24 @@ def test_moved_jwks_uri_is_discovered_again(run: Run, issuer: LocalIssuer) -> No
                 await keys.refresh_after_miss(f"other kid {number}", held.generation)
             assert issuer.requests("/elsewhere") == 1
             assert keys.health().last_error is None
+
+    run(scenario())
+
+
+def test_discovered_url_is_looked_up_again_after_max_age(run: Run, issuer: LocalIssuer) -> None:
+    """Keys that moved are followed then, though the old place still answers."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        client = IssuerHTTPClient(JWKSOptions().http_settings(), clock=clock)
+        source = Discovery(issuer.url, f"{issuer.origin}/tenant{OPENID}", max_age=600.0)
+        asked = []
+        for seconds in (0.0, 599.0, 1.0, 599.0, 1.0):
+            clock.forward(seconds)
+            await source.load(client, None)
+            asked.append(issuer.requests(f"/tenant{OPENID}"))
+        assert asked == [1, 1, 2, 2, 3]
+        await client.aclose()
 
     run(scenario())
 
@@ -284,7 +385,12 @@ def test_changed_file_is_read_again(run: Run, tmp_path: Path, issuer: LocalIssue
     run(scenario())
 
 
-FILES = [(None, FetchFailure.FILE), (b" " * 70_000, FetchFailure.TOO_LARGE), (b"{}", FetchFailure.NOT_A_KEY_SET)]
+FILES = [
+    (None, FetchFailure.FILE),
+    (b" " * 65_537, FetchFailure.TOO_LARGE),
+    (b" " * 65_536, FetchFailure.NOT_A_KEY_SET),
+    (b"{}", FetchFailure.NOT_A_KEY_SET),
+]
 
 
 @pytest.mark.parametrize(("content", "error"), FILES)
