@@ -85,34 +85,59 @@ def test_shared_set_that_is_older_than_the_held_one_prevents_no_fetch(run: Run) 
     run(scenario())
 
 
-def test_exhausted_rate_limit_of_the_fleet_prevents_a_fetch(run: Run) -> None:
-    """The set that was looked in is the newest that there may be for now."""
+@pytest.mark.parametrize("holds", ["the shared set", "nothing", "an older set"])
+def test_exhausted_rate_limit_of_the_fleet_prevents_a_fetch(holds: str, run: Run) -> None:
+    """The shared set, which may be the one that was looked in, is the newest that there may be for now."""
 
     async def scenario() -> None:
         clock = FakeClock()
         one, other = members(clock)
+        older = entry(clock)
+        clock.forward(1.0)
         shared = entry(clock)
+        held = {"the shared set": shared, "nothing": None, "an older set": older}[holds]
         await one.publish(shared, 0.0)
         clock.forward(1.0)
         issuer = Issuer(clock)
-        assert (await other.refresh(unknown(shared), issuer.fetch)).fetched_at == shared.fetched_at
+        assert (await other.refresh(unknown(held), issuer.fetch)).fetched_at == shared.fetched_at
         assert issuer.asked == []
         clock.forward(5.0)
-        await other.refresh(unknown(shared), issuer.fetch)
+        await other.refresh(unknown(held), issuer.fetch)
         assert len(issuer.asked) == 1
 
     run(scenario())
 
 
+def test_unknown_kids_cost_a_fleet_a_burst_and_one_fetch_per_cooldown(run: Run) -> None:
+    """Whichever process is asked: each fetch takes a permit of all, and each cooldown gives one back."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        fleet = members(clock, 3, burst=2, cooldown=5.0)
+        issuer, held, asked = Issuer(clock), entry(clock), []
+        for seconds in (1.0, 0.0, 0.0, 4.0, 1.0, 0.0):
+            clock.forward(seconds)
+            for number, member in enumerate(fleet):
+                held = await member.refresh(unknown(held, f"kid {number}"), issuer.fetch)
+                clock.forward(0.01)
+            asked.append(len(issuer.asked))
+        assert asked == [2, 2, 2, 2, 3, 3]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("permits", [0.0, 1.0])
 @pytest.mark.parametrize("age", [4.9, 5.0])
-def test_bad_signatures_cause_one_fetch_per_cooldown_in_a_fleet_and_take_no_permit(age: float, run: Run) -> None:
+def test_bad_signatures_cause_one_fetch_per_cooldown_in_a_fleet_and_take_no_permit(
+    age: float, permits: float, run: Run
+) -> None:
     """Whatever the fleet's rate limit is at: that of unknown `kid`s stays as it was."""
 
     async def scenario() -> None:
         clock = FakeClock()
         one, other = members(clock, burst=1)
         shared = entry(clock)
-        await one.publish(shared, 0.0)
+        await one.publish(shared, permits)
         clock.forward(age)
         issuer = Issuer(clock)
         found = await other.refresh(RefreshRequest(Trigger.BAD_SIGNATURE, shared, "a"), issuer.fetch)
@@ -215,6 +240,100 @@ def test_set_that_came_in_just_before_the_lease_is_used(run: Run, monkeypatch: p
         found = await one.refresh(unknown(None), issuer.fetch)
         assert found.fetched_at == news.fetched_at
         assert issuer.asked == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_set_of_the_lease_holder_is_taken_at_the_first_look(
+    looks: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often there was nothing yet, and though the lease is still held."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        one, holder = members(clock)
+        issuer, news = Issuer(clock), entry(clock)
+        assert await holder._lease.acquire()
+        acquire, tries = one._lease.acquire, 0
+
+        async def tried() -> bool:
+            nonlocal tries
+            tries += 1
+            assert tries <= looks, "the set was there at the look before"
+            if tries == looks:
+                await holder.publish(news, 2.0)
+            return await acquire()
+
+        monkeypatch.setattr(one._lease, "acquire", tried)
+        found = await one.refresh(unknown(None), issuer.fetch)
+        assert found.fetched_at == news.fetched_at
+        assert issuer.asked == []
+
+    run(scenario())
+
+
+def test_bad_document_is_not_read_at_each_look_while_another_process_fetches(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look at it is enough for a while, and the set of the lease holder is waited for all the same."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        one, holder = members(clock)
+        issuer, acquire = Issuer(clock), one._lease.acquire
+        await one._cache.put(one._keys.document, "garbage", 60)
+        assert await holder._lease.acquire()
+        pausing: list[bool] = []
+
+        async def tried() -> bool:
+            pausing.append(one.is_pausing)
+            if len(pausing) == 2:
+                await holder._lease.release()
+            return await acquire()
+
+        monkeypatch.setattr(one._lease, "acquire", tried)
+        await one.refresh(unknown(None), issuer.fetch)
+        assert pausing == [False, True]
+        assert len(issuer.asked) == 1
+
+    run(scenario())
+
+
+def test_bad_document_is_logged_once_until_a_good_one_replaces_it(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """Not at every look; and the state says so meanwhile."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        one, other = members(clock)
+        for number in (1, 2):
+            await one._cache.put(one._keys.document, "garbage", 60)
+            for _ in range(3):
+                assert await one.newer_than(None) is None
+            assert (one.state() or "").startswith("rejected a document")
+            assert len(caplog.messages) == number
+            await other.publish(entry(clock), 2.0)
+            assert await one.newer_than(None) is not None
+            assert one.state() == "ok"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("ahead", "taken"), [(None, True), (-1.0, True), (0.0, False), (1.0, False)])
+def test_shared_set_is_news_only_to_whoever_holds_none_or_an_older_one(
+    ahead: float | None, taken: bool, run: Run
+) -> None:
+    """What is held at the same time stays; a look in vain is not repeated at once."""
+
+    async def scenario() -> None:
+        clock = FakeClock()
+        one, other = members(clock)
+        shared = entry(clock)
+        await other.publish(shared, 2.0)
+        held = None if ahead is None else replace(shared, fetched_at=shared.fetched_at + ahead)
+        found = await one.newer_than(held)
+        assert (found is not None and found.fetched_at == shared.fetched_at) is taken
+        assert one.is_pausing is not taken
 
     run(scenario())
 

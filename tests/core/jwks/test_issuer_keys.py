@@ -335,6 +335,27 @@ def test_due_refresh_runs_in_the_background(run: Run, issuer: LocalIssuer) -> No
     assert issuer.requests() == 2
 
 
+def test_set_is_not_used_from_the_moment_its_lifetime_ends(run: Run, issuer: LocalIssuer) -> None:
+    """Though a refresh is under way: whoever comes then waits for it."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, max_age=600), clock) as (_, keys):
+            held = await keys.get()
+            clock.forward(599.0)
+            issuer.hold()
+            assert keys.current() is held
+            await asyncio.to_thread(issuer.wait_for_requests, "/jwks", 2)
+            clock.forward(0.9)
+            assert keys.current() is held
+            clock.forward(0.1)
+            assert keys.current() is None
+            issuer.release()
+            assert await keys.get() is held
+
+    run(scenario())
+
+
 def test_waiters_are_bounded(run: Run, issuer: LocalIssuer) -> None:
     """Who comes when it is full is refused at once: a slow issuer cannot pile up callers."""
 
