@@ -130,7 +130,7 @@ class KeyState:
             jitter=self._jitter(),
         )
         self.entry, self.error = entry, None
-        if changed or self.held is None:
+        if changed:
             self.held = HeldKeys(entry.jwk_set, self.record.generation)
             self.unknown.clear()
         return changed
