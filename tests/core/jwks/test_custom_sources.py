@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bearward import TrustedIssuer
+from bearward.bug_reports import forget_reports
 from bearward.fetch.caching import Validators
 from bearward.fetch.http import HTTPClient
 from bearward.jwks.options import JWKSOptions
@@ -132,6 +133,32 @@ def test_source_that_is_being_checked_is_not_checked_again(run: Run, tmp_path: P
         await store.aclose()
 
     run(scenario())
+
+
+def test_source_whose_check_failed_is_checked_again(
+    run: Run, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the next interval; the failure is logged without its text."""
+    forget_reports()
+
+    class Recovering(Vault):
+        looks = 0
+
+        async def changed(self) -> bool:
+            self.looks += 1
+            if self.looks == 1:
+                raise ZeroDivisionError("a secret")
+            return self.looks == 3
+
+    async def scenario() -> None:
+        source = Recovering(document_of(issuer))
+        async with started(trusted(sources=(source,))):
+            await eventually(lambda: source.looks > 4)
+        assert source.asked == 2
+
+    run(scenario())
+    assert "polling for new keys failed in an unexpected way: ZeroDivisionError" in caplog.text
+    assert "a secret" not in caplog.text
 
 
 def test_file_source_is_never_shared(run: Run, tmp_path: Path, valkey: Valkey, issuer: LocalIssuer) -> None:

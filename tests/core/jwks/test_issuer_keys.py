@@ -356,6 +356,25 @@ def test_set_is_not_used_from_the_moment_its_lifetime_ends(run: Run, issuer: Loc
     run(scenario())
 
 
+def test_keys_that_are_not_due_are_not_fetched_in_the_background(run: Run, issuer: LocalIssuer) -> None:
+    """However often that is asked for; once they are, one request is made."""
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        async with started(policy(issuer, max_age=600), clock) as (_, keys):
+            await keys.get()
+            for attempts in (1, 2):
+                for _ in range(10):
+                    keys.fetch_soon()
+                    await asyncio.sleep(0)
+                await eventually(lambda attempts=attempts: keys.health().attempts == attempts)  # type: ignore[misc]
+                await eventually(lambda: keys.health().state is Freshness.FRESH)
+                clock.forward(460)
+
+    run(scenario())
+    assert issuer.requests() == 2
+
+
 def test_waiters_are_bounded(run: Run, issuer: LocalIssuer) -> None:
     """Who comes when it is full is refused at once: a slow issuer cannot pile up callers."""
 

@@ -254,6 +254,24 @@ def test_evicted_tenant_closes_after_the_refresh_that_others_wait_for(run: Run) 
         run(scenario())
 
 
+def test_tenant_that_is_not_used_is_not_refreshed(run: Run, issuer: LocalIssuer) -> None:
+    """While a configured issuer with the same options is, again and again."""
+    short: dict[str, Any] = {"max_age": 1, "min_age": 1, "refresh_fraction": 0.1, "cooldown": 0}
+
+    async def scenario() -> None:
+        with LocalIssuer(algorithms=["ES256"]) as configured:
+            store = JWKSStore()
+            await store.start([policy(configured, **short)])
+            await store.keys_of(policy(configured, **short)).get()
+            await store.keys_of(policy(issuer, **short)).get()
+            asked = configured.requests()
+            await eventually(lambda: configured.requests() >= asked + 3)
+            assert issuer.requests() == 1
+            await store.aclose()
+
+    run(scenario())
+
+
 def test_tenant_is_refreshed_each_time_that_it_is_used_and_due(run: Run, issuer: LocalIssuer) -> None:
     """It has no timer: a look-up past the moment starts a refresh in the background, the next one and the one after."""
     clock = FakeClock()
