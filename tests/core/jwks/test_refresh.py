@@ -180,3 +180,20 @@ def test_refresh_that_gives_way_ends_at_once(run: Run) -> None:
         one.give_way()
 
     run(scenario())
+
+
+class Watched(Own):
+    """A source that can tell that it has changed."""
+
+    async def changed(self) -> bool:
+        """It always has."""
+        return True
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(Own, False), (Watched, True)])
+def test_only_a_source_that_can_tell_is_asked_whether_it_changed(kind: type[Own], expected: bool, run: Run) -> None:
+    """Others are fetched when they are due."""
+    options = JWKSOptions()
+    one = Refresher(kind(Loaded(OLD)), IssuerHTTPClient(options.http_settings()), options, FakeClock())
+    assert one.is_change_aware is expected
+    assert run(one.changed()) is expected

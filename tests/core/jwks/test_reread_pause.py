@@ -67,6 +67,32 @@ def test_document_that_is_no_news_is_read_ever_less_often_and_never_beyond_its_b
     run(scenario())
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["the version as it was", "no version"])
+def test_document_is_not_read_unless_there_is_another_version(
+    there: bool, run: Run, valkey: Valkey, issuer: LocalIssuer
+) -> None:
+    """A poll reads one short text."""
+
+    async def scenario() -> None:
+        trusted = policy(issuer, poll_interval=3600)
+        async with fleet(trusted, 1, FakeClock(), cache=valkey.url, cache_secret=SECRET) as (keys,):
+            await keys.get()
+            names = keys.fleet
+            assert isinstance(names, IssuerFleet)
+            if not there:
+                (version,) = await names._cache.get([names._keys.version])
+                await names._cache.release_lease(names._keys.version, version or "")
+            reads = valkey.reads()
+            await _poll_versions([], names._cache)  # where no issuer shares its keys there is nothing to ask for
+            assert (valkey.reads(), keys.health().cache) == (reads, "ok")
+            for _ in range(3):
+                await _poll_versions([keys], names._cache)
+            assert valkey.reads() - reads == 3
+            assert (await names._cache.get([names._keys.version]) != [None]) is there
+
+    run(scenario())
+
+
 def test_long_version_text_is_read_in_part(run: Run, valkey: Valkey, issuer: LocalIssuer) -> None:
     """It is read at each poll, so no more of it than one may have."""
     clock = FakeClock()
