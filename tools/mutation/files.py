@@ -174,8 +174,10 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/jwks/fleet.py": _core(
         "jwks/test_fleet", "jwks/test_fleet_*", "jwks/test_reread_pause", "jwks/test_large_sets"
     ),
-    f"{CORE}/jwks/issuer_keys.py": (*_core("jwks/test_issuer_keys"), *_KEYS),
-    f"{CORE}/jwks/key_events.py": _core("test_events", "jwks/test_issuer_keys", "jwks/test_outages", "test_logs"),
+    f"{CORE}/jwks/issuer_keys.py": (*_core("jwks/test_issuer_keys", "test_forks"), *_KEYS),
+    f"{CORE}/jwks/key_events.py": _core(
+        "jwks/test_key_events", "test_events", "jwks/test_issuer_keys", "jwks/test_outages", "test_logs"
+    ),
     f"{CORE}/jwks/key_state.py": (*_core("jwks/test_key_state"), *_KEYS),
     f"{CORE}/jwks/lease.py": _core("jwks/test_lease", "jwks/test_fleet", "jwks/test_fleet_*"),
     f"{CORE}/jwks/pem_sources.py": _core("jwks/test_pem_sources", "jwks/test_large_sets"),
@@ -183,10 +185,12 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/jwks/refresh.py": (*_core("jwks/test_issuer_keys"), *_KEYS),
     f"{CORE}/jwks/replacement.py": _REPLACED,
     f"{CORE}/jwks/reread_pause.py": _core("jwks/test_reread_pause"),
-    f"{CORE}/jwks/snapshot.py": _core("jwks/test_snapshot", "jwks/test_large_sets"),
-    f"{CORE}/jwks/source_chain.py": _core("jwks/test_source_chain", "jwks/test_sources", "jwks/test_large_sets"),
-    f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources"),
-    f"{CORE}/jwks/store.py": (*_core("jwks/test_store"), *_KEYS),
+    f"{CORE}/jwks/snapshot.py": _core("jwks/test_snapshot", "jwks/test_custom_sources", "jwks/test_large_sets"),
+    f"{CORE}/jwks/source_chain.py": _core(
+        *("jwks/test_source_chain", "jwks/test_sources", "jwks/test_large_sets", "test_configuration_errors"),
+    ),
+    f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources", "fetch/test_discovered_urls"),
+    f"{CORE}/jwks/store.py": (*_core("jwks/test_store", "test_forks", "test_replacing_issuers"), *_KEYS),
     f"{CORE}/jwks/unproven_tenant.py": _TENANTS,
     f"{CORE}/revocation/local.py": _REVOCATION,
     f"{CORE}/revocation/log.py": (*_core("revocation/test_log"), *_REVOCATION),
