@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -374,3 +375,59 @@ def test_live_call_is_judged_by_the_last_result(run: Run) -> None:
         assert refused_by(nobody, KNOWN.url) == (Refusal.ISSUER_UNTRUSTED, None)
 
     run(scenario())
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_oldest_of_4096_results_is_forgotten_first(run: Run, trusted: bool) -> None:
+    """Whoever invents issuers fills no memory: the first is asked about again, the last are not."""
+    asked: list[str] = []
+
+    async def resolver(issuer: str) -> TrustedIssuer | None:
+        asked.append(issuer)
+        return replace(TRUST, issuer=issuer) if trusted else None
+
+    async def scenario() -> None:
+        resolvers = Resolvers([resolver], FakeClock(), lambda _: None)
+
+        async def find(number: int) -> None:
+            with suppress(AuthError):
+                await resolvers.find(f"https://{number}.example")
+
+        for number in range(4097):
+            await find(number)
+        for number in (4096, 2, 1):
+            await find(number)
+        assert len(asked) == 4097
+        await find(0)
+        assert asked[4097:] == ["https://0.example"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([TRUST, TRUST], 0),
+        ([TRUST, replace(TRUST, leeway=5)], 1),
+        ([TRUST, None], 1),
+        ([None, None], 0),
+        ([None, TRUST], 0),
+        ([TRUST, None, TRUST], 1),
+    ],
+)
+def test_change_is_told_where_something_was_known(run: Run, answers: list[TrustedIssuer | None], told: int) -> None:
+    """What rests on the result before is looked at anew: an issuer that nobody knew has nothing that rests on it."""
+    clock, changed = FakeClock(), list[str]()
+
+    async def scenario() -> None:
+        resolver = Resolver()
+        resolvers = Resolvers([resolver], clock, changed.append)
+        for answer in answers:
+            resolver.answers = {KNOWN.url: answer}
+            clock.forward(601)  # later than any result may be used without a question
+            with suppress(AuthError):
+                await resolvers.find(KNOWN.url)
+            await settled()
+
+    run(scenario())
+    assert changed == [KNOWN.url] * told
