@@ -27,6 +27,8 @@ from tests.core.jwks.support import policy
 PATIENT: dict[str, Any] = {"connect_timeout": 30.0, "read_timeout": 30.0, "total_timeout": 60.0, "start_wait": 60.0}
 """Options for a machine that is busy with three threads of callers."""
 
+SECRET = b"0123456789abcdef"
+
 
 def eager(issuer: LocalIssuer, **options: Any) -> TrustedIssuer:
     """Trust in `issuer`, whose keys are held once the verifier has started."""
@@ -106,11 +108,12 @@ def test_removed_issuer_is_trusted_no_more_and_its_fetches_end(issuer: LocalIssu
     run(scenario())
 
 
-def test_changed_times_keep_the_keys_that_are_held(issuer: LocalIssuer, run: Run) -> None:
+@pytest.mark.parametrize("cache", ["memory://", "redis://127.0.0.1:1"], ids=["cached in the process", "cache is down"])
+def test_changed_times_keep_the_keys_that_are_held(issuer: LocalIssuer, run: Run, cache: str) -> None:
     """A time-out may be changed while the issuer is down; where the keys come from may not be carried along."""
 
     async def scenario() -> None:
-        async with Verifier(eager(issuer)) as verifier:
+        async with Verifier(eager(issuer), jwks_cache=cache, jwks_cache_secret=SECRET) as verifier:
             issuer.down()
             await verifier.replace_issuers(eager(issuer, read_timeout=1.0, poll_interval=0.1))
             verifier.verify_now(issuer.mint())
