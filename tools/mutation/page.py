@@ -120,5 +120,5 @@ Each survivor is matched with an explanation in `tools/mutation/reasons.toml`; o
 """
 WAITING = """## Not changed since they were last written
 
-Nothing is said of these: `make mutation` and `make mutation ARGS=--stateful` take hours for all of them.
+Nothing is said of these yet, nor of the mutants that a sample left out.
 """
