@@ -106,7 +106,7 @@ async def run_floods(
             processes = {
                 name: stack.enter_context(Process("tests.chaos.flooded", name, *arguments)) for name in TRANSPORTS
             }
-            target = Target(issuer=issuer.url, tenants=tenants, dear_kid=issuer.key("ES512").kid or "")
+            target = Target(issuer=issuer.url, tenants=tenants, expensive_kid=issuer.key("ES512").kid or "")
             async with AsyncExitStack() as calls:
                 callers = {
                     name: await calls.enter_async_context(caller(name, process.address()))

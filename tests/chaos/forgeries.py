@@ -28,7 +28,7 @@ class Target:
 
     issuer: str
     tenants: str
-    dear_kid: str
+    expensive_kid: str
 
 
 def _forged(signature: int, issuer: str, **header: str) -> str:
@@ -42,5 +42,5 @@ SORTS: dict[str, Callable[[Target], str]] = {
     "guessed kid": lambda to: _forged(_ES256, to.issuer, alg="ES256", kid=GUESSED),
     "invented tenant": lambda to: _forged(_ES256, f"{to.tenants}/{secrets.token_hex(8)}", alg="ES256", kid="k"),
     "absent kid": lambda to: _forged(_ES256, to.issuer, alg="ES256"),
-    "dear key": lambda to: _forged(_ES512, to.issuer, alg="ES512", kid=to.dear_kid),
+    "expensive key": lambda to: _forged(_ES512, to.issuer, alg="ES512", kid=to.expensive_kid),
 }

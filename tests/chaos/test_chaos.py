@@ -66,7 +66,7 @@ def test_flood_fails_if_any_bound_is_exceeded() -> None:
 @pytest.mark.parametrize("sort", SORTS)
 def test_forged_tokens_are_distinct(sort: str) -> None:
     """What is remembered of one says nothing about the next; each has three segments."""
-    target = Target(issuer="https://login.example", tenants="https://login.example/tenants", dear_kid="dear")
+    target = Target(issuer="https://login.example", tenants="https://login.example/tenants", expensive_kid="expensive")
     tokens = {SORTS[sort](target) for _ in range(50)}
     assert len(tokens) == 50
     assert {token.count(".") for token in tokens} == {2}

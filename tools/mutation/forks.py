@@ -64,7 +64,8 @@ def change_in_forks(plans: Sequence[Plan], tests: Sequence[str]) -> Iterator[tup
         (said := Path(f"{place}.out")).touch()
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "tools.mutation.forks", *tests]
         unwanted = [f"-pno:{plugin}" for plugin in ("randomly", "cacheprovider", "xdist")]
-        environment = {**os.environ, **HERE, PLAN: str(place)}
+        (leavings := Path(folder) / "tmp").mkdir()  # a child that is killed removes nothing
+        environment = {**os.environ, **HERE, PLAN: str(place), "TMPDIR": str(leavings)}
         with (
             (Path(folder) / "output").open("w+", encoding="utf-8") as output,
             subprocess.Popen([*command, *unwanted], cwd=TOP, env=environment, stdout=output, stderr=output) as process,
