@@ -17,6 +17,7 @@ from bearward.fetch.http import HTTPResponse
 from bearward.jwks.options import JWKSOptions
 from bearward.testing import LocalIssuer, Request, Response
 from tests.conftest import Run
+from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import fetch
 
 JSON = {"Content-Type": "application/json"}
@@ -194,6 +195,21 @@ def test_request_headers(run: Run, issuer: LocalIssuer) -> None:
         assert request.headers["accept-encoding"] == "gzip"
         assert request.headers["if-none-match"] == '"tag"'
         assert "cookie" not in request.headers
+
+
+def test_repeated_header_is_one_list(run: Run, issuer: LocalIssuer) -> None:
+    """RFC 9110 section 5.3: two `Cache-Control` lines are one, so that no line hides another."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: max-age=60\r\nCACHE-CONTROL: no-cache\r\n\r\n{}"
+    with raw_server(head) as listener:
+        response = run(fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/jwks"))
+    assert response.cache_control == "max-age=60, no-cache"
+
+
+def test_clock_of_a_client_is_the_one_it_was_given() -> None:
+    """Sources of keys ask it what time it is."""
+    clock = FakeClock()
+    client = IssuerHTTPClient(JWKSOptions().http_settings(), clock=clock)
+    assert (client.now(), client.monotonic()) == (clock.now(), clock.monotonic())
 
 
 def test_conditional_request_accepts_304(run: Run, issuer: LocalIssuer) -> None:

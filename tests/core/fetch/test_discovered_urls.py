@@ -185,6 +185,33 @@ def test_discovered_url_confines_no_later_fetch(run: Run, issuer: LocalIssuer, m
     run(scenario())
 
 
+BY_A_PROXY = [
+    # host of the document, host that it names, private networks allowed, led there
+    ("10.0.0.1", "10.0.0.2", True, True),
+    ("10.0.0.1", "10.0.0.2", False, False),
+    ("10.0.0.1", "127.0.0.1", True, False),
+    ("169.254.1.1", "169.254.169.254", True, False),
+    ("93.184.216.34", "keys.example", False, True),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "private", "led"), BY_A_PROXY)
+def test_proxy_is_asked_only_for_what_the_document_may_name(
+    source: str, target: str, private: bool, led: bool, run: Run, issuer: LocalIssuer
+) -> None:
+    """Behind a proxy no address is seen, so the text of both URLs decides; metadata services of clouds are nobody's home."""
+    options: dict[str, Any] = {"proxy": issuer.origin, "unsafe_allow_private_addresses": private}
+    issuer.serve("/jwks", json_response({}))
+    fetching = fetch(f"http://{target}/jwks", f"http://{source}{METADATA}", **options)
+    if led:
+        assert run(fetching).body == b"{}"
+    else:
+        with pytest.raises(FetchError) as failed:
+            run(fetching)
+        assert failed.value.failure is FetchFailure.ADDRESS_REFUSED
+    assert issuer.requests() == led
+
+
 MATRIX = [
     # address, host, allowed privately, discovered in: None (written by the operator), PUBLIC, PRIVATE, LOOPBACK
     ("93.184.216.34", "a.example", False, (True, True, True, True)),

@@ -263,5 +263,33 @@ def test_lookup_that_was_given_up_ends_without_a_word(run: Run, monkeypatch: pyt
 
 
 def test_transport_backend_implements_sleep(run: Run) -> None:
-    """Its interface asks for it, for retries that we do not make."""
-    run(GuardedBackend(unsafe_allow_private=False).sleep(0))
+    """Its interface asks for it, for retries that we do not make: others have their turn meanwhile."""
+
+    async def scenario() -> None:
+        other = asyncio.create_task(asyncio.sleep(0))
+        await GuardedBackend(unsafe_allow_private=False).sleep(0.001)
+        assert other.done()
+
+    run(scenario())
+
+
+FAILED_LOOKUPS = {
+    "the system's word": (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+    "our own": (OSError("too many names are being looked up"), "too many names are being looked up"),
+    "no word": (OSError(), None),
+    "no name": (UnicodeError("label too long"), "label too long"),
+}
+
+
+@pytest.mark.parametrize("what", FAILED_LOOKUPS)
+def test_failed_lookup_says_why(what: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words of the system, without its number; at once, and not when the time for connecting is over."""
+    error, detail = FAILED_LOOKUPS[what]
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(FetchError) as failed:
+        run(fetch("https://login.example/jwks"))
+    assert (failed.value.failure, failed.value.detail) == (FetchFailure.DNS, detail)
