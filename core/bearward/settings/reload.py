@@ -98,8 +98,6 @@ class SettingsReloader:
         if settings.issuers != self._settings.issuers:
             await self._verifier.replace_issuers(*settings.issuers)
         others = _differing(self._settings, settings)
-        if settings.files != self._settings.files:
-            self._versions = ()  # others are to be looked at, and may have changed since they were read
         self._settings = settings
         _log.info("the settings changed and are in force: %d issuers", len(settings.issuers))
         if others:

@@ -211,6 +211,128 @@ def test_what_is_asked_is_done_at_once(issuer: LocalIssuer, run: Run, caplog: py
         run(scenario())
 
 
+class Counted:
+    """Settings of a file whose version is what the test says, and how often they were looked at and read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, issuer: LocalIssuer, versions: Callable[[int], int]) -> None:
+        self.looks = self.loads = 0
+        self._versions = versions
+        trusted = TrustedIssuer(issuer.url, audience=issuer.audience)
+        self.settings = Settings(issuers=(trusted,), files=("a.toml",))
+        monkeypatch.setattr(module, "version_of", self._version)
+
+    def _version(self, _: str) -> tuple[int, int, int]:
+        self.looks += 1
+        return (self._versions(self.looks), 0, 0)
+
+    def load(self) -> Settings:
+        """They never change."""
+        self.loads += 1
+        return self.settings
+
+
+def test_nothing_is_looked_at_between_two_intervals(
+    issuer: LocalIssuer, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor after it was asked to: one request is one look."""
+    counted = Counted(monkeypatch, issuer, lambda _: 1)
+
+    async def turns() -> int:
+        for _ in range(20):  # whatever else was handed to a thread has run by then
+            await asyncio.to_thread(int)
+        return counted.looks
+
+    async def scenario() -> None:
+        async with counted.settings.verifier() as verifier:
+            reloader = SettingsReloader(verifier, counted.load, counted.settings, interval=3600.0)
+            task = asyncio.create_task(reloader.run())
+            assert await turns() == 0
+            reloader.reload_soon()
+            await eventually(lambda: "read again" in caplog.text)
+            assert await turns() == 1
+            task.cancel()
+
+    with caplog.at_level(logging.INFO, logger="bearward.settings"):
+        run(scenario())
+
+
+READ = {
+    "a file that is as it was at the first look": (lambda _: 1, 10, 1),
+    "a file that is being written, and then done": (lambda look: min(look, 8), 14, 1),
+    "a file that is written without an end": (lambda look: look, 14, 0),
+    "a file that changed once": (lambda look: 1 + (look > 5), 14, 2),
+}
+
+
+@pytest.mark.parametrize("what", READ)
+def test_file_is_read_once_it_has_changed_and_stays(
+    what: str, issuer: LocalIssuer, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither before, half written, nor again and again; and where nothing is new, nothing is said."""
+    versions, looks, loads = READ[what]
+    monkeypatch.setattr(module, "_RETRY_INTERVAL", 0.0)
+    counted = Counted(monkeypatch, issuer, versions)
+
+    async def scenario() -> None:
+        async with reloading(counted.load, counted.settings):
+            await eventually(lambda: counted.looks >= looks)
+
+    with caplog.at_level(logging.INFO, logger="bearward.settings"):
+        run(scenario())
+    assert (counted.loads, caplog.text) == (loads, "")
+
+
+def test_file_is_not_read_while_it_is_being_written(
+    issuer: LocalIssuer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one look to the next it must be the same."""
+    loaded_at: list[int] = []
+    counted = Counted(monkeypatch, issuer, lambda look: min(look, 8))
+
+    def load() -> Settings:
+        loaded_at.append(counted.looks)
+        return counted.load()
+
+    async def scenario() -> None:
+        async with reloading(load, counted.settings):
+            await eventually(lambda: bool(loaded_at))
+
+    run(scenario())
+    assert loaded_at == [9]
+
+
+def test_other_settings_leave_the_issuers_alone(
+    issuer: LocalIssuer, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What takes effect at the next start only is named, and the keys that are held are not touched."""
+    replaced: list[object] = []
+    before = Settings(issuers=(TrustedIssuer(issuer.url, audience=issuer.audience),))
+    original = Verifier.replace_issuers
+
+    async def noted(verifier: Verifier, *issuers: TrustedIssuer) -> None:
+        replaced.append(issuers)
+        await original(verifier, *issuers)
+
+    monkeypatch.setattr(Verifier, "replace_issuers", noted)
+    current, others = [before], (TrustedIssuer(issuer.url, audience="another"),)
+
+    async def scenario() -> None:
+        async with reloading(lambda: current[0], before) as (_, reloader):
+            for settings in (
+                replace(before, token_cache=0),
+                replace(before, token_cache=0, issuers=others, files=("/nonexistent",)),
+            ):
+                current[0] = settings
+                reloader.reload_soon()
+                await eventually(lambda: reloader.settings is settings)  # noqa: B023
+
+    with caplog.at_level(logging.WARNING, logger="bearward.settings"):
+        run(scenario())
+    assert replaced == [others]
+    (record,) = caplog.records
+    assert record.getMessage() == "settings that take effect at the next start only: token_cache"
+
+
 def test_required_keys_are_asked_for_again(
     issuer: LocalIssuer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
