@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,8 @@ class Backend:
             await self.gate.wait()
         if "bad" in keys or "slow and bad" in keys:
             raise OSError
+        if "odd" in keys:
+            raise ValueError
         return ["text" for _ in keys]
 
     async def close(self) -> None:
@@ -160,8 +163,8 @@ def test_failure_and_recovery_are_one_line_each(run: Run, caplog: pytest.LogCapt
 
     async def scenario() -> None:
         cache = cache_of([], purpose="revocations")
-        for keys in (["good"], ["bad"], ["bad"], ["good"], ["good"]):
-            if keys == ["bad"]:
+        for keys in (["good"], ["bad"], ["bad"], ["odd"], ["good"], ["good"]):
+            if keys != ["good"]:
                 await failed(cache, *keys)
             else:
                 await cache.get(keys)
@@ -170,6 +173,7 @@ def test_failure_and_recovery_are_one_line_each(run: Run, caplog: pytest.LogCapt
         run(scenario())
     assert [record.getMessage() for record in caplog.records] == [
         "the shared cache of revocations is failing: OSError",
+        "the shared cache of revocations is failing: ValueError",
         "the shared cache of revocations works again",
     ]
 
@@ -186,6 +190,38 @@ def test_backend_must_return_one_value_for_each_key(values: object, run: Run) ->
         cache = cache_of([], Odd)
         assert await cache.get(["good"]) == ["text"]
         assert await failed(cache, "a", "b") == "TypeError"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("four", "four"), (b"four", "four"), ("fives", ""), (b"fives", ""), (b"\xff", None), (4, None), (["text"], None)],
+    ids=repr,
+)
+def test_value_is_a_text_within_its_bound(value: object, text: str | None, run: Run) -> None:
+    """What is no text counts as nothing, and of one that is too long nothing is used."""
+
+    class Holding(Backend):
+        async def multi_get(self, keys: list[str], timeout: float) -> Any:  # noqa: ASYNC109  (aiocache's signature)
+            return [value for _ in keys]
+
+    async def scenario() -> None:
+        assert await cache_of([], Holding).get(["a"], max_bytes=4) == [text]
+
+    run(scenario())
+
+
+def test_operation_that_has_ended_is_forgotten(run: Run) -> None:
+    """What closing waits for does not grow with every operation."""
+
+    async def scenario() -> None:
+        cache = cache_of([])
+        for keys in ("good", "bad") * 3:
+            with contextlib.suppress(CacheError):
+                await cache.get([keys])
+            await asyncio.sleep(0)
+            assert not cache._running
 
     run(scenario())
 
@@ -304,7 +340,7 @@ def test_time_in_which_the_loop_was_busy_is_not_the_cache_s() -> None:
         asking = asyncio.create_task(cache.get(["slow"]))
         while not (made and made[0].asked):  # noqa: ASYNC110  (what is waited for is a thread)
             await asyncio.sleep(0)
-        for _ in range(5):
+        for _ in range(10):
             loop.passed += LIMIT  # a callback that takes so long
             await asyncio.sleep(0)
             await asyncio.sleep(0)

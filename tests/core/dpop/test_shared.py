@@ -11,6 +11,7 @@ from aiocache import SimpleMemoryCache
 
 from bearward import AuthError, ConfigurationError
 from bearward.dpop import Proof, SharedReplays
+from bearward.testing import MovableClock
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import CacheServer, Valkey
 
@@ -223,6 +224,47 @@ def test_aiocache_that_is_disabled_counts_as_a_failed_store(
     run(scenario())
 
 
+def test_fleet_without_a_secret_is_possible(run: Run) -> None:
+    """It says so by None, and shares proofs with its like alone."""
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            store = SimpleMemoryCache()
+            without, with_one = await fleet(stack, member(store, cache_secret=None), member(store))
+            assert without.is_shared is True
+            assert await record(without) is None
+            assert await record(with_one) is None
+
+    run(scenario())
+
+
+def test_store_is_asked_again_after_a_pause_by_the_clock_that_was_given(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then nothing waits for a store that has just failed."""
+    monkeypatch.setattr("bearward.dpop.shared._PAUSE", 5.0)
+    asked: list[str] = []
+
+    class Failing:
+        async def add(self, key: str, *_: Any, **__: Any) -> bool:
+            asked.append(key)
+            raise OSError
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    async def scenario() -> None:
+        clock = MovableClock()
+        async with AsyncExitStack() as stack:
+            (one,) = await fleet(stack, member(Failing(), clock=clock))
+            for seconds, tries in ((0.0, 1), (4.9, 1), (0.2, 2)):
+                clock.advance(seconds)
+                assert await record(one) == "dpop_unavailable"
+                assert len(asked) == tries
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("options", "setting"),
     [
@@ -234,6 +276,7 @@ def test_aiocache_that_is_disabled_counts_as_a_failed_store(
         ({"cache_secret": "0123456789abcdef"}, "cache_secret"),
         ({"name": "a b"}, "name"),
         ({"name": ""}, "name"),
+        ({"name": 5}, "name"),
     ],
 )
 def test_invalid_settings_are_refused(options: dict[str, Any], setting: str) -> None:
