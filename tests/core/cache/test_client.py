@@ -8,6 +8,7 @@ import math
 import os
 import threading
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -249,6 +250,8 @@ def test_connections_stay_the_parents_after_a_fork(run: Run, server: CacheServer
     """A child opens its own, and the parent goes on with what it had, as if nothing had been."""
 
     def as_a_child(cache: SharedCache) -> None:
+        warnings.simplefilter("ignore")  # as an error it would keep a driver from closing what nobody holds any more
+
         async def use() -> bool:
             ours = await cache.get(["a"]) == ["text"]
             gc.collect()
