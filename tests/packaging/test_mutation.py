@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tools.mutation.changes import changes_of, functions
-from tools.mutation.covering import find_out
+from tools.mutation.covering import Covering, find_out
 from tools.mutation.files import PURE, STATEFUL, TOP, found, judges
 from tools.mutation.forks import Plan, change_in_forks
 from tools.mutation.in_place import NotInPlaceError, put_in_place
 from tools.mutation.mutant import KILLED, REASONS, SURVIVED, UNTESTED, Mutant
 from tools.mutation.pure import functions_left
-from tools.mutation.stateful import drawn
+from tools.mutation.stateful import _chosen_of, drawn
 
 PROGRAM = '''
 class Gate:
@@ -48,6 +48,23 @@ def test_kinds_of_mutants() -> None:
     ]
     assert sorted(differing) == sorted(CHANGED)
     assert {change.function for change in changes} == {"Gate.admit"}
+
+
+def test_result_that_is_false_becomes_true() -> None:
+    """No result would be as false; of True it is the reverse."""
+    made = [change.after for change in changes_of("def one():\n    return False\n\ndef two():\n    return True\n")]
+    assert made == ["return True", "return None"]
+
+
+def test_survivors_are_judged_by_slow_tests_too() -> None:
+    """At first by the quick ones, of each test a case, those about the file before others; then by all cases."""
+    seconds = {"own::slow": 20.0, "other::quick": 0.1, **{f"own::cases[{number}]": 0.1 for number in range(20)}}
+    covering = Covering({}, seconds, {})
+    first = _chosen_of(covering, sorted(seconds, key=seconds.__getitem__), {"own"}, again=False)
+    assert set(first) == {f"own::cases[{number}]" for number in range(12)} | {"other::quick"}
+    assert first[0].startswith("own::")
+    again = _chosen_of(covering, sorted(seconds, key=seconds.__getitem__), {"own"}, again=True)
+    assert set(again) == set(seconds)
 
 
 @pytest.mark.thorough

@@ -2,7 +2,7 @@
 
 Rules of this file: pure. An edit is one that a tired programmer could make: a condition that always or never holds, one
 operand of `and` or `or` left out, a comparison turned or off by one, a statement forgotten, a `not` forgotten, a value
-not returned. What is only said (docstrings, logs, messages) and what only the type checker sees is left alone.
+not returned, or True in the place of False. What is only said (docstrings, logs, messages) and what only the type checker sees is left alone.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class _Finder:
         if isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and _does_something(node.value)):
             yield node, "pass"
         elif isinstance(node, ast.Return) and not (node.value is None or _is_none(node.value)):
-            yield node, "return None"
+            # None is as false as False, so that would be no change
+            yield node, "return True" if _is_false(node.value) else "return None"
         elif isinstance(node, ast.AugAssign):
             yield node, "pass"
 
@@ -124,6 +125,10 @@ def _does_something(value: ast.expr) -> bool:
     if isinstance(value, ast.Await):
         return True
     return isinstance(value, ast.Call) and ast.unparse(value.func).partition(".")[0] not in _SAYS
+
+
+def _is_false(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is False
 
 
 def _is_none(value: ast.expr) -> bool:

@@ -156,7 +156,13 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     f"{CORE}/client_credentials/token_http.py": _grpc("client_tokens", "client_proofs", "token_exchange"),
     f"{CORE}/dpop/shared.py": _core("dpop/test_shared", "test_single_use"),
     f"{CORE}/fetch/client.py": _core(
-        *("fetch/test_client", "fetch/test_tls", "fetch/test_rotated_files", "fetch/test_discovered_urls", "fetch/test_pools"),
+        *(
+            "fetch/test_client",
+            "fetch/test_tls",
+            "fetch/test_rotated_files",
+            "fetch/test_discovered_urls",
+            "fetch/test_pools",
+        ),
         *("fetch/test_network", "jwks/test_sources"),
     ),
     f"{CORE}/fetch/network.py": _core(

@@ -1,7 +1,8 @@
 """The stateful files, changed one mutant at a time, and judged by real servers and stores.
 
 Rules of this file: a mutant is killed where a test of its file fails or hangs. It is made in a forked child (`forks.py`) and
-judged by tests that run its lines, those about its file first; where that cannot be, on a copy of the tree, by the latter.
+judged by tests that run its lines, those about its file first, and who survives the quick ones by the slow ones too; where
+that cannot be, on a copy of the tree, by the tests about its file.
 A sample is drawn by the file's name and a seed, so that a run can be repeated.
 """
 
@@ -33,6 +34,8 @@ TOGETHER = 150
 """So many tests in one child that changes nothing."""
 AT_MOST = 8.0
 """Seconds of tests for one mutant, as measured while the tree stood."""
+AT_MOST_AGAIN = 90.0
+"""The same for one that survived those: all cases of each test then, the slower ones too."""
 
 Planned = tuple[str, Change]
 
@@ -77,8 +80,15 @@ def _in_forks(planned: Sequence[Planned], judges: Sequence[str]) -> Iterator[tup
         print(f"fails in a forked child as the tree stands: {failing}", flush=True)
         covering.leave_out(failing)
     plans = [_plan(covering, file, texts[file], change) for file, change in planned]
+    survived: list[Planned] = []
     for number, outcome, _ in change_in_forks(plans, judges):
-        file, change = planned[number]
+        if outcome == SURVIVED:
+            survived.append(planned[number])
+        else:
+            yield *planned[number], outcome
+    plans = [_plan(covering, file, texts[file], change, again=True) for file, change in survived]
+    for number, outcome, _ in change_in_forks(plans, judges):
+        file, change = survived[number]
         imported = not set(_span(texts[file], change)).isdisjoint(covering.imported.get(file, ()))
         yield file, change, ELSEWHERE if imported and outcome == SURVIVED else outcome
 
@@ -100,14 +110,15 @@ def _span(text: str, change: Change) -> range:
     return range(text.count("\n", 0, change.start) + 1, text.count("\n", 0, change.end) + 2)
 
 
-def _plan(covering: Covering, file: str, text: str, change: Change) -> Plan:
+def _plan(covering: Covering, file: str, text: str, change: Change, *, again: bool = False) -> Plan:
     span = _span(text, change)
-    tests = _chosen_of(covering, covering.tests(file, span[0], span[-1]), set(found(*STATEFUL[file])))
-    patience = 60 + 4 * sum(covering.seconds[test] for test in tests)
+    own = set(found(*STATEFUL[file]))
+    tests = _chosen_of(covering, covering.tests(file, span[0], span[-1]), own, again=again)
+    patience = 30 + 4 * sum(covering.seconds[test] for test in tests)
     return Plan(str(TOP / file), text, change.made_on_its_lines(text), tests, patience)
 
 
-def _chosen_of(covering: Covering, tests: list[str], own: set[str]) -> list[str]:
+def _chosen_of(covering: Covering, tests: list[str], own: set[str], *, again: bool) -> list[str]:
     """Of all that run the lines: the tests about the file, then others; not every case of a table, and not for ever.
 
     A case of each test comes before the second one of any: what a test takes longer for may be what nothing else notices.
@@ -122,7 +133,7 @@ def _chosen_of(covering: Covering, tests: list[str], own: set[str]) -> list[str]
     seconds = 0.0
     for _, case, test in sorted(rounds, key=lambda one: one[:2]):  # stable: quickest first in each
         took = covering.seconds[test]
-        if case < CASES and (seconds + took <= AT_MOST or not chosen):
+        if (again or case < CASES) and (seconds + took <= (AT_MOST_AGAIN if again else AT_MOST) or not chosen):
             chosen.append(test)
             seconds += took
     return chosen
