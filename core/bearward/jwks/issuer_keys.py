@@ -171,7 +171,7 @@ class IssuerKeys:
 
     async def refresh_if_changed(self) -> None:
         """Refresh if the source says that it has changed."""
-        if self._state.attempts and self._in_flight is None and await self.refresher.changed():
+        if self._state.is_wanted and self._in_flight is None and await self.refresher.changed():
             self.refresh()
 
     def forget_parent(self) -> None:
@@ -338,5 +338,5 @@ class IssuerKeys:
         if not self._invalidated:
             self._view = (state.held, due, until)
         self._events.record_state(state.freshness())
-        due = self._tenant is None and self._in_flight is None and bool(state.attempts)
-        self._timer.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if due else None)
+        timed = self.in_use and self._tenant is None and self._in_flight is None and state.is_wanted
+        self._timer.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if timed else None)

@@ -82,6 +82,11 @@ class KeyState:
         """Until when the keys may be used if nothing more happens."""
         return machine.usable_until(self.record, self.options)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether keys are held, or were asked for: where nobody uses a lazy issuer, nothing is asked in the background."""
+        return self.attempts > 0 or self.entry is not None
+
     def next_attempt(self) -> float:
         """The earliest moment for another attempt, by the monotonic clock."""
         return machine.next_attempt(self.record, self.options)
@@ -195,7 +200,7 @@ class KeyState:
         )
 
     def _seconds_to_refresh(self, now: float) -> float | None:
-        return _finite(max(0.0, self.next_attempt() - now)) if self.attempts else None
+        return _finite(max(0.0, self.next_attempt() - now)) if self.is_wanted else None
 
 
 def _described(error: FetchError | None) -> dict[str, Any]:

@@ -32,7 +32,10 @@ async def initial_fetch(keys: IssuerKeys) -> None:
     mode = keys.options.start
     if keys.current() is None:
         await keys.load_remembered()
-    if mode is StartMode.LAZY or keys.current() is not None:
+    if keys.current() is not None:
+        keys.rebind()
+        return
+    if mode is StartMode.LAZY:
         return
     refresh = keys.refresh()
     wait = keys.options.start_wait if mode is StartMode.EAGER else None

@@ -164,7 +164,7 @@ def test_closing_during_a_fetch_releases_all_waiters(run: Run, issuer: LocalIssu
 
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
-    ("max_tenants", {"max_tenants": 0}),
+    *(("max_tenants", {"max_tenants": number}) for number in (0, -1, 1.5, "5")),
     ("jwks_cache_secret", {"cache_secret": b"short"}),
     ("jwks_cache_secret", {"cache_secret": "text of a good length"}),
     *(("cache", {"cache": url}) for url in ("", "redis://", "nonsense", "redis://host:port", "https://host", "memcached://",
