@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -19,20 +20,20 @@ __all__ = ["Observers", "notify"]
 _LOG: Final = logging.getLogger("bearward.events")
 
 
-class Ignoring:
+class Ignoring(ABC):
     """An observer of ours that need not see every refusal."""
 
+    @abstractmethod
     def ignores(self, code: str, issuer: str, transport: Transport | None) -> bool:
         """Whether a refusal with this code needs no event, now that it is counted here."""
-        raise NotImplementedError
 
 
-class Counting:
+class Counting(ABC):
     """An observer of ours that counts callers who are let in again without an event, if it can."""
 
+    @abstractmethod
     def counts(self, issuer: str, transport: Transport | None) -> bool:
         """Whether such a caller is counted now; if not, an event is needed. Must not raise."""
-        raise NotImplementedError
 
 
 class Observers:

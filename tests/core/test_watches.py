@@ -193,6 +193,22 @@ def test_watch_can_be_extended_to_a_newer_token() -> None:
     assert watching(use) is Refusal.TOKEN_REVOKED
 
 
+def test_watch_that_is_extended_by_a_shorter_token_ends_with_that() -> None:
+    """Whatever its timer was set to: a newer token may end sooner."""
+
+    async def use(loop: SkippingLoop, verifier: Verifier, issuer: LocalIssuer) -> float:
+        ended: asyncio.Future[AuthError] = loop.create_future()
+        first = verifier.verify_now(issuer.mint(sub="ada", expires_in=3600))
+        watch = verifier.watch(first, ended.set_result)
+        await asyncio.sleep(0)
+        watch.extend(verifier.verify_now(issuer.mint(sub="ada", expires_in=2)))
+        began = loop.passed
+        assert (await ended).refusal is Refusal.TOKEN_EXPIRED
+        return loop.passed - began
+
+    assert watching(use) <= 2.1
+
+
 def test_watch_leeway_delays_the_end() -> None:
     """With a leeway the end comes that much later than the token's own."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-import os
 import threading
 import time
 import warnings
@@ -25,6 +24,7 @@ from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import KINDS, CacheServer, Valkey
+from tests.forking import holds_in_a_child
 
 
 @asynccontextmanager
@@ -249,7 +249,7 @@ def test_serializer_of_a_backend_changes_no_text(run: Run, valkey: Valkey) -> No
 def test_connections_stay_the_parents_after_a_fork(run: Run, server: CacheServer) -> None:
     """A child opens its own, and the parent goes on with what it had, as if nothing had been."""
 
-    def as_a_child(cache: SharedCache) -> None:
+    def is_used_by(cache: SharedCache) -> bool:
         warnings.simplefilter("ignore")  # as an error it would keep a driver from closing what nobody holds any more
 
         async def use() -> bool:
@@ -261,15 +261,12 @@ def test_connections_stay_the_parents_after_a_fork(run: Run, server: CacheServer
         other = threading.Thread(target=lambda: done.append(asyncio.run(use())))  # this one runs the parent's loop
         other.start()
         other.join(30)
-        os._exit(0 if done == [True] else 1)
+        return done == [True]
 
     async def scenario() -> None:
         async with cache_at(server.url) as cache:
             await cache.put("a", "text", 60)
-            if (child := os.fork()) == 0:
-                as_a_child(cache)
-            _, status = await asyncio.to_thread(os.waitpid, child, 0)
-            assert status == 0
+            assert await holds_in_a_child(lambda: is_used_by(cache))
             assert await cache.get(["a"]) == ["text"]
             assert cache.state == "ok"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import DEADLINE, eventually, policy, started
+from tests.forking import holds_in_a_child
 
 
 def of_file(path: Path, poll_interval: float) -> TrustedIssuer:
@@ -258,10 +258,7 @@ def test_held_keys_are_not_seen_in_a_forked_child_before_it_refreshes_them(run: 
 
     async def scenario() -> None:
         async with started(policy(issuer, start="eager", start_wait=30)) as (_, keys):
-            if (child := os.fork()) == 0:
-                os._exit(0 if keys.current() is None and not keys.in_use else 1)
-            _, status = await asyncio.to_thread(os.waitpid, child, 0)
-            assert status == 0
+            assert await holds_in_a_child(lambda: keys.current() is None and not keys.in_use)
             assert keys.current() is not None
 
     run(scenario())
