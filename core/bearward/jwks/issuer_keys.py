@@ -119,8 +119,8 @@ class IssuerKeys:
             return held
         if not self._attach():
             return await self._binding.run_on_bound_loop(self.get)
-        if self._tenant is not None and self.is_unproven and self.refresher.remembers:
-            await self._tenant.recall(self._waiting)
+        if (tenant := self._unproven_tenant) is not None and self.refresher.remembers:
+            await tenant.recall(self._waiting)
         await self._await_refresh()
         if self._state.freshness() is Freshness.EXPIRED:  # asked for before the loop stood still, and too old by now
             await self._await_refresh()
@@ -223,12 +223,16 @@ class IssuerKeys:
     @property
     def is_unproven(self) -> bool:
         """Whether this may be an invented tenant: one whose keys were never held."""
-        return self._tenant is not None and self._state.entry is None
+        return self._unproven_tenant is not None
+
+    @property
+    def _unproven_tenant(self) -> UnprovenTenant | None:
+        return self._tenant if self._state.entry is None else None
 
     def _admit(self) -> None:
         """Raise `AuthError` if an unproven tenant may not cause a fetch now."""
-        if self._tenant is not None and self.is_unproven:
-            self._tenant.admit(self.refresher.give_way)
+        if (tenant := self._unproven_tenant) is not None:
+            tenant.admit(self.refresher.give_way)
 
     def rebind(self) -> None:
         """The store is bound to this loop now: refresh from here."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from bearward import JWKSOptions, TrustedIssuer
 from bearward.jwks.freshness import Freshness
-from bearward.jwks.store import MissAction
+from bearward.jwks.store import JWKSStore, MissAction
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
@@ -373,6 +375,56 @@ def test_keys_that_are_not_due_are_not_fetched_in_the_background(run: Run, issue
 
     run(scenario())
     assert issuer.requests() == 2
+
+
+def test_lookup_while_the_loop_stands_still_holds_up_no_later_one(issuer: LocalIssuer) -> None:
+    """Keys that were due then, and could not be fetched, are fetched at the next look once the loop runs again."""
+    clock = FakeClock()
+    store = JWKSStore(clock=clock)
+    keys = store.keys_of(policy(issuer, max_age=600))  # a tenant has no timer, so that it is the look that fetches
+
+    async def look() -> None:
+        assert keys.current() is not None
+        await eventually(lambda: issuer.requests() == 2)
+        await eventually(lambda: keys.health().state is Freshness.FRESH)
+
+    with asyncio.Runner() as runner:
+        runner.run(store.start())
+        runner.run(keys.get())
+        clock.forward(460)
+        assert keys.current() is not None
+        runner.run(look())
+        runner.run(store.aclose())
+
+
+def test_refresh_that_is_under_way_is_the_one(run: Run, issuer: LocalIssuer) -> None:
+    """Whoever wants one now gets that; the first to want one makes the loop that of the keys."""
+
+    async def scenario() -> None:
+        async with started(policy(issuer)) as (_, keys):
+            issuer.hold()
+            first = keys.refresh()
+            assert keys.in_use
+            assert keys.refresh() is first
+            issuer.release()
+            await first
+
+    run(scenario())
+    assert issuer.requests() == 1
+
+
+def test_source_that_nobody_used_is_not_asked_whether_it_changed(run: Run, tmp_path: Path) -> None:
+    """A lazy issuer that no token named costs nothing in the background."""
+    file = tmp_path / "keys.json"
+    file.write_text("{}")
+    lazy = TrustedIssuer("https://a.example", audience="a", jwks_options=JWKSOptions(jwks_file=str(file), start="lazy"))
+
+    async def scenario() -> None:
+        async with started(lazy) as (_, keys):
+            await keys.refresh_if_changed()
+            assert keys.health().attempts == 0
+
+    run(scenario())
 
 
 def test_waiters_are_bounded(run: Run, issuer: LocalIssuer) -> None:

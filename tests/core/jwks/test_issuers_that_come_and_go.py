@@ -162,12 +162,30 @@ def test_shorter_interval_of_looking_is_in_force_at_once(run: Run, issuer: Local
             assert seldom is not None
             await replace(store, of_file(path, 3600.0))
             assert store._polling is seldom
+            assert store.keys_of(of_file(path, 3600.0)) is keys
             await replace(store, of_file(path, 0.05))
             kid = issuer.rotate().kid
             keys_file(path, issuer)
             current = store.keys_of(of_file(path, 0.05))
             await eventually(lambda: (held := current.current()) is not None and held.jwk_set.holds(kid))
             assert seldom.cancelled()
+
+    run(scenario())
+
+
+def test_issuer_that_was_never_asked_may_get_other_time_limits(run: Run, issuer: LocalIssuer) -> None:
+    """There are no keys to take along; and an issuer that is named twice is one."""
+
+    async def scenario() -> None:
+        async with started(policy(issuer)) as (store, before):
+            replacement = store.replacement()
+            keys = replacement.add(policy(issuer, read_timeout=4.0))
+            assert replacement.add(policy(issuer, read_timeout=4.0)) is keys
+            await store.prepare(replacement)
+            store.commit(replacement, keep_tenants=True)
+            assert keys is not before
+            assert keys.current() is None
+            assert (await store.keys_of(policy(issuer)).get()).jwk_set.keys
 
     run(scenario())
 
