@@ -73,7 +73,7 @@ class Replacement:
             if known.settings.jwks_options == issuer.jwks_options:
                 return ConfiguredIssuer(issuer, known.keys)
             keys = self._create(issuer, None)
-            if issuer.static_keys is None and known.keys.entry is not None:
+            if known.keys.entry is not None:
                 keys.accept(known.keys.entry)
             return ConfiguredIssuer(issuer, keys)
         return ConfiguredIssuer(issuer, self._create(issuer, None))
