@@ -43,7 +43,7 @@ class Watch:
         self._leeway = leeway
         self._loop = asyncio.get_running_loop()
         # A token may have ended since it was verified, and whoever was told of that did not know of this watch yet.
-        self._timer: asyncio.Handle | None = self._loop.call_soon(self.look)
+        self._timer: asyncio.Handle = self._loop.call_soon(self.look)
 
     @property
     def principal(self) -> Principal:
@@ -64,9 +64,7 @@ class Watch:
     def close(self) -> None:
         """Stop watching, without a report; call on the event loop. Closing twice is harmless."""
         self._watches.remove(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
 
     def look(self) -> None:
         """Check now: report if the token has ended, otherwise set the timer again."""
@@ -84,8 +82,7 @@ class Watch:
         return f"<Watch of {self._principal!r}, {'live' if self in self._watches else 'closed'}>"
 
     def _set_timer(self, valid_for: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         # Drawn from the second half, so that calls that began together do not look together.
         self._timer = self._loop.call_later(valid_for * random.uniform(0.5, 1.0), self.look)  # noqa: S311
 
