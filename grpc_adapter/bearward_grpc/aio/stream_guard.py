@@ -90,11 +90,10 @@ class Guard:
             return await awaitable
         finally:
             self._writes -= 1
-            if not self._writes:
-                if self.ended is not None:
-                    self._loop.call_soon(self._interrupt)
-                if self._all_written is not None and not self._all_written.done():
-                    self._all_written.set_result(None)
+            if self.ended is not None:
+                self._loop.call_soon(self._interrupt)
+            if self._all_written is not None and not self._all_written.done():
+                self._all_written.set_result(None)
 
     async def wait_for_writes(self) -> None:
         """Wait until no write of the handler's own tasks is under way: an abort must not overtake one."""
