@@ -164,6 +164,12 @@ def test_issuer_is_trusted_in_its_own_place_alone(own: str | None, found: str | 
     assert refused.value.refusal is Refusal.ISSUER_UNTRUSTED
 
 
+def test_issuer_that_publishes_keys_one_by_one_is_known_before_a_token_names_one() -> None:
+    """Its settings are found without a token."""
+    policy = TrustedIssuer("https://login.example", audience=AUDIENCE, pem_uri="https://login.example/keys/{kid}")
+    assert Verifier(policy)._issuers.known(policy.issuer)[0] is policy
+
+
 @pytest.mark.parametrize(
     "wrong", ["https://login.example", ["https://login.example"], TrustedIssuer, TenantIssuers, None]
 )
