@@ -114,7 +114,7 @@ _TENANTS = _core("issuers/test_*", "jwks/test_tenants", "jwks/test_tenant_admiss
 _TRUSTING = _core("test_standing_of_principals", "test_recheck", "jwks/test_pem_sources")
 _REPLACED = _core("test_replacing_issuers", "settings/test_reload")
 _REPORTS = (
-    *_core("test_events", "test_counters", "test_logs", "test_standing_of_principals"),
+    *_core("test_events", "test_counters", "test_logs", "test_reporter", "test_standing_of_principals"),
     *("tests/observability/test_callers_who_come_again.py", "tests/observability/test_every_refusal.py"),
 )
 _REVOCATION = (
