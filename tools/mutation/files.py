@@ -196,7 +196,10 @@ STATEFUL: dict[str, tuple[str, ...]] = {
         *("jwks/test_source_chain", "jwks/test_sources", "jwks/test_large_sets", "test_configuration_errors"),
     ),
     f"{CORE}/jwks/sources.py": _core("jwks/test_sources", "jwks/test_custom_sources", "fetch/test_discovered_urls"),
-    f"{CORE}/jwks/store.py": (*_core("jwks/test_store", "jwks/test_issuers_that_come_and_go", "test_forks", "test_replacing_issuers"), *_KEYS),
+    f"{CORE}/jwks/store.py": (
+        *_core("jwks/test_store", "jwks/test_issuers_that_come_and_go", "test_forks", "test_replacing_issuers"),
+        *_KEYS,
+    ),
     f"{CORE}/jwks/unproven_tenant.py": _TENANTS,
     f"{CORE}/revocation/local.py": _REVOCATION,
     f"{CORE}/revocation/log.py": (*_core("revocation/test_log"), *_REVOCATION),
