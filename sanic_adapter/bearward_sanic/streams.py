@@ -30,6 +30,9 @@ _LOG: Final = logging.getLogger("bearward.sanic")
 _SCAN_INTERVAL: Final = 0.2
 """Seconds between two scans; an end comes at most this much after the token's."""
 
+_IN_FLIGHT: Final = (Stage.HANDLER, Stage.RESPONSE)
+"""While a request is being served."""
+
 
 class _Tracked:
     """What was admitted on one stream, and the watch over a request that took longer than a scan."""
@@ -105,7 +108,7 @@ class LiveRequests:
         stream = request.stream
         if self._enabled:
             before = self._tracked.get(stream)
-            if before is None or seen is not None or before.seen is not None or before.upload is not upload:
+            if before is None or seen is not None or before.upload is not upload:
                 if before is not None:
                     before.release()
                 self._tracked[stream] = _Tracked(asyncio.current_task(), seen, upload)
@@ -126,7 +129,7 @@ class LiveRequests:
         for stream, tracked in tuple(self._tracked.items()):
             request = getattr(stream, "request", None)
             task = tracked.task
-            if task is None or task.done() or request is None or not _in_flight(request):
+            if task is None or task.done() or request is None or stream.stage not in _IN_FLIGHT:
                 self._forget(stream)
                 continue
             try:
@@ -160,8 +163,3 @@ class LiveRequests:
         tracked = self._tracked.pop(stream, None)
         if tracked is not None:
             tracked.release()
-
-
-def _in_flight(request: Request) -> bool:
-    stream: Any = request.stream
-    return stream is not None and stream.stage in (Stage.HANDLER, Stage.RESPONSE)
