@@ -25,7 +25,6 @@ from bearward.possession import Presented
 from bearward.principal import same_caller
 from bearward.reporter import Reporter
 from bearward.sender import Scheme
-from bearward.verify_functions import awaited_verify_function
 from bearward.watches import Watch
 from bearward_sanic.context import principal_of, set_outcome, state_of
 from bearward_sanic.credentials import announced_subprotocol
@@ -50,7 +49,7 @@ _CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a client has to send its own close frame (RFC 6455 section 7.1.2)."""
 
 _POLL_INTERVAL: Final = 0.02
-"""Seconds between two looks at whether it has."""
+"""Seconds between two looks at whether it has, and the connection is gone."""
 
 _SOCKET: Final = "_bearward_socket"
 
@@ -119,10 +118,9 @@ class _Socket:
         try:
             return await handler()
         except asyncio.CancelledError:
-            if self._closing is None or self._task is None:
+            if self._closing is None:
                 raise
-            self._task.uncancel()  # it was we who cancelled the handler, and the socket is closed in order
-            return None
+            return None  # it was we who cancelled the handler's task, which ends here: the socket is closed in order
         finally:
             if self._watch is not None:
                 self._watch.close()
@@ -157,16 +155,13 @@ class _Socket:
     async def _verify(self, token: str, proof: str | None) -> Principal:
         """The principal of a newer token, which is bound to what the first one was bound to, and proven in the same way."""
         held = self._principal.proof
-        if proof is None and held.certificate is None:
-            principal = await awaited_verify_function(self._verifier)(token, False, None)
-        else:
-            scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
-            method, path = self._request.method, self._request.path
-            # It is the handshake's connection still, and so its certificate.
-            presented = Presented(
-                scheme, token, proofs, method, path, certificate=held.certificate, vouched_by=held.vouched_by
-            )
-            principal = await authenticate(self._verifier, presented)
+        scheme, proofs = (Scheme.BEARER, ()) if proof is None else (Scheme.DPOP, (proof,))
+        method, path = self._request.method, self._request.path
+        # It is the handshake's connection still, and so its certificate.
+        presented = Presented(
+            scheme, token, proofs, method, path, certificate=held.certificate, vouched_by=held.vouched_by
+        )
+        principal = await authenticate(self._verifier, presented)
         if principal.proof != held:
             raise AuthError(Refusal.TOKEN_SENDER_CONSTRAINED)
         return principal
@@ -190,7 +185,8 @@ async def close(request: Request, ws: Any, code: int, reason: str) -> None:
         async with asyncio.timeout(_CLOSE_TIMEOUT):
             if _websocket_scope(request) is None:
                 await ws.close(code=code, reason=reason)
-                while ws.ws_proto.close_rcvd is None and ws.ws_proto.state is not State.CLOSED:  # noqa: ASYNC110  (Sanic tells nobody)
+                # Sanic drops the connection once the client's frame has come, and tells nobody.
+                while ws.ws_proto.state is not State.CLOSED:  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_INTERVAL)
             else:
                 await _close_by_asgi(request.transport, code, reason)
