@@ -38,6 +38,7 @@ class ServerHere(Server):
         self.port = listener.getsockname()[1]
         self._log = io.StringIO()
         self._handler = logging.StreamHandler(self._log)
+        self._handler.addFilter(self._is_ours)
         logging.getLogger().addHandler(self._handler)
         self._ready = threading.Event()
         self._ended: BaseException | None = None
@@ -68,6 +69,10 @@ class ServerHere(Server):
     def log(self) -> str:
         """What was logged so far."""
         return self._log.getvalue()
+
+    def _is_ours(self, record: logging.LogRecord) -> bool:
+        """Not what another server of this process, or a test, has logged."""
+        return record.thread == self._thread.ident
 
     def _run(self, listener: socket.socket) -> None:
         try:
