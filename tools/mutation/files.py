@@ -124,7 +124,7 @@ _REVOCATION = (
 _STREAMS_OF_GRPC = _grpc("streams", "sync_streams", "reauthentication", "events", "misuse", "stream_guards")
 _ANYTHING_OF_GRPC = (*_grpc("*"), "tests/adapters/test_*.py", "tests/observability/test_every_refusal.py")
 _ANYTHING_OF_SANIC = (*_sanic("*"), "tests/adapters/test_*.py")
-_STREAMS_OF_SANIC = _sanic("in_process_streams", "streams", "upload_expiry")
+_STREAMS_OF_SANIC = _sanic("in_process_streams", "scans", "streams", "upload_expiry")
 
 JUDGES = ("tests/core/**/test_*.py", "tests/adapters/**/test_*.py", "tests/observability/test_*.py")
 """Those that may notice a change of a stateful file."""
@@ -228,8 +228,9 @@ STATEFUL: dict[str, tuple[str, ...]] = {
     ),
     f"{SANIC}/stream_end.py": (*_STREAMS_OF_SANIC, *_sanic("websockets")),
     f"{SANIC}/streams.py": (*_STREAMS_OF_SANIC, *_sanic("restarts", "several_apps", "settings_of_an_app")),
-    f"{SANIC}/ticket_route.py": _sanic("socket_tickets", "ticket_page", "places"),
+    f"{SANIC}/ticket_route.py": _sanic("socket_tickets", "ticket_routes", "ticket_page", "places"),
     f"{SANIC}/websockets.py": _sanic(
-        *("reauthentication", "bound_tokens", "websockets", "socket_tickets", "credentials", "in_process_gate"),
+        *("reauthentication", "ends_of_sockets", "refused_handshakes", "bound_tokens", "websockets"),
+        *("socket_tickets", "credentials", "in_process_gate"),
     ),
 }
