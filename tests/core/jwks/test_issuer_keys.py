@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bearward import JWKSOptions, TrustedIssuer
+from bearward import TrustedIssuer
+from bearward.jwks import JWKSOptions, StartMode
 from bearward.jwks.freshness import Freshness
 from bearward.jwks.store import JWKSStore, MissAction
 from bearward.testing import LocalIssuer
@@ -417,7 +418,9 @@ def test_source_that_nobody_used_is_not_asked_whether_it_changed(run: Run, tmp_p
     """A lazy issuer that no token named costs nothing in the background."""
     file = tmp_path / "keys.json"
     file.write_text("{}")
-    lazy = TrustedIssuer("https://a.example", audience="a", jwks_options=JWKSOptions(jwks_file=str(file), start="lazy"))
+    lazy = TrustedIssuer(
+        "https://a.example", audience="a", jwks_options=JWKSOptions(jwks_file=str(file), start=StartMode.LAZY)
+    )
 
     async def scenario() -> None:
         async with started(lazy) as (_, keys):

@@ -309,7 +309,7 @@ def test_configured_keys_are_neither_shared_nor_written_to_disk(run: Run, tmp_pa
     trusted = TrustedIssuer(
         "https://login.example",
         audience="a",
-        symmetric_keys=SymmetricKey(b"0123456789abcdef0123456789abcdef"),
+        symmetric_keys=[SymmetricKey(b"0123456789abcdef0123456789abcdef")],
         algorithms=["HS256"],
         jwks_options=JWKSOptions(snapshot_dir=str(tmp_path)),
     )
