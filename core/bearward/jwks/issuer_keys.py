@@ -15,7 +15,7 @@ from bearward.events import Event
 from bearward.fetch.errors import FetchError, FetchFailure
 from bearward.forks import keep_for_parent
 from bearward.jwks.entry import Entry, HeldKeys
-from bearward.jwks.freshness import Decision, Freshness, Trigger
+from bearward.jwks.freshness import Decision, Trigger
 from bearward.jwks.health import IssuerHealth
 from bearward.jwks.key_events import KeyEvents
 from bearward.jwks.key_state import KeyState, MissAction
@@ -122,7 +122,7 @@ class IssuerKeys:
         if (tenant := self._unproven_tenant) is not None and self.refresher.remembers:
             await tenant.recall(self._waiting)
         await self._await_refresh()
-        if self._state.freshness() is Freshness.EXPIRED:  # asked for before the loop stood still, and too old by now
+        if self._state.is_outdated:  # asked for before the loop stood still, and too old by now
             await self._await_refresh()
         return self._state.usable_or_refuse()
 

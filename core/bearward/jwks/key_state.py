@@ -87,6 +87,14 @@ class KeyState:
         """Whether keys are held, or were asked for: where nobody uses a lazy issuer, nothing is asked in the background."""
         return self.attempts > 0 or self.entry is not None
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what is held may not be used any more, though no attempt has failed since it was fetched."""
+        state = self.freshness()
+        return state is Freshness.EXPIRED or (
+            state is Freshness.UNAVAILABLE and self.entry is not None and not self.error
+        )
+
     def next_attempt(self) -> float:
         """The earliest moment for another attempt, by the monotonic clock."""
         return machine.next_attempt(self.record, self.options)
