@@ -143,7 +143,7 @@ class IssuerKeys:
         if not self._attach():
             return await self._binding.run_on_bound_loop(lambda: self.refresh_after_miss(kid, generation))
         trigger = self._state.miss_trigger(kid)
-        if trigger is Trigger.UNKNOWN_KID and self._in_flight_for is Trigger.BAD_SIGNATURE:
+        if self._in_flight_for is Trigger.BAD_SIGNATURE:
             # It may have been sent before `kid` was published: what it does not bring says nothing about `kid`.
             await self._waiting.wait_for(self._in_flight)
         if self.decide_on_miss(kid, generation) is MissAction.FETCH:

@@ -227,10 +227,12 @@ def test_snapshot_of_a_tenant_needs_no_shared_cache(
         await before.keys_of(trusted).get()
         await eventually(lambda: any(tmp_path.iterdir()))
         await before.aclose()
-        issuer.down()
         after = JWKSStore(cache=valkey.url, cache_secret=SECRET)
         await after.start()
-        assert (await after.keys_of(trusted).get()).jwk_set.keys
+        issuer.hold()  # nobody waits for it
+        async with asyncio.timeout(30):
+            assert (await after.keys_of(trusted).get()).jwk_set.keys
+        issuer.release()
         await after.aclose()
 
     run(scenario())
