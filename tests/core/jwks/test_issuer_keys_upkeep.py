@@ -170,7 +170,7 @@ def test_snapshot_that_another_process_wrote_is_read_when_the_issuer_fails(
             issuer.up()
             async with started(trusted, clock) as (_, theirs):
                 await theirs.get()
-                await eventually(lambda: any(tmp_path.iterdir()))
+                await eventually(lambda: any(tmp_path.glob("*.json")))
             issuer.down()
             clock.forward(60)
             assert (await ours.get()).jwk_set.keys
@@ -225,7 +225,7 @@ def test_snapshot_of_a_tenant_needs_no_shared_cache(
         before = JWKSStore(cache_secret=SECRET)
         await before.start()
         await before.keys_of(trusted).get()
-        await eventually(lambda: any(tmp_path.iterdir()))
+        await eventually(lambda: any(tmp_path.glob("*.json")))
         await before.aclose()
         after = JWKSStore(cache=valkey.url, cache_secret=SECRET)
         await after.start()

@@ -212,7 +212,7 @@ def test_remembered_keys_are_refreshed_without_traffic(run: Run, issuer: LocalIs
 
     async def scenario() -> None:
         async with started(trusted, SystemClock()):
-            await eventually(lambda: any(tmp_path.iterdir()))
+            await eventually(lambda: any(tmp_path.glob("*.json")))
         asked = issuer.requests()
         async with started(trusted, SystemClock()) as (store, keys):
             assert keys.current() is not None

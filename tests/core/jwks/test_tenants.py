@@ -191,7 +191,7 @@ def test_tenant_that_once_proved_itself_is_remembered(where: str, run: Run, valk
             before = JWKSStore(**settings)
             await before.start()
             await before.keys_of(policy(real, **options)).get()
-            await eventually(lambda: where == "cache" or any(tmp_path.iterdir()))
+            await eventually(lambda: where == "cache" or any(tmp_path.glob("*.json")))
             await before.aclose()
             asked = real.requests()
             after = JWKSStore(**settings)
