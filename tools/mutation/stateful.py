@@ -19,7 +19,7 @@ from tools.mutation.changes import Change, changes_of
 from tools.mutation.covering import Covering, find_out
 from tools.mutation.files import JUDGES, STATEFUL, TOP, found
 from tools.mutation.forks import ELSEWHERE, Plan, change_in_forks
-from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, Mutant, identity, is_left, keep, kept
+from tools.mutation.mutant import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Mutant, identity, is_left, keep, kept
 from tools.trees import PASSED, changed, copied, in_trees, run_tests
 
 __all__ = ["drawn", "run"]
@@ -84,8 +84,8 @@ def _in_forks(planned: Sequence[Planned], judges: Sequence[str]) -> Iterator[tup
     for number, outcome, _ in change_in_forks(plans, judges):
         if outcome == SURVIVED:
             survived.append(planned[number])
-        else:
-            yield *planned[number], outcome
+        else:  # lines that no test was seen to run are those of a process of its own, perhaps
+            yield *planned[number], ELSEWHERE if outcome == UNTESTED else outcome
     plans = [_plan(covering, file, texts[file], change, again=True) for file, change in survived]
     for number, outcome, _ in change_in_forks(plans, judges):
         file, change = survived[number]

@@ -219,7 +219,7 @@ def test_snapshot_of_a_tenant_needs_no_shared_cache(
     run: Run, issuer: LocalIssuer, valkey: Valkey, tmp_path: Path
 ) -> None:
     """Where the cache has lost it, what is on disk counts."""
-    trusted = policy(issuer, snapshot_dir=str(tmp_path))
+    trusted = policy(issuer, snapshot_dir=str(tmp_path), read_timeout=120, total_timeout=120)
 
     async def scenario() -> None:
         before = JWKSStore(cache_secret=SECRET)
