@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
-import threading
 import time
-import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +21,6 @@ from bearward.clock import SystemClock
 from bearward.errors import ConfigurationError
 from tests.conftest import Run
 from tests.core.jwks.cache_servers import KINDS, CacheServer, Valkey
-from tests.forking import holds_in_a_child
 
 
 @asynccontextmanager
@@ -242,33 +238,6 @@ def test_serializer_of_a_backend_changes_no_text(run: Run, valkey: Valkey) -> No
         assert await client.get("own:never old") == b"text"
         await client.aclose()
         await cache.aclose()
-
-    run(scenario())
-
-
-def test_connections_stay_the_parents_after_a_fork(run: Run, server: CacheServer) -> None:
-    """A child opens its own, and the parent goes on with what it had, as if nothing had been."""
-
-    def is_used_by(cache: SharedCache) -> bool:
-        warnings.simplefilter("ignore")  # as an error it would keep a driver from closing what nobody holds any more
-
-        async def use() -> bool:
-            ours = await cache.get(["a"]) == ["text"]
-            gc.collect()
-            return ours
-
-        done: list[bool] = []
-        other = threading.Thread(target=lambda: done.append(asyncio.run(use())))  # this one runs the parent's loop
-        other.start()
-        other.join(30)
-        return done == [True]
-
-    async def scenario() -> None:
-        async with cache_at(server.url) as cache:
-            await cache.put("a", "text", 60)
-            assert await holds_in_a_child(lambda: is_used_by(cache))
-            assert await cache.get(["a"]) == ["text"]
-            assert cache.state == "ok"
 
     run(scenario())
 

@@ -21,7 +21,6 @@ from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fake_clock import FakeClock
 from tests.core.jwks.support import DEADLINE, eventually, policy, started
-from tests.forking import holds_in_a_child
 
 
 def of_file(path: Path, poll_interval: float) -> TrustedIssuer:
@@ -269,17 +268,6 @@ def test_work_is_done_on_the_loop_of_the_store(run: Run, issuer: LocalIssuer) ->
         run(store.aclose())
         assert not keys.in_use
         assert not asyncio.all_tasks(own)  # it waited for what ended there
-
-
-def test_held_keys_are_not_seen_in_a_forked_child_before_it_refreshes_them(run: Run, issuer: LocalIssuer) -> None:
-    """Nothing there would look for newer ones."""
-
-    async def scenario() -> None:
-        async with started(policy(issuer, start="eager", start_wait=30)) as (_, keys):
-            assert await holds_in_a_child(lambda: keys.current() is None and not keys.in_use)
-            assert keys.current() is not None
-
-    run(scenario())
 
 
 @pytest.mark.parametrize("setting", ["jwks_uri", "pem_uri", "metadata_uri"])
