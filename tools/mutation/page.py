@@ -112,7 +112,8 @@ STATEFUL_HEAD = """## Stateful files
 
 Changed one mutant at a time in a forked process (`tools/mutation/changes.py` lists the ways), and judged by the tests that
 run the changed lines, with real servers and stores: those about the file first (`tools/mutation/files.py`), then others of
-the core, the adapters and what is observed, for up to eight seconds.
+the core, the adapters and what is observed, for up to eight seconds. Who survives that is judged by the slower ones, or on
+a copy of the tree; a survivor that could not be judged again stands as one.
 """
 WHY = """## Who survived, and why
 
