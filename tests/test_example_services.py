@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,18 @@ def running(example: str, issuer: LocalIssuer) -> Iterator[str]:
             _wait_until_it_listens(process, port)
             yield f"127.0.0.1:{port}"
         finally:
-            process.terminate()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """A server that listens, and has not begun to handle signals yet, loses one: it is told again."""
+    for _ in range(10):
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+            return
+    process.kill()
+    raise AssertionError("it does not end")
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
