@@ -8,6 +8,7 @@ A forked child binds its own loop: an inherited loop looks as if it were running
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  (asyncio imports it late, when it first has work for a thread)
 import contextlib
 import math
 import random

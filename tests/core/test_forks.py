@@ -19,6 +19,7 @@ from bearward.fetch import network
 from bearward.fetch.pool import PoolKeeper
 from bearward.fetch.settings import HTTPSettings
 from bearward.testing.tls import ThrowAwayAuthority
+from tests.core.jwks.cache_servers import CacheServer
 
 START_METHODS = ("fork", "spawn", "forkserver")
 INHERITING = ("loop", "running loop", "thread")
@@ -109,6 +110,17 @@ def test_fork_waits_while_certificates_are_read(tmp_path: Path) -> None:
     assert forked.wait(30)
     forking.join(30)
     reading.join(30)
+
+
+@pytest.mark.parametrize("case", ["over_http", "over_tls", "by_file", "by_thread"])
+def test_what_a_fetch_imports_is_imported_while_a_fork_waits(case: str) -> None:
+    """A child that was forked within the import of a module waits for its lock as soon as it needs the module itself."""
+    assert run_member("tests.core.late_imports", case) == []
+
+
+def test_what_a_shared_cache_imports_is_imported_while_a_fork_waits(server: CacheServer) -> None:
+    """Its driver too."""
+    assert run_member("tests.core.late_imports", "with_cache", server.url) == []
 
 
 def fork_and_end(forked: threading.Event) -> None:

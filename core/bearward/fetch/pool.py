@@ -12,6 +12,7 @@ import contextlib
 import logging
 import ssl
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -108,6 +109,7 @@ class PoolKeeper:
 
 
 def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Pools:
+    _import_transport()
     import httpcore2
 
     from bearward.fetch.network import ClosingBackend, GuardedBackend
@@ -125,6 +127,16 @@ def _make_pools(settings: HTTPSettings, versions: tuple[FileVersion, ...]) -> Po
         )
 
     return Pools(pool(with_certificate=True), pool(with_certificate=False), backend, versions)
+
+
+@cache
+def _import_transport() -> None:
+    """All that a fetch needs, at once: anyio imports each of its parts when it is first used, which would be on the loop."""
+    import encodings.idna  # noqa: F401  (what a look-up of a name imports, in a thread of its own)
+
+    import anyio  # what httpcore2[asyncio] is written on
+
+    anyio.run(anyio.sleep, 0.0)
 
 
 def _proxy(url: str) -> httpcore2.Proxy:
