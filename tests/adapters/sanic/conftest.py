@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sanic import Sanic
 
 from bearward.testing import LocalIssuer
 from tests.adapters.sanic.here import ASKED, server_class
@@ -22,6 +23,13 @@ OLDEST = Path(__file__).with_name("oldest.txt")
 SERVERS = ("native", "uvicorn", "hypercorn")
 
 Serve = Callable[..., Server]
+
+
+@pytest.fixture(autouse=True)
+def _sanic_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ASGI client of sanic-testing replaces what all applications in the process are called by, for good."""
+    monkeypatch.setattr(Sanic, "__call__", Sanic.__call__)
+    monkeypatch.setattr(Sanic, "test_mode", Sanic.test_mode)
 
 
 @pytest.fixture(scope="session")
