@@ -84,6 +84,7 @@ def test_install_as_the_readme_says(dist: Path, tmp_path: Path) -> None:
         "PATH": f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin",
         "PIP_CONSTRAINT": str(TOP / "constraints.txt"),  # the versions of this project; the page names none
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "0",  # for pip, no to compiling: what is never imported need not be compiled
     }
     _done(
         "bash", "-ec", "\n".join((*commands, "python -c 'import awscrt, bearward_grpc'")), cwd=tmp_path, **environment
