@@ -38,7 +38,7 @@ def main() -> None:
         cache=options["cache"],
         cache_secret=options["secret"].encode(),
         on_failure=options["on_failure"],
-        grace=0.5,
+        grace=4.0,  # a busy machine is no outage
     )
     policy = TrustedIssuer(options["issuer"], audience=AUDIENCE, jwks=options["jwks"])
     verifier = Verifier(policy, revocations=revocations)
