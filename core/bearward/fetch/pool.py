@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import ssl
 from dataclasses import dataclass
@@ -136,7 +137,9 @@ def _import_transport() -> None:
 
     import anyio  # what httpcore2[asyncio] is written on
 
-    anyio.run(anyio.sleep, 0.0)
+    # In a context of its own: where the program itself runs by anyio, sniffio would say that this thread does already.
+    with contextlib.suppress(RuntimeError):  # then it is imported later
+        contextvars.Context().run(anyio.run, anyio.sleep, 0.0)
 
 
 def _proxy(url: str) -> httpcore2.Proxy:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import threading
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 
+from bearward.fetch import pool
 from bearward.fetch.errors import FetchError, FetchFailure
+from bearward.fetch.network import _ClosingStream
 from bearward.testing import LocalIssuer
 from tests.conftest import Run
 from tests.core.fetch.test_rotated_files import client_of, replace
@@ -162,3 +167,43 @@ def test_proxy_may_have_a_user_without_a_password(run: Run) -> None:
 
     run(scenario())
     assert [line.partition(b": ")[2] for line in seen] == [b"Basic dXNlcjo="]
+
+
+def test_transport_is_imported_although_the_program_runs_by_anyio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context variable of sniffio says so, in threads too; and what cannot be imported ahead is imported later."""
+    running: ContextVar[str] = ContextVar("running", default="none")
+    seen: list[str] = []
+
+    def anyio_run(*_: object) -> None:
+        seen.append(running.get())
+        raise RuntimeError("already running")
+
+    monkeypatch.setattr("anyio.run", anyio_run)
+    running.set("asyncio")
+    pool._import_transport.__wrapped__()
+    assert seen == ["none"]
+
+
+def test_handshake_within_that_of_a_proxy_is_closed_as_well(run: Run) -> None:
+    """By a proxy that speaks TLS there are two: one with it, and one through it with the issuer."""
+
+    class Stream(httpcore2.AsyncNetworkStream):
+        handshakes = closed = 0
+
+        async def start_tls(self, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
+            self.handshakes += 1
+            if self.handshakes == 2:
+                raise asyncio.CancelledError
+            return self
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    async def scenario() -> int:
+        stream = Stream()
+        tunnel = await _ClosingStream(stream).start_tls(ssl.create_default_context())
+        with pytest.raises(asyncio.CancelledError):
+            await tunnel.start_tls(ssl.create_default_context())
+        return stream.closed
+
+    assert run(scenario()) == 1
