@@ -9,10 +9,12 @@ writing takes one.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Iterable
 
+from bearward.bug_reports import report_bug
 from bearward.clock import Clock, SystemClock
 from bearward.errors import AuthError, ConfigurationError
 from bearward.forks import fork_safe
@@ -22,6 +24,8 @@ from bearward.refusals import Refusal
 from bearward.revocation.entry import CLOCK, FOREVER, Name, Revocation, names_of, validated
 
 __all__ = ["Listener", "Revocations"]
+
+_log = logging.getLogger("bearward.revocation")
 
 Listener = Callable[[tuple[Revocation, ...] | None], None]
 """Called with the entries that changed, or with None if any verification may have another result now."""
@@ -144,7 +148,10 @@ class Revocations:
         with self._lock:
             self._revision += 1
         for listener in tuple(self._listeners):
-            listener(changed)
+            try:
+                listener(changed)
+            except Exception as error:  # noqa: BLE001  (neither the others nor who reads the store may fail with one)
+                report_bug(_log, "a listener to revocations failed", error)
 
     def _listed(self) -> list[Revocation]:
         return [Revocation(*name, *times) for name, times in self._entries.items()]

@@ -14,7 +14,7 @@ import logging
 import math
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bearward.cache.client import CacheError, SharedCache
 from bearward.cache.urls import backend_factory
@@ -40,6 +40,11 @@ _START_WAIT = 1.0
 _MAX_LOGS = 3
 """Logs that may be begun by others while one exchange lasts."""
 _NOT_SHARED = "revoked in this process; to be shared as soon as the store responds"
+
+
+class _Close(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    ended: asyncio.Event
 
 
 class RevocationNotSharedError(BearwardError):
@@ -90,8 +95,8 @@ class SharedRevocations(Revocations):
         self._all_shared = False
         self._wake = asyncio.Event()
         self._users = 0
-        self._closing: asyncio.Event | None = None
-        """While a close lasts, which a start waits for: set at its end."""
+        self._closing: _Close | None = None
+        """While a close lasts, which a start waits for."""
         self._state = "not started"
         self._last_success = -math.inf
         self._started_at = -math.inf
@@ -154,8 +159,10 @@ class SharedRevocations(Revocations):
     async def start(self) -> None:
         """Read the store, for at most a second, and keep polling it in the background."""
         self._users += 1
-        while self._closing is not None and self._binding.loop is asyncio.get_running_loop():
-            await self._closing.wait()
+        while (close := self._close_here()) is not None:
+            await close.ended.wait()
+        if not self._users:  # closed once more meanwhile
+            return
         if self._users > 1 and self._binding.loop is not None and not self._binding.loop.is_closed():
             return
         self._binding.bind()
@@ -171,20 +178,36 @@ class SharedRevocations(Revocations):
     async def aclose(self) -> None:
         """Stop polling, after a last attempt to share what was not shared yet. From then on the store counts as failed."""
         self._users = max(0, self._users - 1)
-        if self._users or self._binding.loop is None:
+        if self._users:
             return
-        self._closing = asyncio.Event()
+        if (close := self._close_here()) is not None:
+            await close.ended.wait()
+            return
+        if self._binding.loop is None:
+            return
+        self._closing = close = _Close(asyncio.get_running_loop(), asyncio.Event())
         try:
             await self._close()
         finally:
-            self._closing.set()
-            self._closing = None
+            close.ended.set()
+            if self._closing is close:
+                self._closing = None
+
+    def _close_here(self) -> _Close | None:
+        """The close that is under way on the running loop."""
+        close = self._closing
+        return close if close is not None and close.loop is asyncio.get_running_loop() else None
 
     async def _close(self) -> None:
-        if self._unshared:
-            with contextlib.suppress(RevocationNotSharedError, TimeoutError):
-                async with asyncio.timeout(STORE_TIMEOUT):
-                    await self.flush()
+        try:
+            if self._unshared:
+                with contextlib.suppress(RevocationNotSharedError, TimeoutError):
+                    async with asyncio.timeout(STORE_TIMEOUT):
+                        await self.flush()
+        finally:  # also for who waits no longer: nothing may go on asking the store
+            await self._stop()
+
+    async def _stop(self) -> None:
         await self._binding.aclose()
         await self._cache.aclose()
         self._state, self._known_until = "closed", -math.inf

@@ -678,3 +678,126 @@ def test_on_failure_has_no_default() -> None:
     """Closed or open is for the operator to say."""
     with pytest.raises(TypeError, match="on_failure"):
         SharedRevocations(cache="redis://cache", cache_secret=SECRET)  # type: ignore[call-arg]
+
+
+def test_closes_at_the_same_time_are_one(valkey: Valkey, run: Run) -> None:
+    """The second waits for the first, and a start for both; afterwards the list works as if it had been closed once."""
+
+    async def use() -> None:
+        revocations = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        await revocations.start()
+        await asyncio.gather(revocations.aclose(), revocations.aclose(), revocations.start())
+        assert revocations.health() == "0 entries, store: ok"
+        await revocations.aclose()
+        assert revocations.health().startswith("0 entries, store: closed")
+
+    run(use())
+
+
+def test_start_that_is_given_up_while_another_user_closes_leaves_nothing_behind(valkey: Valkey, run: Run) -> None:
+    """Two verifiers share one list: the one is closed, the other fails at its start and is closed as well."""
+
+    async def use() -> None:
+        revocations = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        await revocations.start()
+        valkey.hang()
+        revocations.revoke_token(ISSUER, "t1", until=time.time() + 60)
+        closing = asyncio.create_task(revocations.aclose())
+        await asyncio.sleep(0)
+        starting = asyncio.create_task(revocations.start())
+        await asyncio.sleep(0)
+        await asyncio.gather(closing, revocations.aclose())
+        await asyncio.wait_for(starting, 30)
+        assert revocations.health().startswith("1 entries, store: closed")
+        assert polling() == []
+        valkey.go_on()
+
+    run(use())
+
+
+def test_start_waits_for_all_of_a_close(valkey: Valkey, run: Run) -> None:
+    """Also for its last part, when the connections are closed: what ends there would close the list that has just begun."""
+
+    async def use() -> None:
+        revocations = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        await revocations.start()
+        close, entered, go_on = revocations._cache.aclose, asyncio.Event(), asyncio.Event()
+
+        async def slow() -> None:
+            entered.set()
+            await go_on.wait()
+            await close()
+
+        revocations._cache.aclose = slow  # type: ignore[method-assign]
+        closing = asyncio.create_task(revocations.aclose())
+        await entered.wait()
+        starting = asyncio.create_task(revocations.start())
+        await asyncio.sleep(0)
+        assert not starting.done()
+        go_on.set()
+        await asyncio.gather(closing, starting)
+        assert revocations.health() == "0 entries, store: ok"
+        revocations.check(who())
+        await revocations.aclose()
+
+    run(use())
+
+
+def test_close_that_is_given_up_stops_asking_the_store(valkey: Valkey, run: Run) -> None:
+    """A second poll beside the next start's would read one log at two places."""
+
+    async def use() -> None:
+        revocations = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="accept")
+        await revocations.start()
+        valkey.hang()
+        revocations.revoke_token(ISSUER, "t1", until=time.time() + 60)
+        closing = asyncio.create_task(revocations.aclose())
+        await asyncio.sleep(0.05)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert polling() == []
+        valkey.go_on()
+
+    run(use())
+
+
+def polling() -> list[asyncio.Task[Any]]:
+    """The tasks that ask a store for news."""
+    return [task for task in asyncio.all_tasks() if "_sync_loop" in repr(task.get_coro())]
+
+
+def test_listener_that_fails_stops_neither_the_others_nor_the_reading(
+    valkey: Valkey, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is reported as a bug, without what it said."""
+
+    async def use() -> None:
+        told: list[object] = []
+
+        def failing(_: object) -> None:
+            raise RuntimeError("of the program's")
+
+        one = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        two = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
+        two.on_change(failing)
+        two.on_change(told.append)
+        async with started(one, two):
+            for jti in ("t1", "t2"):
+                one.revoke_token(ISSUER, jti, until=time.time() + 60)
+                await one.flush()
+                await eventually(lambda jti=jti: revoked(two, jti))  # type: ignore[misc]
+        assert len(told) >= 2
+
+    run(use())
+    assert "a listener to revocations failed: RuntimeError" in caplog.text
+    assert "of the program's" not in caplog.text
+
+
+def revoked(revocations: SharedRevocations, jti: str) -> bool:
+    """Whether the token of this name is refused."""
+    try:
+        revocations.check(who(jti))
+    except AuthError:
+        return True
+    return False
