@@ -24,6 +24,7 @@ from bearward.revocation.entry import Name, Revocation, names_of
 __all__ = ["Watch", "Watches", "weak_listener"]
 
 _SLICE = 100
+_AFTER_A_BUG = 1.0
 """How many watches check before the event loop gets to run something else."""
 Recheck = Callable[[Principal, float], float]
 """From a principal and its leeway to the seconds for which it may be relied on; raises `AuthError` if it has ended."""
@@ -75,6 +76,9 @@ class Watch:
         except AuthError as ended:
             self.close()
             self._on_end(ended)
+        except Exception:
+            self._set_timer(_AFTER_A_BUG)  # whatever it is: a watch that looked no more would end nothing
+            raise
         else:
             self._set_timer(valid_for)
 
@@ -169,11 +173,13 @@ class Watches:
 
 
 def _look_in_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Watch]) -> None:
-    """A few at a time, so that thousands of watches do not block the loop."""
-    for _ in range(min(_SLICE, len(waiting))):
-        waiting.popleft().look()
-    if waiting:
-        loop.call_soon(_look_in_turn, loop, waiting)
+    """A few at a time, so that thousands of watches do not block the loop; one that fails leaves the others as they are."""
+    try:
+        for _ in range(min(_SLICE, len(waiting))):
+            waiting.popleft().look()
+    finally:
+        if waiting:
+            loop.call_soon(_look_in_turn, loop, waiting)
 
 
 def weak_listener(watches: Watches) -> Callable[[tuple[Revocation, ...] | None], None]:

@@ -430,3 +430,56 @@ def test_cost_of_a_revocation_is_that_of_its_watches(
 
 def _verifier(issuer: LocalIssuer) -> Verifier:
     return Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE, jwks_options=JWKSOptions(cooldown=0.0)))
+
+
+def test_watch_whose_end_fails_keeps_no_other_from_looking(issuer: LocalIssuer, run: Run) -> None:
+    """All others of the same revocation are told at once, too."""
+
+    async def use() -> None:
+        loop, failed, told = asyncio.get_running_loop(), list[object](), list[AuthError]()
+        loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+
+        def failing(_: AuthError) -> None:
+            raise RuntimeError("of the program's")
+
+        async with Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)) as verifier:
+            who = await verifier.verify(issuer.mint())
+            ends = [failing, *[told.append] * 300]
+            for end in ends:
+                verifier.watch(who, end)
+            await asyncio.sleep(0)
+            verifier.revocations.revoke_token(who.issuer, str(who.token_id), until=4e9)
+            for _ in range(100):  # turns of the loop, and no timer
+                await asyncio.sleep(0)
+            assert len(told) == 300
+        assert [type(error) for error in failed] == [RuntimeError]
+
+    run(use())
+
+
+def test_watch_goes_on_after_a_bug(issuer: LocalIssuer, run: Run) -> None:
+    """A look that fails in an unexpected way is followed by another one, a second later."""
+
+    async def use() -> None:
+        failed, told = list[object](), list[AuthError]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context["exception"]))
+        async with Verifier(TrustedIssuer(issuer.url, audience=AUDIENCE)) as verifier:
+            who = await verifier.verify(issuer.mint())
+            recheck = verifier._watches.recheck
+
+            def buggy(principal: Principal, leeway: float) -> float:
+                verifier._watches.recheck = recheck
+                raise RuntimeError("a bug")
+
+            verifier._watches.recheck = buggy
+            verifier.watch(who, told.append)
+            await eventually(lambda: bool(failed))
+            verifier._watches.recheck = lambda *_: raised(Refusal.TOKEN_EXPIRED)
+            await eventually(lambda: bool(told))
+
+    run(use())
+
+
+def raised(refusal: Refusal) -> float:
+    """What ends a watch."""
+    raise AuthError(refusal)
