@@ -123,7 +123,7 @@ class IssuerFleet:
         text = pack(Stored(entry, permits), name=self._keys.document, issuer=self._issuer, secret=self._secret)
         if len(text.encode("utf-8", "surrogatepass")) > self._max_bytes:  # no other process would take it
             return
-        version = f"{entry.fetched_at!r} {entry.jwk_set.thumbprint}"
+        version = _version(entry)
         with contextlib.suppress(CacheError):
             await self._cache.put(self._keys.document, text, ttl)
             await self._cache.put(self._keys.version, version, ttl)
@@ -222,6 +222,7 @@ class IssuerFleet:
             self._rejected = f"rejected a document: {exc}"
             return None
         self._rejected = ""
+        self.last_version = _version(stored.entry)
         if stored.entry.fetched_at != self._last_seen[0]:
             self._last_seen = stored.entry.fetched_at, self._clock.monotonic()
         return stored
@@ -265,3 +266,7 @@ def _newest(held: Entry | None, found: Stored | None) -> Entry | None:
     if found is None or (held is not None and held.fetched_at >= found.entry.fetched_at):
         return held
     return found.entry
+
+
+def _version(entry: Entry) -> str:
+    return f"{entry.fetched_at!r} {entry.jwk_set.thumbprint}"

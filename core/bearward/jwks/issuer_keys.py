@@ -65,7 +65,7 @@ class IssuerKeys:
         self._in_flight: asyncio.Task[None] | None = None
         self._in_flight_for = Trigger.LOOKUP
         self._timer = Timer(binding, self._refresh_if_due)
-        self._invalidated = False
+        self._invalidated = self._retired = False
         self._looked_at = _NEVER  # when the last request to the issuer that succeeded began
         self._refresh_requested = False
         self._waiting = WaiterLimit(options.max_waiters)
@@ -171,7 +171,9 @@ class IssuerKeys:
 
     async def refresh_if_changed(self) -> None:
         """Refresh if the source says that it has changed."""
-        if self._state.is_wanted and self._in_flight is None and await self.refresher.changed():
+        if not self._state.is_wanted or self._in_flight is not None or not await self.refresher.changed():
+            return
+        if not self._retired:  # meanwhile
             self.refresh()
 
     def forget_parent(self) -> None:
@@ -198,10 +200,12 @@ class IssuerKeys:
 
     def invalidate(self) -> None:
         """Not to be used again: code that still has this object finds no keys in it. Any thread may call."""
-        self._invalidated, self._view = True, (None, _NEVER, _NEVER)
+        self._invalidated = self._retired = True
+        self._view = (None, _NEVER, _NEVER)
 
     def close_when_idle(self) -> None:
-        """No longer needed: close once a refresh that others wait for has ended."""
+        """No longer needed: close once a refresh that others wait for has ended. Nothing is refreshed any more."""
+        self._retired = True
         self._binding.spawn(self._close_after_refresh())
 
     async def _close_after_refresh(self) -> None:
@@ -236,7 +240,8 @@ class IssuerKeys:
 
     def rebind(self) -> None:
         """The store is bound to this loop now: refresh from here."""
-        self._attach()
+        if not self._retired:
+            self._attach()
 
     def _attach(self) -> bool:
         """Whether this is the store's loop. Timers and tasks of a loop that is gone are forgotten."""
@@ -256,7 +261,7 @@ class IssuerKeys:
     def _refresh_if_due(self) -> None:
         """A refresh may be due: begin one if the state machine says so."""
         self._refresh_requested = False
-        if not self._attach():
+        if self._retired or not self._attach():
             return
         if self._in_flight is None and self._state.decide(Trigger.LOOKUP) in _REFRESHES:
             self._start_refresh(Trigger.LOOKUP)
@@ -313,7 +318,9 @@ class IssuerKeys:
     def _save_snapshot(self, entry: Entry) -> None:
         """Store it on disk if it was accepted, whichever process fetched it: all may be down at the next start."""
         held = self._state.entry
-        if self.refresher.snapshot is not None and held is not None and held.fetched_at == entry.fetched_at:
+        loop = self._binding.loop  # none before the start, and one that is gone after a close
+        runs = loop is not None and loop.is_running()
+        if self.refresher.snapshot is not None and runs and held is not None and held.fetched_at == entry.fetched_at:
             self._binding.spawn(self.refresher.snapshot.save(held))
 
     def _apply(self, result: Entry | FetchError, trigger: Trigger = Trigger.LOOKUP) -> bool:
@@ -342,5 +349,7 @@ class IssuerKeys:
         if not self._invalidated:
             self._view = (state.held, due, until)
         self._events.record_state(state.freshness())
-        timed = self.in_use and self._tenant is None and self._in_flight is None and state.is_wanted
+        timed = (
+            self.in_use and self._tenant is None and self._in_flight is None and state.is_wanted and not self._retired
+        )
         self._timer.set(max(state.next_attempt() - self._monotonic(), _MIN_WAIT) if timed else None)

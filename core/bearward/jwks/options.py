@@ -30,7 +30,7 @@ class StartMode(StrEnum):
     EAGER = "eager"
     """Fetch, wait at most `start_wait`, and go on in the background. The default."""
     LAZY = "lazy"
-    """Fetch when the first token asks."""
+    """Fetch when the first token asks. What a snapshot or the fleet brings before that is kept fresh."""
 
 
 class MetadataKind(StrEnum):

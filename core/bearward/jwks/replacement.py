@@ -8,6 +8,7 @@ changed time-out does not depend on the issuer being up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from bearward.jwks.issuer_keys import IssuerKeys
@@ -73,8 +74,9 @@ class Replacement:
             if known.settings.jwks_options == issuer.jwks_options:
                 return ConfiguredIssuer(issuer, known.keys)
             keys = self._create(issuer, None)
-            if known.keys.entry is not None:
-                keys.accept(known.keys.entry)
+            if (entry := known.keys.entry) is not None:
+                lifetime = min(entry.lifetime, issuer.jwks_options.max_age)  # whoever lowers it wants it to count
+                keys.accept(entry if issuer.static_keys is not None else replace(entry, lifetime=lifetime))
             return ConfiguredIssuer(issuer, keys)
         return ConfiguredIssuer(issuer, self._create(issuer, None))
 

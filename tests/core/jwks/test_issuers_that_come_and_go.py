@@ -311,3 +311,64 @@ def test_configured_keys_are_neither_shared_nor_written_to_disk(run: Run, tmp_pa
 
     run(scenario())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_keys_that_are_taken_along_live_no_longer_than_the_new_settings_say(run: Run, issuer: LocalIssuer) -> None:
+    """Whoever lowers `max_age` may do it because keys were stolen."""
+
+    async def scenario() -> None:
+        async with started(policy(issuer, max_age=86_400, start="eager", start_wait=30)) as (store, _):
+            await replace(store, policy(issuer, max_age=60))
+            keys = store.add(policy(issuer, max_age=60))
+            assert keys.current() is not None
+            assert keys.health().next_refresh is not None
+            assert keys.health().next_refresh <= 60  # type: ignore[operator]
+
+    run(scenario())
+
+
+def test_settings_are_replaced_while_nothing_runs(run: Run, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """After a close, with keys that are held and kept on disk: they are taken along, and written at the next fetch."""
+
+    async def scenario() -> None:
+        before = policy(issuer, snapshot_dir=str(tmp_path), start="eager", start_wait=30)
+        async with started(before) as (store, keys):
+            await keys.get()
+        coming = policy(issuer, snapshot_dir=str(tmp_path), max_age=60)
+        replacement = store.replacement()
+        replacement.add(coming)
+        store.commit(replacement, keep_tenants=True)
+        assert store.add(coming).current() is not None
+
+    run(scenario())
+
+
+def test_issuer_that_is_removed_while_its_file_is_looked_at_is_not_read_again(run: Run, tmp_path: Path) -> None:
+    """What a look found belongs to nobody then: no timer, no refresh, and no binding of a store that is closed."""
+    path = tmp_path / "jwks.json"
+    with LocalIssuer(algorithms=["ES256"]) as source:
+        path.write_text(json.dumps(source.keys.jwks()))
+
+    async def scenario() -> None:
+        trusted = of_file(path, 60)
+        async with started(trusted) as (store, keys):
+            await keys.get()
+            looking, go_on = asyncio.Event(), asyncio.Event()
+
+            async def changed() -> bool:
+                looking.set()
+                await go_on.wait()
+                return True
+
+            keys.refresher.changed = changed  # type: ignore[method-assign]
+            look = asyncio.create_task(keys.refresh_if_changed())
+            await looking.wait()
+            await replace(store)
+            await eventually(lambda: not keys.in_use)
+            go_on.set()
+            await look
+            keys._refresh_if_due()  # as a thread may have asked for just before
+            keys.rebind()  # as a start does that was under way
+            assert not keys.in_use
+
+    run(scenario())

@@ -137,3 +137,21 @@ def test_news_after_a_look_in_vain_are_learned_once_the_pause_is_over(
             assert one.current().jwk_set.holds(kid)  # type: ignore[union-attr]
 
     run(scenario())
+
+
+def test_document_of_another_process_that_was_read_is_no_news_to_the_poll(
+    run: Run, valkey: Valkey, issuer: LocalIssuer
+) -> None:
+    """However it was read: a look in vain would be counted, and the poll wait longer for what comes next."""
+
+    async def scenario() -> None:
+        trusted = policy(issuer, poll_interval=3600)
+        async with fleet(trusted, 2, FakeClock(), cache=valkey.url, cache_secret=SECRET) as (one, two):
+            await one.get()
+            await two.get()
+            names = two.fleet
+            assert isinstance(names, IssuerFleet)
+            await _poll_versions([two], names._cache)
+            assert not names.is_pausing
+
+    run(scenario())
