@@ -116,10 +116,17 @@ class Issuers:
     async def find(
         self, issuer: str, token: Presented | UnverifiedToken | None = None, place: CredentialPlace | None = None
     ) -> Trusted:
-        """Settings and keys of `iss`, asking the resolvers; raises `AuthError` (ISSUER_UNTRUSTED, KEYS_UNAVAILABLE)."""
+        """Settings and keys of `iss`, asking the resolvers.
+
+        Raises:
+            AuthError: ISSUER_UNTRUSTED, KEYS_UNAVAILABLE.
+            KeysNeededError: others are in force by now: ask those.
+        """
         try:
             return self.known(issuer, token, place)
         except KeysNeededError:
+            if self._is_replaced:  # the caller asks those that are in force
+                raise
             trusted = await self._resolvers.find(issuer)
         return self._with_keys(trusted)
 
@@ -133,11 +140,18 @@ class Issuers:
         try:
             trusted, keys = self.known(issuer, token, place)
         except KeysNeededError:
+            if self._is_replaced:
+                raise AuthError(Refusal.KEYS_UNAVAILABLE, retry_after=1.0) from None
             self._resolvers.refresh(issuer)
             trusted, keys = self._last_known(issuer)
         if keys.current() is None:
             keys.fetch_soon()
         return trusted, keys
+
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether others are in force by now: what these know of keys says nothing."""
+        return self._era != self._store.era
 
     def _last_known(self, issuer: str) -> Trusted:
         try:

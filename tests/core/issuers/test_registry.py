@@ -177,3 +177,21 @@ def test_what_is_no_issuer_and_no_resolver_raises_configuration_error(wrong: obj
     """It would trust nobody, or fail at the first token."""
     with pytest.raises(ConfigurationError, match="issuers"):
         Verifier(wrong)  # type: ignore[arg-type]
+
+
+def test_call_that_looks_while_others_are_put_in_force_is_refused_for_no_policy(tenant: LocalIssuer, run: Run) -> None:
+    """Another thread may still have what was in force, and find no keys by it: it asks those that are in force now."""
+    template = TenantIssuers(tenant.url.replace("blue", "{tenant}"), audience=AUDIENCE)
+
+    async def use() -> None:
+        async with Verifier(template) as verifier:
+            await verifier.verify(tenant.mint())
+            before = verifier._issuers
+            verifier._store.era += 1
+            with pytest.raises(KeysNeededError):
+                await before.find(tenant.url)
+            with pytest.raises(AuthError) as refused:
+                before.standing(tenant.url)
+            assert refused.value.refusal is Refusal.KEYS_UNAVAILABLE
+
+    run(use())
