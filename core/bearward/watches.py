@@ -24,8 +24,9 @@ from bearward.revocation.entry import Name, Revocation, names_of
 __all__ = ["Watch", "Watches", "weak_listener"]
 
 _SLICE = 100
-_AFTER_A_BUG = 1.0
 """How many watches check before the event loop gets to run something else."""
+_AFTER_A_BUG = 1.0
+"""Seconds until the next look, where one failed in an unexpected way."""
 Recheck = Callable[[Principal, float], float]
 """From a principal and its leeway to the seconds for which it may be relied on; raises `AuthError` if it has ended."""
 
