@@ -59,7 +59,8 @@ class CredentialPlace:
     def _check_form(self) -> None:
         if not isinstance(self.padded, bool):
             raise ConfigurationError("place.padded", "must be true or false")
-        names = (self.header_claims,) if isinstance(self.header_claims, str) else tuple(self.header_claims)
+        given: object = self.header_claims
+        names = (given,) if not isinstance(given, Collection) or isinstance(given, str) else tuple(given)
         if not all(isinstance(name, str) and name and name not in _HEADER_PARAMETERS for name in names):
             raise ConfigurationError(
                 "place.header_claims", "must be names of claims, not of what a JOSE header has anyway"

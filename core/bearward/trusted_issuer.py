@@ -192,11 +192,11 @@ class TrustedIssuer:
         check_claims_type(self.claims_type)
         if self.place is not None and not isinstance(self.place, CredentialPlace):
             raise ConfigurationError("place", "must be a CredentialPlace")
-        self._check_header_claims()
         domain = self.issuer if self.issuer.startswith("spiffe:") else None
         if domain is not None and not is_trust_domain(domain):
             raise ConfigurationError("issuer", "must be a trust domain, such as spiffe://example.org, without a path")
         names = claim_names(domain, self.subject_claim, self.client_claim, self.rights)
+        self._check_header_claims()
         self._set("claim_names", names)
         self._set("subject_claim", names.subject if names else ())
         self._set("rights", names.rights if names else ())

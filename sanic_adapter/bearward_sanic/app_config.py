@@ -6,7 +6,6 @@ or as the value that it means, and an unknown name is refused. All mistakes are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from bearward.mistakes import Mistakes, hint, made_of, renamed
 from bearward.settings import ENVIRONMENT, Settings
 from bearward.settings.catalogue import PREFIX, VARIABLES
 from bearward.settings.environment import is_variable
+from bearward.settings.kinds import strict_json
 from bearward.settings.secret_files import read_secret
 from bearward.socket_tickets import SocketTickets
 from bearward_sanic.settings import NAMES, AdapterSettings
@@ -145,7 +145,7 @@ def _rules(value: object) -> Mapping[str, Access]:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
+        return strict_json(text)
     except (ValueError, RecursionError):
         return None
 

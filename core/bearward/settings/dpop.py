@@ -45,6 +45,9 @@ def dpop_options(
     >>> sorted(dpop_options({"mode": "allowed", "origins": "https://api.example"}, cache="memory://", cache_secret=None))
     ['dpop', 'replays']
     """
+    asked = {name for name, value in given.items() if value is not False and name != "on_failure"}
+    if asked and "mode" not in given:  # `on_failure` is for tokens that count once, too
+        raise ConfigurationError("dpop.mode", "must be set with the others: off, allowed or required")
     mode = given.get("mode", "off")
     if mode not in _MODES:
         raise ConfigurationError("dpop.mode", "must be off, allowed or required")

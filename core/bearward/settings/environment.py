@@ -167,7 +167,8 @@ def _check_unknown(name: str, known: Collection[str]) -> None:
     number = re.match(_NUMBERED, name)
     if number is not None:
         raise ConfigurationError(name, _hint_of_numbered(name, number[0]))
-    if get_close_matches(name, known, n=1, cutoff=0.88):
+    group = name.startswith(_GROUPS)
+    if group or get_close_matches(name, known, n=1, cutoff=0.88):
         raise ConfigurationError(name, f"is not a setting here; {hint(name, known)}")
 
 
@@ -206,6 +207,8 @@ def _of_one_issuer(given: Collection[str]) -> Iterator[str]:
             yield name
 
 
+_GROUPS: Final = ("BEARWARD_DPOP_", "BEARWARD_KEYS_", "BEARWARD_REVOCATIONS_")
+"""Nobody else's variables begin so."""
 _OF_AN_ISSUER: Final = 3
 """Steps to a setting of an issuer."""
 _AUDIENCE: Final = "BEARWARD_AUDIENCE"

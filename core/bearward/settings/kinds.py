@@ -26,6 +26,7 @@ __all__ = [
     "names_or_paths",
     "number",
     "path",
+    "strict_json",
     "table",
     "text",
     "value_of_variable",
@@ -163,9 +164,25 @@ def _names(value: str) -> list[str]:
     return found
 
 
+def strict_json(text: str) -> Any:
+    """A JSON value; raises `ValueError`, also for a name that is given twice, of which one would count (RFC 8259 section 4)."""
+    return json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _no_number(_: str) -> Any:
+    raise ValueError
+
+
 def _names_or_json(value: str) -> list[Any]:
     if value.lstrip().startswith("["):
-        found: list[Any] = json.loads(value)
+        found: list[Any] = strict_json(value)
         return found
     separated = [name.strip() for name in value.split(",")]
     if not all(separated):
@@ -188,7 +205,7 @@ def _whole_number(value: str) -> int:
 
 def _json(kind: type) -> Callable[[str], Any]:
     def read(value: str) -> Any:
-        found = json.loads(value)
+        found = strict_json(value)
         if not isinstance(found, kind):
             raise ValueError
         return found

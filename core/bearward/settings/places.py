@@ -29,10 +29,10 @@ _WITHIN: Final[Mapping[Table, Steps]] = {
     Table.DPOP: ("dpop",),
 }
 _SECRET: Final = re.compile(
-    PREFIX + r"(?:ISSUERS_(?P<issuer>[0-9]{1,3})_)?"
+    PREFIX + r"(?:ISSUERS_(?P<issuer>0|[1-9][0-9]{0,2})_)?"
     r"(?:KEYS_(?P<option>HEADERS|PROXY)"
     r"|KEYS_HEADERS_(?P<header>[A-Z0-9_]+)"
-    r"|SYMMETRIC_KEYS_(?P<key>[0-9]{1,3})_(?P<secret>SECRET|SECRET_BASE64URL))"
+    r"|SYMMETRIC_KEYS_(?P<key>0|[1-9][0-9]{0,2})_(?P<secret>SECRET|SECRET_BASE64URL))"
 )
 _HEADER: Final = text("the value of a header")
 

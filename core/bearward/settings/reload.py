@@ -23,7 +23,7 @@ __all__ = ["SettingsReloader"]
 _log = logging.getLogger("bearward.settings")
 
 _RETRY_INTERVAL = 5.0
-"""Seconds until required keys that were not available are asked for again."""
+"""Seconds until what failed is tried again: required keys that were not available, settings that named what was not there."""
 
 
 class SettingsReloader:
@@ -81,10 +81,13 @@ class SettingsReloader:
             settings = await asyncio.to_thread(self._load)
             if settings != self._settings:
                 await self._put_in_force(settings)
-            elif asked:
-                _log.info("the settings were read again, and are as they were")
-        except ConfigurationError as error:
+            else:
+                self._settings = settings  # the same, perhaps from other files, which are looked at from now on
+                if asked:
+                    _log.info("the settings were read again, and are as they were")
+        except ConfigurationError as error:  # a file that is named now may come later
             self._keep("; ".join(map(str, error.mistakes)))
+            return False
         except AuthError as error:
             self._keep(str(error))
             return False
@@ -96,12 +99,22 @@ class SettingsReloader:
 
     async def _put_in_force(self, settings: Settings) -> None:
         if settings.issuers != self._settings.issuers:
+            self._check_single_use(settings)
             await self._verifier.replace_issuers(*settings.issuers)
         others = _differing(self._settings, settings)
         self._settings = settings
         _log.info("the settings changed and are in force: %d issuers", len(settings.issuers))
         if others:
             _log.warning("settings that take effect at the next start only: %s", ", ".join(others))
+
+    def _check_single_use(self, settings: Settings) -> None:
+        """What counts uses was made at the start: a fleet's, if it shares a cache and an issuer asked for it then."""
+        if settings.cache == "memory://" or self._verifier.replays.is_shared:
+            return
+        if any(issuer.single_use for issuer in settings.issuers):
+            raise ConfigurationError(
+                "single_use", "must be set at the start: until then each process would count uses by itself"
+            )
 
     def _keep(self, reason: str) -> None:
         if reason != self._logged:

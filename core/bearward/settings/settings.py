@@ -65,7 +65,7 @@ class Settings:
     """Bytes to spend on tokens that were verified before; None for the verifier's own default."""
     revocations: Mapping[str, Any] | None = field(default=None, repr=False)
     """What to give to `SharedRevocations`, beside `cache` and `cache_secret`; None where a fleet shares none."""
-    dpop: Mapping[str, Any] | None = None
+    dpop: Mapping[str, Any] | None = field(default=None, repr=False)
     """What is asked of DPoP proofs, by the names of the table `[dpop]`; None where the scheme is not offered."""
     explain: bool = False
     """Whether a refusal carries its explanation, check by check; for development, on a server on loopback."""

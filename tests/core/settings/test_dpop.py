@@ -147,3 +147,25 @@ def test_invalid_table_is_named(tmp_path: Path, line: str, setting: str) -> None
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_toml(path).verifier()
     assert caught.value.setting == setting
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"BEARWARD_ORIGINS": "https://api.example"}, {"BEARWARD_DPOP_NONCE": "on"}, {"BEARWARD_DPOP_WINDOW": "10"}],
+    ids=str,
+)
+def test_settings_of_dpop_need_its_mode(variables: dict[str, str]) -> None:
+    """Whoever says what proofs must be like believes that they are asked for."""
+    with pytest.raises(ConfigurationError, match="must be set with the others") as caught:
+        Settings.from_environment({**GOOD, **variables}).verifier()
+    assert caught.value.setting == "BEARWARD_DPOP"
+
+
+@pytest.mark.parametrize(
+    "name", ["BEARWARD_DPOP_REQUIRED", "BEARWARD_KEYS_PINNED", "BEARWARD_REVOCATIONS_REFUSE", "BEARWARD_DPOP_MAX_AGE"]
+)
+def test_variable_that_is_named_as_a_setting_is_refused(name: str) -> None:
+    """Under the names of DPoP, keys and revocations there is nobody else's."""
+    with pytest.raises(ConfigurationError, match="is not a setting here") as caught:
+        Settings.from_environment({**ON, name: "true"})
+    assert caught.value.setting == name

@@ -390,3 +390,62 @@ def test_every_option_of_keys_is_known_to_say_which_keys_are_right_or_not() -> N
     }
     options = {item.name for item in fields(JWKSOptions) if item.init}
     assert options == {*_TERMS, *times_bounds_and_credentials, "jwks_file"}  # the source itself
+
+
+def test_file_that_is_named_before_it_is_there_is_taken_once_it_comes(
+    issuer: LocalIssuer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A ConfigMap and a Secret arrive one after the other; nobody touches the file of the settings again."""
+    monkeypatch.setattr(module, "_RETRY_INTERVAL", INTERVAL)
+
+    async def scenario() -> None:
+        config, secret = tmp_path / "a.toml", tmp_path / "secret"
+        config.write_text(text(issuer))
+        async with reloading(lambda: Settings.from_toml(config)) as (verifier, _):
+            keys = f'symmetric_keys = [{{ secret_file = "{secret}" }}]'
+            config.write_text(f'[[issuers]]\nissuer = "ours"\naudience = "a"\n{keys}\n')
+            await eventually(lambda: "stay in force" in caplog.text)
+            secret.write_text("0" * 32)
+            await eventually(lambda: verifier.issuers == ("ours",))
+
+    with caplog.at_level(logging.WARNING, logger="bearward.settings"):
+        run(scenario())
+    assert caplog.text.count("stay in force") == 1
+
+
+def test_other_file_with_the_same_secret_is_looked_at(issuer: LocalIssuer, run: Run, tmp_path: Path) -> None:
+    """What is configured is as it was, and comes from elsewhere: the next change is made there."""
+
+    async def scenario() -> None:
+        config, one, other = (tmp_path / name for name in ("a.toml", "one", "other"))
+        for path in (one, other):
+            path.write_text("0" * 32)
+        form = '[[issuers]]\nissuer = "ours"\naudience = "a"\nsymmetric_keys = [{{ secret_file = "{}" }}]\n'
+        config.write_text(form.format(one))
+        async with reloading(lambda: Settings.from_toml(config)) as (_, reloader):
+            before = reloader.settings
+            config.write_text(form.format(other))
+            await eventually(lambda: reloader.settings.files == (str(config), str(other)))
+            other.write_text("1" * 32)
+            await eventually(lambda: reloader.settings != before)
+
+    run(scenario())
+
+
+def test_tokens_that_count_once_need_a_restart_where_a_fleet_counts(
+    issuer: LocalIssuer, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What counts them in the shared cache is made at the start: until then each process would count by itself."""
+    trusted = TrustedIssuer(issuer.url, audience=issuer.audience, jwks=issuer.keys.jwks())
+    before = Settings(issuers=(trusted,), cache="redis://127.0.0.1:9", cache_secret=b"0123456789abcdef")
+    coming = [before]
+
+    async def scenario() -> None:
+        async with reloading(lambda: coming[-1]) as (verifier, reloader):
+            coming.append(replace(before, issuers=(replace(trusted, sender="bearer", single_use=True),)))
+            reloader.reload_soon()
+            await eventually(lambda: "single_use" in caplog.text)
+            assert not verifier._issuers.explicit[0].single_use
+
+    with caplog.at_level(logging.WARNING, logger="bearward.settings"):
+        run(scenario())

@@ -179,3 +179,19 @@ def test_what_is_called_like_a_secret_elsewhere_is_none(tmp_path: Path) -> None:
     (issuer,) = Settings.from_toml(path).issuers
     assert isinstance(issuer, TrustedIssuer)
     assert dict(issuer.expected_claims) == {"secret_file": ("x",)}
+
+
+def test_no_secret_is_in_the_repr_of_the_settings() -> None:
+    """A line of a log, or a traceback with its variables, shows whom to trust, and nothing that proves anything."""
+    given = {
+        "BEARWARD_ISSUER": "https://one.example",
+        "BEARWARD_AUDIENCE": "a",
+        "BEARWARD_REVOCATIONS_ON_FAILURE": "refuse",
+        "BEARWARD_DPOP": "allowed",
+        "BEARWARD_DPOP_NONCE": "on",
+        "BEARWARD_ORIGINS": "https://api.example",
+        **{name: value for name, value in VALUES.items() if "ISSUERS" not in name},
+    }
+    shown = repr(Settings.from_environment(given))
+    assert "https://one.example" in shown
+    assert [text for text in (SECRET, OTHER, "password") if text in shown] == []

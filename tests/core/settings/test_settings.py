@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bearward import ConfigurationError, JWKSOptions, Revocations, SharedRevocations, TrustedIssuer
+from bearward import ConfigurationError, CredentialPlace, JWKSOptions, Revocations, SharedRevocations, TrustedIssuer
 from bearward.jwks.options import StartMode
 from bearward.settings import Settings
 
@@ -473,3 +473,40 @@ def test_shared_cache_needs_a_secret_or_the_setting_that_says_what_is_missing(tm
     path.write_text("unsafe_allow_unauthenticated_cache = 1\n" + ISSUER)
     with pytest.raises(ConfigurationError, match=r"^unsafe_allow_unauthenticated_cache: must be true or false"):
         Settings.from_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BEARWARD_EXPECTED_CLAIMS", '{"use": "access", "use": "any"}'),
+        ("BEARWARD_ISSUERS", '[{"issuer": "https://a.example", "audience": "a", "audience": "b"}]'),
+        ("BEARWARD_EXPECTED_CLAIMS", '{"use": NaN}'),
+    ],
+)
+def test_json_of_a_variable_names_nothing_twice(name: str, value: str) -> None:
+    """One of the two would count, and nobody sees which (RFC 8259 section 4)."""
+    given = {"BEARWARD_ISSUER": "https://login.example/", "BEARWARD_AUDIENCE": "a"} if name.endswith("CLAIMS") else {}
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({**given, name: value})
+    assert caught.value.setting == name
+
+
+def test_number_of_a_secret_is_written_in_one_way() -> None:
+    """Two variables for one place would leave one of them out."""
+    given = {"BEARWARD_ISSUER": "ours", "BEARWARD_AUDIENCE": "a"}
+    with pytest.raises(ConfigurationError):
+        Settings.from_environment({**given, "BEARWARD_SYMMETRIC_KEYS_00_SECRET": "0" * 32})
+
+
+@pytest.mark.parametrize(
+    ("setting", "make"),
+    [
+        ("client_claim", lambda: TrustedIssuer("https://a.example", audience="a", client_claim=["client_id", "azp"])),  # type: ignore[arg-type]
+        ("place.header_claims", lambda: CredentialPlace(header="x-assertion", header_claims=5)),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_type_is_a_named_mistake(setting: str, make: Callable[[], object]) -> None:
+    """And no `TypeError`, which would name nothing."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert caught.value.setting == setting
