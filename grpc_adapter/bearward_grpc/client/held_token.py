@@ -58,11 +58,16 @@ class HeldToken:
         """The fetch that is under way, or a new one in its own thread, which no waiter that gives up can stop."""
         with self._lock:
             if self._in_flight is None:
-                self._in_flight = Future()
-                threading.Thread(
-                    target=self._fetch, args=(self._in_flight,), name="bearward-token", daemon=True
-                ).start()
+                self._in_flight = self._fetch_in_thread()
             return self._in_flight
+
+    def _fetch_in_thread(self) -> Future[str]:
+        in_flight: Future[str] = Future()
+        try:
+            threading.Thread(target=self._fetch, args=(in_flight,), name="bearward-token", daemon=True).start()
+        except RuntimeError as error:  # the system has no more threads now
+            raise TokenUnavailableError("no thread to fetch it in") from error
+        return in_flight
 
     def _fetch(self, in_flight: Future[Any]) -> None:
         try:

@@ -98,8 +98,11 @@ class TokenExchange:
         return await self._of_caller().token_async()
 
     def invalidate(self, token: str) -> bool:
-        """Forget `token`, unless it was replaced already."""
-        self._of_caller().invalidate(token)
+        """Forget `token`, unless it was replaced already; any thread may call, also one that serves no call."""
+        with self._lock:
+            held = tuple(self._held.values())
+        for one in held:
+            one.invalidate(token)
         return True
 
     def __repr__(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,10 +12,11 @@ import grpc
 import pytest
 
 from bearward import ConfigurationError, TrustedIssuer, Verifier, actor_is, requires
-from bearward.client_credentials.grant import TokenUnavailableError, parse_token_response
+from bearward.client_credentials.grant import Grant, TokenUnavailableError, parse_token_response
 from bearward.errors import UsageError
 from bearward.testing import LocalIssuer
 from bearward_grpc import authenticated, client
+from bearward_grpc.client.held_token import HeldToken
 from tests.adapters.grpc.calls import TIMEOUT, bearer, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, serving
@@ -180,3 +183,27 @@ def test_issuer_refuses_an_exchange_of_what_it_did_not_sign(login: LocalIssuer, 
     request = exchange_at(login)._request
     with pytest.raises(TokenUnavailableError, match="invalid_request"):
         request.ask("urn:ietf:params:oauth:grant-type:token-exchange", fields)
+
+
+def test_refused_token_is_forgotten_by_a_thread_that_serves_no_call(login: LocalIssuer) -> None:
+    """As grpc tells of a call's end: whose it was is not known there."""
+    source = exchange_at(login)
+    held = HeldToken(lambda: Grant("t", 60.0), refresh_margin=1.0, monotonic=time.monotonic)
+    source._held[b"of a caller"] = held
+    assert held.token() == "t"
+    assert source.invalidate("t")
+    assert held._current() is None
+
+
+def test_token_that_no_thread_could_fetch_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system without threads for a moment fails one call, and no later one."""
+    held = HeldToken(lambda: Grant("t", 60.0), refresh_margin=1.0, monotonic=time.monotonic)
+
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none)
+        with pytest.raises(TokenUnavailableError):
+            held.token()
+    assert held.token() == "t"
