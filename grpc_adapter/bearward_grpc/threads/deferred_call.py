@@ -4,8 +4,9 @@ Rules of this file: the polling thread of grpc.server must never wait, because e
 with it; and no worker waits either, or forged tokens that name unknown keys could occupy the whole pool. So the call is
 served by a stream-stream handler that delivers its responses through a callback (grpc's experimental form): none of the
 request is read, no thread waits, and the number of waiting calls is bounded: that of strangers, who wait for keys, and
-that of verified callers, who share their places fairly. Once the token is verified the real handler runs in `pool`, as grpc would have run it. Only if
-another interceptor receives the handler is it of the method's own kind and waits in a worker; few may do so at a time.
+that of verified callers, who share their places fairly. Once the token is verified the real handler runs in `pool`, as
+grpc would have run it. Only if another interceptor receives the handler is it of the method's own kind and waits in a
+worker: then few strangers may do so at a time, and verified callers as the server's pool lets them.
 """
 
 from __future__ import annotations
@@ -103,6 +104,9 @@ class DeferredCalls:
             give_back()
             response.refuse(refused)
             return
+        except BaseException:
+            give_back()
+            raise
         admitted.add_done_callback(lambda _: give_back())
         admitted.add_done_callback(response.go_on)
         if not context.add_callback(admitted.cancel):

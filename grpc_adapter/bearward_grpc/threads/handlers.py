@@ -101,7 +101,10 @@ class ThreadHandlerWrapper:
             try:
                 self._enter(context)
                 if self._guard is not None:
-                    context.add_callback(self._guard(context).close)
+                    guard = self._guard(context)
+                    if not context.add_callback(guard.close):  # the caller has gone
+                        guard.close()
+                        return None
                 return self._run(behavior, request, context, *callback)
             except AuthError as error:
                 refused = error

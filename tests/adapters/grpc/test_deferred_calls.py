@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -14,10 +15,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bearward import JWKSOptions, Principal, TrustedIssuer, Verifier, own_check
 from bearward.dpop import DPoP, SharedReplays
+from bearward.errors import KeysNeededError
 from bearward.jwks.options import StartMode
 from bearward.testing import DPoPClient, LocalIssuer
 from bearward_grpc import SyncAuthInterceptor, VerifierThread, authenticated
+from bearward_grpc.status import RefusalCache
 from bearward_grpc.threads import deferred_call
+from bearward_grpc.threads.deferred_call import DeferredCalls, _Places
 from tests.adapters.grpc.calls import SHAPES, TIMEOUT, Requests, bearer, channel_to, collect, path
 from tests.adapters.grpc.conftest import trust
 from tests.adapters.grpc.servers import SERVICE, Running, Seen, methods, register, serving
@@ -259,3 +263,23 @@ def test_idle_reflection_streams_hold_no_worker(issuer: LocalIssuer) -> None:
         for requests, call in held:
             requests.close()
             assert collect(call).status is grpc.StatusCode.OK
+
+
+def test_place_of_a_call_that_could_not_begin_to_wait_is_given_back() -> None:
+    """Whatever failed: a place that nobody gives back is one for good."""
+
+    def fail(work: Any) -> None:
+        work.close()
+        raise RuntimeError("no loop")
+
+    async def admit() -> None:
+        raise AssertionError
+
+    background: Any = SimpleNamespace(submit=fail)
+    gate: Any = SimpleNamespace(admit=lambda *_: admit())
+    response: Any = SimpleNamespace(details=SimpleNamespace(method="/a.B/C", invocation_metadata=()))
+    calls = DeferredCalls(background, gate, RefusalCache(lambda _: None), lambda handler, _: handler, None)  # type: ignore[arg-type,return-value]
+    calls._waiting = _Places(1)
+    with pytest.raises(RuntimeError, match="no loop"):
+        calls._start(KeysNeededError(), None, response)
+    assert calls._waiting.take()

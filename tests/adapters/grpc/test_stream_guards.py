@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import grpc
@@ -17,6 +19,8 @@ from bearward.testing import LocalIssuer, MovableClock
 from bearward_grpc import authenticated, public
 from bearward_grpc.aio.stream_guard import Guard
 from bearward_grpc.call import Call
+from bearward_grpc.status import RefusalCache
+from bearward_grpc.threads.handlers import ThreadHandlerWrapper
 from bearward_grpc.threads.stream_guard import ThreadGuard
 from tests.adapters.grpc import servers
 from tests.adapters.grpc.calls import TIMEOUT, Requests, bearer, channel_to, collect, path
@@ -605,3 +609,20 @@ def test_abort_waits_for_a_write_that_follows_another_at_once(run: Run) -> None:
         return done
 
     assert run(scenario()) == ["first", "second"]
+
+
+def test_pushing_handler_of_a_caller_who_has_gone_is_not_begun() -> None:
+    """It waited for its turn meanwhile; the watch of its token ends at once, and not with the token."""
+    closed: list[bool] = []
+    guard = SimpleNamespace(close=lambda: closed.append(True))
+    gate = SimpleNamespace(verifier=SimpleNamespace(monotonic=time.monotonic), enter=lambda *_: None)
+    call: Any = SimpleNamespace(gate=gate, principal=None, queued_at=None)
+
+    def watch(*_: Any) -> None:
+        raise AssertionError("begun")
+
+    watch.experimental_non_blocking = True  # type: ignore[attr-defined]
+    wrapper = ThreadHandlerWrapper(call, RefusalCache(lambda _: None), watch, lambda _: guard)  # type: ignore[arg-type,return-value]
+    handler: Any = wrapper.wrap(grpc.unary_stream_rpc_method_handler(watch))
+    assert handler.unary_stream(b"", SimpleNamespace(add_callback=lambda _: False), print) is None
+    assert closed == [True]
