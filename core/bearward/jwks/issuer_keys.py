@@ -171,9 +171,8 @@ class IssuerKeys:
 
     async def refresh_if_changed(self) -> None:
         """Refresh if the source says that it has changed."""
-        if not self._state.is_wanted or self._in_flight is not None or not await self.refresher.changed():
-            return
-        if not self._retired:  # meanwhile
+        changed = self._state.is_wanted and self._in_flight is None and await self.refresher.changed()
+        if changed and not self._retired:  # meanwhile
             self.refresh()
 
     def forget_parent(self) -> None:
@@ -200,8 +199,8 @@ class IssuerKeys:
 
     def invalidate(self) -> None:
         """Not to be used again: code that still has this object finds no keys in it. Any thread may call."""
-        self._invalidated = self._retired = True
-        self._view = (None, _NEVER, _NEVER)
+        self._invalidated, self._view = True, (None, _NEVER, _NEVER)
+        self._retired = True
 
     def close_when_idle(self) -> None:
         """No longer needed: close once a refresh that others wait for has ended. Nothing is refreshed any more."""
