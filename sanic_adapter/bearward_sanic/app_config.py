@@ -13,11 +13,11 @@ from bearward import ConfigurationError, Requirement, Verifier
 from bearward.access import Access, as_access
 from bearward.access_toml import rule_from_toml
 from bearward.frozen import FrozenMapping
+from bearward.jose.strict_json import parse_value
 from bearward.mistakes import Mistakes, hint, made_of, renamed
 from bearward.settings import ENVIRONMENT, Settings
 from bearward.settings.catalogue import PREFIX, VARIABLES
 from bearward.settings.environment import is_variable
-from bearward.settings.kinds import strict_json
 from bearward.settings.secret_files import read_secret
 from bearward.socket_tickets import SocketTickets
 from bearward_sanic.settings import NAMES, AdapterSettings
@@ -145,7 +145,7 @@ def _rules(value: object) -> Mapping[str, Access]:
 
 def _parsed(text: str) -> object:
     try:
-        return strict_json(text)
+        return parse_value(text)
     except (ValueError, RecursionError):
         return None
 

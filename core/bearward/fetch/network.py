@@ -82,7 +82,7 @@ class _ClosingStream(httpcore2.AsyncNetworkStream):  # the signatures are httpco
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
         try:
-            # by a proxy there is another handshake, within this one
+            # through an https proxy there is a second handshake, inside this one
             return _ClosingStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
         except BaseException:
             await self.aclose()

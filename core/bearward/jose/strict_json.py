@@ -20,7 +20,15 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-__all__ = ["HEADER_LIMITS", "JWKS_LIMITS", "PAYLOAD_LIMITS", "JSONLimits", "parse_object", "parse_object_reference"]
+__all__ = [
+    "HEADER_LIMITS",
+    "JWKS_LIMITS",
+    "PAYLOAD_LIMITS",
+    "JSONLimits",
+    "parse_object",
+    "parse_object_reference",
+    "parse_value",
+]
 
 _MAX_DIGITS = 4300  # sign included; msgspec's own bound, which no interpreter option moves
 # A string without an end reaches to the end: each octet is looked at once, whatever the text.
@@ -138,6 +146,19 @@ def parse_object_reference(raw: bytes, limits: JSONLimits) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError("not one strict JSON object")
     return value
+
+
+def parse_value(text: str) -> Any:
+    """Any JSON value of a text that the operator wrote: as strict about members and numbers, and without bounds.
+
+    >>> parse_value('[{"a": 1}]')
+    [{'a': 1}]
+
+    Raises:
+        ValueError: it is none; the error may show the text.
+        RecursionError: it nests too deep.
+    """
+    return _STRICT.decode(text)
 
 
 def _check_nesting(raw: bytes, limits: JSONLimits) -> None:

@@ -6,7 +6,6 @@ be and the nearest valid form, and never shows the value.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from bearward.errors import ConfigurationError
+from bearward.jose.strict_json import parse_value
 
 __all__ = [
     "FLAG",
@@ -26,7 +26,6 @@ __all__ = [
     "names_or_paths",
     "number",
     "path",
-    "strict_json",
     "table",
     "text",
     "value_of_variable",
@@ -164,25 +163,9 @@ def _names(value: str) -> list[str]:
     return found
 
 
-def strict_json(text: str) -> Any:
-    """A JSON value; raises `ValueError`, also for a name that is given twice, of which one would count (RFC 8259 section 4)."""
-    return json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError
-    return found
-
-
-def _no_number(_: str) -> Any:
-    raise ValueError
-
-
 def _names_or_json(value: str) -> list[Any]:
     if value.lstrip().startswith("["):
-        found: list[Any] = strict_json(value)
+        found: list[Any] = parse_value(value)
         return found
     separated = [name.strip() for name in value.split(",")]
     if not all(separated):
@@ -205,7 +188,7 @@ def _whole_number(value: str) -> int:
 
 def _json(kind: type) -> Callable[[str], Any]:
     def read(value: str) -> Any:
-        found = strict_json(value)
+        found = parse_value(value)
         if not isinstance(found, kind):
             raise ValueError
         return found

@@ -111,7 +111,8 @@ class SettingsReloader:
         """What counts uses was made at the start: a fleet's, if it shares a cache and an issuer asked for it then."""
         if settings.cache == "memory://" or self._verifier.replays.is_shared:
             return
-        if any(issuer.single_use for issuer in settings.issuers):
+        before, after = (any(issuer.single_use for issuer in each.issuers) for each in (self._settings, settings))
+        if after and not before:
             raise ConfigurationError(
                 "single_use", "must be set at the start: until then each process would count uses by itself"
             )

@@ -6,7 +6,7 @@ served by a stream-stream handler that delivers its responses through a callback
 request is read, no thread waits, and the number of waiting calls is bounded: that of strangers, who wait for keys, and
 that of verified callers, who share their places fairly. Once the token is verified the real handler runs in `pool`, as
 grpc would have run it. Only if another interceptor receives the handler is it of the method's own kind and waits in a
-worker: then few strangers may do so at a time, and verified callers as the server's pool lets them.
+worker: then few strangers may do so at a time, and verified callers as many as the pool has workers.
 """
 
 from __future__ import annotations

@@ -699,11 +699,7 @@ def test_start_that_is_given_up_while_another_user_closes_leaves_nothing_behind(
 
     async def use() -> None:
         revocations = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="refuse")
-        await revocations.start()
-        valkey.hang()
-        revocations.revoke_token(ISSUER, "t1", until=time.time() + 60)
-        closing = asyncio.create_task(revocations.aclose())
-        await asyncio.sleep(0)
+        closing = await hanging_close(revocations, valkey)
         starting = asyncio.create_task(revocations.start())
         await asyncio.sleep(0)
         await asyncio.gather(closing, revocations.aclose())
@@ -748,11 +744,7 @@ def test_close_that_is_given_up_stops_asking_the_store(valkey: Valkey, run: Run)
 
     async def use() -> None:
         revocations = SharedRevocations(cache=valkey.url, cache_secret=SECRET, on_failure="accept")
-        await revocations.start()
-        valkey.hang()
-        revocations.revoke_token(ISSUER, "t1", until=time.time() + 60)
-        closing = asyncio.create_task(revocations.aclose())
-        await asyncio.sleep(0.05)
+        closing = await hanging_close(revocations, valkey)
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing
@@ -760,6 +752,16 @@ def test_close_that_is_given_up_stops_asking_the_store(valkey: Valkey, run: Run)
         valkey.go_on()
 
     run(use())
+
+
+async def hanging_close(revocations: SharedRevocations, valkey: Valkey) -> asyncio.Task[None]:
+    """A close that is under way: the store does not respond, and something is still to be shared."""
+    await revocations.start()
+    valkey.hang()
+    revocations.revoke_token(ISSUER, "t1", until=time.time() + 60)
+    closing = asyncio.create_task(revocations.aclose())
+    await asyncio.sleep(0)
+    return closing
 
 
 def polling() -> list[asyncio.Task[Any]]:
